@@ -1,0 +1,171 @@
+"""Accounts, their secrets, invitations and role grants.
+
+Secrets stand in a table of their own, so that nobody who may list accounts can read a password hash.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from flask_appbuilder import Model
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from itm_admin.foundation.records import Identifier, Moment, Stamped, identifier_column
+
+
+class Account(Stamped, Model):
+    """A person who may sign in. `epoch` rises to end every session of the account."""
+
+    __tablename__ = "account"
+    __table_args__ = (
+        UniqueConstraint("institution_id", "id", name="account_in_institution"),
+        UniqueConstraint("institution_id", "email", name="account_email_per_institution"),
+        CheckConstraint("username ~ '^[a-z0-9_]+(\\.[a-z0-9_]+)+$'", name="account_username_form"),
+        CheckConstraint("language in ('tr', 'en')", name="account_language"),
+        ForeignKeyConstraint(["institution_id", "unit_id"], ["unit.institution_id", "unit.id"], name="account_unit"),
+    )
+
+    id: Mapped[uuid.UUID] = identifier_column()
+    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"))
+    unit_id: Mapped[uuid.UUID | None] = mapped_column(Identifier)
+    username: Mapped[str] = mapped_column(unique=True)
+    first_name: Mapped[str]
+    last_name: Mapped[str]
+    email: Mapped[str]
+    title: Mapped[str | None]
+    language: Mapped[str] = mapped_column(server_default=text("'tr'"), default="tr")
+    active: Mapped[bool] = mapped_column(server_default=text("true"), default=True)
+    epoch: Mapped[int] = mapped_column(server_default=text("0"), default=0)
+    last_login: Mapped[datetime | None] = mapped_column(Moment)
+
+    institution = relationship("Institution", lazy="joined")
+    grants: Mapped[list[RoleGrant]] = relationship(
+        "RoleGrant", primaryjoin="Account.id == foreign(RoleGrant.account_id)", viewonly=True
+    )
+
+    # What Flask-Login asks of a user
+    is_authenticated = True
+    is_anonymous = False
+
+    @property
+    def is_active(self) -> bool:
+        return self.active
+
+    def get_id(self) -> str:
+        return str(self.id)
+
+    def get_full_name(self) -> str:
+        return f"{self.first_name} {self.last_name}"
+
+    def __str__(self) -> str:
+        return self.get_full_name()
+
+
+class Credential(Model):
+    """The password's hash and the lock after failed tries. Only its own account's sign-in can see it."""
+
+    __tablename__ = "credential"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="credential_account"
+        ),
+    )
+
+    account_id: Mapped[uuid.UUID] = mapped_column(Identifier, primary_key=True)
+    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    password_hash: Mapped[str]
+    failures: Mapped[int] = mapped_column(server_default=text("0"), default=0)
+    locked_until: Mapped[datetime | None] = mapped_column(Moment)
+    changed_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+
+
+class Invitation(Model):
+    """A one-time link by which a person chooses a password. Only the digest of its token is kept."""
+
+    __tablename__ = "invitation"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="invitation_account"
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = identifier_column()
+    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    account_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    token_digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+    created_by: Mapped[uuid.UUID | None] = mapped_column(Identifier)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class RoleGrant(Stamped, Model):
+    """A role given to an account, over the whole institution (no unit) or a unit's subtree."""
+
+    __tablename__ = "role_grant"
+    __table_args__ = (
+        UniqueConstraint("institution_id", "id", name="role_grant_in_institution"),
+        CheckConstraint("state in ('proposed', 'active', 'ended')", name="role_grant_state"),
+        ForeignKeyConstraint(
+            ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="role_grant_account"
+        ),
+        ForeignKeyConstraint(["institution_id", "unit_id"], ["unit.institution_id", "unit.id"], name="role_grant_unit"),
+        Index(
+            "role_grant_once",
+            "account_id",
+            "role",
+            text("coalesce(unit_id, account_id)"),
+            unique=True,
+            postgresql_where=text("state <> 'ended'"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = identifier_column()
+    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    account_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    role: Mapped[str]
+    unit_id: Mapped[uuid.UUID | None] = mapped_column(Identifier)
+    state: Mapped[str] = mapped_column(server_default=text("'active'"), default="active")
+
+    account: Mapped[Account] = relationship(
+        "Account", primaryjoin="foreign(RoleGrant.account_id) == Account.id", viewonly=True
+    )
+
+
+class GrantApproval(Model):
+    """One person's approval of a proposed role grant. A national auditor needs two, one outside the Presidency."""
+
+    __tablename__ = "grant_approval"
+    __table_args__ = (
+        UniqueConstraint("grant_id", "approver_id", name="grant_approval_once"),
+        ForeignKeyConstraint(
+            ["institution_id", "grant_id"], ["role_grant.institution_id", "role_grant.id"], name="grant_approval_grant"
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = identifier_column()
+    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    grant_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    approver_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("account.id"))
+    approver_institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"))
+    approved_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+
+
+class LoginThrottle(Model):
+    """How often a name or an address was tried, by keyed digest, in one window of time."""
+
+    __tablename__ = "login_throttle"
+
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    window: Mapped[datetime] = mapped_column(Moment, primary_key=True)
+    tries: Mapped[int] = mapped_column(server_default=text("1"), default=1)

@@ -1,0 +1,184 @@
+"""Roles as data: what each may do, where, who gives it, and what it excludes.
+
+The panel's permissions, the row-level scopes and the screens all read this one table. Nothing here
+touches the database: a role that is not written here can do nothing.
+Source of the matrix: DOMAIN (c); departures are explained in the DESIGN.md beside this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+INSTITUTION, OVERSIGHT, AUDIT, ACCOUNTS = "institution", "oversight", "audit", "accounts"
+SCOPES = (INSTITUTION, OVERSIGHT, AUDIT, ACCOUNTS)
+
+READ = frozenset({"list", "show"})
+WORK = READ | {"add", "edit"}
+FULL = WORK | {"delete", "restore"}
+
+# What everybody who is signed in may do.
+EVERYBODY: Mapping[str, frozenset[str]] = {
+    "Home": frozenset({"get"}),
+    "Profile": frozenset({"show", "edit"}),
+    "Language": frozenset({"index"}),
+}
+
+
+@dataclass(frozen=True)
+class Role:
+    """One role. `covers` is how far its grant reaches into cases: assigned, unit or manage."""
+
+    code: str
+    label: LazyString
+    scopes: tuple[str, ...]
+    may: Mapping[str, frozenset[str]]
+    covers: str | None = None
+    reads: str = "none"
+    """Which ledger entries row-level security shows: none, actor, ledger or all."""
+    granted_by: tuple[str, ...] = ()
+    exclusive: bool = False
+    """Holds no other role beside it."""
+    approvals: int = 0
+    presidency_only: bool = False
+    whole_institution: bool = False
+    """Cannot be narrowed to a unit."""
+
+
+_CASE_WORK = {
+    "Case": WORK | {"close", "export", "assign", "reveal", "history"},
+    "Person": WORK | {"search", "export", "reveal", "history"},
+    "VictimProfile": WORK | {"reveal"},
+}
+
+ROLES: Mapping[str, Role] = {
+    role.code: role
+    for role in (
+        Role(
+            "focal_point",
+            _l("Focal point"),
+            (INSTITUTION,),
+            {**_CASE_WORK, "InstitutionHistory": READ},
+            covers="unit",
+            reads="ledger",
+            granted_by=("institution_manager", "system_administrator"),
+        ),
+        Role(
+            "caseworker",
+            _l("Caseworker"),
+            (INSTITUTION,),
+            {
+                "Case": WORK | {"close", "reveal", "history"},
+                "Person": WORK | {"search", "reveal", "history"},
+                "VictimProfile": WORK | {"reveal"},
+                "InstitutionHistory": READ,
+            },
+            covers="assigned",
+            reads="actor",
+            granted_by=("institution_manager",),
+        ),
+        Role(
+            "institution_manager",
+            _l("Institution manager"),
+            (INSTITUTION,),
+            {
+                "Case": READ | {"delete", "restore", "assign", "export", "reveal", "history", "close"},
+                "Person": READ | {"search", "delete", "restore", "export", "reveal", "history"},
+                "VictimProfile": READ | {"reveal"},
+                "Account": WORK | {"suspend", "invite", "history"},
+                "RoleGrant": READ | {"add", "end", "approve"},
+                "Unit": WORK,
+                "InstitutionHistory": READ,
+            },
+            covers="manage",
+            reads="ledger",
+            granted_by=("system_administrator", "presidency_supervisor"),
+            whole_institution=True,
+        ),
+        Role(
+            "auditor_national",
+            _l("National auditor"),
+            (AUDIT,),
+            {
+                "Ledger": READ | {"verify", "history"},
+                "OversightCase": READ | {"history"},
+                "OversightInstitution": READ,
+                "AuditAccount": READ,
+                "Alert": READ | {"acknowledge"},
+            },
+            reads="all",
+            granted_by=("institution_manager", "system_administrator"),
+            exclusive=True,
+            approvals=2,
+            whole_institution=True,
+        ),
+        Role(
+            "auditor_institution",
+            _l("Institution auditor"),
+            (AUDIT,),
+            {
+                "Ledger": READ | {"verify", "history"},
+                "OversightCase": READ | {"history"},
+                "AuditAccount": READ,
+                "Alert": READ,
+            },
+            reads="ledger",
+            granted_by=("institution_manager", "system_administrator"),
+            exclusive=True,
+            whole_institution=True,
+        ),
+        Role(
+            "presidency_operator",
+            _l("Presidency operator"),
+            (INSTITUTION, OVERSIGHT),
+            {**_CASE_WORK, "OversightCase": READ, "OversightInstitution": READ, "Alert": READ},
+            covers="unit",
+            reads="actor",
+            granted_by=("institution_manager", "system_administrator"),
+            presidency_only=True,
+        ),
+        Role(
+            "presidency_supervisor",
+            _l("Presidency supervisor"),
+            (OVERSIGHT,),
+            {
+                "OversightCase": READ,
+                "OversightInstitution": READ | {"add", "edit"},
+                "GrantApproval": READ | {"approve"},
+                "Alert": READ | {"acknowledge"},
+            },
+            granted_by=("system_administrator",),
+            presidency_only=True,
+            whole_institution=True,
+        ),
+        Role(
+            "system_administrator",
+            _l("System administrator"),
+            (ACCOUNTS,),
+            {
+                "Account": WORK | {"suspend", "invite"},
+                "RoleGrant": READ | {"add", "end"},
+                "Unit": READ,
+                "Institution": READ,
+            },
+            granted_by=("system_administrator",),
+            exclusive=True,
+            whole_institution=True,
+        ),
+    )
+}
+
+
+def may(roles: frozenset[str], act: str, subject: str) -> bool:
+    """Whether any of these roles may do this act on this subject. Unknown roles may do nothing."""
+    if act in EVERYBODY.get(subject, ()):
+        return True
+    return any(act in ROLES[code].may.get(subject, ()) for code in roles if code in ROLES)
+
+
+def grantable_by(roles: frozenset[str]) -> tuple[str, ...]:
+    """The roles that somebody with these roles may give to others, in the table's order."""
+    return tuple(code for code, role in ROLES.items() if roles & set(role.granted_by))

@@ -1,0 +1,148 @@
+"""Who is at work, for whom and how far: told to PostgreSQL at the start of every transaction.
+
+Row-level security reads it from two transaction-local settings. Where nothing is bound, both are
+empty and no row of any institution is visible. Nothing here decides what a role may do (see roles.py).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from sqlalchemy import event, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session
+
+Units = Literal["*"] | tuple[uuid.UUID, ...]
+
+
+@dataclass(frozen=True)
+class Context:
+    """The bound facts of one piece of work.
+
+    `unit` and `manage` are the units whose cases the actor may work on or manage ("*" = all of the
+    institution); `assigned` says that cases assigned to the actor count as well. `national` widens the
+    audit scope to every institution. `reads` is the ledger's own visibility: none, actor, ledger, all.
+    """
+
+    scope: str | None = None
+    institution: uuid.UUID | None = None
+    institution_code: str | None = None
+    account: uuid.UUID | None = None
+    account_name: str | None = None
+    roles: frozenset[str] = frozenset()
+    unit: Units = ()
+    manage: Units = ()
+    create: Units = ()
+    assigned: bool = False
+    national: bool = False
+    approves: bool = False
+    reads: str = "none"
+    purpose: str | None = None
+    request_id: str | None = None
+    route: str | None = None
+    address: str | None = None
+    login: str | None = None
+    token: bytes | None = None
+
+    def panel_json(self) -> str:
+        """What the panel's row-level security reads (`itm.context`)."""
+        return json.dumps(
+            {
+                "scope": self.scope,
+                "institution": _text(self.institution),
+                "account": _text(self.account),
+                "unit": _units(self.unit),
+                "manage": _units(self.manage),
+                "create": _units(self.create),
+                "assigned": self.assigned,
+                "national": self.national,
+                "approves": self.approves,
+                "login": self.login,
+                "token": self.token.hex() if self.token else None,
+            }
+        )
+
+    def ledger_json(self) -> str:
+        """What the ledger reads (`audit.context`): whose ledger, who acts, in which request."""
+        actor: dict[str, Any] | None = None
+        if self.account or self.account_name:
+            actor = {
+                "user": _text(self.account),
+                "name": self.account_name,
+                "institution": self.institution_code,
+                "role": ",".join(sorted(self.roles)) or None,
+            }
+        return json.dumps(
+            {
+                "ledger": _text(self.institution),
+                "actor": actor,
+                "request": {"id": self.request_id, "route": self.route},
+                "purpose": self.purpose,
+                "address": self.address,
+                "reads": self.reads,
+            }
+        )
+
+
+def _text(value: uuid.UUID | None) -> str | None:
+    return str(value) if value else None
+
+
+def _units(units: Units) -> str | list[str]:
+    return units if units == "*" else [str(unit) for unit in units]
+
+
+_current: ContextVar[Context] = ContextVar("itm_context")
+NOBODY = Context()
+
+_SET = text("select set_config('itm.context', :panel, true), set_config('audit.context', :ledger, true)")
+
+
+def current() -> Context:
+    """The bound context, or one that sees nothing."""
+    return _current.get(NOBODY)
+
+
+def bind(context: Context, session: Session | None = None) -> None:
+    """Makes `context` hold from now on; a transaction already open in `session` is told at once."""
+    _current.set(context)
+    if session is not None and session.in_transaction():
+        apply(session.connection(), context)
+
+
+@contextmanager
+def acting(context: Context, session: Session | None = None) -> Iterator[Context]:
+    """Binds `context` for a block and puts back what was bound before."""
+    before = current()
+    bind(context, session)
+    try:
+        yield context
+    finally:
+        bind(before, session)
+
+
+@contextmanager
+def with_purpose(purpose: str, session: Session) -> Iterator[None]:
+    """Names the purpose that the events of this block carry."""
+    with acting(replace(current(), purpose=purpose), session):
+        yield
+
+
+def apply(connection: Connection, context: Context | None = None) -> None:
+    """Tells PostgreSQL. The settings end with the transaction."""
+    context = context or current()
+    connection.execute(_SET, {"panel": context.panel_json(), "ledger": context.ledger_json()})
+
+
+def install(session_class: type[Session] | Any) -> None:
+    """Every transaction of this session class begins by saying who is at work."""
+
+    @event.listens_for(session_class, "after_begin")
+    def _tell(_session: Session, _transaction: Any, connection: Connection) -> None:
+        apply(connection)

@@ -1,0 +1,20 @@
+"""Every table of the panel, imported in one place: for migrations, and so that relationships resolve."""
+
+from flask_appbuilder import Model
+
+from itm_admin.accounts import models as accounts
+from itm_admin.assurance import models as assurance
+from itm_admin.cases import models as cases
+from itm_admin.institutions import models as institutions
+
+__all__ = ["OUR_TABLES", "accounts", "assurance", "cases", "institutions", "metadata"]
+
+metadata = Model.metadata
+
+# Flask-AppBuilder declares tables of its own (ab_*). Roles here are data in code and grants in
+# `role_grant`, so none of them exists in the database: what is not there cannot leak.
+OUR_TABLES = frozenset(
+    mapper.local_table.name
+    for mapper in Model.registry.mappers
+    if mapper.class_.__module__.startswith("itm_admin.")
+)
