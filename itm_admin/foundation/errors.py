@@ -1,0 +1,107 @@
+"""What can go wrong in the domain's own words.
+
+Services raise these; one place in the panel turns them into a page or a JSON problem. Messages may be
+lazy translations (anything with ``str``). They must never know HTTP, and never carry a protected value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from flask_babel import lazy_gettext as _
+
+
+class Message(Protocol):
+    """A text, or a translation that becomes one when it is shown."""
+
+    def __str__(self) -> str: ...
+
+
+class DomainError(Exception):
+    """The base: something a person can be told. ``code`` is stable, for machines."""
+
+    code = "error"
+    default: Message = _("The request could not be carried out.")
+
+    def __init__(self, message: Message | None = None) -> None:
+        super().__init__()
+        self.message: Message = self.default if message is None else message
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+
+class NotFound(DomainError):
+    """The record does not exist, or not for this person: the two are never told apart."""
+
+    code = "not_found"
+    default = _("This record was not found.")
+
+
+class Denied(DomainError):
+    """The person may not do this."""
+
+    code = "denied"
+    default = _("You are not permitted to do this.")
+
+
+class Invalid(DomainError):
+    """Input that cannot be accepted. ``fields`` maps a field's name to its message ('' = the whole form)."""
+
+    code = "invalid"
+    default = _("Some fields are not correct.")
+
+    def __init__(self, fields: Mapping[str, Message] | None = None, message: Message | None = None) -> None:
+        self.fields: dict[str, Message] = dict(fields or {})
+        if message is None and len(self.fields) == 1:
+            message = next(iter(self.fields.values()))
+        super().__init__(message)
+
+
+class Conflict(DomainError):
+    """Somebody else saved first. ``current`` holds what the page may show of the newer version."""
+
+    code = "conflict"
+    default = _("Somebody else has changed this record in the meantime.")
+
+    def __init__(
+        self,
+        current_version: int | None = None,
+        current: Mapping[str, Any] | None = None,
+        message: Message | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.current_version = current_version
+        self.current: dict[str, Any] = dict(current or {})
+
+
+class LedgerUnavailable(DomainError):
+    """The ledger cannot be written, so nothing is shown and nothing is stored."""
+
+    code = "ledger_unavailable"
+    default = _("The audit ledger cannot be written at the moment. Nothing was stored and no data is shown.")
+
+
+class Locked(DomainError):
+    """Closed for now: too many attempts, or a record that is not open for change."""
+
+    code = "locked"
+    default = _("This is locked at the moment.")
+
+
+class CannotDecrypt(DomainError):
+    """A stored value does not open at its place: wrong key, moved or altered.
+
+    ``place`` says where (institution, table, row, column as far as known); no value and no key is in it.
+    """
+
+    code = "cannot_decrypt"
+    default = _("A protected value could not be opened.")
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.place = place
+
+    def __repr__(self) -> str:
+        return f"CannotDecrypt(place={self.place!r})"
