@@ -1,0 +1,127 @@
+-- Rules that hold whoever writes: stamps, immutable places, reasons, separation of roles.
+
+-- Times, authors and the version are the database's to write.
+create function itm.stamp() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if tg_op = 'INSERT' then
+    new.created_at := now();
+    new.created_by := itm.account();
+    new.row_version := 1;
+  else
+    new.created_at := old.created_at;
+    new.created_by := old.created_by;
+    new.row_version := old.row_version + 1;
+  end if;
+  new.updated_at := now();
+  new.updated_by := itm.account();
+  return new;
+end $$;
+
+-- A record is deleted and restored by somebody who manages its unit, never by its author alone.
+create function itm.deletion_by_manager() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.deleted_at is distinct from old.deleted_at and current_user = 'itm_app'
+     and not (itm.everywhere('manage') or new.unit_id = any (itm.units('manage'))) then
+    raise exception using errcode = 'insufficient_privilege', message = 'only a manager deletes or restores a record';
+  end if;
+  return new;
+end $$;
+
+-- An institution's ledger exists before its first event.
+create function itm.open_ledger() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform audit.open_ledger(new.id, new.code, new.kind = 'presidency');
+  return new;
+end $$;
+
+create function itm.institution_code_stays() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.code <> old.code then
+    raise exception using errcode = 'restrict_violation', message = 'an institution''s code never changes';
+  end if;
+  return new;
+end $$;
+
+-- Separation of roles (DOMAIN (c)): auditors and system administrators hold nothing else, and a national
+-- auditor is appointed by two people, one of them outside the Presidency.
+create function itm.separation_of_roles() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  apart constant text[] := array['auditor_national', 'auditor_institution', 'system_administrator'];
+  approvals integer;
+  outside integer;
+begin
+  if new.state = 'ended' then
+    return new;
+  end if;
+  if tg_op = 'UPDATE' and (new.account_id, new.role, new.unit_id) is distinct from (old.account_id, old.role, old.unit_id) then
+    raise exception using errcode = 'restrict_violation', message = 'a grant is ended and given anew, never rewritten';
+  end if;
+  -- Two grants at once to one account wait for each other here.
+  perform pg_advisory_xact_lock(hashtextextended(new.account_id::text, 0));
+  if exists (select from public.role_grant g
+             where g.account_id = new.account_id and g.id <> new.id and g.state <> 'ended' and g.role <> new.role
+               and (g.role = any (apart) or new.role = any (apart))) then
+    raise exception using errcode = 'restrict_violation', message = 'this role is held alone';
+  end if;
+  if new.role in ('presidency_operator', 'presidency_supervisor')
+     and not exists (select from public.institution i where i.id = new.institution_id and i.kind = 'presidency') then
+    raise exception using errcode = 'restrict_violation', message = 'this role belongs to the Presidency';
+  end if;
+  if new.role = 'auditor_national' and new.state = 'active' then
+    if exists (select from public.institution i where i.id = new.institution_id and i.kind = 'presidency') then
+      raise exception using errcode = 'restrict_violation', message = 'a national auditor is not of the Presidency';
+    end if;
+    select count(*), count(*) filter (where i.kind <> 'presidency') into approvals, outside
+      from public.grant_approval a join public.institution i on i.id = a.approver_institution_id
+      where a.grant_id = new.id and a.approver_id <> new.account_id;
+    if approvals < 2 or outside < 1 or outside = approvals then
+      raise exception using errcode = 'restrict_violation',
+        message = 'a national auditor needs two approvals, one of the Presidency and one from outside it';
+    end if;
+  end if;
+  return new;
+end $$;
+
+-- The approver and the approver's institution are those of the session, not of the form.
+create function itm.approver_is_actor() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_user = 'itm_app' then
+    new.approver_id := itm.account();
+    new.approver_institution_id := itm.home();
+  end if;
+  return new;
+end $$;
+
+do $$
+declare name text;
+begin
+  foreach name in array array['institution', 'unit', 'account', 'role_grant', 'case_file', 'person', 'case_person', 'victim_profile']
+  loop
+    execute format('create trigger a_stamp before insert or update on public.%I for each row execute function itm.stamp()', name);
+    execute format('alter table public.%I enable always trigger a_stamp', name);
+  end loop;
+  foreach name in array array['case_file', 'person', 'case_person', 'victim_profile']
+  loop
+    execute format('create trigger b_deletion before update on public.%I for each row execute function itm.deletion_by_manager()', name);
+  end loop;
+end $$;
+
+create trigger b_open_ledger before insert on public.institution for each row execute function itm.open_ledger();
+create trigger c_code before update on public.institution for each row execute function itm.institution_code_stays();
+create trigger b_separation before insert or update on public.role_grant for each row execute function itm.separation_of_roles();
+create trigger a_approver before insert on public.grant_approval for each row execute function itm.approver_is_actor();
+
+revoke execute on all functions in schema itm from public;
+grant execute on all functions in schema itm to itm_app, itm_owner;
