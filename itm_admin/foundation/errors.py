@@ -39,6 +39,13 @@ class NotFound(DomainError):
     default = _("This record was not found.")
 
 
+class Unauthenticated(DomainError):
+    """Nobody is signed in, or no longer."""
+
+    code = "unauthenticated"
+    default = _("Please sign in first.")
+
+
 class Denied(DomainError):
     """The person may not do this."""
 
@@ -81,6 +88,13 @@ class LedgerUnavailable(DomainError):
 
     code = "ledger_unavailable"
     default = _("The audit ledger cannot be written at the moment. Nothing was stored and no data is shown.")
+
+
+class Unavailable(DomainError):
+    """The database does not answer, or not in time. Nothing was stored."""
+
+    code = "unavailable"
+    default = _("The database does not answer at the moment. Nothing was stored. Please try again shortly.")
 
 
 class Locked(DomainError):

@@ -1,0 +1,178 @@
+"""The gate: who may enter a route, and as whom PostgreSQL is told they work.
+
+Promise: a route that does not say what it is shows nothing. Every view and API method declares an act on a
+subject (`@route`); the gate compares it with the roles' table before the method runs and binds the context
+of the fitting scope. It must never know a business table or how people sign in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from flask import Flask, abort, current_app, g, redirect, request, url_for
+from flask_appbuilder.baseviews import expose
+from werkzeug.wrappers import Response
+
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Denied, Invalid, Unauthenticated
+from itm_admin.foundation.roles import EVERYBODY, ROLES, SCOPES
+from itm_admin.foundation.tenancy import Context
+
+METHODS_THAT_CHANGE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+class Actor(Protocol):
+    """The signed-in person, as the gate needs it. accounts.actor builds it."""
+
+    @property
+    def roles(self) -> frozenset[str]: ...
+
+    @property
+    def scopes(self) -> tuple[str, ...]: ...
+
+    def context(self, scope: str) -> Context:
+        """The context in which this person works in `scope`."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a route is: an act on a subject, in one of the scopes it serves (none named: the person's own).
+
+    `public` routes ask for no sign-in; `quiet` ones show no data and need no entry in the ledger.
+    """
+
+    subject: str
+    act: str
+    scopes: tuple[str, ...] = ()
+    public: bool = False
+    quiet: bool = False
+    api: bool = False
+
+
+def route(
+    url: str, *, act: str, methods: Iterable[str] = ("GET",), public: bool = False, quiet: bool = False
+) -> Callable[[_Method], _Method]:
+    """Exposes a view's or API's method at `url` as `act` on its class's subject."""
+
+    def declare(method: _Method) -> _Method:
+        method.__dict__.update(_permission_name=act, _public=public, _quiet=quiet)
+        return expose(url, methods=tuple(methods))(method)  # type: ignore[no-any-return]
+
+    return declare
+
+
+def install(app: Flask, load_actor: Callable[[], Actor | None], declared: Mapping[str, Access]) -> None:
+    """Puts the gate before every request. `declared` names the endpoints that no view class declares."""
+    app.extensions["itm_access"] = dict(declared)
+    app.extensions["itm_load_actor"] = load_actor
+    app.before_request(_begin)
+    app.before_request(enter)
+    app.teardown_request(_end)
+
+
+def declare_views(app: Flask, views: Iterable[Any]) -> None:
+    """Reads the declarations of all registered views. One without a subject stays shut."""
+    register: dict[str, Access] = app.extensions["itm_access"]
+    for view in views:
+        for name in dir(view):
+            method = getattr(view, name)
+            if getattr(method, "_urls", None) and hasattr(method, "_public") and getattr(view, "subject", None):
+                register[f"{view.endpoint}.{name}"] = Access(
+                    subject=view.subject,
+                    act=method._permission_name,
+                    scopes=view.scopes,
+                    public=method._public,
+                    quiet=method._quiet,
+                    api=view.is_api,
+                )
+
+
+def access_of(endpoint: str | None) -> Access | None:
+    """What the endpoint declared; None where nothing did, or nothing is registered at the address."""
+    found: Access | None = current_app.extensions["itm_access"].get(endpoint)
+    return found
+
+
+def scope_for(access: Access, roles: frozenset[str]) -> str | None:
+    """The scope in which these roles may do the act: the first that the route serves. None: they may not."""
+    if access.act in EVERYBODY.get(access.subject, ()):
+        able = [role for code, role in ROLES.items() if code in roles]
+    else:
+        able = [role for code, role in ROLES.items() if code in roles and access.act in role.may.get(access.subject, ())]
+    offered = {scope for role in able for scope in role.scopes}
+    return next((scope for scope in access.scopes or SCOPES if scope in offered), None)
+
+
+def allowed(endpoint: str, actor: Actor | None) -> bool:
+    """Whether the person may enter the endpoint: for menus and buttons, without a query."""
+    access = access_of(endpoint)
+    if access is None:
+        return False
+    return access.public or (actor is not None and scope_for(access, actor.roles) is not None)
+
+
+def bind_request(context: Context) -> None:
+    """Binds a context together with this request's id, route and address."""
+    tenancy.bind(
+        dataclasses.replace(
+            context,
+            request_id=g.request_id,
+            route=request.url_rule.rule if request.url_rule else None,
+            address=request.remote_addr,
+        ),
+        db.session,
+    )
+
+
+def _begin() -> None:
+    g.request_id = uuid.uuid4().hex
+    g.actor = None
+    g.access = access_of(request.endpoint)
+    bind_request(tenancy.NOBODY)
+
+
+def enter() -> Response | None:
+    """Refuses, sends to the sign-in page, or binds the context and lets the request pass."""
+    if request.routing_exception is not None:
+        return None  # 404, 405 or a redirect that Flask answers itself
+    access: Access | None = g.access
+    if access is None:
+        abort(404)
+    _refuse_broken_text()
+    if access.public and access.quiet:
+        return None
+    g.actor = current_app.extensions["itm_load_actor"]()
+    if access.public:
+        return None
+    if g.actor is None:
+        return _to_sign_in(access)
+    scope = scope_for(access, g.actor.roles)
+    if scope is None:
+        raise Denied
+    bind_request(g.actor.context(scope))
+    return None
+
+
+def _to_sign_in(access: Access) -> Response:
+    if access.api or request.method in METHODS_THAT_CHANGE:
+        raise Unauthenticated
+    wanted = request.path if request.method == "GET" else None
+    return redirect(url_for(current_app.config["ITM_SIGN_IN_ENDPOINT"], next=wanted))
+
+
+def _refuse_broken_text() -> None:
+    for values in (request.args, request.form):
+        for name, texts in values.lists():
+            for text in (name, *texts):
+                if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+                    raise Invalid
+
+
+def _end(_error: BaseException | None) -> None:
+    tenancy.bind(tenancy.NOBODY)

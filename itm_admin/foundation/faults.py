@@ -1,0 +1,70 @@
+"""What a database error means, in the domain's words. No message of the database is passed on.
+
+PostgreSQL's codes: appendix A of its manual. Where a fault came out of the ledger's own functions, the
+ledger is what failed, whatever the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm.exc import StaleDataError
+
+from itm_admin.foundation.errors import (
+    Conflict,
+    Denied,
+    DomainError,
+    Invalid,
+    LedgerUnavailable,
+    Message,
+    NotFound,
+    Unavailable,
+)
+
+_TAKEN: Mapping[str, tuple[str, Message]] = {
+    "account_username_key": ("username", _l("This user name is taken.")),
+    "account_email_per_institution": ("email", _l("Another account of the institution has this e-mail address.")),
+    "institution_code_key": ("code", _l("This code is taken.")),
+    "unit_name_per_parent": ("name", _l("There is a unit of this name already.")),
+    "role_grant_once": ("role", _l("This person holds this role already.")),
+    "case_person_once": ("person", _l("This person is in the case in this role already.")),
+    "case_assignment_once": ("account", _l("This person is assigned to the case already.")),
+    "grant_approval_once": ("", _l("You have approved this already.")),
+}
+_LEDGER_WORDS = ("audit.", "schema audit", "function append", "function write")
+
+
+def domain_error(fault: SQLAlchemyError) -> DomainError:
+    """The domain error that stands for a failed statement or commit."""
+    if isinstance(fault, StaleDataError):
+        return Conflict()
+    if not isinstance(fault, DBAPIError):
+        return Unavailable()
+    code = getattr(fault.orig, "sqlstate", None) or ""
+    if _of_the_ledger(fault):
+        return LedgerUnavailable()
+    if code == "42501":
+        return NotFound() if "row-level security" in str(fault.orig) else Denied()
+    if code == "23505":
+        field, message = _TAKEN.get(_constraint(fault), ("", _l("This value is taken.")))
+        return Invalid({field: message})
+    if code == "23001":
+        return Denied(_l("The rules do not allow this."))
+    if code.startswith(("22", "23")):
+        return Invalid()
+    if code.startswith("40"):
+        return Conflict()
+    return Unavailable()
+
+
+def _of_the_ledger(fault: DBAPIError) -> bool:
+    diagnosis = getattr(fault.orig, "diag", None)
+    told = " ".join(filter(None, (getattr(diagnosis, "context", None), str(fault.orig)))) if diagnosis else ""
+    code = getattr(fault.orig, "sqlstate", None) or ""
+    return any(word in told for word in _LEDGER_WORDS) and not code.startswith(("23", "22"))
+
+
+def _constraint(fault: DBAPIError) -> str:
+    return str(getattr(getattr(fault.orig, "diag", None), "constraint_name", "") or "")

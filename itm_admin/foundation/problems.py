@@ -1,0 +1,222 @@
+"""Errors become a page or a JSON problem (RFC 9457), here and nowhere else.
+
+An error page shows no data and no internal text; it carries the request's id, under which the log has the
+place of the fault (never a value). A refusal of a signed-in person is an entry in that person's own ledger,
+the same whether the record is foreign or does not exist.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import traceback
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask, Response, current_app, g, jsonify, make_response, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _l
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.access import METHODS_THAT_CHANGE, Access
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import (
+    Conflict,
+    Denied,
+    DomainError,
+    Invalid,
+    LedgerUnavailable,
+    Locked,
+    Message,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
+from itm_admin.foundation.faults import domain_error
+from itm_admin.foundation.reading import Look, append_now, forget_looks
+
+log = logging.getLogger("itm")
+
+STATUS: Mapping[type[DomainError], int] = {
+    Unauthenticated: 401,
+    NotFound: 404,
+    Denied: 403,
+    Invalid: 400,
+    Conflict: 409,
+    Locked: 429,
+    LedgerUnavailable: 503,
+    Unavailable: 503,
+}
+TITLES: Mapping[int, Message] = {
+    400: _l("This request cannot be understood"),
+    401: _l("Please sign in"),
+    403: _l("Not permitted"),
+    404: _l("Not found"),
+    405: _l("This cannot be done here"),
+    409: _l("Somebody else was faster"),
+    413: _l("Too large"),
+    415: _l("Not this kind of content"),
+    422: _l("Some values are not correct"),
+    429: _l("Too many attempts"),
+    500: _l("Something went wrong"),
+    503: _l("Not available at the moment"),
+}
+WHAT_TO_DO: Mapping[int, Message] = {
+    400: _l("Go back, check what was entered and try again. A link from elsewhere may be damaged."),
+    401: _l("Your session has ended or has not begun."),
+    403: _l("Your role does not include this. Your institution's manager can tell who may do it."),
+    404: _l("The record does not exist, or it is not open to you. Start from the list and look for it there."),
+    405: _l("Use the buttons of the page instead of its address."),
+    409: _l("Open the record again to see the newest version, then repeat your change."),
+    413: _l("Send less at once."),
+    415: _l("Send JSON."),
+    422: _l("Check the values and try again."),
+    429: _l("Wait a while, then try again."),
+    500: _l("Nothing was stored. Try again; if it happens again, tell your administrator the number below."),
+    503: _l("Nothing was stored and no data is shown. Try again in a minute."),
+}
+
+
+def install(app: Flask) -> None:
+    """Registers the handlers. Nothing else in the panel turns an error into an answer."""
+    app.extensions["itm_problem_page"] = _domain
+    app.register_error_handler(DomainError, _domain)
+    app.register_error_handler(CSRFError, _http)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(SQLAlchemyError, _database)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def refused(outcome: str = "denied") -> None:
+    """Appends the refusal to the actor's ledger, in a transaction of its own."""
+    access: Access | None = g.get("access")
+    forget_looks()
+    if g.get("actor") is None or access is None:
+        return
+    if tenancy.current().institution is None:  # refused before a scope was bound
+        _bind_own_ledger()
+    action = _ACTION.get(access.act, "record.update" if request.method in METHODS_THAT_CHANGE else "record.read")
+    kind = access.subject.lower()
+    append_now([Look(action if action in APPENDABLE else "record.read", kind, _target(), outcome=outcome, detail={"act": access.act})])
+
+
+APPENDABLE = frozenset({"record.read", "record.list", "record.search", "record.reveal", "record.export", "record.assign"})
+_ACTION = {
+    "list": "record.list",
+    "search": "record.search",
+    "reveal": "record.reveal",
+    "export": "record.export",
+    "assign": "record.assign",
+}
+
+
+def _bind_own_ledger() -> None:
+    from itm_admin.foundation.access import bind_request
+
+    bind_request(g.actor.context(g.actor.scopes[0] if g.actor.scopes else ""))
+
+
+def _target() -> str | None:
+    """The id that was asked for; text that is no id enters as a keyed digest, since it may be anything."""
+    values = list((request.view_args or {}).values())
+    if not values:
+        return None
+    if isinstance(values[0], uuid.UUID):
+        return str(values[0])
+    key = str(current_app.config["SECRET_KEY"]).encode()
+    return "digest:" + hmac.new(key, str(values[0]).encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
+
+
+def _domain(error: DomainError) -> Response:
+    db.session.rollback()
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    if isinstance(error, NotFound | Denied):
+        try:
+            refused()
+        except LedgerUnavailable as worse:
+            return answer(503, worse)
+    if isinstance(error, Unauthenticated) and not _wants_json() and request.method == "POST":
+        return make_response(redirect(url_for(current_app.config["ITM_SIGN_IN_ENDPOINT"]), 303))
+    if status == 500:
+        _note(error)
+    return answer(status, error)
+
+
+def _http(error: HTTPException) -> Response:
+    if error.response is not None and error.code is not None and error.code < 400:
+        return make_response(error.response)  # a redirect to the canonical address
+    status = error.code or 500
+    if status == 404 and g.get("access") is None and request.url_rule is not None:
+        _log_undeclared()
+    if status in (403, 404) and g.get("access") is not None:
+        return _domain(NotFound() if status == 404 else Denied())
+    response = answer(status if status in TITLES else 400 if status < 500 else 500)
+    if error.code == 405 and getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
+    return response
+
+
+def _database(fault: SQLAlchemyError) -> Response:
+    db.session.rollback()
+    error = domain_error(fault)
+    _note(fault)
+    return _domain(error)
+
+
+def _unexpected(fault: Exception) -> Response:
+    db.session.rollback()
+    _note(fault)
+    return answer(500)
+
+
+def answer(status: int, error: DomainError | None = None) -> Response:
+    """The page or problem document for a status; nothing that was queued as seen is shown."""
+    forget_looks()
+    title, advice = TITLES[status], WHAT_TO_DO[status]
+    if _wants_json():
+        document: dict[str, Any] = {
+            "type": "about:blank",
+            "title": str(title),
+            "status": status,
+            "detail": str(error) if error else str(advice),
+            "code": error.code if error else "error",
+            "request_id": g.get("request_id"),
+        }
+        if isinstance(error, Invalid) and error.fields:
+            document["fields"] = {name: str(message) for name, message in error.fields.items()}
+        if isinstance(error, Conflict) and error.current_version is not None:
+            document["current_version"] = error.current_version
+        response = jsonify(document)
+        response.mimetype = "application/problem+json"
+    else:
+        told = str(error) if error and type(error).default is not error.message else None
+        fields = [str(message) for message in error.fields.values()] if isinstance(error, Invalid) else []
+        response = make_response(
+            render_template("error.html", status=status, heading=title, advice=advice, told=told, fields=fields)
+        )
+    response.status_code = status
+    if status == 503:
+        response.headers["Retry-After"] = "30"
+    return response
+
+
+def _wants_json() -> bool:
+    access: Access | None = g.get("access")
+    if access is not None:
+        return access.api
+    return request.path.startswith("/api/")
+
+
+def _note(fault: BaseException) -> None:
+    """Where it happened, without a value: messages of exceptions may hold what somebody typed."""
+    places = [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(fault.__traceback__)]
+    kind = type(getattr(fault, "orig", None) or fault).__qualname__
+    log.error("request %s: %s at %s", g.get("request_id"), kind, " < ".join(reversed(places[-12:])))
+
+
+def _log_undeclared() -> None:
+    log.error("request %s: the route %s declares no access and stays shut", g.get("request_id"), request.endpoint)

@@ -1,0 +1,61 @@
+"""The ledger could not be written: told at once on stderr, remembered outside the database, told to the ledger later.
+
+A file in the data folder marks the trouble for all processes and for the health page; the first entry that
+can be written again is the alert about it. Knows no table.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flask import current_app
+from sqlalchemy import text
+
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.database import db
+
+
+def _mark() -> Path:
+    return Path(current_app.config["ITM_HOME"]) / "ledger-trouble"
+
+
+def ledger_failed(fault: BaseException) -> None:
+    """Notes that an entry could not be written. Never raises: the caller is already refusing."""
+    kind = type(getattr(fault, "orig", None) or fault).__name__
+    print(f"itm: ALERT: the ledger cannot be written ({kind}); nothing is shown and nothing stored", file=sys.stderr)
+    try:
+        if not _mark().exists():
+            _mark().write_text(datetime.now(UTC).isoformat(timespec="seconds"), "ascii")
+    except OSError as error:
+        print(f"itm: ALERT: the mark of it cannot be written either ({error.strerror})", file=sys.stderr)
+
+
+def ledger_trouble_since() -> str | None:
+    """When the trouble began, if it has not ended."""
+    try:
+        return _mark().read_text("ascii")
+    except OSError:
+        return None
+
+
+def ledger_works() -> None:
+    """After an entry was written: if there was trouble, it enters the Presidency's ledger now."""
+    since = ledger_trouble_since()
+    if since is None:
+        return
+    try:
+        with db.engine.begin() as connection:
+            tenancy.apply(connection, tenancy.NOBODY)
+            connection.execute(
+                text(
+                    "select audit.append(action => 'alert.raise', target_kind => 'ledger',"
+                    " detail => jsonb_build_object('kind', 'ledger.unavailable', 'since', cast(:since as text)),"
+                    " to_presidency => true)"
+                ),
+                {"since": since},
+            )
+        _mark().unlink(missing_ok=True)
+    except Exception as error:  # the mark stays, and the next entry tries again
+        ledger_failed(error)
