@@ -7,7 +7,7 @@ COMMENT ON SCHEMA audit IS 'The append-only, hash-chained ledger. Nobody but its
 
 CREATE TABLE audit.deployment (
     name text NOT NULL CHECK (name ~ '^[a-z0-9.-]+$'),
-    only boolean PRIMARY KEY DEFAULT true CHECK (only)
+    singular boolean PRIMARY KEY DEFAULT true CHECK (singular)
 );
 COMMENT ON TABLE audit.deployment IS 'One row: the random name that sets this installation''s origins apart from every other''s.';
 INSERT INTO audit.deployment (name)

@@ -15,7 +15,7 @@ SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s'
 AS $$
 DECLARE
     pending text := coalesce(current_setting('audit.pending', true), '');
-    commitment bytea := sha256(NEW.salt || convert_to(NEW.content, 'UTF8'));
+    committed bytea := sha256(NEW.salt || convert_to(NEW.content, 'UTF8'));
     moment timestamptz;
 BEGIN
     IF strpos(coalesce(current_setting('audit.locked', true), ''), NEW.ledger_id::text) = 0 THEN
@@ -36,12 +36,12 @@ BEGIN
     ), after AS (
         UPDATE audit.ledger l
         SET size = b.size + 1, recorded_at = b.at,
-            head = audit.leaf_hash(b.origin, b.size, audit.utc(b.at), b.head, commitment)
+            head = audit.leaf_hash(b.origin, b.size, audit.utc(b.at), b.head, committed)
         FROM before b WHERE l.id = b.id AND l.size = b.size
         RETURNING b.size AS seq, audit.utc(b.at) AS recorded_at, b.head AS prev, l.head AS hash
     )
     INSERT INTO audit.leaf (ledger_id, seq, event_id, recorded_at, prev, commitment, hash)
-    SELECT NEW.ledger_id, a.seq, NEW.id, a.recorded_at, a.prev, seal.commitment, a.hash FROM after a;
+    SELECT NEW.ledger_id, a.seq, NEW.id, a.recorded_at, a.prev, committed, a.hash FROM after a;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'event % could not be sealed: ledger % has no head to move', NEW.id, NEW.ledger_id
             USING ERRCODE = 'serialization_failure';

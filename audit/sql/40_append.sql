@@ -3,6 +3,7 @@
 CREATE FUNCTION audit.open_ledger(holder uuid, code text, presidency boolean DEFAULT false)
 RETURNS uuid LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
 DECLARE
     opened uuid;
 BEGIN
@@ -46,7 +47,7 @@ SET IntervalStyle = 'iso_8601' SET bytea_output = 'hex' SET extra_float_digits =
 AS $$
 DECLARE
     writers text[] := (SELECT a.by FROM audit.action a WHERE a.code = append.action);
-    id uuid;
+    written uuid;
 BEGIN
     IF writers IS NULL THEN
         RAISE EXCEPTION 'unknown action %', coalesce(action, 'NULL') USING ERRCODE = 'invalid_parameter_value';
@@ -67,14 +68,14 @@ BEGIN
         RAISE EXCEPTION 'target or purpose is too long' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     PERFORM audit.check_detail(detail);
-    id := audit.write(
+    written := audit.write(
         CASE WHEN to_presidency THEN NULL ELSE (audit.context() ->> 'ledger')::uuid END,
         action, outcome, 'append', target_kind, target_id, NULL, coalesce(subjects, '{}'), purpose,
-        coalesce(',"detail":' || detail, ''));
-    IF (SELECT octet_length(e.content) FROM audit.event e WHERE e.id = append.id) > 65536 THEN
+        coalesce(',"detail":' || detail::text, ''));
+    IF (SELECT octet_length(e.content) FROM audit.event e WHERE e.id = written) > 65536 THEN
         RAISE EXCEPTION 'an event holds at most 64 KiB' USING ERRCODE = 'program_limit_exceeded';
     END IF;
-    RETURN id;
+    RETURN written;
 END $$;
 COMMENT ON FUNCTION audit.append IS
     'Appends to the ledger of audit.context, or the Presidency''s. Refuses what belongs to triggers, checkpoints, keys, purges.';

@@ -26,7 +26,7 @@ def upgrade() -> None:
     roles.check(connection)
     store.install(connection)
     for script in sorted(SCRIPTS.glob("*.sql")):
-        connection.exec_driver_sql(script.read_text("utf-8"))
+        connection.exec_driver_sql(script.read_text("utf-8"), execution_options={"no_parameters": True})
 
 
 def downgrade() -> None:

@@ -31,9 +31,9 @@ begin
   return new;
 end $$;
 
--- An institution's ledger exists before its first event.
+-- An institution's ledger exists before its first event. As its owner: nobody else may open one.
 create function itm.open_ledger() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform audit.open_ledger(new.id, new.code, new.kind = 'presidency');
