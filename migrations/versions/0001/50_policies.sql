@@ -52,6 +52,7 @@ create policy account_edit on account for update to itm_app
          or id = (select itm.account()))
   with check ((institution_id = (select itm.institution()) and (select itm.manages())) or (select itm.scope()) = 'accounts'
               or id = (select itm.account()));
+-- Only for the epoch, when an approval changes a role (itm.account_rules holds the rest).
 create policy account_approval on account for update to itm_app
   using ((select itm.approves())) with check ((select itm.approves()));
 
@@ -63,6 +64,8 @@ create policy credential_own on credential for all to itm_app
 create policy invitation_redeem on invitation for select to itm_app using (token_digest = (select itm.token()));
 create policy invitation_use on invitation for update to itm_app
   using (token_digest = (select itm.token())) with check (token_digest = (select itm.token()));
+create policy invitation_own on invitation for select to itm_app
+  using ((select itm.scope()) = 'login' and account_id = (select itm.account()));
 create policy invitation_read on invitation for select to itm_app
   using ((institution_id = (select itm.institution()) and (select itm.manages())) or (select itm.scope()) = 'accounts');
 create policy invitation_add on invitation for insert to itm_app

@@ -1,4 +1,4 @@
--- Privileges. No DELETE and no TRUNCATE anywhere: records are soft-deleted, grants and assignments end.
+-- Privileges. No DELETE and no TRUNCATE on records: they are soft-deleted, grants and assignments end.
 
 revoke create on schema public from public;
 revoke all on all tables in schema public from public;
@@ -7,6 +7,7 @@ grant usage on schema public to itm_app, itm_signer;
 grant select, insert, update on institution, unit, account, credential, invitation, role_grant, login_throttle,
   case_file, case_counter, case_assignment, person, case_person, victim_profile to itm_app;
 grant select, insert on institution_key, grant_approval to itm_app;
+grant delete on login_throttle to itm_app; -- counts of past windows
 grant select on job_run to itm_app;
 grant select, update (acknowledged_at, acknowledged_by) on alert to itm_app;
 grant select on oversight_case, oversight_person, oversight_institution, alembic_version to itm_app;
