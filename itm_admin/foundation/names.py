@@ -1,0 +1,97 @@
+"""Names and numbers brought to one form, so that people find ŞAHİN by sahin, Shahin or şahin.
+
+The forms feed the blind index only: nobody reads them and they are never stored. They are coarse on purpose
+(a false match is looked at, a missed person is not), but vowels stay: Fatma and Fatima remain two names.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_SINGLE = {
+    # Latin letters that have no decomposition
+    "ı": "i", "ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ə": "e", "ŋ": "n",
+    "ħ": "h",
+    # Cyrillic, as passports are transliterated (ICAO Doc 9303 part 3, section 6), with the letters of
+    # Ukrainian, Belarusian, Kazakh, Kyrgyz, Tajik and Uzbek
+    "а": "a", "б": "b", "в": "v", "г": "g", "д": "d", "е": "e", "ё": "e", "ж": "zh", "з": "z", "и": "i", "й": "i",
+    "к": "k", "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r", "с": "s", "т": "t", "у": "u", "ф": "f",
+    "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ы": "y", "ь": "", "э": "e", "ю": "iu",
+    "я": "ia", "є": "ie", "і": "i", "ї": "i", "ґ": "g", "ў": "u", "ә": "a", "ғ": "gh", "қ": "q", "ң": "n",
+    "ө": "o", "ұ": "u", "ү": "u", "һ": "h", "ҳ": "h", "ҷ": "j", "ӣ": "i", "ӯ": "u",
+}  # fmt: skip
+"""Letter → Latin. Whatever is not here and not a decomposable Latin letter keeps its own form."""
+
+_ARABIC = str.maketrans({
+    "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ئ": "ي", "ؤ": "و", "ة": "ه", "ۀ": "ه", "ە": "ه",
+    "ک": "ك", "ګ": "گ", "ـ": None, "ء": None,
+})  # fmt: skip
+"""Arabic script is folded within itself. It does not write short vowels, so no Latin spelling can be told from
+it: محمد is found by محمد, Muhammed by Muhammed. Who knows both spellings enters both (given name, in brackets)."""
+
+_SPELLINGS: tuple[tuple[str, str], ...] = (
+    # One sound, written as in Turkish, English, French, German, Russian passports or Arabic transliterations
+    ("shch", "s"), ("tsch", "c"), ("sch", "s"), ("tch", "c"), ("dzh", "c"), ("sh", "s"), ("ch", "c"), ("zh", "c"),
+    ("dj", "c"), ("j", "c"), ("kh", "h"), ("gh", "g"), ("ph", "f"), ("th", "t"), ("dh", "d"), ("ck", "k"),
+    ("q", "k"), ("w", "v"), ("ou", "u"), ("oo", "u"), ("ee", "i"), ("y", "i"),
+)  # fmt: skip
+
+_APOSTROPHES = re.compile("['’‘`´ʻʼʹʽʾʿ\u200c\u200d\u200e\u200f]")
+_WORDS = re.compile(r"[^\W\d_]+")
+_TWICE = re.compile(r"(.)\1+")
+_HARDENED = {"d": "t", "b": "p"}
+"""Turkish hardens a final d and b: Ahmed and Ahmet, Receb and Recep are one name."""
+
+
+def name_parts(name: str) -> frozenset[str]:
+    """The parts of a name in the index's form; empty if there is no letter in it."""
+    return frozenset(part for part in map(_spelling, _WORDS.findall(_plain(name))) if part)
+
+
+def _plain(name: str) -> str:
+    """Lower-case Latin without marks: İ, I, ı and i are one letter; Cyrillic is transliterated."""
+    folded = _APOSTROPHES.sub("", unicodedata.normalize("NFKC", name)).replace("İ", "i").casefold()
+    letters = (_SINGLE[letter] if letter in _SINGLE else _unmarked(letter) for letter in folded)
+    return "".join(letters).translate(_ARABIC)
+
+
+def _unmarked(letter: str) -> str:
+    plain = (part for part in unicodedata.normalize("NFD", letter) if not unicodedata.combining(part))
+    return "".join(_SINGLE.get(part, part) for part in plain)
+
+
+def _spelling(part: str) -> str:
+    """One spelling of several; repeated until nothing changes, so the form of a form is itself."""
+    before = None
+    while part != before:
+        before = part
+        # An initial x is the h of Uzbek and Azerbaijani (Xadicha), elsewhere it is ks (Aleksandr)
+        part = ("h" + part[1:] if part.startswith("x") else part).replace("x", "ks")
+        for spelling, one in _SPELLINGS:
+            part = part.replace(spelling, one)
+        part = _TWICE.sub(r"\1", part)
+        if len(part) > 1:
+            part = part[:-1] + _HARDENED.get(part[-1], part[-1])
+    return part
+
+
+def ascii_digits(text: str) -> str:
+    """The text with the digits of every script as 0–9 (Arabic-Indic ones among them)."""
+    return "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in text)
+
+
+def digits(text: str) -> str:
+    """Only the digits."""
+    return "".join(sign for sign in ascii_digits(text) if sign.isdecimal())
+
+
+def document_number(text: str) -> str:
+    """A passport's number: capital letters and digits, without spaces, dots and strokes."""
+    plain = unicodedata.normalize("NFKC", ascii_digits(text)).replace("ı", "i").replace("İ", "I").upper()
+    return re.sub(r"[\s.\-/‐‑–]", "", plain)
+
+
+def email_address(text: str) -> str:
+    """An address in lower case; whose I is Turkish cannot be told, so ı and i are one."""
+    return unicodedata.normalize("NFC", text).strip().replace("İ", "i").lower().replace("ı", "i")
