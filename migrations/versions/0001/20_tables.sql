@@ -6,7 +6,7 @@ CREATE TABLE alert (
   severity VARCHAR NOT NULL,
   holder UUID,
   subject VARCHAR,
-  first_broken INTEGER,
+  first_broken BIGINT,
   detail JSONB DEFAULT '{}' NOT NULL,
   raised_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
   acknowledged_at TIMESTAMP WITH TIME ZONE,
@@ -56,6 +56,24 @@ CREATE TABLE login_throttle (
   tries INTEGER DEFAULT 1 NOT NULL,
   PRIMARY KEY (key, "window")
 );
+
+CREATE TABLE verification_request (
+  id UUID DEFAULT gen_random_uuid() NOT NULL,
+  holder UUID,
+  level VARCHAR NOT NULL,
+  requested_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+  requested_by UUID NOT NULL,
+  state VARCHAR DEFAULT 'waiting' NOT NULL,
+  started_at TIMESTAMP WITH TIME ZONE,
+  finished_at TIMESTAMP WITH TIME ZONE,
+  done BIGINT DEFAULT 0 NOT NULL,
+  total BIGINT DEFAULT 0 NOT NULL,
+  verdict VARCHAR,
+  PRIMARY KEY (id),
+  CONSTRAINT verification_request_level CHECK (level in ('incremental', 'full')),
+  CONSTRAINT verification_request_state CHECK (state in ('waiting', 'running', 'done', 'failed'))
+);
+CREATE INDEX verification_request_recent ON verification_request (requested_at desc);
 
 CREATE TABLE case_counter (
   institution_id UUID NOT NULL,

@@ -154,13 +154,26 @@ create policy link_views on case_person for select to itm_owner using ((select i
 create policy account_views on account for select to itm_owner using ((select itm.scope()) in ('oversight', 'audit'));
 create policy grant_views on role_grant for select to itm_owner using ((select itm.scope()) in ('oversight', 'audit'));
 
--- Jobs and alerts.
-create policy job_read on job_run for select to itm_app using ((select itm.scope()) is not null);
+-- Jobs, alerts, verifications asked for. When a job ran is no secret: the health page tells it to machines.
+create policy job_read on job_run for select to itm_app using (true);
 create policy job_work on job_run for all to itm_signer using (true) with check (true);
+-- An alert without a holder concerns every ledger.
 create policy alert_read on alert for select to itm_app
   using ((select itm.scope()) = 'oversight'
-         or ((select itm.scope()) = 'audit' and ((select itm.national()) or holder = (select itm.home()))));
+         or ((select itm.scope()) = 'audit'
+             and ((select itm.national()) or holder is null or holder = (select itm.home()))));
+create policy alert_count on alert for select to itm_owner using (true);
+-- The web server tells of a scheduler that has died, and of nothing else.
+create policy alert_notice on alert for insert to itm_app
+  with check (kind = 'job.missed' and holder is null and acknowledged_at is null);
 create policy alert_acknowledge on alert for update to itm_app
   using ((select itm.approves()) or ((select itm.scope()) = 'audit' and (select itm.national())))
   with check ((select itm.approves()) or ((select itm.scope()) = 'audit' and (select itm.national())));
 create policy alert_work on alert for all to itm_signer using (true) with check (true);
+
+create policy request_read on verification_request for select to itm_app
+  using ((select itm.scope()) = 'audit' and ((select itm.national()) or holder = (select itm.home())));
+create policy request_add on verification_request for insert to itm_app
+  with check ((select itm.scope()) = 'audit' and ((select itm.national()) or holder = (select itm.home()))
+              and requested_by = (select itm.account()) and state = 'waiting');
+create policy request_work on verification_request for all to itm_signer using (true) with check (true);

@@ -33,3 +33,10 @@ create view oversight_institution with (security_barrier) as
     left join (select institution_id, count(*) filter (where active) as accounts, max(last_login) as last_login
                  from account group by institution_id) a on a.institution_id = i.id
    where itm.scope() = 'oversight' or (itm.scope() = 'audit' and (itm.national() or i.id = itm.home()));
+
+-- The health page is public: it gets a number.
+create function itm.open_critical_alerts() returns bigint
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$ select count(*) from public.alert where severity = 'critical' and acknowledged_at is null $$;
+revoke execute on function itm.open_critical_alerts() from public;
+grant execute on function itm.open_critical_alerts() to itm_app;

@@ -9,8 +9,10 @@ grant select, insert, update on institution, unit, account, credential, invitati
 grant select, insert on institution_key, grant_approval to itm_app;
 grant delete on login_throttle to itm_app; -- counts of past windows
 grant select on job_run to itm_app;
-grant select, update (acknowledged_at, acknowledged_by) on alert to itm_app;
+grant select, update (acknowledged_at, acknowledged_by),
+  insert (kind, severity, subject, detail) on alert to itm_app;
+grant select, insert (holder, level, requested_by) on verification_request to itm_app;
 grant select on oversight_case, oversight_person, oversight_institution, alembic_version to itm_app;
 
 grant select on institution, alembic_version to itm_signer;
-grant select, insert, update on job_run, alert to itm_signer;
+grant select, insert, update on job_run, alert, verification_request to itm_signer;
