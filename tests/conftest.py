@@ -1,0 +1,223 @@
+"""A real PostgreSQL for every test that needs one, and databases that are fresh, migrated and quick to make.
+
+Each test process has an embedded server of its own, or shares the one that ITM_TEST_DATABASE_URL (its
+superuser's address) names. A template is migrated once; each `database` is a copy of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.pool import NullPool
+
+from itm_admin.foundation.config import Settings
+from itm_admin.foundation.database import engine_options, migration, roles
+from itm_admin.foundation.database.embedded import Server
+
+PASSWORDS = {"owner": "an-owner-for-tests", "app": "an-app-for-tests", "signer": "a-signer-for-tests"}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A server that tests may do anything with; `address` is its superuser's."""
+
+    address: URL
+
+    def url(self, role: str, database: str) -> URL:
+        if role == "superuser":
+            return self.address.set(database=database)
+        return self.address.set(username=roles.ROLES[role], password=PASSWORDS[role], database=database)
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
+        """As superuser, in autocommit."""
+        url = self.address.set(drivername="postgresql", database=database)
+        return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+
+
+class Database:
+    """One migrated database. Roles: app, owner, signer, superuser."""
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self.cluster, self.name = cluster, name
+        self._engines: dict[str, Engine] = {}
+
+    def url(self, role: str) -> str:
+        return self.cluster.url(role, self.name).render_as_string(hide_password=False)
+
+    def engine(self, role: str) -> Engine:
+        if role not in self._engines:
+            self._engines[role] = create_engine(self.url(role), **engine_options())
+        return self._engines[role]
+
+    def close(self) -> None:
+        for engine in self._engines.values():
+            engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[Path]:
+    """A folder with a short name (a socket's path is limited) that another user may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="itm-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def cluster(short_folder: Path) -> Iterator[Cluster]:
+    """The server of this test process, with our three roles."""
+    if address := os.environ.get("ITM_TEST_DATABASE_URL"):
+        cluster = Cluster(make_url(address).set(drivername="postgresql+psycopg"))
+        with cluster.connect() as connection:
+            _roles_for_tests(connection)
+        yield cluster
+        return
+    server = Server(short_folder / "server", superuser_password="a-superuser-for-tests", durable=False)
+    server.start()
+    try:
+        cluster = Cluster(server.url())
+        with cluster.connect() as connection:
+            _roles_for_tests(connection)
+        yield cluster
+    finally:
+        server.stop()
+
+
+def _roles_for_tests(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """On a named server several test processes come here at once, and the roles may stand from an earlier run."""
+    connection.execute("SELECT pg_advisory_lock(hashtext('itm roles for tests'))")
+    roles.ensure(connection, PASSWORDS)
+    for short, role in roles.ROLES.items():
+        connection.execute(f"ALTER ROLE {role} PASSWORD '{PASSWORDS[short]}'".encode())
+    connection.execute("SELECT pg_advisory_unlock(hashtext('itm roles for tests'))")
+
+
+_numbers = count(1)
+
+
+def _name() -> str:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    return f"itm_test_{worker}_{os.getpid()}_{next(_numbers)}"
+
+
+def _drop(cluster: Cluster, name: str) -> None:
+    with cluster.connect() as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+@pytest.fixture(scope="session")
+def template(cluster: Cluster) -> Iterator[str]:
+    """The name of a database that was migrated as an operator would and that nobody is connected to."""
+    name = _name()
+    with cluster.connect() as connection:
+        roles.make_database(connection, name)
+    with cluster.connect(name) as connection:
+        roles.prepare_database(connection)
+    migration.upgrade(cluster.url("owner", name))
+    yield name
+    _drop(cluster, name)
+
+
+def _copy(cluster: Cluster, template: str) -> Iterator[Database]:
+    name = _name()
+    with cluster.connect() as connection:
+        roles.make_database(connection, name, template)
+    database = Database(cluster, name)
+    yield database
+    database.close()
+    _drop(cluster, name)
+
+
+@pytest.fixture
+def database(cluster: Cluster, template: str) -> Iterator[Database]:
+    """A fresh, migrated, empty database for one test."""
+    yield from _copy(cluster, template)
+
+
+@pytest.fixture(scope="module")
+def shared_database(cluster: Cluster, template: str) -> Iterator[Database]:
+    """The same for all tests of a module, which must not mind each other's rows."""
+    yield from _copy(cluster, template)
+
+
+@pytest.fixture
+def empty_database(cluster: Cluster) -> Iterator[Database]:
+    """A database made as the DBA's script makes it, before the first migration."""
+    name = _name()
+    with cluster.connect() as connection:
+        roles.make_database(connection, name)
+    with cluster.connect(name) as connection:
+        roles.prepare_database(connection)
+    database = Database(cluster, name)
+    yield database
+    database.close()
+    _drop(cluster, name)
+
+
+@pytest.fixture
+def owner(database: Database) -> Engine:
+    return database.engine("owner")
+
+
+@pytest.fixture
+def app_engine(database: Database) -> Engine:
+    return database.engine("app")
+
+
+@pytest.fixture
+def signer(database: Database) -> Engine:
+    return database.engine("signer")
+
+
+@pytest.fixture
+def superuser(database: Database) -> Iterator[Engine]:
+    engine = create_engine(database.url("superuser"), poolclass=NullPool)
+    yield engine
+    engine.dispose()
+
+
+def settings_for(database: Database, home: Path) -> Settings:
+    """Settings of an installation on this database, with secrets made for the occasion in `home`."""
+    home.mkdir(parents=True, exist_ok=True)
+    key = home / "master_key"
+    if not key.exists():
+        key.write_bytes(base64.b64encode(os.urandom(32)))
+    return Settings(
+        home=home,
+        database_url=database.url("app"),
+        owner_url=database.url("owner"),
+        signer_url=database.url("signer"),
+        secret_key="a-secret-of-the-tests-of-at-least-32-characters",
+        master_key_file=key,
+        web_threads=4,
+    )
+
+
+@pytest.fixture
+def settings(database: Database, tmp_path: Path) -> Settings:
+    return settings_for(database, tmp_path / "home")
+
+
+_skipped: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped:
+        _skipped.append(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A test that was skipped has shown nothing: no run with one is green."""
+    if _skipped and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
