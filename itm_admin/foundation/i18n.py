@@ -1,0 +1,99 @@
+"""Languages: which one a page is in, and where its words come from.
+
+Turkish unless the account, or before the sign-in the session, says otherwise; what the browser prefers is
+not asked, since a ministry's computer seldom says. Catalogues are read from their `.po` files, so that no
+compiled copy can be missing or old. This must never ask the database.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from babel import Locale
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask import Flask, current_app, g, has_app_context, has_request_context, session
+from flask_appbuilder.babel.manager import BabelManager
+from flask_babel import Domain, get_locale
+
+LANGUAGES = {"tr": "Türkçe", "en": "English"}
+DEFAULT = "tr"
+SESSION_KEY = "locale"
+TIMEZONE = "Europe/Istanbul"
+TRANSLATIONS = Path(__file__).parent.parent / "translations"
+
+
+def chosen() -> str:
+    """The language of the signed-in account, else of the session, else Turkish.
+
+    The account counts once the gate has loaded it (`g.actor`); it is not loaded for this.
+    """
+    if not has_request_context():
+        return DEFAULT
+    account = getattr(g.get("actor"), "language", None)
+    wanted = account or session.get(SESSION_KEY)
+    return wanted if wanted in LANGUAGES else DEFAULT
+
+
+def language() -> str:
+    """The language of what is being written now, also under `force_locale`: tr or en."""
+    locale = get_locale() if has_app_context() else None
+    return locale.language if locale and locale.language in LANGUAGES else DEFAULT
+
+
+def remember(code: str) -> bool:
+    """Keeps the choice of somebody who is not signed in. False for a language that the panel does not speak."""
+    if code not in LANGUAGES:
+        return False
+    session[SESSION_KEY] = code
+    return True
+
+
+@cache
+def catalogue(code: str) -> NullTranslations:
+    """The messages of one language. English is what the code itself is written in."""
+    source = TRANSLATIONS / code / "LC_MESSAGES" / "messages.po"
+    if not source.is_file():
+        return NullTranslations()
+    with source.open("rb") as lines:
+        messages = read_po(lines, locale=Locale.parse(code), domain="messages")
+    compiled = BytesIO()
+    write_mo(compiled, messages)
+    compiled.seek(0)
+    return Translations(compiled, domain="messages")
+
+
+class Catalogues(Domain):  # type: ignore[misc]
+    """Where Flask-Babel looks messages up."""
+
+    def get_translations(self) -> NullTranslations:
+        return catalogue(language())
+
+
+def configure(app: Flask) -> None:
+    """Settings that Flask-AppBuilder and Flask-Babel read at their start: call it before theirs."""
+    app.config.update(
+        BABEL_DEFAULT_LOCALE=DEFAULT,
+        BABEL_DEFAULT_TIMEZONE=TIMEZONE,
+        BABEL_TRANSLATION_DIRECTORIES=str(TRANSLATIONS),
+        LANGUAGES={code: {"flag": code, "name": name} for code, name in LANGUAGES.items()},
+    )
+
+
+class Languages(BabelManager):  # type: ignore[misc]
+    """In place of Flask-AppBuilder's: its own asks each request's query and writes into every session."""
+
+    def __init__(self, appbuilder: Any) -> None:
+        configure(current_app)
+        super().__init__(appbuilder)
+        current_app.extensions["babel"].instance.domain_instance = Catalogues()
+
+    def register_views(self) -> None:
+        """None: the switch is a form of the panel's own, so that no link changes a language."""
+
+    def get_locale(self) -> str:
+        return chosen()
