@@ -1,0 +1,22 @@
+"""Plain Flask-AppBuilder, once per test process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import create_engine
+
+from tests.panel.probes.plain_site import Site, plain_site
+
+if TYPE_CHECKING:
+    from tests.conftest import Cluster
+
+
+@pytest.fixture(scope="session")
+def plain(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    server = create_engine(cluster.url("superuser", "postgres"), hide_parameters=True)
+    with plain_site(server, tmp_path_factory.mktemp("plain")) as site:
+        yield site
+    server.dispose()
