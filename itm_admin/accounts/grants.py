@@ -1,0 +1,220 @@
+"""Roles given, approved and ended.
+
+The rules of foundation.roles, said in words before the database's own triggers say them (30_rules.sql):
+nobody gives to oneself or more than the own role may give; auditors and system administrators hold nothing
+else; a national auditor is appointed by two people, one of the Presidency and one from outside it.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, scoped_session
+
+from itm_admin.accounts.actor import Actor
+from itm_admin.accounts.models import Account, GrantApproval, RoleGrant
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.errors import Conflict, Denied, Invalid, NotFound
+from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES, grantable_by
+from itm_admin.institutions.models import Institution, Unit
+
+AnySession = Session | scoped_session[Session]
+
+
+def given_here(actor: Actor) -> tuple[str, ...]:
+    """The roles that this person may give in the scope at work."""
+    return grantable_by(actor.roles_in(tenancy.current().scope))
+
+
+def choices(actor: Actor, institution_kind: str) -> list[str]:
+    """Those of them that an account of such an institution can hold."""
+    presidency = institution_kind == "presidency"
+    return [
+        role
+        for role in given_here(actor)
+        if (presidency or not ROLES[role].presidency_only) and not (presidency and role == "auditor_national")
+    ]
+
+
+def give(
+    session: AnySession, actor: Actor, account: Account, role: str, unit: uuid.UUID | None = None
+) -> RoleGrant:
+    """Gives a role, or proposes it where it needs approvals. Denied or Invalid where a rule forbids it."""
+    if account.id == actor.id:
+        raise Denied(_l("Nobody gives a role to oneself."))
+    kind = session.execute(select(Institution.kind).where(Institution.id == account.institution_id)).scalar_one()
+    if role not in ROLES or role not in given_here(actor):
+        raise Invalid({"role": _l("You cannot give this role.")})
+    if role not in choices(actor, kind):
+        raise Invalid({"role": _l("This role cannot be held in this institution.")})
+    _check_alone(session, account, role)
+    grant = RoleGrant(
+        institution_id=account.institution_id,
+        account_id=account.id,
+        role=role,
+        unit_id=_unit(session, account, role, unit),
+        state="proposed" if ROLES[role].approvals else "active",
+    )
+    session.add(grant)
+    session.flush()
+    return grant
+
+
+def end(session: AnySession, actor: Actor, grant_id: uuid.UUID, version: int | None = None) -> RoleGrant:
+    """Ends a grant, or withdraws a proposal; the account's sessions end with it."""
+    grant = _locked(session, grant_id, version)
+    if grant.account_id == actor.id:
+        raise Denied(_l("Nobody ends an own role."))
+    if grant.role not in given_here(actor):
+        raise Denied(_l("You cannot give or take this role."))
+    if grant.state == "ended":
+        raise Invalid({"": _l("This role has ended already.")})
+    if grant.role == "system_administrator":
+        keep_one_administrator(session, grant.account_id)
+    grant.state = "ended"
+    session.flush()
+    return grant
+
+
+def approve(session: AnySession, actor: Actor, grant_id: uuid.UUID) -> RoleGrant:
+    """Approves a proposal. With the last approval that it needs the role becomes active."""
+    grant = _locked(session, grant_id)
+    if grant.state != "proposed":
+        raise Invalid({"": _l("This role does not wait for an approval.")})
+    if actor.id in (grant.account_id, grant.created_by):
+        raise Denied(_l("Who proposed the role, or is to hold it, cannot approve it."))
+    if not _may_approve(actor, grant):
+        raise Denied
+    before = select(GrantApproval.approver_id).where(GrantApproval.grant_id == grant.id)
+    if actor.id in session.execute(before).scalars().all():
+        raise Invalid({"": _l("You have approved this already.")})
+    session.add(
+        GrantApproval(
+            institution_id=grant.institution_id,
+            grant_id=grant.id,
+            approver_id=actor.id,
+            approver_institution_id=actor.institution_id,
+        )
+    )
+    session.flush()
+    if _approved_enough(session, grant):
+        grant.state = "active"
+        session.flush()
+    return grant
+
+
+def refuse(session: AnySession, actor: Actor, grant_id: uuid.UUID) -> RoleGrant:
+    """Refuses a proposal: it ends."""
+    grant = _locked(session, grant_id)
+    if grant.state != "proposed":
+        raise Invalid({"": _l("This role does not wait for an approval.")})
+    if actor.id == grant.account_id or not _may_approve(actor, grant):
+        raise Denied
+    grant.state = "ended"
+    session.flush()
+    return grant
+
+
+def waiting(session: AnySession, actor: Actor) -> list[tuple[RoleGrant, Account, list[GrantApproval]]]:
+    """The proposals that this person may see in the scope at work, oldest first."""
+    grants = session.execute(
+        select(RoleGrant, Account)
+        .join(Account, Account.id == RoleGrant.account_id)
+        .where(RoleGrant.state == "proposed", *_own_only(actor))
+        .order_by(RoleGrant.created_at, RoleGrant.id)
+    ).all()
+    ids = [grant.id for grant, _account in grants]
+    given = session.execute(select(GrantApproval).where(GrantApproval.grant_id.in_(ids))).scalars().all() if ids else []
+    return [(grant, account, [each for each in given if each.grant_id == grant.id]) for grant, account in grants]
+
+
+def of_account(session: AnySession, account: uuid.UUID) -> list[RoleGrant]:
+    """All grants of an account, those that stand first."""
+    return list(
+        session.execute(
+            select(RoleGrant)
+            .where(RoleGrant.account_id == account)
+            .order_by(RoleGrant.state == "ended", RoleGrant.created_at, RoleGrant.id)
+        ).scalars()
+    )
+
+
+def keep_one_administrator(session: AnySession, without: uuid.UUID) -> None:
+    """Denied if nobody but this account could administer the accounts."""
+    others = session.execute(
+        select(func.count())
+        .select_from(RoleGrant)
+        .join(Account, Account.id == RoleGrant.account_id)
+        .where(
+            RoleGrant.role == "system_administrator",
+            RoleGrant.state == "active",
+            RoleGrant.account_id != without,
+            Account.active,
+        )
+    ).scalar_one()
+    if not others:
+        raise Denied(_l("This is the last system administrator."))
+
+
+def _own_only(actor: Actor) -> tuple[object, ...]:
+    return (RoleGrant.institution_id == actor.institution_id,) if tenancy.current().scope == INSTITUTION else ()
+
+
+def _may_approve(actor: Actor, grant: RoleGrant) -> bool:
+    scope = tenancy.current().scope
+    if scope == OVERSIGHT:
+        return "presidency_supervisor" in actor.roles and actor.institution_id != grant.institution_id
+    return (
+        scope == INSTITUTION
+        and "institution_manager" in actor.roles
+        and grant.institution_id == actor.institution_id
+        and not actor.is_presidency
+    )
+
+
+def _approved_enough(session: AnySession, grant: RoleGrant) -> bool:
+    """Two people, of whom one is of the Presidency and one is not."""
+    kinds = session.execute(
+        select(Institution.kind)
+        .join(GrantApproval, GrantApproval.approver_institution_id == Institution.id)
+        .where(GrantApproval.grant_id == grant.id)
+    ).scalars()
+    inside = [kind == "presidency" for kind in kinds]
+    return len(inside) >= ROLES[grant.role].approvals and any(inside) and not all(inside)
+
+
+def _check_alone(session: AnySession, account: Account, role: str) -> None:
+    standing = session.execute(
+        select(RoleGrant.role).where(RoleGrant.account_id == account.id, RoleGrant.state != "ended")
+    ).scalars()
+    for held in standing:
+        if held != role and (ROLES[role].exclusive or (held in ROLES and ROLES[held].exclusive)):
+            raise Invalid({"role": _l("This role is held alone: an auditor or system administrator has no other.")})
+
+
+def _unit(session: AnySession, account: Account, role: str, unit: uuid.UUID | None) -> uuid.UUID | None:
+    if unit is None:
+        return None
+    if ROLES[role].whole_institution:
+        raise Invalid({"unit": _l("This role always covers the whole institution.")})
+    found = session.execute(
+        select(Unit.id).where(Unit.id == unit, Unit.institution_id == account.institution_id)
+    ).scalar_one_or_none()
+    if found is None:
+        raise Invalid({"unit": _l("This is not one of the choices.")})
+    return found
+
+
+def _locked(session: AnySession, grant_id: uuid.UUID, version: int | None = None) -> RoleGrant:
+    """The grant, held against a second approval or end at the same time."""
+    wanted = select(RoleGrant).where(RoleGrant.id == grant_id)
+    if tenancy.current().scope not in (INSTITUTION, OVERSIGHT, ACCOUNTS):
+        raise NotFound
+    found = session.execute(wanted.with_for_update().execution_options(populate_existing=True)).scalar_one_or_none()
+    if found is None:
+        raise NotFound
+    if version is not None and found.row_version != version:
+        raise Conflict(found.row_version)
+    return found

@@ -1,0 +1,153 @@
+"""One-time links by which people choose their own passwords. Nobody chooses another's.
+
+Only the digest of a link's token is kept: whoever reads the database cannot open it. Whoever invites sees the
+link once, to hand it over. A new link withdraws the older ones and shuts the password that stands until then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, scoped_session
+
+from itm_admin.accounts import passwords
+from itm_admin.accounts.actor import Actor
+from itm_admin.accounts.models import Account, Credential, Invitation
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.tenancy import acting
+from itm_admin.institutions.models import Institution
+
+AnySession = Session | scoped_session[Session]
+
+LIFETIME = timedelta(hours=72)
+_TOKEN_BYTES = 32
+
+
+class BadInvitation(Invalid):
+    """Unknown, used, withdrawn, expired, or its account is not open: never told apart."""
+
+    code = "bad_invitation"
+    default = _l("This link is not valid. It works once and for 72 hours; ask for a new one.")
+
+
+@dataclass(frozen=True)
+class Invited:
+    """Whose link it is."""
+
+    invitation: uuid.UUID
+    account: uuid.UUID
+    institution: uuid.UUID
+    institution_code: str
+    username: str
+    first_name: str
+    last_name: str
+
+
+def issue(session: AnySession, account: uuid.UUID, institution: uuid.UUID, now: datetime | None = None) -> str:
+    """A new link's token, to be shown once. Withdraws older links and ends the account's sessions.
+
+    Who may do this is `services.invite`'s to check.
+    """
+    now = now or datetime.now(UTC)
+    open_ones = (Invitation.account_id == account, Invitation.used_at.is_(None), Invitation.expires_at > now)
+    session.execute(update(Invitation).where(*open_ones).values(expires_at=now))
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    session.add(
+        Invitation(
+            institution_id=institution, account_id=account, token_digest=_digest(token), expires_at=now + LIFETIME
+        )
+    )
+    session.execute(update(Account).where(Account.id == account).values(epoch=Account.epoch + 1))
+    session.flush()
+    return token
+
+
+def look_up(session: AnySession, token: str, now: datetime | None = None) -> Invited:
+    """Whose link this is, if it still opens. BadInvitation otherwise."""
+    with acting(_with(token), session):
+        return _find(session, token, now or datetime.now(UTC))
+
+
+def redeem(session: AnySession, token: str, password: str, now: datetime | None = None) -> Invited:
+    """Sets the password that the invited person chose. BadInvitation, or Invalid under `password`."""
+    now = now or datetime.now(UTC)
+    with acting(_with(token), session):
+        invited = _find(session, token, now, lock=True)
+        passwords.require_good(password, invited.username, (invited.first_name, invited.last_name))
+        session.execute(update(Invitation).where(Invitation.id == invited.invitation).values(used_at=now))
+        with acting(_as_invited(invited), session):
+            _keep(session, invited.account, invited.institution, password)
+            session.flush()
+    return invited
+
+
+def change_own_password(session: AnySession, actor: Actor, password: str) -> int:
+    """Sets a signed-in person's new password and returns the new epoch, for the one session that goes on.
+
+    The current password was asked before, by `sign_in.confirm`. Invalid under `password`.
+    """
+    passwords.require_good(password, actor.username, tuple(actor.full_name.split()))
+    with acting(actor.own_context(), session):
+        _keep(session, actor.id, actor.institution_id, password)
+        session.flush()
+        return session.execute(select(Account.epoch).where(Account.id == actor.id)).scalar_one()
+
+
+def _keep(session: AnySession, account: uuid.UUID, institution: uuid.UUID, password: str) -> None:
+    values = {
+        "password_hash": passwords.digest_of(password),
+        "failures": 0,
+        "locked_until": None,
+        "changed_at": func.now(),
+    }
+    session.execute(
+        insert(Credential)
+        .values(account_id=account, institution_id=institution, **values)
+        .on_conflict_do_update(index_elements=["account_id"], set_=values)
+    )
+    session.execute(update(Account).where(Account.id == account).values(epoch=Account.epoch + 1))
+
+
+def _find(session: AnySession, token: str, now: datetime, lock: bool = False) -> Invited:
+    wanted = select(Invitation).where(Invitation.token_digest == _digest(token))
+    found = session.execute(wanted.with_for_update() if lock else wanted).scalar_one_or_none()
+    if found is None or found.used_at is not None or found.expires_at <= now:
+        raise BadInvitation
+    own = replace(tenancy.current(), account=found.account_id, institution=found.institution_id)
+    with acting(own, session):
+        row = session.execute(
+            select(Account.username, Account.first_name, Account.last_name, Institution.code)
+            .join(Institution, Institution.id == Account.institution_id)
+            .where(Account.id == found.account_id, Account.active, Institution.status == "active")
+        ).one_or_none()
+    if row is None:
+        raise BadInvitation
+    return Invited(
+        found.id, found.account_id, found.institution_id, row.code, row.username, row.first_name, row.last_name
+    )
+
+
+def _with(token: str) -> tenancy.Context:
+    return replace(tenancy.current(), scope="login", login=None, token=_digest(token))
+
+
+def _as_invited(invited: Invited) -> tenancy.Context:
+    return replace(
+        tenancy.current(),
+        account=invited.account,
+        account_name=invited.username,
+        institution=invited.institution,
+        institution_code=invited.institution_code,
+    )
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

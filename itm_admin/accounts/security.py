@@ -1,0 +1,92 @@
+"""Flask-AppBuilder's security manager, without its users, roles, screens, tokens and keys.
+
+What a person may do is answered from foundation.roles for whoever the gate has let in; nothing is public and
+nothing is asked of the database. Of Flask-AppBuilder's own ways to sign in, register, reset a password or
+hand out tokens none exists here, shown or hidden.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app, g
+from flask_appbuilder.security.manager import BaseSecurityManager
+from flask_login import LoginManager
+
+from itm_admin.accounts.actor import Actor
+from itm_admin.foundation import roles
+
+
+class SecurityManager(BaseSecurityManager):  # type: ignore[misc]
+    """Answers Flask-AppBuilder's questions; takes none of its orders."""
+
+    def __init__(self, appbuilder: Any) -> None:
+        # Not the original's: it would set up a token manager, a rate limiter in one process's memory and roles.
+        self.appbuilder = appbuilder
+        self._builtin_roles: dict[str, Any] = {}
+        self.lm = self.create_login_manager(current_app)
+
+    def create_login_manager(self, app: Any) -> LoginManager:
+        """`current_user` is the person whom the gate has loaded; Flask-Login's own cookies say nothing."""
+        manager = LoginManager(app)
+        manager.session_protection = None
+        manager.request_loader(lambda _request: self.current_user)
+        return manager
+
+    @property
+    def current_user(self) -> Actor | None:
+        actor = g.get("actor")
+        return actor if isinstance(actor, Actor) else None
+
+    @staticmethod
+    def before_request() -> None:
+        """The gate (foundation.access) comes first, and is the only one."""
+
+    def register_views(self) -> None:
+        """None."""
+
+    def create_db(self) -> None:
+        """Nothing: roles are data in code, and no ab_* table exists."""
+
+    def has_access(self, permission_name: str, view_name: str) -> bool:
+        actor = self.current_user
+        act = permission_name.removeprefix("can_")
+        return actor is not None and actor.is_active and roles.may(actor.roles, act, view_name)
+
+    def is_item_public(self, permission_name: str, view_name: str) -> bool:
+        return False
+
+    def get_user_menu_access(self, menu_names: list[str] | None = None) -> set[str]:
+        """Flask-AppBuilder's menu is empty; the navigation asks the gate (`access.allowed`)."""
+        return set()
+
+    def load_user(self, pk: Any) -> Actor | None:
+        """The signed-in person, if it is this one: nobody is loaded by a key that somebody names."""
+        actor = self.current_user
+        return actor if actor is not None and actor.get_id() == str(pk) else None
+
+    get_user_by_id = load_user
+
+    def load_user_jwt(self, _jwt_header: Any, jwt_data: Any) -> None:
+        return None
+
+    def validate_api_key(self, api_key_string: str) -> None:
+        return None
+
+    def add_permissions_view(self, base_permissions: Any, view_menu: Any) -> None:
+        """Nothing: see create_db."""
+
+    def add_permissions_menu(self, view_menu_name: Any) -> None:
+        """Nothing: see create_db."""
+
+    def add_limit_view(self, baseview: Any) -> None:
+        """Nothing: signing in is throttled in the database, for all processes together."""
+
+    def security_cleanup(self, baseviews: Any, menus: Any) -> None:
+        """Nothing: see create_db."""
+
+    def get_first_user(self) -> None:
+        return None
+
+    def noop_user_update(self, user: Any) -> None:
+        """Nothing: an unknown name at the sign-in costs a comparison of its own (accounts.passwords)."""

@@ -1,0 +1,221 @@
+"""Accounts made, changed, suspended, invited.
+
+Takes the session in a bound scope: `institution` for a manager, who reaches the own institution's accounts, or
+`accounts` for a system administrator, who reaches all and reads no case. What is out of reach is NotFound;
+what is in reach but above one's role is Denied. Flushes, never commits; never sees a password.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, scoped_session
+
+from itm_admin.accounts import grants, invitations, usernames
+from itm_admin.accounts.actor import Actor
+from itm_admin.accounts.models import Account, RoleGrant
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.errors import Conflict, Denied, Invalid, Message, NotFound
+from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, ROLES
+from itm_admin.institutions.models import Institution, Unit
+
+AnySession = Session | scoped_session[Session]
+
+
+@dataclass(frozen=True)
+class Person:
+    """What is kept of the person behind an account."""
+
+    first_name: str
+    last_name: str
+    email: str
+    title: str | None = None
+    language: str = "tr"
+    unit: uuid.UUID | None = None
+
+
+def reachable(actor: Actor) -> Select[tuple[Account]]:
+    """The accounts that the scope at work reaches."""
+    scope = tenancy.current().scope
+    if scope == INSTITUTION:
+        return select(Account).where(Account.institution_id == actor.institution_id)
+    return select(Account) if scope == ACCOUNTS else select(Account).where(Account.id.is_(None))
+
+
+def get(session: AnySession, actor: Actor, account_id: uuid.UUID) -> Account:
+    """The account, or NotFound."""
+    found = session.execute(reachable(actor).where(Account.id == account_id)).scalar_one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def why_not(session: AnySession, actor: Actor, account: Account) -> Message | None:
+    """Why this person may not change that account; None: may."""
+    if account.id == actor.id:
+        return _l("Your own account is changed on your profile page.")
+    held = session.execute(
+        select(RoleGrant.role).where(RoleGrant.account_id == account.id, RoleGrant.state != "ended")
+    ).scalars()
+    able = set(grants.given_here(actor))
+    managing = tenancy.current().scope == INSTITUTION
+    for role in held:
+        if managing and (role not in able or ROLES[role].approvals):
+            return _l("This account holds a role that is administered by the system administrator.")
+    return None
+
+
+def create(
+    session: AnySession,
+    actor: Actor,
+    person: Person,
+    *,
+    institution: uuid.UUID | None = None,
+    username: str | None = None,
+) -> Account:
+    """A new account without role and without password: `grants.give` and `invite` come next."""
+    home = _institution(session, actor, institution)
+    values = _checked(session, home.id, person)
+    name = usernames.check(home.code, username.strip()) if username else _free(session, home, person)
+    account = Account(institution_id=home.id, username=name, **values)
+    session.add(account)
+    session.flush()
+    return account
+
+
+def change(session: AnySession, actor: Actor, account_id: uuid.UUID, version: int, person: Person) -> Account:
+    """Changes the person's data. Conflict if somebody else saved since `version`."""
+    account = _changeable(session, actor, account_id, version)
+    _apply(account, _checked(session, account.institution_id, person))
+    session.flush()
+    return account
+
+
+def change_own(session: AnySession, actor: Actor, version: int, person: Person) -> Account:
+    """One's own data; the unit stays what the manager said."""
+    account = session.get(Account, actor.id, populate_existing=True)
+    if account is None:
+        raise NotFound
+    if account.row_version != version:
+        raise Conflict(account.row_version)
+    values = _checked(session, account.institution_id, person)
+    values.pop("unit_id")
+    _apply(account, values)
+    session.flush()
+    return account
+
+
+def suspend(session: AnySession, actor: Actor, account_id: uuid.UUID, version: int | None = None) -> Account:
+    """Shuts the account and ends its sessions at once."""
+    account = _changeable(session, actor, account_id, version)
+    if not account.active:
+        raise Invalid({"": _l("This account is suspended already.")})
+    if _is_administrator(session, account):
+        grants.keep_one_administrator(session, account.id)
+    account.active = False
+    account.epoch += 1
+    session.flush()
+    return account
+
+
+def reactivate(session: AnySession, actor: Actor, account_id: uuid.UUID, version: int | None = None) -> Account:
+    account = _changeable(session, actor, account_id, version)
+    if account.active:
+        raise Invalid({"": _l("This account is active already.")})
+    account.active = True
+    session.flush()
+    return account
+
+
+def invite(session: AnySession, actor: Actor, account_id: uuid.UUID) -> str:
+    """A one-time link's token, for a first password or instead of a forgotten one: shown once, to hand over."""
+    account = _changeable(session, actor, account_id, None)
+    if not account.active:
+        raise Invalid({"": _l("This account is suspended.")})
+    return invitations.issue(session, account.id, account.institution_id)
+
+
+def _changeable(session: AnySession, actor: Actor, account_id: uuid.UUID, version: int | None) -> Account:
+    account = get(session, actor, account_id)
+    session.refresh(account)
+    reason = why_not(session, actor, account)
+    if reason is not None:
+        raise Denied(reason)
+    if version is not None and account.row_version != version:
+        raise Conflict(account.row_version)
+    return account
+
+
+def _institution(session: AnySession, actor: Actor, wanted: uuid.UUID | None) -> Institution:
+    scope = tenancy.current().scope
+    if scope == INSTITUTION:
+        if wanted not in (None, actor.institution_id):
+            raise NotFound
+        wanted = actor.institution_id
+    elif scope != ACCOUNTS:
+        raise Denied
+    found = session.get(Institution, wanted) if wanted else None
+    if found is None:
+        raise Invalid({"institution": _l("This is not one of the choices.")})
+    return found
+
+
+def _checked(session: AnySession, institution: uuid.UUID, person: Person) -> dict[str, Any]:
+    """The columns' values, trimmed. Invalid names each field that is wrong."""
+    wrong: dict[str, Message] = {}
+    values: dict[str, Any] = {}
+    for field, longest in (("first_name", 100), ("last_name", 100), ("email", 200)):
+        values[field] = " ".join(getattr(person, field).split())
+        if not values[field]:
+            wrong[field] = _l("This field is needed.")
+        elif len(values[field]) > longest:
+            wrong[field] = _l("This is too long.")
+    local, at, domain = values["email"].rpartition("@")
+    if values["email"] and (not at or not local or "." not in domain or " " in values["email"]):
+        wrong["email"] = _l("This is not an e-mail address.")
+    values["email"] = f"{local}{at}{domain.lower()}"
+    values["title"] = " ".join((person.title or "").split())[:200] or None
+    values["language"] = person.language
+    if person.language not in ("tr", "en"):
+        wrong["language"] = _l("This is not one of the choices.")
+    values["unit_id"] = person.unit
+    if person.unit and not session.scalar(
+        select(Unit.id).where(Unit.id == person.unit, Unit.institution_id == institution)
+    ):
+        wrong["unit"] = _l("This is not one of the choices.")
+    if wrong:
+        raise Invalid(wrong)
+    return values
+
+
+def _apply(account: Account, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(account, name, value)
+
+
+def _free(session: AnySession, home: Institution, person: Person) -> str:
+    """The proposed user name, with a number behind it where it is taken."""
+    proposed = usernames.propose(home.code, person.first_name, person.last_name)
+    taken = set(session.execute(select(Account.username).where(Account.username.startswith(proposed))).scalars())
+    number = 2
+    name = proposed
+    while name in taken:
+        name, number = f"{proposed}{number}", number + 1
+    return name
+
+
+def _is_administrator(session: AnySession, account: Account) -> bool:
+    return (
+        session.scalar(
+            select(RoleGrant.id).where(
+                RoleGrant.account_id == account.id,
+                RoleGrant.role == "system_administrator",
+                RoleGrant.state == "active",
+            )
+        )
+        is not None
+    )

@@ -1,0 +1,225 @@
+"""Signing in and out. Every try is an entry in a ledger, in the same transaction as its counters.
+
+Promise: whoever is refused cannot tell why — unknown, inactive, locked, suspended, without a role or simply
+wrong look alike and cost the same; the reason stands in the entry alone. A typed name that is no account's
+enters as a keyed digest, since people type passwords there. The only service that commits by itself: a refusal
+must outlive the request that it refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, scoped_session
+
+from audit import store
+from itm_admin.accounts import actor as actors
+from itm_admin.accounts import passwords, throttle, usernames
+from itm_admin.accounts.actor import Actor
+from itm_admin.accounts.models import Account, Credential, Invitation
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.errors import DomainError, Locked
+from itm_admin.foundation.tenancy import acting
+from itm_admin.institutions.models import Institution
+
+AnySession = Session | scoped_session[Session]
+
+FAILURES_TO_LOCK = 5
+FIRST_LOCK, LONGEST_LOCK = timedelta(minutes=1), timedelta(hours=1)
+
+
+class SignInRefused(DomainError):
+    """The one answer to every refused try."""
+
+    code = "sign_in_refused"
+    default = _l("The user name or the password is not correct, or signing in is not possible at the moment.")
+
+
+class TooManyTries(Locked):
+    """This name or this address was tried too often; said of unknown names as well."""
+
+    default = _l("Too many attempts. Wait a quarter of an hour, then try again.")
+
+
+@dataclass(frozen=True)
+class Named:
+    """The account that a name belongs to."""
+
+    id: UUID
+    institution: UUID
+    code: str
+    username: str
+
+
+def attempt(session: AnySession, username: str, password: str, *, key: bytes, now: datetime | None = None) -> Actor:
+    """The person, signed in. Raises SignInRefused or TooManyTries; commits in either case.
+
+    `key` keys the digests of names and addresses. The address is the bound context's.
+    """
+    now = now or datetime.now(UTC)
+    name = usernames.typed(username)
+    looking = replace(tenancy.current(), scope="login", login=name or "-")
+    with acting(looking, session):
+        tries = throttle.count(session, key, name or username.strip(), looking.address, now)
+        account = _named(session, name)
+        with acting(_context(account), session):
+            if tries.over:
+                if tries.first_over:
+                    _refused(session, account, "too_many_tries", "denied", key, username)
+                session.commit()
+                raise TooManyTries
+            session.commit()
+            found = _compare(session, account, password, now)
+            if isinstance(found, str):
+                _refused(session, account, found, "failure" if found in _WRONG else "denied", key, username)
+                session.commit()
+                raise SignInRefused
+            throttle.take_back(session, tries)
+            session.commit()
+    return found
+
+
+def confirm(session: AnySession, actor: Actor, password: str, now: datetime | None = None) -> bool:
+    """Whether a signed-in person knows the own password. Counts and enters failures as a sign-in does.
+
+    Commits, and drops what the session has not committed: ask before anything else.
+    """
+    now = now or datetime.now(UTC)
+    account = Named(actor.id, actor.institution_id, actor.institution_code, actor.username)
+    with acting(actor.own_context(), session):
+        found = _compare(session, account, password, now, signing_in=False)
+        if isinstance(found, str):
+            _entry(session, "auth.login", "failure", actor.id, {"reason": found, "while": "signed_in"})
+        session.commit()
+    return not isinstance(found, str)
+
+
+def sign_out(session: AnySession, actor: Actor) -> None:
+    """Ends every session of the account. Does not commit."""
+    with acting(actor.own_context(), session):
+        session.execute(update(Account).where(Account.id == actor.id).values(epoch=Account.epoch + 1))
+        _entry(session, "auth.logout", "success", actor.id, None)
+        session.flush()
+
+
+_WRONG = frozenset({"unknown_name", "wrong_password"})
+
+
+def _named(session: AnySession, name: str | None) -> Named | None:
+    row = session.execute(
+        select(Account.id, Account.institution_id, Institution.code, Account.username)
+        .join(Institution, Institution.id == Account.institution_id)
+        .where(Account.username == (name or "-"))
+    ).one_or_none()
+    return Named(*row) if row else None
+
+
+def _context(account: Named | None) -> tenancy.Context:
+    now = tenancy.current()
+    if account is None:
+        return now
+    return replace(
+        now,
+        institution=account.institution,
+        institution_code=account.code,
+        account=account.id,
+        account_name=account.username,
+    )
+
+
+def _compare(
+    session: AnySession, account: Named | None, password: str, now: datetime, signing_in: bool = True
+) -> Actor | str:
+    """The person, or why not. The secret is read, compared with nothing locked, then judged under its lock."""
+    stored = session.execute(_secret(account)).one_or_none()
+    session.rollback()
+    right = passwords.matches(stored.password_hash if stored else None, password)
+    if account is None:
+        return "unknown_name"
+    secret = session.execute(_secret(account).with_for_update(of=Credential)).one_or_none()
+    if secret is None:
+        return "no_password"
+    if secret.locked_until is not None and secret.locked_until > now:
+        return "locked"
+    if not right or secret.password_hash != stored.password_hash:  # type: ignore[union-attr]
+        _count_failure(session, account, secret.failures + 1, now)
+        return "wrong_password"
+    actor = actors.find(session, account.id, account.institution)
+    reason = _obstacle(session, actor, secret.changed_at)
+    if reason is not None or actor is None:
+        return reason or "unknown_name"
+    if secret.failures or secret.locked_until:
+        _set_secret(session, account, {"failures": 0, "locked_until": None})
+    if signing_in:
+        session.execute(update(Account).where(Account.id == account.id).values(last_login=now))
+        with acting(actor.own_context(), session):
+            _entry(session, "auth.login", "success", account.id, None)
+    return actor
+
+
+def _secret(account: Named | None) -> Any:
+    return select(
+        Credential.password_hash, Credential.failures, Credential.locked_until, Credential.changed_at
+    ).where(Credential.account_id == (account.id if account else None))
+
+
+def _obstacle(session: AnySession, actor: Actor | None, changed_at: datetime) -> str | None:
+    """What keeps somebody out who knows the password."""
+    if actor is None:
+        return "unknown_name"
+    if actor.obstacle is not None:
+        return actor.obstacle
+    if not actor.roles:
+        return "no_role"
+    newer = select(Invitation.id).where(
+        Invitation.account_id == actor.id, Invitation.used_at.is_(None), Invitation.created_at > changed_at
+    )
+    return "reset_pending" if session.execute(newer.limit(1)).first() else None
+
+
+def _count_failure(session: AnySession, account: Named, failures: int, now: datetime) -> None:
+    """After five wrong tries the account is locked: a minute, then twice as long each time, an hour at most."""
+    values: dict[str, Any] = {"failures": failures}
+    if failures >= FAILURES_TO_LOCK:
+        doublings = min(failures - FAILURES_TO_LOCK, 10)
+        values["locked_until"] = now + min(FIRST_LOCK * 2**doublings, LONGEST_LOCK)
+    _set_secret(session, account, values)
+
+
+def _set_secret(session: AnySession, account: Named, values: dict[str, Any]) -> None:
+    session.execute(update(Credential).where(Credential.account_id == account.id).values(**values))
+
+
+def _refused(
+    session: AnySession, account: Named | None, reason: str, outcome: str, key: bytes, username: str
+) -> None:
+    """An entry in the account's institution's ledger; of unknown names in the Presidency's, without the name."""
+    detail = {"reason": reason}
+    if account is None:
+        detail["name"] = throttle.keyed_digest(key, "typed-name", username.strip()).hex()
+    _entry(session, "auth.login", outcome, account.id if account else None, detail, to_presidency=account is None)
+
+
+def _entry(
+    session: AnySession,
+    action: str,
+    outcome: str,
+    account: UUID | None,
+    detail: Mapping[str, Any] | None,
+    to_presidency: bool = False,
+) -> None:
+    store.append(
+        session.connection(),
+        action=action,
+        outcome=outcome,
+        kind="account",
+        id=str(account) if account else None,
+        detail=detail,
+        to_presidency=to_presidency,
+    )

@@ -1,0 +1,70 @@
+"""How often a name or an address may be tried: counted in the database, by keyed digest, in windows of time.
+
+Counting comes before the password is looked at, and in one statement, so that many threads cannot slip past
+together; what turns out right is taken back. Never keeps a name or an address as it was typed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, text
+from sqlalchemy.orm import Session, scoped_session
+
+from itm_admin.accounts.models import LoginThrottle
+
+WINDOW = timedelta(minutes=15)
+LIMITS = {"name": 10, "address": 200}
+"""An address may be a whole ministry's; a name is one person's."""
+_KEPT = timedelta(days=1)
+
+_COUNT = text(
+    """
+    insert into login_throttle (key, "window", tries) values (:key, :window, 1)
+    on conflict (key, "window") do update set tries = login_throttle.tries + 1 returning tries
+    """
+)
+_TAKE_BACK = text('update login_throttle set tries = tries - 1 where key = :key and "window" = :window and tries > 0')
+
+
+@dataclass(frozen=True)
+class Tries:
+    """The counted keys of one try. `over`: a limit is passed; `first_over`: by this very try."""
+
+    keys: tuple[bytes, ...]
+    window: datetime
+    over: bool
+    first_over: bool
+
+
+def keyed_digest(key: bytes, kind: str, value: str) -> bytes:
+    """Tells equal from equal, and nothing else to whoever lacks the key."""
+    return hmac.new(key, f"itm/{kind}/v1\0".encode() + value.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+
+
+def window_of(now: datetime) -> datetime:
+    seconds = int(WINDOW.total_seconds())
+    return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, tz=now.tzinfo)
+
+
+def count(session: Session | scoped_session[Session], key: bytes, name: str, address: str | None, now: datetime) -> Tries:
+    """Counts one try. Always the name before the address: two tries never wait for each other in a circle."""
+    window = window_of(now)
+    keys, over, first = [], False, False
+    for kind, value in (("name", name), ("address", address or "none")):
+        digest = keyed_digest(key, kind, value)
+        tries = session.execute(_COUNT, {"key": digest, "window": window}).scalar_one()
+        keys.append(digest)
+        over |= tries > LIMITS[kind]
+        first |= tries == LIMITS[kind] + 1
+    return Tries(tuple(keys), window, over, first)
+
+
+def take_back(session: Session | scoped_session[Session], tries: Tries) -> None:
+    """The try was right: it does not count. Old windows go as well."""
+    for digest in tries.keys:
+        session.execute(_TAKE_BACK, {"key": digest, "window": tries.window})
+    session.execute(delete(LoginThrottle).where(LoginThrottle.window < tries.window - _KEPT))

@@ -1,0 +1,47 @@
+"""User names: `jgk.ayse.yilmaz`. The institution's code leads, so no institution can probe another's names."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from flask_babel import lazy_gettext as _l
+
+from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.turkish import turkish_lower
+
+LONGEST = 80
+_FORM = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
+
+
+def plain(text: str) -> str:
+    """Small ASCII letters and digits of a Turkish text: İpek Şahin → ipeksahin."""
+    lowered = turkish_lower(text).replace("ı", "i")
+    parted = unicodedata.normalize("NFKD", lowered)
+    return "".join(letter for letter in parted if letter.isascii() and letter.isalnum())
+
+
+def typed(text: str) -> str | None:
+    """What somebody typed at the sign-in as a user name; None if it cannot be one (and may be a password)."""
+    name = text.strip()
+    if not name.isascii():
+        return None
+    name = name.lower()
+    return name if len(name) <= LONGEST and _FORM.fullmatch(name) else None
+
+
+def propose(code: str, first_name: str, last_name: str) -> str:
+    """The name for a new account. Invalid where nothing of the person's name can be written in ASCII."""
+    parts = ["_".join(filter(None, map(plain, name.split()))) for name in (first_name, last_name)]
+    if not all(parts):
+        raise Invalid({"username": _l("Enter a user name: none can be made from this person's name.")})
+    return check(code, ".".join((code.lower(), *parts))[:LONGEST].rstrip("._"))
+
+
+def check(code: str, username: str) -> str:
+    """The user name if it has the form and begins with the institution's code; else Invalid."""
+    if typed(username) != username or not username.startswith(f"{code.lower()}."):
+        raise Invalid(
+            {"username": _l("A user name looks like %(form)s: small letters, digits, dots.", form=f"{code.lower()}.ad.soyad")}
+        )
+    return username

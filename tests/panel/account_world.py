@@ -1,0 +1,117 @@
+"""A small world for the tests of accounts: the register, an administrator, managers, and how to work as them."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from itm_admin.accounts import actor as actors
+from itm_admin.accounts import bootstrap, grants, invitations, services, sign_in
+from itm_admin.accounts.actor import Actor
+from itm_admin.accounts.models import Account
+from itm_admin.accounts.services import Person
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.encryption import Keyring
+from itm_admin.foundation.tenancy import Context
+from itm_admin.institutions.models import Institution
+
+PASSWORD = "kırmızı gemi sekiz bulut"
+DIGEST_KEY = b"a key for the digests of tests"
+
+
+@dataclass
+class World:
+    """The database of a test with people in it. Names are user names."""
+
+    app: Engine
+    superuser: Engine
+
+    def __post_init__(self) -> None:
+        self.sessions = bootstrap.making_sessions(self.app)
+        self.keyring = Keyring(os.urandom(32))
+        with self.sessions() as session:
+            self.root_token = bootstrap.begin(session, self.keyring)
+            session.commit()
+        self.redeem(self.root_token)
+
+    @contextmanager
+    def acting(self, who: str, scope: str | None = None) -> Iterator[tuple[Session, Actor]]:
+        """A committed piece of work of a person, in a scope."""
+        actor = self.actor(who)
+        with self.sessions() as session, tenancy.acting(actor.context(scope)):
+            yield session, actor
+            session.commit()
+
+    @contextmanager
+    def nobody(self, address: str = "192.0.2.1") -> Iterator[Session]:
+        """The session of a request of somebody who is not signed in."""
+        with self.sessions() as session, tenancy.acting(Context(address=address, request_id=uuid.uuid4().hex)):
+            yield session
+
+    def actor(self, username: str) -> Actor:
+        row = self.one("select id, institution_id from account where username = :name", name=username)
+        with self.sessions() as session:
+            found = actors.find(session, row.id, row.institution_id)
+        assert found is not None
+        return found
+
+    def institution(self, code: str) -> uuid.UUID:
+        found: uuid.UUID = self.one("select id from institution where code = :code", code=code).id
+        return found
+
+    def person(self, code: str, first: str, last: str, *roles: str, by: str = bootstrap.ADMINISTRATOR) -> str:
+        """A new account with these roles and PASSWORD; its user name."""
+        scope = "accounts" if by == bootstrap.ADMINISTRATOR else "institution"
+        with self.acting(by, scope) as (session, actor):
+            home = session.get_one(Institution, self.institution(code))
+            data = Person(first, last, f"{uuid.uuid4().hex[:8]}@{code.lower()}.invalid")
+            account = services.create(session, actor, data, institution=home.id)
+            token = services.invite(session, actor, account.id)
+            for role in roles:
+                grants.give(session, actor, account, role)
+            name = account.username
+        self.redeem(token)
+        return name
+
+    def redeem(self, token: str, password: str = PASSWORD) -> None:
+        with self.nobody() as session:
+            invitations.redeem(session, token, password)
+            session.commit()
+
+    def sign_in(self, username: str, password: str = PASSWORD, address: str = "192.0.2.1", **more: object) -> Actor:
+        with self.nobody(address) as session:
+            return sign_in.attempt(session, username, password, key=DIGEST_KEY, **more)  # type: ignore[arg-type]
+
+    def account(self, session: Session, username: str) -> Account:
+        found = session.query(Account).filter_by(username=username).one_or_none()
+        assert found is not None
+        return found
+
+    def id(self, username: str) -> uuid.UUID:
+        found: uuid.UUID = self.one("select id from account where username = :name", name=username).id
+        return found
+
+    def one(self, statement: str, **values: object):  # type: ignore[no-untyped-def]
+        """A row, read past row-level security."""
+        with self.superuser.connect() as connection:
+            return connection.execute(text(statement), values).one()
+
+    def all(self, statement: str, **values: object):  # type: ignore[no-untyped-def]
+        with self.superuser.connect() as connection:
+            return connection.execute(text(statement), values).all()
+
+    def events(self, action: str, code: str | None = None):  # type: ignore[no-untyped-def]
+        """Entries of an action, with the code of their ledger and their detail, in the ledger's order."""
+        return self.all(
+            """select l.code, e.outcome, e.actor_id, e.actor_name, e.target_id, e.content::jsonb -> 'detail' as detail
+                 from audit.leaf f join audit.event e on e.id = f.event_id join audit.ledger l on l.id = f.ledger_id
+                where e.action = :action and (cast(:code as text) is null or l.code = :code) order by f.ledger_id, f.seq""",
+            action=action,
+            code=code,
+        )

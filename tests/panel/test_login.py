@@ -1,0 +1,303 @@
+"""Signing in: who gets in, what everybody else is told, what the ledger knows, and what bounds it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from itm_admin.accounts import bootstrap, grants, invitations, services, sign_in
+from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
+from itm_admin.accounts.throttle import LIMITS
+from itm_admin.foundation.errors import DomainError
+from itm_admin.foundation.tenancy import acting
+from tests.conftest import Database
+from tests.panel.account_world import DIGEST_KEY, PASSWORD, World
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def world(shared_database: Database) -> Iterator[World]:
+    superuser = create_engine(shared_database.url("superuser"), poolclass=NullPool)
+    yield World(shared_database.engine("app"), superuser)
+    superuser.dispose()
+
+
+def refusal(world: World, username: str, password: str = PASSWORD, **more: object) -> DomainError:
+    with pytest.raises(DomainError) as caught:
+        world.sign_in(username, password, address=uuid.uuid4().hex, **more)
+    return caught.value
+
+
+def test_the_right_password_signs_in_and_is_an_entry_of_the_own_ledger(world: World) -> None:
+    name = world.person("JGK", "Ayşe", "Yılmaz", "focal_point")
+    assert name == "jgk.ayse.yilmaz"
+    actor = world.sign_in(" JGK.Ayse.Yilmaz ")
+    assert actor.roles == {"focal_point"}
+    assert actor.context().scope == "institution"
+    entry = world.events("auth.login", "JGK")[-1]
+    assert (entry.outcome, entry.actor_id, entry.actor_name) == ("success", str(actor.id), name)
+    assert world.one("select last_login from account where id = :id", id=actor.id).last_login is not None
+
+
+def test_all_refusals_look_alike_and_the_ledger_knows_the_reason(world: World) -> None:
+    people = {
+        case: world.person("EGM", case, "Kişi", *([] if case == "norole" else ["focal_point"]))
+        for case in ("wrong", "suspended", "norole", "locked", "reset")
+    }
+    at_asleep = world.person("IOM", "Asleep", "Person", "focal_point")
+    with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
+        services.suspend(session, actor, world.id(people["suspended"]))
+        services.invite(session, actor, world.id(people["reset"]))
+        invited_only = services.create(
+            session,
+            actor,
+            services.Person("Invited", "Only", "only@egm.invalid"),
+            institution=world.institution("EGM"),
+        ).username
+    with world.superuser.begin() as connection:
+        connection.execute(text("update institution set status = 'suspended' where code = 'IOM'"))
+        connection.execute(
+            text("update credential set locked_until = '2999-01-01' where account_id = :id"),
+            {"id": world.id(people["locked"])},
+        )
+    told = {
+        "wrong_password": refusal(world, people["wrong"], "not the password at all"),
+        "inactive": refusal(world, people["suspended"]),
+        "no_role": refusal(world, people["norole"]),
+        "locked": refusal(world, people["locked"]),
+        "reset_pending": refusal(world, people["reset"]),
+        "no_password": refusal(world, invited_only),
+        "institution_suspended": refusal(world, at_asleep),
+    }
+    unknown = refusal(world, "egm.nobody.here")
+    assert {(type(error), str(error), error.code) for error in (*told.values(), unknown)} == {
+        (SignInRefused, str(SignInRefused()), "sign_in_refused")
+    }
+    entries = [*world.events("auth.login", "EGM"), *world.events("auth.login", "IOM")]
+    assert {entry.detail["reason"] for entry in entries if entry.outcome != "success"} == set(told)
+    assert all(entry.actor_id for entry in entries)
+
+
+def test_an_unknown_name_enters_the_presidencys_ledger_as_a_keyed_digest_only(world: World) -> None:
+    typed = "MyPassword-typed-as-a-name!"
+    refusal(world, typed)
+    entry = world.events("auth.login", "GIB")[-1]
+    assert entry.outcome == "failure"
+    assert entry.actor_id is None
+    assert entry.detail["reason"] == "unknown_name"
+    assert len(entry.detail["name"]) == 64
+    everything = world.all("select content from audit.event")
+    assert not any(typed.lower() in row.content.lower() for row in everything)
+
+
+@pytest.mark.parametrize("typed", ["", " ", "a", "x" * 10_000, "jgk.\x00", "jgk.\ud800", "💥.💥", "' or 1=1 --", "%.%"])
+def test_broken_names_and_passwords_are_refused_like_any_other(world: World, typed: str) -> None:
+    assert isinstance(refusal(world, typed, typed), SignInRefused)
+
+
+def test_the_hash_is_compared_even_where_there_is_no_account(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    real = sign_in.passwords.check_password_hash
+
+    def watched(stored: str, typed: str) -> bool:
+        compared.append(stored.split("$")[0])
+        return real(stored, typed)
+
+    monkeypatch.setattr(sign_in.passwords, "check_password_hash", watched)
+    known = world.person("MEB", "Can", "Kaya", "focal_point")
+    refusal(world, known, "not the password at all")
+    refusal(world, "meb.no.such")
+    refusal(world, "no name")
+    assert compared == ["scrypt:32768:8:1"] * 3
+
+
+def test_five_wrong_tries_lock_the_account_and_each_lock_is_twice_as_long(world: World) -> None:
+    name = world.person("CSGB", "Ali", "Veli", "focal_point")
+    for _ in range(5):
+        refusal(world, name, "not the password at all", now=NOW)
+    assert isinstance(refusal(world, name, now=NOW + timedelta(seconds=59)), SignInRefused)
+    refusal(world, name, "still not the password", now=NOW + timedelta(seconds=61))
+    assert isinstance(refusal(world, name, now=NOW + timedelta(seconds=61 + 119)), SignInRefused)
+    assert world.sign_in(name, now=NOW + timedelta(seconds=61 + 121)).username == name
+    secret = world.one("select failures, locked_until from credential where account_id = :id", id=world.id(name))
+    assert (secret.failures, secret.locked_until) == (0, None)
+
+
+def test_eight_threads_get_no_more_tries_than_one(world: World) -> None:
+    name = world.person("ADALET", "Sekiz", "Kol", "focal_point")
+
+    def one_try(number: int) -> str:
+        try:
+            world.sign_in(name, f"wrong password {number}", address=f"198.51.100.{number}", now=NOW)
+        except DomainError as error:
+            return error.code
+        return "in"
+
+    with ThreadPoolExecutor(8) as threads:
+        told = list(threads.map(one_try, range(24)))
+    assert told.count("sign_in_refused") == LIMITS["name"]
+    assert told.count("locked") == 24 - LIMITS["name"]
+    entries = world.events("auth.login", "ADALET")
+    assert [entry.detail["reason"] for entry in entries].count("too_many_tries") == 1
+    assert len(entries) == LIMITS["name"] + 1
+    secret = world.one("select failures from credential where account_id = :id", id=world.id(name))
+    assert secret.failures == 5  # what was tried while locked counts no further
+
+
+def test_a_flood_of_unknown_names_from_one_address_is_bounded_in_the_ledger(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIMITS, "address", 5)
+    monkeypatch.setattr(sign_in.passwords, "matches", lambda _stored, _typed: False)  # the work is not the question
+    before = len(world.events("auth.login", "GIB"))
+    for number in range(12):
+        with pytest.raises(DomainError):
+            world.sign_in(f"no.body{number}", address="203.0.113.9", now=NOW)
+    assert len(world.events("auth.login", "GIB")) - before == 5 + 1
+
+
+def test_throttling_is_the_same_for_known_and_unknown_names(world: World) -> None:
+    name = world.person("TICARET", "Bilinen", "Ad", "focal_point")
+    for tried in (name, "ticaret.bilinmeyen.ad"):
+        told = [type(refusal(world, tried, "not the password at all", now=NOW)) for _ in range(LIMITS["name"] + 1)]
+        assert told == [SignInRefused] * LIMITS["name"] + [TooManyTries]
+
+
+def test_right_tries_do_not_use_up_the_allowance_and_a_new_window_gives_a_new_one(world: World) -> None:
+    name = world.person("SAGLIK", "Sık", "Giren", "focal_point")
+    for _ in range(LIMITS["name"] + 2):
+        world.sign_in(name, now=NOW)
+    for _ in range(4):
+        refusal(world, name, "not the password at all", now=NOW)
+    assert world.sign_in(name, now=NOW + timedelta(minutes=15)).username == name
+
+
+def test_signing_out_raises_the_epoch_and_is_an_entry(world: World) -> None:
+    name = world.person("KTB", "Çıkan", "Kişi", "focal_point")
+    actor = world.sign_in(name)
+    with world.acting(name) as (session, _same):
+        sign_in.sign_out(session, actor)
+    assert world.actor(name).epoch == actor.epoch + 1
+    assert world.events("auth.logout", "KTB")[-1].actor_id == str(actor.id)
+
+
+def test_an_invitation_works_once_and_ends_what_went_before(world: World) -> None:
+    name = world.person("HMB", "Davet", "Edilen", "focal_point")
+    before = world.sign_in(name).epoch
+    with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
+        first = services.invite(session, actor, world.id(name))
+        second = services.invite(session, actor, world.id(name))
+    assert world.actor(name).epoch > before
+    refusal(world, name)
+    new = "mor masa yedi yıldız"
+    with pytest.raises(invitations.BadInvitation):
+        world.redeem(first, new)
+    world.redeem(second, new)
+    with pytest.raises(invitations.BadInvitation):
+        world.redeem(second, "another password altogether")
+    assert world.sign_in(name, new).username == name
+    refusal(world, name, PASSWORD)
+
+
+def test_an_invitation_ends_after_72_hours_with_suspension_and_cannot_be_guessed(world: World) -> None:
+    name = world.person("ILO", "Geç", "Kalan", "focal_point")
+    with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
+        token = services.invite(session, actor, world.id(name))
+    later = datetime.now(UTC) + timedelta(hours=72, minutes=1)
+    for bad, moment in ((token, later), ("x" * 43, None), ("", None), ("\ud800", None)):
+        with world.nobody() as session, pytest.raises(invitations.BadInvitation):
+            invitations.redeem(session, bad, "mor masa yedi yıldız", moment)
+    with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
+        services.suspend(session, actor, world.id(name))
+    with world.nobody() as session, pytest.raises(invitations.BadInvitation):
+        invitations.look_up(session, token)
+
+
+def test_two_people_with_one_link_set_one_password(world: World) -> None:
+    name = world.person("ICMPD", "Bir", "Bağlantı", "focal_point")
+    with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
+        token = services.invite(session, actor, world.id(name))
+
+    def try_it(password: str) -> bool:
+        try:
+            world.redeem(token, password)
+        except invitations.BadInvitation:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(try_it, [f"sarı kapı {number} deniz feneri" for number in range(4)])) == 1
+
+
+def test_the_token_is_kept_as_a_digest_only(world: World) -> None:
+    name = world.person("UNHCR", "Gizli", "Bağ", "focal_point")
+    with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
+        token = services.invite(session, actor, world.id(name))
+    assert not any(token in row.content for row in world.all("select content from audit.event"))
+    assert all(len(row.token_digest) == 32 for row in world.all("select token_digest from invitation"))
+
+
+def test_the_own_password_changes_after_the_current_one_and_ends_other_sessions(world: World) -> None:
+    name = world.person("ASHB", "Kendi", "Sözü", "focal_point")
+    actor = world.sign_in(name)
+    with world.acting(name) as (session, me):
+        assert not sign_in.confirm(session, me, "not the password at all")
+        assert sign_in.confirm(session, me, PASSWORD)
+        epoch = invitations.change_own_password(session, me, "mor masa yedi yıldız")
+    assert epoch == actor.epoch + 1
+    assert world.sign_in(name, "mor masa yedi yıldız").epoch == epoch
+    assert world.events("auth.login", "ASHB")[-2].detail == {"reason": "wrong_password", "while": "signed_in"}
+
+
+def test_guessing_the_current_password_in_a_stolen_session_locks_the_account(world: World) -> None:
+    name = world.person("DISISLERI", "Çalınan", "Oturum", "focal_point")
+    with world.acting(name) as (session, me):
+        for _ in range(5):
+            assert not sign_in.confirm(session, me, "not the password at all")
+        assert not sign_in.confirm(session, me, PASSWORD)
+
+
+def test_role_change_and_suspension_raise_the_epoch_of_whoever_has_signed_in(world: World) -> None:
+    name = world.person("SAHILGUV", "Rol", "Değişen", "focal_point")
+    epochs = [world.sign_in(name).epoch]
+    with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
+        grant = grants.of_account(session, world.id(name))[0]
+        grants.end(session, actor, grant.id)
+    epochs.append(world.actor(name).epoch)
+    with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
+        grants.give(session, actor, world.account(session, name), "focal_point")
+    epochs.append(world.actor(name).epoch)
+    with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
+        services.suspend(session, actor, world.id(name))
+    epochs.append(world.actor(name).epoch)
+    assert epochs == sorted(set(epochs))
+
+
+def test_nothing_of_others_is_seen_while_signing_in(world: World) -> None:
+    name = world.person("YARGITAY", "Dar", "Görüş", "focal_point")
+    actor = world.actor(name)
+    with world.nobody() as session, acting(actor.own_context(), session):
+        for table, count in (("account", 1), ("credential", 1), ("case_file", 0), ("person", 0)):
+            assert session.execute(text(f"select count(*) from {table}")).scalar_one() == count
+        assert session.execute(text("select count(distinct account_id) from invitation")).scalar_one() == 1
+
+
+def test_a_refusal_that_the_ledger_cannot_hold_signs_nobody_in(world: World) -> None:
+    name = world.person("THSSGM", "Defter", "Kapalı", "focal_point")
+    with world.superuser.begin() as connection:
+        connection.execute(text("revoke execute on function audit.append from itm_app"))
+    try:
+        with world.nobody() as session, pytest.raises(Exception, match="permission denied"):
+            sign_in.attempt(session, name, PASSWORD, key=DIGEST_KEY)
+        last = world.one("select last_login from account where username = :name", name=name).last_login
+    finally:
+        with world.superuser.begin() as connection:
+            connection.execute(text("grant execute on function audit.append to itm_app"))
+    assert last is None
