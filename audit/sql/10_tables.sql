@@ -86,6 +86,7 @@ CREATE TABLE audit.verification (
     seconds double precision NOT NULL,
     first_seq bigint NOT NULL,
     checked bigint NOT NULL,
+    next_seq bigint NOT NULL,
     size bigint NOT NULL,
     head bytea,
     verdict text NOT NULL CHECK (verdict IN ('intact', 'tampered', 'cannot tell')),
@@ -98,7 +99,9 @@ CREATE TABLE audit.verification (
 );
 CREATE INDEX verification_latest ON audit.verification (ledger_id, id DESC);
 CREATE INDEX verification_anchor ON audit.verification (ledger_id, size) WHERE verdict = 'intact';
-COMMENT ON COLUMN audit.verification.first_seq IS 'Coverage: entries first_seq to first_seq + checked - 1 were read.';
+COMMENT ON COLUMN audit.verification.first_seq IS 'Where reading began.';
+COMMENT ON COLUMN audit.verification.checked IS 'How many entries were read: from first_seq on, and those after the last intact run.';
+COMMENT ON COLUMN audit.verification.next_seq IS 'Where the next incremental run begins to read older entries again.';
 
 CREATE TABLE audit.action (
     code text PRIMARY KEY,

@@ -115,7 +115,8 @@ BEGIN
         action := %4$s;
         state := %5$s;
         IF %6$s IS DISTINCT FROM %7$s THEN
-            PERFORM audit.write(%6$s, action, 'success', 'trigger', %8$L, %2$s, %7$s, '{}', NULL,
+            -- Moved: the ledger that it leaves is told as well. A change always names its own ledger's holder.
+            PERFORM audit.write(%6$s, action, 'success', 'trigger', %8$L, %2$s, %6$s, '{}', NULL,
                 ',"changes":{' || substr(changes, 2) || '},"state":' || state);
         END IF;
     ELSIF TG_OP = 'INSERT' THEN

@@ -1,0 +1,68 @@
+"""What happened: JSON content, the salt beside it, and the commitment to both.
+
+The stored characters are what is hashed; they are read, never written again. Knows no database and no panel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, NamedTuple
+
+
+class Columns(NamedTuple):
+    """The columns people search by. Each repeats a member of the content, so each can be derived from it again."""
+
+    id: str | None
+    at: str | None
+    action: str | None
+    outcome: str | None
+    via: str | None
+    actor_id: str | None
+    actor_name: str | None
+    actor_institution: str | None
+    actor_role: str | None
+    target_kind: str | None
+    target_id: str | None
+    target_holder: str | None
+    subjects: tuple[str, ...] | None
+    purpose: str | None
+    request_id: str | None
+
+
+def commitment(salt: bytes, content: str) -> bytes:
+    """SHA-256(salt ‖ content in UTF-8): 32 bytes that tell nothing once the salt is destroyed."""
+    return hashlib.sha256(salt + content.encode("utf-8")).digest()
+
+
+def derived(content: str) -> Columns:
+    """The search columns that this content must have. Raises ValueError if it is not an event."""
+    try:
+        said = json.loads(content)
+        actor = said["actor"]
+        target = said["target"] or {}
+        return Columns(
+            said["id"],
+            said["time"],
+            said["action"],
+            said["outcome"],
+            said["via"],
+            actor["user"],
+            actor["name"],
+            actor["institution"],
+            actor["role"],
+            target.get("kind"),
+            target.get("id"),
+            target.get("institution"),
+            tuple(said["subjects"]),
+            said["purpose"],
+            said["request"]["id"],
+        )
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"not an event: {error!r}") from error
+
+
+def differences(stored: Columns, content: Columns) -> list[str]:
+    """The names of the columns that show something other than what was sealed."""
+    pairs: zip[Any] = zip(Columns._fields, stored, content, strict=True)
+    return [name for name, shown, sealed in pairs if shown != sealed]

@@ -1,0 +1,81 @@
+"""What `itm ledger verify` does and says: a round over the ledgers, as plain data and an exit code.
+
+0 intact, 1 tampered, 2 cannot tell; the worst of the ledgers counts. Prints nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from audit import store
+from audit.coverage import Level
+from audit.store import Database, Verification
+
+LedgerProgress = Callable[[str, int, int], None]
+Report = tuple[list[dict[str, Any]], int]
+
+
+def run(
+    engine: Database,
+    level: Level,
+    code: str | None = None,
+    progress: LedgerProgress | None = None,
+    stop: store.Stop | None = None,
+) -> list[Verification]:
+    """Verifies every ledger, or those of one code, and records the round. `engine` is itm_signer's.
+
+    ``progress`` gets the ledger's origin, entries read, entries to read. Raises the database's errors.
+    """
+    with engine.connect() as connection:
+        found = [ledger for ledger in store.ledgers(connection) if code is None or ledger.code == code]
+    verifications = []
+    for ledger in found:
+        tell = None if progress is None else _named(progress, ledger.origin)
+        verifications.append(store.verify(engine, ledger, level, tell, stop))
+    with engine.begin() as connection:
+        store.record_round(connection, verifications)
+    return verifications
+
+
+def report(engine: Database, level: Level, code: str | None = None, progress: LedgerProgress | None = None) -> Report:
+    """One dict a ledger, and the exit code. No ledger, and a database that cannot be asked, are "cannot tell"."""
+    try:
+        verifications = run(engine, level, code, progress)
+    except store.Unreadable as error:
+        return [_unread(f"the database could not be asked: {type(error).__name__}")], 2
+    if not verifications:
+        return [_unread("no such ledger" if code else "there is no ledger yet")], 2
+    words = {verification.verdict.verdict for verification in verifications}
+    return [row(v) for v in verifications], 1 if "tampered" in words else 2 if "cannot tell" in words else 0
+
+
+def row(verification: Verification) -> dict[str, Any]:
+    """What is said of one ledger: never more than verdict and assurance."""
+    verdict = verification.verdict
+    return {
+        "origin": verdict.origin,
+        "institution": verification.ledger.code,
+        "verdict": verdict.verdict,
+        "assurance": verdict.assurance,
+        "size": verdict.size,
+        "first_broken": verdict.first_broken,
+        "findings": [asdict(finding) for finding in verdict.findings],
+    }
+
+
+def _unread(why: str) -> dict[str, Any]:
+    return {
+        "origin": None,
+        "institution": None,
+        "verdict": "cannot tell",
+        "assurance": "unsigned",
+        "size": None,
+        "first_broken": None,
+        "findings": [{"seq": None, "kind": "unread", "detail": why}],
+    }
+
+
+def _named(progress: LedgerProgress, origin: str) -> store.Progress:
+    return lambda done, total: progress(origin, done, total)

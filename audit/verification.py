@@ -1,0 +1,213 @@
+"""Verifies a ledger in a stream, in constant memory: feed it the entries in order, then ask for the verdict.
+
+It never says more than it saw. What else can vouch for a ledger (recorded heads today; checkpoints and
+witnesses later) is a `Reference`: it is shown each leaf hash, and told the end. Knows no database.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from audit import event
+from audit.leaf import EMPTY, Entry, leaf_hash
+
+Word = Literal["intact", "tampered", "cannot tell"]
+Assurance = Literal["unsigned", "self-attested", "witnessed"]
+CAP = 100
+RECORDED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it was sealed. ``seq`` is None for what has no place in the ledger."""
+
+    seq: int | None
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a ledger says of itself."""
+
+    origin: str
+    size: int
+    head: bytes
+    recorded_at: str | None
+    holder: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``findings`` holds at most 100 of the ``found``; ``first_broken`` is the smallest entry that fails."""
+
+    origin: str
+    verdict: Word
+    assurance: Assurance
+    size: int
+    head: bytes
+    first_broken: int | None
+    findings: tuple[Finding, ...] = ()
+    found: int = 0
+
+
+class Reference(Protocol):
+    """Something from outside the ledger's own tables that its entries must agree with."""
+
+    def passed(self, seq: int, hash: bytes) -> Finding | None: ...
+
+    def ended(self, size: int) -> Finding | None: ...
+
+
+class Anchors:
+    """Heads that earlier intact verifications recorded, by size: they must still be there."""
+
+    def __init__(self, heads: Iterable[tuple[int, bytes]]) -> None:
+        self._heads: dict[int, set[bytes]] = {}
+        for size, head in heads:
+            self._heads.setdefault(size, set()).add(head)
+        self._sizes = sorted(self._heads)
+
+    def passed(self, seq: int, hash: bytes) -> Finding | None:
+        heads = self._heads.get(seq + 1)
+        if heads is None or heads == {hash}:
+            return None
+        before = self._sizes[: bisect_right(self._sizes, seq)]
+        since = before[-1] if before else 0
+        return Finding(since, "anchor", f"entries {since} to {seq} are not those of an earlier verification")
+
+    def ended(self, size: int) -> Finding | None:
+        if not self._sizes or self._sizes[-1] <= size:
+            return None
+        return Finding(size, "truncated", f"{self._sizes[-1]} entries were verified earlier, {size} are left")
+
+
+@dataclass
+class Verifier:
+    """Feed entries in order, between `begin` and `end` of each stretch that is read; then `verdict`.
+
+    A verifier that was given no entry before ``start`` believes the first link it sees, and no other.
+    """
+
+    ledger: Head
+    references: tuple[Reference, ...] = ()
+    checked: int = 0
+    found: int = 0
+    _findings: list[Finding] = field(default_factory=list)
+    _broken: int | None = None
+    _since: int | None = None
+    _failure: str | None = None
+    _expected: int = 0
+    _prev: bytes | None = EMPTY
+    _recorded_at: str | None = None
+
+    def begin(self, seq: int = 0) -> None:
+        """The next entry is ``seq``."""
+        self._expected = seq
+        self._prev = None if seq else EMPTY
+        self._recorded_at = None
+
+    def feed(self, entry: Entry) -> None:
+        """Checks one entry by itself and as the successor of the one before."""
+        self.checked += 1
+        if entry.seq > self._expected:
+            self._missing(entry.seq)
+        elif entry.seq < self._expected:
+            self.report(Finding(entry.seq, "order", "the sequence number was there before"))
+        try:
+            self._check_leaf(entry)
+            self._check_event(entry)
+        except (TypeError, ValueError, AttributeError) as error:
+            self.report(Finding(entry.seq, "content", f"cannot be read: {error}"))
+        for reference in self.references:
+            self._refer(reference.passed(entry.seq, entry.hash))
+        self._expected, self._prev, self._recorded_at = entry.seq + 1, entry.hash, entry.recorded_at
+
+    def end(self, stop: int) -> None:
+        """The stretch ends before ``stop``: nothing may be missing up to there."""
+        if self._expected < stop:
+            self._missing(stop)
+
+    def close(self) -> None:
+        """The last stretch was read to its end: the ledger's own head and the references are compared."""
+        self.end(self.ledger.size)
+        if self._expected > self.ledger.size:
+            self.report(Finding(self.ledger.size, "size", f"the ledger says that it has {self.ledger.size} entries"))
+        if self._prev is not None and self._prev != self.ledger.head:
+            self.report(Finding(self._expected, "head", "the ledger's head is not the last entry's hash"))
+        if self._recorded_at != self.ledger.recorded_at:
+            self.report(Finding(self._expected, "head", "the ledger's time is not the last entry's"))
+        for reference in self.references:
+            self._refer(reference.ended(self._expected))
+
+    def failed(self, why: str) -> None:
+        """Reading stopped before the end: without a finding so far, nothing can be said."""
+        self._failure = why
+
+    def report(self, finding: Finding) -> None:
+        """Counts a finding; the first hundred are kept."""
+        self.found += 1
+        if finding.seq is not None:
+            self._broken = finding.seq if self._broken is None else min(self._broken, finding.seq)
+        self._keep(finding)
+
+    def verdict(self) -> Verdict:
+        word: Word = "tampered" if self.found else "cannot tell" if self._failure else "intact"
+        findings = tuple(self._findings)
+        if self._failure:
+            findings += (Finding(None, "unread", self._failure),)
+        broken = self._since if self._broken is None else self._broken
+        return Verdict(
+            self.ledger.origin, word, "unsigned", self.ledger.size, self.ledger.head, broken, findings, self.found
+        )
+
+    def _check_leaf(self, entry: Entry) -> None:
+        if self._prev is not None and entry.prev != self._prev:
+            self.report(Finding(entry.seq, "link", "does not name the entry before it"))
+        if entry.hash != leaf_hash(self.ledger.origin, entry.seq, entry.recorded_at, entry.prev, entry.commitment):
+            self.report(Finding(entry.seq, "hash", "the hash is not that of the frame"))
+        if not RECORDED_AT.fullmatch(entry.recorded_at):
+            self.report(Finding(entry.seq, "time", "the recorded time is malformed"))
+        elif self._recorded_at is not None and entry.recorded_at < self._recorded_at:
+            self.report(Finding(entry.seq, "time", "recorded before the entry before it"))
+
+    def _check_event(self, entry: Entry) -> None:
+        if entry.content is None or entry.salt is None or entry.columns is None:
+            self.report(Finding(entry.seq, "event", "the event is not there"))
+            return
+        if event.commitment(entry.salt, entry.content) != entry.commitment:
+            self.report(Finding(entry.seq, "content", "the content is not what was sealed"))
+        if not entry.in_place:
+            self.report(Finding(entry.seq, "event", "the event names another ledger"))
+        sealed = event.derived(entry.content)
+        if entry.columns != sealed:
+            names = ", ".join(event.differences(entry.columns, sealed))
+            self.report(Finding(entry.seq, "column", f"not what was sealed: {names}"))
+        if sealed.id != entry.event_id:
+            self.report(Finding(entry.seq, "event", "the event is another entry's"))
+        if sealed.via != "append" and sealed.target_holder not in (None, self.ledger.holder):
+            self.report(Finding(entry.seq, "holder", "a change in another holder's ledger"))
+
+    def _missing(self, stop: int) -> None:
+        last = stop - 1
+        what = f"entry {last} is" if last == self._expected else f"entries {self._expected} to {last} are"
+        self.report(Finding(self._expected, "missing", f"{what} not there"))
+        self._prev = None
+        self._expected = stop
+
+    def _refer(self, finding: Finding | None) -> None:
+        """A reference names a range, not an entry: it tells the first broken one only where nothing else does."""
+        if finding is None:
+            return
+        self.found += 1
+        if finding.seq is not None:
+            self._since = finding.seq if self._since is None else min(self._since, finding.seq)
+        self._keep(finding)
+
+    def _keep(self, finding: Finding) -> None:
+        if len(self._findings) < CAP:
+            self._findings.append(finding)
