@@ -161,6 +161,7 @@ class Server:
                 on_parents_death=signal.SIGINT,
                 user=binaries.user,
                 output=log,
+                errors=log,
             )
         pause = 0.02
         while time.monotonic() < deadline:

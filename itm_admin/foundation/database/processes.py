@@ -6,17 +6,23 @@ by the kernel when its parent dies, even by `kill -9`. Nothing here knows what t
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pwd
 import select
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 _PR_SET_PDEATHSIG = 1
+_STEADY_SECONDS = 30
+_LONGEST_PAUSE = 30.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -39,7 +45,8 @@ def start(
     folder: Path,
     on_parents_death: signal.Signals,
     user: pwd.struct_passwd | None = None,
-    output: IO[bytes] | None = None,
+    output: IO[bytes] | int | None = None,
+    errors: IO[bytes] | int | None = None,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Starts a child in a session of its own, as `user` where one is named. Call it in the main thread."""
@@ -49,7 +56,7 @@ def start(
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=output,
+        stderr=errors,
         start_new_session=True,
         pass_fds=pass_fds,
         preexec_fn=_before_exec(on_parents_death),  # runs after the change of user, which would clear it
@@ -89,3 +96,63 @@ def wait_for_end(pid: int, seconds: float) -> bool:
         return bool(select.select([handle], [], [], seconds)[0])
     finally:
         os.close(handle)
+
+
+@dataclass
+class Child:
+    """One process that is kept running: how it starts, and how long it may take to stop."""
+
+    name: str
+    begin: Callable[[], subprocess.Popen[bytes]]
+    patience: float
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    pause: float = 0.0
+    due: float | None = None
+
+    def start(self) -> None:
+        self.process, self.started, self.due = self.begin(), time.monotonic(), None
+
+    def died(self) -> None:
+        """Decides when it is started again: at once, but ever later while it keeps dying young."""
+        now = time.monotonic()
+        steady = now - self.started > _STEADY_SECONDS
+        self.pause = 0.0 if steady else min(max(self.pause * 2, 0.25), _LONGEST_PAUSE)
+        self.due, self.process = now + self.pause, None
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(self.patience)
+        except subprocess.TimeoutExpired:
+            sys.stderr.write(f"{self.name} did not stop within {self.patience:.0f} s and is killed\n")
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+
+class Signals:
+    """SIGINT and SIGTERM as a descriptor to wait for; while `interrupt` holds, they interrupt what goes on too."""
+
+    def __init__(self) -> None:
+        self.descriptor, self._writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.interrupt = True
+
+    def __enter__(self) -> Signals:
+        self._before = {number: signal.signal(number, self._came) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        os.close(self.descriptor)
+        os.close(self._writing)
+
+    def _came(self, _number: int, _frame: object) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._writing, b"!")
+        if self.interrupt:
+            self.interrupt = False
+            raise KeyboardInterrupt

@@ -1,0 +1,265 @@
+"""The console command `itm`: thin commands that call what does the work.
+
+Whatever cannot go on says why in one line on stderr and ends with 2; nobody sees a traceback for a setting,
+a database that is away, or a rule of the domain. Imports happen inside the commands, so that each starts fast.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from itm_admin.foundation.config import Refusal, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NEEDED_BY_THE_PANEL = ("ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def itm() -> None:
+    """Coordination against human trafficking: the panel, its database and its ledger.
+
+    Settings are ITM_* environment variables (see the README).
+    """
+
+
+@itm.command()
+@click.option("--demo", is_flag=True, help="Fill an empty database with synthetic data and print logins.")
+def run(demo: bool) -> None:
+    """Run the whole system on this machine: database, web server and scheduler."""
+    from itm_admin import supervisor
+
+    supervisor.run(Settings.from_environment(), demo)
+
+
+@itm.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    from itm_admin.foundation.database import installation, migration
+
+    with installation.running(Settings.from_environment(), "ITM_DATABASE_OWNER_URL") as settings:
+        migration.upgrade(str(settings.owner_url))
+    click.echo("The schema is up to date.")
+
+
+@itm.command()
+def init() -> None:
+    """Set up an empty installation: the register of institutions and the first administrator's invitation."""
+    from itm_admin.accounts import bootstrap
+    from itm_admin.foundation.database import installation, migration
+
+    settings = Settings.from_environment()
+    with installation.running(settings, *NEEDED_BY_THE_PANEL, "ITM_DATABASE_OWNER_URL") as settings:
+        migration.upgrade(str(settings.owner_url))
+        link = bootstrap.run(settings)
+    click.echo(
+        f"The register of institutions stands. The first administrator chooses a password here, once:\n\n{link}\n"
+    )
+
+
+@itm.group(invoke_without_command=True)
+@click.pass_context
+def demo(context: click.Context) -> None:
+    """Fill an empty database with synthetic data (again: changes nothing)."""
+    if context.invoked_subcommand is not None:
+        return
+    from itm_admin import demo as demonstration
+    from itm_admin.foundation.database import installation, migration
+
+    with installation.running(Settings.from_environment(), *installation.NEEDED_EXTERNALLY) as settings:
+        migration.upgrade(str(settings.owner_url))
+        with progress_bar("Making the demonstration") as progress:
+            demonstration.seed(settings, progress)
+
+
+@demo.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def logins(as_json: bool) -> None:
+    """The demonstration's users with their passwords."""
+    from itm_admin import demo as demonstration
+    from itm_admin.foundation.database import installation
+
+    with installation.running(Settings.from_environment(), *installation.NEEDED_EXTERNALLY) as settings:
+        found = demonstration.logins(settings)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    for login in found:
+        click.echo(f"{login['role']:<24}{login['username']:<28}{login['password']:<24}{login['institution']}")
+
+
+@itm.command()
+def scheduler() -> None:
+    """Run the scheduler alone; `itm run` does it too."""
+    from itm_admin import schedule
+    from itm_admin.foundation.database import installation
+
+    with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
+        schedule.main(settings)
+
+
+@itm.command()
+def web() -> None:
+    """Run the web server alone; `itm run` does it too."""
+    from sqlalchemy import create_engine
+
+    from itm_admin import web as server
+    from itm_admin.foundation.database import embedded, engine_options, migration
+
+    settings = Settings.from_environment().require(*NEEDED_BY_THE_PANEL)
+    settings.master_key()
+    embedded.prepare_home(settings.home)
+    engine = create_engine(str(settings.database_url), **engine_options())
+    migration.check_version(engine)
+    engine.dispose()
+    command = server.command(settings)
+    os.execv(command[0], command)  # noqa: S606 (our own words)
+
+
+@itm.group()
+def ledger() -> None:
+    """The audit ledger."""
+
+
+@ledger.command()
+@click.option("--institution", "code", metavar="CODE", help="Only this institution's ledger.")
+@click.option("--level", type=click.Choice(["incremental", "full"]), default="full", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
+def verify(context: click.Context, code: str | None, level: Any, as_json: bool) -> None:
+    """Verify ledgers. Exit code 0: intact, 1: tampered, 2: cannot tell."""
+    from sqlalchemy import create_engine
+
+    from audit import report
+    from itm_admin.foundation.database import engine_options, installation
+
+    with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
+        engine = create_engine(str(settings.signer_url), **engine_options())
+        with progress_bar("Verifying") as progress:
+            rows, exit_code = report.report(engine, level, code, lambda _origin, done, total: progress(done, total))
+        engine.dispose()
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+    else:
+        for row in rows:
+            _tell(row)
+    context.exit(exit_code)
+
+
+def _tell(row: dict[str, Any]) -> None:
+    size = "" if row["size"] is None else f", {row['size']} entries"
+    click.echo(f"{row['institution'] or '-':<12}{row['verdict']}, {row['assurance']}{size}")
+    if row["first_broken"] is not None:
+        click.echo(f"{'':<12}first broken: {row['first_broken']}")
+    for finding in row["findings"]:
+        place = "" if finding["seq"] is None else f"{finding['seq']}: "
+        click.echo(f"{'':<12}{place}{finding['kind']}: {finding['detail']}")
+
+
+@itm.group()
+def database() -> None:
+    """The database's roles and addresses."""
+
+
+@database.command()
+@click.option("--role", type=click.Choice(["app", "owner", "signer", "superuser"]), required=True)
+def url(role: str) -> None:
+    """A role's address (with its password), for psql and the like."""
+    from itm_admin.foundation.database import installation
+
+    settings = Settings.from_environment()
+    if settings.embedded and not (settings.home / "postgres").exists():
+        raise Refusal(f"ITM_HOME: there is no database in {settings.home} yet: `itm run` or `itm migrate` makes it")
+    click.echo(installation.of(settings).url(role))
+
+
+@database.command("sql")
+def print_sql() -> None:
+    """What a DBA runs once on an external server."""
+    from itm_admin.foundation.database import roles
+
+    click.echo(roles.dba_sql(), nl=False)
+
+
+class progress_bar:
+    """A bar on a terminal, nothing elsewhere. Entering gives a function of what is done and the total."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.done = 0
+        self.bar: Any = None
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._show
+
+    def _show(self, done: int, total: int) -> None:
+        if not sys.stderr.isatty():
+            return
+        if self.bar is None or self.bar.length != total or done < self.done:
+            self._finish()
+            self.bar = click.progressbar(length=total, label=self.label, file=sys.stderr)
+            self.bar.__enter__()
+            self.done = 0
+        self.bar.update(done - self.done)
+        self.done = done
+
+    def _finish(self) -> None:
+        if self.bar is not None:
+            self.bar.__exit__(None, None, None)
+
+    def __exit__(self, *_: object) -> None:
+        self._finish()
+
+
+def main() -> None:
+    """The console command's entry: nothing but one line is said of what went wrong."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = itm(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except KeyboardInterrupt:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except Exception as error:
+        line = _one_line(error)
+        if line is None:
+            raise
+        click.echo(f"itm: {line}", err=True)
+        code = 2
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _one_line(error: Exception) -> str | None:
+    """What is said of an error, or None for a fault of ours, which keeps its traceback."""
+    if isinstance(error, Refusal):
+        return str(error)
+    import psycopg
+    from sqlalchemy.exc import DBAPIError
+
+    from itm_admin.foundation.errors import DomainError
+
+    if isinstance(error, DomainError):
+        return str(error)
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, psycopg.OperationalError):
+        reason = " ".join(str(cause).split())
+        return f"ITM_DATABASE_URL: the database cannot be used: {reason}"
+    return None
+
+
+if __name__ == "__main__":
+    main()

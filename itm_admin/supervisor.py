@@ -1,0 +1,240 @@
+"""Runs the whole system on one machine: the database, the web server and the scheduler, and nothing else.
+
+Promises: they start in order, what dies is started again, and they stop in the reverse order of need. After
+`kill -9` of this process too, nothing is left behind: every child asks the kernel to end with its parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from itm_admin import web
+from itm_admin.foundation.config import Refusal, SettingError, Settings
+from itm_admin.foundation.database import embedded, installation, migration, processes
+from itm_admin.foundation.database.processes import Child, Signals
+
+_COMMON = ("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE")
+_WEB = (
+    *(*_COMMON, "ITM_HOST", "ITM_PORT", "ITM_WEB_WORKERS", "ITM_WEB_THREADS"),
+    *("ITM_TRUSTED_HOSTS", "ITM_TRUSTED_PROXIES", "ITM_HTTPS"),
+)
+_SCHEDULER = (*_COMMON, "ITM_DATABASE_SIGNER_URL")
+_ALL = (*_WEB, "ITM_DATABASE_OWNER_URL", "ITM_DATABASE_SIGNER_URL")
+
+
+@dataclass
+class Supervisor:
+    """The system's processes. `run` returns when it is asked to stop."""
+
+    place: installation.Installation
+    settings: Settings
+    listening: socket.socket
+    demo: bool
+    children: list[Child] = field(default_factory=list)
+    ready: socket.socket | None = None
+    logins: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> None:
+        with Signals() as signals:
+            try:
+                self._prepare()
+                signals.interrupt = False
+                self._serve(signals)
+            except KeyboardInterrupt:
+                pass
+            finally:
+                signals.interrupt = False
+                self._stop()
+
+    def _prepare(self) -> None:
+        """The database, its schema and, if asked for, its demonstration. Ctrl-C interrupts it."""
+        click.echo("Starting the database …")
+        self.place.start()
+        if self.place.server is not None:
+            self.settings = installation.with_addresses(self.settings, self.place.server)
+        migration.upgrade(str(self.settings.owner_url))
+        if self.demo:
+            self._seed()
+            self.logins = self._itm(["demo", "logins", "--json"], _ALL, output=subprocess.PIPE)
+
+    def _seed(self) -> None:
+        """Once: the mark says that it came to its end, the database that it is still that one."""
+        mark = self.settings.home / "demonstration-made"
+        if mark.exists() and _has_institutions(self.settings):
+            return
+        seeding = self._itm(["demo"], _ALL)
+        try:
+            if seeding.wait():
+                raise Refusal("The demonstration could not be made: its reason is above")
+        finally:
+            seeding.kill()
+            seeding.wait()
+        mark.touch()
+
+    def _itm(self, words: list[str], variables: tuple[str, ...], output: int | None = None) -> subprocess.Popen[bytes]:
+        return processes.start(
+            [sys.executable, "-m", "itm_admin.cli", *words],
+            environment=self.settings.environment(*variables),
+            folder=web.ROOT,
+            on_parents_death=signal.SIGKILL,
+            output=output,
+        )
+
+    def _web(self) -> subprocess.Popen[bytes]:
+        descriptor = self.listening.fileno()
+        return processes.start(
+            web.command(self.settings, descriptor),
+            environment=self.settings.environment(*_WEB),
+            folder=web.ROOT,
+            on_parents_death=signal.SIGKILL,
+            pass_fds=[descriptor],
+        )
+
+    def _serve(self, signals: Signals) -> None:
+        self.children = [
+            Child("The web server", self._web, 25),
+            Child("The scheduler", lambda: self._itm(["scheduler"], _SCHEDULER), 60),
+        ]
+        for child in self.children:
+            child.start()
+        self.ready = _ask(self.settings)
+        while not self._wait(signals.descriptor):
+            self._look_after_database()
+            for child in self.children:
+                self._look_after(child)
+
+    def _wait(self, stop: int) -> bool:
+        """Until something happens. True: it was a signal to stop."""
+        running = [child.process for child in self.children if child.process]
+        if self.place.server is not None and self.place.server.process is not None:
+            running.append(self.place.server.process)
+        handles = [os.pidfd_open(process.pid) for process in running]
+        waited_for: list[Any] = [stop, *handles, *([self.ready] if self.ready else [])]
+        due = [child.due for child in self.children if child.due is not None]
+        try:
+            happened, _, _ = select.select(waited_for, [], [], max(0.0, min(due) - time.monotonic()) if due else None)
+        finally:
+            for handle in handles:
+                os.close(handle)
+        if self.ready in happened:
+            self._announce()
+        return stop in happened
+
+    def _look_after_database(self) -> None:
+        server = self.place.server
+        if server is None or server.process is None or server.process.poll() is None:
+            return
+        click.echo("The database ended unexpectedly and is started again", err=True)
+        server.process = None
+        server.start()
+
+    def _look_after(self, child: Child) -> None:
+        if child.process is not None and child.process.poll() is not None:
+            code = child.process.returncode
+            if self.ready is not None:
+                raise Refusal(f"{child.name} could not start (exit code {code}; its reason is above)")
+            child.died()
+            again = f"in {child.pause:.0f} s" if child.pause >= 1 else "now"
+            click.echo(f"{child.name} ended unexpectedly ({code}) and is started again {again}", err=True)
+        if child.due is not None and child.due <= time.monotonic():
+            child.start()
+
+    def _announce(self) -> None:
+        if self.ready is not None:
+            self.ready.close()
+            self.ready = None
+        host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host  # noqa: S104 (compared)
+        click.echo(f"\nReady: http://{host}:{self.settings.port}/\n")
+        if self.logins is not None:
+            _print_logins(self.logins)
+            self.logins = None
+        click.echo("Ctrl-C stops everything.")
+        sys.stdout.flush()
+
+    def _stop(self) -> None:
+        """Web, then scheduler, then database; a second signal does not cut it short."""
+        if self.children:
+            click.echo("Stopping …")
+        for child in self.children:
+            child.stop()
+        if self.logins is not None:
+            self.logins.kill()
+            self.logins.wait()
+        self.place.stop()
+        self.listening.close()
+
+
+def run(settings: Settings, demo: bool) -> None:
+    """What `itm run` does. Refusal or SettingError says why it could not."""
+    if not settings.embedded:
+        settings.require(*installation.NEEDED_EXTERNALLY)
+    listening = _listen(settings)
+    embedded.prepare_home(settings.home)
+    with installation.alone(settings) if settings.embedded else contextlib.nullcontext():
+        place = installation.of(settings)
+        place.settings.master_key()
+        Supervisor(place, place.settings, listening, demo).run()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Binds first of all: a port that is taken is found out before anything is started."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror:
+        raise SettingError("ITM_HOST", f"{settings.host} is no address of this machine") from None
+    listening = socket.socket(family, kind)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(address)
+        listening.listen(256)
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise SettingError("ITM_PORT", f"{settings.port} is in use by another program: choose another") from None
+        name = "ITM_PORT" if error.errno == errno.EACCES else "ITM_HOST"
+        raise SettingError(name, f"{settings.host}:{settings.port}: {error.strerror}") from None
+    return listening
+
+
+def _ask(settings: Settings) -> socket.socket:
+    """Sends a first request; its answer, whatever it is, shows that the web server serves."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 (compared)
+    asking = socket.create_connection((host, settings.port), timeout=10)
+    name = settings.trusted_hosts[0] if settings.trusted_hosts else "localhost"
+    asking.sendall(f"GET /healthz HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode("ascii"))
+    return asking
+
+
+def _print_logins(process: subprocess.Popen[bytes]) -> None:
+    """One login per role, each role's first."""
+    said, _ = process.communicate()
+    if process.returncode:
+        return
+    first: dict[str, dict[str, str]] = {}
+    for login in json.loads(said):
+        first.setdefault(login["role"], login)
+    click.echo("Synthetic data. One login per role (all of them: itm demo logins --json):")
+    for login in first.values():
+        click.echo(f"  {login['role']:<24}{login['username']:<28}{login['password']:<24}{login['institution']}")
+    click.echo("")
+
+
+def _has_institutions(settings: Settings) -> bool:
+    engine = create_engine(str(settings.signer_url), poolclass=NullPool, hide_parameters=True)
+    with engine.connect() as connection:
+        return bool(connection.scalar(text("SELECT EXISTS (SELECT FROM institution)")))
