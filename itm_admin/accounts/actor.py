@@ -14,7 +14,7 @@ from functools import cached_property
 from flask import session as cookie
 from flask_babel import get_locale
 from sqlalchemy import RowMapping, text
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Session
 
 from itm_admin.accounts import sessions
 from itm_admin.foundation import roles as table
@@ -23,12 +23,11 @@ from itm_admin.foundation.database import db
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT, ROLES, SCOPES
 from itm_admin.foundation.tenancy import Context, Units, acting
 
-AnySession = Session | scoped_session[Session]
-
 _ACCOUNT = text(
     """
     select a.id, a.institution_id, a.unit_id, a.username, a.first_name, a.last_name, a.language, a.epoch,
-           case when not a.active then 'inactive' when i.status <> 'active' then 'institution_suspended' end as obstacle,
+           case when not a.active then 'inactive'
+                when i.status <> 'active' then 'institution_suspended' end as obstacle,
            i.code, i.name_tr, i.name_en, i.kind
       from account a join institution i on i.id = a.institution_id
      where a.id = :account and a.institution_id = :institution
@@ -170,7 +169,7 @@ def together(parts: Iterable[Units]) -> Units:
     return tuple(found)
 
 
-def find(session: AnySession, account: uuid.UUID, institution: uuid.UUID) -> Actor | None:
+def find(session: Session, account: uuid.UUID, institution: uuid.UUID) -> Actor | None:
     """The person, whether or not they may work now (`obstacle`, `roles`). None: no such account there."""
     alone = replace(tenancy.current(), scope="login", login=None, account=account, institution=institution)
     with acting(alone, session):

@@ -31,8 +31,7 @@ class NotEmpty(Refusal):
 def run(settings: Settings) -> str:
     """For `itm init`: fills an empty installation; the administrator's one-time link. Refusal if not empty."""
     settings.require("ITM_DATABASE_URL", "ITM_MASTER_KEY_FILE")
-    assert settings.database_url is not None
-    engine = create_engine(settings.database_url, **engine_options())
+    engine = create_engine(settings.database_url or "", **engine_options())
     try:
         with making_sessions(engine)() as session:
             token = begin(session, Keyring(settings.master_key()))

@@ -10,8 +10,8 @@ from __future__ import annotations
 import uuid
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
 
 from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, GrantApproval, RoleGrant
@@ -19,8 +19,6 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, NotFound
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES, grantable_by
 from itm_admin.institutions.models import Institution, Unit
-
-AnySession = Session | scoped_session[Session]
 
 
 def given_here(actor: Actor) -> tuple[str, ...]:
@@ -38,9 +36,7 @@ def choices(actor: Actor, institution_kind: str) -> list[str]:
     ]
 
 
-def give(
-    session: AnySession, actor: Actor, account: Account, role: str, unit: uuid.UUID | None = None
-) -> RoleGrant:
+def give(session: Session, actor: Actor, account: Account, role: str, unit: uuid.UUID | None = None) -> RoleGrant:
     """Gives a role, or proposes it where it needs approvals. Denied or Invalid where a rule forbids it."""
     if account.id == actor.id:
         raise Denied(_l("Nobody gives a role to oneself."))
@@ -62,7 +58,7 @@ def give(
     return grant
 
 
-def end(session: AnySession, actor: Actor, grant_id: uuid.UUID, version: int | None = None) -> RoleGrant:
+def end(session: Session, actor: Actor, grant_id: uuid.UUID, version: int | None = None) -> RoleGrant:
     """Ends a grant, or withdraws a proposal; the account's sessions end with it."""
     grant = _locked(session, grant_id, version)
     if grant.account_id == actor.id:
@@ -78,7 +74,7 @@ def end(session: AnySession, actor: Actor, grant_id: uuid.UUID, version: int | N
     return grant
 
 
-def approve(session: AnySession, actor: Actor, grant_id: uuid.UUID) -> RoleGrant:
+def approve(session: Session, actor: Actor, grant_id: uuid.UUID) -> RoleGrant:
     """Approves a proposal. With the last approval that it needs the role becomes active."""
     grant = _locked(session, grant_id)
     if grant.state != "proposed":
@@ -105,7 +101,7 @@ def approve(session: AnySession, actor: Actor, grant_id: uuid.UUID) -> RoleGrant
     return grant
 
 
-def refuse(session: AnySession, actor: Actor, grant_id: uuid.UUID) -> RoleGrant:
+def refuse(session: Session, actor: Actor, grant_id: uuid.UUID) -> RoleGrant:
     """Refuses a proposal: it ends."""
     grant = _locked(session, grant_id)
     if grant.state != "proposed":
@@ -117,7 +113,7 @@ def refuse(session: AnySession, actor: Actor, grant_id: uuid.UUID) -> RoleGrant:
     return grant
 
 
-def waiting(session: AnySession, actor: Actor) -> list[tuple[RoleGrant, Account, list[GrantApproval]]]:
+def waiting(session: Session, actor: Actor) -> list[tuple[RoleGrant, Account, list[GrantApproval]]]:
     """The proposals that this person may see in the scope at work, oldest first."""
     grants = session.execute(
         select(RoleGrant, Account)
@@ -130,7 +126,7 @@ def waiting(session: AnySession, actor: Actor) -> list[tuple[RoleGrant, Account,
     return [(grant, account, [each for each in given if each.grant_id == grant.id]) for grant, account in grants]
 
 
-def of_account(session: AnySession, account: uuid.UUID) -> list[RoleGrant]:
+def of_account(session: Session, account: uuid.UUID) -> list[RoleGrant]:
     """All grants of an account, those that stand first."""
     return list(
         session.execute(
@@ -141,7 +137,7 @@ def of_account(session: AnySession, account: uuid.UUID) -> list[RoleGrant]:
     )
 
 
-def keep_one_administrator(session: AnySession, without: uuid.UUID) -> None:
+def keep_one_administrator(session: Session, without: uuid.UUID) -> None:
     """Denied if nobody but this account could administer the accounts."""
     others = session.execute(
         select(func.count())
@@ -158,7 +154,7 @@ def keep_one_administrator(session: AnySession, without: uuid.UUID) -> None:
         raise Denied(_l("This is the last system administrator."))
 
 
-def _own_only(actor: Actor) -> tuple[object, ...]:
+def _own_only(actor: Actor) -> tuple[ColumnElement[bool], ...]:
     return (RoleGrant.institution_id == actor.institution_id,) if tenancy.current().scope == INSTITUTION else ()
 
 
@@ -174,7 +170,7 @@ def _may_approve(actor: Actor, grant: RoleGrant) -> bool:
     )
 
 
-def _approved_enough(session: AnySession, grant: RoleGrant) -> bool:
+def _approved_enough(session: Session, grant: RoleGrant) -> bool:
     """Two people, of whom one is of the Presidency and one is not."""
     kinds = session.execute(
         select(Institution.kind)
@@ -185,7 +181,7 @@ def _approved_enough(session: AnySession, grant: RoleGrant) -> bool:
     return len(inside) >= ROLES[grant.role].approvals and any(inside) and not all(inside)
 
 
-def _check_alone(session: AnySession, account: Account, role: str) -> None:
+def _check_alone(session: Session, account: Account, role: str) -> None:
     standing = session.execute(
         select(RoleGrant.role).where(RoleGrant.account_id == account.id, RoleGrant.state != "ended")
     ).scalars()
@@ -194,7 +190,7 @@ def _check_alone(session: AnySession, account: Account, role: str) -> None:
             raise Invalid({"role": _l("This role is held alone: an auditor or system administrator has no other.")})
 
 
-def _unit(session: AnySession, account: Account, role: str, unit: uuid.UUID | None) -> uuid.UUID | None:
+def _unit(session: Session, account: Account, role: str, unit: uuid.UUID | None) -> uuid.UUID | None:
     if unit is None:
         return None
     if ROLES[role].whole_institution:
@@ -207,7 +203,7 @@ def _unit(session: AnySession, account: Account, role: str, unit: uuid.UUID | No
     return found
 
 
-def _locked(session: AnySession, grant_id: uuid.UUID, version: int | None = None) -> RoleGrant:
+def _locked(session: Session, grant_id: uuid.UUID, version: int | None = None) -> RoleGrant:
     """The grant, held against a second approval or end at the same time."""
     wanted = select(RoleGrant).where(RoleGrant.id == grant_id)
     if tenancy.current().scope not in (INSTITUTION, OVERSIGHT, ACCOUNTS):

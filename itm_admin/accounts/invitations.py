@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Session
 
 from itm_admin.accounts import passwords
 from itm_admin.accounts.actor import Actor
@@ -24,8 +24,6 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.tenancy import acting
 from itm_admin.institutions.models import Institution
-
-AnySession = Session | scoped_session[Session]
 
 LIFETIME = timedelta(hours=72)
 _TOKEN_BYTES = 32
@@ -51,7 +49,7 @@ class Invited:
     last_name: str
 
 
-def issue(session: AnySession, account: uuid.UUID, institution: uuid.UUID, now: datetime | None = None) -> str:
+def issue(session: Session, account: uuid.UUID, institution: uuid.UUID, now: datetime | None = None) -> str:
     """A new link's token, to be shown once. Withdraws older links and ends the account's sessions.
 
     Who may do this is `services.invite`'s to check.
@@ -70,13 +68,13 @@ def issue(session: AnySession, account: uuid.UUID, institution: uuid.UUID, now: 
     return token
 
 
-def look_up(session: AnySession, token: str, now: datetime | None = None) -> Invited:
+def look_up(session: Session, token: str, now: datetime | None = None) -> Invited:
     """Whose link this is, if it still opens. BadInvitation otherwise."""
     with acting(_with(token), session):
         return _find(session, token, now or datetime.now(UTC))
 
 
-def redeem(session: AnySession, token: str, password: str, now: datetime | None = None) -> Invited:
+def redeem(session: Session, token: str, password: str, now: datetime | None = None) -> Invited:
     """Sets the password that the invited person chose. BadInvitation, or Invalid under `password`."""
     now = now or datetime.now(UTC)
     with acting(_with(token), session):
@@ -89,7 +87,7 @@ def redeem(session: AnySession, token: str, password: str, now: datetime | None 
     return invited
 
 
-def change_own_password(session: AnySession, actor: Actor, password: str) -> int:
+def change_own_password(session: Session, actor: Actor, password: str) -> int:
     """Sets a signed-in person's new password and returns the new epoch, for the one session that goes on.
 
     The current password was asked before, by `sign_in.confirm`. Invalid under `password`.
@@ -101,7 +99,7 @@ def change_own_password(session: AnySession, actor: Actor, password: str) -> int
         return session.execute(select(Account.epoch).where(Account.id == actor.id)).scalar_one()
 
 
-def _keep(session: AnySession, account: uuid.UUID, institution: uuid.UUID, password: str) -> None:
+def _keep(session: Session, account: uuid.UUID, institution: uuid.UUID, password: str) -> None:
     values = {
         "password_hash": passwords.digest_of(password),
         "failures": 0,
@@ -116,7 +114,7 @@ def _keep(session: AnySession, account: uuid.UUID, institution: uuid.UUID, passw
     session.execute(update(Account).where(Account.id == account).values(epoch=Account.epoch + 1))
 
 
-def _find(session: AnySession, token: str, now: datetime, lock: bool = False) -> Invited:
+def _find(session: Session, token: str, now: datetime, lock: bool = False) -> Invited:
     wanted = select(Invitation).where(Invitation.token_digest == _digest(token))
     found = session.execute(wanted.with_for_update() if lock else wanted).scalar_one_or_none()
     if found is None or found.used_at is not None or found.expires_at <= now:

@@ -6,7 +6,9 @@ no rules of composition, no expiry. A comparison costs the same whether or not t
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
+from collections.abc import Mapping
 
 from flask_babel import lazy_gettext as _l
 from werkzeug.security import check_password_hash, generate_password_hash
@@ -56,20 +58,28 @@ def require_good(password: str, username: str, names: tuple[str, ...] = (), fiel
     """Invalid under `field` if the password is too short, too long, or guessed first."""
     fault = _fault(password, username, names)
     if fault is not None:
-        raise Invalid({field: fault})
+        raise Invalid({field: _FAULTS[fault]})
 
 
-def _fault(password: str, username: str, names: tuple[str, ...]) -> Message | None:
+_FAULTS: Mapping[str, Message] = {
+    "unfit": _l("This password is too long or holds a character that cannot be stored."),
+    "short": _l("A password has at least 12 characters."),
+    "own": _l("The password must not hold your user name or your name."),
+    "guessed": _l("This password is one of those that are guessed first. Three or four unrelated words are better."),
+}
+
+
+def _fault(password: str, username: str, names: tuple[str, ...]) -> str | None:
     try:
         normal = _normal(password)
     except ValueError:
-        return _l("This password is too long or holds a character that cannot be stored.")
+        return "unfit"
     if len(normal) < SHORTEST:
-        return _l("A password has at least 12 characters.")
+        return "short"
     if _is_about(normal, username, names):
-        return _l("The password must not hold your user name or your name.")
+        return "own"
     if _guessed_first(normal):
-        return _l("This password is one of those that are guessed first. Three or four unrelated words are better.")
+        return "guessed"
     return None
 
 
@@ -95,7 +105,7 @@ def _guessed_first(password: str) -> bool:
 
 def _runs(password: str) -> bool:
     """Nothing but steps of one or none: 123456789012, abcdefghijkl, and their reverses."""
-    steps = [ord(after) - ord(before) for before, after in zip(password, password[1:], strict=False)]
+    steps = [ord(after) - ord(before) for before, after in itertools.pairwise(password)]
     return sum(abs(step) <= 1 for step in steps) >= len(steps) - 2
 
 

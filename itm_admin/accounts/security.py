@@ -17,7 +17,7 @@ from itm_admin.accounts.actor import Actor
 from itm_admin.foundation import roles
 
 
-class SecurityManager(BaseSecurityManager):  # type: ignore[misc]
+class SecurityManager(BaseSecurityManager):
     """Answers Flask-AppBuilder's questions; takes none of its orders."""
 
     def __init__(self, appbuilder: Any) -> None:

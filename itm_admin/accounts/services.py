@@ -13,7 +13,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select, select
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Session
 
 from itm_admin.accounts import grants, invitations, usernames
 from itm_admin.accounts.actor import Actor
@@ -22,8 +22,6 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Message, NotFound
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, ROLES
 from itm_admin.institutions.models import Institution, Unit
-
-AnySession = Session | scoped_session[Session]
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Person:
     unit: uuid.UUID | None = None
 
 
-def reachable(actor: Actor) -> Select[tuple[Account]]:
+def reachable(actor: Actor) -> Select[Any]:
     """The accounts that the scope at work reaches."""
     scope = tenancy.current().scope
     if scope == INSTITUTION:
@@ -46,18 +44,20 @@ def reachable(actor: Actor) -> Select[tuple[Account]]:
     return select(Account) if scope == ACCOUNTS else select(Account).where(Account.id.is_(None))
 
 
-def get(session: AnySession, actor: Actor, account_id: uuid.UUID) -> Account:
+def get(session: Session, actor: Actor, account_id: uuid.UUID) -> Account:
     """The account, or NotFound."""
-    found = session.execute(reachable(actor).where(Account.id == account_id)).scalar_one_or_none()
+    found: Account | None = session.execute(reachable(actor).where(Account.id == account_id)).scalar_one_or_none()
     if found is None:
         raise NotFound
     return found
 
 
-def why_not(session: AnySession, actor: Actor, account: Account) -> Message | None:
+def why_not(session: Session, actor: Actor, account: Account) -> Message | None:
     """Why this person may not change that account; None: may."""
+    own: Message = _l("Your own account is changed on your profile page.")
+    above: Message = _l("This account holds a role that is administered by the system administrator.")
     if account.id == actor.id:
-        return _l("Your own account is changed on your profile page.")
+        return own
     held = session.execute(
         select(RoleGrant.role).where(RoleGrant.account_id == account.id, RoleGrant.state != "ended")
     ).scalars()
@@ -65,12 +65,12 @@ def why_not(session: AnySession, actor: Actor, account: Account) -> Message | No
     managing = tenancy.current().scope == INSTITUTION
     for role in held:
         if managing and (role not in able or ROLES[role].approvals):
-            return _l("This account holds a role that is administered by the system administrator.")
+            return above
     return None
 
 
 def create(
-    session: AnySession,
+    session: Session,
     actor: Actor,
     person: Person,
     *,
@@ -87,7 +87,7 @@ def create(
     return account
 
 
-def change(session: AnySession, actor: Actor, account_id: uuid.UUID, version: int, person: Person) -> Account:
+def change(session: Session, actor: Actor, account_id: uuid.UUID, version: int, person: Person) -> Account:
     """Changes the person's data. Conflict if somebody else saved since `version`."""
     account = _changeable(session, actor, account_id, version)
     _apply(account, _checked(session, account.institution_id, person))
@@ -95,7 +95,7 @@ def change(session: AnySession, actor: Actor, account_id: uuid.UUID, version: in
     return account
 
 
-def change_own(session: AnySession, actor: Actor, version: int, person: Person) -> Account:
+def change_own(session: Session, actor: Actor, version: int, person: Person) -> Account:
     """One's own data; the unit stays what the manager said."""
     account = session.get(Account, actor.id, populate_existing=True)
     if account is None:
@@ -109,7 +109,7 @@ def change_own(session: AnySession, actor: Actor, version: int, person: Person) 
     return account
 
 
-def suspend(session: AnySession, actor: Actor, account_id: uuid.UUID, version: int | None = None) -> Account:
+def suspend(session: Session, actor: Actor, account_id: uuid.UUID, version: int | None = None) -> Account:
     """Shuts the account and ends its sessions at once."""
     account = _changeable(session, actor, account_id, version)
     if not account.active:
@@ -122,7 +122,7 @@ def suspend(session: AnySession, actor: Actor, account_id: uuid.UUID, version: i
     return account
 
 
-def reactivate(session: AnySession, actor: Actor, account_id: uuid.UUID, version: int | None = None) -> Account:
+def reactivate(session: Session, actor: Actor, account_id: uuid.UUID, version: int | None = None) -> Account:
     account = _changeable(session, actor, account_id, version)
     if account.active:
         raise Invalid({"": _l("This account is active already.")})
@@ -131,7 +131,7 @@ def reactivate(session: AnySession, actor: Actor, account_id: uuid.UUID, version
     return account
 
 
-def invite(session: AnySession, actor: Actor, account_id: uuid.UUID) -> str:
+def invite(session: Session, actor: Actor, account_id: uuid.UUID) -> str:
     """A one-time link's token, for a first password or instead of a forgotten one: shown once, to hand over."""
     account = _changeable(session, actor, account_id, None)
     if not account.active:
@@ -139,7 +139,7 @@ def invite(session: AnySession, actor: Actor, account_id: uuid.UUID) -> str:
     return invitations.issue(session, account.id, account.institution_id)
 
 
-def _changeable(session: AnySession, actor: Actor, account_id: uuid.UUID, version: int | None) -> Account:
+def _changeable(session: Session, actor: Actor, account_id: uuid.UUID, version: int | None) -> Account:
     account = get(session, actor, account_id)
     session.refresh(account)
     reason = why_not(session, actor, account)
@@ -150,7 +150,7 @@ def _changeable(session: AnySession, actor: Actor, account_id: uuid.UUID, versio
     return account
 
 
-def _institution(session: AnySession, actor: Actor, wanted: uuid.UUID | None) -> Institution:
+def _institution(session: Session, actor: Actor, wanted: uuid.UUID | None) -> Institution:
     scope = tenancy.current().scope
     if scope == INSTITUTION:
         if wanted not in (None, actor.institution_id):
@@ -164,7 +164,7 @@ def _institution(session: AnySession, actor: Actor, wanted: uuid.UUID | None) ->
     return found
 
 
-def _checked(session: AnySession, institution: uuid.UUID, person: Person) -> dict[str, Any]:
+def _checked(session: Session, institution: uuid.UUID, person: Person) -> dict[str, Any]:
     """The columns' values, trimmed. Invalid names each field that is wrong."""
     wrong: dict[str, Message] = {}
     values: dict[str, Any] = {}
@@ -197,10 +197,14 @@ def _apply(account: Account, values: dict[str, Any]) -> None:
         setattr(account, name, value)
 
 
-def _free(session: AnySession, home: Institution, person: Person) -> str:
+def _free(session: Session, home: Institution, person: Person) -> str:
     """The proposed user name, with a number behind it where it is taken."""
     proposed = usernames.propose(home.code, person.first_name, person.last_name)
-    taken = set(session.execute(select(Account.username).where(Account.username.startswith(proposed))).scalars())
+    taken = set(
+        session.execute(
+            select(Account.username).where(Account.username.startswith(proposed, autoescape=True))
+        ).scalars()
+    )
     number = 2
     name = proposed
     while name in taken:
@@ -208,7 +212,7 @@ def _free(session: AnySession, home: Institution, person: Person) -> str:
     return name
 
 
-def _is_administrator(session: AnySession, account: Account) -> bool:
+def _is_administrator(session: Session, account: Account) -> bool:
     return (
         session.scalar(
             select(RoleGrant.id).where(

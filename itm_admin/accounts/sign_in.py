@@ -16,7 +16,7 @@ from uuid import UUID
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Session
 
 from audit import store
 from itm_admin.accounts import actor as actors
@@ -27,8 +27,6 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import DomainError, Locked
 from itm_admin.foundation.tenancy import acting
 from itm_admin.institutions.models import Institution
-
-AnySession = Session | scoped_session[Session]
 
 FAILURES_TO_LOCK = 5
 FIRST_LOCK, LONGEST_LOCK = timedelta(minutes=1), timedelta(hours=1)
@@ -57,7 +55,7 @@ class Named:
     username: str
 
 
-def attempt(session: AnySession, username: str, password: str, *, key: bytes, now: datetime | None = None) -> Actor:
+def attempt(session: Session, username: str, password: str, *, key: bytes, now: datetime | None = None) -> Actor:
     """The person, signed in. Raises SignInRefused or TooManyTries; commits in either case.
 
     `key` keys the digests of names and addresses. The address is the bound context's.
@@ -85,7 +83,7 @@ def attempt(session: AnySession, username: str, password: str, *, key: bytes, no
     return found
 
 
-def confirm(session: AnySession, actor: Actor, password: str, now: datetime | None = None) -> bool:
+def confirm(session: Session, actor: Actor, password: str, now: datetime | None = None) -> bool:
     """Whether a signed-in person knows the own password. Counts and enters failures as a sign-in does.
 
     Commits, and drops what the session has not committed: ask before anything else.
@@ -100,7 +98,7 @@ def confirm(session: AnySession, actor: Actor, password: str, now: datetime | No
     return not isinstance(found, str)
 
 
-def sign_out(session: AnySession, actor: Actor) -> None:
+def sign_out(session: Session, actor: Actor) -> None:
     """Ends every session of the account. Does not commit."""
     with acting(actor.own_context(), session):
         session.execute(update(Account).where(Account.id == actor.id).values(epoch=Account.epoch + 1))
@@ -111,7 +109,7 @@ def sign_out(session: AnySession, actor: Actor) -> None:
 _WRONG = frozenset({"unknown_name", "wrong_password"})
 
 
-def _named(session: AnySession, name: str | None) -> Named | None:
+def _named(session: Session, name: str | None) -> Named | None:
     row = session.execute(
         select(Account.id, Account.institution_id, Institution.code, Account.username)
         .join(Institution, Institution.id == Account.institution_id)
@@ -134,7 +132,7 @@ def _context(account: Named | None) -> tenancy.Context:
 
 
 def _compare(
-    session: AnySession, account: Named | None, password: str, now: datetime, signing_in: bool = True
+    session: Session, account: Named | None, password: str, now: datetime, signing_in: bool = True
 ) -> Actor | str:
     """The person, or why not. The secret is read, compared with nothing locked, then judged under its lock."""
     stored = session.execute(_secret(account)).one_or_none()
@@ -164,12 +162,12 @@ def _compare(
 
 
 def _secret(account: Named | None) -> Any:
-    return select(
-        Credential.password_hash, Credential.failures, Credential.locked_until, Credential.changed_at
-    ).where(Credential.account_id == (account.id if account else None))
+    return select(Credential.password_hash, Credential.failures, Credential.locked_until, Credential.changed_at).where(
+        Credential.account_id == (account.id if account else None)
+    )
 
 
-def _obstacle(session: AnySession, actor: Actor | None, changed_at: datetime) -> str | None:
+def _obstacle(session: Session, actor: Actor | None, changed_at: datetime) -> str | None:
     """What keeps somebody out who knows the password."""
     if actor is None:
         return "unknown_name"
@@ -183,7 +181,7 @@ def _obstacle(session: AnySession, actor: Actor | None, changed_at: datetime) ->
     return "reset_pending" if session.execute(newer.limit(1)).first() else None
 
 
-def _count_failure(session: AnySession, account: Named, failures: int, now: datetime) -> None:
+def _count_failure(session: Session, account: Named, failures: int, now: datetime) -> None:
     """After five wrong tries the account is locked: a minute, then twice as long each time, an hour at most."""
     values: dict[str, Any] = {"failures": failures}
     if failures >= FAILURES_TO_LOCK:
@@ -192,13 +190,11 @@ def _count_failure(session: AnySession, account: Named, failures: int, now: date
     _set_secret(session, account, values)
 
 
-def _set_secret(session: AnySession, account: Named, values: dict[str, Any]) -> None:
+def _set_secret(session: Session, account: Named, values: dict[str, Any]) -> None:
     session.execute(update(Credential).where(Credential.account_id == account.id).values(**values))
 
 
-def _refused(
-    session: AnySession, account: Named | None, reason: str, outcome: str, key: bytes, username: str
-) -> None:
+def _refused(session: Session, account: Named | None, reason: str, outcome: str, key: bytes, username: str) -> None:
     """An entry in the account's institution's ledger; of unknown names in the Presidency's, without the name."""
     detail = {"reason": reason}
     if account is None:
@@ -207,7 +203,7 @@ def _refused(
 
 
 def _entry(
-    session: AnySession,
+    session: Session,
     action: str,
     outcome: str,
     account: UUID | None,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, text
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Session
 
 from itm_admin.accounts.models import LoginThrottle
 
@@ -50,7 +50,7 @@ def window_of(now: datetime) -> datetime:
     return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, tz=now.tzinfo)
 
 
-def count(session: Session | scoped_session[Session], key: bytes, name: str, address: str | None, now: datetime) -> Tries:
+def count(session: Session, key: bytes, name: str, address: str | None, now: datetime) -> Tries:
     """Counts one try. Always the name before the address: two tries never wait for each other in a circle."""
     window = window_of(now)
     keys, over, first = [], False, False
@@ -63,7 +63,7 @@ def count(session: Session | scoped_session[Session], key: bytes, name: str, add
     return Tries(tuple(keys), window, over, first)
 
 
-def take_back(session: Session | scoped_session[Session], tries: Tries) -> None:
+def take_back(session: Session, tries: Tries) -> None:
     """The try was right: it does not count. Old windows go as well."""
     for digest in tries.keys:
         session.execute(_TAKE_BACK, {"key": digest, "window": tries.window})

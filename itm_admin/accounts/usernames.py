@@ -41,7 +41,6 @@ def propose(code: str, first_name: str, last_name: str) -> str:
 def check(code: str, username: str) -> str:
     """The user name if it has the form and begins with the institution's code; else Invalid."""
     if typed(username) != username or not username.startswith(f"{code.lower()}."):
-        raise Invalid(
-            {"username": _l("A user name looks like %(form)s: small letters, digits, dots.", form=f"{code.lower()}.ad.soyad")}
-        )
+        form = f"{code.lower()}.ad.soyad"
+        raise Invalid({"username": _l("A user name looks like %(form)s: small letters, digits, dots.", form=form)})
     return username

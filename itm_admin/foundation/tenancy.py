@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from psycopg.pq import TransactionStatus
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
@@ -124,7 +125,17 @@ def acting(context: Context, session: Session | None = None) -> Iterator[Context
     try:
         yield context
     finally:
-        bind(before, session)
+        # A failed transaction takes no setting and needs none: the next one begins with the bound context.
+        bind(before, None if session is None or _failed(session) else session)
+
+
+def _failed(session: Session) -> bool:
+    if not session.in_transaction():
+        return False
+    if not session.is_active:
+        return True
+    driver = session.connection().connection.driver_connection
+    return driver is None or driver.info.transaction_status not in (TransactionStatus.IDLE, TransactionStatus.INTRANS)
 
 
 @contextmanager

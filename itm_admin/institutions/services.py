@@ -15,15 +15,13 @@ from typing import Any, Protocol
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import insert, select
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Session
 
 from itm_admin.foundation import tenancy, vocabulary
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Message, NotFound
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT
 from itm_admin.foundation.turkish import turkish_sort_key
 from itm_admin.institutions.models import Institution, InstitutionKey, Unit
-
-AnySession = Session | scoped_session[Session]
 
 AMBIGUOUS = frozenset({"SGK", "TBB"})
 """Codes that two bodies use in daily speech."""
@@ -49,7 +47,7 @@ class Membership:
     k_threshold: int | None = None
 
 
-def register(session: AnySession, keyring: MakesKeys, code: str, membership: Membership) -> Institution:
+def register(session: Session, keyring: MakesKeys, code: str, membership: Membership) -> Institution:
     """A new institution with its ledger, its root unit and its key. For a supervisor, or `itm init`."""
     _require(OVERSIGHT, ACCOUNTS)
     values = _checked(membership, code)
@@ -71,14 +69,14 @@ def _headquarters(membership: Membership) -> str:
     return "Merkez" if membership.kind != "international" else "Türkiye Ofisi"
 
 
-def get(session: AnySession, institution_id: uuid.UUID) -> Institution:
+def get(session: Session, institution_id: uuid.UUID) -> Institution:
     found = session.get(Institution, institution_id)
     if found is None:
         raise NotFound
     return found
 
 
-def change(session: AnySession, institution_id: uuid.UUID, version: int, membership: Membership) -> Institution:
+def change(session: Session, institution_id: uuid.UUID, version: int, membership: Membership) -> Institution:
     """Changes the register's entry. Conflict if somebody else saved since `version`."""
     institution = _changeable(session, institution_id, version)
     values = _checked(membership)
@@ -90,7 +88,7 @@ def change(session: AnySession, institution_id: uuid.UUID, version: int, members
     return institution
 
 
-def suspend(session: AnySession, institution_id: uuid.UUID, version: int) -> Institution:
+def suspend(session: Session, institution_id: uuid.UUID, version: int) -> Institution:
     """Nobody of the institution can work until it is reactivated; open sessions end with their next request."""
     institution = _changeable(session, institution_id, version)
     if institution.kind == "presidency":
@@ -100,14 +98,14 @@ def suspend(session: AnySession, institution_id: uuid.UUID, version: int) -> Ins
     return institution
 
 
-def reactivate(session: AnySession, institution_id: uuid.UUID, version: int) -> Institution:
+def reactivate(session: Session, institution_id: uuid.UUID, version: int) -> Institution:
     institution = _changeable(session, institution_id, version)
     institution.status = "active"
     session.flush()
     return institution
 
 
-def units(session: AnySession, institution_id: uuid.UUID) -> list[tuple[Unit, int]]:
+def units(session: Session, institution_id: uuid.UUID) -> list[tuple[Unit, int]]:
     """The tree in reading order: each unit with its depth, children in Turkish order below their parent."""
     found = session.execute(select(Unit).where(Unit.institution_id == institution_id)).scalars().all()
     below: dict[uuid.UUID | None, list[Unit]] = {}
@@ -122,7 +120,7 @@ def units(session: AnySession, institution_id: uuid.UUID) -> list[tuple[Unit, in
     return ordered
 
 
-def get_unit(session: AnySession, unit_id: uuid.UUID) -> Unit:
+def get_unit(session: Session, unit_id: uuid.UUID) -> Unit:
     """A unit of the own institution, or NotFound."""
     found = session.execute(
         select(Unit).where(Unit.id == unit_id, Unit.institution_id == tenancy.current().institution)
@@ -132,7 +130,7 @@ def get_unit(session: AnySession, unit_id: uuid.UUID) -> Unit:
     return found
 
 
-def add_unit(session: AnySession, name: str, parent_id: uuid.UUID, province: str | None = None) -> Unit:
+def add_unit(session: Session, name: str, parent_id: uuid.UUID, province: str | None = None) -> Unit:
     """A new unit below another of the own institution."""
     _require(INSTITUTION)
     parent = _parent(session, parent_id)
@@ -143,7 +141,7 @@ def add_unit(session: AnySession, name: str, parent_id: uuid.UUID, province: str
 
 
 def change_unit(
-    session: AnySession,
+    session: Session,
     unit_id: uuid.UUID,
     version: int,
     name: str,
@@ -172,7 +170,7 @@ def _require(*scopes: str) -> None:
         raise Denied
 
 
-def _changeable(session: AnySession, institution_id: uuid.UUID, version: int) -> Institution:
+def _changeable(session: Session, institution_id: uuid.UUID, version: int) -> Institution:
     _require(OVERSIGHT)
     found = session.get(Institution, institution_id, populate_existing=True)
     if found is None:
@@ -221,14 +219,14 @@ def _unit_values(name: str, province: str | None) -> dict[str, Any]:
     return {"name": tidy, "province": vocabulary.check("province", province, "province") if province else None}
 
 
-def _parent(session: AnySession, parent_id: uuid.UUID) -> Unit:
+def _parent(session: Session, parent_id: uuid.UUID) -> Unit:
     try:
         return get_unit(session, parent_id)
     except NotFound:
         raise Invalid({"parent": _l("This is not one of the choices.")}) from None
 
 
-def _no_circle(session: AnySession, unit: Unit, parent: Unit) -> None:
+def _no_circle(session: Session, unit: Unit, parent: Unit) -> None:
     above = {found.id: found.parent_id for found, _depth in units(session, unit.institution_id)}
     step: uuid.UUID | None = parent.id
     while step is not None:

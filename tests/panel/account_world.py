@@ -111,7 +111,8 @@ class World:
         return self.all(
             """select l.code, e.outcome, e.actor_id, e.actor_name, e.target_id, e.content::jsonb -> 'detail' as detail
                  from audit.leaf f join audit.event e on e.id = f.event_id join audit.ledger l on l.id = f.ledger_id
-                where e.action = :action and (cast(:code as text) is null or l.code = :code) order by f.ledger_id, f.seq""",
+                where e.action = :action and (cast(:code as text) is null or l.code = :code)
+                order by f.ledger_id, f.seq""",
             action=action,
             code=code,
         )

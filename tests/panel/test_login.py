@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from itm_admin.accounts import bootstrap, grants, invitations, services, sign_in
+from itm_admin.accounts import bootstrap, grants, invitations, passwords, services, sign_in
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.accounts.throttle import LIMITS
 from itm_admin.foundation.errors import DomainError
@@ -104,13 +104,13 @@ def test_broken_names_and_passwords_are_refused_like_any_other(world: World, typ
 
 def test_the_hash_is_compared_even_where_there_is_no_account(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[str] = []
-    real = sign_in.passwords.check_password_hash
+    real: Callable[[str, str], bool] = passwords.check_password_hash  # type: ignore[attr-defined]
 
     def watched(stored: str, typed: str) -> bool:
         compared.append(stored.split("$")[0])
         return real(stored, typed)
 
-    monkeypatch.setattr(sign_in.passwords, "check_password_hash", watched)
+    monkeypatch.setattr(passwords, "check_password_hash", watched)
     known = world.person("MEB", "Can", "Kaya", "focal_point")
     refusal(world, known, "not the password at all")
     refusal(world, "meb.no.such")
@@ -155,7 +155,7 @@ def test_a_flood_of_unknown_names_from_one_address_is_bounded_in_the_ledger(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(LIMITS, "address", 5)
-    monkeypatch.setattr(sign_in.passwords, "matches", lambda _stored, _typed: False)  # the work is not the question
+    monkeypatch.setattr(passwords, "matches", lambda _stored, _typed: False)  # the work is not the question
     before = len(world.events("auth.login", "GIB"))
     for number in range(12):
         with pytest.raises(DomainError):
