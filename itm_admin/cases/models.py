@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from itm_admin.foundation.records import Ciphertext, Identifier, Moment, TenantRecord, identifier_column
 
@@ -61,10 +61,13 @@ class Case(TenantRecord, Model):
     narrative_enc: Mapped[bytes | None] = mapped_column(Ciphertext)
     closure_note_enc: Mapped[bytes | None] = mapped_column(Ciphertext)
 
-    unit = relationship(
-        "Unit", primaryjoin="foreign(Case.unit_id) == Unit.id", viewonly=True, lazy="raise_on_sql"
+    people_count: Mapped[int | None] = query_expression()
+    """How many people are in the case: filled by `lookup.list_cases` alone."""
+
+    unit = relationship("Unit", primaryjoin="foreign(Case.unit_id) == Unit.id", viewonly=True, lazy="raise_on_sql")
+    lead_institution = relationship(
+        "Institution", foreign_keys=[lead_institution_id], viewonly=True, lazy="raise_on_sql"
     )
-    lead_institution = relationship("Institution", foreign_keys=[lead_institution_id], viewonly=True, lazy="raise_on_sql")
     people: Mapped[list[CasePerson]] = relationship(
         "CasePerson", primaryjoin="Case.id == foreign(CasePerson.case_id)", viewonly=True, lazy="raise_on_sql"
     )
@@ -143,7 +146,9 @@ class CasePerson(TenantRecord, Model):
         ForeignKeyConstraint(
             ["institution_id", "person_id"], ["person.institution_id", "person.id"], name="case_person_person"
         ),
-        ForeignKeyConstraint(["institution_id", "unit_id"], ["unit.institution_id", "unit.id"], name="case_person_unit"),
+        ForeignKeyConstraint(
+            ["institution_id", "unit_id"], ["unit.institution_id", "unit.id"], name="case_person_unit"
+        ),
         Index(
             "case_person_once", "case_id", "person_id", "role", unique=True, postgresql_where=text("deleted_at is null")
         ),

@@ -9,16 +9,12 @@ Format of everything stored: version byte 0x01 ‖ 12-byte random nonce ‖ ciph
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import secrets
 import threading
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,6 +24,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session, scoped_session
 
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.config import Settings
 from itm_admin.foundation.errors import CannotDecrypt, NotFound
 
 KEY_BYTES = 32
@@ -37,17 +34,6 @@ _TAG_BYTES = 16
 _AAD_LABEL = b"itm-place/v1"
 
 AnySession = Session | scoped_session[Session]
-
-
-class MasterKeySetting(Protocol):
-    """What is read of the settings."""
-
-    @property
-    def master_key_file(self) -> Path: ...
-
-
-class BadMasterKey(ValueError):
-    """The master key's file is missing or does not hold a key. Says which file, never what is in it."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +151,8 @@ class Keyring:
         raise TypeError("a key is not written anywhere")
 
     @classmethod
-    def from_settings(cls, settings: MasterKeySetting) -> Keyring:
-        return cls(read_master_key(settings.master_key_file))
+    def from_settings(cls, settings: Settings) -> Keyring:
+        return cls(settings.master_key())
 
     def new_institution_key(self, institution: uuid.UUID) -> bytes:
         """A fresh institution key, wrapped: what `institution_key.wrapped` holds when an institution joins."""
@@ -205,20 +191,3 @@ class Keyring:
 
 def _institution_place(institution: uuid.UUID) -> Place:
     return Place(institution, "institution_key", institution, "wrapped")
-
-
-def read_master_key(path: Path) -> bytes:
-    """The master key: 32 raw bytes, or their base64 on one line. BadMasterKey otherwise."""
-    try:
-        held = Path(path).read_bytes()
-    except OSError as problem:
-        raise BadMasterKey(f"{path}: {problem.strerror}") from None
-    if len(held) == KEY_BYTES:
-        return held
-    try:
-        key = base64.b64decode(held.strip(), validate=True)
-    except binascii.Error:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise BadMasterKey(f"{path}: a master key is 32 bytes, raw or in base64")
-    return key

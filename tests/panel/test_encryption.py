@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from itm_admin.foundation.encryption import BadMasterKey, Key, Keyring, Place, read_master_key
+from itm_admin.foundation.config import Settings
+from itm_admin.foundation.encryption import Key, Keyring, Place
 from itm_admin.foundation.errors import CannotDecrypt, NotFound
 from itm_admin.foundation.tenancy import Context, acting
 
@@ -182,22 +183,7 @@ def test_an_institutions_keys_are_read_once_and_the_memory_is_bounded() -> None:
         assert table.asked == asked
 
 
-def test_the_master_key_is_read_raw_or_in_base64(tmp_path: Path) -> None:
-    for held in (b"\n" * 32, b"m" * 32, base64.b64encode(b"m" * 32), base64.b64encode(b"m" * 32) + b"\n"):
-        (tmp_path / "key").write_bytes(held)
-        assert len(read_master_key(tmp_path / "key")) == 32
-    assert repr(Keyring.from_settings(SimpleNamespace(master_key_file=tmp_path / "key"))) == "<Keyring>"
-
-
-@pytest.mark.parametrize("held", [b"", b"PLANTED", b"m" * 31, b"m" * 33, base64.b64encode(b"m" * 16), b"\xff" * 44])
-def test_a_file_without_a_key_is_refused_without_showing_it(tmp_path: Path, held: bytes) -> None:
-    (tmp_path / "key").write_bytes(held)
-    with pytest.raises(BadMasterKey) as failure:
-        read_master_key(tmp_path / "key")
-    assert str(tmp_path / "key") in str(failure.value)
-    assert "PLANTED" not in str(failure.value)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadMasterKey, match="No such file"):
-        read_master_key(tmp_path / "none")
+def test_the_keyring_is_made_from_the_settings_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(base64.b64encode(b"m" * 32))
+    ring = Keyring.from_settings(Settings(master_key_file=tmp_path / "key"))
+    assert ring.unwrap(HERE, Keyring(b"m" * 32).new_institution_key(HERE)).institution == HERE

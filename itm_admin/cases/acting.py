@@ -1,0 +1,69 @@
+"""Whether the person at work may do this to that case: asked by every service of this area.
+
+Row-level security decides what is visible; this decides, in the domain's words, what may be done with what
+is seen, so that a refusal is a sentence and not a database error. It must never widen what a policy gives.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from itm_admin.cases.models import Case, CaseAssignment
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.encryption import AnySession
+from itm_admin.foundation.errors import Denied
+from itm_admin.foundation.roles import INSTITUTION, may
+from itm_admin.foundation.tenancy import Context, Units
+
+CLOSED_CIRCLE = frozenset({"CONFIDENTIAL", "SPECIAL"})
+"""Cases that the unit does not see: only those assigned to them, and managers."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The person at work inside an institution."""
+
+    context: Context
+    institution: uuid.UUID
+    code: str
+    account: uuid.UUID
+
+
+def require(act: str, subject: str) -> Actor:
+    """The actor, if one of their roles may do this act on this subject; else Denied."""
+    context = tenancy.current()
+    if context.scope != INSTITUTION or not may(context.roles, act, subject):
+        raise Denied
+    if context.institution is None or context.institution_code is None or context.account is None:
+        raise Denied
+    return Actor(context, context.institution, context.institution_code, context.account)
+
+
+def covers(units: Units, unit: uuid.UUID) -> bool:
+    return units == "*" or unit in units
+
+
+def is_assigned(session: AnySession, case: Case, account: uuid.UUID) -> bool:
+    return session.scalar(
+        select(CaseAssignment.id).where(
+            CaseAssignment.case_id == case.id, CaseAssignment.account_id == account, CaseAssignment.ended_at.is_(None)
+        )
+    ) is not None  # fmt: skip
+
+
+def require_work_on(session: AnySession, case: Case, actor: Actor) -> None:
+    """Denied for a case that is seen but not worked on: an open one of another unit."""
+    context = actor.context
+    if covers(context.manage, case.unit_id) or covers(context.create, case.unit_id):
+        return
+    if not is_assigned(session, case, actor.account):
+        raise Denied
+
+
+def require_management(case_unit: uuid.UUID, actor: Actor) -> None:
+    """Denied to all but the managers of the record's unit."""
+    if not covers(actor.context.manage, case_unit):
+        raise Denied

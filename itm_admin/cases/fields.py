@@ -1,0 +1,233 @@
+"""The kinds of input that the schemas are made of: texts, codes, days, numbers of people.
+
+Strict about form, generous about scripts: right-to-left and four-byte text is welcome; NUL, lone surrogates,
+control characters and marks that reorder what is read are not. Text is kept in Unicode's form C.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask_babel import lazy_gettext as _l
+from marshmallow import ValidationError, fields, validate
+
+from itm_admin.cases.birth import OLDEST, BirthDate
+from itm_admin.foundation import vocabulary
+from itm_admin.foundation.errors import Invalid, Message
+from itm_admin.foundation.i18n import TIMEZONE
+
+_OVERRIDES = "\u202d\u202e"
+"""Left-to-right and right-to-left override: they can make a text read as something that it is not."""
+
+REQUIRED = _l("This field is required.")
+_NOT_TEXT = _l("This must be text.")
+_NOT_A_CHOICE = _l("This is not one of the choices.")
+MESSAGES: Mapping[str, Message] = {
+    "required": REQUIRED,
+    "null": REQUIRED,
+    "invalid": _l("This value is not correct."),
+    "validator_failed": _l("This value is not correct."),
+    "invalid_utf8": _NOT_TEXT,
+    "invalid_uuid": _NOT_A_CHOICE,
+    "format": _l("This is not a date."),
+    "invalid_self": _l("This value is not correct."),
+}
+
+
+def today() -> date:
+    """The day in Türkiye."""
+    return datetime.now(ZoneInfo(TIMEZONE)).date()
+
+
+def clean(typed: Any, *, most: int, lines: bool = False) -> str:
+    """The text in form C without outer space; ValidationError for what is no plain text or too long."""
+    if not isinstance(typed, str):
+        raise ValidationError(_NOT_TEXT)
+    text = unicodedata.normalize("NFC", typed.replace("\r\n", "\n") if lines else typed).strip()
+    allowed = "\n\t" if lines else ""
+    if any(_refused(sign) and sign not in allowed for sign in text):
+        raise ValidationError(_l("This holds characters that cannot be stored."))
+    if len(text) > most:
+        raise ValidationError(_l("At most %(most)s characters fit here.", most=most))
+    return text
+
+
+def _refused(sign: str) -> bool:
+    return unicodedata.category(sign) in ("Cc", "Cs") or sign in _OVERRIDES
+
+
+class Text(fields.String):
+    """A text. Empty is the same as null: nothing, or refused where the field is required."""
+
+    def __init__(self, *, most: int = 200, lines: bool = False, **options: Any) -> None:
+        options.setdefault("allow_none", not options.get("required", False))
+        super().__init__(error_messages=dict(MESSAGES), **options)  # type: ignore[arg-type]
+        self._most, self._lines = most, lines
+        self.metadata.setdefault("maxLength", most)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_options: Any) -> str | None:
+        text = clean(value, most=self._most, lines=self._lines)
+        if not text and not self.allow_none:
+            raise ValidationError(REQUIRED)
+        return self.checked(text) if text else None
+
+    def checked(self, text: str) -> str:
+        return text
+
+
+class Checked(Text):
+    """A text of a form: `form` gives the normal form, or None for what is refused with `message`."""
+
+    def __init__(self, form: Callable[[str], str | None], message: Message, **options: Any) -> None:
+        super().__init__(most=options.pop("most", 40), **options)
+        self._form, self._message = form, message
+
+    def checked(self, text: str) -> str:
+        form = self._form(text)
+        if form is None:
+            raise ValidationError(self._message)  # type: ignore[arg-type]
+        return form
+
+
+class Email(Text):
+    _judge = validate.Email(error=_l("This is not an e-mail address."))
+
+    def checked(self, text: str) -> str:
+        return self._judge(text)
+
+
+class Birth(Text):
+    """1999, 1999-05 or 1999-05-12; not in the future and not more than 120 years ago."""
+
+    def checked(self, text: str) -> str:
+        try:
+            born = BirthDate.read(text)
+        except ValueError:
+            raise ValidationError(_l("Give a year, a month or a day: 1999, 1999-05 or 1999-05-12.")) from None
+        if born.earliest > today() or born.latest.year < today().year - OLDEST:
+            raise ValidationError(_l("Nobody alive was born then."))
+        return str(born)
+
+
+class Code(fields.String):
+    """One code of a vocabulary."""
+
+    def __init__(self, list_name: str, among: tuple[str, ...] = (), **options: Any) -> None:
+        options.setdefault("allow_none", not options.get("required", False))
+        super().__init__(error_messages=dict(MESSAGES), **options)  # type: ignore[arg-type]
+        self._list, self._among = list_name, among
+        self.metadata.setdefault("description", f"a code of the list {list_name}")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_options: Any) -> str | None:
+        if value == "":
+            if not self.allow_none:
+                raise ValidationError(REQUIRED)
+            return None
+        code = _code(self._list, value)
+        if self._among and code not in self._among:
+            raise ValidationError(_NOT_A_CHOICE)
+        return code
+
+
+class Codes(fields.List):
+    """Several codes of a vocabulary, each once, in the list's order."""
+
+    def __init__(self, list_name: str, **options: Any) -> None:
+        super().__init__(fields.String(), error_messages=dict(MESSAGES), **options)
+        self._list = list_name
+        self.metadata.setdefault("description", f"codes of the list {list_name}")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_options: Any) -> list[Any]:
+        if not isinstance(value, list) or len(value) > 300:
+            raise ValidationError(_l("This must be a list."))
+        chosen = [_code(self._list, code) for code in value]
+        return vocabulary.check_all(self._list, chosen)
+
+
+class Day(fields.Date):
+    """A day in ISO form, not in the future and not before 1990."""
+
+    FIRST = date(1990, 1, 1)
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("allow_none", not options.get("required", False))
+        super().__init__(format="iso", error_messages=dict(MESSAGES), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> Any:
+        if value == "":
+            if not self.allow_none:
+                raise ValidationError(REQUIRED)
+            return None
+        if not isinstance(value, str) or len(value) != 10:
+            raise ValidationError(MESSAGES["format"])  # type: ignore[arg-type]
+        try:
+            day = date.fromisoformat(value)
+        except ValueError:
+            raise ValidationError(MESSAGES["format"]) from None  # type: ignore[arg-type]
+        if not self.FIRST <= day <= today():
+            raise ValidationError(_l("This day is in the future, or too long ago."))
+        return day
+
+
+class Whole(fields.Integer):
+    """A whole number within limits, from a number or its digits."""
+
+    def __init__(self, low: int, high: int, **options: Any) -> None:
+        super().__init__(allow_none=True, error_messages=dict(MESSAGES), **options)
+        self._low, self._high = low, high
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_options: Any) -> Any:
+        if value == "":
+            return None
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not self._low <= value <= self._high:
+            raise ValidationError(
+                _l("This must be a whole number from %(low)s to %(high)s.", low=self._low, high=self._high)
+            )
+        return value
+
+
+class Flag(fields.Boolean):
+    """true or false, and nothing that looks like one."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(error_messages=dict(MESSAGES), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_options: Any) -> Any:
+        if not isinstance(value, bool):
+            raise ValidationError(MESSAGES["invalid"])  # type: ignore[arg-type]
+        return value
+
+
+class RecordId(fields.UUID):
+    """The id of a record. Whether it may be used is the service's question."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("allow_none", not options.get("required", False))
+        super().__init__(error_messages=dict(MESSAGES), **options)  # type: ignore[arg-type]
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_options: Any) -> Any:
+        if value == "":
+            if not self.allow_none:
+                raise ValidationError(REQUIRED)
+            return None
+        if isinstance(value, uuid.UUID):
+            return value
+        if not isinstance(value, str) or len(value) != 36:
+            raise ValidationError(_NOT_A_CHOICE)
+        return self._validated(value)
+
+
+def _code(list_name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValidationError(_NOT_A_CHOICE)
+    try:
+        return vocabulary.check(list_name, value)
+    except Invalid as refusal:
+        raise ValidationError(next(iter(refusal.fields.values()))) from None  # type: ignore[arg-type]

@@ -1,0 +1,189 @@
+"""Finding cases and persons: what the person at work may see, and nothing that tells the rest exists.
+
+Row-level security decides which rows there are; a foreign, a missing and a malformed id are the same
+NotFound. Each statement loads what its screen shows, so that no row asks the database again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy.orm import contains_eager, joinedload, selectinload, with_expression
+from sqlalchemy.sql.base import ExecutableOption
+
+from itm_admin.cases.acting import require
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
+from itm_admin.cases.schemas import SearchInput, load
+from itm_admin.foundation import blind_index, tenancy
+from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Keyring
+from itm_admin.foundation.errors import Invalid, NotFound
+from itm_admin.foundation.roles import may
+
+MOST_FOUND = 100
+
+_Record = TypeVar("_Record", Case, Person, CasePerson)
+
+
+def identifier(value: uuid.UUID | str) -> uuid.UUID:
+    """The id in its one written form; NotFound for anything else."""
+    if isinstance(value, uuid.UUID):
+        return value
+    try:
+        known = uuid.UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        raise NotFound from None
+    if str(known) != value.lower():
+        raise NotFound
+    return known
+
+
+def get_case(session: AnySession, case_id: uuid.UUID | str, *, or_deleted: bool = False, lock: bool = False) -> Case:
+    """A visible case with its unit, lead institution and live assignments (with accounts). NotFound.
+
+    `or_deleted` finds a deleted one too, for those who may restore it; `lock` keeps others from saving it
+    until the transaction ends.
+    """
+    options = (
+        selectinload(Case.unit),
+        selectinload(Case.lead_institution),
+        selectinload(Case.assignments.and_(CaseAssignment.ended_at.is_(None))).selectinload(CaseAssignment.account),
+    )
+    return _get(session, Case, case_id, "Case", or_deleted, lock, options)
+
+
+def get_person(
+    session: AnySession, person_id: uuid.UUID | str, *, or_deleted: bool = False, lock: bool = False
+) -> Person:
+    """A visible person with the links to visible cases. NotFound; as `get_case`."""
+    options = (selectinload(Person.links.and_(CasePerson.deleted_at.is_(None))).joinedload(CasePerson.case),)
+    return _get(session, Person, person_id, "Person", or_deleted, lock, options)
+
+
+def get_link(session: AnySession, link_id: uuid.UUID | str, *, lock: bool = False) -> CasePerson:
+    """A visible, live link of a live case and a live person, with both and with the profile. NotFound."""
+    options = (joinedload(CasePerson.case), joinedload(CasePerson.person), joinedload(CasePerson.profile))
+    link = _get(session, CasePerson, link_id, "Person", False, lock, options)
+    if link.case is None or link.person is None or link.case.deleted_at or link.person.deleted_at:
+        raise NotFound
+    return link
+
+
+def people_of(session: AnySession, case: Case) -> list[CasePerson]:
+    """The live people of a case, each link with its person and its victim's profile; victims first."""
+    statement = (
+        select(CasePerson)
+        .join(CasePerson.person)
+        .options(contains_eager(CasePerson.person), joinedload(CasePerson.profile))
+        .where(CasePerson.case_id == case.id, CasePerson.deleted_at.is_(None), Person.deleted_at.is_(None))
+        .order_by(CasePerson.role != "VICTIM", CasePerson.created_at, CasePerson.id)
+    )
+    return list(session.scalars(statement, execution_options={"populate_existing": True}))
+
+
+def profile_of(session: AnySession, link: CasePerson) -> VictimProfile | None:
+    """The victim's profile on a link."""
+    return session.scalar(
+        select(VictimProfile).where(VictimProfile.case_person_id == link.id, VictimProfile.deleted_at.is_(None))
+    )
+
+
+def list_cases(*, deleted: bool = False) -> Select[Case]:
+    """Visible cases with unit, number of people and live assignments, for a listing to narrow and order."""
+    people = (
+        select(func.count())
+        .select_from(CasePerson)
+        .where(CasePerson.case_id == Case.id, CasePerson.deleted_at.is_(None))
+        .correlate(Case)
+        .scalar_subquery()
+    )
+    return (
+        select(Case)
+        .where(Case.deleted_at.is_not(None) if deleted else Case.deleted_at.is_(None))
+        .options(
+            selectinload(Case.unit),
+            selectinload(Case.assignments.and_(CaseAssignment.ended_at.is_(None))).selectinload(CaseAssignment.account),
+            with_expression(Case.people_count, people),
+        )
+    )
+
+
+def list_persons(*, deleted: bool = False) -> Select[Person]:
+    """Visible persons with their live links and cases. Those left without a live case are shown as deleted are not."""
+    in_a_case = exists().where(
+        CasePerson.person_id == Person.id,
+        CasePerson.deleted_at.is_(None),
+        CasePerson.case_id == Case.id,
+        Case.deleted_at.is_(None),
+    )
+    shown = Person.deleted_at.is_not(None) if deleted else and_(Person.deleted_at.is_(None), in_a_case)
+    links = selectinload(Person.links.and_(CasePerson.deleted_at.is_(None))).joinedload(CasePerson.case)
+    return select(Person).where(shown).options(links)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The result of a search: persons, newest first; a keyed digest of what was typed, for the ledger."""
+
+    persons: list[Person]
+    digest: str
+    more: bool
+    """Whether there are more than are shown."""
+
+
+def find_persons(session: AnySession, keyring: Keyring, data: Mapping[str, Any], most: int = 50) -> Found:
+    """Visible persons who fit everything given (SearchInput), by the blind index.
+
+    Invalid if nothing is given that could be searched for. No typed value reaches the database or a log.
+    """
+    require("search", "Person")
+    typed = load(SearchInput, data)
+    keys = keyring.of_institution(session)
+    statement = list_persons()
+    given = {name: typed[name] for name in ("name", "number", "email") if typed.get(name)}
+    if not given:
+        raise Invalid({"": _l("Give at least one thing to search for.")})
+    for name, value in given.items():
+        statement = statement.where(_condition(keys, name, value))
+    most = max(1, min(most, MOST_FOUND))
+    rows = session.scalars(statement.order_by(Person.created_at.desc(), Person.id.desc()).limit(most + 1)).all()
+    digest = blind_index.digest(keys, [f"{name}={value}" for name, value in given.items()])
+    return Found(list(rows[:most]), digest, len(rows) > most)
+
+
+def _condition(keys: InstitutionKeys, name: str, value: str) -> Any:
+    if name == "number":
+        kinds = ("tckn", "ykn", "passport", "phone")
+        alternatives = [blind_index.terms(keys, kind, value) for kind in kinds]
+        fitting = [Person.index_terms.contains(terms) for terms in alternatives if terms]
+    else:
+        terms = blind_index.terms(keys, name, value)
+        fitting = [Person.index_terms.contains(terms)] if terms else []
+    if not fitting:
+        raise Invalid({name: _l("There is nothing in this to search for.")})
+    return or_(*fitting)
+
+
+def _get(
+    session: AnySession,
+    kind: type[_Record],
+    record_id: uuid.UUID | str,
+    subject: str,
+    or_deleted: bool,
+    lock: bool,
+    options: tuple[ExecutableOption, ...],
+) -> _Record:
+    # populate_existing: what another transaction saved since is seen, not what this session remembers
+    statement = select(kind).where(kind.id == identifier(record_id)).execution_options(populate_existing=True)
+    if not (or_deleted and may(tenancy.current().roles, "restore", subject)):
+        statement = statement.where(kind.deleted_at.is_(None))
+    if lock:
+        statement = statement.with_for_update(key_share=True, of=kind)
+    found = session.scalars(statement.options(*options)).one_or_none()
+    if found is None:
+        raise NotFound
+    return found

@@ -1,0 +1,167 @@
+"""The encrypted fields of cases, persons and profiles: set, masked, revealed. Nothing else opens them.
+
+A value that was not revealed is never decrypted for a page: a masked field says only whether it is filled.
+Each reveal is one record's, for a purpose, and is queued for the ledger here, so that no view can forget it.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any, cast
+
+from itm_admin.cases.acting import require
+from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
+from itm_admin.foundation import blind_index, vocabulary
+from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring, Place
+from itm_admin.foundation.errors import CannotDecrypt
+from itm_admin.foundation.formats import HIDDEN, Hidden
+from itm_admin.foundation.reading import looked_at
+
+Record = Case | Person | VictimProfile
+Value = str | list[str] | None
+
+FIELDS: Mapping[type[Any], tuple[str, ...]] = {
+    Case: ("narrative", "closure_note"),
+    Person: (
+        "given_name",
+        "family_name",
+        "birth_date",
+        "tckn",
+        "ykn",
+        "passport",
+        "phone",
+        "email",
+        "address",
+        "guardian",
+    ),
+    VictimProfile: ("sex_exploitation", "health", "needs"),
+}
+"""The protected fields of each kind of record, in the order in which screens show them."""
+
+LISTS = frozenset({"sex_exploitation", "needs"})
+"""Fields that hold a list of codes (sealed as JSON)."""
+
+_INDEXED = {
+    "given_name": "name",
+    "family_name": "name",
+    "tckn": "tckn",
+    "ykn": "ykn",
+    "passport": "passport",
+    "phone": "phone",
+    "email": "email",
+}
+
+
+def masked(record: Record) -> dict[str, Hidden | None]:
+    """What a page may show of the protected fields: HIDDEN where one is filled, None where it is empty."""
+    return {name: None if _stored(record, name) is None else HIDDEN for name in FIELDS[type(record)]}
+
+
+def new_key(keys: InstitutionKeys, record: Case | Person) -> Key:
+    """Gives a new record its key. The record must have its id."""
+    record.data_key, key = keys.new_record_key(record.__tablename__, record.id)
+    return key
+
+
+def record_key(keys: InstitutionKeys, owner: Case | Person) -> Key:
+    """The key of a case or a person. CannotDecrypt after an erasure."""
+    return keys.record_key(owner.__tablename__, owner.id, owner.data_key)
+
+
+def put(key: Key, record: Record, values: Mapping[str, Any]) -> bool:
+    """Seals the named fields: absent = unchanged, None or empty = cleared. Tells whether anything changed.
+
+    A value that is stored already is not sealed again, so that saving a form unchanged changes nothing.
+    """
+    changed = False
+    for name in FIELDS[type(record)]:
+        if name in values:
+            text = _text(name, values[name])
+            if text != _known(key, record, name):
+                setattr(record, f"{name}_enc", None if text is None else key.seal_text(_place(record, name), text))
+                changed = True
+    return changed
+
+
+def opened(key: Key, record: Record) -> dict[str, Value]:
+    """All protected fields in plain text, for `reveal` and for services that must compare. Never for a page."""
+    values: dict[str, Value] = {}
+    for name in FIELDS[type(record)]:
+        stored = _stored(record, name)
+        text = None if stored is None else key.open_text(_place(record, name), stored)
+        values[name] = json.loads(text) if text is not None and name in LISTS else text
+    return values
+
+
+def index(keys: InstitutionKeys, key: Key, person: Person) -> None:
+    """Writes the person's blind index anew from all its fields."""
+    plain = opened(key, person)
+    terms = {
+        term
+        for name, kind in _INDEXED.items()
+        for term in blind_index.terms(keys, kind, cast("str | None", plain[name]))
+    }
+    if sorted(terms) != sorted(bytes(term) for term in person.index_terms or ()):
+        person.index_terms = sorted(terms)
+
+
+def reveal(session: AnySession, keyring: Keyring, person: Person, purpose: str) -> dict[str, Value]:
+    """One person's protected fields, for a purpose of the vocabulary `access_purpose`.
+
+    Invalid without a purpose, Denied without the permission, CannotDecrypt if a value does not open.
+    """
+    return _reveal(session, keyring, "Person", "person", person, person, purpose)
+
+
+def reveal_case(session: AnySession, keyring: Keyring, case: Case, purpose: str) -> dict[str, Value]:
+    """One case's narrative and closing note; as `reveal`."""
+    return _reveal(session, keyring, "Case", "case", case, case, purpose)
+
+
+def reveal_profile(
+    session: AnySession, keyring: Keyring, link: CasePerson, profile: VictimProfile, purpose: str
+) -> dict[str, Value]:
+    """One victim's profile in one case; as `reveal`. It is sealed under the key of the link's person."""
+    return _reveal(session, keyring, "VictimProfile", "victim_profile", profile, link.person, purpose)
+
+
+def _reveal(
+    session: AnySession, keyring: Keyring, subject: str, kind: str, record: Record, owner: Case | Person, purpose: str
+) -> dict[str, Value]:
+    require("reveal", subject)
+    vocabulary.check("access_purpose", purpose, "purpose")
+    try:
+        values = opened(record_key(keyring.of_institution(session), owner), record)
+    except CannotDecrypt:
+        looked_at("record.reveal", kind, record.id, purpose=purpose, outcome="failure")
+        raise
+    looked_at("record.reveal", kind, record.id, purpose=purpose)
+    return values
+
+
+def _place(record: Record, name: str) -> Place:
+    institution: uuid.UUID = record.institution_id
+    return Place(institution, record.__tablename__, record.id, f"{name}_enc")
+
+
+def _stored(record: Record, name: str) -> bytes | None:
+    return cast("bytes | None", getattr(record, f"{name}_enc"))
+
+
+def _known(key: Key, record: Record, name: str) -> str | None:
+    """The stored text; something that equals no text where it does not open, so that it can be replaced."""
+    stored = _stored(record, name)
+    if stored is None:
+        return None
+    try:
+        return key.open_text(_place(record, name), stored)
+    except CannotDecrypt:
+        return "\x00"
+
+
+def _text(name: str, value: Any) -> str | None:
+    if not value:
+        return None
+    return json.dumps(value, separators=(",", ":")) if name in LISTS else str(value)

@@ -1,0 +1,238 @@
+"""What people do with a case: open, change, close, assign, delete, restore.
+
+Each function checks who is at work, acts on the models and flushes; none commits. Data is raw input and is
+judged by the schemas here, whoever calls. People of a case: see people.py; finding: lookup.py.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import func, select
+
+from itm_admin.accounts.models import Account
+from itm_admin.cases import lookup, personal_data
+from itm_admin.cases.acting import (
+    CLOSED_CIRCLE,
+    Actor,
+    covers,
+    is_assigned,
+    require,
+    require_management,
+    require_work_on,
+)
+from itm_admin.cases.fields import today
+from itm_admin.cases.models import Case, CaseAssignment, Person, VictimProfile
+from itm_admin.cases.numbering import next_reference
+from itm_admin.cases.schemas import AssignInput, CaseInput, CloseInput, DeleteInput, load
+from itm_admin.foundation.encryption import AnySession, Keyring
+from itm_admin.foundation.errors import Conflict, Denied, Invalid, Locked, NotFound
+from itm_admin.institutions.models import Institution, Unit
+
+Id = uuid.UUID | str
+SENSITIVITY = {"OPEN": 0, "INTERNAL": 1, "CONFIDENTIAL": 2, "SPECIAL": 3}
+_PLAIN = (
+    "opened_on", "province", "referral_source", "exploitation_types", "industry", "confidentiality", "shared",
+    "unit_id", "lead_institution_id", "status",
+)  # fmt: skip
+
+
+def open_case(session: AnySession, keyring: Keyring, data: Mapping[str, Any]) -> Case:
+    """A new case (CaseInput) in the named unit or the actor's own. Its maker is assigned to it.
+
+    Takes the institution's next reference last, since that waits for everybody else who opens a case.
+    """
+    actor = require("add", "Case")
+    values = load(CaseInput, data)
+    unit = _unit(session, actor, values.get("unit_id"))
+    lead = _lead_institution(session, actor, values.get("lead_institution_id"))
+    case = Case(id=uuid.uuid4(), institution_id=actor.institution, unit_id=unit, lead_institution_id=lead)
+    case.status = "Active"
+    for name in _PLAIN:
+        if values.get(name) is not None and name not in ("unit_id", "lead_institution_id"):
+            setattr(case, name, values[name])
+    case.sensitivity = SENSITIVITY[case.confidentiality]
+    personal_data.put(personal_data.new_key(keyring.of_institution(session), case), case, values)
+    case.reference = next_reference(session, actor, case.opened_on.year)
+    session.add(case)
+    session.flush()
+    _add_assignment(session, case, actor.account)
+    return case
+
+
+def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mapping[str, Any], version: int) -> Case:
+    """Changes the named fields (CaseInput, partial). Conflict if `version` is not the newest; Locked if closed."""
+    actor = require("edit", "Case")
+    case = lookup.get_case(session, case_id, lock=True)
+    require_work_on(session, case, actor)
+    expect(case, version)
+    if case.closed_on is not None:
+        raise Locked(_l("This case is closed. Reopen it first."))
+    values = load(CaseInput, data, partial=True)
+    if values.get("unit_id") not in (None, case.unit_id):
+        _unit(session, actor, values["unit_id"])
+    if values.get("lead_institution_id") not in (None, case.lead_institution_id):
+        _lead_institution(session, actor, values["lead_institution_id"])
+    if values.get("confidentiality") in CLOSED_CIRCLE and not is_assigned(session, case, actor.account):
+        _add_assignment(session, case, actor.account)  # whoever closes the circle stays inside it
+    for name in _PLAIN:
+        if name in values and (values[name] is not None or name == "industry"):
+            setattr(case, name, values[name])
+    case.sensitivity = SENSITIVITY[case.confidentiality]
+    if any(name in values for name in personal_data.FIELDS[Case]):
+        personal_data.put(personal_data.record_key(keyring.of_institution(session), case), case, values)
+    session.flush()
+    return case
+
+
+def close_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mapping[str, Any], version: int) -> Case:
+    """Closes with a reason and an optional note, which is sealed (CloseInput). Locked if it is closed already."""
+    actor = require("close", "Case")
+    case = lookup.get_case(session, case_id, lock=True)
+    require_work_on(session, case, actor)
+    expect(case, version)
+    values = load(CloseInput, data)
+    if case.closed_on is not None:
+        raise Locked(_l("This case is closed already."))
+    closed_on = values.get("closed_on") or today()
+    if closed_on < case.opened_on:
+        raise Invalid({"closed_on": _l("A case is not closed before it was opened.")})
+    case.closed_on = closed_on
+    case.closure_reason = values["reason"]
+    case.status = "ClosedReferred" if values["reason"] == "REFERRED" else "Closed"
+    if values.get("note"):
+        key = personal_data.record_key(keyring.of_institution(session), case)
+        personal_data.put(key, case, {"closure_note": values["note"]})
+    session.flush()
+    return case
+
+
+def reopen_case(session: AnySession, case_id: Id, version: int) -> Case:
+    """Opens a closed case again; the note of its closing stays. Locked if it is open."""
+    actor = require("close", "Case")
+    case = lookup.get_case(session, case_id, lock=True)
+    require_work_on(session, case, actor)
+    expect(case, version)
+    if case.closed_on is None:
+        raise Locked(_l("This case is open."))
+    case.closed_on = case.closure_reason = None
+    case.status = "Active"
+    session.flush()
+    return case
+
+
+def delete_case(session: AnySession, case_id: Id, data: Mapping[str, Any], version: int | None = None) -> Case:
+    """Hides a case, for a reason (DeleteInput); by a manager of its unit. Nothing is destroyed."""
+    actor = require("delete", "Case")
+    case = lookup.get_case(session, case_id, lock=True)
+    require_management(case.unit_id, actor)
+    if version is not None:
+        expect(case, version)
+    case.deletion_reason = load(DeleteInput, data)["reason"]
+    case.deleted_at = func.now()
+    session.flush()
+    return case
+
+
+def restore_case(session: AnySession, case_id: Id) -> Case:
+    """Brings a deleted case back; by a manager of its unit. NotFound if it is not deleted."""
+    actor = require("restore", "Case")
+    case = lookup.get_case(session, case_id, or_deleted=True, lock=True)
+    require_management(case.unit_id, actor)
+    if case.deleted_at is None:
+        raise NotFound
+    case.deleted_at = case.deletion_reason = None
+    session.flush()
+    return case
+
+
+def assign(session: AnySession, case_id: Id, data: Mapping[str, Any]) -> CaseAssignment:
+    """Puts an active account of the institution on the case (AssignInput)."""
+    actor = require("assign", "Case")
+    case = lookup.get_case(session, case_id)
+    require_work_on(session, case, actor)
+    account = load(AssignInput, data)["account_id"]
+    colleague = select(Account.id).where(
+        Account.id == account, Account.institution_id == actor.institution, Account.active
+    )
+    if session.scalar(colleague) is None:
+        raise NotFound
+    if is_assigned(session, case, account):
+        raise Invalid({"account_id": _l("This person is assigned to the case already.")})
+    return _add_assignment(session, case, account)
+
+
+def unassign(session: AnySession, case_id: Id, account_id: Id) -> None:
+    """Takes an account off the case. NotFound if it is not on it."""
+    actor = require("assign", "Case")
+    case = lookup.get_case(session, case_id)
+    require_work_on(session, case, actor)
+    assignment = session.scalar(
+        select(CaseAssignment).where(
+            CaseAssignment.case_id == case.id,
+            CaseAssignment.account_id == lookup.identifier(account_id),
+            CaseAssignment.ended_at.is_(None),
+        )
+    )
+    if assignment is None:
+        raise NotFound
+    assignment.ended_at = func.now()
+    session.flush()
+
+
+def expect(record: Case | Person | VictimProfile, version: int) -> None:
+    """Conflict with the newer version's values, if somebody saved since `version` was read."""
+    if record.row_version != version:
+        raise Conflict(record.row_version, shown_values(record))
+
+
+def shown_values(record: Case | Person | VictimProfile) -> dict[str, Any]:
+    """A record's fields as a page may show them, named as in the schemas; protected ones masked."""
+    hidden = personal_data.masked(record)
+    skipped = {"id", "institution_id", "case_person_id", "data_key", "index_terms", *(f"{name}_enc" for name in hidden)}
+    plain = {column.key: getattr(record, column.key) for column in type(record).__table__.columns}
+    return {**{name: value for name, value in plain.items() if name not in skipped}, **hidden}
+
+
+def _add_assignment(session: AnySession, case: Case, account: uuid.UUID) -> CaseAssignment:
+    assignment = CaseAssignment(institution_id=case.institution_id, case_id=case.id, account_id=account)
+    session.add(assignment)
+    session.flush()
+    return assignment
+
+
+def _unit(session: AnySession, actor: Actor, wanted: uuid.UUID | None) -> uuid.UUID:
+    """The wanted unit, if the actor may create there; else the actor's own, or the highest that was granted."""
+    create = actor.context.create
+    if wanted is not None:
+        if session.scalar(select(Unit.id).where(Unit.id == wanted, Unit.institution_id == actor.institution)) is None:
+            raise NotFound
+        if not covers(create, wanted):
+            raise Denied
+        return wanted
+    own = session.scalar(select(Account.unit_id).where(Account.id == actor.account))
+    if own is not None and covers(create, own):
+        return own
+    highest = select(Unit.id).where(Unit.institution_id == actor.institution)
+    if create == "*":
+        highest = highest.where(Unit.parent_id.is_(None))
+    else:
+        highest = highest.where(Unit.id.in_(create), Unit.parent_id.is_(None) | Unit.parent_id.not_in(create)).order_by(
+            Unit.name
+        )
+    found = session.scalars(highest.limit(1)).one_or_none()
+    if found is None:
+        raise Denied
+    return found
+
+
+def _lead_institution(session: AnySession, actor: Actor, wanted: uuid.UUID | None) -> uuid.UUID:
+    """The wanted institution of the register, or the actor's own."""
+    if wanted is None or wanted == actor.institution:
+        return actor.institution
+    if session.scalar(select(Institution.id).where(Institution.id == wanted)) is None:
+        raise NotFound
+    return wanted
