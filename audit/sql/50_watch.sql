@@ -135,8 +135,8 @@ BEGIN
 END $source$,
     audit.key_expression('OLD', (watched).key), audit.key_expression('NEW', (watched).key),
     audit.changes_expression('UPDATE', watched), audit.update_expression(watched), audit.state_expression('NEW', watched),
-    coalesce(pg_catalog.format('OLD.%I', (watched).holder), 'NULL::uuid'),
-    coalesce(pg_catalog.format('NEW.%I', (watched).holder), 'NULL::uuid'),
+    coalesce('OLD.' || pg_catalog.quote_ident((watched).holder), 'NULL::uuid'),
+    coalesce('NEW.' || pg_catalog.quote_ident((watched).holder), 'NULL::uuid'),
     (watched).kind,
     audit.changes_expression('INSERT', watched), coalesce((watched).action, 'record.create'),
     audit.changes_expression('DELETE', watched), coalesce((watched).action, 'record.delete'));
@@ -160,7 +160,7 @@ BEGIN
                     AND a.attname <> ALL (watch.ignored) ORDER BY a.attnum),
             private, ignored, action)
     RETURNING * INTO watched;
-    IF NOT (watched.private || watched.key || watched.holder) <@ (watched.columns || NULL::text) THEN
+    IF NOT array_remove(watched.private || watched.key || watched.holder, NULL) <@ watched.columns THEN
         RAISE EXCEPTION 'key, holder and private columns of % must be covered columns of it', relation
             USING ERRCODE = 'undefined_column';
     END IF;
@@ -197,7 +197,7 @@ BEGIN
     EXECUTE format(
         'SELECT count(audit.write(%1$s, %2$L, ''success'', ''baseline'', %3$L, %4$s, %1$s, ''{}'', NULL,'
         ' '',"changes":{},"state":'' || %5$s)) FROM %6$s r',
-        coalesce(format('r.%I', watched.holder), 'NULL::uuid'), coalesce(watched.action, 'record.update'),
+        coalesce('r.' || quote_ident(watched.holder), 'NULL::uuid'), coalesce(watched.action, 'record.update'),
         watched.kind, audit.key_expression('r', watched.key), audit.state_expression('r', watched), watched.relation)
     INTO written;
     IF forced THEN
