@@ -1,0 +1,103 @@
+"""Raising an alert: one open row for one trouble, and one entry in the Presidency's ledger when it is new.
+
+Promise: both or none. Called by the scheduler's process, and by the web server for what only it can notice.
+Knows nothing of how an alert is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from audit import store
+from itm_admin.assurance.runs import Scalar
+
+TAMPERED, UNVERIFIED, MISSED, FAILED = "ledger.tampered", "ledger.unverified", "job.missed", "job.failed"
+SEVERITY = {TAMPERED: "critical", UNVERIFIED: "warning", MISSED: "warning", FAILED: "warning"}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What people must see. ``subject`` is a ledger's code or a job's name; ``holder`` the institution it concerns."""
+
+    kind: str
+    subject: str
+    holder: uuid.UUID | None = None
+    first_broken: int | None = None
+    detail: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+_RAISE = text(
+    """
+    INSERT INTO alert AS a (kind, severity, holder, subject, first_broken, detail)
+    VALUES (:kind, :severity, :holder, :subject, :first_broken, cast(:detail AS jsonb))
+    ON CONFLICT (kind, coalesce(subject, '')) WHERE acknowledged_at IS NULL DO UPDATE
+    SET detail = EXCLUDED.detail, first_broken = least(a.first_broken, EXCLUDED.first_broken)
+    RETURNING xmax = 0
+    """
+)
+# Damage that somebody has dealt with stays in the ledger for ever: only more of it is news.
+_KNOWN = text(
+    """
+    SELECT EXISTS (SELECT FROM alert WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NOT NULL
+                   AND first_broken <= :first_broken AND (detail ->> 'findings')::bigint >= :findings)
+    """
+)
+_NOTICE = text(
+    """
+    INSERT INTO alert (kind, severity, subject, detail) VALUES (:kind, :severity, :subject, cast(:detail AS jsonb))
+    ON CONFLICT DO NOTHING
+    """
+)
+
+
+def raise_alert(connection: Connection, trouble: Trouble) -> bool:
+    """As itm_signer. True if it is new: then the ledger has an entry; else the open alert's detail is renewed."""
+    if (
+        trouble.kind == TAMPERED
+        and connection.execute(
+            _KNOWN,
+            {
+                "kind": trouble.kind,
+                "subject": trouble.subject,
+                "first_broken": trouble.first_broken,
+                "findings": trouble.detail.get("findings"),
+            },
+        ).scalar_one()
+    ):
+        return False
+    new = bool(
+        connection.execute(
+            _RAISE, {**_columns(trouble), "holder": trouble.holder, "first_broken": trouble.first_broken}
+        ).scalar_one()
+    )
+    if new:
+        _tell(connection, trouble)
+    return new
+
+
+def notice(connection: Connection, trouble: Trouble) -> bool:
+    """The same as itm_app, which may tell of missed runs only and sees no alert that it raises."""
+    new = connection.execute(_NOTICE, _columns(trouble)).rowcount == 1
+    if new:
+        _tell(connection, trouble)
+    return new
+
+
+def _columns(trouble: Trouble) -> dict[str, Scalar]:
+    return {
+        "kind": trouble.kind,
+        "severity": SEVERITY[trouble.kind],
+        "subject": trouble.subject,
+        "detail": json.dumps(dict(trouble.detail)),
+    }
+
+
+def _tell(connection: Connection, trouble: Trouble) -> None:
+    told = {"alert": trouble.kind, "first_broken": trouble.first_broken, **trouble.detail}
+    store.append(connection, "alert.raise", kind="alert", id=trouble.subject, detail=told, to_presidency=True)

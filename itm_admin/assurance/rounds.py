@@ -1,0 +1,172 @@
+"""Rounds of verification, done by the scheduler's process as itm_signer.
+
+Promise: every ledger that is read gets a recorded verdict, what is not intact raises an alert, nothing is
+repaired. A round that is asked to stop records what it finished and says that it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import text
+from sqlalchemy.engine import Engine, Row
+
+from audit import store
+from audit.store import Ledger, Level, Verification
+from itm_admin.assurance import raising
+from itm_admin.assurance.raising import Trouble
+from itm_admin.assurance.runs import Halt, Scalar, Stopped
+
+WORST_FIRST = ("tampered", "cannot tell", "intact")
+_EVERY = 0.3
+"""Seconds between two notes of progress."""
+
+
+def incremental(engine: Engine, halt: Halt) -> Mapping[str, Scalar]:
+    return _told(verify(engine, _ledgers(engine), "incremental", halt))
+
+
+def full(engine: Engine, halt: Halt) -> Mapping[str, Scalar]:
+    return _told(verify(engine, _ledgers(engine), "full", halt))
+
+
+def verify(
+    engine: Engine, ledgers: Sequence[Ledger], level: Level, halt: Halt, progress: store.Progress | None = None
+) -> list[Verification]:
+    """One round. Raises Stopped, after recording, if it was asked to end before it had read everything."""
+    done: list[Verification] = []
+    total, read = sum(ledger.size for ledger in ledgers), 0
+    for ledger in ledgers:
+        if halt():
+            break
+
+        def within(now: int, of: int, before: int = read, size: int = ledger.size) -> None:
+            if progress and of:
+                progress(before + size * now // of, total)
+
+        verification = store.verify(engine, ledger, level, progress=within, stop=halt)
+        if halt() and verification.verdict.verdict == "cannot tell":
+            break
+        done.append(verification)
+        read += ledger.size
+        if progress:
+            progress(read, total)
+    _record(engine, done)
+    if len(done) < len(ledgers):
+        raise Stopped
+    return done
+
+
+def worst(verifications: Sequence[Verification]) -> str:
+    """The verdict on all of them together; nothing read is nothing known."""
+    words = {verification.verdict.verdict for verification in verifications}
+    return next((word for word in WORST_FIRST if word in words), "cannot tell")
+
+
+def _ledgers(engine: Engine, holder: uuid.UUID | None = None) -> list[Ledger]:
+    with engine.connect() as connection:
+        found = store.ledgers(connection)
+    return [ledger for ledger in found if holder is None or ledger.holder == str(holder)]
+
+
+def _record(engine: Engine, verifications: Sequence[Verification]) -> None:
+    with engine.begin() as connection:
+        store.record_round(connection, verifications)
+        for verification in verifications:
+            trouble = _trouble(verification)
+            if trouble:
+                raising.raise_alert(connection, trouble)
+
+
+def _trouble(verification: Verification) -> Trouble | None:
+    verdict, ledger = verification.verdict, verification.ledger
+    if verdict.verdict == "intact":
+        return None
+    return Trouble(
+        raising.TAMPERED if verdict.verdict == "tampered" else raising.UNVERIFIED,
+        ledger.code or ledger.origin,
+        uuid.UUID(ledger.holder) if ledger.holder else None,
+        verdict.first_broken,
+        {
+            "ledger": str(ledger.id),
+            "level": verification.level,
+            "findings": verdict.found,
+            "finding": verdict.findings[0].kind if verdict.findings else None,
+        },
+    )
+
+
+def _told(verifications: Sequence[Verification]) -> Mapping[str, Scalar]:
+    return {
+        "verdict": worst(verifications),
+        "ledgers": len(verifications),
+        "entries": sum(verification.checked for verification in verifications),
+    }
+
+
+def take_up_again(engine: Engine) -> None:
+    """Requests that a dead process had begun wait again. Asked by a new leader."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE verification_request SET state = 'waiting', started_at = NULL, done = 0 WHERE state = 'running'"
+            )
+        )
+
+
+def work_off_requests(engine: Engine, halt: Halt) -> None:
+    """Verifies what people asked for, the oldest first, until nothing waits."""
+    while not halt():
+        request = _take(engine)
+        if request is None:
+            return
+        _work_off(engine, request, halt)
+
+
+def _take(engine: Engine) -> Row[tuple[uuid.UUID, uuid.UUID | None, Level]] | None:
+    with engine.begin() as connection:
+        return connection.execute(
+            text(
+                "UPDATE verification_request SET state = 'running', started_at = now(), done = 0 WHERE id = ("
+                " SELECT id FROM verification_request WHERE state = 'waiting' ORDER BY requested_at"
+                " FOR UPDATE SKIP LOCKED LIMIT 1) RETURNING id, holder, level"
+            )
+        ).one_or_none()
+
+
+def _work_off(engine: Engine, request: Row[tuple[uuid.UUID, uuid.UUID | None, Level]], halt: Halt) -> None:
+    noted = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal noted
+        if time.monotonic() - noted > _EVERY:
+            noted = time.monotonic()
+            _note(engine, request.id, "running", done=done, total=total)
+
+    try:
+        verifications = verify(engine, _ledgers(engine, request.holder), request.level, halt, progress)
+    except Stopped:
+        _note(engine, request.id, "waiting", done=0)
+    except Exception:
+        _note(engine, request.id, "failed")
+        raise
+    else:
+        size = sum(verification.ledger.size for verification in verifications)
+        _note(engine, request.id, "done", done=size, total=size, verdict=worst(verifications))
+
+
+def _note(
+    engine: Engine, request: uuid.UUID, state: str, done: int | None = None, total: int | None = None,
+    verdict: str | None = None,
+) -> None:  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE verification_request SET state = :state, done = coalesce(:done, done),"
+                " total = coalesce(:total, total), verdict = :verdict,"
+                " finished_at = CASE WHEN :state IN ('done', 'failed') THEN now() END WHERE id = :id"
+            ),
+            {"id": request, "state": state, "done": done, "total": total, "verdict": verdict},
+        )

@@ -1,0 +1,125 @@
+"""Due runs of jobs: which slots a job has, who claims one, how it ended, which were left out.
+
+Promise: a slot is claimed once, whatever the number of processes, and an end is told to the Presidency's
+ledger in the transaction that notes it. Knows no particular job and no web page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.triggers.base import BaseTrigger
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Engine
+
+from audit import store
+from itm_admin.foundation.errors import Message
+
+Scalar = str | int | float | bool | None
+Halt = Callable[[], bool]
+"""Asked by work now and then: whether it should end soon."""
+Work = Callable[[Engine, Halt], Mapping[str, Scalar]]
+
+GRACE = timedelta(minutes=2)
+MOST_SLOTS = 1000
+STOPPED = "stopped"
+"""The detail of a run that was asked to end before its time; its slot may be claimed again."""
+
+
+class Stopped(Exception):
+    """Work ended because it was asked to."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One line of the table of jobs. ``period`` is the usual time between two slots of the trigger.
+
+    ``work`` is given the signer's engine and returns facts for the ledger: flat scalars, no personal value.
+    """
+
+    name: str
+    label: Message
+    trigger: BaseTrigger
+    period: timedelta
+    work: Work
+
+    def slots(self, after: datetime, until: datetime) -> list[datetime]:
+        """The moments later than `after`, up to `until`, at which it is due; at most a thousand, in UTC."""
+        found: list[datetime] = []
+        moment = self._next(after)
+        while moment is not None and moment <= until and len(found) < MOST_SLOTS:
+            found.append(moment.astimezone(UTC))
+            moment = self._next(moment)
+        return found
+
+    def last_slot(self, now: datetime) -> datetime | None:
+        """The latest moment, up to `now`, at which it was due."""
+        return next(reversed(self.slots(now - 2 * self.period, now)), None)
+
+    def overdue_since(self, latest: datetime, now: datetime) -> datetime | None:
+        """The first slot after the `latest` run, if nobody took it for two periods and some grace."""
+        if now - latest <= 2 * self.period + GRACE:
+            return None
+        return next(iter(self.slots(latest, now)), None)
+
+    def _next(self, after: datetime) -> datetime | None:
+        found: datetime | None = self.trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
+        return found
+
+
+def claim(engine: Engine, job: str, due_at: datetime) -> bool:
+    """Whether this process is the one that does the run."""
+    with engine.begin() as connection:
+        claimed = connection.execute(
+            text(
+                "INSERT INTO job_run (job, due_at) VALUES (:job, :due_at) ON CONFLICT (job, due_at) DO UPDATE"
+                " SET started_at = now(), finished_at = NULL, outcome = 'running', detail = NULL"
+                " WHERE job_run.detail = :stopped RETURNING job"
+            ),
+            {"job": job, "due_at": due_at, "stopped": STOPPED},
+        )
+        return claimed.one_or_none() is not None
+
+
+def finish(
+    connection: Connection,
+    job: str,
+    due_at: datetime,
+    outcome: str,
+    detail: Mapping[str, Scalar],
+    note: str | None = None,
+) -> bool:
+    """Notes the end of a claimed run and tells the ledger. False if somebody else has ended it already."""
+    seconds = connection.execute(
+        text(
+            "UPDATE job_run SET finished_at = now(), outcome = :outcome, detail = :note"
+            " WHERE job = :job AND due_at = :due_at AND outcome = 'running'"
+            " RETURNING extract(epoch FROM now() - started_at)"
+        ),
+        {"job": job, "due_at": due_at, "outcome": outcome, "note": note},
+    ).scalar_one_or_none()
+    if seconds is None:
+        return False
+    told = {"due_at": due_at.astimezone(UTC).isoformat(), "seconds": round(float(seconds), 3), "note": note, **detail}
+    store.append(connection, "job.run", outcome=outcome, kind="job", id=job, detail=told, to_presidency=True)
+    return True
+
+
+def latest(connection: Connection) -> dict[str, datetime]:
+    """The newest claimed slot of every job that ever ran."""
+    rows = connection.execute(text("SELECT job, max(due_at) AS due_at FROM job_run GROUP BY job"))
+    return {row.job: row.due_at for row in rows}
+
+
+def left_out(connection: Connection, job: Job, before: datetime) -> list[datetime]:
+    """Slots between the job's newest run and `before` that nobody claimed; none for a job that never ran."""
+    newest = latest(connection).get(job.name)
+    return [] if newest is None else [slot for slot in job.slots(newest, before) if slot < before]
+
+
+def abandoned(connection: Connection) -> list[tuple[str, datetime]]:
+    """Runs that were claimed and never ended. Asked by a new leader, for whom they belong to a dead process."""
+    rows = connection.execute(text("SELECT job, due_at FROM job_run WHERE outcome = 'running' ORDER BY due_at"))
+    return [(row.job, row.due_at) for row in rows]

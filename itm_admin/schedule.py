@@ -1,0 +1,203 @@
+"""The scheduler's process: one table of jobs, one leader, each due run once.
+
+Any number of these processes may run; the one that holds an advisory lock on a connection of its own leads,
+the others wait. It works as itm_signer and never in a web worker. It must outlive the database's restarts.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor as Threads
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import psycopg
+from apscheduler.events import EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from itm_admin.assurance import raising, rounds, runs
+from itm_admin.assurance.raising import Trouble
+from itm_admin.assurance.runs import Job, Stopped
+from itm_admin.foundation.config import Settings
+from itm_admin.foundation.database import engine_options
+from itm_admin.foundation.i18n import TIMEZONE
+
+log = logging.getLogger("itm.schedule")
+
+JOBS: tuple[Job, ...] = (
+    Job(
+        "ledger.verify.incremental",
+        _l("Verification of new entries"),
+        CronTrigger(minute="*/5", timezone="UTC"),
+        timedelta(minutes=5),
+        rounds.incremental,
+    ),
+    Job(
+        "ledger.verify.full",
+        _l("Verification of all entries"),
+        CronTrigger(hour=2, minute=30, timezone=TIMEZONE),
+        timedelta(days=1),
+        rounds.full,
+    ),
+)
+
+LEADER = 0x49544D01
+"""The advisory lock's number; advisory locks are a database's own."""
+BEAT = 1.0
+"""Seconds between two signs of life on the leader's connection, and between two looks for requests."""
+
+
+class Slots(ThreadPoolExecutor):  # type: ignore[misc]
+    """APScheduler does not tell a job which slot it runs for; this executor does, as its only argument."""
+
+    def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
+        job.args = (run_times[-1],)  # coalesced, and one instance at a time: nobody else reads it
+        super()._do_submit_job(job, run_times)
+
+
+class Process:
+    """One scheduler process, from its start until `stop` is set."""
+
+    def __init__(self, signer_url: str, jobs: Sequence[Job], stop: threading.Event) -> None:
+        url = make_url(signer_url)
+        self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._engine = create_engine(url, **engine_options(threads=len(jobs) + 1))
+        self._jobs = jobs
+        self._stop = stop
+        self._halt = threading.Event()
+
+    def run(self) -> None:
+        """Leads whenever it can, until told to stop; then the running job has ended."""
+        while not self._stop.is_set():
+            try:
+                with psycopg.connect(
+                    self._conninfo, autocommit=True, connect_timeout=5, application_name="itm-scheduler",
+                    keepalives_idle=10, keepalives_interval=5, keepalives_count=3,
+                ) as connection:  # fmt: skip
+                    if self._wait_for_leadership(connection):
+                        self._lead(connection)
+            except (psycopg.Error, SQLAlchemyError) as fault:
+                log.warning("no connection to lead on (%s); trying again", type(fault).__name__)
+            self._stop.wait(BEAT)
+        self._engine.dispose()
+
+    def _wait_for_leadership(self, connection: psycopg.Connection[Any]) -> bool:
+        """False if it was told to stop while it stood by."""
+        while not self._stop.is_set():
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", [LEADER]).fetchone()
+            if row and row[0]:
+                return True
+            self._stop.wait(BEAT)
+        return False
+
+    def _lead(self, connection: psycopg.Connection[Any]) -> None:
+        """Until told to stop, or until the connection, and with it the lock, is gone."""
+        log.info("leading")
+        self._halt.clear()
+        self._take_over()
+        scheduler = self._scheduler()
+        requests: Future[None] | None = None
+        with Threads(1, "requests") as threads:
+            scheduler.start()
+            try:
+                while not self._stop.is_set():
+                    waiting = connection.execute(
+                        "SELECT EXISTS (SELECT FROM verification_request WHERE state = 'waiting')"
+                    ).fetchone()
+                    if waiting and waiting[0] and (requests is None or requests.done()):
+                        requests = threads.submit(self._work_off_requests)
+                    self._stop.wait(BEAT)
+            finally:
+                self._halt.set()
+                scheduler.shutdown(wait=True)
+
+    def _take_over(self) -> None:
+        """What a dead leader left behind: its unfinished runs failed, its unfinished requests wait again."""
+        with self._engine.begin() as connection:
+            for name, due_at in runs.abandoned(connection):
+                runs.finish(connection, name, due_at, "failure", {}, note="abandoned")
+                raising.raise_alert(connection, _failed(name, due_at, "abandoned"))
+        rounds.take_up_again(self._engine)
+
+    def _scheduler(self) -> BackgroundScheduler:
+        """All jobs, each of which begins with the latest slot: it may have been missed while nobody led."""
+        scheduler = BackgroundScheduler(executors={"default": Slots(max(1, len(self._jobs)))}, timezone=UTC)
+        now = datetime.now(UTC)
+        for job in self._jobs:
+            first = job.last_slot(now) or job.trigger.get_next_fire_time(None, now)
+            scheduler.add_job(
+                partial(self._run, job),
+                job.trigger,
+                args=(first,),
+                id=job.name,
+                name=job.name,
+                next_run_time=first,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=int(2 * job.period.total_seconds()) + 1,
+            )
+        scheduler.add_listener(self._missed, EVENT_JOB_MISSED)
+        return scheduler
+
+    def _run(self, job: Job, due_at: datetime) -> None:
+        """One due run, unless somebody else has claimed it."""
+        with self._engine.begin() as connection:
+            slots = runs.left_out(connection, job, due_at)
+            if slots:
+                raising.raise_alert(connection, _missed(job.name, slots))
+        if not runs.claim(self._engine, job.name, due_at):
+            return
+        told: dict[str, runs.Scalar] = {}
+        note = None
+        try:
+            told = dict(job.work(self._engine, self._halt.is_set))
+        except Stopped:
+            note = runs.STOPPED
+        except Exception as fault:  # whatever it was, the run has failed and people must know
+            log.error("%s failed (%s)", job.name, type(fault).__name__)
+            note = type(fault).__name__
+        with self._engine.begin() as connection:
+            runs.finish(connection, job.name, due_at, "failure" if note else "success", told, note)
+            if note and note != runs.STOPPED:
+                raising.raise_alert(connection, _failed(job.name, due_at, note))
+
+    def _missed(self, event: JobExecutionEvent) -> None:
+        with self._engine.begin() as connection:
+            raising.raise_alert(connection, _missed(event.job_id, [event.scheduled_run_time]))
+
+    def _work_off_requests(self) -> None:
+        try:
+            rounds.work_off_requests(self._engine, self._halt.is_set)
+        except Exception as fault:  # the request says that it failed; the next one must still be served
+            log.error("a verification that was asked for failed (%s)", type(fault).__name__)
+
+
+def _missed(job: str, slots: Sequence[datetime]) -> Trouble:
+    since = slots[0].astimezone(UTC).isoformat()
+    return Trouble(raising.MISSED, job, detail={"since": since, "runs": len(slots)})
+
+
+def _failed(job: str, due_at: datetime, note: str) -> Trouble:
+    return Trouble(raising.FAILED, job, detail={"due_at": due_at.astimezone(UTC).isoformat(), "note": note})
+
+
+def main(settings: Settings, jobs: Sequence[Job] = JOBS) -> None:
+    """Runs until SIGTERM or Ctrl-C; a running job is asked to end and waited for."""
+    settings.require("ITM_DATABASE_SIGNER_URL")
+    assert settings.signer_url is not None
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    Process(settings.signer_url, jobs, stop).run()
