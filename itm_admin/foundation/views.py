@@ -8,12 +8,25 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from flask import render_template
+from flask import current_app, redirect, render_template, url_for
 from flask_appbuilder import BaseView
+from werkzeug.wrappers import Response
 
 from itm_admin.foundation.access import route
+from itm_admin.foundation.encryption import Keyring
 
-__all__ = ["Page", "route"]
+__all__ = ["Page", "keyring", "route", "see"]
+
+
+def keyring() -> Keyring:
+    """The application's keys, for services that seal or open protected values."""
+    found: Keyring = current_app.extensions["itm_keyring"]
+    return found
+
+
+def see(endpoint: str, **values: Any) -> Response:
+    """After a change: go and look there (303), so that a reload repeats nothing."""
+    return redirect(url_for(endpoint, **values), 303)
 
 
 class Page(BaseView):  # type: ignore[misc]

@@ -1,0 +1,110 @@
+"""The composition root: puts settings, database, gate, views and error pages together.
+
+``create_app()`` is what the web server loads; executed, this file runs the whole system on this machine.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, g, send_from_directory
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import NotFound
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from itm_admin.accounts.actor import load_actor
+from itm_admin.assurance.alerts import alerts_for
+from itm_admin.foundation import access, formats, headers, i18n, problems, reading
+from itm_admin.foundation.config import Settings
+from itm_admin.foundation.database import db, engine_options
+from itm_admin.foundation.encryption import Keyring
+from itm_admin.panel import FILES, Panel, navigation
+
+LARGEST_REQUEST = 1024 * 1024
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The panel as a WSGI application. SettingError names a setting that is missing or wrong."""
+    settings = settings or Settings.from_environment()
+    app = Flask("itm_admin", root_path=str(Path(__file__).parent / "itm_admin"))
+    app.config.update(_config(settings))
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    db.init_app(app)
+    app.extensions["itm_keyring"] = Keyring.from_settings(settings)
+    headers.install(app)
+    reading.install(app)
+    problems.install(app)
+    access.install(app, load_actor, FILES)
+    CSRFProtect(app)
+    formats.install(app)
+    app.add_url_rule("/vendor/<path:name>", "static_vendor", _vendor)
+    app.context_processor(_page_values)
+    with app.app_context():
+        i18n.configure(app)
+        Panel(app, db.session)
+    return app
+
+
+def _config(settings: Settings) -> dict[str, Any]:
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(),
+        "SESSION_COOKIE_NAME": "itm",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.https,
+        "SESSION_REFRESH_EACH_REQUEST": False,
+        "PERMANENT_SESSION_LIFETIME": timedelta(hours=12),
+        "MAX_CONTENT_LENGTH": LARGEST_REQUEST,
+        "MAX_FORM_MEMORY_SIZE": LARGEST_REQUEST,
+        "MAX_FORM_PARTS": 500,
+        "TRUSTED_HOSTS": settings.trusted_hosts or None,
+        "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
+        "WTF_CSRF_SSL_STRICT": True,
+        "ITM_HOME": str(settings.home),
+        "ITM_SIGN_IN_ENDPOINT": "SignInView.sign_in",
+        "APP_NAME": "İTM",
+    }
+
+
+VENDOR = {
+    "bootstrap.min.css": ("flask_bootstrap", "static/bootstrap5/css"),
+    "bootstrap.min.js": ("flask_bootstrap", "static/bootstrap5/js"),
+    "swagger-ui.css": ("swagger_ui_bundle", "vendor/swagger-ui-4.15.5"),
+    "swagger-ui-bundle.js": ("swagger_ui_bundle", "vendor/swagger-ui-4.15.5"),
+}
+"""Files that are served out of installed packages."""
+
+
+def _vendor(name: str) -> Response:
+    if name not in VENDOR:
+        raise NotFound
+    package, folder = VENDOR[name]
+    return send_from_directory(str(files(package) / folder), name, max_age=86400)
+
+
+def _page_values() -> dict[str, Any]:
+    """What layout.html asks for on every page."""
+    actor = g.get("actor")
+    return {
+        "actor": actor,
+        "navigation": navigation(),
+        "alerts": alerts_for(actor) if actor else [],
+        "demo": False,
+        "request_id": g.get("request_id"),
+        "language": i18n.language(),
+    }
+
+
+if __name__ == "__main__":
+    from itm_admin.cli import main
+
+    sys.argv[1:] = ["run", "--demo"]
+    main()

@@ -1,0 +1,89 @@
+"""The forms of cases, persons and victims' profiles. Field names are the schemas'."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+from wtforms import BooleanField, RadioField, SelectField, StringField
+
+from itm_admin.foundation.forms import BirthField, CodeField, CodesField, DayField, KeptCodes, KeptField, KeptLine, PanelForm
+
+
+class CaseForm(PanelForm):
+    opened_on = DayField(_l("Date opened"))
+    referral_source = CodeField(_l("Source of the referral"), "referral_source")
+    province = CodeField(_l("Province"), "province")
+    unit_id = SelectField(_l("Unit"), validate_choice=False)
+    lead_institution_id = SelectField(_l("Lead institution"), validate_choice=False)
+    exploitation_types = CodesField(_l("Types of exploitation"), "exploitation_type")
+    industry = CodeField(_l("Sector"), "industry_isic")
+    confidentiality = CodeField(_l("Confidentiality"), "confidentiality")
+    shared = BooleanField(_l("The Presidency may see this case's key facts"), default=True)
+    narrative = KeptField(_l("Narrative"))
+
+
+class PersonForm(PanelForm):
+    given_name = KeptLine(_l("Given names"))
+    family_name = KeptLine(_l("Family names"))
+    birth_date = BirthField(_l("Date of birth"))
+    gender = CodeField(_l("Gender"), "gender")
+    citizenships = CodesField(_l("Citizenships"), "citizenship")
+    language = CodeField(_l("Language"), "language")
+    tckn = KeptLine(_l("Turkish identity number (TCKN)"))
+    ykn = KeptLine(_l("Foreigner identity number (YKN)"))
+    passport = KeptLine(_l("Passport number"))
+    phone = KeptLine(_l("Telephone"))
+    email = KeptLine(_l("E-mail"))
+    address = KeptField(_l("Address"))
+    guardian = KeptField(_l("Guardian"))
+
+
+class NewPersonForm(PersonForm):
+    role = CodeField(_l("Role in the case"), "case_role")
+
+
+class LinkForm(PanelForm):
+    pseudonym = KeptLine(_l("Pseudonym"), description=_l("As on the person's page, for example JGK-K-7F3A9."))
+    role = CodeField(_l("Role in the case"), "case_role")
+
+
+class ProfileForm(PanelForm):
+    trafficking_status = CodeField(_l("Trafficking status"), "trafficking_status")
+    status_decision_maker = CodeField(_l("Decided by"), "status_decision_maker")
+    recruitment_methods = CodesField(_l("How recruited"), "method_of_recruitment")
+    control_methods = CodesField(_l("Means of control"), "method_of_control")
+    age_when_trafficked = StringField(_l("Age when trafficked"))
+    relation_to_trafficker = CodeField(_l("Relation to the trafficker"), "relation_to_trafficker")
+    sex_exploitation = KeptCodes(_l("Kinds of sexual exploitation"), "sex_exploitation_type")
+    health = KeptField(_l("Health"))
+    needs = KeptCodes(_l("Needs"), "support_need")
+
+
+class CloseForm(PanelForm):
+    reason = CodeField(_l("Reason for closing"), "case_closure_reason")
+    closed_on = DayField(_l("Date closed"))
+    note = KeptField(_l("Note"))
+
+
+class ReasonForm(PanelForm):
+    reason = CodeField(_l("Reason"), "deletion_reason")
+
+
+class AssignForm(PanelForm):
+    account_id = SelectField(_l("Person"), validate_choice=False)
+
+
+class PurposeForm(PanelForm):
+    """Why protected values are to be seen. Nothing is chosen beforehand."""
+
+    purpose = CodeField(_l("Purpose"), "access_purpose")
+
+
+class ExportForm(PurposeForm):
+    format = RadioField(_l("Format"), choices=[("csv", "CSV"), ("xlsx", "Excel (XLSX)")], default="xlsx", validate_choice=False)
+
+
+class SearchForm(PanelForm):
+    """A search on personal values: always posted, never in an address."""
+
+    name = KeptLine(_l("Name"))
+    number = KeptLine(_l("Identity, passport or telephone number"))

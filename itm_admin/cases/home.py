@@ -1,0 +1,71 @@
+"""The home page of those who work on cases: their own cases, and what waits for them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import url_for
+from flask_babel import gettext as _
+from sqlalchemy import ColumnElement, and_, exists, func, select
+
+from itm_admin.cases import lookup
+from itm_admin.cases.fields import today
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson, VictimProfile
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.encryption import AnySession
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import may
+
+SHOWN = 8
+QUIET_DAYS = 30
+
+
+def institution_home(session: AnySession) -> dict[str, Any]:
+    """The newest own open cases, and counts of what waits, each with a link to where it is dealt with."""
+    own = session.scalars(
+        lookup.list_cases().where(_mine(), Case.closed_on.is_(None)).order_by(Case.updated_at.desc()).limit(SHOWN)
+    ).all()
+    looked_at("record.list", "case", subjects=[case.id for case in own], detail={"page": "home"})
+    roles = tenancy.current().roles
+    return {"own": own, "waiting": _waiting(session), "may_add": may(roles, "add", "Case")}
+
+
+def _mine() -> ColumnElement[bool]:
+    return exists().where(
+        CaseAssignment.case_id == Case.id,
+        CaseAssignment.account_id == tenancy.current().account,
+        CaseAssignment.ended_at.is_(None),
+    )
+
+
+def _waiting(session: AnySession) -> list[tuple[str, str]]:
+    """(sentence, address) for each kind of waiting work that there is, counted in one statement."""
+    open_and_mine = and_(Case.deleted_at.is_(None), Case.closed_on.is_(None), _mine())
+    someone = exists().where(CasePerson.case_id == Case.id, CasePerson.deleted_at.is_(None))
+    without_profile = exists().where(
+        CasePerson.case_id == Case.id,
+        CasePerson.deleted_at.is_(None),
+        CasePerson.role == "VICTIM",
+        ~exists().where(VictimProfile.case_person_id == CasePerson.id),
+    )
+    quiet = Case.updated_at < today() - timedelta(days=QUIET_DAYS)
+    counts = session.execute(
+        select(
+            func.count().filter(Case.status == "FollowUp").label("follow"),
+            func.count().filter(quiet).label("quiet"),
+            func.count().filter(~someone).label("empty"),
+            func.count().filter(without_profile).label("profiles"),
+        )
+        .select_from(Case)
+        .where(open_and_mine)
+    ).one()
+    mine = url_for("CaseView.list", mine="yes", sort="updated")
+    follow = url_for("CaseView.list", mine="yes", status="FollowUp")
+    sentences = (
+        (counts.follow, _("cases are to be followed up"), follow),
+        (counts.quiet, _("cases have not been touched for %(days)s days", days=QUIET_DAYS), mine),
+        (counts.empty, _("cases have nobody in them yet"), mine),
+        (counts.profiles, _("cases have a victim without a profile"), mine),
+    )
+    return [(f"{count} {sentence}", address) for count, sentence, address in sentences if count]

@@ -1,0 +1,262 @@
+"""The pages of persons, their place in cases, and victims' profiles.
+
+A person is added from a case's page. Names and numbers are searched by POST, shown as dots, and revealed one
+person at a time for a purpose; each of these is an entry in the ledger before the page leaves.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from flask import flash, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from itm_admin.cases import choices, lookup, people, personal_data, services
+from itm_admin.cases.exporting import answer_export
+from itm_admin.cases.forms import (
+    ExportForm,
+    LinkForm,
+    NewPersonForm,
+    PersonForm,
+    ProfileForm,
+    PurposeForm,
+    ReasonForm,
+    SearchForm,
+)
+from itm_admin.cases.lists import PERSONS
+from itm_admin.cases.showing import compared, person_facts, profile_facts, protected_choices
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Conflict, Invalid
+from itm_admin.foundation.forms import attempt
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.foundation.views import Page, keyring, route, see
+
+Answer = str | tuple[str, int] | Response
+BOTH = ("GET", "POST")
+
+
+class PersonView(Page):
+    """Persons of one's own institution's cases."""
+
+    subject = "Person"
+    scopes = (INSTITUTION,)
+    route_base = "/persons"
+
+    @route("/", act="list")
+    def list(self) -> str:
+        shown = PERSONS.page(db.session, lookup.list_persons(), PERSONS.read(request.args))
+        looked_at("record.list", "person", subjects=shown.ids)
+        shown.exports = [(url_for("PersonView.export", **request.args), _("Export"))]
+        return self.render("cases/persons.html", listing=shown)
+
+    @route("/deleted", act="restore")
+    def deleted(self) -> str:
+        shown = PERSONS.page(db.session, lookup.list_persons(deleted=True), PERSONS.read(request.args))
+        looked_at("record.list", "person", subjects=shown.ids)
+        return self.render("cases/persons_deleted.html", listing=shown)
+
+    @route("/search", act="search", methods=BOTH)
+    def search(self) -> Answer:
+        form, found = SearchForm(), None
+        if form.submitted():
+            try:
+                found = lookup.find_persons(db.session, keyring(), form.payload())
+                ids = [person.id for person in found.persons]
+                looked_at("record.search", "person", subjects=ids, detail={"searched": found.digest})
+            except Invalid as error:
+                form.take(error)
+        return self.render("cases/search.html", form=form, found=found), 422 if form.submitted() and not found else 200
+
+    @route("/<uuid:id>", act="show")
+    def show(self, id: uuid.UUID) -> str:
+        looked_at("record.read", "person", id)
+        return self._page(id)
+
+    @route("/<uuid:id>/edit", act="edit", methods=BOTH)
+    def edit(self, id: uuid.UUID) -> Answer:
+        conflict: Conflict | None = None
+        form = PersonForm()
+        if form.submitted():
+            try:
+                saved = attempt(
+                    form,
+                    lambda session: people.change_person(
+                        session, keyring(), id, form.payload(), form.expected_version()
+                    ),
+                )
+            except Conflict as error:
+                saved, conflict = None, error
+            if saved is not None:
+                flash(_("The changes are saved."))
+                return see("PersonView.show", id=id)
+        person = lookup.get_person(db.session, id)
+        looked_at("record.read", "person", id, detail={"page": "edit"})
+        if not form.submitted():
+            form = PersonForm(obj=person, version=person.row_version)
+        form.clear.choices = protected_choices(form, person)
+        rows = compared(form, services.shown_values(person)) if conflict else []
+        if conflict:
+            form.version.data = str(person.row_version)
+        status = 409 if conflict else 422 if form.submitted() else 200
+        return self.render("cases/person_edit.html", form=form, person=person, conflict=rows), status
+
+    @route("/<uuid:id>/reveal", act="reveal", methods=BOTH)
+    def reveal(self, id: uuid.UUID) -> Answer:
+        """One person's protected values, after a purpose was chosen."""
+        form = PurposeForm()
+        person = lookup.get_person(db.session, id)
+        if form.submitted():
+            try:
+                return self._page(id, personal_data.reveal(db.session, keyring(), person, form.purpose.data or ""))
+            except Invalid as error:
+                form.take(error)
+        looked_at("record.read", "person", id, detail={"page": "reveal"})
+        return self.render("cases/person_reveal.html", form=form, person=person), 422 if form.submitted() else 200
+
+    @route("/<uuid:id>/delete", act="delete", methods=BOTH)
+    def delete(self, id: uuid.UUID) -> Answer:
+        form = ReasonForm()
+        if form.submitted() and attempt(
+            form, lambda session: people.delete_person(session, id, form.payload(), form.expected_version())
+        ):
+            flash(_("The person is deleted. The list of deleted persons can restore them."))
+            return see("PersonView.list")
+        person = lookup.get_person(db.session, id)
+        looked_at("record.read", "person", id, detail={"page": "delete"})
+        form.version.data = form.version.data or str(person.row_version)
+        return self.render("cases/person_delete.html", form=form, person=person), 422 if form.submitted() else 200
+
+    @route("/<uuid:id>/restore", act="restore", methods=("POST",))
+    def restore(self, id: uuid.UUID) -> Answer:
+        attempt(ReasonForm(), lambda session: people.restore_person(session, id))
+        flash(_("The person is restored."))
+        return see("PersonView.show", id=id)
+
+    @route("/export", act="export", methods=BOTH)
+    def export(self) -> Answer:
+        form = ExportForm()
+        statement = PERSONS.narrowed(lookup.list_persons(), PERSONS.read(request.args))
+        if form.submitted():
+            try:
+                return answer_export(db.session, "person", statement, form)
+            except Invalid as error:
+                form.take(error)
+        back = url_for("PersonView.list", **request.args)
+        return self.render("cases/export.html", form=form, back=back), 422 if form.submitted() else 200
+
+    @route("/new/<uuid:case>", act="add", methods=BOTH)
+    def add(self, case: uuid.UUID) -> Answer:
+        """A new person in a case."""
+        form = NewPersonForm()
+        if form.submitted():
+            link = attempt(
+                form, lambda session: people.add_person_to_case(session, keyring(), case, form.payload())
+            )
+            if link is not None:
+                flash(_("%(pseudonym)s is in the case now.", pseudonym=link.person.pseudonym))
+                return see("CaseView.show", id=case)
+        return self._about_case(case, form, "cases/person_add.html")
+
+    @route("/link/<uuid:case>", act="add", methods=BOTH)
+    def link(self, case: uuid.UUID) -> Answer:
+        """A person of another case, in this one as well."""
+        form = LinkForm()
+        if form.submitted() and attempt(form, lambda session: _link(session, case, form)):
+            flash(_("The person is in the case now."))
+            return see("CaseView.show", id=case)
+        return self._about_case(case, form, "cases/person_link.html")
+
+    @route("/unlink/<uuid:link>", act="delete", methods=BOTH)
+    def unlink(self, link: uuid.UUID) -> Answer:
+        form = ReasonForm()
+        found = lookup.get_link(db.session, link)
+        case = found.case_id
+        if form.submitted() and attempt(
+            form, lambda session: people.unlink_person(session, link, form.payload())
+        ):
+            flash(_("The person is no longer in the case."))
+            return see("CaseView.show", id=case)
+        found = lookup.get_link(db.session, link)
+        looked_at("record.read", "case_person", link)
+        return self.render("cases/unlink.html", form=form, link=found), 422 if form.submitted() else 200
+
+    def _about_case(self, case_id: uuid.UUID, form: Any, template: str) -> Answer:
+        case = lookup.get_case(db.session, case_id)
+        looked_at("record.read", "case", case_id, detail={"page": request.endpoint or ""})
+        return self.render(template, form=form, case=case), 422 if form.submitted() else 200
+
+    def _page(self, id: uuid.UUID, revealed: dict[str, Any] | None = None) -> str:
+        person = lookup.get_person(db.session, id, or_deleted=True)
+        return self.render(
+            "cases/person_show.html", person=person, facts=person_facts(person, revealed), revealed=revealed
+        )
+
+
+class ProfileView(Page):
+    """The victim's profile on a person's link to a case."""
+
+    subject = "VictimProfile"
+    scopes = (INSTITUTION,)
+    route_base = "/profiles"
+
+    @route("/<uuid:link>", act="show")
+    def show(self, link: uuid.UUID) -> Answer:
+        found = lookup.get_link(db.session, link)
+        looked_at("record.read", "victim_profile", found.profile.id if found.profile else link)
+        return self._page(found)
+
+    @route("/<uuid:link>/edit", act="edit", methods=BOTH)
+    def edit(self, link: uuid.UUID) -> Answer:
+        conflict: Conflict | None = None
+        form = ProfileForm()
+        if form.submitted():
+            try:
+                saved = attempt(
+                    form,
+                    lambda session: people.set_profile(session, keyring(), link, form.payload(), form.seen_version()),
+                )
+            except Conflict as error:
+                saved, conflict = None, error
+            if saved is not None:
+                flash(_("The profile is saved."))
+                return see("ProfileView.show", link=link)
+        found = lookup.get_link(db.session, link)
+        looked_at("record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "edit"})
+        rows: list[tuple[str, Any, Any]] = []
+        if found.profile is not None:
+            if not form.submitted():
+                form = ProfileForm(obj=found.profile, version=found.profile.row_version)
+            form.clear.choices = protected_choices(form, found.profile)
+            rows = compared(form, services.shown_values(found.profile)) if conflict else []
+            if conflict:
+                form.version.data = str(found.profile.row_version)
+        status = 409 if conflict else 422 if form.submitted() else 200
+        return self.render("cases/profile_edit.html", form=form, link=found, conflict=rows), status
+
+    @route("/<uuid:link>/reveal", act="reveal", methods=BOTH)
+    def reveal(self, link: uuid.UUID) -> Answer:
+        form = PurposeForm()
+        found = lookup.get_link(db.session, link)
+        if form.submitted() and found.profile is not None:
+            try:
+                values = personal_data.reveal_profile(
+                    db.session, keyring(), found, found.profile, form.purpose.data or ""
+                )
+                return self._page(found, values)
+            except Invalid as error:
+                form.take(error)
+        looked_at("record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "reveal"})
+        return self.render("cases/profile_reveal.html", form=form, link=found), 422 if form.submitted() else 200
+
+    def _page(self, link: Any, revealed: dict[str, Any] | None = None) -> str:
+        facts = profile_facts(link.profile, revealed) if link.profile else []
+        return self.render("cases/profile_show.html", link=link, facts=facts, revealed=revealed)
+
+
+def _link(session: Any, case: uuid.UUID, form: LinkForm) -> Any:
+    data = form.payload()
+    person = choices.person_called(session, data.pop("pseudonym", None))
+    return people.link_person(session, case, {**data, "person_id": person})

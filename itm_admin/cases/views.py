@@ -1,0 +1,203 @@
+"""The pages of cases. Persons and profiles: see person_views.py.
+
+Pages read through lookup.py, change through services.py in one transaction, and say what they are about to
+show. They hold no rule of their own.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from flask import flash, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from itm_admin.cases import choices, lookup, personal_data, services
+from itm_admin.cases.exporting import answer_export
+from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, ExportForm, PurposeForm, ReasonForm
+from itm_admin.cases.lists import CASES
+from itm_admin.cases.models import Case
+from itm_admin.cases.person_views import PersonView, ProfileView
+from itm_admin.cases.showing import case_facts, compared, protected_choices
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Conflict, Invalid
+from itm_admin.foundation.forms import attempt, offer_records
+from itm_admin.foundation.i18n import language
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.foundation.views import Page, keyring, route, see
+
+Answer = str | tuple[str, int] | Response
+BOTH = ("GET", "POST")
+
+
+class CaseView(Page):
+    """Cases of one's own institution."""
+
+    subject = "Case"
+    scopes = (INSTITUTION,)
+    route_base = "/cases"
+
+    @route("/", act="list")
+    def list(self) -> str:
+        shown = CASES.page(db.session, lookup.list_cases(), CASES.read(request.args))
+        looked_at("record.list", "case", subjects=shown.ids)
+        shown.add = (url_for("CaseView.add"), _("New case"))
+        shown.exports = [(url_for("CaseView.export", **request.args), _("Export"))]
+        return self.render("cases/list.html", listing=shown)
+
+    @route("/deleted", act="restore")
+    def deleted(self) -> str:
+        """What managers have deleted and may restore."""
+        shown = CASES.page(db.session, lookup.list_cases(deleted=True), CASES.read(request.args))
+        looked_at("record.list", "case", subjects=shown.ids)
+        return self.render("cases/deleted.html", listing=shown)
+
+    @route("/<uuid:id>", act="show")
+    def show(self, id: uuid.UUID) -> str:
+        looked_at("record.read", "case", id)
+        return self._page(id)
+
+    @route("/new", act="add", methods=BOTH)
+    def add(self) -> Answer:
+        form = _offered(CaseForm(confidentiality="INTERNAL"))
+        if form.submitted():
+            case = attempt(form, lambda session: services.open_case(session, keyring(), form.payload()))
+            if case is not None:
+                flash(_("Case %(reference)s is open.", reference=case.reference))
+                return see("CaseView.show", id=case.id)
+        return self.render("cases/add.html", form=form), 422 if form.submitted() else 200
+
+    @route("/<uuid:id>/edit", act="edit", methods=BOTH)
+    def edit(self, id: uuid.UUID) -> Answer:
+        conflict: Conflict | None = None
+        form = _offered(CaseForm())
+        if form.submitted():
+            try:
+                saved = attempt(
+                    form,
+                    lambda session: services.change_case(
+                        session, keyring(), id, form.payload(), form.expected_version()
+                    ),
+                )
+            except Conflict as error:
+                saved, conflict = None, error
+            if saved is not None:
+                flash(_("The changes are saved."))
+                return see("CaseView.show", id=id)
+        case = lookup.get_case(db.session, id)
+        looked_at("record.read", "case", id, detail={"page": "edit"})
+        if not form.submitted():
+            form = _offered(CaseForm(obj=case, version=case.row_version))
+        form.clear.choices = protected_choices(form, case)
+        rows = compared(form, services.shown_values(case)) if conflict else []
+        if conflict:
+            form.version.data = str(case.row_version)
+        status = 409 if conflict else 422 if form.submitted() else 200
+        return self.render("cases/edit.html", form=form, case=case, conflict=rows), status
+
+    @route("/<uuid:id>/close", act="close", methods=BOTH)
+    def close(self, id: uuid.UUID) -> Answer:
+        form = CloseForm()
+        if form.submitted() and attempt(
+            form,
+            lambda session: services.close_case(session, keyring(), id, form.payload(), form.expected_version()),
+        ):
+            flash(_("The case is closed."))
+            return see("CaseView.show", id=id)
+        return self._ask(id, form, "cases/close.html")
+
+    @route("/<uuid:id>/reopen", act="close", methods=("POST",))
+    def reopen(self, id: uuid.UUID) -> Answer:
+        form = ReasonForm()
+        attempt(form, lambda session: services.reopen_case(session, id, form.expected_version()))
+        flash(_("The case is open again."))
+        return see("CaseView.show", id=id)
+
+    @route("/<uuid:id>/delete", act="delete", methods=BOTH)
+    def delete(self, id: uuid.UUID) -> Answer:
+        form = ReasonForm()
+        if form.submitted() and attempt(
+            form, lambda session: services.delete_case(session, id, form.payload(), form.expected_version())
+        ):
+            flash(_("The case is deleted. It can be restored from the list of deleted cases."))
+            return see("CaseView.list")
+        return self._ask(id, form, "cases/delete.html")
+
+    @route("/<uuid:id>/restore", act="restore", methods=("POST",))
+    def restore(self, id: uuid.UUID) -> Answer:
+        attempt(ReasonForm(), lambda session: services.restore_case(session, id))
+        flash(_("The case is restored."))
+        return see("CaseView.show", id=id)
+
+    @route("/<uuid:id>/assign", act="assign", methods=BOTH)
+    def assign(self, id: uuid.UUID) -> Answer:
+        form = AssignForm()
+        if form.submitted() and attempt(form, lambda session: services.assign(session, id, form.payload())):
+            flash(_("The person is assigned to the case."))
+            return see("CaseView.show", id=id)
+        offer_records(
+            form.account_id, choices.colleagues(db.session), lambda account: account.get_full_name(), _("— choose —")
+        )
+        return self._ask(id, form, "cases/assign.html")
+
+    @route("/<uuid:id>/assign/<uuid:account>/end", act="assign", methods=("POST",))
+    def unassign(self, id: uuid.UUID, account: uuid.UUID) -> Answer:
+        attempt(ReasonForm(), lambda session: services.unassign(session, id, account) or True)
+        flash(_("The person is no longer assigned to the case."))
+        return see("CaseView.show", id=id)
+
+    @route("/<uuid:id>/reveal", act="reveal", methods=BOTH)
+    def reveal(self, id: uuid.UUID) -> Answer:
+        """The narrative, after a purpose was chosen."""
+        form = PurposeForm()
+        if not form.submitted():
+            return self._ask(id, form, "cases/reveal.html")
+        case = lookup.get_case(db.session, id)
+        try:
+            values = personal_data.reveal_case(db.session, keyring(), case, form.purpose.data or "")
+        except Invalid as error:
+            form.take(error)
+            return self._ask(id, form, "cases/reveal.html")
+        return self._page(id, values)
+
+    @route("/export", act="export", methods=BOTH)
+    def export(self) -> Answer:
+        form = ExportForm()
+        statement = CASES.narrowed(lookup.list_cases(), CASES.read(request.args))
+        if form.submitted():
+            try:
+                return answer_export(db.session, "case", statement, form)
+            except Invalid as error:
+                form.take(error)
+        return self.render("cases/export.html", form=form, back=url_for("CaseView.list", **request.args)), (
+            422 if form.submitted() else 200
+        )
+
+    def _page(self, id: uuid.UUID, revealed: dict[str, Any] | None = None) -> str:
+        case = lookup.get_case(db.session, id, or_deleted=True)
+        people = lookup.people_of(db.session, case)
+        return self.render("cases/show.html", case=case, people=people, facts=case_facts(case, revealed), revealed=revealed)
+
+    def _ask(self, id: uuid.UUID, form: Any, template: str) -> Answer:
+        case: Case = lookup.get_case(db.session, id)
+        looked_at("record.read", "case", id, detail={"page": request.endpoint or ""})
+        if not form.submitted():
+            form.version.data = str(case.row_version)
+        return self.render(template, form=form, case=case), 422 if form.submitted() else 200
+
+
+def _offered(form: CaseForm) -> CaseForm:
+    offer_records(form.unit_id, choices.units(db.session), lambda unit: unit.name)
+    turkish = language() == "tr"
+    offer_records(
+        form.lead_institution_id,
+        choices.institutions(db.session),
+        lambda row: f"{row.code} – {row.name_tr if turkish else row.name_en}",
+        _("Our institution"),
+    )
+    return form
+
+
+VIEWS = (CaseView, PersonView, ProfileView)

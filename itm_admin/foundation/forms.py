@@ -1,0 +1,195 @@
+"""Forms: what people see and type. What is allowed is decided by the schemas, which the API shares.
+
+A form keeps everything typed when it is refused. It never holds a stored protected value: such a field is
+empty on an edit form, and empty means "keep what is stored".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from sqlalchemy.orm import Session
+from wtforms import BooleanField, Field, HiddenField, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from itm_admin.foundation import vocabulary
+from itm_admin.foundation.errors import Conflict, Invalid
+from itm_admin.foundation.writing import writing
+
+Done = TypeVar("Done")
+DATE_FORMS = ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y")
+
+
+class DayField(StringField):  # type: ignore[misc]
+    """A date as people write it here (24.11.2026) or as the native picker sends it; ISO text in the payload."""
+
+    def payload(self) -> str | None:
+        text = (self.data or "").strip()
+        if not text:
+            return None
+        for form in DATE_FORMS:
+            try:
+                return datetime.strptime(text, form).date().isoformat()  # noqa: DTZ007 a date has no zone
+            except ValueError:
+                continue
+        return text  # the schema refuses it in its own words
+
+    def process_data(self, value: Any) -> None:
+        super().process_data(value.strftime("%d.%m.%Y") if isinstance(value, date) else value)
+
+
+class BirthField(StringField):  # type: ignore[misc]
+    """A birth date as far as it is known: 1999, 05.1999 or 12.05.1999; ISO text in the payload. Never shown."""
+
+    def payload(self) -> str | None:
+        text = (self.data or "").strip()
+        parts = re.fullmatch(r"(?:(?:(\d{1,2})[./-])?(\d{1,2})[./-])?(\d{4})", text)
+        if not parts:
+            return text or None
+        day, month, year = parts.groups()
+        return "-".join(part.zfill(2) for part in (year, month, day) if part)
+
+
+class CodeField(SelectField):  # type: ignore[misc]
+    """One code of a vocabulary; nothing is chosen beforehand."""
+
+    def __init__(self, label: Any = None, list_name: str = "", **kwargs: Any) -> None:
+        self._list = list_name
+        super().__init__(label, choices=[], validate_choice=False, **kwargs)
+
+    def pre_validate(self, form: Any) -> None:
+        """The schema decides."""
+
+    def offer(self) -> None:
+        if self._list:
+            self.choices = [("", _("— choose —")), *vocabulary.choices(self._list)]
+
+    def payload(self) -> str | None:
+        return self.data or None
+
+
+class CodesField(SelectMultipleField):  # type: ignore[misc]
+    """Several codes of a vocabulary, as check boxes."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+    def __init__(self, label: Any = None, list_name: str = "", **kwargs: Any) -> None:
+        self._list = list_name
+        super().__init__(label, choices=[], validate_choice=False, **kwargs)
+
+    def pre_validate(self, form: Any) -> None:
+        """The schema decides."""
+
+    def offer(self) -> None:
+        if self._list:
+            self.choices = vocabulary.choices(self._list)
+
+    def payload(self) -> list[str]:
+        return list(self.data or [])
+
+
+class KeptField(TextAreaField):  # type: ignore[misc]
+    """A protected text: never shown, replaced by what is typed, kept where nothing is."""
+
+    def payload(self) -> str | None:
+        return (self.data or "").strip() or None
+
+
+class KeptLine(StringField):  # type: ignore[misc]
+    """A protected line of text; as `KeptField`."""
+
+    def payload(self) -> str | None:
+        return (self.data or "").strip() or None
+
+
+class KeptCodes(CodesField):
+    """Protected codes; as `KeptField`."""
+
+    def payload(self) -> list[str] | None:  # type: ignore[override]
+        return list(self.data or []) or None
+
+
+PROTECTED = (KeptField, KeptLine, BirthField, KeptCodes)
+
+
+class PanelForm(FlaskForm):  # type: ignore[misc]
+    """The base of all forms: anti-forgery token, the record's version, errors of the domain."""
+
+    version = HiddenField()
+    clear = CodesField(_l("Remove what is stored"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.told: list[str] = []
+        for field in self:
+            if isinstance(field, CodeField | CodesField):
+                field.offer()
+
+    def submitted(self) -> bool:
+        """Whether the form came back; its token was checked before any view ran."""
+        return bool(self.is_submitted())
+
+    def payload(self, without: Iterable[str] = (), stored: Iterable[str] = ()) -> dict[str, Any]:
+        """The typed values for the schema. Protected fields left empty are left out, or null if cleared."""
+        skipped = {"version", "clear", "csrf_token", *without}
+        values: dict[str, Any] = {}
+        for field in self:
+            if field.name in skipped:
+                continue
+            value = _value(field)
+            if isinstance(field, PROTECTED) and value is None and field.name not in set(self.clear.data or ()):
+                continue
+            values[field.name] = value
+        return values
+
+    def take(self, error: Invalid) -> None:
+        """Puts the domain's messages beside the fields they belong to, the rest on top."""
+        for name, message in error.fields.items():
+            field = self._fields.get(name)
+            if field is None:
+                self.told.append(str(message))
+            else:
+                field.errors = [*field.errors, str(message)]
+        if not error.fields:
+            self.told.append(str(error))
+
+    def expected_version(self) -> int:
+        """The version that the person saw. Conflict if the form lost it."""
+        text = self.version.data or ""
+        if not text.isdigit() or len(text) > 9:
+            raise Conflict
+        return int(text)
+
+    def seen_version(self) -> int | None:
+        """As `expected_version`; None where the record did not exist yet when the form was opened."""
+        return self.expected_version() if self.version.data else None
+
+
+def attempt(form: PanelForm, work: Callable[[Session], Done]) -> Done | None:
+    """Does the work as one transaction. None if the input was refused; the form then says why."""
+    try:
+        with writing() as session:
+            return work(session)
+    except Invalid as error:
+        form.take(error)
+        return None
+
+
+def offer_records(field: SelectField, rows: Sequence[Any], text: Callable[[Any], str], empty: str | None = None) -> None:
+    """Records as choices; only those that the person may see are passed in."""
+    field.choices = ([("", empty)] if empty is not None else []) + [(str(row.id), text(row)) for row in rows]
+
+
+def _value(field: Field) -> Any:
+    if hasattr(field, "payload"):
+        return field.payload()
+    if isinstance(field, BooleanField):
+        return bool(field.data)
+    return field.data.strip() or None if isinstance(field.data, str) else field.data

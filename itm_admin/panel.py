@@ -1,0 +1,105 @@
+"""The register: every page and API of the panel, and the side navigation, in menu order.
+
+What is not listed here has no address. What is listed but declares no subject stays shut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, g, request, url_for
+from flask_appbuilder import AppBuilder
+from flask_appbuilder.menu import Menu
+from flask_babel import lazy_gettext as _l
+
+from itm_admin.accounts import views as accounts
+from itm_admin.accounts.api import SessionApi
+from itm_admin.accounts.security import SecurityManager
+from itm_admin.assurance import views as assurance
+from itm_admin.cases import api as case_api
+from itm_admin.cases import views as cases
+from itm_admin.foundation import access
+from itm_admin.foundation.access import Access
+from itm_admin.foundation.errors import Message
+from itm_admin.foundation.i18n import Languages
+from itm_admin.foundation.openapi import OpenApiDocument, SwaggerPage
+from itm_admin.home import HomeView
+from itm_admin.institutions import views as institutions
+from itm_admin.oversight import views as oversight
+
+VIEWS: tuple[type, ...] = (
+    HomeView,
+    *cases.VIEWS,
+    *case_api.APIS,
+    *oversight.VIEWS,
+    *assurance.VIEWS,
+    *accounts.VIEWS,
+    *institutions.VIEWS,
+    SessionApi,
+    OpenApiDocument,
+    SwaggerPage,
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    """One entry of the side navigation; shown to those whose roles may enter its endpoint."""
+
+    label: Message
+    endpoint: str
+    icon: str
+
+
+MENU: tuple[tuple[Message, tuple[Link, ...]], ...] = (
+    (
+        _l("Work"),
+        (
+            Link(_l("Home"), "HomeView.show", "home"),
+            Link(_l("Cases"), "CaseView.list", "case"),
+            Link(_l("Persons"), "PersonView.list", "person"),
+        ),
+    ),
+)
+
+
+class Panel(AppBuilder):  # type: ignore[misc]
+    """Flask-AppBuilder with this register in place of its own views, menu and templates."""
+
+    def init_app(self, app: Flask, session: Any) -> None:
+        """Replaces the original, which would register screens that are shut here."""
+        app.config.setdefault("FAB_API_MAX_PAGE_SIZE", 100)
+        app.config.setdefault("RATELIMIT_ENABLED", False)  # sign-in throttles by itself, in the database
+        self._init_extension(app)
+        self._session = session
+        self.menu = Menu()
+        self.update_perms = False
+        self.sm = SecurityManager(self)
+        self.bm = Languages(self)
+        for view in VIEWS:
+            self.add_view_no_menu(view)
+        access.declare_views(app, self.baseviews)
+
+
+def navigation() -> list[dict[str, Any]]:
+    """The groups and links that the signed-in person may follow."""
+    if g.get("actor") is None:
+        return []
+    groups = []
+    for label, links in MENU:
+        shown = [_shown(link) for link in links if access.allowed(link.endpoint, g.actor)]
+        if shown:
+            groups.append({"label": label, "items": shown})
+    return groups
+
+
+def _shown(link: Link) -> dict[str, Any]:
+    here = (request.endpoint or "").partition(".")[0] == link.endpoint.partition(".")[0]
+    return {"label": link.label, "url": url_for(link.endpoint), "icon": link.icon, "current": here}
+
+
+FILES = {
+    "static": Access("Files", "show", public=True, quiet=True),
+    "static_vendor": Access("Files", "show", public=True, quiet=True),
+}
+"""Endpoints that belong to no view class."""

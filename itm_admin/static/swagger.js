@@ -1,0 +1,14 @@
+// Shows the API's description; every request that changes something carries the anti-forgery token.
+"use strict";
+addEventListener("DOMContentLoaded", () => {
+  const place = document.getElementById("swagger");
+  SwaggerUIBundle({
+    url: place.dataset.url,
+    domNode: place,
+    validatorUrl: null,
+    requestInterceptor: (request) => {
+      request.headers["X-CSRFToken"] = place.dataset.csrf;
+      return request;
+    },
+  });
+});
