@@ -58,7 +58,7 @@ BEAT = 1.0
 """Seconds between two signs of life on the leader's connection, and between two looks for requests."""
 
 
-class Slots(ThreadPoolExecutor):  # type: ignore[misc]
+class Slots(ThreadPoolExecutor):
     """APScheduler does not tell a job which slot it runs for; this executor does, as its only argument."""
 
     def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
@@ -194,10 +194,9 @@ def _failed(job: str, due_at: datetime, note: str) -> Trouble:
 
 def main(settings: Settings, jobs: Sequence[Job] = JOBS) -> None:
     """Runs until SIGTERM or Ctrl-C; a running job is asked to end and waited for."""
-    settings.require("ITM_DATABASE_SIGNER_URL")
-    assert settings.signer_url is not None
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    Process(settings.signer_url, jobs, stop).run()
+    url = settings.require("ITM_DATABASE_SIGNER_URL").signer_url or ""
+    Process(url, jobs, stop).run()

@@ -14,7 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import Engine, Row
 
 from audit import store
-from audit.store import Ledger, Level, Verification
+from audit.coverage import Level
+from audit.store import Ledger, Verification
 from itm_admin.assurance import raising
 from itm_admin.assurance.raising import Trouble
 from itm_admin.assurance.runs import Halt, Scalar, Stopped

@@ -41,7 +41,8 @@ class Institutions:
     def __post_init__(self) -> None:
         for code, kind in (("GIB", "presidency"), ("JGK", "law_enforcement"), ("ASHB", "ministry")):
             self.ids[code] = self.run(
-                "insert into institution (code, name_tr, name_en, kind) values (:code, :code, :code, :kind) returning id",
+                "insert into institution (code, name_tr, name_en, kind) values (:code, :code, :code, :kind)"
+                " returning id",
                 code=code,
                 kind=kind,
             )[0].id

@@ -1,4 +1,4 @@
-"""The scheduler's process: one leader, each due run once, nothing unnoticed. On a real PostgreSQL, with real processes."""
+"""The scheduler's process: one leader, each due run once, nothing unnoticed. Real processes on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -111,9 +111,7 @@ def test_a_slot_is_claimed_once_however_many_processes_want_it(signer: Engine, w
     assert claims.count(True) == 1
 
 
-def test_a_run_that_was_asked_to_stop_may_be_claimed_again_and_no_other_one(
-    signer: Engine, world: Institutions
-) -> None:
+def test_only_a_run_that_was_asked_to_stop_may_be_claimed_again(signer: Engine, world: Institutions) -> None:
     assert runs.claim(signer, "tick", HOUR)
     with signer.begin() as connection:
         assert runs.finish(connection, "tick", HOUR, "failure", {}, note=runs.STOPPED)
