@@ -34,7 +34,7 @@ class Hidden:
         ).format(_DOTS, str(self))
 
     def __str__(self) -> str:
-        return _("Hidden")
+        return str(_("Hidden"))
 
 
 HIDDEN = Hidden()

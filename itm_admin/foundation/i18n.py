@@ -67,7 +67,7 @@ def catalogue(code: str) -> NullTranslations:
     return Translations(compiled, domain="messages")
 
 
-class Catalogues(Domain):  # type: ignore[misc]
+class Catalogues(Domain):
     """Where Flask-Babel looks messages up."""
 
     def get_translations(self) -> NullTranslations:
@@ -84,7 +84,7 @@ def configure(app: Flask) -> None:
     )
 
 
-class Languages(BabelManager):  # type: ignore[misc]
+class Languages(BabelManager):
     """In place of Flask-AppBuilder's: its own asks each request's query and writes into every session."""
 
     def __init__(self, appbuilder: Any) -> None:
