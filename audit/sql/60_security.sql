@@ -24,8 +24,8 @@ FROM audit.leaf f
 JOIN audit.ledger l ON l.id = f.ledger_id
 JOIN audit.event e ON e.id = f.event_id;
 
-GRANT SELECT ON audit.ledger, audit.event, audit.leaf, audit.verification, audit.action, audit.watched, audit.entry
-    TO itm_app;
+GRANT SELECT ON audit.deployment, audit.ledger, audit.event, audit.leaf, audit.verification, audit.action,
+    audit.watched, audit.entry TO itm_app;
 GRANT SELECT ON ALL TABLES IN SCHEMA audit TO itm_signer;
 REVOKE ALL ON FUNCTION audit.reads(), audit.own_holder(), audit.own_user() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.append, audit.context, audit.reads, audit.own_holder, audit.own_user TO itm_app;
