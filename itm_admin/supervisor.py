@@ -142,6 +142,7 @@ class Supervisor:
         click.echo("The database ended unexpectedly and is started again", err=True)
         server.process = None
         server.start()
+        click.echo("The database answers again", err=True)
 
     def _look_after(self, child: Child) -> None:
         if child.process is not None and child.process.poll() is not None:
@@ -149,10 +150,10 @@ class Supervisor:
             if self.ready is not None:
                 raise Refusal(f"{child.name} could not start (exit code {code}; its reason is above)")
             child.died()
-            again = f"in {child.pause:.0f} s" if child.pause >= 1 else "now"
-            click.echo(f"{child.name} ended unexpectedly ({code}) and is started again {again}", err=True)
+            click.echo(f"{child.name} ended unexpectedly (exit code {code})", err=True)
         if child.due is not None and child.due <= time.monotonic():
             child.start()
+            click.echo(f"{child.name} was started again", err=True)
 
     def _announce(self) -> None:
         if self.ready is not None:

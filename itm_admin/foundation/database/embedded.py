@@ -152,6 +152,7 @@ class Server:
 
     def _started(self, binaries: Binaries, deadline: float) -> bool:
         """One try. False: it ended at once, as when a killed predecessor's children are still going."""
+        self.log.touch(0o600)
         with self.log.open("ab") as log:
             before = log.tell()
             self.process = processes.start(
@@ -177,10 +178,8 @@ class Server:
             if "still in use" in said or "is already in use" in said or "lock file" in said:
                 time.sleep(0.1)
                 return False
-            reason = next((line for line in said.splitlines() if "FATAL" in line or "error" in line), "no reason given")
-            raise Refusal(
-                f"PostgreSQL did not start: {reason.partition('FATAL:')[2].strip() or reason} (see {self.log})"
-            )
+            lines = [line.partition("FATAL:")[2] for line in said.splitlines() if "FATAL:" in line] or said.splitlines()
+            raise Refusal(f"PostgreSQL did not start: {(lines or ['it said nothing'])[0].strip()} (see {self.log})")
         return False
 
     def _answers(self) -> bool:

@@ -1,0 +1,129 @@
+"""A whole system as `itm run` starts it, seen from outside: its words, its processes, its first page."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 90
+
+
+def environment(home: Path, **settings: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "ITM_HOME": str(home), **settings}
+
+
+def itm(home: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "itm_admin.cli", *words],
+        cwd=ROOT,
+        env=environment(home, **settings),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probing:
+        probing.bind(("127.0.0.1", 0))
+        number: int = probing.getsockname()[1]
+        return number
+
+
+class System:
+    """`itm run` on a data folder of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.port, self.said = home, free_port(), ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "itm_admin.cli", "run"],
+            cwd=ROOT,
+            env=environment(home, ITM_PORT=str(self.port)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._waiting = selectors.DefaultSelector()
+        assert self.process.stdout is not None
+        self._output = self.process.stdout.fileno()
+        self._waiting.register(self._output, selectors.EVENT_READ)
+
+    def wait_until_it_says(self, words: str) -> None:
+        """Reads on until the words were said after what was read before."""
+        deadline, start = time.monotonic() + PATIENCE, len(self.said)
+        while words not in self.said[start:]:
+            if not self._waiting.select(deadline - time.monotonic()):
+                raise AssertionError(f"{words!r} was not said within {PATIENCE} s, but:\n{self.said}")
+            piece = os.read(self._output, 65536)
+            if not piece:
+                raise AssertionError(f"it ended without saying {words!r}, but:\n{self.said}")
+            self.said += piece.decode()
+
+    def get(self, path: str = "/healthz") -> int:
+        """The status of a page; waits as long as a browser would."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def children(self) -> list[psutil.Process]:
+        """Every process below the supervisor."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def child(self, *words: str) -> psutil.Process:
+        """The direct child whose command line has these words."""
+        for child in psutil.Process(self.process.pid).children():
+            if all(any(word in part for part in child.cmdline()) for word in words):
+                return child
+        raise AssertionError(f"no child with {words} among {[c.cmdline() for c in self.children()]}")
+
+    def database(self) -> psutil.Process:
+        return self.child("bin/postgres")
+
+    def web(self) -> psutil.Process:
+        return self.child("gunicorn")
+
+    def scheduler(self) -> psutil.Process:
+        return self.child("itm_admin.cli", "scheduler")
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        assert self.process.stdout is not None
+        self._waiting.close()
+        self.process.stdout.close()
+
+
+@contextmanager
+def system(home: Path) -> Iterator[System]:
+    """A system that has served its first page; killed at the end if the test has not ended it."""
+    running = System(home)
+    children: list[psutil.Process] = []
+    try:
+        running.wait_until_it_says("Ready:")
+        children = running.children()
+        yield running
+    finally:
+        running.end()
+        psutil.wait_procs(children, timeout=PATIENCE)
+
+
+def left_of(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that are still there when all should have ended."""
+    return list(psutil.wait_procs(processes, timeout=30)[1])

@@ -1,0 +1,162 @@
+"""The server of our own: who may enter it, what it writes down, and that it starts after any end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from itm_admin.foundation.config import Refusal, SettingError, Settings
+from itm_admin.foundation.database import embedded, installation, roles
+from itm_admin.foundation.database.embedded import Server
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="itm-pg-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[Server]:
+    server = Server(folder / "home", "a-superuser-for-tests")
+    server.start()
+    yield server
+    server.stop()
+
+
+def connect(server: Server, role: str = "postgres", password: str | None = None) -> psycopg.Connection[object]:
+    url = server.url(role, password).set(drivername="postgresql")
+    return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+
+
+def test_what_was_committed_survives_kill_9_of_the_server(server: Server) -> None:
+    with connect(server) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
+    assert server.process is not None
+    server.process.kill()
+    server.process.wait()
+    server.start()
+    with connect(server) as connection:
+        assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
+
+
+def test_a_pid_file_whose_number_went_to_a_stranger_does_not_stop_the_start(server: Server) -> None:
+    pid_file = server.data / "postmaster.pid"
+    before = pid_file.read_text("ascii")
+    assert server.process is not None
+    server.process.send_signal(signal.SIGQUIT)
+    server.process.wait()
+    pid_file.write_text(before.replace(before.split("\n", 1)[0], str(os.getpid()), 1), "ascii")
+    server.start()
+    connect(server).close()
+
+
+def test_a_server_that_is_still_shutting_down_is_waited_for(server: Server) -> None:
+    assert server.process is not None
+    first = server.process
+    first.send_signal(signal.SIGINT)
+    server.start()
+    assert server.process.pid != first.pid
+    first.wait(30)
+    connect(server).close()
+
+
+@pytest.mark.parametrize("role", ["postgres", roles.APP, roles.OWNER])
+@pytest.mark.parametrize("password", ["", "guessed"])
+def test_nobody_enters_without_the_password(server: Server, role: str, password: str) -> None:
+    with pytest.raises(psycopg.OperationalError, match=r"password authentication failed|no password supplied"):
+        connect(server, role, password)
+
+
+def test_a_role_of_ours_does_not_become_superuser(folder: Path) -> None:
+    settings = Settings(home=folder / "home", embedded=True)
+    place = installation.of(settings)
+    place.start()
+    try:
+        assert place.server is not None
+        app = place.url("app")
+        with psycopg.connect(app) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SET SESSION AUTHORIZATION postgres")
+        with psycopg.connect(app) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SET ROLE itm_owner")
+        password = (folder / "home" / "secrets" / "database_app").read_text("ascii").strip()
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            connect(place.server, "postgres", password)
+    finally:
+        place.stop()
+
+
+def test_no_network_port_is_open(server: Server) -> None:
+    assert server.process is not None
+    family = [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children()]
+    assert [c for process in family for c in process.net_connections("inet")] == []
+
+
+def test_it_runs_without_root_and_its_files_are_private(server: Server) -> None:
+    assert server.process is not None
+    assert psutil.Process(server.process.pid).uids().effective != 0
+    for private in (server.data, embedded.socket_folder(server.home)):
+        assert stat.S_IMODE(private.stat().st_mode) & 0o077 == 0
+
+
+def test_typed_values_are_not_in_the_servers_log(server: Server) -> None:
+    with connect(server) as connection:
+        connection.execute("CREATE TABLE person (name text UNIQUE)")
+        connection.execute("INSERT INTO person VALUES (%s)", ["Canary Kanarya"])
+        for bad in ("INSERT INTO person VALUES (%s)", "SELECT (%s)::uuid"):
+            with pytest.raises(psycopg.Error):
+                connection.execute(bad, ["Canary Kanarya"])
+        with pytest.raises(psycopg.Error):
+            connection.execute("SELECT 'Canary Kanarya'::integer")
+    server.stop()
+    assert "Canary" not in server.log.read_text("utf-8")
+
+
+def test_a_socket_path_that_would_be_too_long_is_put_elsewhere_and_remembered(folder: Path) -> None:
+    server = Server(folder / ("long" * 25) / "home", "a-superuser-for-tests")
+    server.start()
+    try:
+        place = embedded.socket_folder(server.home)
+        assert not place.is_relative_to(server.home)
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+        connect(server).close()
+        server.stop()
+        server.start()
+        assert embedded.socket_folder(server.home) == place
+    finally:
+        server.stop()
+        shutil.rmtree(place)
+
+
+def test_another_majors_data_folder_is_refused_by_the_settings_name(folder: Path) -> None:
+    data = folder / "home" / "postgres"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("16\n", "ascii")
+    with pytest.raises(SettingError, match="^ITM_HOME: .* belongs to PostgreSQL 16, this is PostgreSQL 18"):
+        Server(folder / "home", "a-superuser-for-tests").start()
+
+
+def test_a_server_that_cannot_start_says_why(server: Server) -> None:
+    server.stop()
+    (server.data / "global" / "pg_control").unlink()
+    with pytest.raises(Refusal, match="PostgreSQL did not start: .*could not find the database system"):
+        server.start()
+
+
+def test_another_installations_secrets_are_refused(server: Server) -> None:
+    server.stop()
+    server.superuser_password = "another"
+    with pytest.raises(SettingError, match=r"^ITM_HOME: .*secrets does not belong to the database beside it"):
+        server.start()
+    assert server.process is None

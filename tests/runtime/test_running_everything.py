@@ -1,0 +1,117 @@
+"""`itm run`: what is started, what happens when something dies, and what is left when it ends."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from tests.runtime.running import System, itm, left_of, system
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """One data folder for all tests here, so that each starts what the one before left."""
+    folder = Path(tempfile.mkdtemp(prefix="itm-run-"))
+    folder.chmod(0o711)
+    yield folder / "home"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def running(home: Path) -> Iterator[System]:
+    with system(home) as running:
+        yield running
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_in_order_and_leaves_no_process_behind(running: System, number: signal.Signals) -> None:
+    children = running.children()
+    assert running.get() < 500
+    running.process.send_signal(number)
+    running.wait_until_it_says("Stopping")
+    assert running.process.wait(60) == 0
+    assert left_of(children) == []
+    assert not (running.home / "postgres" / "postmaster.pid").exists()
+
+
+def test_killing_the_supervisor_leaves_no_process_behind_and_the_next_start_works(running: System, home: Path) -> None:
+    children = running.children()
+    running.process.kill()
+    assert left_of(children) == []
+    with system(home) as again:
+        assert again.get() < 500
+
+
+def test_a_killed_web_server_is_started_again(running: System) -> None:
+    killed = running.web()
+    workers = killed.children()
+    assert workers
+    killed.kill()
+    running.wait_until_it_says("The web server was started again")
+    assert left_of([killed, *workers]) == []
+    assert running.get() < 500
+
+
+def test_a_killed_scheduler_is_started_again(running: System) -> None:
+    killed = running.scheduler()
+    killed.kill()
+    running.wait_until_it_says("The scheduler was started again")
+    assert running.get() < 500
+    assert running.scheduler().pid != killed.pid
+
+
+def test_a_killed_database_is_started_again(running: System, home: Path) -> None:
+    killed = running.database()
+    killed.kill()
+    running.wait_until_it_says("The database answers again")
+    address = itm(home, "database", "url", "--role", "app").stdout.strip()
+    with psycopg.connect(address) as connection:
+        assert connection.execute("SELECT current_user").fetchone() == ("itm_app",)
+    assert running.get() < 500
+
+
+def test_the_web_process_knows_the_application_role_and_no_other(running: System) -> None:
+    for process in [running.web(), *running.web().children()]:
+        told = process.environ()
+        assert "itm_app" in told["ITM_DATABASE_URL"]
+        assert not {"ITM_DATABASE_OWNER_URL", "ITM_DATABASE_SIGNER_URL"} & set(told)
+        assert not any("itm_owner" in value or "itm_signer" in value for value in told.values())
+
+
+def test_the_scheduler_does_not_know_the_owner(running: System) -> None:
+    assert not any("itm_owner" in value for value in running.scheduler().environ().values())
+
+
+def test_passwords_are_in_no_command_line(running: System) -> None:
+    secrets = [path.read_text("ascii").strip() for path in (running.home / "secrets").iterdir()]
+    for process in running.children():
+        assert not any(secret in part for secret in secrets for part in process.cmdline())
+
+
+def test_a_second_run_on_the_same_data_folder_is_refused(running: System, home: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        port = str(other.getsockname()[1])
+    refused = itm(home, "run", ITM_PORT=port)
+    assert refused.returncode == 2
+    assert refused.stderr.strip() == f"itm: ITM_HOME: {home} is in use by another itm (process {running.process.pid})"
+    assert psutil.pid_exists(running.database().pid)
+
+
+def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = itm(tmp_path / "home", "run", ITM_PORT=str(port))
+    assert refused.returncode == 2
+    assert refused.stderr.strip() == f"itm: ITM_PORT: {port} is in use by another program: choose another"
+    assert not (tmp_path / "home").exists()

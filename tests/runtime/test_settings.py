@@ -1,0 +1,107 @@
+"""Settings: each is read once, checked, and refused in one line that names it."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from itm_admin.foundation.config import SETTINGS, SettingError, Settings, default_home
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("ITM_PORT", "http", "a whole number from 1 to 65535"),
+        ("ITM_PORT", "0", "a whole number"),
+        ("ITM_PORT", "70000", "a whole number"),
+        ("ITM_PORT", "٨٠٨٠", "a whole number"),
+        ("ITM_WEB_WORKERS", "-1", "a whole number"),
+        ("ITM_HTTPS", "perhaps", "yes or no"),
+        ("ITM_SECRET_KEY", "short", "at least 32 characters"),
+        ("ITM_DATABASE_URL", "mysql://a:b@c/d", "only postgresql://"),
+        ("ITM_DATABASE_URL", "postgresql://host/itm", "the address must name a role and a database"),
+        ("ITM_DATABASE_URL", "nonsense", "an address like postgresql://"),
+        ("ITM_TRUSTED_HOSTS", "https://panel.example/", "host names are expected"),
+        ("ITM_PROT", "8080", "there is no such setting"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str, reason: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        Settings.from_environment({name: value})
+    assert str(refused.value).startswith(f"{name}: {reason}")
+
+
+def test_a_refused_secret_is_not_repeated() -> None:
+    with pytest.raises(SettingError) as refused:
+        Settings.from_environment({"ITM_SECRET_KEY": "tooshortsecret"})
+    assert "tooshortsecret" not in str(refused.value)
+
+
+def test_an_owners_address_without_the_applications_is_half_a_server() -> None:
+    with pytest.raises(SettingError, match="^ITM_DATABASE_URL: is missing"):
+        Settings.from_environment({"ITM_DATABASE_OWNER_URL": "postgresql://itm_owner:x@host/itm"})
+
+
+def test_nothing_set_is_an_installation_of_this_machine() -> None:
+    settings = Settings.from_environment({"PATH": "/bin", "ITM_PORT": ""})
+    assert settings.embedded
+    assert (settings.home, settings.host, settings.port) == (default_home(), "127.0.0.1", 8080)
+    assert settings.secret_key is None
+
+
+def test_a_named_server_is_not_embedded_and_is_spoken_to_with_psycopg() -> None:
+    settings = Settings.from_environment({"ITM_DATABASE_URL": "postgresql://itm_app:p%40ss@host:6543/itm"})
+    assert not settings.embedded
+    assert settings.database_url == "postgresql+psycopg://itm_app:p%40ss@host:6543/itm"
+
+
+def test_what_is_needed_and_missing_is_named() -> None:
+    settings = Settings.from_environment({"ITM_DATABASE_URL": "postgresql://itm_app:x@host/itm"})
+    with pytest.raises(SettingError, match="^ITM_MASTER_KEY_FILE: is missing"):
+        settings.require("ITM_DATABASE_URL", "ITM_MASTER_KEY_FILE")
+
+
+def test_secrets_are_not_in_the_representation() -> None:
+    settings = Settings.from_environment(
+        {"ITM_SECRET_KEY": "k" * 40, "ITM_DATABASE_URL": "postgresql://itm_app:hidden@host/itm"}
+    )
+    assert "kkkk" not in repr(settings)
+    assert "hidden" not in repr(settings)
+
+
+def test_a_childs_environment_holds_what_it_is_given_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ITM_DATABASE_OWNER_URL", "postgresql://itm_owner:x@host/itm")
+    monkeypatch.setenv("AWS_SECRET", "x")
+    settings = Settings.from_environment(
+        {"ITM_DATABASE_URL": "postgresql://itm_app:x@host/itm", "ITM_HTTPS": "yes", "ITM_TRUSTED_HOSTS": "a.example,b"}
+    )
+    told = settings.environment("ITM_DATABASE_URL", "ITM_HTTPS", "ITM_TRUSTED_HOSTS", "ITM_PORT")
+    assert set(told) <= {"PATH", "HOME", "LANG", "TZ", "ITM_DATABASE_URL", "ITM_HTTPS", "ITM_TRUSTED_HOSTS", "ITM_PORT"}
+    again = Settings.from_environment(told)
+    assert (again.database_url, again.https, again.trusted_hosts) == (
+        settings.database_url,
+        True,
+        ("a.example", "b"),
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"not base64!", base64.b64encode(b"short"), b"\xff\xfe", os.urandom(32)])
+def test_a_master_key_of_another_shape_is_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(content)
+    with pytest.raises(SettingError, match="^ITM_MASTER_KEY_FILE: .* 32 bytes in base64"):
+        Settings(master_key_file=file).master_key()
+
+
+def test_a_master_key_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="^ITM_MASTER_KEY_FILE: .*No such file"):
+        Settings(master_key_file=tmp_path / "none").master_key()
+
+
+def test_every_setting_has_a_place_and_a_meaning() -> None:
+    assert {setting.attribute for setting in SETTINGS} == {field.name for field in fields(Settings)} - {"embedded"}
+    assert all(setting.meaning and setting.name.startswith("ITM_") for setting in SETTINGS)
