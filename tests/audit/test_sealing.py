@@ -160,6 +160,31 @@ def test_forged_settings_cost_the_forger_a_failure_at_most(world: World, setting
         assert world.verify(holder).verdict.verdict == "intact"
 
 
+def test_a_forged_lock_loses_as_a_conflict_and_not_as_a_duplicate(world: World) -> None:
+    everything = " ".join(str(world.ledger(holder).id) for holder in (OURS, THEIRS, PRESIDENCY))
+    failed: list[str | None] = []
+    with world.engine("app").connect() as holding, world.engine("app").connect() as forging:
+        _add(holding, OURS)
+        holding.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        forging.execute(text("SELECT set_config('audit.locked', :v, true)"), {"v": everything})
+        _add(forging, OURS)
+
+        def commit() -> None:
+            try:
+                forging.commit()
+            except DBAPIError as error:
+                failed.append(getattr(error.orig, "sqlstate", None))
+
+        thread = threading.Thread(target=commit)
+        thread.start()
+        while not world.run("SELECT count(*) FROM pg_locks WHERE NOT granted", "superuser"):
+            assert thread.is_alive()
+        holding.commit()
+        thread.join()
+    assert failed == ["40001"]
+    assert world.verify().verdict.verdict == "intact"
+
+
 def test_whoever_holds_a_head_makes_others_time_out_and_nothing_is_stored(world: World) -> None:
     with world.engine("app").connect() as holding:
         _add(holding, OURS)
