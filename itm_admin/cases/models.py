@@ -11,7 +11,6 @@ from datetime import date, datetime
 
 from flask_appbuilder import Model
 from sqlalchemy import (
-    ARRAY,
     CheckConstraint,
     ForeignKey,
     ForeignKeyConstraint,
@@ -22,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from itm_admin.foundation.records import Ciphertext, Identifier, Moment, TenantRecord, identifier_column

@@ -165,12 +165,12 @@ def assign(session: AnySession, case_id: Id, data: Mapping[str, Any]) -> CaseAss
     return _add_assignment(session, case, account)
 
 
-def unassign(session: AnySession, case_id: Id, account_id: Id) -> None:
+def unassign(session: AnySession, case_id: Id, account_id: Id) -> CaseAssignment:
     """Takes an account off the case. NotFound if it is not on it."""
     actor = require("assign", "Case")
     case = lookup.get_case(session, case_id)
     require_work_on(session, case, actor)
-    assignment = session.scalar(
+    assignment: CaseAssignment | None = session.scalar(
         select(CaseAssignment).where(
             CaseAssignment.case_id == case.id,
             CaseAssignment.account_id == lookup.identifier(account_id),
@@ -181,6 +181,7 @@ def unassign(session: AnySession, case_id: Id, account_id: Id) -> None:
         raise NotFound
     assignment.ended_at = func.now()
     session.flush()
+    return assignment
 
 
 def expect(record: Case | Person | VictimProfile, version: int) -> None:
