@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from flask import g
 from flask import session as cookie
 from flask_babel import get_locale
 from sqlalchemy import RowMapping, text
@@ -20,6 +21,7 @@ from itm_admin.accounts import sessions
 from itm_admin.foundation import roles as table
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Unauthenticated
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT, ROLES, SCOPES
 from itm_admin.foundation.tenancy import Context, Units, acting
 
@@ -178,6 +180,14 @@ def find(session: Session, account: uuid.UUID, institution: uuid.UUID) -> Actor 
             return None
         grants = session.execute(_GRANTS, {"account": account}).all()
     return _actor(row, tuple(Held(grant.role, tuple(grant.units) if grant.unit_id else "*") for grant in grants))
+
+
+def me() -> Actor:
+    """The person whom the gate let in. For views behind it."""
+    actor = g.actor
+    if not isinstance(actor, Actor):
+        raise Unauthenticated
+    return actor
 
 
 def load_actor() -> Actor | None:

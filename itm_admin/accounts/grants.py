@@ -81,7 +81,7 @@ def approve(session: Session, actor: Actor, grant_id: uuid.UUID) -> RoleGrant:
         raise Invalid({"": _l("This role does not wait for an approval.")})
     if actor.id in (grant.account_id, grant.created_by):
         raise Denied(_l("Who proposed the role, or is to hold it, cannot approve it."))
-    if not _may_approve(actor, grant):
+    if not may_approve(actor, grant):
         raise Denied
     before = select(GrantApproval.approver_id).where(GrantApproval.grant_id == grant.id)
     if actor.id in session.execute(before).scalars().all():
@@ -106,7 +106,7 @@ def refuse(session: Session, actor: Actor, grant_id: uuid.UUID) -> RoleGrant:
     grant = _locked(session, grant_id)
     if grant.state != "proposed":
         raise Invalid({"": _l("This role does not wait for an approval.")})
-    if actor.id == grant.account_id or not _may_approve(actor, grant):
+    if actor.id == grant.account_id or not may_approve(actor, grant):
         raise Denied
     grant.state = "ended"
     session.flush()
@@ -158,7 +158,8 @@ def _own_only(actor: Actor) -> tuple[ColumnElement[bool], ...]:
     return (RoleGrant.institution_id == actor.institution_id,) if tenancy.current().scope == INSTITUTION else ()
 
 
-def _may_approve(actor: Actor, grant: RoleGrant) -> bool:
+def may_approve(actor: Actor, grant: RoleGrant) -> bool:
+    """Whether this person is one of those whose approval such a proposal asks for."""
     scope = tenancy.current().scope
     if scope == OVERSIGHT:
         return "presidency_supervisor" in actor.roles and actor.institution_id != grant.institution_id

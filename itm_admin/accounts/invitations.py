@@ -47,6 +47,7 @@ class Invited:
     username: str
     first_name: str
     last_name: str
+    expires_at: datetime
 
 
 def issue(session: Session, account: uuid.UUID, institution: uuid.UUID, now: datetime | None = None) -> str:
@@ -129,7 +130,14 @@ def _find(session: Session, token: str, now: datetime, lock: bool = False) -> In
     if row is None:
         raise BadInvitation
     return Invited(
-        found.id, found.account_id, found.institution_id, row.code, row.username, row.first_name, row.last_name
+        found.id,
+        found.account_id,
+        found.institution_id,
+        row.code,
+        row.username,
+        row.first_name,
+        row.last_name,
+        found.expires_at,
     )
 
 

@@ -20,7 +20,7 @@ from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Message, NotFound
-from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, ROLES
+from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, ROLES
 from itm_admin.institutions.models import Institution, Unit
 
 
@@ -37,11 +37,11 @@ class Person:
 
 
 def reachable(actor: Actor) -> Select[Any]:
-    """The accounts that the scope at work reaches."""
+    """The accounts that the scope at work reaches; an auditor's only to be read."""
     scope = tenancy.current().scope
     if scope == INSTITUTION:
         return select(Account).where(Account.institution_id == actor.institution_id)
-    return select(Account) if scope == ACCOUNTS else select(Account).where(Account.id.is_(None))
+    return select(Account) if scope in (ACCOUNTS, AUDIT) else select(Account).where(Account.id.is_(None))
 
 
 def get(session: Session, actor: Actor, account_id: uuid.UUID) -> Account:
@@ -95,18 +95,33 @@ def change(session: Session, actor: Actor, account_id: uuid.UUID, version: int, 
     return account
 
 
-def change_own(session: Session, actor: Actor, version: int, person: Person) -> Account:
-    """One's own data; the unit stays what the manager said."""
+def own(session: Session, actor: Actor) -> Account:
+    """One's own account, in whatever scope."""
     account = session.get(Account, actor.id, populate_existing=True)
     if account is None:
         raise NotFound
+    return account
+
+
+def change_own(session: Session, actor: Actor, version: int, email: str, title: str | None, language: str) -> Account:
+    """What people keep of themselves. Name and unit stay what the manager wrote."""
+    account = own(session, actor)
     if account.row_version != version:
         raise Conflict(account.row_version)
+    person = Person(account.first_name, account.last_name, email, title, language)
     values = _checked(session, account.institution_id, person)
-    values.pop("unit_id")
-    _apply(account, values)
+    _apply(account, {name: values[name] for name in ("email", "title", "language")})
     session.flush()
     return account
+
+
+def choose_language(session: Session, actor: Actor, language: str) -> None:
+    """The language in which a person reads the panel."""
+    if language not in ("tr", "en"):
+        raise Invalid({"language": _l("This is not one of the choices.")})
+    with tenancy.acting(actor.own_context(), session):
+        own(session, actor).language = language
+        session.flush()
 
 
 def suspend(session: Session, actor: Actor, account_id: uuid.UUID, version: int | None = None) -> Account:
@@ -140,6 +155,8 @@ def invite(session: Session, actor: Actor, account_id: uuid.UUID) -> str:
 
 
 def _changeable(session: Session, actor: Actor, account_id: uuid.UUID, version: int | None) -> Account:
+    if tenancy.current().scope not in (INSTITUTION, ACCOUNTS):
+        raise Denied
     account = get(session, actor, account_id)
     session.refresh(account)
     reason = why_not(session, actor, account)

@@ -24,7 +24,7 @@ from itm_admin.accounts import passwords, throttle, usernames
 from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, Credential, Invitation
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.errors import DomainError, Locked
+from itm_admin.foundation.errors import DomainError, TooMany
 from itm_admin.foundation.tenancy import acting
 from itm_admin.institutions.models import Institution
 
@@ -39,7 +39,7 @@ class SignInRefused(DomainError):
     default = _l("The user name or the password is not correct, or signing in is not possible at the moment.")
 
 
-class TooManyTries(Locked):
+class TooManyTries(TooMany):
     """This name or this address was tried too often; said of unknown names as well."""
 
     default = _l("Too many attempts. Wait a quarter of an hour, then try again.")

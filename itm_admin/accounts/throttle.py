@@ -40,6 +40,11 @@ class Tries:
     first_over: bool
 
 
+def key_from(secret: str) -> bytes:
+    """The key of these digests, from the secret that signs the cookies; neither tells the other."""
+    return hmac.new(secret.encode(), b"itm/login-digests/v1", hashlib.sha256).digest()
+
+
 def keyed_digest(key: bytes, kind: str, value: str) -> bytes:
     """Tells equal from equal, and nothing else to whoever lacks the key."""
     return hmac.new(key, f"itm/{kind}/v1\0".encode() + value.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()

@@ -1,0 +1,329 @@
+"""The pages by which an institution's manager, or a system administrator, keeps accounts and roles.
+
+Which accounts these reach is the bound scope's: one's own institution, or all. What is out of reach is 404.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from flask import flash, request, url_for
+from flask_babel import gettext as _
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+from werkzeug.wrappers import Response
+
+from itm_admin.accounts import grants, services
+from itm_admin.accounts.actor import me
+from itm_admin.accounts.forms import AccountForm, GrantForm, NewAccountForm, chosen_id, role_choices
+from itm_admin.accounts.lists import ALL, OWN, institution_choices
+from itm_admin.accounts.models import Account
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Conflict, Invalid
+from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, OVERSIGHT, ROLES
+from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.writing import writing
+from itm_admin.institutions import services as institutions
+from itm_admin.institutions.models import Institution
+
+Answer = str | tuple[str, int] | Response
+BOTH = ("GET", "POST")
+
+
+class AccountView(Page):
+    """Accounts of the institution, or of all."""
+
+    subject = "Account"
+    scopes = (INSTITUTION, ACCOUNTS)
+    route_base = "/accounts"
+
+    @route("/", act="list")
+    def list(self) -> Answer:
+        listing = OWN if tenancy.current().scope == INSTITUTION else ALL
+        statement = services.reachable(me()).options(selectinload(Account.grants))
+        shown = listing.page(db.session, statement, listing.read(request.args))
+        looked_at("record.list", "account", subjects=shown.ids)
+        shown.add = (url_for("AccountView.add"), _("New account"))
+        return self.render("accounts/list.html", heading=_("Accounts"), listing=shown)
+
+    @route("/<uuid:id>", act="show")
+    def show(self, id: uuid.UUID) -> Answer:
+        account = services.get(db.session, me(), id)
+        looked_at("record.read", "account", id)
+        return self.render(
+            "accounts/show.html",
+            heading=account.get_full_name(),
+            account=account,
+            grants=_rows(db.session, account),
+            why_not=services.why_not(db.session, me(), account),
+            given_here=grants.given_here(me()),
+        )
+
+    @route("/new", act="add", methods=BOTH)
+    def add(self) -> Answer:
+        form = NewAccountForm(language="tr")
+        if form.submitted():
+            made = attempt(form, lambda session: _make(session, form))
+            if made is not None:
+                return self._show_link(*made)
+        _offer_new(form)
+        return self.render("accounts/add.html", heading=_("New account"), form=form), 422 if form.submitted() else 200
+
+    @route("/<uuid:id>/edit", act="edit", methods=BOTH)
+    def edit(self, id: uuid.UUID) -> Answer:
+        form, conflict = AccountForm(), False
+        if form.submitted():
+            try:
+                saved = attempt(
+                    form, lambda session: services.change(session, me(), id, form.expected_version(), form.person())
+                )
+            except Conflict:
+                saved, conflict = None, True
+            if saved is not None:
+                flash(_("The changes are saved."))
+                return see("AccountView.show", id=id)
+        account = services.get(db.session, me(), id)
+        stored = AccountForm(formdata=None, obj=account, version=account.row_version, unit=account.unit_id)
+        form = form if form.submitted() else stored
+        for each in (form, stored):
+            offer_units(each.unit, account.institution_id, _("None"))
+        rows = []
+        if conflict:
+            form.version.data = str(account.row_version)
+            saved_values = stored.typed()
+            rows = [(label, text, saved_values[label]) for label, text in form.typed().items()]
+        looked_at("record.read", "account", id, detail={"page": "edit"})
+        return self.render(
+            "accounts/edit.html", heading=account.get_full_name(), form=form, account=account, conflict=rows
+        ), 409 if conflict else 422 if form.submitted() else 200
+
+    @route("/<uuid:id>/suspend", act="suspend", methods=("POST",))
+    def suspend(self, id: uuid.UUID) -> Answer:
+        return _do(id, lambda session: services.suspend(session, me(), id), _("The account is suspended."))
+
+    @route("/<uuid:id>/reactivate", act="suspend", methods=("POST",))
+    def reactivate(self, id: uuid.UUID) -> Answer:
+        return _do(id, lambda session: services.reactivate(session, me(), id), _("The account is active again."))
+
+    @route("/<uuid:id>/invite", act="invite", methods=("POST",))
+    def invite(self, id: uuid.UUID) -> Answer:
+        form = PanelForm()
+        made = attempt(
+            form, lambda session: (services.get(session, me(), id).username, services.invite(session, me(), id), id)
+        )
+        if made is None:
+            flash(" ".join(form.told), "warning")
+            return see("AccountView.show", id=id)
+        return self._show_link(*made)
+
+    def _show_link(self, username: str, token: str | None, id: uuid.UUID) -> Answer:
+        """The only time the link is shown. It stands in no redirect and no cookie."""
+        link = url_for("InvitationView.redeem", token=token, _external=True) if token else None
+        return self.render("accounts/invited.html", heading=_("One-time link"), username=username, link=link, id=id)
+
+
+class GrantView(Page):
+    """Roles given, approved and ended, by a manager or a system administrator."""
+
+    subject = "RoleGrant"
+    scopes = (INSTITUTION, ACCOUNTS)
+    route_base = "/roles"
+
+    @route("/", act="list")
+    def list(self) -> Answer:
+        """The proposals that wait."""
+        return _waiting(self)
+
+    @route("/of/<uuid:id>/new", act="add", methods=BOTH)
+    def add(self, id: uuid.UUID) -> Answer:
+        form = GrantForm()
+        if form.submitted():
+            done = attempt(
+                form,
+                lambda session: grants.give(
+                    session, me(), services.get(session, me(), id), form.role.data or "", chosen_id(form.unit)
+                ),
+            )
+            if done is not None:
+                flash(_("The role is proposed.") if done.state == "proposed" else _("The role is given."))
+                return see("AccountView.show", id=id)
+        account = services.get(db.session, me(), id)
+        form.role.choices = role_choices(grants.choices(me(), account.institution.kind))
+        offer_units(form.unit, account.institution_id, _("The whole institution"))
+        looked_at("record.read", "account", id, detail={"page": "grant"})
+        return self.render(
+            "accounts/grant.html", heading=_("Give a role"), form=form, account=account
+        ), 422 if form.submitted() else 200
+
+    @route("/<uuid:id>/end", act="end", methods=("POST",))
+    def end(self, id: uuid.UUID) -> Answer:
+        with writing() as session:
+            account = grants.end(session, me(), id).account_id
+        flash(_("The role has ended."))
+        return see("AccountView.show", id=account)
+
+    @route("/<uuid:id>/approve", act="approve", methods=("POST",))
+    def approve(self, id: uuid.UUID) -> Answer:
+        return _decide(id, "GrantView.list", approves=True)
+
+    @route("/<uuid:id>/refuse", act="approve", methods=("POST",))
+    def refuse(self, id: uuid.UUID) -> Answer:
+        return _decide(id, "GrantView.list", approves=False)
+
+
+class ApprovalView(Page):
+    """The same proposals, for the Presidency's supervisor."""
+
+    subject = "GrantApproval"
+    scopes = (OVERSIGHT,)
+    route_base = "/approvals"
+
+    @route("/", act="list")
+    def list(self) -> Answer:
+        return _waiting(self)
+
+    @route("/<uuid:id>/approve", act="approve", methods=("POST",))
+    def approve(self, id: uuid.UUID) -> Answer:
+        return _decide(id, "ApprovalView.list", approves=True)
+
+    @route("/<uuid:id>/refuse", act="approve", methods=("POST",))
+    def refuse(self, id: uuid.UUID) -> Answer:
+        return _decide(id, "ApprovalView.list", approves=False)
+
+
+class AuditAccountView(Page):
+    """Accounts as auditors see them: all of them, or their own institution's; nothing to change."""
+
+    subject = "AuditAccount"
+    scopes = (AUDIT,)
+    route_base = "/audit/accounts"
+
+    @route("/", act="list")
+    def list(self) -> Answer:
+        listing = ALL
+        statement = services.reachable(me()).options(selectinload(Account.grants))
+        shown = listing.page(db.session, statement, listing.read(request.args))
+        looked_at("record.list", "account", subjects=shown.ids)
+        return self.render("accounts/list.html", heading=_("Accounts"), listing=shown)
+
+    @route("/<uuid:id>", act="show")
+    def show(self, id: uuid.UUID) -> Answer:
+        account = services.get(db.session, me(), id)
+        looked_at("record.read", "account", id)
+        rows = _rows(db.session, account)
+        return self.render(
+            "accounts/show.html",
+            heading=account.get_full_name(),
+            account=account,
+            grants=rows,
+            why_not="",
+            given_here=(),
+        )
+
+
+def offer_units(field: Any, institution: uuid.UUID, whole: str) -> None:
+    """The institution's units, as a tree."""
+    tree = institutions.units(db.session, institution)
+    field.choices = [("", whole), *((str(unit.id), f"{'— ' * depth}{unit.name}") for unit, depth in tree)]
+    if field.data is not None:
+        field.data = str(field.data)
+
+
+def _do(id: uuid.UUID, work: Any, said: str) -> Answer:
+    form = PanelForm()
+    if attempt(form, work) is None:
+        flash(" ".join(form.told), "warning")
+    else:
+        flash(said)
+    return see("AccountView.show", id=id)
+
+
+def _decide(id: uuid.UUID, back: str, approves: bool) -> Answer:
+    form = PanelForm()
+    work = grants.approve if approves else grants.refuse
+    grant = attempt(form, lambda session: work(session, me(), id))
+    if grant is None:
+        flash(" ".join(form.told), "warning")
+    elif grant.state == "active":
+        flash(_("The appointment is complete: the role is active."))
+    else:
+        flash(_("Your approval is recorded. One more is needed.") if approves else _("The proposal is refused."))
+    return see(back)
+
+
+def _waiting(page: Page) -> str:
+    actor = me()
+    found = grants.waiting(db.session, actor)
+    codes = dict(db.session.execute(select(Institution.id, Institution.code)).tuples().all())
+    rows = [
+        {
+            "id": grant.id,
+            "account": account,
+            "role": ROLES[grant.role].label if grant.role in ROLES else grant.role,
+            "institution": codes.get(grant.institution_id, ""),
+            "since": grant.created_at,
+            "approved_by": [codes.get(each.approver_institution_id, "") for each in given],
+            "mine": any(each.approver_id == actor.id for each in given),
+            "may": grants.may_approve(actor, grant) and actor.id not in (grant.account_id, grant.created_by),
+        }
+        for grant, account, given in found
+    ]
+    looked_at("record.list", "role_grant", subjects=[grant.id for grant, _account, _given in found])
+    return page.render(
+        "accounts/approvals.html", heading=_("Appointments that wait for approval"), rows=rows, endpoint=page.endpoint
+    )
+
+
+def _rows(session: Session, account: Account) -> list[dict[str, Any]]:
+    names = {unit.id: unit.name for unit, _depth in institutions.units(session, account.institution_id)}
+    return [
+        {
+            "id": grant.id,
+            "role": ROLES[grant.role].label if grant.role in ROLES else grant.role,
+            "code": grant.role,
+            "unit": names.get(grant.unit_id) if grant.unit_id else None,
+            "state": grant.state,
+            "since": grant.created_at,
+            "until": grant.updated_at if grant.state == "ended" else None,
+        }
+        for grant in grants.of_account(session, account.id)
+    ]
+
+
+def _make(session: Session, form: NewAccountForm) -> tuple[str, str | None, uuid.UUID]:
+    """Account, link and role in one transaction: user name, the link's token, id."""
+    actor = me()
+    role = form.role.data or ""
+    if not role:
+        raise Invalid({"role": _("This field is needed.")})
+    account = services.create(
+        session,
+        actor,
+        form.person(),
+        institution=chosen_id(form.institution) if tenancy.current().scope == ACCOUNTS else None,
+        username=form.username.data,
+    )
+    # A manager proposes a national auditor, but the link to that account is the system administrator's to send.
+    apart = tenancy.current().scope == INSTITUTION and role in ROLES and ROLES[role].approvals > 0
+    token = None if apart else services.invite(session, actor, account.id)
+    grants.give(session, actor, account, role, chosen_id(form.role_unit))
+    return account.username, token, account.id
+
+
+def _offer_new(form: NewAccountForm) -> None:
+    actor = me()
+    if tenancy.current().scope == INSTITUTION:
+        del form.institution
+        form.role.choices = role_choices(grants.choices(actor, actor.institution_kind))
+        offer_units(form.unit, actor.institution_id, _("None"))
+        offer_units(form.role_unit, actor.institution_id, _("The whole institution"))
+        return
+    del form.unit, form.role_unit
+    form.role.choices = role_choices([*grants.given_here(actor)])
+    rows = db.session.execute(select(Institution.id, Institution.code)).tuples().all()
+    ids = {code: str(id) for id, code in rows}
+    form.institution.choices = [("", _("— choose —")), *((ids[code], text) for code, text in institution_choices())]

@@ -1,0 +1,107 @@
+"""The forms of accounts. They keep what was typed (passwords excepted); the services decide what is allowed."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from wtforms import EmailField, HiddenField, PasswordField, SelectField, StringField
+
+from itm_admin.accounts.services import Person
+from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.forms import PanelForm
+from itm_admin.foundation.i18n import LANGUAGES
+from itm_admin.foundation.roles import ROLES
+
+
+class SignInForm(PanelForm):
+    username = StringField(
+        _l("User name"), render_kw={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+    )
+    password = PasswordField(_l("Password"), render_kw={"autocomplete": "current-password"})
+    next = HiddenField()
+
+
+class PasswordForm(PanelForm):
+    """A new password, typed twice."""
+
+    password = PasswordField(_l("New password"), render_kw={"autocomplete": "new-password"})
+    again = PasswordField(_l("The same password again"), render_kw={"autocomplete": "new-password"})
+
+    def chosen(self) -> str:
+        """Invalid if the two differ."""
+        if self.password.data != self.again.data:
+            raise Invalid({"again": _("The two passwords differ.")})
+        return self.password.data or ""
+
+
+class OwnPasswordForm(PasswordForm):
+    current = PasswordField(_l("Current password"), render_kw={"autocomplete": "current-password"})
+
+
+class OwnDataForm(PanelForm):
+    email = EmailField(_l("E-mail"))
+    title = StringField(_l("Title"))
+    language = SelectField(_l("Language"), choices=list(LANGUAGES.items()), validate_choice=False)
+
+
+class AccountForm(PanelForm):
+    """The person behind an account."""
+
+    first_name = StringField(_l("Given name"))
+    last_name = StringField(_l("Family name"))
+    email = EmailField(_l("E-mail"))
+    title = StringField(_l("Title"))
+    language = SelectField(_l("Language"), choices=list(LANGUAGES.items()), validate_choice=False)
+    unit = SelectField(_l("Unit"), choices=[], validate_choice=False)
+
+    def person(self) -> Person:
+        return Person(
+            first_name=self.first_name.data or "",
+            last_name=self.last_name.data or "",
+            email=self.email.data or "",
+            title=self.title.data,
+            language=self.language.data or "",
+            unit=chosen_id(self.unit),
+        )
+
+    def typed(self) -> dict[str, str]:
+        """Label and shown value of each field, to compare two versions."""
+        return {str(field.label.text): _shown(field) for field in self if field.name in _PERSON}
+
+
+class NewAccountForm(AccountForm):
+    institution = SelectField(_l("Institution"), choices=[], validate_choice=False)
+    username = StringField(_l("User name"), description=_l("Left empty, it is made from the name."))
+    role = SelectField(_l("Role"), choices=[], validate_choice=False)
+    role_unit = SelectField(_l("The role covers"), choices=[], validate_choice=False)
+
+
+class GrantForm(PanelForm):
+    role = SelectField(_l("Role"), choices=[], validate_choice=False)
+    unit = SelectField(_l("The role covers"), choices=[], validate_choice=False)
+
+
+_PERSON = ("first_name", "last_name", "email", "title", "language", "unit")
+
+
+def chosen_id(field: SelectField) -> uuid.UUID | None:
+    """The id that was chosen; None for nothing. Invalid for text that is no id."""
+    if not field.data:
+        return None
+    try:
+        return uuid.UUID(field.data)
+    except ValueError:
+        raise Invalid({field.name: _("This is not one of the choices.")}) from None
+
+
+def role_choices(codes: list[str]) -> list[tuple[str, str]]:
+    return [("", _("— choose —")), *((code, str(ROLES[code].label)) for code in codes)]
+
+
+def _shown(field: Any) -> str:
+    if isinstance(field, SelectField):
+        return next((str(choice[1]) for choice in field.choices or () if choice[0] == (field.data or "")), "")
+    return str(field.data or "")

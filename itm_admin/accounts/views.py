@@ -1,0 +1,199 @@
+"""The pages by which people come in, go out and look after themselves. Accounts of others: account_views.py."""
+
+from __future__ import annotations
+
+from flask import current_app, flash, g, request, session, url_for
+from flask_babel import gettext as _
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response
+
+from itm_admin.accounts import history, invitations, passwords, services, sessions, sign_in, throttle
+from itm_admin.accounts.account_views import AccountView, ApprovalView, AuditAccountView, GrantView
+from itm_admin.accounts.actor import Actor, me
+from itm_admin.accounts.forms import OwnDataForm, OwnPasswordForm, PasswordForm, SignInForm
+from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
+from itm_admin.foundation import i18n
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Invalid, NotFound
+from itm_admin.foundation.forms import attempt
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.writing import writing
+
+Answer = str | tuple[str, int] | Response
+BOTH = ("GET", "POST")
+
+
+def digest_key() -> bytes:
+    return throttle.key_from(str(current_app.config["SECRET_KEY"]))
+
+
+def begin_session(actor: Actor) -> None:
+    """The cookie of a person who has just signed in: nothing of an earlier session stays in it."""
+    sessions.begin(session, actor.id, actor.institution_id, actor.epoch)
+    i18n.remember(actor.language)
+
+
+def inside(address: str | None) -> str:
+    """An address of this panel to go on to; anything else is the first page."""
+    wanted = address or ""
+    plain = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted and wanted.isprintable()
+    return wanted if plain else url_for("HomeView.show")
+
+
+class SignInView(Page):
+    """Signing in."""
+
+    subject = "SignIn"
+    route_base = ""
+
+    @route("/sign-in", act="show", methods=BOTH, public=True, quiet=True)
+    def sign_in(self) -> Answer:
+        form = SignInForm()
+        status = 200
+        if form.submitted():
+            try:
+                with writing() as work:
+                    actor = sign_in.attempt(work, form.username.data or "", form.password.data or "", key=digest_key())
+                begin_session(actor)
+                return redirect(inside(form.next.data), 303)
+            except (SignInRefused, TooManyTries) as refused:
+                form.told.append(str(refused))
+                status = 429 if isinstance(refused, TooManyTries) else 401
+        else:
+            form.next.data = request.args.get("next", "")
+        return self.render("login.html", heading=_("Sign in"), form=form, action=url_for("SignInView.sign_in")), status
+
+
+class LanguageView(Page):
+    """The language of the pages: the session's, or the signed-in person's for good."""
+
+    subject = "Language"
+    route_base = ""
+
+    @route("/language", act="index", methods=("POST",), public=True)
+    def choose(self) -> Answer:
+        code = request.form.get("language", "")
+        if not i18n.remember(code):
+            raise Invalid({"language": _("This is not one of the choices.")})
+        actor = me() if _signed_in() else None
+        if actor is not None and actor.language != code:
+            with writing() as work:
+                services.choose_language(work, actor, code)
+        return redirect(inside(request.form.get("next")), 303)
+
+
+class InvitationView(Page):
+    """The one-time link by which a person chooses a password."""
+
+    subject = "Invitation"
+    route_base = "/invitation"
+
+    @route("/<token>", act="show", methods=BOTH, public=True, quiet=True)
+    def redeem(self, token: str) -> Answer:
+        form = PasswordForm()
+        invited = (
+            attempt(form, lambda work: invitations.redeem(work, token, form.chosen())) if form.submitted() else None
+        )
+        if invited is not None:
+            session.clear()
+            flash(_("The password is saved. Sign in with it now."))
+            return see("SignInView.sign_in")
+        try:
+            invited = invitations.look_up(db.session, token)
+        except invitations.BadInvitation as error:
+            raise NotFound(error.message) from None
+        return self.render(
+            "invitation.html",
+            heading=_("Choose your password"),
+            form=form,
+            action=url_for("InvitationView.redeem", token=token),
+            username=invited.username,
+            expires_at=invited.expires_at,
+            minimum=passwords.SHORTEST,
+        ), (422 if form.submitted() else 200)
+
+
+class OwnProfileView(Page):
+    """One's own account."""
+
+    subject = "Profile"
+    route_base = "/profile"
+
+    @route("/", act="show")
+    def show(self) -> Answer:
+        actor = me()
+        account = services.own(db.session, actor)
+        events = history.own_sign_ins(db.session, actor)
+        looked_at("record.read", "account", actor.id, detail={"page": "profile"})
+        return self.render("accounts/profile.html", heading=_("My profile"), account=account, events=events)
+
+    @route("/edit", act="edit", methods=BOTH)
+    def edit(self) -> Answer:
+        actor = me()
+        form = OwnDataForm()
+        if form.submitted() and attempt(
+            form,
+            lambda work: services.change_own(
+                work,
+                actor,
+                form.expected_version(),
+                form.email.data or "",
+                form.title.data,
+                form.language.data or "",
+            ),
+        ):
+            flash(_("The changes are saved."))
+            return see("OwnProfileView.show")
+        account = services.own(db.session, actor)
+        looked_at("record.read", "account", actor.id, detail={"page": "profile.edit"})
+        if not form.submitted():
+            form = OwnDataForm(obj=account, version=account.row_version)
+        return self.render("accounts/profile_edit.html", heading=_("My data"), form=form), (
+            422 if form.submitted() else 200
+        )
+
+    @route("/password", act="edit", methods=BOTH, quiet=True)
+    def password(self) -> Answer:
+        actor = me()
+        form = OwnPasswordForm()
+        if form.submitted():
+            with writing() as work:
+                known = sign_in.confirm(work, actor, form.current.data or "")
+            if not known:
+                form.take(Invalid({"current": _("This is not your current password.")}))
+            else:
+                epoch = attempt(form, lambda work: invitations.change_own_password(work, actor, form.chosen()))
+                if epoch is not None:
+                    sessions.go_on(session, epoch)
+                    flash(_("The password is changed. Your other sessions have ended."))
+                    return see("OwnProfileView.show")
+        return self.render(
+            "accounts/password.html", heading=_("Change my password"), form=form, minimum=passwords.SHORTEST
+        ), (422 if form.submitted() else 200)
+
+    @route("/sign-out", act="show", methods=("POST",), quiet=True)
+    def sign_out(self) -> Answer:
+        with writing() as work:
+            sign_in.sign_out(work, me())
+        language = me().language
+        sessions.end(session)
+        i18n.remember(language)
+        return see("SignInView.sign_in")
+
+
+def _signed_in() -> bool:
+
+    return isinstance(g.get("actor"), Actor)
+
+
+VIEWS: tuple[type, ...] = (
+    SignInView,
+    LanguageView,
+    InvitationView,
+    OwnProfileView,
+    AccountView,
+    GrantView,
+    ApprovalView,
+    AuditAccountView,
+)
