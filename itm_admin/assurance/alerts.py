@@ -1,0 +1,95 @@
+"""Alerts as people meet them: on every page of auditors and the Presidency, in a list, until acknowledged.
+
+Promise: an acknowledgement and its entry in the ledger are one transaction. Row-level security decides who
+sees which alert; the roles' table who may acknowledge.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import url_for
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, scoped_session
+
+from audit import store
+from itm_admin.assurance.models import Alert
+from itm_admin.assurance.watch import watch
+from itm_admin.assurance.wording import alert_words
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.access import Access, Actor, scope_for
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Conflict, NotFound
+
+MOST = 5
+"""So many alerts stand on every page; the list has them all."""
+
+
+@dataclass(frozen=True)
+class ShownAlert:
+    """One line of the banner."""
+
+    text: str
+    url: str
+    severity: str
+    raised_at: datetime
+
+
+def alerts_for(actor: Actor) -> list[ShownAlert]:
+    """The open alerts of this person, the critical ones first: one query. None for those whom they do not concern.
+
+    Never raises: it is asked while error pages are rendered, too.
+    """
+    scope = scope_for(Access("Alert", "list"), actor.roles)
+    if scope is None:
+        return []
+    session = db.session()
+    bound = tenancy.current()
+    try:
+        if bound.scope == scope:
+            rows = session.scalars(open_alerts().limit(MOST)).all()
+        else:
+            with tenancy.acting(actor.context(scope), session):
+                rows = session.scalars(open_alerts().limit(MOST)).all()
+    except SQLAlchemyError:
+        session.rollback()
+        tenancy.bind(bound)
+        return []
+    url = url_for("AlertView.list")
+    return [ShownAlert(words(alert), url, alert.severity, alert.raised_at) for alert in rows]
+
+
+def open_alerts() -> Select[tuple[Alert]]:
+    return (
+        select(Alert).where(Alert.acknowledged_at.is_(None)).order_by(Alert.severity, Alert.raised_at.desc(), Alert.id)
+    )
+
+
+def words(alert: Alert) -> str:
+    return alert_words(alert.kind, alert.subject, alert.first_broken, watch().label(alert.subject))
+
+
+def facts(alert: Alert) -> list[tuple[str, str]]:
+    """What else is known, name and value."""
+    return [(name, str(value)) for name, value in alert.detail.items() if value is not None]
+
+
+def acknowledge(session: Session | scoped_session[Any], id: uuid.UUID) -> None:
+    """Says that somebody deals with it. NotFound if it is not there for this person, Conflict if somebody has."""
+    alert = session.get(Alert, id)
+    if alert is None:
+        raise NotFound
+    told = {"alert": alert.kind, "subject": alert.subject, "first_broken": alert.first_broken}
+    changed = session.execute(
+        update(Alert)
+        .where(Alert.id == id, Alert.acknowledged_at.is_(None))
+        .values(acknowledged_at=func.now(), acknowledged_by=tenancy.current().account)
+        .execution_options(synchronize_session=False)
+    )
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise Conflict
+    store.append(session.connection(), "alert.acknowledge", kind="alert", id=str(id), detail=told)

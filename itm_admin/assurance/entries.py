@@ -1,0 +1,248 @@
+"""Reading the ledgers for people: overview, lists with filters, one entry with its leaf. Read-only.
+
+Row-level security decides what is seen; nothing here widens it. What an address asks for is read strictly,
+pages go by (recorded time, ledger, number), since that order never changes under a reader.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask_babel import gettext as _
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    DateTime,
+    Double,
+    LargeBinary,
+    MetaData,
+    Select,
+    String,
+    Table,
+    Uuid,
+    func,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Row
+from sqlalchemy.orm import Session, scoped_session
+from werkzeug.datastructures import MultiDict
+
+from itm_admin.foundation import vocabulary
+from itm_admin.foundation.errors import Invalid, Message, NotFound
+from itm_admin.foundation.i18n import TIMEZONE
+
+AnyRow = Row[*tuple[Any, ...]]
+AnySession = Session | scoped_session[Any]
+SIZES = (25, 50, 100)
+FILTERS = ("from", "to", "actor", "action", "kind", "target", "outcome")
+_HERE = ZoneInfo(TIMEZONE)
+_LARGEST = 2**63 - 1
+_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
+_CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)~([0-9a-f-]{36})~(\d{1,18})", re.ASCII)
+
+_schema = MetaData(schema="audit")
+ledger = Table(
+    "ledger", _schema,
+    Column("id", Uuid, primary_key=True), Column("holder", Uuid), Column("code", String), Column("origin", String),
+    Column("presidency", String), Column("size", BigInteger), Column("head", LargeBinary),
+    Column("recorded_at", DateTime(timezone=True)), Column("closed_at", DateTime(timezone=True)),
+)  # fmt: skip
+entry = Table(
+    "entry", _schema,
+    Column("ledger_id", Uuid, primary_key=True), Column("holder", Uuid), Column("code", String),
+    Column("origin", String), Column("seq", BigInteger, primary_key=True), Column("recorded_at", String(collation="C")),
+    Column("prev", LargeBinary), Column("commitment", LargeBinary), Column("hash", LargeBinary),
+    Column("event_id", Uuid), Column("at", DateTime(timezone=True)), Column("action", String),
+    Column("outcome", String), Column("via", String), Column("actor_id", String), Column("actor_name", String),
+    Column("actor_institution", String), Column("actor_role", String), Column("target_kind", String),
+    Column("target_id", String), Column("target_holder", Uuid), Column("subjects", ARRAY(String)),
+    Column("purpose", String), Column("request_id", String), Column("content", String),
+)  # fmt: skip
+event = Table("event", _schema, Column("id", Uuid, primary_key=True), Column("salt", LargeBinary))
+verification = Table(
+    "verification", _schema,
+    Column("id", BigInteger, primary_key=True), Column("ledger_id", Uuid), Column("origin", String),
+    Column("level", String), Column("started", DateTime(timezone=True)), Column("seconds", Double),
+    Column("first_seq", BigInteger), Column("checked", BigInteger), Column("size", BigInteger),
+    Column("verdict", String), Column("assurance", String), Column("first_broken", BigInteger),
+    Column("findings", JSONB), Column("recorded_at", DateTime(timezone=True)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one address asks for, checked. ``after`` is the place of the last entry of the page before."""
+
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    size: int = SIZES[0]
+    after: tuple[str, uuid.UUID, int] | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page of entries, the newest first; `next` is the cursor of the following page."""
+
+    rows: Sequence[AnyRow]
+    next: str | None
+
+
+def read(args: MultiDict[str, str]) -> Wanted:
+    """The filters in a request's address. Invalid names each that is unknown or wrong."""
+    wrong: dict[str, Message] = {}
+    for name in args:
+        if name not in (*FILTERS, "size", "after") or len(args.getlist(name)) > 1:
+            wrong[name if name in FILTERS else ""] = _("The address holds something that this list does not know.")
+    chosen = {name: args[name].strip() for name in FILTERS if args.get(name, "").strip()}
+    for name, value in chosen.items():
+        if not _fits(name, value):
+            wrong[name] = _("This filter's value is not correct.")
+    size = args.get("size", str(SIZES[0]))
+    if size not in map(str, SIZES):
+        wrong["size"] = _("This page size is not offered.")
+    cursor = _CURSOR.fullmatch(args["after"]) if args.get("after") else None
+    if args.get("after") and cursor is None:
+        wrong["after"] = _("This page of the list is not known.")
+    if wrong:
+        raise Invalid(wrong)
+    return Wanted(chosen, int(size), _place(cursor) if cursor else None)
+
+
+def _fits(name: str, value: str) -> bool:
+    if name in ("from", "to"):
+        try:
+            return 1 < date.fromisoformat(value).year < 9999
+        except ValueError:
+            return False
+    if name == "action":
+        return value in vocabulary.codes("audit_event")
+    if name == "outcome":
+        return value in ("success", "denied", "failure")
+    return bool(_WORD.fullmatch(value))
+
+
+def _place(cursor: re.Match[str]) -> tuple[str, uuid.UUID, int]:
+    try:
+        return cursor[1], uuid.UUID(cursor[2]), int(cursor[3])
+    except ValueError:
+        raise Invalid({"after": _("This page of the list is not known.")}) from None
+
+
+def _moment(day: str, later: int = 0) -> datetime:
+    """Midnight in Türkiye at the beginning of a day, or of one some days later."""
+    return datetime.combine(date.fromisoformat(day) + timedelta(days=later), time(), _HERE)
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+
+
+def narrowed(statement: Select[Any], wanted: Wanted) -> Select[Any]:
+    """With the filters. An actor is named by account id or user name; a target by id, also among those shown."""
+    for name, value in wanted.chosen.items():
+        if name == "from":
+            statement = statement.where(entry.c.recorded_at >= _utc(_moment(value)))
+        elif name == "to":
+            statement = statement.where(entry.c.recorded_at < _utc(_moment(value, 1)))
+        elif name == "actor":
+            statement = statement.where(or_(entry.c.actor_id == value, entry.c.actor_name == value))
+        elif name == "kind":
+            statement = statement.where(entry.c.target_kind == value)
+        elif name == "target":
+            statement = statement.where(about([value]))
+        else:
+            statement = statement.where(entry.c[name] == value)
+    return statement
+
+
+def about(ids: Sequence[str]) -> Any:
+    """Entries whose target is one of these, or that showed one of these."""
+    return or_(entry.c.target_id.in_(ids), entry.c.subjects.overlap(list(ids)))
+
+
+def page(session: AnySession, statement: Select[Any], wanted: Wanted) -> Found:
+    """One page, the newest entries first. One statement."""
+    place = (entry.c.recorded_at, entry.c.ledger_id, entry.c.seq)
+    statement = narrowed(statement, wanted)
+    if wanted.after:
+        statement = statement.where(tuple_(*place) < tuple_(*wanted.after))
+    rows = session.execute(statement.order_by(*(column.desc() for column in place)).limit(wanted.size + 1)).all()
+    shown = rows[: wanted.size]
+    last = shown[-1] if len(rows) > wanted.size else None
+    return Found(shown, f"{last.recorded_at}~{last.ledger_id}~{last.seq}" if last else None)
+
+
+def all_entries() -> Select[Any]:
+    return select(entry)
+
+
+def of_ledger(id: uuid.UUID) -> Select[Any]:
+    return select(entry).where(entry.c.ledger_id == id)
+
+
+def ledgers(session: AnySession) -> Sequence[AnyRow]:
+    """Every ledger that this person may see, by code, with its last verdict of any level."""
+    last = (
+        select(verification)
+        .where(verification.c.ledger_id == ledger.c.id)
+        .order_by(verification.c.id.desc())
+        .limit(1)
+        .lateral("last")
+    )
+    statement = (
+        select(
+            ledger.c.id, ledger.c.holder, ledger.c.code, ledger.c.origin, ledger.c.size, ledger.c.closed_at,
+            func.nullif(ledger.c.recorded_at, "-infinity").label("last_entry"),
+            last.c.verdict, last.c.assurance, last.c.level, last.c.first_broken,
+            last.c.recorded_at.label("verified_at"), last.c.size.label("verified_size"),
+        )
+        .select_from(ledger.outerjoin(last, last.c.ledger_id == ledger.c.id))
+        .order_by(ledger.c.code, ledger.c.origin)
+    )  # fmt: skip
+    found: Sequence[AnyRow] = session.execute(statement).all()
+    return found
+
+
+def find_ledger(session: AnySession, id: uuid.UUID) -> AnyRow:
+    """NotFound if there is none, or not for this person."""
+    columns = (ledger.c.id, ledger.c.holder, ledger.c.code, ledger.c.origin, ledger.c.size)
+    found: AnyRow | None = session.execute(select(*columns).where(ledger.c.id == id)).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def find_entry(session: AnySession, ledger_id: uuid.UUID, seq: int) -> AnyRow:
+    """An entry with its event's salt. NotFound if there is none, or not for this person."""
+    if seq > _LARGEST:
+        raise NotFound
+    found: AnyRow | None = session.execute(
+        select(entry, event.c.salt)
+        .join(event, event.c.id == entry.c.event_id)
+        .where(entry.c.ledger_id == ledger_id, entry.c.seq == seq)
+    ).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def verdicts(session: AnySession, ledger_id: uuid.UUID | None = None) -> Sequence[AnyRow]:
+    """The last verdict of each ledger and level, or of one ledger's levels."""
+    statement = (
+        select(verification, ledger.c.code)
+        .join(ledger, ledger.c.id == verification.c.ledger_id)
+        .distinct(verification.c.ledger_id, verification.c.level)
+        .order_by(verification.c.ledger_id, verification.c.level, verification.c.id.desc())
+    )
+    if ledger_id:
+        statement = statement.where(verification.c.ledger_id == ledger_id)
+    return sorted(session.execute(statement).all(), key=lambda row: (row.code, row.level))

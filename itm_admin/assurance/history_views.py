@@ -1,0 +1,145 @@
+"""Pages of access histories: of a record, of an institution, of an account, of oneself. Each is an event itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from typing import Any
+
+from flask import g, request, url_for
+from flask_babel import gettext as _
+from sqlalchemy import Select
+
+from itm_admin.assurance import entries, history, wording
+from itm_admin.assurance.entries import AnyRow, Found, Wanted
+from itm_admin.assurance.showing import EntryList, proof, shown
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Denied
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import AUDIT, INSTITUTION, may
+from itm_admin.foundation.views import Page, route
+
+
+def _history(statement: Select[Any]) -> tuple[Found, Wanted]:
+    wanted = entries.read(request.args)
+    return entries.page(db.session, statement, wanted), wanted
+
+
+class _HistoryPage(Page):
+    """A record's history as a line of events, the newest first."""
+
+    def timeline(self, statement: Select[Any], kind: str, id: uuid.UUID, entry_endpoint: str) -> str:
+        found, wanted = _history(statement)
+        looked_at("record.read", kind, id, detail={"page": "history", "entries": len(found.rows)})
+
+        def link(row: AnyRow) -> str:
+            return url_for(entry_endpoint, id=row.ledger_id, seq=row.seq)
+
+        older = url_for(request.endpoint or "", **(request.view_args or {}), **_following(found))
+        return self.render(
+            "assurance/history.html",
+            target=wording.target_words(kind, str(id)),
+            kind=kind,
+            id=id,
+            events=[shown(row, link) for row in found.rows],
+            older=older if found.next else None,
+            narrowed=bool(wanted.after),
+            own_acts_only=tenancy.current().reads == "actor",
+        )
+
+
+def _following(found: Found) -> dict[str, Any]:
+    kept = {name: value for name, value in request.args.items() if name != "after"}
+    return {**kept, "after": found.next}
+
+
+class HistoryView(_HistoryPage):
+    """Who saw or changed a record of one's own institution."""
+
+    subject = "Case"
+    scopes = (INSTITUTION,)
+    route_base = "/history"
+
+    @route("/<any(case,person,case_person,victim_profile):kind>/<uuid:id>", act="history")
+    def record(self, kind: str, id: uuid.UUID) -> str:
+        if not may(tenancy.current().roles, "history", history.subject_of(kind)):
+            raise Denied
+        statement = history.of_visible_record(db.session, kind, id)
+        return self.timeline(statement, kind, id, "InstitutionHistoryView.entry")
+
+
+class AccountHistoryView(_HistoryPage):
+    """What was done to an account of one's own institution."""
+
+    subject = "Account"
+    scopes = (INSTITUTION,)
+    route_base = "/history"
+
+    @route("/account/<uuid:id>", act="history")
+    def record(self, id: uuid.UUID) -> str:
+        statement = history.of_visible_record(db.session, "account", id)
+        return self.timeline(statement, "account", id, "InstitutionHistoryView.entry")
+
+    @route("/account/<uuid:id>/acts", act="history")
+    def acts(self, id: uuid.UUID) -> str:
+        history.of_visible_record(db.session, "account", id)  # NotFound for an account that is not theirs
+        return self.timeline(history.of_actor(id), "account", id, "InstitutionHistoryView.entry")
+
+
+class AuditHistoryView(_HistoryPage):
+    """Who saw or changed any record, by its number, without an identity."""
+
+    subject = "Ledger"
+    scopes = (AUDIT,)
+    route_base = "/audit"
+
+    @route("/history/<any(case,person,case_person,victim_profile,account):kind>/<uuid:id>", act="history")
+    def record(self, kind: str, id: uuid.UUID) -> str:
+        return self.timeline(history.of_any_record(id), kind, id, "LedgerView.entry")
+
+    @route("/acts/<uuid:id>", act="history")
+    def acts(self, id: uuid.UUID) -> str:
+        return self.timeline(history.of_actor(id), "account", id, "LedgerView.entry")
+
+
+class InstitutionHistoryView(Page):
+    """One's own institution's ledger, as far as one's role reads it."""
+
+    subject = "InstitutionHistory"
+    scopes = (INSTITUTION,)
+    route_base = "/institution-history"
+
+    @route("/", act="list")
+    def list(self) -> str:
+        found, wanted = _history(entries.all_entries())
+        looked_at("record.list", "entry", detail={**wanted.chosen, "entries": len(found.rows)})
+        listing = EntryList(found, wanted, _entry_url, _("Entries of the institution's ledger"), with_ledger=False)
+        own = tenancy.current().reads == "actor"
+        return self.render("assurance/institution_history.html", listing=listing, own_acts_only=own)
+
+    @route("/<uuid:id>/<int:seq>", act="show")
+    def entry(self, id: uuid.UUID, seq: int) -> str:
+        row = entries.find_entry(db.session, id, seq)
+        looked_at("record.read", "entry", row.event_id, detail={"ledger": str(id), "seq": seq})
+        return self.render("assurance/entry.html", row=row, entry=shown(row), proof=proof(row), words=wording)
+
+
+class OwnHistoryView(Page):
+    """What oneself did; everybody may see that of oneself."""
+
+    subject = "Profile"
+    route_base = "/my-history"
+
+    @route("/", act="show")
+    def list(self) -> str:
+        own = dataclasses.replace(tenancy.current(), institution=g.actor.institution_id, reads="actor")
+        with tenancy.acting(own, db.session()):
+            found, wanted = _history(history.of_actor(g.actor.id))
+        looked_at("record.list", "entry", detail={**wanted.chosen, "page": "own"})
+        listing = EntryList(found, wanted, lambda _row: None, _("What I did"), with_ledger=False)
+        return self.render("assurance/own_history.html", listing=listing)
+
+
+def _entry_url(row: AnyRow) -> str:
+    return url_for("InstitutionHistoryView.entry", id=row.ledger_id, seq=row.seq)

@@ -1,0 +1,46 @@
+"""The auditor's first page: verdicts, what is broken, the latest refusals, reveals and exports."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from flask import url_for
+from flask_babel import gettext as _
+
+from itm_admin.assurance import entries, wording
+from itm_admin.assurance.entries import AnyRow, AnySession, Wanted
+from itm_admin.assurance.showing import shown
+from itm_admin.assurance.watch import scheduler_seen
+from itm_admin.foundation.reading import looked_at
+
+_SHOWN = 5
+
+
+def auditor_home(session: AnySession) -> dict[str, Any]:
+    """What `assurance/home.html` shows."""
+    ledgers = entries.ledgers(session)
+    looked_at("record.list", "ledger", subjects=[row.id for row in ledgers], detail={"page": "home"})
+    counts = Counter(row.verdict for row in ledgers if row.verdict)
+    return {
+        "verdicts": [(word, counts[word]) for word in wording.VERDICTS if counts[word]],
+        "unverified": sum(1 for row in ledgers if row.verdict is None),
+        "broken": [row for row in ledgers if row.verdict not in (None, "intact")],
+        "last_verified": max((row.verified_at for row in ledgers if row.verified_at), default=None),
+        "alive": scheduler_seen(),
+        "latest": [
+            (_("Latest refusals"), None, "denied", _latest(session, outcome="denied")),
+            (_("Latest reveals"), "record.reveal", None, _latest(session, action="record.reveal")),
+            (_("Latest exports"), "record.export", None, _latest(session, action="record.export")),
+        ],
+        "words": wording,
+    }
+
+
+def _latest(session: AnySession, **chosen: str) -> list[Any]:
+    found = entries.page(session, entries.all_entries(), Wanted(chosen, _SHOWN))
+    return [shown(row, _url) for row in found.rows]
+
+
+def _url(row: AnyRow) -> str:
+    return url_for("LedgerView.entry", id=row.ledger_id, seq=row.seq)

@@ -1,0 +1,79 @@
+"""Verifications that people ask for: written here, worked off by the scheduler's process (see rounds.py).
+
+The web server holds no role that could give a verdict. A request is an event in the asker's ledger, in the
+transaction that writes it; the same question, asked again while it waits, is not asked twice.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from audit import store
+from itm_admin.assurance.entries import AnySession, find_ledger
+from itm_admin.assurance.models import VerificationRequest
+from itm_admin.assurance.runs import Scalar
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.errors import Denied, Invalid, NotFound
+
+LEVELS = ("incremental", "full")
+UNFINISHED = ("waiting", "running")
+
+
+def ask(session: AnySession, level: str, ledger: uuid.UUID | None = None) -> uuid.UUID:
+    """Asks for a verification of one ledger, or of all (national auditors). The request's id.
+
+    NotFound for a ledger that this person does not see.
+    """
+    context = tenancy.current()
+    if level not in LEVELS:
+        raise Invalid({"level": ""})
+    if context.account is None or (ledger is None and not context.national):
+        raise Denied
+    holder = find_ledger(session, ledger).holder if ledger else None
+    waiting = session.scalars(
+        select(VerificationRequest.id).where(
+            VerificationRequest.state.in_(UNFINISHED),
+            VerificationRequest.level == level,
+            VerificationRequest.holder.is_not_distinct_from(holder),
+        )
+    ).first()
+    if waiting:
+        return waiting
+    asked: uuid.UUID = session.execute(
+        insert(VerificationRequest)
+        .values(holder=holder, level=level, requested_by=context.account)
+        .returning(VerificationRequest.id)
+    ).scalar_one()
+    detail: dict[str, Scalar] = {"job": f"ledger.verify.{level}", "request": str(asked), "asked": True}
+    store.append(session.connection(), "job.run", kind="ledger", id=str(ledger) if ledger else None, detail=detail)
+    return asked
+
+
+def find(session: AnySession, id: uuid.UUID) -> VerificationRequest:
+    """NotFound if there is none, or not for this person."""
+    found = session.scalars(select(VerificationRequest).where(VerificationRequest.id == id)).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def recent(session: AnySession, most: int = 10) -> Sequence[VerificationRequest]:
+    return session.scalars(
+        select(VerificationRequest).order_by(VerificationRequest.requested_at.desc()).limit(most)
+    ).all()
+
+
+def progress(request: VerificationRequest) -> dict[str, Any]:
+    """How far it is, for a machine: numbers and codes only."""
+    share = request.done / request.total if request.total else 0.0
+    return {
+        "state": request.state,
+        "done": request.done,
+        "total": request.total,
+        "percent": 100 if request.state == "done" else int(100 * share),
+        "verdict": request.verdict,
+    }

@@ -1,0 +1,169 @@
+"""The auditors' workspace: ledgers, entries, verification, alerts. Histories: see history_views.py.
+
+Every look here is an event itself. Nothing here can change a ledger: a verification is asked for, and given
+by the scheduler's process.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import flash, jsonify, request, url_for
+from flask_babel import gettext as _
+from sqlalchemy import select
+from werkzeug.wrappers import Response
+
+from itm_admin.assurance import alerts, entries, requests, wording
+from itm_admin.assurance.entries import AnyRow
+from itm_admin.assurance.health import HealthView
+from itm_admin.assurance.history_views import (
+    AccountHistoryView,
+    AuditHistoryView,
+    HistoryView,
+    InstitutionHistoryView,
+    OwnHistoryView,
+)
+from itm_admin.assurance.models import Alert
+from itm_admin.assurance.showing import EntryList, proof, shown
+from itm_admin.assurance.watch import scheduler_seen
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Conflict, NotFound
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import AUDIT, OVERSIGHT
+from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.writing import writing
+
+
+class LedgerView(Page):
+    """Every ledger that this auditor may see, and its entries."""
+
+    subject = "Ledger"
+    scopes = (AUDIT,)
+    route_base = "/ledgers"
+
+    @route("/", act="list")
+    def list(self) -> str:
+        rows = entries.ledgers(db.session)
+        looked_at("record.list", "ledger", subjects=[row.id for row in rows])
+        return self.render("assurance/ledgers.html", ledgers=rows, words=wording)
+
+    @route("/entries", act="list")
+    def entries(self) -> str:
+        wanted = entries.read(request.args)
+        found = entries.page(db.session, entries.all_entries(), wanted)
+        looked_at("record.list", "entry", detail={**wanted.chosen, "entries": len(found.rows)})
+        listing = EntryList(found, wanted, entry_url, _("Entries of all ledgers"))
+        return self.render("assurance/entries.html", listing=listing, ledger=None)
+
+    @route("/<uuid:id>", act="show")
+    def show(self, id: uuid.UUID) -> str:
+        wanted = entries.read(request.args)
+        ledger = entries.find_ledger(db.session, id)
+        found = entries.page(db.session, entries.of_ledger(id), wanted)
+        looked_at("record.list", "ledger", id, detail={**wanted.chosen, "entries": len(found.rows)})
+        listing = EntryList(found, wanted, entry_url, _("Entries of the ledger"), with_ledger=False)
+        verdicts = entries.verdicts(db.session, id)
+        return self.render("assurance/entries.html", listing=listing, ledger=ledger, verdicts=verdicts, words=wording)
+
+    @route("/<uuid:id>/<int:seq>", act="show")
+    def entry(self, id: uuid.UUID, seq: int) -> str:
+        row = entries.find_entry(db.session, id, seq)
+        looked_at("record.read", "entry", row.event_id, detail={"ledger": str(id), "seq": seq})
+        return self.render("assurance/entry.html", row=row, entry=shown(row), proof=proof(row), words=wording)
+
+
+class VerificationView(Page):
+    """The last verdicts, and verifying now."""
+
+    subject = "Ledger"
+    scopes = (AUDIT,)
+    route_base = "/verification"
+
+    @route("/", act="list")
+    def list(self) -> str:
+        looked_at("record.list", "ledger", detail={"page": "verification"})
+        return self.render(
+            "assurance/verification.html",
+            verdicts=entries.verdicts(db.session),
+            ledgers=entries.ledgers(db.session),
+            requests=requests.recent(db.session),
+            alive=scheduler_seen(),
+            words=wording,
+        )
+
+    @route("/", act="verify", methods=("POST",))
+    def ask(self) -> Response:
+        with writing() as session:
+            asked = requests.ask(session, request.form.get("level", ""), _uuid(request.form.get("ledger")))
+        return see("VerificationView.show", id=asked)
+
+    @route("/<uuid:id>", act="show")
+    def show(self, id: uuid.UUID) -> str:
+        asked = requests.find(db.session, id)
+        looked_at("record.read", "ledger", asked.holder, detail={"page": "verification", "request": str(id)})
+        return self.render(
+            "assurance/verification_progress.html",
+            asked=asked,
+            progress=requests.progress(asked),
+            alive=scheduler_seen(),
+            words=wording,
+        )
+
+    @route("/<uuid:id>/progress", act="show", quiet=True)
+    def progress(self, id: uuid.UUID) -> Response:
+        """Numbers and a state, for the page's script."""
+        return jsonify(requests.progress(requests.find(db.session, id)))
+
+
+class AlertView(Page):
+    """What auditors and the Presidency must see until somebody deals with it."""
+
+    subject = "Alert"
+    scopes = (AUDIT, OVERSIGHT)
+    route_base = "/alerts"
+
+    @route("/", act="list")
+    def list(self) -> str:
+        waiting = db.session.scalars(alerts.open_alerts()).all()
+        past = db.session.scalars(
+            select(Alert).where(Alert.acknowledged_at.is_not(None)).order_by(Alert.acknowledged_at.desc()).limit(50)
+        ).all()
+        looked_at("record.list", "alert", subjects=[alert.id for alert in (*waiting, *past)])
+        return self.render("assurance/alerts.html", open=waiting, past=past, words=alerts.words, detail=alerts.facts)
+
+    @route("/<uuid:id>/acknowledge", act="acknowledge", methods=("POST",))
+    def acknowledge(self, id: uuid.UUID) -> Response:
+        try:
+            with writing() as session:
+                alerts.acknowledge(session, id)
+        except Conflict:
+            flash(_("Somebody else has acknowledged this alert already."), "info")
+        else:
+            flash(_("The alert is acknowledged. It stays in the ledger."), "success")
+        return see("AlertView.list")
+
+
+def entry_url(row: AnyRow) -> str:
+    return url_for("LedgerView.entry", id=row.ledger_id, seq=row.seq)
+
+
+def _uuid(text: str | None) -> uuid.UUID | None:
+    if not text:
+        return None
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise NotFound from None
+
+
+VIEWS: tuple[type, ...] = (
+    LedgerView,
+    VerificationView,
+    AlertView,
+    HistoryView,
+    AccountHistoryView,
+    AuditHistoryView,
+    InstitutionHistoryView,
+    OwnHistoryView,
+    HealthView,
+)

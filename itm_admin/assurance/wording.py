@@ -1,0 +1,225 @@
+"""Codes of the ledger in people's words: kinds of records, fields, verdicts, findings, alerts.
+
+Promise: a code that has no words here is shown as it is, never hidden. Knows no database and no request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from itm_admin.assurance import raising
+from itm_admin.foundation import vocabulary
+from itm_admin.foundation.errors import Message
+from itm_admin.foundation.formats import day, label
+
+KINDS: Mapping[str, Message] = {
+    "case": _l("Case"),
+    "person": _l("Person"),
+    "case_person": _l("Person in a case"),
+    "victim_profile": _l("Victim's profile"),
+    "case_assignment": _l("Assignment"),
+    "account": _l("Account"),
+    "credential": _l("Password"),
+    "invitation": _l("Invitation"),
+    "role_grant": _l("Role of a person"),
+    "grant_approval": _l("Approval of a role"),
+    "institution": _l("Institution"),
+    "institution_key": _l("Institution's key"),
+    "unit": _l("Unit"),
+    "ledger": _l("Ledger"),
+    "entry": _l("Entry of a ledger"),
+    "job": _l("Scheduled job"),
+    "alert": _l("Alert"),
+    "home": _l("Home page"),
+    "profile": _l("Own profile"),
+}
+
+FIELDS: Mapping[str, Message] = {
+    "institution_id": _l("Institution"), "reference": _l("Reference"), "status": _l("Status"),
+    "opened_on": _l("Date opened"), "closed_on": _l("Date closed"), "closure_reason": _l("Reason for closing"),
+    "province": _l("Province"), "referral_source": _l("Source of the referral"),
+    "exploitation_types": _l("Types of exploitation"), "industry": _l("Sector"),
+    "confidentiality": _l("Confidentiality"), "shared": _l("Open to the Presidency"),
+    "lead_institution_id": _l("Lead institution"), "data_key": _l("Key of the record"),
+    "narrative_enc": _l("Narrative"), "closure_note_enc": _l("Closing note"), "id": _l("Number of the record"),
+    "unit_id": _l("Unit"), "deleted_at": _l("Deleted"), "deletion_reason": _l("Reason for deleting"),
+    "sensitivity": _l("Sensitivity"), "pseudonym": _l("Pseudonym"), "gender": _l("Gender"),
+    "citizenships": _l("Citizenships"), "language": _l("Language"), "age_band": _l("Age when the case was opened"),
+    "is_child": _l("Child"), "birth_precision": _l("Precision of the date of birth"),
+    "given_name_enc": _l("Given names"), "family_name_enc": _l("Family names"),
+    "birth_date_enc": _l("Date of birth"), "tckn_enc": _l("Turkish identity number (TCKN)"),
+    "ykn_enc": _l("Foreigner identity number (YKN)"), "passport_enc": _l("Passport number"),
+    "phone_enc": _l("Telephone"), "email_enc": _l("E-mail"), "address_enc": _l("Address"),
+    "guardian_enc": _l("Guardian"), "index_terms": _l("Index for searching"), "case_id": _l("Case"),
+    "person_id": _l("Person"), "role": _l("Role"), "case_person_id": _l("Person in a case"),
+    "trafficking_status": _l("Trafficking status"), "status_decision_maker": _l("Decided by"),
+    "recruitment_methods": _l("How recruited"), "control_methods": _l("Means of control"),
+    "age_when_trafficked": _l("Age when trafficked"), "relation_to_trafficker": _l("Relation to the trafficker"),
+    "sex_exploitation_enc": _l("Kinds of sexual exploitation"), "health_enc": _l("Health"), "needs_enc": _l("Needs"),
+    "account_id": _l("Account"), "assigned_at": _l("Assigned"), "ended_at": _l("Ended"),
+    "username": _l("User name"), "first_name": _l("First name"), "last_name": _l("Last name"),
+    "email": _l("E-mail"), "title": _l("Title"), "active": _l("Active"), "epoch": _l("Sessions ended"),
+    "password_hash": _l("Password"), "locked_until": _l("Locked until"), "failures": _l("Failed sign-ins"),
+    "state": _l("State"), "grant_id": _l("Role of a person"), "approver_id": _l("Approved by"),
+    "approver_institution_id": _l("Institution of the approver"), "approved_at": _l("Approved"),
+    "token_digest": _l("One-time link"), "expires_at": _l("Valid until"), "used_at": _l("Used"),
+    "created_by": _l("Made by"), "code": _l("Code"), "name_tr": _l("Turkish name"), "name_en": _l("English name"),
+    "kind": _l("Kind"), "member_from": _l("Member since"), "member_to": _l("Member until"), "votes": _l("Votes"),
+    "k_threshold": _l("Smallest number shown"), "parent_id": _l("Part of"), "name": _l("Name"),
+    "wrapped": _l("Institution's key"),
+}  # fmt: skip
+
+_CODED: Mapping[str, str] = {
+    "province": "province", "referral_source": "referral_source", "exploitation_types": "exploitation_type",
+    "industry": "industry_isic", "confidentiality": "confidentiality", "closure_reason": "case_closure_reason",
+    "gender": "gender", "citizenships": "citizenship", "age_band": "age_band",
+    "trafficking_status": "trafficking_status", "status_decision_maker": "status_decision_maker",
+    "recruitment_methods": "method_of_recruitment", "control_methods": "method_of_control",
+    "relation_to_trafficker": "relation_to_trafficker", "deletion_reason": "deletion_reason",
+}  # fmt: skip
+"""Which vocabulary a field's codes come from."""
+
+_FINDINGS: Mapping[str, Message] = {
+    "link": _l("The entry does not name the entry before it."),
+    "hash": _l("The entry's hash is not that of its frame: the entry was changed."),
+    "time": _l("The entry's time is malformed, or before that of the entry before it."),
+    "content": _l("The content is not what was sealed: it was changed afterwards."),
+    "event": _l("The event is missing, or belongs to another entry."),
+    "column": _l("What the screens would show is not what was sealed."),
+    "holder": _l("A change stands in another institution's ledger."),
+    "missing": _l("Entries are missing."),
+    "order": _l("The sequence number was there before."),
+    "size": _l("The ledger's size and its entries do not agree."),
+    "head": _l("The ledger's head is not its last entry."),
+    "anchor": _l("The entries are not those that an earlier verification saw: history was written anew."),
+    "truncated": _l("Entries that were verified earlier are gone from the end."),
+    "unsealed": _l("An event has no place in the ledger."),
+    "ledger": _l("The ledger itself is not there."),
+    "origin": _l("The ledger's code and its origin do not agree."),
+    "unread": _l("Reading stopped before the end."),
+}
+
+VERDICTS: Mapping[str, tuple[Message, str]] = {
+    "intact": (_l("Intact"), "good"),
+    "tampered": (_l("Tampered with"), "bad"),
+    "cannot tell": (_l("Cannot tell"), "warn"),
+}
+ASSURANCES: Mapping[str, Message] = {
+    "unsigned": _l("unsigned"),
+    "self-attested": _l("self-attested"),
+    "witnessed": _l("witnessed"),
+}
+LEVELS: Mapping[str, Message] = {"incremental": _l("New entries"), "full": _l("All entries")}
+OUTCOMES: Mapping[str, Message] = {"success": _l("Done"), "denied": _l("Refused"), "failure": _l("Failed")}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of a change. A private field is named without its values."""
+
+    field: str
+    old: Any
+    new: Any
+    private: bool
+
+
+def kind_words(kind: str | None) -> str:
+    return str(KINDS.get(kind or "", kind or ""))
+
+
+def field_words(name: str) -> str:
+    return str(FIELDS.get(name, name))
+
+
+def action_words(action: str) -> str:
+    return vocabulary.label("audit_event", action)
+
+
+def purpose_words(purpose: str | None) -> str | None:
+    return label(purpose, "access_purpose") if purpose else None
+
+
+def target_words(kind: str | None, id: str | None) -> str:
+    """A record, without saying who it is about: its kind and the beginning of its number."""
+    return " ".join(filter(None, (kind_words(kind), (id or "")[:8] if id and len(id) == 36 else id)))
+
+
+def verdict_words(verdict: str, assurance: str | None = None) -> str:
+    """The verdict and the assurance, which are never said apart and never mixed."""
+    words = str(VERDICTS[verdict][0]) if verdict in VERDICTS else verdict
+    return f"{words} · {ASSURANCES.get(assurance, assurance)}" if assurance else words
+
+
+def verdict_tone(verdict: str) -> str:
+    return VERDICTS[verdict][1] if verdict in VERDICTS else "neutral"
+
+
+def finding_words(finding: Mapping[str, Any]) -> str:
+    """One finding of a verification, with its entry if it has one."""
+    told = str(_FINDINGS.get(str(finding.get("kind")), finding.get("detail") or finding.get("kind")))
+    seq = finding.get("seq")
+    return told if seq is None else str(_("Entry %(seq)s: %(what)s", seq=seq, what=told))
+
+
+def changes(content: Mapping[str, Any]) -> list[Change]:
+    """The fields that a change touched, in the event's own order."""
+    found = content.get("changes")
+    if not isinstance(found, Mapping):
+        return []
+    return [
+        Change(
+            field_words(name),
+            value_words(name, change.get("old")),
+            value_words(name, change.get("new")),
+            bool(change.get("private")),
+        )
+        for name, change in found.items()
+    ]
+
+
+def value_words(field: str, value: Any) -> Any:
+    """A stored value as people read it."""
+    if value is None or value == []:
+        return None
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(value, Mapping):
+        return _("a long text")  # its digest alone is in the ledger
+    if field in _CODED and _CODED[field] in vocabulary.names():
+        codes = value if isinstance(value, list) else [value]
+        return ", ".join(label(str(code), _CODED[field]) for code in codes)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if field.endswith("_on"):
+        return day(date.fromisoformat(str(value)))
+    return str(value)
+
+
+def detail_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What else the event says, name and value."""
+    detail = content.get("detail")
+    if not isinstance(detail, Mapping):
+        return []
+    return [(str(name), value if isinstance(value, str) else json.dumps(value)) for name, value in detail.items()]
+
+
+def alert_words(kind: str, subject: str | None, first_broken: int | None, job_label: str | None = None) -> str:
+    """An alert in one sentence."""
+    job = job_label or subject
+    sentences: Mapping[str, Message] = {
+        raising.TAMPERED: _l("The ledger of %(code)s was tampered with.", code=subject),
+        raising.UNVERIFIED: _l("The ledger of %(code)s could not be verified.", code=subject),
+        raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
+        raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
+    }
+    told = str(sentences.get(kind, f"{kind} {subject or ''}".strip()))
+    if kind == raising.TAMPERED and first_broken is not None:
+        told += " " + _("The first broken entry is number %(seq)s.", seq=first_broken)
+    return told
