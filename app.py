@@ -18,11 +18,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from itm_admin.accounts.actor import load_actor
 from itm_admin.assurance.alerts import alerts_for
-from itm_admin.foundation import access, formats, headers, i18n, problems, reading
+from itm_admin.foundation import access, formats, headers, i18n, problems, reading, synthetic, tenancy
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
-from itm_admin.panel import FILES, Panel, navigation
+from itm_admin.panel import FILES, Panel, links, navigation
 
 LARGEST_REQUEST = 1024 * 1024
 
@@ -92,15 +92,21 @@ def _vendor(name: str) -> Response:
 
 def _page_values() -> dict[str, Any]:
     """What layout.html asks for on every page."""
-    actor = g.get("actor")
     return {
-        "actor": actor,
+        "actor": g.get("actor"),
+        "scope": tenancy.current().scope,
         "navigation": navigation(),
-        "alerts": alerts_for(actor) if actor else [],
-        "demo": False,
+        "alerts": _alerts(),
+        "demo": not g.get("failed") and synthetic.is_synthetic(),
         "request_id": g.get("request_id"),
         "language": i18n.language(),
+        "links": links(),
     }
+
+
+def _alerts() -> list[Any]:
+    """What auditors and the Presidency must see; not asked again once an error page is being written."""
+    return [] if g.get("actor") is None or g.get("failed") else alerts_for(g.actor)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,33 @@ MENU: tuple[tuple[Message, tuple[Link, ...]], ...] = (
             Link(_l("Persons"), "PersonView.list", "person"),
         ),
     ),
+    (
+        _l("Oversight"),
+        (
+            Link(_l("Institutions"), "OversightInstitutionView.list", "building"),
+            Link(_l("Cases of all institutions"), "OversightCaseView.list", "case"),
+        ),
+    ),
+    (
+        _l("Audit"),
+        (
+            Link(_l("Ledgers"), "LedgerView.list", "ledger"),
+            Link(_l("Verification"), "VerificationView.show", "check"),
+            Link(_l("Our access history"), "HistoryView.institution", "history"),
+            Link(_l("Alerts"), "AlertView.list", "alert"),
+            Link(_l("Accounts and roles"), "AuditAccountView.list", "people"),
+        ),
+    ),
+    (
+        _l("Administration"),
+        (
+            Link(_l("Accounts"), "AccountView.list", "people"),
+            Link(_l("Approvals"), "ApprovalView.list", "check"),
+            Link(_l("Units"), "UnitView.list", "unit"),
+            Link(_l("Register of institutions"), "InstitutionView.list", "building"),
+            Link(_l("Programming interface"), "SwaggerPage.show", "document"),
+        ),
+    ),
 )
 
 
@@ -96,6 +123,17 @@ def navigation() -> list[dict[str, Any]]:
 def _shown(link: Link) -> dict[str, Any]:
     here = (request.endpoint or "").partition(".")[0] == link.endpoint.partition(".")[0]
     return {"label": link.label, "url": url_for(link.endpoint), "icon": link.icon, "current": here}
+
+
+def links() -> dict[str, str]:
+    """The addresses that the frame around every page needs."""
+    return {
+        "home": url_for("HomeView.show"),
+        "sign_in": url_for("SignInView.sign_in"),
+        "sign_out": url_for("OwnProfileView.sign_out"),
+        "profile": url_for("OwnProfileView.show"),
+        "language": url_for("LanguageView.choose"),
+    }
 
 
 FILES = {

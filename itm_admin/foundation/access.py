@@ -126,7 +126,7 @@ def bind_request(context: Context) -> None:
             route=request.url_rule.rule if request.url_rule else None,
             address=request.remote_addr,
         ),
-        db.session,
+        db.session(),
     )
 
 

@@ -6,15 +6,21 @@ Errors are problem documents (RFC 9457). Page sizes are capped.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import copy
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, TypeVar
 
 from flask import Response, current_app, request
 from flask_appbuilder.api import BaseApi
+from marshmallow import Schema
 
 from itm_admin.foundation.access import route
 from itm_admin.foundation.errors import Invalid
 
-__all__ = ["Api", "body", "route"]
+__all__ = ["Api", "body", "describes", "route"]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 _PROBLEM = {
     "content": {
@@ -61,11 +67,53 @@ class Api(BaseApi):  # type: ignore[misc]
         self.class_permission_name = self.subject
         super().__init__()
 
+    def operation_helper(
+        self, path: str | None = None, operations: Any = None, methods: Any = None, func: Any = None, **_more: Any
+    ) -> None:
+        """Flask-AppBuilder asks for the description of one route here."""
+        inside = [
+            {"in": "path", "name": name, "required": True, "schema": {"type": "string", "format": "uuid"}}
+            for name in re.findall(r"{(\w+)}", path or "")
+        ]
+        for method in methods:
+            told = copy.deepcopy(getattr(func, "_operation", {"responses": {"200": {"description": "Done"}}}))
+            told["parameters"] = [*inside, *told.get("parameters", [])]
+            told["security"] = [{"session": []}]
+            operations[method.lower()] = told
+
+    def changed(self, record: Any) -> Response:
+        """After a change: which record, and its new version."""
+        return self.answer(id=str(record.id), row_version=record.row_version)
+
     def answer(self, status: int = 200, **document: Any) -> Response:
         """A JSON document; what it shows is queued with `looked_at` beforehand."""
         response = current_app.json.response(document)
         response.status_code = status
         return response
+
+
+def describes(
+    summary: str, *, takes: type[Schema] | None = None, query: Iterable[str] = (), status: int = 200
+) -> Callable[[_Method], _Method]:
+    """The operation's description for OpenAPI. Shapes come from the schemas that also check the input."""
+
+    def describe(method: _Method) -> _Method:
+        operation: dict[str, Any] = {
+            "summary": summary,
+            "responses": {
+                str(status): {"description": "Done", "content": {"application/json": {"schema": {"type": "object"}}}},
+                **{code: {"$ref": f"#/components/responses/{code}"} for code in Api.responses},
+            },
+        }
+        if query:
+            operation["parameters"] = [{"in": "query", "name": name, "schema": {"type": "string"}} for name in query]
+        if takes is not None:
+            reference = {"$ref": f"#/components/schemas/{takes.__name__}"}
+            operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
+        method.__dict__["_operation"] = operation
+        return method
+
+    return describe
 
 
 def body() -> dict[str, Any]:

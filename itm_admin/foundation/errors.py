@@ -98,10 +98,17 @@ class Unavailable(DomainError):
 
 
 class Locked(DomainError):
-    """Closed for now: too many attempts, or a record that is not open for change."""
+    """A record that is not open for this change."""
 
     code = "locked"
     default = _("This is locked at the moment.")
+
+
+class TooMany(DomainError):
+    """Too many attempts in too short a time."""
+
+    code = "too_many"
+    default = _("Too many attempts. Wait a while, then try again.")
 
 
 class CannotDecrypt(DomainError):

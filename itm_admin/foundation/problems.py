@@ -33,6 +33,7 @@ from itm_admin.foundation.errors import (
     Locked,
     Message,
     NotFound,
+    TooMany,
     Unauthenticated,
     Unavailable,
 )
@@ -48,6 +49,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Invalid: 400,
     Conflict: 409,
     Locked: 423,
+    TooMany: 429,
     LedgerUnavailable: 503,
     Unavailable: 503,
 }
@@ -178,6 +180,7 @@ def _unexpected(fault: Exception) -> Response:
 def answer(status: int, error: DomainError | None = None) -> Response:
     """The page or problem document for a status; nothing that was queued as seen is shown."""
     forget_looks()
+    g.failed = status >= 500
     title, advice = TITLES[status], WHAT_TO_DO[status]
     if _wants_json():
         document: dict[str, Any] = {

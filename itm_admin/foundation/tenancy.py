@@ -17,8 +17,9 @@ from typing import Any, Literal
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
+AnySession = Session | scoped_session[Session]
 Units = Literal["*"] | tuple[uuid.UUID, ...]
 
 
@@ -110,17 +111,21 @@ def current() -> Context:
     return _current.get(NOBODY)
 
 
-def bind(context: Context, session: Session | None = None) -> None:
+def bind(context: Context, session: AnySession | None = None) -> None:
     """Makes `context` hold from now on; a transaction already open in `session` is told at once."""
     _current.set(context)
+    if isinstance(session, scoped_session):
+        session = session()
     if session is not None and session.in_transaction():
         apply(session.connection(), context)
 
 
 @contextmanager
-def acting(context: Context, session: Session | None = None) -> Iterator[Context]:
+def acting(context: Context, session: AnySession | None = None) -> Iterator[Context]:
     """Binds `context` for a block and puts back what was bound before."""
     before = current()
+    if isinstance(session, scoped_session):
+        session = session()
     bind(context, session)
     try:
         yield context

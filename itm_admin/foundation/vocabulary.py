@@ -24,6 +24,7 @@ from itm_admin.foundation.turkish import turkish_lower, turkish_sort_key, turkis
 
 __all__ = [
     "LANGUAGES",
+    "NOT_A_CHOICE",
     "InstitutionEntry",
     "check",
     "check_all",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 LANGUAGES = ("tr", "en")
+NOT_A_CHOICE = _("This is not one of the choices.")
 _HERE = Path(__file__).parent
 _NOT_COUNTRIES = frozenset("AC CP CQ DG EA EU EZ IC QO TA UN XA XB ZZ".split())
 """Two-letter codes in CLDR that are reserved, regions or pseudo-locales, and no ISO 3166-1 country."""
@@ -90,7 +92,7 @@ def choices(list_name: str, language: str | None = None) -> list[tuple[str, str]
 def check(list_name: str, code: str | None, field: str | None = None) -> str:
     """The code, if the list has it; else Invalid under ``field`` (or the list's name)."""
     if code is None or code not in _lists()[list_name].labels:
-        raise Invalid({field or list_name: _("This is not one of the choices.")})
+        raise Invalid({field or list_name: NOT_A_CHOICE})
     return code
 
 

@@ -50,15 +50,21 @@ _IN_THE_DATABASE = (f"ALTER SCHEMA public OWNER TO {OWNER}", "REVOKE ALL ON SCHE
 
 
 def dba_sql() -> str:
-    """What a DBA runs once, as superuser, with psql on an external server. Passwords are asked for, not written."""
+    """What a DBA runs once, as superuser, with psql on an external server. No password is written in it."""
     lines = [
-        "-- Run with psql as a superuser, once: psql -d postgres -f THIS_FILE",
+        "-- Once, as superuser: psql -d postgres -f THIS_FILE",
+        "-- Passwords are asked for, unless psql was given them: -v owner_password=… (app_…, signer_…)",
         "\\set ON_ERROR_STOP on",
         "SET password_encryption = 'scram-sha-256';",
+        "SET log_statement = 'none';",
+        "SET log_min_error_statement = 'panic';",
     ]
     for short, role in ROLES.items():
         lines += [
+            f"\\if :{{?{short}_password}}",
+            "\\else",
             f"\\prompt 'Password for {role}: ' {short}_password",
+            "\\endif",
             f"CREATE ROLE {role} LOGIN {_POWERLESS} PASSWORD :'{short}_password';",
             *(f"{statement};" for statement in _limits(role)),
         ]

@@ -4,6 +4,12 @@
 create schema itm;
 grant usage on schema itm to itm_app, itm_signer;
 
+-- What the installation is for: written once, by `itm demo` or `itm init`, and never changed.
+create table itm.installation (
+  synthetic boolean not null,
+  sole boolean primary key default true check (sole)
+);
+
 create function itm.context() returns jsonb
 language sql stable parallel safe set search_path = pg_catalog, pg_temp
 as $$ select nullif(current_setting('itm.context', true), '')::jsonb $$;

@@ -14,5 +14,7 @@ grant select, update (acknowledged_at, acknowledged_by),
 grant select, insert (holder, level, requested_by) on verification_request to itm_app;
 grant select on oversight_case, oversight_person, oversight_institution, alembic_version to itm_app;
 
+grant select, insert on itm.installation to itm_app;
+
 grant select on institution, alembic_version to itm_signer;
 grant select, insert, update on job_run, alert, verification_request to itm_signer;

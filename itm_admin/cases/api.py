@@ -1,0 +1,291 @@
+"""The REST API of cases, persons and profiles: the same services, schemas and refusals as the pages.
+
+Protected values are in no answer but that of a reveal. A change names the `row_version` it was made on.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, request
+
+from itm_admin.cases import lookup, people, personal_data, services
+from itm_admin.cases.fields import REQUIRED
+from itm_admin.cases.lists import CASES, PERSONS
+from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
+from itm_admin.cases.schemas import (
+    AssignInput,
+    CaseInput,
+    CloseInput,
+    DeleteInput,
+    LinkInput,
+    NewPersonInput,
+    PersonInput,
+    RevealInput,
+    SearchInput,
+    VictimProfileInput,
+    load,
+)
+from itm_admin.foundation.api import Api, body, describes, route
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.lists import Shown
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.foundation.views import keyring
+from itm_admin.foundation.writing import writing
+
+Document = dict[str, Any]
+
+
+class CaseApi(Api):
+    """Cases of one's own institution."""
+
+    subject = "Case"
+    scopes = (INSTITUTION,)
+    resource_name = "cases"
+    openapi_spec_tag = "Cases"
+    openapi_spec_component_schemas = (CaseInput, CloseInput, DeleteInput, AssignInput, RevealInput)
+
+    @route("/", act="list")
+    @describes("A page of cases", query=("page", "size", "sort", "q", *(each.name for each in CASES.filters)))
+    def list(self) -> Response:
+        shown = CASES.page(db.session, lookup.list_cases(), CASES.read(request.args))
+        looked_at("record.list", "case", subjects=shown.ids)
+        return self.answer(**page_of(shown, document))
+
+    @route("/", act="add", methods=("POST",))
+    @describes("Opens a case", takes=CaseInput, status=201)
+    def add(self) -> Response:
+        with writing() as session:
+            case = services.open_case(session, keyring(), body())
+        return self.answer(201, id=str(case.id), reference=case.reference, row_version=case.row_version)
+
+    @route("/<uuid:id>", act="show")
+    @describes("One case with its persons")
+    def show(self, id: uuid.UUID) -> Response:
+        case = lookup.get_case(db.session, id)
+        looked_at("record.read", "case", id)
+        links = [link_document(link) for link in lookup.people_of(db.session, case)]
+        return self.answer(**document(case), people=links)
+
+    @route("/<uuid:id>", act="edit", methods=("PATCH",))
+    @describes("Changes the named fields", takes=CaseInput)
+    def edit(self, id: uuid.UUID) -> Response:
+        data, version = versioned()
+        with writing() as session:
+            case = services.change_case(session, keyring(), id, data, version)
+        return self.changed(case)
+
+    @route("/<uuid:id>/close", act="close", methods=("POST",))
+    @describes("Closes the case", takes=CloseInput)
+    def close(self, id: uuid.UUID) -> Response:
+        data, version = versioned()
+        with writing() as session:
+            case = services.close_case(session, keyring(), id, data, version)
+        return self.changed(case)
+
+    @route("/<uuid:id>/reopen", act="close", methods=("POST",))
+    @describes("Opens a closed case again")
+    def reopen(self, id: uuid.UUID) -> Response:
+        _data, version = versioned()
+        with writing() as session:
+            case = services.reopen_case(session, id, version)
+        return self.changed(case)
+
+    @route("/<uuid:id>", act="delete", methods=("DELETE",))
+    @describes("Deletes the case (it can be restored)", takes=DeleteInput)
+    def delete(self, id: uuid.UUID) -> Response:
+        data, version = versioned()
+        with writing() as session:
+            case = services.delete_case(session, id, data, version)
+        return self.changed(case)
+
+    @route("/<uuid:id>/restore", act="restore", methods=("POST",))
+    @describes("Brings a deleted case back")
+    def restore(self, id: uuid.UUID) -> Response:
+        with writing() as session:
+            case = services.restore_case(session, id)
+        return self.changed(case)
+
+    @route("/<uuid:id>/assignments", act="assign", methods=("POST",))
+    @describes("Assigns an account of the institution", takes=AssignInput, status=201)
+    def assign(self, id: uuid.UUID) -> Response:
+        with writing() as session:
+            assignment = services.assign(session, id, body())
+        return self.answer(201, id=str(assignment.id))
+
+    @route("/<uuid:id>/assignments/<uuid:account>", act="assign", methods=("DELETE",))
+    @describes("Ends an assignment")
+    def unassign(self, id: uuid.UUID, account: uuid.UUID) -> Response:
+        with writing() as session:
+            services.unassign(session, id, account)
+        return self.answer(id=str(id))
+
+    @route("/<uuid:id>/reveal", act="reveal", methods=("POST",))
+    @describes("The protected values of one case, for a purpose", takes=RevealInput)
+    def reveal(self, id: uuid.UUID) -> Response:
+        purpose = load(RevealInput, body())["purpose"]
+        case = lookup.get_case(db.session, id)
+        return self.answer(id=str(id), **personal_data.reveal_case(db.session, keyring(), case, purpose))
+
+    @route("/<uuid:id>/people", act="edit", methods=("POST",))
+    @describes("Adds a new person, or with `person_id` a known one, to the case", takes=NewPersonInput, status=201)
+    def add_person(self, id: uuid.UUID) -> Response:
+        data = body()
+        with writing() as session:
+            if "person_id" in data:
+                link = people.link_person(session, id, data)
+            else:
+                link = people.add_person_to_case(session, keyring(), id, data)
+        return self.answer(201, id=str(link.id), person_id=str(link.person_id), row_version=link.row_version)
+
+
+class PersonApi(Api):
+    """Persons of one's own institution's cases."""
+
+    subject = "Person"
+    scopes = (INSTITUTION,)
+    resource_name = "persons"
+    openapi_spec_tag = "Persons"
+    openapi_spec_component_schemas = (PersonInput, NewPersonInput, LinkInput, SearchInput)
+
+    @route("/", act="list")
+    @describes("A page of persons", query=("page", "size", "sort", "q", *(each.name for each in PERSONS.filters)))
+    def list(self) -> Response:
+        shown = PERSONS.page(db.session, lookup.list_persons(), PERSONS.read(request.args))
+        looked_at("record.list", "person", subjects=shown.ids)
+        return self.answer(**page_of(shown, document))
+
+    @route("/search", act="search", methods=("POST",))
+    @describes("Persons found by name or number", takes=SearchInput)
+    def search(self) -> Response:
+        found = lookup.find_persons(db.session, keyring(), body())
+        ids = [person.id for person in found.persons]
+        looked_at("record.search", "person", subjects=ids, detail={"searched": found.digest})
+        return self.answer(items=[document(person) for person in found.persons], more=found.more)
+
+    @route("/<uuid:id>", act="show")
+    @describes("One person")
+    def show(self, id: uuid.UUID) -> Response:
+        person = lookup.get_person(db.session, id)
+        looked_at("record.read", "person", id)
+        return self.answer(**document(person))
+
+    @route("/<uuid:id>", act="edit", methods=("PATCH",))
+    @describes("Changes the named fields; null clears one", takes=PersonInput)
+    def edit(self, id: uuid.UUID) -> Response:
+        data, version = versioned()
+        with writing() as session:
+            person = people.change_person(session, keyring(), id, data, version)
+        return self.changed(person)
+
+    @route("/<uuid:id>", act="delete", methods=("DELETE",))
+    @describes("Deletes the person (can be restored)", takes=DeleteInput)
+    def delete(self, id: uuid.UUID) -> Response:
+        data, version = versioned()
+        with writing() as session:
+            person = people.delete_person(session, id, data, version)
+        return self.changed(person)
+
+    @route("/<uuid:id>/restore", act="restore", methods=("POST",))
+    @describes("Brings a deleted person back")
+    def restore(self, id: uuid.UUID) -> Response:
+        with writing() as session:
+            person = people.restore_person(session, id)
+        return self.changed(person)
+
+    @route("/<uuid:id>/reveal", act="reveal", methods=("POST",))
+    @describes("One person's protected values, for a purpose", takes=RevealInput)
+    def reveal(self, id: uuid.UUID) -> Response:
+        purpose = load(RevealInput, body())["purpose"]
+        person = lookup.get_person(db.session, id)
+        return self.answer(id=str(id), **personal_data.reveal(db.session, keyring(), person, purpose))
+
+
+class ProfileApi(Api):
+    """A victim's profile, at the link between person and case."""
+
+    subject = "VictimProfile"
+    scopes = (INSTITUTION,)
+    resource_name = "profiles"
+    openapi_spec_tag = "Profiles"
+    openapi_spec_component_schemas = (VictimProfileInput,)
+
+    @route("/<uuid:link>", act="show")
+    @describes("The profile on a link")
+    def show(self, link: uuid.UUID) -> Response:
+        found = lookup.get_link(db.session, link)
+        looked_at("record.read", "victim_profile", found.profile.id if found.profile else link)
+        return self.answer(**link_document(found), profile=document(found.profile) if found.profile else None)
+
+    @route("/<uuid:link>", act="edit", methods=("PATCH",))
+    @describes("Writes the profile: whole the first time, then the named fields", takes=VictimProfileInput)
+    def edit(self, link: uuid.UUID) -> Response:
+        data = body()
+        version = data.pop("row_version", None)
+        if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
+            raise Invalid({"row_version": REQUIRED})
+        with writing() as session:
+            profile = people.set_profile(session, keyring(), link, data, version)
+        return self.changed(profile)
+
+    @route("/<uuid:link>/reveal", act="reveal", methods=("POST",))
+    @describes("The profile's protected values, for a purpose", takes=RevealInput)
+    def reveal(self, link: uuid.UUID) -> Response:
+        purpose = load(RevealInput, body())["purpose"]
+        found = lookup.get_link(db.session, link)
+        if found.profile is None:
+            return self.answer(id=None)
+        values = personal_data.reveal_profile(db.session, keyring(), found, found.profile, purpose)
+        return self.answer(id=str(found.profile.id), **values)
+
+
+def document(record: Case | Person | VictimProfile) -> Document:
+    """A record's fields; protected ones say only whether something is stored ("hidden" or null)."""
+    values = services.shown_values(record)
+    hidden = personal_data.masked(record)
+    plain: Mapping[str, Any] = {
+        name: _json(value) for name, value in values.items() if name not in hidden and name not in ("created_by", "updated_by")
+    }
+    stored = {name: None if mark is None else "hidden" for name, mark in hidden.items()}
+    return {"id": str(record.id), **plain, **stored}
+
+
+def link_document(link: CasePerson) -> Document:
+    return {
+        "link_id": str(link.id),
+        "case_id": str(link.case_id),
+        "person_id": str(link.person_id),
+        "role": link.role,
+        "pseudonym": link.person.pseudonym,
+    }
+
+
+def page_of(shown: Shown[Any], as_document: Any) -> Document:
+    return {
+        "items": [as_document(record) for record in shown.found],
+        "page": shown.page,
+        "size": shown.page_size,
+        "total": shown.total,
+    }
+
+
+def versioned() -> tuple[Document, int]:
+    """The body without its `row_version`, and that. Invalid if it is missing."""
+    data = body()
+    version = data.pop("row_version", None)
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise Invalid({"row_version": REQUIRED})
+    return data, version
+
+
+def _json(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return str(value) if isinstance(value, uuid.UUID) else value
+
+
+APIS = (CaseApi, PersonApi, ProfileApi)

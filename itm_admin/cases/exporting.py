@@ -1,0 +1,47 @@
+"""An export as an answer: purpose asked, ids fixed and queued for the ledger, then the file.
+
+The file is whole before it leaves, and it leaves only once its entry is committed.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from flask import Response, send_file
+from sqlalchemy import Select
+
+from itm_admin.cases import export
+from itm_admin.cases.fields import today
+from itm_admin.cases.forms import ExportForm
+from itm_admin.cases.models import Case, Person
+from itm_admin.foundation import vocabulary
+from itm_admin.foundation.encryption import AnySession
+from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.reading import looked_at
+
+_KINDS: dict[str, Any] = {
+    "case": (Case, export.CASE_COLUMNS, export.case_rows),
+    "person": (Person, export.PERSON_COLUMNS, export.person_rows),
+}
+
+
+def answer_export(session: AnySession, kind: str, statement: Select[Any], form: ExportForm) -> Response:
+    """The filtered list as a CSV or XLSX file. Invalid without a purpose, or beyond the export's bound."""
+    purpose = vocabulary.check("access_purpose", form.purpose.data, "purpose")
+    chosen = form.format.data
+    if chosen not in ("csv", "xlsx"):
+        raise Invalid({"format": vocabulary.NOT_A_CHOICE})
+    model, columns, read = _KINDS[kind]
+    ids = export.fix_ids(session, statement, model)
+    looked_at("record.export", kind, subjects=ids, purpose=purpose, detail={"format": chosen, "rows": len(ids)})
+    rows = (row for part in ([export.header(columns)], read(session, ids)) for row in part)
+    file = io.BytesIO()
+    if chosen == "csv":
+        file.writelines(export.as_csv(rows))
+    else:
+        export.write_xlsx(rows, file)
+    file.seek(0)
+    name = f"itm-{kind}-{today().isoformat()}.{chosen}"
+    mimetype = export.CSV_TYPE if chosen == "csv" else export.XLSX_TYPE
+    return send_file(file, mimetype=mimetype, as_attachment=True, download_name=name)

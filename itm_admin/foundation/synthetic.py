@@ -1,0 +1,40 @@
+"""Whether this installation holds synthetic data: said once, in the database, and shown on every page.
+
+The mark is set by `itm demo` or `itm init`, each before its first record, and cannot be changed afterwards.
+"""
+
+from __future__ import annotations
+
+from flask import current_app
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from itm_admin.foundation.database import db
+
+_READ = text("select synthetic from itm.installation")
+_MARK = text("insert into itm.installation (synthetic) values (:synthetic)")
+
+
+def marked(session: Session) -> bool | None:
+    """True for a demonstration, False for an installation for real data, None while it is neither yet."""
+    found: bool | None = session.scalar(_READ)
+    return found
+
+
+def mark(session: Session, synthetic: bool) -> None:
+    """Says what this installation is for. IntegrityError if it has been said before."""
+    session.execute(_MARK, {"synthetic": synthetic})
+
+
+def is_synthetic() -> bool:
+    """For the banner: asked of the database until it is known, then remembered by this process."""
+    known: bool | None = current_app.extensions.get("itm_synthetic")
+    if known is None:
+        try:
+            known = marked(db.session())
+        except SQLAlchemyError:
+            db.session.rollback()
+            return False
+        current_app.extensions["itm_synthetic"] = known
+    return bool(known)
