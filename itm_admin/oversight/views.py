@@ -1,0 +1,118 @@
+"""The boards: institutions with counts, and shared cases across institutions as metadata and pseudonyms."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from flask import request, url_for
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import select
+
+from itm_admin.foundation import vocabulary
+from itm_admin.foundation.database import db
+from itm_admin.foundation.formats import label
+from itm_admin.foundation.lists import Cell, Column, Filter, Listing
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import AUDIT, OVERSIGHT
+from itm_admin.foundation.views import Page, route
+from itm_admin.oversight import board
+from itm_admin.oversight.board import AnyRow
+from itm_admin.oversight.home import presidency_home
+
+_CASE = board.case.c
+_STATUS_TONES = {"Active": "info", "FollowUp": "warn"}
+
+
+def _choice(name: str, text: Any, list_name: str, condition: Any) -> Filter:
+    return Filter(name, text, "choice", condition, lambda: vocabulary.choices(list_name))
+
+
+def _institutions() -> list[tuple[str, str]]:
+    codes = db.session.scalars(select(board.institution.c.code).order_by(board.institution.c.code))
+    return [(code, code) for code in codes]
+
+
+CASES: Listing[AnyRow] = Listing(
+    caption=_l("Cases of all institutions"),
+    empty_text=_l("No case fits. Cases that an institution does not share are in the counts only."),
+    identify=lambda row: str(row.id),
+    link=lambda row: url_for("OversightCaseView.show", id=row.id),
+    default_sort="-opened",
+    tie=(_CASE.id,),
+    search=lambda text: _CASE.reference.contains(text, autoescape=True),
+    columns=(
+        Column("reference", _l("Reference"), lambda row: Cell("link", row.reference), (_CASE.reference,)),
+        Column(
+            "institution", _l("Institution"), lambda row: Cell("text", row.institution_code), (_CASE.institution_code,)
+        ),
+        Column(
+            "status",
+            _l("Status"),
+            lambda row: Cell("badge", label(row.status, "case_status"), _STATUS_TONES.get(row.status, "neutral")),
+            (_CASE.status,),
+        ),
+        Column("opened", _l("Opened"), lambda row: Cell("day", row.opened_on), (_CASE.opened_on,)),
+        Column(
+            "province", _l("Province"), lambda row: Cell("text", label(row.province, "province")), (_CASE.province,)
+        ),
+        Column(
+            "exploitation",
+            _l("Exploitation"),
+            lambda row: Cell("text", ", ".join(label(code, "exploitation_type") for code in row.exploitation_types)),
+        ),
+        Column("people", _l("Persons"), lambda row: Cell("number", row.people)),
+        Column("updated", _l("Last change"), lambda row: Cell("moment", row.updated_at), (_CASE.updated_at,)),
+    ),
+    filters=(
+        Filter("institution", _l("Institution"), "choice", lambda code: _CASE.institution_code == code, _institutions),
+        _choice("status", _l("Status"), "case_status", lambda code: _CASE.status == code),
+        _choice("province", _l("Province"), "province", lambda code: _CASE.province == code),
+        _choice(
+            "exploitation",
+            _l("Exploitation"),
+            "exploitation_type",
+            lambda code: _CASE.exploitation_types.contains([code]),
+        ),
+        Filter("from", _l("Opened from"), "day", lambda day: _CASE.opened_on >= day),
+        Filter("to", _l("Opened until"), "day", lambda day: _CASE.opened_on <= day),
+    ),
+)
+
+
+class OversightInstitutionView(Page):
+    """All institutions with their counts."""
+
+    subject = "OversightInstitution"
+    scopes = (OVERSIGHT, AUDIT)
+    route_base = "/oversight/institutions"
+
+    @route("/", act="list")
+    def list(self) -> str:
+        return self.render("oversight/home.html", **presidency_home(db.session))
+
+
+class OversightCaseView(Page):
+    """Shared cases of all institutions, without identities."""
+
+    subject = "OversightCase"
+    scopes = (OVERSIGHT, AUDIT)
+    route_base = "/oversight/cases"
+
+    @route("/", act="list")
+    def list(self) -> str:
+        shown = CASES.page(db.session, board.cases(), CASES.read(request.args))
+        looked_at("record.list", "case", subjects=shown.ids, detail={"page": "oversight"})
+        return self.render("oversight/cases.html", listing=shown)
+
+    @route("/<uuid:id>", act="show")
+    def show(self, id: uuid.UUID) -> str:
+        case = board.find_case(db.session, id)
+        people = board.people_of(db.session, id)
+        looked_at(
+            "record.read", "case", id, subjects=sorted({str(row.id) for row in people}), detail={"page": "oversight"}
+        )
+        return self.render("oversight/case.html", case=case, people=people)
+
+
+VIEWS: tuple[type, ...] = (OversightInstitutionView, OversightCaseView)
