@@ -17,12 +17,14 @@ from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from itm_admin.accounts.actor import load_actor
+from itm_admin.assurance import watch
 from itm_admin.assurance.alerts import alerts_for
 from itm_admin.foundation import access, formats, headers, i18n, problems, reading, synthetic, tenancy
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.panel import FILES, Panel, links, navigation
+from itm_admin.schedule import JOBS
 
 LARGEST_REQUEST = 1024 * 1024
 
@@ -41,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     reading.install(app)
     problems.install(app)
     access.install(app, load_actor, FILES)
+    watch.install(app, JOBS)
     CSRFProtect(app)
     formats.install(app)
     app.add_url_rule("/vendor/<path:name>", "static_vendor", _vendor)

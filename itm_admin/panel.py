@@ -71,8 +71,8 @@ MENU: tuple[tuple[Message, tuple[Link, ...]], ...] = (
         _l("Audit"),
         (
             Link(_l("Ledgers"), "LedgerView.list", "ledger"),
-            Link(_l("Verification"), "VerificationView.show", "check"),
-            Link(_l("Our access history"), "HistoryView.institution", "history"),
+            Link(_l("Verification"), "VerificationView.list", "check"),
+            Link(_l("Our access history"), "InstitutionHistoryView.list", "history"),
             Link(_l("Alerts"), "AlertView.list", "alert"),
             Link(_l("Accounts and roles"), "AuditAccountView.list", "people"),
         ),
