@@ -155,6 +155,7 @@ def test_a_ledger_that_vanished_whole_is_missed(world: World) -> None:
         _tamper(world, statement)
     rows, code = report.report(world.engine("signer"), "incremental")
     assert (code, rows[-1]["origin"], rows[-1]["verdict"]) == (1, origin, "tampered")
+    assert rows[-1]["findings"][0]["detail"] == "the ledger itself is not there"
 
 
 def _rewrite(world: World, first: int) -> None:
@@ -213,6 +214,14 @@ def test_a_tampered_verdict_is_no_anchor_and_stands_until_the_ledger_is_itself_a
     _tamper(world, f"UPDATE audit.event SET purpose = NULL WHERE {OURS_ONLY}")
     assert _round(world)["verdict"] == "intact"
     assert world.run(anchors, "superuser") == 6
+
+
+def test_the_head_of_a_tampered_verdict_is_never_believed(world: World) -> None:
+    world.fill(4)
+    head = world.ledger().head
+    for value, word in ((b"\x01" * 32, "tampered"), (head, "intact"), (head, "intact")):
+        _tamper(world, "UPDATE audit.ledger SET head = :h WHERE code = 'OURS'", h=value)
+        assert _round(world)["verdict"] == word
 
 
 def test_a_small_ledger_is_read_whole_by_every_run(world: World) -> None:

@@ -103,6 +103,19 @@ def test_an_entry_that_comes_twice_is_found() -> None:
     assert _verdict([*entries[:2], entries[1], entries[2]], head).first_broken == 1
 
 
+def test_entries_that_are_missing_at_the_end_are_found() -> None:
+    entries = _chain(3)
+    verdict = _verdict(entries[:2], Head(ORIGIN, 3, entries[2].hash, entries[2].recorded_at))
+    assert (verdict.verdict, verdict.first_broken) == ("tampered", 2)
+    assert verdict.findings[0].kind == "missing"
+
+
+def test_an_event_that_stands_under_another_entrys_name_is_found() -> None:
+    entries = _chain(3)
+    entries[1] = replace(entries[1], event_id="7")
+    assert _verdict(entries).first_broken == 1
+
+
 def test_all_findings_are_counted_and_the_first_are_kept() -> None:
     entries = [replace(entry, content=None) for entry in _chain(CAP + 20)]
     verdict = _verdict(entries)
