@@ -33,7 +33,7 @@ BATCH = 500
 DELIMITER = ";"
 """What Excel expects where the decimal sign is a comma, as in Türkiye; the byte order mark tells it UTF-8.
 Quoting and line ends are those of RFC 4180. Who reads by machine has the REST API."""
-CSV_TYPE = "text/csv; charset=utf-8"
+CSV_TYPE = "text/csv"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _ACTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

@@ -18,7 +18,9 @@ from typing import Any
 from flask import Flask, Response, current_app, g, jsonify, make_response, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from itm_admin.foundation import tenancy
@@ -91,7 +93,8 @@ def install(app: Flask) -> None:
     app.register_error_handler(DomainError, _domain)
     app.register_error_handler(CSRFError, _http)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(SQLAlchemyError, _database)
+    for kind in (DBAPIError, PoolTimeout, StaleDataError):
+        app.register_error_handler(kind, _database)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -182,6 +185,8 @@ def answer(status: int, error: DomainError | None = None) -> Response:
     forget_looks()
     g.failed = status >= 500
     title, advice = TITLES[status], WHAT_TO_DO[status]
+    if g.get("wrote"):
+        advice = _l("Your change was stored, but its page could not be shown. Look for it before you repeat it.")
     if _wants_json():
         document: dict[str, Any] = {
             "type": "about:blank",

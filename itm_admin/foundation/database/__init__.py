@@ -14,7 +14,7 @@ from itm_admin.foundation import tenancy
 
 __all__ = ["db", "engine_options"]
 
-db: Any = get_sqla_class()()
+db: Any = get_sqla_class()(session_options={"expire_on_commit": False})  # what was saved may still be named
 tenancy.install(db.session)
 
 

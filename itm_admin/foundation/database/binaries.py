@@ -84,22 +84,34 @@ def _can_enter(folder: Path, user: pwd.struct_passwd) -> bool:
 
 def _can_run(tree: Path, user: pwd.struct_passwd) -> bool:
     try:
-        return processes.run([tree / "bin" / "postgres", "--version"], folder=Path("/"), user=user).returncode == 0
+        for program in ("postgres", "initdb"):  # the second needs the libraries beside the package
+            if processes.run([tree / "bin" / program, "--version"], folder=Path("/"), user=user).returncode:
+                return False
     except PermissionError:
         return False
+    return True
 
 
 def _copied(packaged: Path, home: Path) -> Path:
-    """A copy of the programs in the data folder, which the system user can enter; made anew for another release."""
+    """A copy of the programs in the data folder, which the system user can enter; made anew for another release.
+
+    The libraries lie beside the package and are found from the programs' own place: the copy has the same shape.
+    """
+    package = packaged.parent
     target, mark = home / f"postgresql-{MAJOR}", str((packaged / "bin" / "postgres").stat().st_mtime_ns)
+    tree = target / package.name / packaged.name
     if target.exists() and (target / "copied-from").read_text("utf-8") == mark:
-        return target
+        return tree
     shutil.rmtree(target, ignore_errors=True)
     unfinished = home / f"postgresql-{MAJOR}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(packaged, unfinished)
+    shutil.copytree(packaged, unfinished / package.name / packaged.name)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, unfinished / libraries.name)
     (unfinished / "copied-from").write_text(mark, "utf-8")
     for path in [unfinished, *unfinished.rglob("*")]:
-        path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or path.stat().st_mode & 0o100 else 0o044))
+        mode = path.stat().st_mode
+        path.chmod(mode | (0o055 if path.is_dir() or mode & 0o100 else 0o044))
     unfinished.rename(target)
-    return target
+    return tree
