@@ -16,6 +16,7 @@ import pytest
 
 from itm_admin.foundation.config import Refusal, SettingError, Settings
 from itm_admin.foundation.database import embedded, installation, roles
+from itm_admin.foundation.database.binaries import MAJOR, find
 from itm_admin.foundation.database.embedded import Server
 
 
@@ -160,3 +161,30 @@ def test_another_installations_secrets_are_refused(server: Server) -> None:
     with pytest.raises(SettingError, match=r"^ITM_HOME: .*secrets does not belong to the database beside it"):
         server.start()
     assert server.process is None
+
+
+def test_it_starts_from_a_package_that_only_we_can_reach(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root the server runs as another user, who then works from a copy; a second start uses it again."""
+    private = folder / "private"
+    private.mkdir(mode=0o700)
+    package = find(folder).folder.parents[1]
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(part, private / part.name)
+    monkeypatch.syspath_prepend(private)
+    server = Server(folder / "home", "a-superuser-for-tests")
+    for _ in range(2):
+        server.start()
+        connect(server).close()
+        server.stop()
+    assert (folder / "home" / f"postgresql-{MAJOR}").exists() == (os.geteuid() == 0)
+
+
+def test_a_home_that_the_system_user_cannot_enter_is_refused(folder: Path) -> None:
+    folder.chmod(0o700)
+    server = Server(folder / "home", "a-superuser-for-tests")
+    if os.geteuid() == 0:
+        with pytest.raises(SettingError, match="^ITM_HOME: the system user itm-postgres cannot enter"):
+            server.start()
+    else:
+        server.start()
+        server.stop()
