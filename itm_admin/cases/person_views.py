@@ -32,7 +32,7 @@ from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.forms import attempt
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
-from itm_admin.foundation.views import Page, keyring, route, see
+from itm_admin.foundation.views import Page, keyring, revealing, route, see
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
@@ -110,7 +110,8 @@ class PersonView(Page):
         person = lookup.get_person(db.session, id)
         if form.submitted():
             try:
-                return self._page(id, personal_data.reveal(db.session, keyring(), person, form.purpose.data or ""))
+                values = personal_data.reveal(db.session, keyring(), person, form.purpose.data or "")
+                return revealing(self._page(id, values), url_for("PersonView.show", id=id))
             except Invalid as error:
                 form.take(error)
         looked_at("record.read", "person", id, detail={"page": "reveal"})
@@ -245,7 +246,7 @@ class ProfileView(Page):
                 values = personal_data.reveal_profile(
                     db.session, keyring(), found, found.profile, form.purpose.data or ""
                 )
-                return self._page(found, values)
+                return revealing(self._page(found, values), url_for("ProfileView.show", link=link))
             except Invalid as error:
                 form.take(error)
         looked_at("record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "reveal"})

@@ -26,7 +26,7 @@ from itm_admin.foundation.forms import attempt, offer_records
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
-from itm_admin.foundation.views import Page, keyring, route, see
+from itm_admin.foundation.views import Page, keyring, revealing, route, see
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
@@ -160,7 +160,7 @@ class CaseView(Page):
         except Invalid as error:
             form.take(error)
             return self._ask(id, form, "cases/reveal.html")
-        return self._page(id, values)
+        return revealing(self._page(id, values), url_for("CaseView.show", id=id))
 
     @route("/export", act="export", methods=BOTH)
     def export(self) -> Answer:

@@ -8,20 +8,31 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from flask import current_app, redirect, render_template, url_for
+from flask import current_app, make_response, redirect, render_template, url_for
 from flask_appbuilder import BaseView
 from werkzeug.wrappers import Response
 
 from itm_admin.foundation.access import route
 from itm_admin.foundation.encryption import Keyring
 
-__all__ = ["Page", "keyring", "route", "see"]
+__all__ = ["REMASK_AFTER", "Page", "keyring", "revealing", "route", "see"]
 
 
 def keyring() -> Keyring:
     """The application's keys, for services that seal or open protected values."""
     found: Keyring = current_app.extensions["itm_keyring"]
     return found
+
+
+REMASK_AFTER = 600
+"""Seconds for which revealed values may stand on a screen."""
+
+
+def revealing(page: str, back: str) -> Response:
+    """A page with revealed values. It goes back by itself, also in a browser that runs no script."""
+    response = make_response(page)
+    response.headers["Refresh"] = f"{REMASK_AFTER}; url={back}"
+    return response
 
 
 def see(endpoint: str, **values: Any) -> Response:
