@@ -258,7 +258,7 @@ def _decide(id: uuid.UUID, back: str, approves: bool) -> Answer:
 def _waiting(page: Page) -> str:
     actor = me()
     found = grants.waiting(db.session, actor)
-    codes = dict(db.session.execute(select(Institution.id, Institution.code)).tuples().all())
+    codes = dict(db.session.execute(select(Institution.id, Institution.code)).all())
     rows = [
         {
             "id": grant.id,
@@ -324,6 +324,6 @@ def _offer_new(form: NewAccountForm) -> None:
         return
     del form.unit, form.role_unit
     form.role.choices = role_choices([*grants.given_here(actor)])
-    rows = db.session.execute(select(Institution.id, Institution.code)).tuples().all()
+    rows = db.session.execute(select(Institution.id, Institution.code)).all()
     ids = {code: str(id) for id, code in rows}
     form.institution.choices = [("", _("— choose —")), *((ids[code], text) for code, text in institution_choices())]

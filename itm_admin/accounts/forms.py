@@ -16,6 +16,14 @@ from itm_admin.foundation.i18n import LANGUAGES
 from itm_admin.foundation.roles import ROLES
 
 
+class LanguageField(SelectField):
+    """The panel's languages, each in its own name."""
+
+    def __init__(self, label: Any = None, **kwargs: Any) -> None:
+        super().__init__(label, choices=[], validate_choice=False, **kwargs)
+        self.choices = list(LANGUAGES.items())
+
+
 class SignInForm(PanelForm):
     username = StringField(
         _l("User name"), render_kw={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
@@ -44,7 +52,7 @@ class OwnPasswordForm(PasswordForm):
 class OwnDataForm(PanelForm):
     email = EmailField(_l("E-mail"))
     title = StringField(_l("Title"))
-    language = SelectField(_l("Language"), choices=list(LANGUAGES.items()), validate_choice=False)
+    language = LanguageField(_l("Language"))
 
 
 class AccountForm(PanelForm):
@@ -54,7 +62,7 @@ class AccountForm(PanelForm):
     last_name = StringField(_l("Family name"))
     email = EmailField(_l("E-mail"))
     title = StringField(_l("Title"))
-    language = SelectField(_l("Language"), choices=list(LANGUAGES.items()), validate_choice=False)
+    language = LanguageField(_l("Language"))
     unit = SelectField(_l("Unit"), choices=[], validate_choice=False)
 
     def person(self) -> Person:

@@ -100,7 +100,11 @@ def _guessed_first(password: str) -> bool:
         return True
     letters = "".join(letter for letter in plain(password) if letter.isalpha())
     half = letters[: len(letters) // 2]
-    return letters in _GUESSED_FIRST or (half * 2 == letters and half in _GUESSED_FIRST) or len(letters) == 0
+    return (
+        letters in _GUESSED_FIRST
+        or (half * 2 == letters and half in _GUESSED_FIRST)
+        or (password.isascii() and not letters)
+    )
 
 
 def _runs(password: str) -> bool:

@@ -1,0 +1,394 @@
+"""The pages of accounts, through the web: sessions that end when they should, links shown once, 404 for others' ids."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from app import create_app
+from itm_admin.accounts import sessions
+from tests.conftest import Database, settings_for
+from tests.factories import PASSWORD, Factory, Somebody
+
+NEW = "mor masa yedi yıldız"
+
+
+@pytest.fixture(scope="module")
+def panel(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    return create_app(settings_for(shared_database, Path(tmp_path_factory.mktemp("home"))))
+
+
+@pytest.fixture(scope="module")
+def factory(shared_database: Database, panel: Flask) -> Factory:
+    made = Factory(shared_database, panel.extensions["itm_keyring"])
+    made.presidency()
+    made.other_institution()
+    return made
+
+
+class Browser:
+    """A browser with its cookies: reads forms' tokens as a person's would."""
+
+    def __init__(self, panel: Flask) -> None:
+        self.client: FlaskClient = panel.test_client()
+
+    def get(self, address: str) -> TestResponse:
+        return self.client.get(address)
+
+    def post(self, address: str, page: str = "/sign-in", **values: str) -> TestResponse:
+        token = re.search(r'name="csrf_token" value="([^"]+)"', self.get(page).text)
+        assert token, f"no form on {page}"
+        return self.client.post(address, data={"csrf_token": token[1], **values})
+
+    def sign_in(self, who: Somebody | str, password: str = PASSWORD, **values: str) -> TestResponse:
+        username = who if isinstance(who, str) else who.username
+        return self.post("/sign-in", username=username, password=password, **values)
+
+    @property
+    def cookie(self) -> str:
+        found = self.client.get_cookie("itm")
+        return found.value if found else ""
+
+    def bring_back(self, cookie: str) -> None:
+        self.client.set_cookie("itm", cookie)
+
+
+@pytest.fixture
+def browser(panel: Flask) -> Browser:
+    return Browser(panel)
+
+
+def signed_in(panel: Flask, who: Somebody | str, password: str = PASSWORD) -> Browser:
+    browser = Browser(panel)
+    assert browser.sign_in(who, password).status_code == 303
+    return browser
+
+
+def test_signing_in_leads_on_inside_the_panel_only(panel: Flask, factory: Factory) -> None:
+    who = factory.focal_point()
+    for wanted, reached in (
+        ("/profile/", "/profile/"),
+        ("//evil.example/", "/"),
+        ("https://evil.example/", "/"),
+        ("/\\evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+        ("", "/"),
+    ):
+        answer = Browser(panel).sign_in(who, next=wanted)
+        assert (answer.status_code, answer.headers["Location"]) == (303, reached)
+
+
+def test_a_refused_try_shows_one_message_and_keeps_no_password(browser: Browser, factory: Factory) -> None:
+    who = factory.focal_point()
+    texts = set()
+    for name in (who.username, "jgk.nobody.here"):
+        answer = browser.sign_in(name, "not the password at all")
+        assert answer.status_code == 401
+        assert "not the password at all" not in answer.text
+        page = re.sub(r'value="[^"]*"|<code>[0-9a-f]+</code>', "", answer.text)
+        texts.add(page)
+    assert len(texts) == 1
+
+
+def test_a_session_of_before_does_not_live_on_after_signing_in(panel: Flask, factory: Factory) -> None:
+    browser = Browser(panel)
+    with browser.client.session_transaction() as session:
+        session["planted"] = "by somebody else"
+    browser.sign_in(factory.focal_point())
+    with browser.client.session_transaction() as session:
+        assert "planted" not in session
+        assert set(session) >= {"account", "epoch", "since", "seen"}
+
+
+def test_a_copied_cookie_is_worth_nothing_after_signing_out(panel: Flask, factory: Factory) -> None:
+    browser, thief = signed_in(panel, factory.focal_point()), Browser(panel)
+    copied = browser.cookie
+    thief.bring_back(copied)
+    assert browser.get("/profile/").status_code == thief.get("/profile/").status_code == 200
+    assert browser.post("/profile/sign-out", page="/profile/").status_code == 303
+    browser.bring_back(copied)
+    assert thief.get("/profile/").status_code == 302
+    answer = browser.get("/profile/")
+    assert (answer.status_code, answer.headers["Location"].split("?")[0]) == (302, "/sign-in")
+
+
+def test_signing_out_by_a_link_does_nothing(panel: Flask, factory: Factory) -> None:
+    browser = signed_in(panel, factory.focal_point())
+    assert browser.get("/profile/sign-out").status_code == 405
+    assert browser.client.post("/profile/sign-out").status_code == 400  # without the anti-forgery token
+    assert browser.get("/profile/").status_code == 200
+
+
+@pytest.mark.parametrize("deed", ["suspend", "invite", "end"])
+def test_suspension_reset_and_role_change_end_a_session_at_once(panel: Flask, factory: Factory, deed: str) -> None:
+    tenant = factory.institution()
+    who, boss = factory.focal_point(tenant), signed_in(panel, factory.manager(tenant))
+    browser = signed_in(panel, who)
+    assert browser.get("/profile/").status_code == 200
+    page = f"/accounts/{who.id}"
+    if deed == "end":
+        with factory.superuser() as connection:
+            grant = connection.scalar(text("select id from role_grant where account_id = :id"), {"id": who.id})
+        answer = boss.post(f"/roles/{grant}/end", page=page)
+    else:
+        answer = boss.post(f"{page}/{deed}", page=page)
+    assert answer.status_code in (200, 303)
+    assert browser.get("/profile/").status_code == 302
+
+
+def test_an_idle_session_and_an_old_session_end(panel: Flask, factory: Factory) -> None:
+    for seen, since in ((sessions.IDLE + 5, sessions.IDLE + 5), (0, sessions.ABSOLUTE + 5)):
+        browser = signed_in(panel, factory.focal_point())
+        with browser.client.session_transaction() as session:
+            session["seen"] -= seen
+            session["since"] -= since
+        assert browser.get("/profile/").status_code == 302
+        assert browser.get("/profile/").status_code == 302
+
+
+@pytest.mark.parametrize("key", ["account", "institution", "epoch", "since", "seen"])
+def test_a_cookie_with_a_broken_part_is_no_session(panel: Flask, factory: Factory, key: str) -> None:
+    browser = signed_in(panel, factory.focal_point())
+    for broken in ("x", None, str(uuid.uuid4()), -1):
+        with browser.client.session_transaction() as session:
+            kept = dict(session)
+            session[key] = broken
+        assert browser.get("/profile/").status_code == 302, broken
+        with browser.client.session_transaction() as session:
+            session.update(kept)
+
+
+def test_the_invitation_is_shown_once_and_opens_once(panel: Flask, factory: Factory) -> None:
+    tenant = factory.institution()
+    boss = signed_in(panel, factory.manager(tenant))
+    answer = boss.post(
+        "/accounts/new",
+        page="/accounts/new",
+        first_name="Şule",
+        last_name="Gün",
+        email="sule.gun@jgk.invalid",
+        language="tr",
+        role="focal_point",
+    )
+    assert answer.status_code == 200
+    link = re.search(r'value="http://localhost(/invitation/[^"]+)"', answer.text)
+    assert link
+    token = link[1].rsplit("/", 1)[1]
+    assert token not in boss.get("/accounts/").text
+    invited = Browser(panel)
+    page = invited.get(link[1])
+    assert page.status_code == 200
+    assert "jgk.sule.gun" in page.text
+    for password, again in (("short", "short"), (NEW, "different"), ("jgk.sule.gun.2026", "jgk.sule.gun.2026")):
+        assert invited.post(link[1], page=link[1], password=password, again=again).status_code == 422
+    assert invited.post(link[1], page=link[1], password=NEW, again=NEW).status_code == 303
+    assert invited.get(link[1]).status_code == 404
+    assert signed_in(panel, "jgk.sule.gun", NEW).get("/profile/").status_code == 200
+    assert not any(token in content or NEW in content for content in factory.ledger())
+
+
+def test_another_institutions_account_is_404_like_one_that_does_not_exist(panel: Flask, factory: Factory) -> None:
+    foreign = factory.focal_point(factory.other_institution())
+    tenant = factory.institution()
+    boss = signed_in(panel, factory.manager(tenant))
+    with factory.superuser() as connection:
+        grant = connection.scalar(text("select id from role_grant where account_id = :id"), {"id": foreign.id})
+        before = connection.execute(text("select row_version, epoch from account where id = :id"), {"id": foreign.id})
+        stood = before.one()
+    for account, role in ((foreign.id, grant), (uuid.uuid4(), uuid.uuid4())):
+        for address in (f"/accounts/{account}", f"/accounts/{account}/edit", f"/roles/of/{account}/new"):
+            assert boss.get(address).status_code == 404, address
+        for address in (
+            f"/accounts/{account}/edit",
+            f"/accounts/{account}/suspend",
+            f"/accounts/{account}/reactivate",
+            f"/accounts/{account}/invite",
+            f"/roles/of/{account}/new",
+            f"/roles/{role}/end",
+            f"/roles/{role}/approve",
+            f"/roles/{role}/refuse",
+        ):
+            values = {"version": "1", "first_name": "x", "last_name": "y", "email": "a@b.c", "language": "tr"}
+            answer = boss.post(address, page="/accounts/new", role="focal_point", **values)
+            assert answer.status_code == 404, address
+    with factory.superuser() as connection:
+        now = connection.execute(text("select row_version, epoch from account where id = :id"), {"id": foreign.id})
+        assert now.one() == stood
+    denied = [content for content in factory.ledger(tenant) if '"outcome":"denied"' in content]
+    assert any(str(foreign.id) in content for content in denied)
+
+
+def test_two_people_edit_one_account_and_the_second_loses_nothing(panel: Flask, factory: Factory) -> None:
+    tenant = factory.institution()
+    who = factory.focal_point(tenant)
+    boss = signed_in(panel, factory.manager(tenant))
+    page = f"/accounts/{who.id}/edit"
+    version = re.search(r'name="version"[^>]*value="(\d+)"', boss.get(page).text) or re.search(
+        r'value="(\d+)"[^>]*name="version"', boss.get(page).text
+    )
+    assert version
+    values = {"version": version[1], "last_name": "Kişi", "email": f"{uuid.uuid4().hex}@a.invalid", "language": "tr"}
+    assert boss.post(page, page=page, first_name="Birinci", **values).status_code == 303
+    second = boss.post(page, page=page, first_name="İkinci", **values)
+    assert second.status_code == 409
+    assert "İkinci" in second.text
+    assert "Birinci" in second.text
+    newest = re.search(r'name="version"[^>]*value="(\d+)"', second.text)
+    assert newest
+    assert boss.post(page, page=page, first_name="İkinci", **{**values, "version": newest[1]}).status_code == 303
+
+
+def test_the_list_is_the_own_institutions_and_refuses_what_it_does_not_know(panel: Flask, factory: Factory) -> None:
+    foreign = factory.focal_point(factory.other_institution())
+    tenant = factory.institution()
+    boss, root = signed_in(panel, factory.manager(tenant)), signed_in(panel, factory.administrator())
+    assert foreign.username not in boss.get("/accounts/?size=100").text
+    assert foreign.username in root.get("/accounts/?size=100&institution=EGM").text
+    for bad in ("?institution=EGM", "?q=Kişi", "?page=abc", "?size=1000000", "?sort=password_hash", "?role=nobody"):
+        assert boss.get(f"/accounts/{bad}").status_code == 400, bad
+    assert boss.get("/accounts/?role=focal_point&active=yes&sort=-last_login").status_code == 200
+
+
+def test_a_focal_point_and_an_auditor_reach_no_account_page(panel: Flask, factory: Factory) -> None:
+    for who in (factory.focal_point(), factory.auditor(), factory.supervisor()):
+        browser = signed_in(panel, who)
+        for address in ("/accounts/", "/accounts/new", f"/accounts/{uuid.uuid4()}", "/roles/"):
+            assert browser.get(address).status_code == 403, address
+
+
+def test_auditors_read_accounts_and_change_none(panel: Flask, factory: Factory) -> None:
+    who = factory.focal_point()
+    national = signed_in(panel, factory.auditor())
+    assert who.username in national.get("/audit/accounts/?size=100").text
+    page = national.get(f"/audit/accounts/{who.id}")
+    assert page.status_code == 200
+    assert "/suspend" not in page.text
+    own = signed_in(panel, factory.auditor(factory.other_institution()))
+    assert own.get(f"/audit/accounts/{who.id}").status_code == 404
+
+
+def test_an_appointment_goes_from_proposal_to_active_through_the_pages(panel: Flask, factory: Factory) -> None:
+    home = factory.institution("TIHEK", "rapporteur")
+    root = signed_in(panel, factory.administrator())
+    boss, supervisor = signed_in(panel, factory.manager(home)), signed_in(panel, factory.supervisor())
+    answer = root.post(
+        "/accounts/new",
+        page="/accounts/new",
+        institution=str(home.id),
+        first_name="Deniz",
+        last_name="Bakar",
+        email="deniz@tihek.invalid",
+        language="tr",
+        role="auditor_national",
+    )
+    assert answer.status_code == 200
+    with factory.superuser() as connection:
+        grant = connection.scalar(text("select id from role_grant where state = 'proposed'"))
+    assert "Deniz Bakar" in supervisor.get("/approvals/").text
+    assert supervisor.post(f"/approvals/{grant}/approve", page="/approvals/").status_code == 303
+    assert boss.post(f"/roles/{grant}/approve", page="/roles/").status_code == 303
+    with factory.superuser() as connection:
+        assert connection.scalar(text("select state from role_grant where id = :id"), {"id": grant}) == "active"
+
+
+def test_the_own_password_changes_on_the_profile_and_this_session_goes_on(panel: Flask, factory: Factory) -> None:
+    who = factory.focal_point()
+    here, elsewhere = signed_in(panel, who), signed_in(panel, who)
+    page = "/profile/password"
+    wrong = here.post(page, page=page, current="not it at all", password=NEW, again=NEW)
+    assert wrong.status_code == 422
+    assert here.post(page, page=page, current=PASSWORD, password=NEW, again=NEW).status_code == 303
+    assert here.get("/profile/").status_code == 200
+    assert elsewhere.get("/profile/").status_code == 302
+
+
+def test_the_profile_shows_own_sign_ins_with_the_failed_ones(panel: Flask, factory: Factory) -> None:
+    for who in (factory.focal_point(), factory.administrator(), factory.supervisor(), factory.caseworker()):
+        Browser(panel).sign_in(who, "not the password at all")
+        page = signed_in(panel, who).get("/profile/")
+        assert page.text.count("127.0.0.1") == 2, who.username
+    assert page.status_code == 200
+
+
+def test_own_data_change_on_the_profile(panel: Flask, factory: Factory) -> None:
+    browser = signed_in(panel, factory.focal_point())
+    text_ = browser.get("/profile/edit").text
+    version = re.search(r'name="version"[^>]*value="(\d+)"', text_)
+    assert version
+    values = {"email": f"{uuid.uuid4().hex}@b.invalid", "title": "Uzman", "language": "en", "version": version[1]}
+    assert browser.post("/profile/edit", page="/profile/edit", **values).status_code == 303
+    assert 'lang="en"' in browser.get("/profile/").text
+    assert browser.post("/profile/edit", page="/profile/edit", **values).status_code == 409
+
+
+def test_the_language_is_switched_by_a_form_and_kept(panel: Flask, factory: Factory) -> None:
+    browser = Browser(panel)
+    assert 'lang="tr"' in browser.get("/sign-in").text
+    assert browser.get("/language?language=en").status_code == 405
+    assert browser.post("/language", language="en", next="//evil.example").headers["Location"] == "/"
+    assert 'lang="en"' in browser.get("/sign-in").text
+    assert browser.post("/language", language="xx").status_code == 400
+    who = factory.focal_point()
+    browser.sign_in(who)
+    assert 'lang="tr"' in browser.get("/profile/").text  # the account's own choice
+    assert browser.post("/language", page="/profile/", language="en").status_code == 303
+    assert 'lang="en"' in signed_in(panel, who).get("/profile/").text
+
+
+def test_units_and_register_through_the_pages(panel: Flask, factory: Factory) -> None:
+    tenant = factory.institution()
+    boss, supervisor = signed_in(panel, factory.manager(tenant)), signed_in(panel, factory.supervisor())
+    values = {"name": "Bolu İl", "parent": str(tenant.root), "province": "TR-14"}
+    assert boss.post("/units/new", page="/units/new", **values).status_code == 303
+    assert boss.post("/units/new", page="/units/new", **values).status_code == 422  # there is one of this name
+    assert "Bolu İl" in boss.get("/units/").text
+    foreign = factory.other_institution().root
+    assert boss.get(f"/units/{foreign}").status_code == 404
+    assert boss.post("/units/new", page="/units/new", name="x", parent=str(foreign)).status_code == 422
+    assert boss.get("/institutions/").status_code == 403
+    added = supervisor.post(
+        "/institutions/new", page="/institutions/new", code="YENIKURUM", name_tr="Yeni Kurum", name_en="New", kind="ngo"
+    )
+    assert added.status_code == 303
+    page = added.headers["Location"]
+    assert "Yeni Kurum" in supervisor.get(page).text
+    assert supervisor.post(f"{page}/suspend", page=page, version="1").status_code == 303
+    assert supervisor.post(f"{page}/suspend", page=page, version="1").status_code == 409
+    assert "YENIKURUM" in supervisor.get("/institutions/?status=suspended").text
+
+
+def test_programs_sign_in_with_the_same_check_and_the_anti_forgery_token(panel: Flask, factory: Factory) -> None:
+    who = factory.focal_point()
+    client = panel.test_client()
+    address = "/api/v1/session/"
+    first = client.get(address).get_json()
+    assert first["account"] is None
+    told = {"username": who.username, "password": PASSWORD}
+    assert client.post(address, json=told).status_code == 400
+    headers = {"X-CSRFToken": first["csrf_token"]}
+    assert client.post(address, json={**told, "password": "no no no no no"}, headers=headers).status_code == 401
+    unfit: tuple[object, ...] = ({"username": 1, "password": []}, [], "x")
+    for broken in unfit:
+        assert client.post(address, json=broken, headers=headers).status_code == 400
+    answer = client.post(address, json=told, headers=headers)
+    assert answer.status_code == 200
+    assert answer.get_json()["account"]["username"] == who.username
+    assert client.delete(address).status_code == 400
+    assert client.delete(address, headers={"X-CSRFToken": answer.get_json()["csrf_token"]}).status_code == 200
+    assert client.get(address).get_json()["account"] is None
+
+
+def test_none_of_the_frameworks_own_doors_exists(panel: Flask) -> None:
+    rules = {rule.rule for rule in panel.url_map.iter_rules()}
+    for word in ("login", "register", "resetpassword", "resetmypassword", "userinfo", "/users", "refresh", "security"):
+        assert not any(word in rule.lower() for rule in rules), word
+    client = panel.test_client()
+    for address in ("/login/", "/api/v1/security/login", "/resetpassword/form?pk=1", "/users/list/", "/lang/en"):
+        assert client.get(address).status_code == 404, address
