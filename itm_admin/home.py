@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from itm_admin.assurance.home import auditor_home
 from itm_admin.accounts.home import administrator_home
+from itm_admin.assurance.home import auditor_home
 from itm_admin.cases.home import institution_home
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db

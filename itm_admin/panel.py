@@ -90,7 +90,7 @@ MENU: tuple[tuple[Message, tuple[Link, ...]], ...] = (
 )
 
 
-class Panel(AppBuilder):  # type: ignore[misc]
+class Panel(AppBuilder):
     """Flask-AppBuilder with this register in place of its own views, menu and templates."""
 
     def init_app(self, app: Flask, session: Any) -> None:

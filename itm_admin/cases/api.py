@@ -129,7 +129,7 @@ class CaseApi(Api):
     def reveal(self, id: uuid.UUID) -> Response:
         purpose = load(RevealInput, body())["purpose"]
         case = lookup.get_case(db.session, id)
-        return self.answer(id=str(id), **personal_data.reveal_case(db.session, keyring(), case, purpose))
+        return self.told({"id": str(id), **personal_data.reveal_case(db.session, keyring(), case, purpose)})
 
     @route("/<uuid:id>/people", act="edit", methods=("POST",))
     @describes("Adds a new person, or with `person_id` a known one, to the case", takes=NewPersonInput, status=201)
@@ -202,7 +202,7 @@ class PersonApi(Api):
     def reveal(self, id: uuid.UUID) -> Response:
         purpose = load(RevealInput, body())["purpose"]
         person = lookup.get_person(db.session, id)
-        return self.answer(id=str(id), **personal_data.reveal(db.session, keyring(), person, purpose))
+        return self.told({"id": str(id), **personal_data.reveal(db.session, keyring(), person, purpose)})
 
 
 class ProfileApi(Api):
@@ -240,7 +240,7 @@ class ProfileApi(Api):
         if found.profile is None:
             return self.answer(id=None)
         values = personal_data.reveal_profile(db.session, keyring(), found, found.profile, purpose)
-        return self.answer(id=str(found.profile.id), **values)
+        return self.told({"id": str(found.profile.id), **values})
 
 
 def document(record: Case | Person | VictimProfile) -> Document:
@@ -248,7 +248,9 @@ def document(record: Case | Person | VictimProfile) -> Document:
     values = services.shown_values(record)
     hidden = personal_data.masked(record)
     plain: Mapping[str, Any] = {
-        name: _json(value) for name, value in values.items() if name not in hidden and name not in ("created_by", "updated_by")
+        name: _json(value)
+        for name, value in values.items()
+        if name not in hidden and name not in ("created_by", "updated_by")
     }
     stored = {name: None if mark is None else "hidden" for name, mark in hidden.items()}
     return {"id": str(record.id), **plain, **stored}

@@ -26,7 +26,7 @@ def units(session: AnySession) -> list[Unit]:
     return sorted(session.scalars(wanted), key=lambda unit: (unit.parent_id is not None, turkish_sort_key(unit.name)))
 
 
-def institutions(session: AnySession) -> Sequence[Row[tuple[object, str, str, str]]]:
+def institutions(session: AnySession) -> Sequence[Row[uuid.UUID, str, str, str]]:
     """The register, by code."""
     columns = (Institution.id, Institution.code, Institution.name_tr, Institution.name_en)
     return session.execute(select(*columns).order_by(Institution.code)).all()

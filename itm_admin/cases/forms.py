@@ -5,7 +5,16 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, RadioField, SelectField, StringField
 
-from itm_admin.foundation.forms import BirthField, CodeField, CodesField, DayField, KeptCodes, KeptField, KeptLine, PanelForm
+from itm_admin.foundation.forms import (
+    BirthField,
+    CodeField,
+    CodesField,
+    DayField,
+    KeptCodes,
+    KeptField,
+    KeptLine,
+    PanelForm,
+)
 
 
 class CaseForm(PanelForm):
@@ -79,7 +88,9 @@ class PurposeForm(PanelForm):
 
 
 class ExportForm(PurposeForm):
-    format = RadioField(_l("Format"), choices=[("csv", "CSV"), ("xlsx", "Excel (XLSX)")], default="xlsx", validate_choice=False)
+    format = RadioField(
+        _l("Format"), choices=[("csv", "CSV"), ("xlsx", "Excel (XLSX)")], default="xlsx", validate_choice=False
+    )
 
 
 class SearchForm(PanelForm):

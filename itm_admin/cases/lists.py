@@ -90,9 +90,7 @@ CASES: Listing[Case] = Listing(
             lambda code: Case.exploitation_types.contains([code]),
         ),
         _choice("source", _l("Source of the referral"), "referral_source", lambda code: Case.referral_source == code),
-        _choice(
-            "confidentiality", _l("Confidentiality"), "confidentiality", lambda code: Case.confidentiality == code
-        ),
+        _choice("confidentiality", _l("Confidentiality"), "confidentiality", lambda code: Case.confidentiality == code),
         Filter("from", _l("Opened from"), "day", lambda day: Case.opened_on >= day),
         Filter("to", _l("Opened until"), "day", lambda day: Case.opened_on <= day),
     ),

@@ -30,6 +30,7 @@ from itm_admin.cases.showing import compared, person_facts, profile_facts, prote
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.forms import attempt
+from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, revealing, route, see
@@ -49,7 +50,7 @@ class PersonView(Page):
     def list(self) -> str:
         shown = PERSONS.page(db.session, lookup.list_persons(), PERSONS.read(request.args))
         looked_at("record.list", "person", subjects=shown.ids)
-        shown.exports = [(url_for("PersonView.export", **request.args), _("Export"))]
+        shown.exports = [(with_query("PersonView.export"), _("Export"))]
         return self.render("cases/persons.html", listing=shown)
 
     @route("/deleted", act="restore")
@@ -145,7 +146,7 @@ class PersonView(Page):
                 return answer_export(db.session, "person", statement, form)
             except Invalid as error:
                 form.take(error)
-        back = url_for("PersonView.list", **request.args)
+        back = with_query("PersonView.list")
         return self.render("cases/export.html", form=form, back=back), 422 if form.submitted() else 200
 
     @route("/new/<uuid:case>", act="add", methods=BOTH)
@@ -153,9 +154,7 @@ class PersonView(Page):
         """A new person in a case."""
         form = NewPersonForm()
         if form.submitted():
-            link = attempt(
-                form, lambda session: people.add_person_to_case(session, keyring(), case, form.payload())
-            )
+            link = attempt(form, lambda session: people.add_person_to_case(session, keyring(), case, form.payload()))
             if link is not None:
                 flash(_("%(pseudonym)s is in the case now.", pseudonym=link.person.pseudonym))
                 return see("CaseView.show", id=case)
@@ -175,9 +174,7 @@ class PersonView(Page):
         form = ReasonForm()
         found = lookup.get_link(db.session, link)
         case = found.case_id
-        if form.submitted() and attempt(
-            form, lambda session: people.unlink_person(session, link, form.payload())
-        ):
+        if form.submitted() and attempt(form, lambda session: people.unlink_person(session, link, form.payload())):
             flash(_("The person is no longer in the case."))
             return see("CaseView.show", id=case)
         found = lookup.get_link(db.session, link)
@@ -249,7 +246,9 @@ class ProfileView(Page):
                 return revealing(self._page(found, values), url_for("ProfileView.show", link=link))
             except Invalid as error:
                 form.take(error)
-        looked_at("record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "reveal"})
+        looked_at(
+            "record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "reveal"}
+        )
         return self.render("cases/profile_reveal.html", form=form, link=found), 422 if form.submitted() else 200
 
     def _page(self, link: Any, revealed: dict[str, Any] | None = None) -> str:

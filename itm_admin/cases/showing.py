@@ -126,9 +126,7 @@ def protected_choices(form: PanelForm, record: Any) -> list[tuple[str, str]]:
     """The stored protected fields that the form can clear."""
     hidden = personal_data.masked(record)
     return [
-        (field.name, field.label.text)
-        for field in form
-        if hidden.get(field.name) is not None and field.name != "clear"
+        (field.name, field.label.text) for field in form if hidden.get(field.name) is not None and field.name != "clear"
     ]
 
 

@@ -24,6 +24,7 @@ from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.forms import attempt, offer_records
 from itm_admin.foundation.i18n import language
+from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, revealing, route, see
@@ -44,7 +45,7 @@ class CaseView(Page):
         shown = CASES.page(db.session, lookup.list_cases(), CASES.read(request.args))
         looked_at("record.list", "case", subjects=shown.ids)
         shown.add = (url_for("CaseView.add"), _("New case"))
-        shown.exports = [(url_for("CaseView.export", **request.args), _("Export"))]
+        shown.exports = [(with_query("CaseView.export"), _("Export"))]
         return self.render("cases/list.html", listing=shown)
 
     @route("/deleted", act="restore")
@@ -171,14 +172,16 @@ class CaseView(Page):
                 return answer_export(db.session, "case", statement, form)
             except Invalid as error:
                 form.take(error)
-        return self.render("cases/export.html", form=form, back=url_for("CaseView.list", **request.args)), (
+        return self.render("cases/export.html", form=form, back=with_query("CaseView.list")), (
             422 if form.submitted() else 200
         )
 
     def _page(self, id: uuid.UUID, revealed: dict[str, Any] | None = None) -> str:
         case = lookup.get_case(db.session, id, or_deleted=True)
         people = lookup.people_of(db.session, case)
-        return self.render("cases/show.html", case=case, people=people, facts=case_facts(case, revealed), revealed=revealed)
+        return self.render(
+            "cases/show.html", case=case, people=people, facts=case_facts(case, revealed), revealed=revealed
+        )
 
     def _ask(self, id: uuid.UUID, form: Any, template: str) -> Answer:
         case: Case = lookup.get_case(db.session, id)

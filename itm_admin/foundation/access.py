@@ -104,7 +104,9 @@ def scope_for(access: Access, roles: frozenset[str]) -> str | None:
     if access.act in EVERYBODY.get(access.subject, ()):
         able = [role for code, role in ROLES.items() if code in roles]
     else:
-        able = [role for code, role in ROLES.items() if code in roles and access.act in role.may.get(access.subject, ())]
+        able = [
+            role for code, role in ROLES.items() if code in roles and access.act in role.may.get(access.subject, ())
+        ]
     offered = {scope for role in able for scope in role.scopes}
     return next((scope for scope in access.scopes or SCOPES if scope in offered), None)
 

@@ -26,7 +26,7 @@ Done = TypeVar("Done")
 DATE_FORMS = ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y")
 
 
-class DayField(StringField):  # type: ignore[misc]
+class DayField(StringField):
     """A date as people write it here (24.11.2026) or as the native picker sends it; ISO text in the payload."""
 
     def payload(self) -> str | None:
@@ -44,7 +44,7 @@ class DayField(StringField):  # type: ignore[misc]
         super().process_data(value.strftime("%d.%m.%Y") if isinstance(value, date) else value)
 
 
-class BirthField(StringField):  # type: ignore[misc]
+class BirthField(StringField):
     """A birth date as far as it is known: 1999, 05.1999 or 12.05.1999; ISO text in the payload. Never shown."""
 
     def payload(self) -> str | None:
@@ -56,7 +56,7 @@ class BirthField(StringField):  # type: ignore[misc]
         return "-".join(part.zfill(2) for part in (year, month, day) if part)
 
 
-class CodeField(SelectField):  # type: ignore[misc]
+class CodeField(SelectField):
     """One code of a vocabulary; nothing is chosen beforehand."""
 
     def __init__(self, label: Any = None, list_name: str = "", **kwargs: Any) -> None:
@@ -74,7 +74,7 @@ class CodeField(SelectField):  # type: ignore[misc]
         return self.data or None
 
 
-class CodesField(SelectMultipleField):  # type: ignore[misc]
+class CodesField(SelectMultipleField):
     """Several codes of a vocabulary, as check boxes."""
 
     widget = ListWidget(prefix_label=False)
@@ -95,14 +95,14 @@ class CodesField(SelectMultipleField):  # type: ignore[misc]
         return list(self.data or [])
 
 
-class KeptField(TextAreaField):  # type: ignore[misc]
+class KeptField(TextAreaField):
     """A protected text: never shown, replaced by what is typed, kept where nothing is."""
 
     def payload(self) -> str | None:
         return (self.data or "").strip() or None
 
 
-class KeptLine(StringField):  # type: ignore[misc]
+class KeptLine(StringField):
     """A protected line of text; as `KeptField`."""
 
     def payload(self) -> str | None:
@@ -119,7 +119,7 @@ class KeptCodes(CodesField):
 PROTECTED = (KeptField, KeptLine, BirthField, KeptCodes)
 
 
-class PanelForm(FlaskForm):  # type: ignore[misc]
+class PanelForm(FlaskForm):
     """The base of all forms: anti-forgery token, the record's version, errors of the domain."""
 
     version = HiddenField()
@@ -182,7 +182,9 @@ def attempt(form: PanelForm, work: Callable[[Session], Done]) -> Done | None:
         return None
 
 
-def offer_records(field: SelectField, rows: Sequence[Any], text: Callable[[Any], str], empty: str | None = None) -> None:
+def offer_records(
+    field: SelectField, rows: Sequence[Any], text: Callable[[Any], str], empty: str | None = None
+) -> None:
     """Records as choices; only those that the person may see are passed in."""
     field.choices = ([("", empty)] if empty is not None else []) + [(str(row.id), text(row)) for row in rows]
 

@@ -177,7 +177,7 @@ class Listing(Generic[Row]):
         bounded = narrowed.order_by(None).with_only_columns(self.tie[0]).limit(COUNT_BOUND + 1).subquery()
         total = session.scalar(select(func.count()).select_from(bounded)) or 0
         rows = session.execute(narrowed.limit(query.size).offset((query.page - 1) * query.size)).unique()
-        found = list(rows.scalars()) if _one_entity(statement) else list(rows.all())
+        found: list[Any] = list(rows.scalars()) if _one_entity(statement) else list(rows.all())
         return Shown(self, query, found, total)
 
 
@@ -190,6 +190,12 @@ def _whole(text: str, name: str, low: int, high: int, wrong: dict[str, Message])
         return int(text)
     wrong[name] = _("This must be a whole number from %(low)s to %(high)s.", low=low, high=high)
     return low
+
+
+def with_query(endpoint: str) -> str:
+    """Another page's address with this request's query, which a listing has read before."""
+    values: dict[str, Any] = request.args.to_dict()
+    return url_for(endpoint, **values)
 
 
 class Shown(Generic[Row]):

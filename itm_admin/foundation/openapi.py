@@ -44,4 +44,3 @@ class SwaggerPage(Page):
     @route("/", act="show", quiet=True)
     def show(self) -> str:
         return self.render("swagger.html")
-

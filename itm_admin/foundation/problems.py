@@ -108,10 +108,22 @@ def refused(outcome: str = "denied") -> None:
         _bind_own_ledger()
     action = _ACTION.get(access.act, "record.update" if request.method in METHODS_THAT_CHANGE else "record.read")
     kind = access.subject.lower()
-    append_now([Look(action if action in APPENDABLE else "record.read", kind, _target(), outcome=outcome, detail={"act": access.act})])
+    append_now(
+        [
+            Look(
+                action if action in APPENDABLE else "record.read",
+                kind,
+                _target(),
+                outcome=outcome,
+                detail={"act": access.act},
+            )
+        ]
+    )
 
 
-APPENDABLE = frozenset({"record.read", "record.list", "record.search", "record.reveal", "record.export", "record.assign"})
+APPENDABLE = frozenset(
+    {"record.read", "record.list", "record.search", "record.reveal", "record.export", "record.assign"}
+)
 _ACTION = {
     "list": "record.list",
     "search": "record.search",
@@ -223,7 +235,9 @@ def _wants_json() -> bool:
 
 def _note(fault: BaseException) -> None:
     """Where it happened, without a value: messages of exceptions may hold what somebody typed."""
-    places = [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(fault.__traceback__)]
+    places = [
+        f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(fault.__traceback__)
+    ]
     kind = type(getattr(fault, "orig", None) or fault).__qualname__
     log.error("request %s: %s at %s", g.get("request_id"), kind, " < ".join(reversed(places[-12:])))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request, session
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit import store
@@ -68,26 +69,35 @@ def append_now(looks: Sequence[Look]) -> None:
     session_ = db.session
     try:
         session_.rollback()
-        connection = session_.connection()
-        for look in looks:
-            for part in _parts(look):
-                store.append(
-                    connection,
-                    action=part.action,
-                    outcome=part.outcome,
-                    kind=part.kind,
-                    id=part.id,
-                    subjects=part.subjects,
-                    purpose=part.purpose,
-                    detail=part.detail,
-                    to_presidency=part.to_presidency,
-                )
+        _append(session_.connection(), looks)
         session_.commit()
     except SQLAlchemyError as fault:
         session_.rollback()
         ledger_failed(fault)
         raise LedgerUnavailable from None
     ledger_works()
+
+
+def append_queued(connection: Connection) -> None:
+    """Appends what was queued to the transaction of `connection`: for work outside a request, as in the demonstration."""
+    _append(connection, _queue())
+    forget_looks()
+
+
+def _append(connection: Connection, looks: Sequence[Look]) -> None:
+    for look in looks:
+        for part in _parts(look):
+            store.append(
+                connection,
+                action=part.action,
+                outcome=part.outcome,
+                kind=part.kind,
+                id=part.id,
+                subjects=part.subjects,
+                purpose=part.purpose,
+                detail=part.detail,
+                to_presidency=part.to_presidency,
+            )
 
 
 def _queue() -> list[Look]:
@@ -101,9 +111,7 @@ def _parts(look: Look) -> list[Look]:
     if len(look.subjects) <= MOST_SUBJECTS:
         return [look]
     steps = range(0, len(look.subjects), MOST_SUBJECTS)
-    return [
-        Look(**{**look.__dict__, "subjects": look.subjects[start : start + MOST_SUBJECTS]}) for start in steps
-    ]
+    return [Look(**{**look.__dict__, "subjects": look.subjects[start : start + MOST_SUBJECTS]}) for start in steps]
 
 
 def _publish(response: Response) -> Response:

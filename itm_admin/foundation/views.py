@@ -40,7 +40,7 @@ def see(endpoint: str, **values: Any) -> Response:
     return redirect(url_for(endpoint, **values), 303)
 
 
-class Page(BaseView):  # type: ignore[misc]
+class Page(BaseView):
     """A set of pages about one subject. Without a subject its routes stay shut."""
 
     subject: ClassVar[str | None] = None

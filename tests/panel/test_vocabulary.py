@@ -155,12 +155,13 @@ def test_case_of_turkish_text_goes_up_and_comes_back(text: str) -> None:
 
 def test_the_alphabet_sorts_into_itself() -> None:
     alphabet = list("abcçdefgğhıijklmnoöprsştuüvyz")
-    assert sorted(reversed(alphabet), key=turkish_sort_key) == alphabet
+    backwards = alphabet[::-1]
+    assert sorted(backwards, key=turkish_sort_key) == alphabet
 
 
 def test_hats_accents_and_case_only_decide_between_equals() -> None:
     ordered = ["Hakan", "Hakkâri", "Hakkı", "Halit"]
-    assert sorted(reversed(ordered), key=turkish_sort_key) == ordered
+    assert sorted(["Halit", "Hakkı", "Hakan", "Hakkâri"], key=turkish_sort_key) == ordered
     assert sorted(["Zoë", "3", "Ünal", "Uzun", "Айгуль", "a b", "ab"], key=turkish_sort_key) == [
         "3", "a b", "ab", "Uzun", "Ünal", "Zoë", "Айгуль",
     ]  # fmt: skip
@@ -168,4 +169,5 @@ def test_hats_accents_and_case_only_decide_between_equals() -> None:
 
 @given(st.lists(st.text(max_size=8), max_size=8))
 def test_any_text_has_a_place_in_the_order(texts: list[str]) -> None:
-    assert sorted(sorted(texts, key=turkish_sort_key), key=turkish_sort_key) == sorted(texts, key=turkish_sort_key)
+    backwards = texts[::-1]
+    assert sorted(backwards, key=turkish_sort_key) == sorted(texts, key=turkish_sort_key)
