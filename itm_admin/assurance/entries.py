@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 from flask_babel import gettext as _
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Column,
     DateTime,
@@ -26,13 +25,16 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    Text,
     Uuid,
+    and_,
     func,
+    literal_column,
     or_,
     select,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session, scoped_session
 from werkzeug.datastructures import MultiDict
@@ -65,7 +67,7 @@ entry = Table(
     Column("event_id", Uuid), Column("at", DateTime(timezone=True)), Column("action", String),
     Column("outcome", String), Column("via", String), Column("actor_id", String), Column("actor_name", String),
     Column("actor_institution", String), Column("actor_role", String), Column("target_kind", String),
-    Column("target_id", String), Column("target_holder", Uuid), Column("subjects", ARRAY(String)),
+    Column("target_id", String), Column("target_holder", Uuid), Column("subjects", ARRAY(Text)),
     Column("purpose", String), Column("request_id", String), Column("content", String),
 )  # fmt: skip
 event = Table("event", _schema, Column("id", Uuid, primary_key=True), Column("salt", LargeBinary))
@@ -166,7 +168,9 @@ def narrowed(statement: Select[Any], wanted: Wanted) -> Select[Any]:
 
 def about(ids: Sequence[str]) -> Any:
     """Entries whose target is one of these, or that showed one of these."""
-    return or_(entry.c.target_id.in_(ids), entry.c.subjects.overlap(list(ids)))
+    # The second condition is what the index on subjects holds for
+    shown = and_(entry.c.subjects.overlap(list(ids)), entry.c.subjects != literal_column("'{}'::text[]"))
+    return or_(entry.c.target_id.in_(ids), shown)
 
 
 def page(session: AnySession, statement: Select[Any], wanted: Wanted) -> Found:
@@ -201,7 +205,7 @@ def ledgers(session: AnySession) -> Sequence[AnyRow]:
     statement = (
         select(
             ledger.c.id, ledger.c.holder, ledger.c.code, ledger.c.origin, ledger.c.size, ledger.c.closed_at,
-            func.nullif(ledger.c.recorded_at, "-infinity").label("last_entry"),
+            func.nullif(ledger.c.recorded_at, literal_column("'-infinity'::timestamptz")).label("last_entry"),
             last.c.verdict, last.c.assurance, last.c.level, last.c.first_broken,
             last.c.recorded_at.label("verified_at"), last.c.size.label("verified_size"),
         )
@@ -240,7 +244,7 @@ def verdicts(session: AnySession, ledger_id: uuid.UUID | None = None) -> Sequenc
     statement = (
         select(verification, ledger.c.code)
         .join(ledger, ledger.c.id == verification.c.ledger_id)
-        .distinct(verification.c.ledger_id, verification.c.level)
+        .ext(distinct_on(verification.c.ledger_id, verification.c.level))
         .order_by(verification.c.ledger_id, verification.c.level, verification.c.id.desc())
     )
     if ledger_id:
