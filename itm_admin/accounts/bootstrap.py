@@ -16,6 +16,7 @@ from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ACCOUNTS
+from itm_admin.foundation.synthetic import mark
 from itm_admin.institutions.models import Institution
 from itm_admin.institutions.services import MakesKeys, Membership, register
 
@@ -48,12 +49,17 @@ def making_sessions(engine: Engine) -> sessionmaker[Session]:
     return factory
 
 
-def begin(session: Session, keyring: MakesKeys) -> str:
-    """The register and the administrator; the link's token. Does not commit. NotEmpty if there are accounts."""
-    with tenancy.acting(tenancy.Context(scope=ACCOUNTS, account_name="itm init"), session):
+def begin(session: Session, keyring: MakesKeys, *, synthetic: bool = False) -> str:
+    """The register and the administrator; the link's token. Does not commit. NotEmpty if there are accounts.
+
+    What the installation is for, real data or a demonstration, is the first thing that is written.
+    """
+    command = "itm demo" if synthetic else "itm init"
+    with tenancy.acting(tenancy.Context(scope=ACCOUNTS, account_name=command), session):
         session.execute(text("select pg_advisory_xact_lock(hashtext('itm init'))"))
         if session.scalar(select(func.count()).select_from(Account)):
-            raise NotEmpty("itm init: there are accounts already; this installation has begun")
+            raise NotEmpty(f"{command}: there are accounts already; this installation has begun")
+        mark(session, synthetic)
         enter_register(session, keyring)
         home = session.execute(select(Institution).where(Institution.code == PRESIDENCY)).scalar_one()
         administrator = Account(

@@ -79,7 +79,7 @@ def append_now(looks: Sequence[Look]) -> None:
 
 
 def append_queued(connection: Connection) -> None:
-    """Appends what was queued to the transaction of `connection`: for work outside a request, as in the demonstration."""
+    """Appends what was queued to the transaction of `connection`: for work outside a request."""
     _append(connection, _queue())
     forget_looks()
 
