@@ -59,9 +59,7 @@ def init() -> None:
     with installation.running(settings, *NEEDED_BY_THE_PANEL, "ITM_DATABASE_OWNER_URL") as settings:
         migration.upgrade(str(settings.owner_url))
         link = bootstrap.run(settings)
-    click.echo(
-        f"The register of institutions stands. The first administrator chooses a password here, once:\n\n{link}\n"
-    )
+    click.echo(f"The institutions are registered. The first administrator chooses a password here, once:\n\n{link}\n")
 
 
 @itm.group(invoke_without_command=True)

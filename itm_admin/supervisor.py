@@ -164,6 +164,8 @@ class Supervisor:
         if self.logins is not None:
             _print_logins(self.logins)
             self.logins = None
+        elif not _has_institutions(self.settings):
+            click.echo("There are no institutions yet: `itm init` registers them and invites an administrator.\n")
         click.echo("Ctrl-C stops everything.")
         sys.stdout.flush()
 

@@ -1,21 +1,25 @@
 """The database as the panel sees it: one session per request, one engine per process.
 
-`db.session` begins every transaction by telling PostgreSQL who is at work (see tenancy). Which server it is,
-and that there may be a server of our own, is known only to the modules below.
+Which server it is, and that there may be a server of our own, is known only to the modules below. `db` is
+made when it is first asked for: commands and the supervisor start without the web frame.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask_appbuilder.utils.legacy import get_sqla_class
-
-from itm_admin.foundation import tenancy
+if TYPE_CHECKING:
+    from itm_admin.foundation.database.session import db as db
 
 __all__ = ["db", "engine_options"]
 
-db: Any = get_sqla_class()(session_options={"expire_on_commit": False})  # what was saved may still be named
-tenancy.install(db.session)
+
+def __getattr__(name: str) -> Any:
+    if name == "db":
+        from itm_admin.foundation.database.session import db
+
+        return db
+    raise AttributeError(name)
 
 
 def engine_options(threads: int = 8) -> dict[str, Any]:
