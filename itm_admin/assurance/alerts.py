@@ -24,6 +24,7 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import Access, Actor, scope_for
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, NotFound
+from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 
 MOST = 5
 """So many alerts stand on every page; the list has them all."""
@@ -44,7 +45,7 @@ def alerts_for(actor: Actor) -> list[ShownAlert]:
 
     Never raises: it is asked while error pages are rendered, too.
     """
-    scope = scope_for(Access("Alert", "list"), actor.roles)
+    scope = scope_for(Access("Alert", "list", (AUDIT, OVERSIGHT)), actor.roles)
     if scope is None:
         return []
     session = db.session()

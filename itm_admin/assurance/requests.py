@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select, text
 
 from audit import store
 from itm_admin.assurance.entries import AnySession, find_ledger
@@ -21,6 +21,10 @@ from itm_admin.foundation.errors import Denied, Invalid, NotFound
 
 LEVELS = ("incremental", "full")
 UNFINISHED = ("waiting", "running")
+# The columns that the panel may write; the others are the scheduler's
+_ASK = text(
+    "INSERT INTO verification_request (holder, level, requested_by) VALUES (:holder, :level, :account) RETURNING id"
+)
 
 
 def ask(session: AnySession, level: str, ledger: uuid.UUID | None = None) -> uuid.UUID:
@@ -44,9 +48,7 @@ def ask(session: AnySession, level: str, ledger: uuid.UUID | None = None) -> uui
     if waiting:
         return waiting
     asked: uuid.UUID = session.execute(
-        insert(VerificationRequest)
-        .values(holder=holder, level=level, requested_by=context.account)
-        .returning(VerificationRequest.id)
+        _ASK, {"holder": holder, "level": level, "account": context.account}
     ).scalar_one()
     detail: dict[str, Scalar] = {"job": f"ledger.verify.{level}", "request": str(asked), "asked": True}
     store.append(session.connection(), "job.run", kind="ledger", id=str(ledger) if ledger else None, detail=detail)

@@ -165,9 +165,9 @@ def _note(
     with engine.begin() as connection:
         connection.execute(
             text(
-                "UPDATE verification_request SET state = :state, done = coalesce(:done, done),"
+                "UPDATE verification_request SET state = cast(:state AS varchar), done = coalesce(:done, done),"
                 " total = coalesce(:total, total), verdict = :verdict,"
-                " finished_at = CASE WHEN :state IN ('done', 'failed') THEN now() END WHERE id = :id"
+                " finished_at = CASE WHEN cast(:state AS varchar) IN ('done', 'failed') THEN now() END WHERE id = :id"
             ),
             {"id": request, "state": state, "done": done, "total": total, "verdict": verdict},
         )

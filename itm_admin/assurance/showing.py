@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from flask import request, url_for
@@ -21,7 +21,7 @@ from itm_admin.assurance.entries import AnyRow, Found, Wanted
 from itm_admin.assurance.wording import Change
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
-from itm_admin.foundation.formats import moment
+from itm_admin.foundation.formats import day, moment
 from itm_admin.foundation.lists import Cell, Chip, ShownColumn, ShownFilter, ShownRow
 from itm_admin.foundation.roles import ROLES
 
@@ -181,7 +181,7 @@ class EntryList:
         for each in self.filters:
             if each.name == name and each.choices:
                 return dict(each.choices).get(code, code)
-        return code
+        return day(date.fromisoformat(code)) if name in ("from", "to") else code
 
     def _url(self, **changed: Any) -> str:
         values = {**(request.view_args or {}), **request.args.to_dict(), **changed}

@@ -63,7 +63,7 @@ FIELDS: Mapping[str, Message] = {
     "recruitment_methods": _l("How recruited"), "control_methods": _l("Means of control"),
     "age_when_trafficked": _l("Age when trafficked"), "relation_to_trafficker": _l("Relation to the trafficker"),
     "sex_exploitation_enc": _l("Kinds of sexual exploitation"), "health_enc": _l("Health"), "needs_enc": _l("Needs"),
-    "account_id": _l("Account"), "assigned_at": _l("Assigned"), "ended_at": _l("Ended"),
+    "account_id": _l("Account"), "assigned_at": _l("Assigned on"), "ended_at": _l("Ended"),
     "username": _l("User name"), "first_name": _l("First name"), "last_name": _l("Last name"),
     "email": _l("E-mail"), "title": _l("Title"), "active": _l("Active"), "epoch": _l("Sessions ended"),
     "password_hash": _l("Password"), "locked_until": _l("Locked until"), "failures": _l("Failed sign-ins"),
