@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
@@ -105,6 +107,14 @@ class World:
     def all(self, statement: str, **values: object):  # type: ignore[no-untyped-def]
         with self.superuser.connect() as connection:
             return connection.execute(text(statement), values).all()
+
+    def until_it_waits(self, other: Future[Any]) -> None:
+        """Returns once another thread's work waits for a lock, or is over because it did not wait."""
+        held = (
+            "select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        )
+        while not other.done() and not self.one(held).n:
+            pass
 
     def events(self, action: str, code: str | None = None):  # type: ignore[no-untyped-def]
         """Entries of an action, with the code of their ledger and their detail, in the ledger's order."""

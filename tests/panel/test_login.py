@@ -143,12 +143,33 @@ def test_eight_threads_get_no_more_tries_than_one(world: World) -> None:
     with ThreadPoolExecutor(8) as threads:
         told = list(threads.map(one_try, range(24)))
     assert told.count("sign_in_refused") == LIMITS["name"]
-    assert told.count("locked") == 24 - LIMITS["name"]
+    assert told.count("too_many") == 24 - LIMITS["name"]
     entries = world.events("auth.login", "ADALET")
     assert [entry.detail["reason"] for entry in entries].count("too_many_tries") == 1
     assert len(entries) == LIMITS["name"] + 1
     secret = world.one("select failures from credential where account_id = :id", id=world.id(name))
     assert secret.failures == 5  # what was tried while locked counts no further
+
+
+def test_a_lock_that_comes_while_the_password_is_compared_still_holds(world: World) -> None:
+    name = world.person("ICISLERI", "Tam", "O Anda", "focal_point")
+
+    def try_it() -> str:
+        try:
+            world.sign_in(name)
+        except SignInRefused as refused:
+            return refused.code
+        return "in"
+
+    with ThreadPoolExecutor(1) as threads:
+        with world.superuser.begin() as connection:
+            connection.execute(
+                text("update credential set failures = 5, locked_until = '2999-01-01' where account_id = :id"),
+                {"id": world.id(name)},
+            )
+            other = threads.submit(try_it)
+            world.until_it_waits(other)
+        assert other.result() == "sign_in_refused"
 
 
 def test_a_flood_of_unknown_names_from_one_address_is_bounded_in_the_ledger(
