@@ -1,0 +1,122 @@
+"""`itm demo`: fills an empty installation with the demonstration, and tells its logins.
+
+Goes on where an earlier run was interrupted and changes nothing once it is whole. Refuses a database that holds
+anything else. Works as the application's role, in the contexts of the demonstration's people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, create_engine, select, text
+from sqlalchemy.orm import Session, sessionmaker
+
+import itm_admin.models  # noqa: F401 relationships resolve once every table is known
+from itm_admin.accounts import bootstrap, invitations
+from itm_admin.accounts.models import Account
+from itm_admin.cases.fields import today
+from itm_admin.demonstration import logins as kept_logins
+from itm_admin.demonstration import plan
+from itm_admin.demonstration.casework import Casework
+from itm_admin.demonstration.staffing import ROUTE, Office
+from itm_admin.demonstration.team import TEAM
+from itm_admin.foundation import synthetic, tenancy
+from itm_admin.foundation.config import Refusal, Settings
+from itm_admin.foundation.database import engine_options
+from itm_admin.foundation.encryption import Keyring
+from itm_admin.foundation.roles import ACCOUNTS
+from itm_admin.institutions.models import Institution
+
+Progress = Callable[[int, int], None]
+
+
+def seed(settings: Settings, progress: Progress, *, volume: int = plan.FULL) -> None:
+    """Makes what is missing of the demonstration. Refusal for a database with anything else in it.
+
+    `progress` is told what is done and the total. `volume` is the number of cases; people always get the whole.
+    """
+    settings.require("ITM_DATABASE_URL", "ITM_MASTER_KEY_FILE")
+    keyring = Keyring.from_settings(settings)
+    engine = create_engine(settings.database_url or "", **engine_options())
+    try:
+        with _alone(engine):
+            _fill(bootstrap.making_sessions(engine), settings, keyring, progress, volume)
+    finally:
+        engine.dispose()
+
+
+def logins(settings: Settings) -> list[dict[str, str]]:
+    """Each of username, password, role, institution, ordered by role. Refusal if there is no demonstration."""
+    found = kept_logins.kept(settings)
+    if found is None:
+        raise Refusal(f"ITM_HOME: there is no demonstration in {settings.home}: `itm demo` makes it")
+    return found
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """One at a time: a second run waits for the first, and then finds everything."""
+    with engine.connect() as connection:
+        connection.execute(text("select pg_advisory_lock(hashtext('itm demo'))"))
+        connection.commit()
+        yield
+        connection.execute(text("select pg_advisory_unlock(hashtext('itm demo'))"))
+
+
+def _fill(
+    sessions: sessionmaker[Session], settings: Settings, keyring: Keyring, progress: Progress, volume: int
+) -> None:
+    begun = _is_begun(sessions)
+    if begun and kept_logins.kept(settings) is None:
+        raise Refusal(
+            f"ITM_HOME: the logins of this database's demonstration are not in {settings.home}:"
+            " name the folder where they are, or begin with an empty database"
+        )
+    passwords = kept_logins.complete(settings)
+    if not begun:
+        _begin(sessions, keyring, passwords[bootstrap.ADMINISTRATOR])
+    drawn = list(plan.draw(volume, today()))
+    steps = _Steps(progress, len(TEAM) + sum(len(cases) for _code, cases in drawn))
+    office = Office(sessions, passwords, steps.one)
+    office.staff()
+    for code, cases in drawn:
+        Casework(sessions, keyring, office, code).work(cases, steps.one)
+
+
+def _is_begun(sessions: sessionmaker[Session]) -> bool:
+    """Whether this is a demonstration already; False: nothing is there yet. Refusal otherwise."""
+    everything = tenancy.Context(scope=ACCOUNTS, account_name=ROUTE)
+    with sessions() as session, tenancy.acting(everything, session):
+        said = synthetic.marked(session)
+        empty = not (session.scalar(select(Institution.id).limit(1)) or session.scalar(select(Account.id).limit(1)))
+    if said is False:
+        raise Refusal(
+            "itm demo: this installation is for real data (`itm init`); a demonstration needs a database of its own"
+        )
+    if said is None and not empty:
+        raise Refusal(
+            "itm demo: this database holds institutions or accounts already; a demonstration needs an empty one"
+        )
+    return said is True
+
+
+def _begin(sessions: sessionmaker[Session], keyring: Keyring, password: str) -> None:
+    """The mark, the register and the administrator, who takes up the one-time link: all or nothing."""
+    with sessions() as session:
+        token = bootstrap.begin(session, keyring, synthetic=True)
+        with tenancy.acting(tenancy.Context(route=ROUTE), session):
+            invitations.redeem(session, token, password)
+        session.commit()
+
+
+class _Steps:
+    """Counts for the progress bar."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+        progress(0, total)
+
+    def one(self) -> None:
+        self._done += 1
+        self._progress(self._done, self._total)

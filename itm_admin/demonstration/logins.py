@@ -1,0 +1,65 @@
+"""The demonstration's passwords: random for each installation, kept in one file that its owner alone may read.
+
+They are written before the first account is made, so that an interrupted demonstration finds them again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+from itm_admin.demonstration.team import ADMINISTRATOR, TEAM, Member
+from itm_admin.foundation.config import Refusal, Settings
+from itm_admin.foundation.roles import ROLES
+
+FILE = "demo-logins.json"
+_CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
+
+
+def kept(settings: Settings) -> list[dict[str, str]] | None:
+    """The logins as they were written; None if there are none. Refusal for a file that is no longer one of ours."""
+    path = settings.home / FILE
+    try:
+        logins = json.loads(path.read_text("utf-8"))
+        return [{key: str(login[key]) for key in ("username", "password", "role", "institution")} for login in logins]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError):
+        raise Refusal(f"ITM_HOME: {path} cannot be read as the demonstration's logins") from None
+
+
+def complete(settings: Settings) -> dict[str, str]:
+    """User name → password for the whole team; whoever has none yet is given one."""
+    passwords = {login["username"]: login["password"] for login in kept(settings) or ()}
+    members = sorted((*TEAM, ADMINISTRATOR), key=lambda member: list(ROLES).index(member.role))
+    logins = [_login(member, passwords.get(member.username) or _password()) for member in members]
+    if logins != kept(settings):
+        _write(settings.home / FILE, logins)
+    return {login["username"]: login["password"] for login in logins}
+
+
+def _login(member: Member, password: str) -> dict[str, str]:
+    return {
+        "username": member.username,
+        "password": password,
+        "role": member.role,
+        "institution": member.institution,
+    }
+
+
+def _password() -> str:
+    """Four groups of four letters that can be read aloud: about 49 bits."""
+    return "-".join("".join(secrets.choice(_CONSONANTS) + secrets.choice(_VOWELS) for _ in range(2)) for _ in range(4))
+
+
+def _write(path: Path, logins: list[dict[str, str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(logins, file, ensure_ascii=False, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

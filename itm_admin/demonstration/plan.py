@@ -1,0 +1,222 @@
+"""What the demonstration's institutions have worked on: a plan drawn by lot, the same each time it is drawn.
+
+Shares follow GRETA's numbers for Türkiye, 2019-2023: 52 % sexual exploitation, 30 % forced labour, 9 % forced
+marriage, 6 % begging. Knows no database; values are what a form would send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+
+from itm_admin.demonstration import invention, team
+from itm_admin.foundation import vocabulary
+
+FIRST, LAST = date(2024, 1, 2), date(2026, 11, 20)
+FULL = 424
+"""Cases of a whole demonstration; with them more than 600 persons."""
+
+_SHARES: Mapping[str, tuple[int, Mapping[str, int]]] = {
+    "JGK": (108, {"GENDARMERIE": 7, "HOTLINE_157": 2, "PROSECUTOR": 1, "SELF": 1}),
+    "EGM": (106, {"POLICE": 7, "HOTLINE_157": 2, "PROSECUTOR": 1, "EMBASSY": 1}),
+    "GIB": (76, {"PMM_PROVINCIAL": 5, "HOTLINE_157": 4, "SELF": 1, "IO": 1}),
+    "ASHB": (54, {"SOCIAL_SERVICES": 6, "HEALTH": 2, "POLICE": 2}),
+    "STK_A": (25, {"NGO": 4, "SELF": 3, "SOCIAL_SERVICES": 1}),
+    "IOM": (25, {"IO": 4, "EMBASSY": 2, "NGO": 2}),
+    "STK_B": (12, {"NGO": 3, "SELF": 2}),
+    "CSGB": (10, {"LABOUR_INSPECTOR": 1}),
+    "SAHILGUV": (8, {"COASTGUARD": 1}),
+}
+"""Institution → how many of FULL cases, and from where they came."""
+
+_EXPLOITATION = {
+    "SexualExploitation": 52, "ForcedLabour": 30, "ForcedMarriage": 9, "ForcedBegging": 6, "Servitude": 2,
+    "OrganRemoval": 1,
+}  # fmt: skip
+_WOMEN = {"SexualExploitation": 93, "ForcedLabour": 28, "ForcedMarriage": 97, "ForcedBegging": 45, "Servitude": 80}
+_CHILDREN = {"SexualExploitation": 12, "ForcedLabour": 14, "ForcedMarriage": 45, "ForcedBegging": 70}
+_INDUSTRY = {"SexualExploitation": "IRS", "ForcedLabour": "ACFIT", "Servitude": "T"}
+_CONFIDENTIALITY = {"INTERNAL": 70, "OPEN": 8, "CONFIDENTIAL": 14, "SPECIAL": 8}
+_CLOSURE = {
+    "SUPPORT_COMPLETED": 32, "RETURNED": 22, "REFERRED": 16, "LOST_CONTACT": 10, "WITHDREW": 9, "NOT_A_VICTIM": 8,
+    "DUPLICATE": 3,
+}  # fmt: skip
+_OTHER_ROLES = {"WITNESS": 5, "RELATIVE": 3, "GUARDIAN": 1}
+_RELATIONS = {
+    "Recruiter": 30, "Employer": 20, "Stranger": 15, "IntimatePartner": 14, "Friend": 9, "Family": 8, "Unknown": 4,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PlannedPerson:
+    """`person` as NewPersonInput, `profile` as VictimProfileInput."""
+
+    person: dict[str, Any]
+    profile: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class PlannedCase:
+    """`case` as CaseInput, `closing` as CloseInput, and what else happens to it."""
+
+    institution: str
+    unit: str | None
+    """None: the institution's root."""
+    case: dict[str, Any]
+    people: tuple[PlannedPerson, ...]
+    closing: dict[str, Any] | None
+    follow_up: bool
+    deleted: str | None
+    """The reason, where it is deleted again."""
+    known_person: bool
+    """Somebody of an earlier case of the institution is in this one too."""
+    colleague: bool
+    looked_at: bool
+    lot: Random
+    """For what is not settled before the people at work are known."""
+
+
+def draw(volume: int, last: date) -> Iterator[tuple[str, list[PlannedCase]]]:
+    """Institution by institution, each one's cases in the order of their days, none after `last`."""
+    number = 0
+    for code, (share, sources) in _SHARES.items():
+        lot = Random(f"itm demo {code}")  # noqa: S311 (made-up data, no secret)
+        span = (min(LAST, last) - FIRST).days
+        count = max(1, round(share * volume / FULL))
+        # Somewhat more in each later year
+        days = sorted(FIRST + timedelta(days=int(span * lot.random() ** 0.85)) for _ in range(count))
+        cases = []
+        for day in days:
+            cases.append(_case(lot, code, sources, day, min(LAST, last), number))
+            number += len(cases[-1].people)
+        yield code, cases
+
+
+def _case(lot: Random, code: str, sources: Mapping[str, int], opened: date, last: date, number: int) -> PlannedCase:
+    kind = "ForcedLabour" if code == "CSGB" else _one(lot, _EXPLOITATION)
+    kinds = [kind, "ForcedLabour"] if lot.random() < 0.07 and kind != "ForcedLabour" else [kind]
+    unit, province = _place(lot, code)
+    citizenship = _one(lot, {code: share for code, (share, _language, _names) in invention.CITIZENSHIPS.items()})
+    closing = _closing(lot, opened, last)
+    reason = closing["reason"] if closing else None
+    victims = lot.choices((1, 2, 3, 4), (62, 26, 9, 3))[0]
+    others = lot.choices((0, 1, 2), (80, 17, 3))[0]
+    people = [
+        _person(lot, number + place, kind, citizenship, province, opened, "VICTIM" if place < victims else None, reason)
+        for place in range(victims + others)
+    ]
+    child = any(planned.person["birth_date"] > str(opened.year - 17) for planned in people[:victims])
+    return PlannedCase(
+        institution=code,
+        unit=unit,
+        case={
+            "opened_on": opened.isoformat(),
+            "province": province,
+            "referral_source": _one(lot, sources),
+            "exploitation_types": kinds,
+            "industry": lot.choice(_INDUSTRY[kind]) if kind in _INDUSTRY else None,
+            "confidentiality": "SPECIAL" if child and lot.random() < 0.4 else _one(lot, _CONFIDENTIALITY),
+            "shared": lot.random() < 0.9,
+            "narrative": invention.narrative(lot, kind, province),
+        },
+        people=tuple(people),
+        closing=closing,
+        follow_up=closing is None and lot.random() < 0.25,
+        deleted=lot.choice(("ENTERED_IN_ERROR", "DUPLICATE", "NOT_IN_MANDATE")) if lot.random() < 0.03 else None,
+        known_person=lot.random() < 0.04,
+        colleague=lot.random() < 0.45,
+        looked_at=lot.random() < 0.12,
+        lot=Random(lot.random()),  # noqa: S311 (made-up data, no secret)
+    )
+
+
+def _place(lot: Random, code: str) -> tuple[str | None, str]:
+    """A unit with its province, more often one that has people of its own; or the root, for any province."""
+    provinces = {**team.UNITS.get(code, {})}
+    for name, above in team.BELOW.get(code, {}).items():
+        provinces[name] = provinces[above]
+    if not provinces or lot.random() < 0.1:
+        return None, lot.choice(vocabulary.codes("province"))
+    staffed = {member.unit for member in team.TEAM if member.institution == code}
+    unit = _one(lot, {name: 3 if name in staffed else 1 for name in provinces})
+    return unit, provinces[unit]
+
+
+def _closing(lot: Random, opened: date, last: date) -> dict[str, Any] | None:
+    """Older cases are mostly closed."""
+    ends = opened + timedelta(days=lot.randint(20, 500))
+    if ends > last or lot.random() < 0.15:
+        return None
+    return {"reason": _one(lot, _CLOSURE), "closed_on": ends.isoformat(), "note": invention.closing_note(lot)}
+
+
+def _person(
+    lot: Random,
+    number: int,
+    kind: str,
+    citizenship: str,
+    province: str,
+    opened: date,
+    role: str | None,
+    closed_for: str | None,
+) -> PlannedPerson:
+    feminine = lot.randrange(100) < (_WOMEN.get(kind, 60) if role else 50)
+    gender = "Feminine" if feminine else "Masculine"
+    if role and lot.random() < 0.02:
+        gender = "TransgenderFeminine"
+    child = lot.randrange(100) < (_CHILDREN.get(kind, 5) if role else 0)
+    age = lot.randint(9, 16) if child else min(62, 18 + int(lot.expovariate(1 / 11)))
+    given, family = invention.name(lot, citizenship, gender)
+    person = {
+        "role": role or _one(lot, _OTHER_ROLES),
+        "gender": gender,
+        "citizenships": [citizenship],
+        "language": invention.CITIZENSHIPS[citizenship][1],
+        "given_name": given,
+        "family_name": family,
+        "birth_date": _birth(lot, opened.year - age),
+        **(invention.identity(number, citizenship) if citizenship == "TR" or lot.random() < 0.6 else {}),
+        **({"passport": f"SENTETIK{number:06}"} if citizenship != "TR" and lot.random() < 0.5 else {}),
+        **(invention.contact(lot, number, province) if lot.random() < 0.5 else {}),
+    }
+    if child:
+        person["guardian"] = invention.guardian(lot, citizenship)
+    return PlannedPerson(person, _profile(lot, kind, age, closed_for) if role and lot.random() < 0.95 else None)
+
+
+def _birth(lot: Random, year: int) -> str:
+    """Mostly to the day; documents often hold less."""
+    precision = lot.choices(("day", "month", "year"), (7, 1, 2))[0]
+    month, day = lot.randint(1, 12), lot.randint(1, 28)
+    return {"year": f"{year}", "month": f"{year}-{month:02}", "day": f"{year}-{month:02}-{day:02}"}[precision]
+
+
+def _profile(lot: Random, kind: str, age: int, closed_for: str | None) -> dict[str, Any]:
+    status = lot.choices(("ActualVictimOfTrafficking", "PossibleVictimOfTrafficking"), (62, 38))[0]
+    if closed_for == "NOT_A_VICTIM":
+        status = "NotAVictimOfTrafficking"
+    profile = {
+        "trafficking_status": status,
+        "recruitment_methods": _some(lot, vocabulary.codes("method_of_recruitment"), 2),
+        "control_methods": _some(lot, vocabulary.codes("method_of_control"), 4),
+        "age_when_trafficked": max(6, age - lot.choices((0, 1, 2, 4), (60, 25, 10, 5))[0]),
+        "relation_to_trafficker": _one(lot, _RELATIONS),
+        "health": invention.health(lot) if lot.random() < 0.6 else None,
+        "needs": _some(lot, vocabulary.codes("support_need"), 4),
+    }
+    if status != "PossibleVictimOfTrafficking":
+        profile["status_decision_maker"] = "NonPoliceGovernmentalOrganization"
+    if kind == "SexualExploitation":
+        profile["sex_exploitation"] = _some(lot, vocabulary.codes("sex_exploitation_type"), 2)
+    return profile
+
+
+def _one(lot: Random, weights: Mapping[str, int]) -> str:
+    return lot.choices(tuple(weights), tuple(weights.values()))[0]
+
+
+def _some(lot: Random, codes: Sequence[str], most: int) -> list[str]:
+    return lot.sample(codes, lot.randint(1, most))

@@ -1,0 +1,135 @@
+"""The demonstration's units and accounts: each made, appointed and invited by the person whose task that is.
+
+One transaction per person, so that whoever is found is whole. Passwords are set by redeeming the invitation, as
+the invited person would; the national auditor is appointed by two approvals.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from itm_admin.accounts import actor as actors
+from itm_admin.accounts import bootstrap, grants, invitations, services
+from itm_admin.accounts.actor import Actor
+from itm_admin.accounts.models import Account
+from itm_admin.demonstration.team import BELOW, MANAGER, NATIONAL_AUDITOR, SUPERVISOR, TEAM, UNITS, Member
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
+from itm_admin.institutions.models import Institution, Unit
+from itm_admin.institutions.services import add_unit
+
+ROUTE = "itm demo"
+"""What the ledger tells of where the demonstration's entries come from."""
+
+
+class Office:
+    """The people of the demonstration, found or made. `step` is told of each person that stands."""
+
+    def __init__(self, sessions: sessionmaker[Session], passwords: Mapping[str, str], step: Callable[[], None]) -> None:
+        self._sessions, self._passwords, self._step = sessions, passwords, step
+        self._actors: dict[str, Actor] = {}
+        with sessions() as session, tenancy.acting(tenancy.Context(scope=ACCOUNTS, account_name=ROUTE)):
+            rows = session.execute(select(Institution.code, Institution.id)).all()
+            self._standing = set(session.scalars(select(Account.username)))
+        self.institutions: dict[str, uuid.UUID] = {row.code: row.id for row in rows}
+
+    def staff(self) -> None:
+        """Managers and the supervisor first, then the units, then everybody else."""
+        first = (MANAGER, SUPERVISOR)
+        for member in TEAM:
+            if member.role in first:
+                self._ensure(member)
+        for code in UNITS:
+            self._ensure_units(code)
+        for member in TEAM:
+            if member.role not in first:
+                self._ensure(member)
+
+    def of(self, institution: str, *roles: str) -> list[Actor]:
+        """The institution's people in these roles, in the team's order."""
+        found = [member for member in TEAM if member.institution == institution and member.role in roles]
+        return [self.actor(member.username, institution) for member in found]
+
+    def actor(self, username: str, institution: str) -> Actor:
+        """The person as a sign-in finds them."""
+        if username not in self._actors:
+            with self._sessions() as session:
+                with tenancy.acting(tenancy.Context(scope=ACCOUNTS, account_name=ROUTE), session):
+                    key = session.execute(select(Account.id).where(Account.username == username)).scalar_one()
+                found = actors.find(session, key, self.institutions[institution])
+            if found is None:
+                raise LookupError(username)
+            self._actors[username] = found
+        return self._actors[username]
+
+    def _administrator(self) -> Actor:
+        return self.actor(bootstrap.ADMINISTRATOR, bootstrap.PRESIDENCY)
+
+    def _maker(self, member: Member) -> tuple[Actor, str]:
+        """Who appoints the member, and in which scope."""
+        managers = self.of(member.institution, MANAGER) if member.role not in (MANAGER, SUPERVISOR) else []
+        if managers and MANAGER in ROLES[member.role].granted_by and member.role != NATIONAL_AUDITOR:
+            return managers[0], INSTITUTION
+        return self._administrator(), ACCOUNTS
+
+    def _ensure(self, member: Member) -> None:
+        if member.username not in self._standing:
+            with self._sessions() as session:
+                self._appoint(session, member)
+                session.commit()
+        self._step()
+
+    def _appoint(self, session: Session, member: Member) -> None:
+        maker, scope = self._maker(member)
+        home = self.institutions[member.institution]
+        with working(session, maker, scope):
+            unit = session.scalar(select(Unit.id).where(Unit.institution_id == home, Unit.name == member.unit))
+            person = services.Person(
+                member.first_name, member.last_name, member.email, member.title, member.language, unit
+            )
+            account = services.create(session, maker, person, institution=home, username=member.username)
+            grant = grants.give(session, maker, account, member.role, unit)
+            token = services.invite(session, maker, account.id)
+        if member.role == NATIONAL_AUDITOR:
+            self._approve(session, member, grant.id)
+        with tenancy.acting(tenancy.Context(route=ROUTE), session):
+            invitations.redeem(session, token, self._passwords[member.username])
+
+    def _approve(self, session: Session, member: Member, grant: uuid.UUID) -> None:
+        """By the auditor's own manager and by the Presidency's supervisor, neither of whom proposed it."""
+        session.expire_all()
+        for approver, scope in (
+            (self.of(member.institution, MANAGER)[0], INSTITUTION),
+            (self.of(bootstrap.PRESIDENCY, SUPERVISOR)[0], OVERSIGHT),
+        ):
+            with working(session, approver, scope):
+                grants.approve(session, approver, grant)
+
+    def _ensure_units(self, code: str) -> None:
+        manager = self.of(code, MANAGER)[0]
+        with self._sessions() as session, working(session, manager, INSTITUTION):
+            units = {
+                unit.name: unit
+                for unit in session.scalars(select(Unit).where(Unit.institution_id == manager.institution_id))
+            }
+            root = next(unit for unit in units.values() if unit.parent_id is None)
+            for name, province in UNITS[code].items():
+                if name not in units:
+                    units[name] = add_unit(session, name, root.id, province)
+            for name, above in BELOW.get(code, {}).items():
+                if name not in units:
+                    add_unit(session, name, units[above].id, units[above].province)
+            session.commit()
+
+
+@contextmanager
+def working(session: Session, person: Actor, scope: str, purpose: str | None = None) -> Iterator[None]:
+    """A person at work in a scope, as a request of theirs would be; what is recorded says where it comes from."""
+    with tenancy.acting(replace(person.context(scope), route=ROUTE, purpose=purpose), session):
+        yield
