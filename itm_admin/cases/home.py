@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import url_for
-from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy import ColumnElement, and_, exists, func, select
 
 from itm_admin.cases import lookup
@@ -62,10 +62,28 @@ def _waiting(session: AnySession) -> list[tuple[str, str]]:
     ).one()
     mine = url_for("CaseView.list", mine="yes", sort="updated")
     follow = url_for("CaseView.list", mine="yes", status="FollowUp")
-    sentences = (
-        (counts.follow, _("cases are to be followed up"), follow),
-        (counts.quiet, _("cases have not been touched for %(days)s days", days=QUIET_DAYS), mine),
-        (counts.empty, _("cases have nobody in them yet"), mine),
-        (counts.profiles, _("cases have a victim without a profile"), mine),
-    )
-    return [(f"{count} {sentence}", address) for count, sentence, address in sentences if count]
+    return [
+        (_sentence(kind, count), follow if kind == "follow" else mine)
+        for kind, count in counts._asdict().items()
+        if count
+    ]
+
+
+def _sentence(kind: str, count: int) -> str:
+    """One whole sentence for each number: what a language does with a number is the catalogue's business."""
+    if kind == "follow":
+        said = ngettext("%(num)s case is to be followed up", "%(num)s cases are to be followed up", count)
+    elif kind == "empty":
+        said = ngettext("%(num)s case has nobody in it yet", "%(num)s cases have nobody in them yet", count)
+    elif kind == "profiles":
+        said = ngettext(
+            "%(num)s case has a victim without a profile", "%(num)s cases have a victim without a profile", count
+        )
+    else:
+        said = ngettext(
+            "%(num)s case has not been touched for %(days)s days",
+            "%(num)s cases have not been touched for %(days)s days",
+            count,
+            days=QUIET_DAYS,
+        )
+    return str(said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
@@ -10,7 +11,7 @@ from flask_babel import gettext as _
 from itm_admin.cases import personal_data
 from itm_admin.cases.models import Case, Person, VictimProfile
 from itm_admin.foundation.formats import HIDDEN, day, label, moment
-from itm_admin.foundation.forms import PROTECTED, PanelForm
+from itm_admin.foundation.forms import PROTECTED, DayField, PanelForm
 
 Facts = list[tuple[str, Any]]
 CODED = {
@@ -144,10 +145,18 @@ def compared(form: PanelForm, saved: Mapping[str, Any]) -> list[tuple[str, Any, 
     return rows
 
 
+def _as_day(value: Any) -> Any:
+    """A date, or one as it was typed into a form; what is none is shown as it was typed."""
+    try:
+        return day(date.fromisoformat(value) if isinstance(value, str) else value)
+    except ValueError:
+        return value
+
+
 def _chosen(field: Any, value: Any) -> Any:
     if field.name in CODED or isinstance(value, bool):
         return read(field.name, value)
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
+    if isinstance(field, DayField):
+        return _as_day(value)
     names = {str(code): text for code, text in getattr(field, "choices", None) or ()}
     return names.get(str(value), value)

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from itm_admin.foundation.errors import Invalid, Message
+from itm_admin.foundation.formats import day
 
 Row = TypeVar("Row")
 PAGE_SIZES = (25, 50, 100)
@@ -75,6 +76,8 @@ class Filter:
         return self.choices() if self.choices else ()
 
     def said(self, text: str) -> str:
+        if self.kind == "day":
+            return day(date.fromisoformat(text))
         return dict(self.options()).get(text, text)
 
 
@@ -176,8 +179,8 @@ class Listing(Generic[Row]):
         narrowed = self.narrowed(statement, query)
         bounded = narrowed.order_by(None).with_only_columns(self.tie[0]).limit(COUNT_BOUND + 1).subquery()
         total = session.scalar(select(func.count()).select_from(bounded)) or 0
-        rows = session.execute(narrowed.limit(query.size).offset((query.page - 1) * query.size)).unique()
-        found: list[Any] = list(rows.scalars()) if _one_entity(statement) else list(rows.all())
+        rows = session.execute(narrowed.limit(query.size).offset((query.page - 1) * query.size))
+        found: list[Any] = list(rows.unique().scalars()) if _one_entity(statement) else list(rows.all())
         return Shown(self, query, found, total)
 
 
