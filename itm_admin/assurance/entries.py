@@ -18,6 +18,7 @@ from flask_babel import gettext as _
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     DateTime,
     Double,
     LargeBinary,
@@ -173,12 +174,16 @@ def about(ids: Sequence[str]) -> Any:
     return or_(entry.c.target_id.in_(ids), shown)
 
 
-def page(session: AnySession, statement: Select[Any], wanted: Wanted) -> Found:
-    """One page, the newest entries first. One statement."""
-    place = (entry.c.recorded_at, entry.c.ledger_id, entry.c.seq)
+def page(session: AnySession, statement: Select[Any], wanted: Wanted, one_ledger: bool = False) -> Found:
+    """One page, the newest entries first. One statement. In one ledger the number alone is the order of time."""
+    place: tuple[ColumnElement[Any], ...] = (entry.c.recorded_at, entry.c.ledger_id, entry.c.seq)
     statement = narrowed(statement, wanted)
-    if wanted.after:
+    if wanted.after and one_ledger:
+        statement = statement.where(entry.c.seq < wanted.after[2])
+    elif wanted.after:
         statement = statement.where(tuple_(*place) < tuple_(*wanted.after))
+    if one_ledger:
+        place = (entry.c.seq,)
     rows = session.execute(statement.order_by(*(column.desc() for column in place)).limit(wanted.size + 1)).all()
     shown = rows[: wanted.size]
     last = shown[-1] if len(rows) > wanted.size else None
