@@ -8,10 +8,11 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import exists, select
 
 from itm_admin.accounts.models import Account, RoleGrant
+from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
-from itm_admin.foundation.roles import ROLES
+from itm_admin.foundation.roles import AUDIT, ROLES
 from itm_admin.institutions.models import Institution
 
 
@@ -73,12 +74,17 @@ _BY_INSTITUTION = Filter(
 )
 
 
+def _page() -> str:
+    """An auditor reads the account on a page of the own scope."""
+    return "AuditAccountView.show" if tenancy.current().scope == AUDIT else "AccountView.show"
+
+
 def _listing(columns: tuple[Column[Account], ...], filters: tuple[Filter, ...]) -> Listing[Account]:
     return Listing(
         caption=_l("Accounts"),
         empty_text=_l("No account fits. Remove a filter, or add an account."),
         identify=lambda account: str(account.id),
-        link=lambda account: url_for("AccountView.show", id=account.id),
+        link=lambda account: url_for(_page(), id=account.id),
         default_sort="name",
         tie=(Account.id,),
         columns=columns,

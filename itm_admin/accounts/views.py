@@ -8,9 +8,10 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import history, invitations, passwords, services, sessions, sign_in, throttle
-from itm_admin.accounts.account_views import AccountView, ApprovalView, AuditAccountView, GrantView
+from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.actor import Actor, me
 from itm_admin.accounts.forms import OwnDataForm, OwnPasswordForm, PasswordForm, SignInForm
+from itm_admin.accounts.grant_views import ApprovalView, GrantView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.foundation import i18n
 from itm_admin.foundation.database import db

@@ -266,7 +266,9 @@ def test_a_focal_point_and_an_auditor_reach_no_account_page(panel: Flask, factor
 def test_auditors_read_accounts_and_change_none(panel: Flask, factory: Factory) -> None:
     who = factory.focal_point()
     national = signed_in(panel, factory.auditor())
-    assert who.username in national.get("/audit/accounts/?size=100").text
+    listed = national.get("/audit/accounts/?size=100").text
+    assert who.username in listed
+    assert f'href="/audit/accounts/{who.id}"' in listed
     page = national.get(f"/audit/accounts/{who.id}")
     assert page.status_code == 200
     assert "/suspend" not in page.text

@@ -1,0 +1,134 @@
+"""The pages on which roles are given, approved and ended.
+
+Managers and system administrators propose and give; the Presidency's supervisor sees the same proposals on
+pages of the oversight scope. The rules are grants.py's.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import flash
+from flask_babel import gettext as _
+from sqlalchemy import select
+from werkzeug.wrappers import Response
+
+from itm_admin.accounts import grants, services
+from itm_admin.accounts.account_views import offer_units
+from itm_admin.accounts.actor import me
+from itm_admin.accounts.forms import GrantForm, chosen_id, role_choices
+from itm_admin.foundation.database import db
+from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
+from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.writing import writing
+from itm_admin.institutions.models import Institution
+
+Answer = str | tuple[str, int] | Response
+BOTH = ("GET", "POST")
+
+
+class GrantView(Page):
+    """Roles given, approved and ended, by a manager or a system administrator."""
+
+    subject = "RoleGrant"
+    scopes = (INSTITUTION, ACCOUNTS)
+    route_base = "/roles"
+
+    @route("/", act="list")
+    def list(self) -> Answer:
+        """The proposals that wait."""
+        return _waiting(self)
+
+    @route("/of/<uuid:id>/new", act="add", methods=BOTH)
+    def add(self, id: uuid.UUID) -> Answer:
+        form = GrantForm()
+        if form.submitted():
+            done = attempt(
+                form,
+                lambda session: grants.give(
+                    session, me(), services.get(session, me(), id), form.role.data or "", chosen_id(form.unit)
+                ),
+            )
+            if done is not None:
+                flash(_("The role is proposed.") if done.state == "proposed" else _("The role is given."))
+                return see("AccountView.show", id=id)
+        account = services.get(db.session, me(), id)
+        form.role.choices = role_choices(grants.choices(me(), account.institution.kind))
+        offer_units(form.unit, account.institution_id, _("The whole institution"))
+        looked_at("record.read", "account", id, detail={"page": "grant"})
+        return self.render(
+            "accounts/grant.html", heading=_("Give a role"), form=form, account=account
+        ), 422 if form.submitted() else 200
+
+    @route("/<uuid:id>/end", act="end", methods=("POST",))
+    def end(self, id: uuid.UUID) -> Answer:
+        with writing() as session:
+            account = grants.end(session, me(), id).account_id
+        flash(_("The role has ended."))
+        return see("AccountView.show", id=account)
+
+    @route("/<uuid:id>/approve", act="approve", methods=("POST",))
+    def approve(self, id: uuid.UUID) -> Answer:
+        return _decide(id, "GrantView.list", approves=True)
+
+    @route("/<uuid:id>/refuse", act="approve", methods=("POST",))
+    def refuse(self, id: uuid.UUID) -> Answer:
+        return _decide(id, "GrantView.list", approves=False)
+
+
+class ApprovalView(Page):
+    """The same proposals, for the Presidency's supervisor."""
+
+    subject = "GrantApproval"
+    scopes = (OVERSIGHT,)
+    route_base = "/approvals"
+
+    @route("/", act="list")
+    def list(self) -> Answer:
+        return _waiting(self)
+
+    @route("/<uuid:id>/approve", act="approve", methods=("POST",))
+    def approve(self, id: uuid.UUID) -> Answer:
+        return _decide(id, "ApprovalView.list", approves=True)
+
+    @route("/<uuid:id>/refuse", act="approve", methods=("POST",))
+    def refuse(self, id: uuid.UUID) -> Answer:
+        return _decide(id, "ApprovalView.list", approves=False)
+
+
+def _decide(id: uuid.UUID, back: str, approves: bool) -> Answer:
+    form = PanelForm()
+    work = grants.approve if approves else grants.refuse
+    grant = attempt(form, lambda session: work(session, me(), id))
+    if grant is None:
+        flash(" ".join(form.told), "warning")
+    elif grant.state == "active":
+        flash(_("The appointment is complete: the role is active."))
+    else:
+        flash(_("Your approval is recorded. One more is needed.") if approves else _("The proposal is refused."))
+    return see(back)
+
+
+def _waiting(page: Page) -> str:
+    actor = me()
+    found = grants.waiting(db.session, actor)
+    codes = dict(db.session.execute(select(Institution.id, Institution.code)).all())
+    rows = [
+        {
+            "id": grant.id,
+            "account": account,
+            "role": ROLES[grant.role].label if grant.role in ROLES else grant.role,
+            "institution": codes.get(grant.institution_id, ""),
+            "since": grant.created_at,
+            "approved_by": [codes.get(each.approver_institution_id, "") for each in given],
+            "mine": any(each.approver_id == actor.id for each in given),
+            "may": grants.may_approve(actor, grant) and actor.id not in (grant.account_id, grant.created_by),
+        }
+        for grant, account, given in found
+    ]
+    looked_at("record.list", "role_grant", subjects=[grant.id for grant, _account, _given in found])
+    return page.render(
+        "accounts/approvals.html", heading=_("Appointments that wait for approval"), rows=rows, endpoint=page.endpoint
+    )
