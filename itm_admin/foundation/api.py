@@ -85,8 +85,8 @@ class Api(BaseApi):
         """After a change: which record, and its new version."""
         return self.answer(id=str(record.id), row_version=record.row_version)
 
-    def answer(self, status: int = 200, **document: Any) -> Response:
-        """A JSON document; what it shows is queued with `looked_at` beforehand."""
+    def answer(self, status: int = 200, /, **document: Any) -> Response:
+        """A JSON document (which may have a field `status`); what it shows is queued with `looked_at` beforehand."""
         return self.told(document, status)
 
     def told(self, document: Mapping[str, Any], status: int = 200) -> Response:

@@ -1,4 +1,4 @@
-"""Plain Flask-AppBuilder, once per test process."""
+"""Plain Flask-AppBuilder, once per test process, and our panel, once per module."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine
 
+from tests.panel.probes.panel_site import PanelSite
 from tests.panel.probes.plain_site import Site, plain_site
 
 if TYPE_CHECKING:
     from tests.conftest import Cluster
+    from tests.panel.panel_app import RunningPanel
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +22,8 @@ def plain(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with plain_site(server, tmp_path_factory.mktemp("plain")) as site:
         yield site
     server.dispose()
+
+
+@pytest.fixture(scope="module")
+def panel_site(panel: RunningPanel) -> PanelSite:
+    return PanelSite(panel)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
 
+from tests.panel.probes.panel_site import PanelSite
 from tests.panel.probes.plain_site import Site
 
 THREADS = 8
@@ -42,3 +43,29 @@ def test_plain_threads_answer_with_each_others_search_terms(plain: Site) -> None
         return lambda term: people[number].get(f"/recordview/list/?_flt_2_title={term}").body
 
     assert crossed([search(n) for n in range(THREADS)], terms, requests=500, enough=1)
+
+
+def test_our_panel_answers_every_thread_with_its_own_search(panel_site: PanelSite) -> None:
+    panel, make = panel_site.panel, panel_site.panel.make
+    tenants = [make.institution("JGK"), make.other_institution()]
+    people = [panel.browser(make.focal_point(tenant)) for tenant in islice(cycle(tenants), THREADS)]
+    terms = [f"{tenant.code}-aranan-{n}" for n, tenant in enumerate(islice(cycle(tenants), THREADS))]
+    marks = {records.tenant.code: records.reference for records in (panel_site.a, panel_site.b)}
+
+    def search(number: int) -> Search:
+        """A list, a filtered list and a search form at once; each shows its own term, and no other's rows."""
+        own, others = tenants[number % 2].code, tenants[1 - number % 2].code
+
+        def ask(term: str) -> str:
+            listed = people[number].get("/cases/?status=Active").text
+            assert marks[own] in listed
+            assert marks[others] not in listed
+            found = people[number].get(f"/cases/?q={term}").text
+            typed = people[number].post("/persons/search", name=term).text
+            assert term in found
+            assert term in typed
+            return listed + found + typed
+
+        return ask
+
+    assert crossed([search(n) for n in range(THREADS)], terms, requests=6, enough=1) == 0
