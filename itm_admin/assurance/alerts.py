@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, scoped_session
 from audit import store
 from itm_admin.assurance.models import Alert
 from itm_admin.assurance.watch import watch
-from itm_admin.assurance.wording import alert_words
+from itm_admin.assurance.wording import alert_words, detail_words
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import Access, Actor, scope_for
 from itm_admin.foundation.database import db
@@ -76,7 +76,8 @@ def words(alert: Alert) -> str:
 
 def facts(alert: Alert) -> list[tuple[str, str]]:
     """What else is known, name and value."""
-    return [(name, str(value)) for name, value in alert.detail.items() if value is not None]
+    known = {name: value for name, value in alert.detail.items() if value is not None}
+    return detail_words({"detail": known})
 
 
 def acknowledge(session: Session | scoped_session[Any], id: uuid.UUID) -> None:

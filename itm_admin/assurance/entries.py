@@ -45,6 +45,7 @@ from itm_admin.foundation.errors import Invalid, Message, NotFound
 from itm_admin.foundation.i18n import TIMEZONE
 
 AnyRow = Row[*tuple[Any, ...]]
+Condition = ColumnElement[bool]
 AnySession = Session | scoped_session[Any]
 SIZES = (25, 50, 100)
 FILTERS = ("from", "to", "actor", "action", "kind", "target", "outcome")
@@ -70,6 +71,11 @@ entry = Table(
     Column("actor_institution", String), Column("actor_role", String), Column("target_kind", String),
     Column("target_id", String), Column("target_holder", Uuid), Column("subjects", ARRAY(Text)),
     Column("purpose", String), Column("request_id", String), Column("content", String),
+)  # fmt: skip
+leaf = Table(
+    "leaf", _schema,
+    Column("ledger_id", Uuid, primary_key=True), Column("seq", BigInteger, primary_key=True),
+    Column("recorded_at", String(collation="C")),
 )  # fmt: skip
 event = Table("event", _schema, Column("id", Uuid, primary_key=True), Column("salt", LargeBinary))
 verification = Table(
@@ -117,7 +123,7 @@ def read(args: MultiDict[str, str]) -> Wanted:
         wrong["after"] = _("This page of the list is not known.")
     if wrong:
         raise Invalid(wrong)
-    return Wanted(chosen, int(size), _place(cursor) if cursor else None)
+    return Wanted(chosen, int(size), _cursor(cursor) if cursor else None)
 
 
 def _fits(name: str, value: str) -> bool:
@@ -133,7 +139,7 @@ def _fits(name: str, value: str) -> bool:
     return bool(_WORD.fullmatch(value))
 
 
-def _place(cursor: re.Match[str]) -> tuple[str, uuid.UUID, int]:
+def _cursor(cursor: re.Match[str]) -> tuple[str, uuid.UUID, int]:
     try:
         return cursor[1], uuid.UUID(cursor[2]), int(cursor[3])
     except ValueError:
@@ -149,53 +155,87 @@ def _utc(moment: datetime) -> str:
     return moment.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 
-def narrowed(statement: Select[Any], wanted: Wanted) -> Select[Any]:
-    """With the filters. An actor is named by account id or user name; a target by id, also among those shown."""
+def _within(table: Table, wanted: Wanted) -> list[Condition]:
+    """The filters on time, for the leaves or the entries."""
+    found: list[Condition] = []
+    if "from" in wanted.chosen:
+        found.append(table.c.recorded_at >= _utc(_moment(wanted.chosen["from"])))
+    if "to" in wanted.chosen:
+        found.append(table.c.recorded_at < _utc(_moment(wanted.chosen["to"], 1)))
+    return found
+
+
+def _narrowed(wanted: Wanted) -> list[Condition]:
+    """The other filters. An actor is named by account id or user name; a target by id, also among those shown."""
+    found: list[Condition] = []
     for name, value in wanted.chosen.items():
-        if name == "from":
-            statement = statement.where(entry.c.recorded_at >= _utc(_moment(value)))
-        elif name == "to":
-            statement = statement.where(entry.c.recorded_at < _utc(_moment(value, 1)))
-        elif name == "actor":
-            statement = statement.where(or_(entry.c.actor_id == value, entry.c.actor_name == value))
+        if name == "actor":
+            found.append(or_(entry.c.actor_id == value, entry.c.actor_name == value))
         elif name == "kind":
-            statement = statement.where(entry.c.target_kind == value)
+            found.append(entry.c.target_kind == value)
         elif name == "target":
-            statement = statement.where(about([value]))
-        else:
-            statement = statement.where(entry.c[name] == value)
-    return statement
+            found.append(about([value]))
+        elif name in ("action", "outcome"):
+            found.append(entry.c[name] == value)
+    return found
 
 
-def about(ids: Sequence[str]) -> Any:
+def about(ids: Sequence[str]) -> Condition:
     """Entries whose target is one of these, or that showed one of these."""
     # The second condition is what the index on subjects holds for
     shown = and_(entry.c.subjects.overlap(list(ids)), entry.c.subjects != literal_column("'{}'::text[]"))
     return or_(entry.c.target_id.in_(ids), shown)
 
 
-def page(session: AnySession, statement: Select[Any], wanted: Wanted, one_ledger: bool = False) -> Found:
-    """One page, the newest entries first. One statement. In one ledger the number alone is the order of time."""
-    place: tuple[ColumnElement[Any], ...] = (entry.c.recorded_at, entry.c.ledger_id, entry.c.seq)
-    statement = narrowed(statement, wanted)
-    if wanted.after and one_ledger:
-        statement = statement.where(entry.c.seq < wanted.after[2])
-    elif wanted.after:
-        statement = statement.where(tuple_(*place) < tuple_(*wanted.after))
-    if one_ledger:
-        place = (entry.c.seq,)
-    rows = session.execute(statement.order_by(*(column.desc() for column in place)).limit(wanted.size + 1)).all()
+def done_by(account: uuid.UUID) -> Condition:
+    """Entries of what an account did."""
+    return entry.c.actor_id == str(account)
+
+
+def page(session: AnySession, wanted: Wanted, *conditions: Condition, ledger_id: uuid.UUID | None = None) -> Found:
+    """One page, the newest entries first; of one ledger, or of all that the reader sees."""
+    conditions = (*conditions, *_narrowed(wanted))
+    if ledger_id is None:
+        ledger_id = _only_ledger(session)
+    if conditions:
+        statement = _placed(select(entry).where(*conditions), entry, wanted, ledger_id)
+    else:
+        statement = _by_place(wanted, ledger_id)
+    rows = session.execute(statement).all()
     shown = rows[: wanted.size]
     last = shown[-1] if len(rows) > wanted.size else None
     return Found(shown, f"{last.recorded_at}~{last.ledger_id}~{last.seq}" if last else None)
 
 
-def all_entries() -> Select[Any]:
-    return select(entry)
+def _by_place(wanted: Wanted, ledger_id: uuid.UUID | None) -> Select[Any]:
+    """Finds the page among the leaves alone, whose index is in its order, before any event is read."""
+    places = _placed(select(leaf.c.ledger_id, leaf.c.seq), leaf, wanted, ledger_id).cte("places")
+    places = places.prefix_with("MATERIALIZED")
+    here = and_(entry.c.ledger_id == places.c.ledger_id, entry.c.seq == places.c.seq)
+    return select(entry).join(places, here).order_by(*(column.desc() for column in _place_of(entry)))
 
 
-def of_ledger(id: uuid.UUID) -> Select[Any]:
-    return select(entry).where(entry.c.ledger_id == id)
+def _placed(statement: Select[Any], table: Table, wanted: Wanted, ledger_id: uuid.UUID | None) -> Select[Any]:
+    """Behind the page before, in order. In one ledger the number alone is the order of time."""
+    place = _place_of(table)
+    statement = statement.where(*_within(table, wanted))
+    if ledger_id is not None:
+        statement, place = statement.where(table.c.ledger_id == ledger_id), (table.c.seq,)
+    if wanted.after and ledger_id is not None:
+        statement = statement.where(table.c.seq < wanted.after[2])
+    elif wanted.after:
+        statement = statement.where(tuple_(*place) < tuple_(*wanted.after))
+    return statement.order_by(*(column.desc() for column in place)).limit(wanted.size + 1)
+
+
+def _place_of(table: Table) -> tuple[ColumnElement[Any], ...]:
+    return table.c.recorded_at, table.c.ledger_id, table.c.seq
+
+
+def _only_ledger(session: AnySession) -> uuid.UUID | None:
+    """The one ledger that this reader sees, if it is one."""
+    found = session.scalars(select(ledger.c.id).limit(2)).all()
+    return found[0] if len(found) == 1 else None
 
 
 def ledgers(session: AnySession) -> Sequence[AnyRow]:

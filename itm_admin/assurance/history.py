@@ -9,10 +9,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import or_, select
 
 from itm_admin.accounts.models import Account, Invitation, RoleGrant
-from itm_admin.assurance.entries import AnySession, about, all_entries, entry
+from itm_admin.assurance.entries import AnySession, Condition, about
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.foundation.errors import NotFound
 
@@ -33,23 +33,13 @@ def subject_of(kind: str) -> str:
     return RECORDS[kind][1]
 
 
-def of_visible_record(session: AnySession, kind: str, id: uuid.UUID) -> Select[tuple[object]]:
+def of_visible_record(session: AnySession, kind: str, id: uuid.UUID) -> Condition:
     """Entries about a record and what hangs on it. NotFound unless the reader sees the record itself."""
     model = RECORDS[kind][0]
     if session.scalar(select(model.id).where(model.id == id)) is None:  # type: ignore[attr-defined]
         raise NotFound
     ids = [str(id), *(str(part) for part in _parts(session, kind, id))]
-    return all_entries().where(about(ids))
-
-
-def of_any_record(id: uuid.UUID) -> Select[tuple[object]]:
-    """For auditors: entries about whatever has this number, in every ledger that they may see."""
-    return all_entries().where(about([str(id)]))
-
-
-def of_actor(account: uuid.UUID) -> Select[tuple[object]]:
-    """What an account did."""
-    return all_entries().where(entry.c.actor_id == str(account))
+    return about(ids)
 
 
 def _parts(session: AnySession, kind: str, id: uuid.UUID) -> Sequence[uuid.UUID]:

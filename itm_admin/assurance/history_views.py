@@ -8,10 +8,9 @@ from typing import Any
 
 from flask import g, request, url_for
 from flask_babel import gettext as _
-from sqlalchemy import Select
 
 from itm_admin.assurance import entries, history, wording
-from itm_admin.assurance.entries import AnyRow, Found, Wanted
+from itm_admin.assurance.entries import AnyRow, Condition, Found, Wanted
 from itm_admin.assurance.showing import EntryList, proof, shown
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
@@ -21,16 +20,16 @@ from itm_admin.foundation.roles import AUDIT, INSTITUTION, may
 from itm_admin.foundation.views import Page, route
 
 
-def _history(statement: Select[Any]) -> tuple[Found, Wanted]:
+def _history(*conditions: Condition) -> tuple[Found, Wanted]:
     wanted = entries.read(request.args)
-    return entries.page(db.session, statement, wanted), wanted
+    return entries.page(db.session, wanted, *conditions), wanted
 
 
 class _HistoryPage(Page):
     """A record's history as a line of events, the newest first."""
 
-    def timeline(self, statement: Select[Any], kind: str, id: uuid.UUID, entry_endpoint: str) -> str:
-        found, wanted = _history(statement)
+    def timeline(self, condition: Condition, kind: str, id: uuid.UUID, entry_endpoint: str) -> str:
+        found, wanted = _history(condition)
         looked_at("record.read", kind, id, detail={"page": "history", "entries": len(found.rows)})
 
         def link(row: AnyRow) -> str:
@@ -65,8 +64,8 @@ class HistoryView(_HistoryPage):
     def record(self, kind: str, id: uuid.UUID) -> str:
         if not may(tenancy.current().roles, "history", history.subject_of(kind)):
             raise Denied
-        statement = history.of_visible_record(db.session, kind, id)
-        return self.timeline(statement, kind, id, "InstitutionHistoryView.entry")
+        condition = history.of_visible_record(db.session, kind, id)
+        return self.timeline(condition, kind, id, "InstitutionHistoryView.entry")
 
 
 class AccountHistoryView(_HistoryPage):
@@ -78,13 +77,13 @@ class AccountHistoryView(_HistoryPage):
 
     @route("/account/<uuid:id>", act="history")
     def record(self, id: uuid.UUID) -> str:
-        statement = history.of_visible_record(db.session, "account", id)
-        return self.timeline(statement, "account", id, "InstitutionHistoryView.entry")
+        condition = history.of_visible_record(db.session, "account", id)
+        return self.timeline(condition, "account", id, "InstitutionHistoryView.entry")
 
     @route("/account/<uuid:id>/acts", act="history")
     def acts(self, id: uuid.UUID) -> str:
         history.of_visible_record(db.session, "account", id)  # NotFound for an account that is not theirs
-        return self.timeline(history.of_actor(id), "account", id, "InstitutionHistoryView.entry")
+        return self.timeline(entries.done_by(id), "account", id, "InstitutionHistoryView.entry")
 
 
 class AuditHistoryView(_HistoryPage):
@@ -96,11 +95,11 @@ class AuditHistoryView(_HistoryPage):
 
     @route("/history/<any(case,person,case_person,victim_profile,account):kind>/<uuid:id>", act="history")
     def record(self, kind: str, id: uuid.UUID) -> str:
-        return self.timeline(history.of_any_record(id), kind, id, "LedgerView.entry")
+        return self.timeline(entries.about([str(id)]), kind, id, "LedgerView.entry")
 
     @route("/acts/<uuid:id>", act="history")
     def acts(self, id: uuid.UUID) -> str:
-        return self.timeline(history.of_actor(id), "account", id, "LedgerView.entry")
+        return self.timeline(entries.done_by(id), "account", id, "LedgerView.entry")
 
 
 class InstitutionHistoryView(Page):
@@ -112,7 +111,7 @@ class InstitutionHistoryView(Page):
 
     @route("/", act="list")
     def list(self) -> str:
-        found, wanted = _history(entries.all_entries())
+        found, wanted = _history()
         looked_at("record.list", "entry", detail={**wanted.chosen, "entries": len(found.rows)})
         listing = EntryList(found, wanted, _entry_url, _("Entries of the institution's ledger"), with_ledger=False)
         own = tenancy.current().reads == "actor"
@@ -135,7 +134,7 @@ class OwnHistoryView(Page):
     def list(self) -> str:
         own = dataclasses.replace(tenancy.current(), institution=g.actor.institution_id, reads="actor")
         with tenancy.acting(own, db.session()):
-            found, wanted = _history(history.of_actor(g.actor.id))
+            found, wanted = _history(entries.done_by(g.actor.id))
         looked_at("record.list", "entry", detail={**wanted.chosen, "page": "own"})
         listing = EntryList(found, wanted, lambda _row: None, _("What I did"), with_ledger=False)
         return self.render("assurance/own_history.html", listing=listing)

@@ -38,7 +38,7 @@ def auditor_home(session: AnySession) -> dict[str, Any]:
 
 
 def _latest(session: AnySession, **chosen: str) -> list[Any]:
-    found = entries.page(session, entries.all_entries(), Wanted(chosen, _SHOWN))
+    found = entries.page(session, Wanted(chosen, _SHOWN))
     return [shown(row, _url) for row in found.rows]
 
 

@@ -50,7 +50,7 @@ class LedgerView(Page):
     @route("/entries", act="list")
     def entries(self) -> str:
         wanted = entries.read(request.args)
-        found = entries.page(db.session, entries.all_entries(), wanted)
+        found = entries.page(db.session, wanted)
         looked_at("record.list", "entry", detail={**wanted.chosen, "entries": len(found.rows)})
         listing = EntryList(found, wanted, entry_url, _("Entries of all ledgers"))
         return self.render("assurance/entries.html", listing=listing, ledger=None)
@@ -59,7 +59,7 @@ class LedgerView(Page):
     def show(self, id: uuid.UUID) -> str:
         wanted = entries.read(request.args)
         ledger = entries.find_ledger(db.session, id)
-        found = entries.page(db.session, entries.of_ledger(id), wanted, one_ledger=True)
+        found = entries.page(db.session, wanted, ledger_id=id)
         looked_at("record.list", "ledger", id, detail={**wanted.chosen, "entries": len(found.rows)})
         listing = EntryList(found, wanted, entry_url, _("Entries of the ledger"), with_ledger=False)
         verdicts = entries.verdicts(db.session, id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from flask_babel import gettext as _
@@ -17,7 +17,8 @@ from flask_babel import lazy_gettext as _l
 from itm_admin.assurance import raising
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
-from itm_admin.foundation.formats import day, label
+from itm_admin.foundation.formats import day, label, moment
+from itm_admin.foundation.roles import ROLES
 
 KINDS: Mapping[str, Message] = {
     "case": _l("Case"),
@@ -40,6 +41,14 @@ KINDS: Mapping[str, Message] = {
     "home": _l("Home page"),
     "profile": _l("Own profile"),
 }
+
+_PAGES: Mapping[str, Message] = {
+    "oversightcase": _l("Cases of all institutions"), "oversightinstitution": _l("Institutions"),
+    "auditaccount": _l("Accounts and roles"), "institutionhistory": _l("Our access history"),
+    "victimprofile": _l("Victim's profile"), "rolegrant": _l("Role of a person"), "grantapproval": _l("Approvals"),
+    "apidescription": _l("Programming interface"), "health": _l("Verification"), "language": _l("Language"),
+}  # fmt: skip
+"""What a refusal, or a page that named nothing else, calls its target: the gate's own word for it."""
 
 FIELDS: Mapping[str, Message] = {
     "institution_id": _l("Institution"), "reference": _l("Reference"), "status": _l("Status"),
@@ -83,8 +92,28 @@ _CODED: Mapping[str, str] = {
     "trafficking_status": "trafficking_status", "status_decision_maker": "status_decision_maker",
     "recruitment_methods": "method_of_recruitment", "control_methods": "method_of_control",
     "relation_to_trafficker": "relation_to_trafficker", "deletion_reason": "deletion_reason",
+    "language": "language", "kind": "institution_kind", "status": "case_status", "role": "case_role",
 }  # fmt: skip
 """Which vocabulary a field's codes come from."""
+
+_DAYS = frozenset({"opened_on", "closed_on", "member_from", "member_to"})
+_MOMENTS = frozenset({"deleted_at", "assigned_at", "ended_at", "approved_at", "expires_at", "used_at", "locked_until"})
+
+_DETAILS: Mapping[str, Message] = {
+    "page": _l("Page"), "act": _l("Permission"), "action": _l("What"), "rows": _l("Rows"), "format": _l("Format"),
+    "entries": _l("Entries"), "searched": _l("Digest of the search"), "ledger": _l("Ledger"), "seq": _l("Number"),
+    "request": _l("Request"), "from": _l("From"), "to": _l("Until"), "actor": _l("Who"), "kind": _l("Kind of record"),
+    "target": _l("Number of the record"), "outcome": _l("Outcome"), "level": _l("What is read"),
+    "ledgers": _l("Ledgers"), "intact": _l("Intact"), "tampered": _l("Tampered with"),
+    "cannot_tell": _l("Cannot tell"), "seconds": _l("Seconds"), "since": _l("Since"), "runs": _l("Runs"),
+    "due_at": _l("Due"), "note": _l("Note"),
+}  # fmt: skip
+
+_STATES: Mapping[str, Message] = {
+    "active": _l("Active"), "suspended": _l("Suspended"), "proposed": _l("Proposed"), "ended": _l("Ended"),
+    **{code: role.label for code, role in ROLES.items()},
+}  # fmt: skip
+"""Codes of states and roles, which share their field's name with a vocabulary of cases."""
 
 _FINDINGS: Mapping[str, Message] = {
     "link": _l("The entry does not name the entry before it."),
@@ -131,7 +160,7 @@ class Change:
 
 
 def kind_words(kind: str | None) -> str:
-    return str(KINDS.get(kind or "", kind or ""))
+    return str(KINDS.get(kind or "") or _PAGES.get(kind or "", kind or ""))
 
 
 def field_words(name: str) -> str:
@@ -194,12 +223,20 @@ def value_words(field: str, value: Any) -> Any:
         return _("a long text")  # its digest alone is in the ledger
     if field in _CODED and _CODED[field] in vocabulary.names():
         codes = value if isinstance(value, list) else [value]
-        return ", ".join(label(str(code), _CODED[field]) for code in codes)
+        return ", ".join(str(_STATES.get(str(code)) or label(str(code), _CODED[field])) for code in codes)
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    if field.endswith("_on"):
-        return day(date.fromisoformat(str(value)))
-    return str(value)
+    return str(_STATES.get(str(value)) or value) if field == "state" else _time_words(field, str(value))
+
+
+def _time_words(field: str, value: str) -> str:
+    """A day or a moment as people write it; what is neither, or was falsified, as it is stored."""
+    try:
+        if field in _DAYS:
+            return day(date.fromisoformat(value))
+        return moment(datetime.fromisoformat(value)) if field in _MOMENTS else value
+    except ValueError:
+        return value
 
 
 def detail_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -207,7 +244,10 @@ def detail_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     detail = content.get("detail")
     if not isinstance(detail, Mapping):
         return []
-    return [(str(name), value if isinstance(value, str) else json.dumps(value)) for name, value in detail.items()]
+    return [
+        (str(_DETAILS.get(name, name)), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        for name, value in detail.items()
+    ]
 
 
 def alert_words(kind: str, subject: str | None, first_broken: int | None, job_label: str | None = None) -> str:
