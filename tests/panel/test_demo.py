@@ -1,0 +1,265 @@
+"""The demonstration: whole, made as people make it, sealed, repeatable, and refused where it does not belong."""
+
+from __future__ import annotations
+
+import stat
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Row, create_engine, text
+from sqlalchemy.pool import NullPool
+
+from audit import report
+from itm_admin import demo
+from itm_admin.accounts import bootstrap, sign_in
+from itm_admin.cases.fields import today
+from itm_admin.demonstration import plan
+from itm_admin.foundation import tenancy, vocabulary
+from itm_admin.foundation.config import Refusal, Settings
+from itm_admin.foundation.encryption import Keyring
+from itm_admin.foundation.roles import ROLES
+from tests.conftest import Database, settings_for
+
+SMALL = 45
+
+
+def nobody_looks(_done: int, _total: int) -> None:
+    """A progress bar that nobody sees."""
+
+
+@dataclass
+class Demonstration:
+    database: Database
+    settings: Settings
+
+    def rows(self, statement: str, **values: Any) -> list[Row[Any]]:
+        """As the superuser, past row-level security."""
+        engine = create_engine(self.database.url("superuser"), poolclass=NullPool)
+        with engine.connect() as connection:
+            return list(connection.execute(text(statement), values))
+
+    def one(self, statement: str) -> Any:
+        return self.rows(statement)[0][0]
+
+
+@pytest.fixture(scope="module")
+def made(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
+    """A small demonstration, made once for the tests that only look at it."""
+    settings = settings_for(shared_database, tmp_path_factory.mktemp("demonstration"))
+    demo.seed(settings, nobody_looks, volume=SMALL)
+    return Demonstration(shared_database, settings)
+
+
+@pytest.fixture
+def fresh(database: Database, settings: Settings) -> Demonstration:
+    return Demonstration(database, settings)
+
+
+def planned(volume: int) -> list[plan.PlannedCase]:
+    return [case for _code, cases in plan.draw(volume, today()) for case in cases]
+
+
+# What it holds
+
+
+def test_every_institution_of_the_register_is_there_with_its_ledger(made: Demonstration) -> None:
+    codes = {row.code for row in made.rows("select i.code from institution i join audit.ledger l on l.holder = i.id")}
+    assert codes == {entry.code for entry in vocabulary.institutions()}
+
+
+def test_every_role_has_somebody_who_can_sign_in_with_the_told_password(made: Demonstration) -> None:
+    sessions = bootstrap.making_sessions(made.database.engine("app"))
+    signed_in = set()
+    for login in demo.logins(made.settings):
+        if login["role"] in signed_in:
+            continue
+        with sessions() as session, tenancy.acting(tenancy.Context(address="192.0.2.7")):
+            actor = sign_in.attempt(session, login["username"], login["password"], key=b"a key for tests")
+        assert actor.roles == {login["role"]}
+        assert actor.institution_code == login["institution"]
+        signed_in.add(login["role"])
+    assert signed_in == set(ROLES)
+
+
+def test_the_institutions_of_the_story_have_focal_points(made: Demonstration) -> None:
+    found = {login["institution"] for login in demo.logins(made.settings) if login["role"] == "focal_point"}
+    assert found >= {"JGK", "EGM", "ASHB", "IOM", "STK_A", "STK_B"}
+
+
+def test_the_national_auditor_was_appointed_by_two_people_one_of_them_outside_the_presidency(
+    made: Demonstration,
+) -> None:
+    kinds = made.rows(
+        "select i.kind from grant_approval a join role_grant g on g.id = a.grant_id"
+        " join institution i on i.id = a.approver_institution_id"
+        " where g.role = 'auditor_national' and g.state = 'active' and a.approver_id <> g.created_by"
+    )
+    assert sorted(row.kind for row in kinds) == ["presidency", "rapporteur"]
+
+
+def test_whoever_wrote_a_case_may_see_it_and_provinces_do_not_see_each_other(made: Demonstration) -> None:
+    of_unit = made.rows(
+        "select a.username, count(*) filter (where c.unit_id <> a.unit_id and u.parent_id is distinct from a.unit_id)"
+        " as elsewhere from case_file c join account a on a.id = c.created_by join unit u on u.id = c.unit_id"
+        " where a.unit_id is not null group by 1"
+    )
+    assert of_unit
+    assert {row.elsewhere for row in of_unit} == {0}
+
+
+def test_references_count_each_institutions_year_without_a_gap(made: Demonstration) -> None:
+    references = [row.reference for row in made.rows("select reference from case_file")]
+    found: dict[str, list[int]] = {}
+    for reference in references:
+        place, _, number = reference.rpartition("-")
+        found.setdefault(place, []).append(int(number))
+    assert all(sorted(numbers) == list(range(1, len(numbers) + 1)) for numbers in found.values())
+    wrong = "select count(*) from case_file where split_part(reference, '-', 3) <> extract(year from opened_on)::text"
+    assert made.one(wrong) == 0
+
+
+def test_the_access_history_is_alive(made: Demonstration) -> None:
+    actions = {row.action for row in made.rows("select distinct action from audit.event where via = 'append'")}
+    assert actions >= {"record.list", "record.read", "record.reveal", "record.search", "record.export"}
+    assert made.one("select count(*) from audit.event where action = 'record.reveal' and purpose is null") == 0
+
+
+# What holds whatever is in it
+
+
+def test_every_ledger_of_the_demonstration_verifies_intact(made: Demonstration) -> None:
+    rows, exit_code = report.report(made.database.engine("signer"), "full")
+    assert {row["verdict"] for row in rows} == {"intact"}
+    assert (len(rows), exit_code) == (len(vocabulary.institutions()), 0)
+
+
+def test_no_personal_value_and_no_password_is_in_any_event(made: Demonstration) -> None:
+    everything = "\n".join(row.content for row in made.rows("select content from audit.event"))
+    fields = ("family_name", "tckn", "ykn", "passport", "phone", "email", "address", "guardian")
+    personal = {
+        each.person[field]
+        for case in planned(SMALL)
+        for each in case.people
+        for field in fields
+        if each.person.get(field)
+    }
+    personal |= {case.case["narrative"] for case in planned(SMALL)}
+    personal |= {login["password"] for login in demo.logins(made.settings)}
+    assert len(personal) > 3 * SMALL
+    assert [value for value in personal if value in everything] == []
+
+
+def test_the_installation_is_marked_synthetic(made: Demonstration) -> None:
+    assert made.one("select synthetic from itm.installation") is True
+
+
+def test_only_the_owner_of_the_data_folder_reads_the_logins(made: Demonstration) -> None:
+    assert stat.S_IMODE((made.settings.home / "demo-logins.json").stat().st_mode) == 0o600
+
+
+# Again, interrupted, elsewhere
+
+
+def state_of(demonstration: Demonstration) -> tuple[Any, ...]:
+    return (
+        demonstration.one("select count(*) from audit.event"),
+        demonstration.one("select count(*) from case_file"),
+        demonstration.one("select count(*) from account"),
+        demo.logins(demonstration.settings),
+    )
+
+
+def test_a_second_demonstration_changes_nothing_and_enters_nothing(made: Demonstration) -> None:
+    before = state_of(made)
+    told: list[tuple[int, int]] = []
+    demo.seed(made.settings, lambda done, total: told.append((done, total)), volume=SMALL)
+    assert state_of(made) == before
+    assert told[0][0] == 0
+    assert told[-1][0] == told[-1][1]
+
+
+class Interrupted(Exception):
+    """Somebody pressed Ctrl-C."""
+
+
+def test_a_demonstration_that_was_interrupted_again_and_again_goes_on_where_it_was(fresh: Demonstration) -> None:
+    def interrupt_at(last: int) -> Callable[[int, int], None]:
+        def interrupt(done: int, _total: int) -> None:
+            if done == last:
+                raise Interrupted
+
+        return interrupt
+
+    for last in (0, 5, 28, 33, 60):
+        with pytest.raises(Interrupted):
+            demo.seed(fresh.settings, interrupt_at(last), volume=SMALL)
+    passwords = demo.logins(fresh.settings)
+    demo.seed(fresh.settings, nobody_looks, volume=SMALL)
+
+    assert demo.logins(fresh.settings) == passwords
+    assert fresh.one("select count(*) from account") == len(passwords)
+    assert fresh.one("select count(*) from case_file") == len(planned(SMALL))
+    assert fresh.one("select count(*) from person") == sum(len(case.people) for case in planned(SMALL))
+    assert report.report(fresh.database.engine("signer"), "full")[1] == 0
+
+
+def test_an_installation_for_real_data_takes_no_demonstration(fresh: Demonstration) -> None:
+    bootstrap.run(fresh.settings)
+    before = fresh.one("select count(*) from audit.event")
+    with pytest.raises(Refusal, match="real data"):
+        demo.seed(fresh.settings, nobody_looks, volume=SMALL)
+    assert fresh.one("select count(*) from audit.event") == before
+    assert fresh.one("select synthetic from itm.installation") is False
+
+
+def test_a_database_with_institutions_of_somebody_elses_takes_no_demonstration(fresh: Demonstration) -> None:
+    sessions = bootstrap.making_sessions(fresh.database.engine("app"))
+    with sessions() as session:
+        with tenancy.acting(tenancy.Context(scope="accounts"), session):
+            bootstrap.enter_register(session, Keyring.from_settings(fresh.settings))
+        session.commit()
+    with pytest.raises(Refusal, match="needs an empty one"):
+        demo.seed(fresh.settings, nobody_looks, volume=SMALL)
+    assert fresh.one("select count(*) from account") == 0
+    assert fresh.rows("select synthetic from itm.installation") == []
+
+
+def test_a_demonstration_cannot_become_an_installation_for_real_data(made: Demonstration) -> None:
+    with pytest.raises(bootstrap.NotEmpty):
+        bootstrap.run(made.settings)
+
+
+def test_logins_that_were_lost_are_said_so_and_nobody_is_given_new_ones(made: Demonstration, tmp_path: Path) -> None:
+    elsewhere = replace(made.settings, home=tmp_path)
+    with pytest.raises(Refusal, match="ITM_HOME"):
+        demo.logins(elsewhere)
+    with pytest.raises(Refusal, match="ITM_HOME"):
+        demo.seed(elsewhere, nobody_looks, volume=SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+# The plan of the whole
+
+
+def test_the_whole_plan_holds_what_was_asked_for() -> None:
+    cases = planned(plan.FULL)
+    assert len(cases) >= 400
+    assert sum(len(case.people) for case in cases) >= 600
+    years = Counter(case.case["opened_on"][:4] for case in cases)
+    assert set(years) <= {"2024", "2025", "2026"}
+    kinds = Counter(case.case["exploitation_types"][0] for case in cases)
+    assert 0.45 < kinds["SexualExploitation"] / len(cases) < 0.58
+    assert 0.24 < kinds["ForcedLabour"] / len(cases) < 0.36
+
+
+def test_every_narrative_says_that_it_is_synthetic() -> None:
+    assert all(case.case["narrative"].startswith("Sentetik:") for case in planned(plan.FULL))
+
+
+def test_the_plan_is_the_same_each_time_it_is_drawn() -> None:
+    first, second = ([(case.case, case.people, case.closing) for case in planned(SMALL)] for _ in range(2))
+    assert first == second
