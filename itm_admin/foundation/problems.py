@@ -15,7 +15,19 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, current_app, g, jsonify, make_response, redirect, render_template, request, url_for
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    g,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -144,8 +156,9 @@ def _target() -> str | None:
     values = list((request.view_args or {}).values())
     if not values:
         return None
-    if isinstance(values[0], uuid.UUID):
-        return str(values[0])
+    named = next((value for value in values if isinstance(value, uuid.UUID)), None)
+    if named is not None:
+        return str(named)
     key = str(current_app.config["SECRET_KEY"]).encode()
     return "digest:" + hmac.new(key, str(values[0]).encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
 
@@ -221,6 +234,8 @@ def answer(status: int, error: DomainError | None = None) -> Response:
             render_template("error.html", status=status, heading=title, advice=advice, told=told, fields=fields)
         )
     response.status_code = status
+    if g.failed:
+        session.modified = False  # no cookie leaves: what the session was to hold is as if it had not happened
     if status == 503:
         response.headers["Retry-After"] = "30"
     return response

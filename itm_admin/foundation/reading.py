@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request, session
+from flask import Flask, Response, current_app, g, request
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -121,7 +121,6 @@ def _publish(response: Response) -> Response:
     try:
         append_now(looks)
     except DomainError as error:
-        session.modified = False  # no cookie leaves either
         return current_app.extensions["itm_problem_page"](error)  # type: ignore[no-any-return]
     return response
 

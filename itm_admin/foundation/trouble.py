@@ -6,12 +6,15 @@ can be written again is the alert about it. Knows no table.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from flask import current_app
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
@@ -41,21 +44,28 @@ def ledger_trouble_since() -> str | None:
 
 
 def ledger_works() -> None:
-    """After an entry was written: if there was trouble, it enters the Presidency's ledger now."""
-    since = ledger_trouble_since()
-    if since is None:
-        return
+    """After an entry was written: if there was trouble, it enters the Presidency's ledger now, once."""
     try:
-        with db.engine.begin() as connection:
-            tenancy.apply(connection, tenancy.NOBODY)
-            connection.execute(
-                text(
-                    "select audit.append(action => 'alert.raise', target_kind => 'ledger',"
-                    " detail => jsonb_build_object('kind', 'ledger.unavailable', 'since', cast(:since as text)),"
-                    " to_presidency => true)"
-                ),
-                {"since": since},
-            )
-        _mark().unlink(missing_ok=True)
-    except Exception as error:  # the mark stays, and the next entry tries again
+        with _mark().open("rb") as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)  # whoever holds it tells; it is let go with the file
+            if _mark().stat().st_ino != os.fstat(mark.fileno()).st_ino:
+                return
+            _tell(mark.read().decode("ascii", "replace"))
+            _mark().unlink(missing_ok=True)
+    except (FileNotFoundError, BlockingIOError):
+        return
+    except (OSError, SQLAlchemyError) as error:  # the mark stays, and the next entry tries again
         ledger_failed(error)
+
+
+def _tell(since: str) -> None:
+    with db.engine.begin() as connection:
+        tenancy.apply(connection, tenancy.NOBODY)
+        connection.execute(
+            text(
+                "select audit.append(action => 'alert.raise', target_kind => 'ledger',"
+                " detail => jsonb_build_object('kind', 'ledger.unavailable', 'since', cast(:since as text)),"
+                " to_presidency => true)"
+            ),
+            {"since": since},
+        )
