@@ -82,7 +82,7 @@ def _page() -> str:
 def _listing(columns: tuple[Column[Account], ...], filters: tuple[Filter, ...]) -> Listing[Account]:
     return Listing(
         caption=_l("Accounts"),
-        empty_text=_l("No account fits. Remove a filter, or add an account."),
+        empty_text=_l("There is no account yet."),
         identify=lambda account: str(account.id),
         link=lambda account: url_for(_page(), id=account.id),
         default_sort="name",

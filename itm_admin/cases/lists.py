@@ -44,7 +44,7 @@ def _mine(wanted: bool) -> Any:
 
 CASES: Listing[Case] = Listing(
     caption=_l("Cases"),
-    empty_text=_l("No case fits. Remove a filter, or open a new case."),
+    empty_text=_l("There is no case that you may see."),
     identify=lambda case: str(case.id),
     link=lambda case: url_for("CaseView.show", id=case.id),
     default_sort="-opened",
@@ -98,7 +98,7 @@ CASES: Listing[Case] = Listing(
 
 PERSONS: Listing[Person] = Listing(
     caption=_l("Persons"),
-    empty_text=_l("No person fits. Persons are added from the page of a case."),
+    empty_text=_l("There is no person that you may see. Persons are added from the page of a case."),
     identify=lambda person: str(person.id),
     link=lambda person: url_for("PersonView.show", id=person.id),
     default_sort="-added",

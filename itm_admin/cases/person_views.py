@@ -50,12 +50,13 @@ class PersonView(Page):
     def list(self) -> str:
         shown = PERSONS.page(db.session, lookup.list_persons(), PERSONS.read(request.args))
         looked_at("record.list", "person", subjects=shown.ids)
-        shown.exports = [(with_query("PersonView.export"), _("Export"))]
+        shown.exports = [(_("Export the list"), with_query("PersonView.export"))]
         return self.render("cases/persons.html", listing=shown)
 
     @route("/deleted", act="restore")
     def deleted(self) -> str:
         shown = PERSONS.page(db.session, lookup.list_persons(deleted=True), PERSONS.read(request.args))
+        shown.empty_text = _("Nothing is deleted.")
         looked_at("record.list", "person", subjects=shown.ids)
         return self.render("cases/persons_deleted.html", listing=shown)
 

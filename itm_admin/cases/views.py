@@ -45,13 +45,14 @@ class CaseView(Page):
         shown = CASES.page(db.session, lookup.list_cases(), CASES.read(request.args))
         looked_at("record.list", "case", subjects=shown.ids)
         shown.add = (url_for("CaseView.add"), _("New case"))
-        shown.exports = [(with_query("CaseView.export"), _("Export"))]
+        shown.exports = [(_("Export the list"), with_query("CaseView.export"))]
         return self.render("cases/list.html", listing=shown)
 
     @route("/deleted", act="restore")
     def deleted(self) -> str:
         """What managers have deleted and may restore."""
         shown = CASES.page(db.session, lookup.list_cases(deleted=True), CASES.read(request.args))
+        shown.empty_text = _("Nothing is deleted.")
         looked_at("record.list", "case", subjects=shown.ids)
         return self.render("cases/deleted.html", listing=shown)
 

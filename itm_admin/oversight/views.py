@@ -35,7 +35,7 @@ def _institutions() -> list[tuple[str, str]]:
 
 CASES: Listing[AnyRow] = Listing(
     caption=_l("Cases of all institutions"),
-    empty_text=_l("No case fits. Cases that an institution does not share are in the counts only."),
+    empty_text=_l("No institution shares a case yet. Cases that an institution does not share are in the counts only."),
     identify=lambda row: str(row.id),
     link=lambda row: url_for("OversightCaseView.show", id=row.id),
     default_sort="-opened",
