@@ -9,15 +9,20 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
+from sqlalchemy.pool import NullPool
 
 from itm_admin import schedule
 from itm_admin.assurance import runs
-from tests.conftest import Database
+from itm_admin.foundation.database import migration, roles
+from itm_admin.foundation.database.embedded import Server
+from tests.conftest import PASSWORDS, Cluster, Database
 from tests.panel.assurance_world import Institutions, until
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -33,16 +38,17 @@ def world(superuser: Engine) -> Institutions:
 @pytest.fixture
 def start(database: Database) -> Iterator[Start]:
     """Starts scheduler processes with these jobs; all that are left are killed at the end."""
-    started: list[subprocess.Popen[bytes]] = []
+    with ExitStack() as started:
+        yield lambda *jobs: started.enter_context(_process(database, *jobs))
 
-    def begin(*jobs: str) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "ITM_DATABASE_SIGNER_URL": database.url("signer")}
-        process = subprocess.Popen([sys.executable, "-m", "tests.panel.schedule_process", *jobs], env=environment)
-        started.append(process)
-        return process
 
-    yield begin
-    for process in started:
+@contextmanager
+def _process(database: Database, *jobs: str) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {**os.environ, "ITM_DATABASE_SIGNER_URL": database.url("signer")}
+    process = subprocess.Popen([sys.executable, "-m", "tests.panel.schedule_process", *jobs], env=environment)
+    try:
+        yield process
+    finally:
         process.kill()
         process.wait()
 
@@ -178,6 +184,29 @@ def test_it_goes_on_by_itself_after_the_database_dropped_every_connection(start:
     until(lambda: _leader(world) not in (None, before), "a new leader's connection")
     count = _finished(world, "tick")
     until(lambda: _finished(world, "tick") > count, "another run")
+
+
+def test_it_goes_on_by_itself_after_the_database_was_stopped_and_started(short_folder: Path) -> None:
+    server = Server(short_folder / "restarted", superuser_password="a-superuser-for-tests", durable=False)
+    server.start()
+    try:
+        cluster = Cluster(server.url())
+        with cluster.connect() as connection:
+            roles.ensure(connection, PASSWORDS)
+            roles.make_database(connection, "itm_restarted")
+        with cluster.connect("itm_restarted") as connection:
+            roles.prepare_database(connection)
+        migration.upgrade(cluster.url("owner", "itm_restarted"))
+        database = Database(cluster, "itm_restarted")
+        world = Institutions(create_engine(database.url("superuser"), poolclass=NullPool))
+        with _process(database, "tick"):
+            until(lambda: _finished(world, "tick"), "a run")
+            server.stop()
+            server.start()
+            count = _finished(world, "tick")
+            until(lambda: _finished(world, "tick") > count, "a run after the restart")
+    finally:
+        server.stop()
 
 
 def test_a_job_that_raises_is_a_failure_and_an_alert_that_holds_no_value(start: Start, world: Institutions) -> None:
