@@ -23,7 +23,8 @@ graceful_timeout = 20
 keepalive = 5
 loglevel = "warning"
 forwarded_allow_ips = ""  # ITM_TRUSTED_PROXIES alone decides whom to believe
-access_log_format = '%(t)s %(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'  # the path without its query
+# The route's pattern in place of the path, which holds ids and invitations' tokens; never the query.
+access_log_format = '%(t)s %(h)s "%(m)s %({x-route}o)s" %(s)s %(B)s %(M)sms %({x-request-id}o)s'
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (a heartbeat in memory)
 
 

@@ -60,7 +60,6 @@ CASES: Listing[Case] = Listing(
         ),
         Column("opened", _l("Opened"), lambda case: Cell("day", case.opened_on), (Case.opened_on,)),
         Column("province", _l("Province"), lambda case: _coded(case.province, "province"), (Case.province,)),
-        Column("unit", _l("Unit"), lambda case: _text(case.unit.name if case.unit else "")),
         Column(
             "exploitation",
             _l("Exploitation"),
@@ -77,7 +76,7 @@ CASES: Listing[Case] = Listing(
             ),
             (Case.sensitivity,),
         ),
-        Column("updated", _l("Last change"), lambda case: Cell("moment", case.updated_at), (Case.updated_at,)),
+        Column("updated", _l("Last change"), lambda case: Cell("day", case.updated_at), (Case.updated_at,)),
     ),
     filters=(
         _choice("status", _l("Status"), "case_status", lambda code: Case.status == code),

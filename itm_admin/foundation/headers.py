@@ -34,6 +34,7 @@ def _add(response: Response) -> Response:
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
     headers["X-Request-Id"] = g.get("request_id", "")
+    headers["X-Route"] = request.url_rule.rule if request.url_rule else ""
     if request.is_secure:
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     if request.endpoint not in _FILES:
