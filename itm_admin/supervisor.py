@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import select
 import signal
@@ -34,6 +33,7 @@ _WEB = (
     *("ITM_TRUSTED_HOSTS", "ITM_TRUSTED_PROXIES", "ITM_HTTPS"),
 )
 _SCHEDULER = (*_COMMON, "ITM_DATABASE_SIGNER_URL")
+_DATABASE_PAUSE = 5.0
 _ALL = (*_WEB, "ITM_DATABASE_OWNER_URL", "ITM_DATABASE_SIGNER_URL")
 
 
@@ -47,7 +47,7 @@ class Supervisor:
     demo: bool
     children: list[Child] = field(default_factory=list)
     ready: socket.socket | None = None
-    logins: subprocess.Popen[bytes] | None = None
+    database_due: float | None = None
 
     def run(self) -> None:
         with Signals() as signals:
@@ -70,7 +70,6 @@ class Supervisor:
         migration.upgrade(str(self.settings.owner_url))
         if self.demo:
             self._seed()
-            self.logins = self._itm(["demo", "logins", "--json"], _ALL, output=subprocess.PIPE)
 
     def _seed(self) -> None:
         """Once: the mark says that it came to its end, the database that it is still that one."""
@@ -86,13 +85,12 @@ class Supervisor:
             seeding.wait()
         mark.touch()
 
-    def _itm(self, words: list[str], variables: tuple[str, ...], output: int | None = None) -> subprocess.Popen[bytes]:
+    def _itm(self, words: list[str], variables: tuple[str, ...]) -> subprocess.Popen[bytes]:
         return processes.start(
             [sys.executable, "-m", "itm_admin.cli", *words],
             environment=self.settings.environment(*variables),
             folder=web.ROOT,
             on_parents_death=signal.SIGKILL,
-            output=output,
         )
 
     def _web(self) -> subprocess.Popen[bytes]:
@@ -106,12 +104,12 @@ class Supervisor:
         )
 
     def _serve(self, signals: Signals) -> None:
+        """Until a signal comes. The scheduler starts once the web server serves: people wait for that one."""
         self.children = [
             Child("The web server", self._web, 25),
             Child("The scheduler", lambda: self._itm(["scheduler"], _SCHEDULER), 60),
         ]
-        for child in self.children:
-            child.start()
+        self.children[0].start()
         self.ready = _ask(self.settings)
         while not self._wait(signals.descriptor):
             self._look_after_database()
@@ -125,24 +123,35 @@ class Supervisor:
             running.append(self.place.server.process)
         handles = [os.pidfd_open(process.pid) for process in running]
         waited_for: list[Any] = [stop, *handles, *([self.ready] if self.ready else [])]
-        due = [child.due for child in self.children if child.due is not None]
+        due = [due for due in (self.database_due, *(child.due for child in self.children)) if due is not None]
         try:
             happened, _, _ = select.select(waited_for, [], [], max(0.0, min(due) - time.monotonic()) if due else None)
         finally:
             for handle in handles:
                 os.close(handle)
         if self.ready in happened:
+            self.children[1].start()
             self._announce()
         return stop in happened
 
     def _look_after_database(self) -> None:
+        """Starts it again, also when that fails at first, as on a full disk: the panel says so meanwhile."""
         server = self.place.server
-        if server is None or server.process is None or server.process.poll() is None:
+        if server is None or (server.process is not None and server.process.poll() is None):
             return
-        click.echo("The database ended unexpectedly and is started again", err=True)
-        server.process = None
-        server.start()
-        click.echo("The database answers again", err=True)
+        if server.process is not None:
+            click.echo("The database ended unexpectedly and is started again", err=True)
+            server.process, self.database_due = None, time.monotonic()
+        if self.database_due is None or time.monotonic() < self.database_due:
+            return
+        try:
+            server.start()
+        except Refusal as reason:
+            self.database_due = time.monotonic() + _DATABASE_PAUSE
+            click.echo(f"itm: {reason}; tried again in {_DATABASE_PAUSE:.0f} s", err=True)
+        else:
+            self.database_due = None
+            click.echo("The database answers again", err=True)
 
     def _look_after(self, child: Child) -> None:
         if child.process is not None and child.process.poll() is not None:
@@ -161,9 +170,8 @@ class Supervisor:
             self.ready = None
         host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host  # noqa: S104 (compared)
         click.echo(f"\nReady: http://{host}:{self.settings.port}/\n")
-        if self.logins is not None:
-            _print_logins(self.logins)
-            self.logins = None
+        if self.demo:
+            _print_logins(self.settings)
         elif not _has_institutions(self.settings):
             click.echo("There are no institutions yet: `itm init` registers them and invites an administrator.\n")
         click.echo("Ctrl-C stops everything.")
@@ -175,15 +183,14 @@ class Supervisor:
             click.echo("Stopping …")
         for child in self.children:
             child.stop()
-        if self.logins is not None:
-            self.logins.kill()
-            self.logins.wait()
         self.place.stop()
         self.listening.close()
 
 
 def run(settings: Settings, demo: bool) -> None:
     """What `itm run` does. Refusal or SettingError says why it could not."""
+    if "MAKELEVEL" in os.environ:  # a killed make tells nobody
+        processes.die_with_parent(os.getppid(), signal.SIGTERM)
     if not settings.embedded:
         settings.require(*installation.NEEDED_EXTERNALLY)
     listening = _listen(settings)
@@ -223,15 +230,14 @@ def _ask(settings: Settings) -> socket.socket:
     return asking
 
 
-def _print_logins(process: subprocess.Popen[bytes]) -> None:
+def _print_logins(settings: Settings) -> None:
     """One login per role, each role's first."""
-    said, _ = process.communicate()
-    if process.returncode:
-        return
+    from itm_admin.demonstration import logins
+
     first: dict[str, dict[str, str]] = {}
-    for login in json.loads(said):
+    for login in logins.kept(settings) or []:
         first.setdefault(login["role"], login)
-    click.echo("Synthetic data. One login per role (all of them: itm demo logins --json):")
+    click.echo("Synthetic data. One login per role (all of them: itm demo logins):")
     for login in first.values():
         click.echo(f"  {login['role']:<24}{login['username']:<28}{login['password']:<24}{login['institution']}")
     click.echo("")

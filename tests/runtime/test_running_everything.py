@@ -50,6 +50,13 @@ def test_killing_the_supervisor_leaves_no_process_behind_and_the_next_start_work
         assert again.get() < 500
 
 
+def test_killing_make_stops_what_it_had_started(home: Path) -> None:
+    with system(home, under_make=True) as running:
+        children = running.children()
+        running.process.kill()
+        assert left_of(children) == []
+
+
 def test_a_killed_web_server_is_started_again(running: System) -> None:
     killed = running.web()
     workers = killed.children()
