@@ -5,7 +5,6 @@ Promise: a code that has no words here is shown as it is, never hidden. Knows no
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -106,7 +105,9 @@ _DETAILS: Mapping[str, Message] = {
     "target": _l("Number of the record"), "outcome": _l("Outcome"), "level": _l("What is read"),
     "ledgers": _l("Ledgers"), "intact": _l("Intact"), "tampered": _l("Tampered with"),
     "cannot_tell": _l("Cannot tell"), "seconds": _l("Seconds"), "since": _l("Since"), "runs": _l("Runs"),
-    "due_at": _l("Due"), "note": _l("Note"),
+    "due_at": _l("Due"), "note": _l("Note"), "alert": _l("Alert"), "job": _l("Scheduled job"),
+    "first_broken": _l("First broken entry"), "findings": _l("Number of findings"), "finding": _l("First finding"),
+    "verdict": _l("Verdict"), "asked": _l("Asked for by a person"), "subject": _l("On what"),
 }  # fmt: skip
 
 _STATES: Mapping[str, Message] = {
@@ -245,9 +246,19 @@ def detail_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not isinstance(detail, Mapping):
         return []
     return [
-        (str(_DETAILS.get(name, name)), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        (str(_DETAILS.get(name, name)), _detail_value(name, value))
         for name, value in detail.items()
+        if value is not None
     ]
+
+
+def _detail_value(name: str, value: Any) -> str:
+    words: Mapping[str, Mapping[str, Message]] = {"level": LEVELS, "finding": _FINDINGS, "outcome": OUTCOMES}
+    if name == "verdict" and value in VERDICTS:
+        return str(VERDICTS[value][0])
+    if isinstance(value, bool):
+        return str(_("Yes") if value else _("No"))
+    return str(words.get(name, {}).get(str(value), value))
 
 
 def alert_words(kind: str, subject: str | None, first_broken: int | None, job_label: str | None = None) -> str:
