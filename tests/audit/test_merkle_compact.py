@@ -68,9 +68,17 @@ def test_bytes_that_were_never_stored_are_refused_or_stored_alike(garbage: bytes
 
 @pytest.mark.parametrize(
     "stored",
-    [b"", bytes(15), bytes(17), bytes(16) + bytes(32), bytes(8) + (1).to_bytes(8, "big"),
-     (1).to_bytes(8, "big") * 2 + b"x", (2).to_bytes(8, "big") + (1).to_bytes(8, "big"), bytes(8) + (2**63).to_bytes(8, "big") + bytes(32)],
-)  # fmt: skip
+    [
+        b"",
+        bytes(15),
+        bytes(17),
+        bytes(16) + bytes(32),
+        bytes(8) + (1).to_bytes(8, "big"),
+        (1).to_bytes(8, "big") * 2 + b"x",
+        (2).to_bytes(8, "big") + (1).to_bytes(8, "big"),
+        bytes(8) + (2**63).to_bytes(8, "big") + bytes(32),
+    ],
+)
 def test_a_range_with_other_hashes_than_it_needs_is_refused(stored: bytes) -> None:
     with pytest.raises(ValueError, match="compact range"):
         CompactRange.from_bytes(stored)

@@ -49,9 +49,24 @@ def test_a_tiles_path_is_c2sps(tile: Tile, path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "tile/0/0", "tile/00/000", "tile/64/000", "tile/0/x000/001", "tile/0/000.p/0", "tile/0/000.p/256",
-     "tile/0/000.p/01", "tile/0/001/000", "/tile/0/000", "tile/0/../000", "tile/0/000\n", "tile/0/٠٠٠", "tile/-1/000", "tile/0/x1/000"],
-)  # fmt: skip
+    [
+        "",
+        "tile/0/0",
+        "tile/00/000",
+        "tile/64/000",
+        "tile/0/x000/001",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/01",
+        "tile/0/001/000",
+        "/tile/0/000",
+        "tile/0/../000",
+        "tile/0/000\n",
+        "tile/0/٠٠٠",
+        "tile/-1/000",
+        "tile/0/x1/000",
+    ],
+)
 def test_no_other_path_is_a_tiles(path: str) -> None:
     with pytest.raises(ValueError, match="path"):
         Tile.at(path)
