@@ -162,5 +162,5 @@ def body_of(answer: TestResponse, *asked: object) -> str:
     """The body without what differs between any two requests: numbers, tokens and the ids that were asked for."""
     body = _TOKEN.sub(r"\1", answer.text)
     for each in sorted(map(str, asked), key=len, reverse=True):
-        body = body.replace(each, "ASKED")
+        body = body.replace(each, "ASKED").replace(each[:8] if len(each) == 36 else each, "ASKED")
     return _REQUEST.sub("NUMBER", body)

@@ -1,0 +1,209 @@
+"""What each route of the panel is for: who may enter, what it names, whom it reaches. One row per endpoint and method.
+
+Written by hand, and not derived from the declarations that it checks: a new route needs a row here first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+FOCAL, WORKER, MANAGER = "focal_point", "caseworker", "institution_manager"
+NATIONAL, INSIDE = "auditor_national", "auditor_institution"
+OPERATOR, SUPERVISOR, ADMIN = "presidency_operator", "presidency_supervisor", "system_administrator"
+EVERYBODY = frozenset({FOCAL, WORKER, MANAGER, NATIONAL, INSIDE, OPERATOR, SUPERVISOR, ADMIN})
+CASE_WORK = frozenset({FOCAL, WORKER, OPERATOR})
+CASE_SIGHT = CASE_WORK | {MANAGER}
+EXPORT = frozenset({FOCAL, OPERATOR, MANAGER})
+MANAGERS = frozenset({MANAGER})
+AUDITORS = frozenset({NATIONAL, INSIDE})
+BOARD = frozenset({OPERATOR, SUPERVISOR})
+NOBODY: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Expected:
+    """`names` is the kind of record in the path; `wide` are the roles that reach every institution's.
+
+    `fields` make a request that would be carried out; without a record in the path it is sent empty, and
+    answered with `empty`. `quiet`: shows no data, so its answer needs no entry. `public`: without signing in.
+    `refused`: the answer to a foreign or missing id; 200 where a history has no entry that the person may see.
+    """
+
+    may: frozenset[str] = EVERYBODY
+    names: str = ""
+    wide: frozenset[str] = NOBODY
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    empty: int = 422
+    shown: int = 200
+    refused: int = 404
+    quiet: bool = False
+    public: bool = False
+
+
+def _page(endpoint: str, may: frozenset[str], names: str = "", wide: frozenset[str] = NOBODY) -> dict[str, Expected]:
+    return {f"GET {endpoint}": Expected(may, names, wide)}
+
+
+def _form(
+    endpoint: str,
+    may: frozenset[str],
+    names: str = "",
+    wide: frozenset[str] = NOBODY,
+    fields: Mapping[str, str] | None = None,
+    empty: int = 422,
+) -> dict[str, Expected]:
+    """A page with a form that is posted to the same address."""
+    return {**_page(endpoint, may, names, wide), **_post(endpoint, may, names, wide, fields, empty)}
+
+
+def _post(
+    endpoint: str,
+    may: frozenset[str],
+    names: str = "",
+    wide: frozenset[str] = NOBODY,
+    fields: Mapping[str, str] | None = None,
+    empty: int = 400,
+) -> dict[str, Expected]:
+    """What a page's form or button sends, with the version that the person saw."""
+    return {f"POST {endpoint}": Expected(may, names, wide, {"version": "1", **(fields or {})}, empty)}
+
+
+_CASE = {"opened_on": "2026-03-01", "province": "TR-06", "referral_source": "GENDARMERIE"}
+_WHY = {"reason": "DUPLICATE"}
+_PURPOSE = {"purpose": "CASE_WORK"}
+_VERSION = {"row_version": 1}
+_PERSON = {"role": "WITNESS", "gender": "Feminine"}
+_SOMEBODY = {"first_name": "Ad", "last_name": "Soyad", "email": "ad@example.invalid", "language": "tr"}
+_PROFILE = {"trafficking_status": "PossibleVictimOfTrafficking"}
+_ACCOUNTS = MANAGERS | {ADMIN}
+_ALERTED = frozenset({NATIONAL, SUPERVISOR})
+
+ROUTES: Mapping[str, Expected] = {
+    # For everybody
+    **_page("HomeView.show", EVERYBODY),
+    **_page("OwnProfileView.show", EVERYBODY),
+    **_form("OwnProfileView.edit", EVERYBODY, empty=409),
+    "GET OwnProfileView.password": Expected(quiet=True),
+    "POST OwnProfileView.password": Expected(),
+    "POST OwnProfileView.sign_out": Expected(empty=303),
+    **_page("OwnHistoryView.list", EVERYBODY),
+    "GET OpenApiDocument.show": Expected(quiet=True),
+    "GET SwaggerPage.show": Expected(quiet=True),
+    # For whoever comes
+    "GET SignInView.sign_in": Expected(public=True, quiet=True),
+    "POST SignInView.sign_in": Expected(public=True, empty=401),
+    "POST LanguageView.choose": Expected(public=True, empty=400),
+    "GET InvitationView.redeem": Expected(NOBODY, "token", public=True, quiet=True),
+    "POST InvitationView.redeem": Expected(NOBODY, "token", public=True),
+    "GET SessionApi.show": Expected(public=True, quiet=True),
+    "POST SessionApi.begin": Expected(public=True, empty=400),
+    "DELETE SessionApi.end": Expected(public=True, empty=200),
+    "GET HealthView.alive": Expected(public=True, quiet=True),
+    "GET HealthView.ready": Expected(public=True, quiet=True, shown=503),  # no scheduler runs beside these tests
+    "GET static": Expected(public=True, quiet=True),
+    "GET static_vendor": Expected(public=True, quiet=True),
+    # Cases
+    **_page("CaseView.list", CASE_SIGHT),
+    **_page("CaseView.deleted", MANAGERS),
+    **_page("CaseView.show", CASE_SIGHT, "case"),
+    **_form("CaseView.add", CASE_WORK),
+    **_form("CaseView.edit", CASE_WORK, "case", fields=_CASE),
+    **_form("CaseView.close", CASE_SIGHT, "case", fields={"reason": "OTHER"}),
+    **_post("CaseView.reopen", CASE_SIGHT, "case"),
+    **_form("CaseView.delete", MANAGERS, "case", fields=_WHY),
+    **_post("CaseView.restore", MANAGERS, "case"),
+    **_form("CaseView.assign", EXPORT, "case", fields={"account_id": "colleague"}),
+    **_post("CaseView.unassign", EXPORT, "case"),
+    **_form("CaseView.reveal", CASE_SIGHT, "case", fields=_PURPOSE),
+    **_form("CaseView.export", EXPORT),
+    **_page("HistoryView.record", CASE_SIGHT, "case"),
+    # Persons and profiles
+    **_page("PersonView.list", CASE_SIGHT),
+    **_page("PersonView.deleted", MANAGERS),
+    **_form("PersonView.search", CASE_SIGHT),
+    **_page("PersonView.show", CASE_SIGHT, "person"),
+    **_form("PersonView.edit", CASE_WORK, "person", fields={"gender": "Feminine"}),
+    **_form("PersonView.reveal", CASE_SIGHT, "person", fields=_PURPOSE),
+    **_form("PersonView.delete", MANAGERS, "person", fields=_WHY),
+    **_post("PersonView.restore", MANAGERS, "person"),
+    **_form("PersonView.export", EXPORT),
+    **_form("PersonView.add", CASE_WORK, "case", fields=_PERSON),
+    **_form("PersonView.link", CASE_WORK, "case", fields={"role": "WITNESS", "pseudonym": "pseudonym"}),
+    **_form("PersonView.unlink", MANAGERS, "link", fields=_WHY),
+    **_page("ProfileView.show", CASE_SIGHT, "link"),
+    **_form("ProfileView.edit", CASE_WORK, "link", fields=_PROFILE),
+    **_form("ProfileView.reveal", CASE_SIGHT, "link", fields=_PURPOSE),
+    # Their API
+    **_page("CaseApi.list", CASE_SIGHT),
+    **_page("CaseApi.show", CASE_SIGHT, "case"),
+    "POST CaseApi.add": Expected(CASE_WORK, empty=400),
+    "PATCH CaseApi.edit": Expected(CASE_WORK, "case", fields={**_VERSION, "province": "TR-34"}),
+    "DELETE CaseApi.delete": Expected(MANAGERS, "case", fields={**_VERSION, **_WHY}),
+    "POST CaseApi.close": Expected(CASE_SIGHT, "case", fields={**_VERSION, "reason": "OTHER"}),
+    "POST CaseApi.reopen": Expected(CASE_SIGHT, "case", fields=_VERSION),
+    "POST CaseApi.restore": Expected(MANAGERS, "case"),
+    "POST CaseApi.assign": Expected(EXPORT, "case", fields={"account_id": "colleague"}),
+    "DELETE CaseApi.unassign": Expected(EXPORT, "case"),
+    "POST CaseApi.reveal": Expected(CASE_SIGHT, "case", fields=_PURPOSE),
+    "POST CaseApi.add_person": Expected(CASE_WORK, "case", fields=_PERSON),
+    **_page("PersonApi.list", CASE_SIGHT),
+    **_page("PersonApi.show", CASE_SIGHT, "person"),
+    "POST PersonApi.search": Expected(CASE_SIGHT, empty=400),
+    "PATCH PersonApi.edit": Expected(CASE_WORK, "person", fields={**_VERSION, "gender": "Feminine"}),
+    "DELETE PersonApi.delete": Expected(MANAGERS, "person", fields={**_VERSION, **_WHY}),
+    "POST PersonApi.restore": Expected(MANAGERS, "person"),
+    "POST PersonApi.reveal": Expected(CASE_SIGHT, "person", fields=_PURPOSE),
+    **_page("ProfileApi.show", CASE_SIGHT, "link"),
+    "PATCH ProfileApi.edit": Expected(CASE_WORK, "link", fields=_PROFILE),
+    "POST ProfileApi.reveal": Expected(CASE_SIGHT, "link", fields=_PURPOSE),
+    # Accounts, roles, units
+    **_page("AccountView.list", _ACCOUNTS),
+    **_page("AccountView.show", _ACCOUNTS, "account", frozenset({ADMIN})),
+    **_form("AccountView.add", _ACCOUNTS),
+    **_form("AccountView.edit", _ACCOUNTS, "account", frozenset({ADMIN}), fields=_SOMEBODY),
+    **_post("AccountView.suspend", _ACCOUNTS, "account", frozenset({ADMIN})),
+    **_post("AccountView.reactivate", _ACCOUNTS, "account", frozenset({ADMIN})),
+    **_post("AccountView.invite", _ACCOUNTS, "account", frozenset({ADMIN})),
+    **_page("AccountHistoryView.record", MANAGERS, "account"),
+    **_page("AccountHistoryView.acts", MANAGERS, "account"),
+    **_page("GrantView.list", _ACCOUNTS),
+    **_form("GrantView.add", _ACCOUNTS, "account", frozenset({ADMIN}), fields={"role": "focal_point"}),
+    **_post("GrantView.end", _ACCOUNTS, "grant", frozenset({ADMIN})),
+    **_post("GrantView.approve", MANAGERS, "grant"),
+    **_post("GrantView.refuse", MANAGERS, "grant"),
+    **_page("ApprovalView.list", frozenset({SUPERVISOR})),
+    **_post("ApprovalView.approve", frozenset({SUPERVISOR}), "grant", frozenset({SUPERVISOR})),
+    **_post("ApprovalView.refuse", frozenset({SUPERVISOR}), "grant", frozenset({SUPERVISOR})),
+    **_page("UnitView.list", MANAGERS),
+    **_form("UnitView.add", MANAGERS),
+    **_form("UnitView.edit", MANAGERS, "unit", fields={"name": "Birim"}),
+    # The Presidency's boards and register
+    **_page("OversightInstitutionView.list", BOARD | {NATIONAL}),
+    **_page("OversightCaseView.list", BOARD | AUDITORS),
+    **_page("OversightCaseView.show", BOARD | AUDITORS, "case", BOARD | {NATIONAL}),
+    **_page("InstitutionView.list", BOARD),
+    **_page("InstitutionView.show", BOARD, "institution", BOARD),
+    **_form("InstitutionView.add", frozenset({SUPERVISOR})),
+    **_form("InstitutionView.edit", frozenset({SUPERVISOR}), "institution", frozenset({SUPERVISOR})),
+    **_post("InstitutionView.suspend", frozenset({SUPERVISOR}), "institution", frozenset({SUPERVISOR})),
+    **_post("InstitutionView.reactivate", frozenset({SUPERVISOR}), "institution", frozenset({SUPERVISOR})),
+    # Auditors
+    **_page("LedgerView.list", AUDITORS),
+    **_page("LedgerView.entries", AUDITORS),
+    **_page("LedgerView.show", AUDITORS, "ledger", frozenset({NATIONAL})),
+    **_page("LedgerView.entry", AUDITORS, "ledger", frozenset({NATIONAL})),
+    **_page("VerificationView.list", AUDITORS),
+    **_post("VerificationView.ask", AUDITORS, empty=400),
+    **_page("VerificationView.show", AUDITORS, "request", frozenset({NATIONAL})),
+    "GET VerificationView.progress": Expected(AUDITORS, "request", frozenset({NATIONAL}), quiet=True),
+    **_page("AlertView.list", AUDITORS | BOARD),
+    **_post("AlertView.acknowledge", _ALERTED, "alert", _ALERTED),
+    **_page("AuditAccountView.list", AUDITORS),
+    **_page("AuditAccountView.show", AUDITORS, "account", frozenset({NATIONAL})),
+    "GET AuditHistoryView.record": Expected(AUDITORS, "case", frozenset({NATIONAL}), refused=200),
+    "GET AuditHistoryView.acts": Expected(AUDITORS, "account", frozenset({NATIONAL}), refused=200),
+    **_page("InstitutionHistoryView.list", CASE_SIGHT),
+    **_page("InstitutionHistoryView.entry", CASE_SIGHT, "ledger"),
+}

@@ -1,0 +1,148 @@
+"""A person of every role, records of three institutions, and addresses for every route of the panel."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from tests.factories import Somebody
+from tests.house.expectations import (
+    ADMIN,
+    EVERYBODY,
+    FOCAL,
+    INSIDE,
+    MANAGER,
+    NATIONAL,
+    OPERATOR,
+    ROUTES,
+    SUPERVISOR,
+    WORKER,
+    Expected,
+)
+from tests.panel.panel_app import Browser, Records, RunningPanel
+
+METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
+
+
+def keys_of(app: Flask) -> set[str]:
+    """ "METHOD endpoint" of every route."""
+    return {
+        f"{method} {rule.endpoint}"
+        for rule in app.url_map.iter_rules()
+        for method in METHODS
+        if method in (rule.methods or ())
+    }
+
+
+@dataclass
+class Walker:
+    """One signed-in person of a role."""
+
+    role: str
+    somebody: Somebody
+    browser: Browser
+    own: Records | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One route and what is expected of it."""
+
+    method: str
+    endpoint: str
+    expected: Expected
+
+    @property
+    def key(self) -> str:
+        return f"{self.method} {self.endpoint}"
+
+
+def steps(*methods: str) -> Iterator[Step]:
+    for key, expected in ROUTES.items():
+        method, endpoint = key.split()
+        if method in methods:
+            yield Step(method, endpoint, expected)
+
+
+class World:
+    """Everybody and everything that the walk needs."""
+
+    def __init__(self, panel: RunningPanel) -> None:
+        self.panel, make = panel, panel.make
+        self.ours, self.theirs = panel.records(make.institution("JGK")), panel.records(make.other_institution())
+        self.presidency = panel.records(make.presidency())
+        people = {
+            WORKER: self.ours.caseworker,
+            FOCAL: make.focal_point(self.ours.tenant),
+            MANAGER: make.manager(self.ours.tenant),
+            INSIDE: make.auditor(self.ours.tenant),
+            NATIONAL: make.auditor(),
+            OPERATOR: self.presidency.caseworker,
+            SUPERVISOR: make.supervisor(),
+            ADMIN: make.administrator(),
+        }
+        assert set(people) == EVERYBODY
+        records = {each.tenant.code: each for each in (self.ours, self.presidency)}
+        self.walkers = {
+            role: Walker(role, person, panel.browser(person), records.get(person.tenant.code))
+            for role, person in people.items()
+        }
+        self.anonymous = panel.browser()
+        self.more = {each.tenant.code: self._assurance(each) for each in (self.ours, self.theirs, self.presidency)}
+
+    def _assurance(self, records: Records) -> dict[str, uuid.UUID]:
+        """A verification that an auditor asked for, and an alert, of the institution's ledger."""
+        found = {"request": uuid.uuid4(), "alert": uuid.uuid4()}
+        values = {**found, "holder": records.tenant.id}
+        with self.panel.make.superuser() as connection:
+            connection.execute(
+                text("insert into verification_request (id, holder, level, requested_by)"
+                     " values (:request, :holder, 'full', :holder)"), values)  # fmt: skip
+            connection.execute(
+                text("insert into alert (id, kind, severity, holder, subject)"
+                     " values (:alert, 'ledger.tampered', 'critical', :holder, :holder)"), values)  # fmt: skip
+        return found
+
+    def path(self, step: Step, record: Records | None, seq: int = 1) -> str:
+        """The route's address for an institution's record, or for one that does not exist."""
+        values: dict[str, Any] = {"kind": "case", "seq": seq, "filename": "mark.svg", "name": "bootstrap.min.css"}
+        values |= {"token": "no-such-token", "account": record.colleague.id if record else uuid.uuid4()}
+        values |= dict.fromkeys(("id", "case", "link"), self.id_of(step.expected.names, record))
+        rule = next(self.panel.app.url_map.iter_rules(step.endpoint))
+        known = {name: value for name, value in values.items() if name in rule.arguments}
+        return self.panel.app.url_map.bind("localhost").build(step.endpoint, known)
+
+    def id_of(self, kind: str, record: Records | None) -> uuid.UUID:
+        if record is None:
+            return uuid.uuid4()
+        if kind in ("request", "alert"):
+            return self.more[record.tenant.code][kind]
+        named = {"account": record.colleague.id, "institution": record.tenant.id}
+        return named[kind] if kind in named else getattr(record, kind, None) or uuid.uuid4()
+
+    def fields(self, step: Step, who: Walker) -> dict[str, Any]:
+        """The step's fields, with the person's own records in place of their names."""
+        own = {"colleague": str(who.own.colleague.id), "pseudonym": who.own.pseudonym} if who.own else {}
+        return {name: own.get(value, value) if isinstance(value, str) else value
+                for name, value in step.expected.fields.items()}  # fmt: skip
+
+    def own_entry(self, who: Walker) -> int:
+        """An entry of the person's own."""
+        return int(self.panel.value("select min(seq) from audit.entry where actor_id = :id and code = :code",
+                                    id=str(who.somebody.id), code=who.somebody.tenant.code) or 1)  # fmt: skip
+
+
+def guarded(answer: TestResponse, step: Step) -> None:
+    """What every answer says to the browser."""
+    assert answer.status_code < 500 or answer.status_code == step.expected.shown, (step, answer.status_code)
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'"), step
+    assert answer.headers["X-Content-Type-Options"] == "nosniff", step
+    if "static" not in step.endpoint:
+        assert answer.headers["Cache-Control"] == "no-store", step
+    assert "Traceback" not in answer.text, step
