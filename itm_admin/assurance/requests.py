@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from flask_babel import gettext as _
 from sqlalchemy import select, text
 
 from audit import store
@@ -34,7 +35,7 @@ def ask(session: AnySession, level: str, ledger: uuid.UUID | None = None) -> uui
     """
     context = tenancy.current()
     if level not in LEVELS:
-        raise Invalid({"level": ""})
+        raise Invalid({"level": _("This is not one of the choices.")})
     if context.account is None or (ledger is None and not context.national):
         raise Denied
     holder = find_ledger(session, ledger).holder if ledger else None

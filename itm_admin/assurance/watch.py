@@ -23,6 +23,7 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
 
 EVERY = 30.0
+_WITHOUT_DATABASE = (None, "static", "static_vendor", "HealthView.alive")
 log = logging.getLogger("itm")
 
 
@@ -83,7 +84,7 @@ def scheduler_seen() -> bool:
 
 
 def _look() -> None:
-    if request.endpoint in (None, "static", "static_vendor") or not watch().due():
+    if request.endpoint in _WITHOUT_DATABASE or not watch().due():
         return
     try:
         with db.engine.begin() as connection:
