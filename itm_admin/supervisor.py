@@ -45,6 +45,7 @@ class Supervisor:
     settings: Settings
     listening: socket.socket
     demo: bool
+    empty: bool = False
     children: list[Child] = field(default_factory=list)
     ready: socket.socket | None = None
     database_due: float | None = None
@@ -70,6 +71,7 @@ class Supervisor:
         migration.upgrade(str(self.settings.owner_url))
         if self.demo:
             self._seed()
+        self.empty = not _has_institutions(self.settings)
 
     def _seed(self) -> None:
         """Once: the mark says that it came to its end, the database that it is still that one."""
@@ -172,7 +174,7 @@ class Supervisor:
         click.echo(f"\nReady: http://{host}:{self.settings.port}/\n")
         if self.demo:
             _print_logins(self.settings)
-        elif not _has_institutions(self.settings):
+        elif self.empty:
             click.echo("There are no institutions yet: `itm init` registers them and invites an administrator.\n")
         click.echo("Ctrl-C stops everything.")
         sys.stdout.flush()
