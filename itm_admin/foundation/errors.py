@@ -97,6 +97,16 @@ class Unavailable(DomainError):
     default = _("The database does not answer at the moment. Nothing was stored. Please try again shortly.")
 
 
+class Uncertain(Unavailable):
+    """The database went away in the middle of a commit: the change may be stored or not."""
+
+    code = "uncertain"
+    default = _(
+        "The connection to the database was lost while your change was being stored: it may be stored or not. "
+        "Look for it before you repeat it."
+    )
+
+
 class Locked(DomainError):
     """A record that is not open for this change."""
 

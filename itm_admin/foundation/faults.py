@@ -21,6 +21,7 @@ from itm_admin.foundation.errors import (
     Message,
     NotFound,
     Unavailable,
+    Uncertain,
 )
 
 _TAKEN: Mapping[str, tuple[str, Message]] = {
@@ -33,16 +34,19 @@ _TAKEN: Mapping[str, tuple[str, Message]] = {
     "case_assignment_once": ("account", _l("This person is assigned to the case already.")),
     "grant_approval_once": ("", _l("You have approved this already.")),
 }
+_ENDED_IN_ORDER = "57P01"  # admin_shutdown: said before the transaction was rolled back
 _LEDGER_WORDS = ("audit.", "schema audit", "function append", "function write")
 
 
-def domain_error(fault: SQLAlchemyError) -> DomainError:
-    """The domain error that stands for a failed statement or commit."""
+def domain_error(fault: SQLAlchemyError, committing: bool = False) -> DomainError:
+    """The domain error that stands for a failed statement, or a failed commit."""
     if isinstance(fault, StaleDataError):
         return Conflict()
     if not isinstance(fault, DBAPIError):
         return Unavailable()
     code = getattr(fault.orig, "sqlstate", None) or ""
+    if committing and fault.connection_invalidated and code != _ENDED_IN_ORDER:
+        return Uncertain()  # the server may have committed and died before it could say so
     if _of_the_ledger(fault):
         return LedgerUnavailable()
     if code == "42501":

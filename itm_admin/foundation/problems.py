@@ -50,6 +50,7 @@ from itm_admin.foundation.errors import (
     TooMany,
     Unauthenticated,
     Unavailable,
+    Uncertain,
 )
 from itm_admin.foundation.faults import domain_error
 from itm_admin.foundation.reading import Look, append_now, forget_looks
@@ -212,6 +213,8 @@ def answer(status: int, error: DomainError | None = None) -> Response:
     title, advice = TITLES[status], WHAT_TO_DO[status]
     if g.get("wrote"):
         advice = _l("Your change was stored, but its page could not be shown. Look for it before you repeat it.")
+    elif isinstance(error, Uncertain):
+        advice = error.message
     if _wants_json():
         document: dict[str, Any] = {
             "type": "about:blank",

@@ -139,7 +139,10 @@ def _failed(session: Session) -> bool:
         return False
     if not session.is_active:
         return True
-    driver = session.connection().connection.driver_connection
+    connection = session.connection()
+    if connection.invalidated:  # lost: it may be asked nothing before the rollback
+        return True
+    driver = connection.connection.driver_connection
     return driver is None or driver.info.transaction_status not in (TransactionStatus.IDLE, TransactionStatus.INTRANS)
 
 

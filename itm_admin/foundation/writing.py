@@ -25,14 +25,17 @@ from itm_admin.foundation.trouble import ledger_failed, ledger_works
 def writing(purpose: str | None = None) -> Iterator[Session]:
     """Commits at the end of the block. Raises domain errors only; then nothing is stored."""
     session: Session = db.session()
+    committing = False
     try:
         if purpose:
             tenancy.bind(dataclasses.replace(tenancy.current(), purpose=purpose), session)
         yield session
+        session.flush()
+        committing = True
         session.commit()
     except SQLAlchemyError as fault:
         session.rollback()
-        error = domain_error(fault)
+        error = domain_error(fault, committing)
         if isinstance(error, LedgerUnavailable):
             ledger_failed(fault)
         raise error from None

@@ -48,13 +48,15 @@ def owner_may_not_insert(database: Database) -> AbstractContextManager[None]:
 def _disk_full(database: Database, function: str, arguments: str, returns: str) -> Iterator[None]:
     """The function fails as PostgreSQL does when a file cannot grow."""
     with connect(database) as superuser:
-        found = superuser.execute(b"SELECT pg_get_functiondef(%s::regprocedure)", [f"{function}({arguments})"]).fetchone()
+        found = superuser.execute(
+            b"SELECT pg_get_functiondef(%s::regprocedure)", [f"{function}({arguments})"]
+        ).fetchone()
         assert found is not None
         before, after = str(found[0]).split("AS $function$")
         assert returns in before
         superuser.execute(
             (
-                f"{before} AS $function$ BEGIN RAISE EXCEPTION 'could not extend file \"base/1/2\": No space left on"
+                f'{before} AS $function$ BEGIN RAISE EXCEPTION \'could not extend file "base/1/2": No space left on'
                 " device' USING ERRCODE = 'disk_full'; END $function$"
             ).encode()
         )
@@ -105,7 +107,9 @@ def head_is_held_by_the_application(database: Database) -> Iterator[None]:
     with _quick_to_give_up(database), connect(database) as superuser:
         (ledger,) = superuser.execute(b"SELECT holder::text FROM audit.ledger WHERE code = 'JGK'").fetchone() or ("",)
         with connect(database, "app") as holder, holder.transaction(force_rollback=True):
-            holder.execute(b"SELECT set_config('audit.context', jsonb_build_object('ledger', %s::text)::text, true)", [ledger])
+            holder.execute(
+                b"SELECT set_config('audit.context', jsonb_build_object('ledger', %s::text)::text, true)", [ledger]
+            )
             holder.execute(b"SELECT audit.append('record.read'), audit.append('auth.login', to_presidency => true)")
             holder.execute(b"SET CONSTRAINTS ALL IMMEDIATE")
             yield

@@ -21,7 +21,6 @@ from tests.conftest import Database, settings_for
 from tests.factories import PASSWORD, Factory, Somebody
 
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
-SIGNED_OUT_LANGUAGE = "tr"
 
 
 @dataclass
@@ -100,7 +99,8 @@ class Panel:
         )
         whole = hashlib.sha256()
         for (table,) in tables:
-            whole.update(f"{table}={self.scalar(f'select md5(string_agg(t::text, chr(10) order by t::text)) from {table} t')}".encode())
+            rows = self.scalar(f"select md5(string_agg(t::text, chr(10) order by t::text)) from {table} t")
+            whole.update(f"{table}={rows}".encode())
         return whole.hexdigest()
 
     def ready(self) -> dict[str, Any]:

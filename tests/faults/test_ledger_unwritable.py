@@ -67,9 +67,7 @@ def _looks() -> dict[str, Ask]:
         "the API's case": lambda b, r: b.get(f"/api/v1/cases/{r.case}"),
         "the API's person": lambda b, r: b.get(f"/api/v1/persons/{r.person}"),
         "the API's search": lambda b, _: b.call("POST", "/api/v1/persons/search", {"name": "yilmaz"}),
-        "the API's reveal": lambda b, r: b.call(
-            "POST", f"/api/v1/persons/{r.person}/reveal", {"purpose": "CASE_WORK"}
-        ),
+        "the API's reveal": lambda b, r: b.call("POST", f"/api/v1/persons/{r.person}/reveal", {"purpose": "CASE_WORK"}),
         "a refusal": lambda b, _: b.get(f"/cases/{NOWHERE}"),
         "the API's refusal": lambda b, _: b.get(f"/api/v1/cases/{NOWHERE}"),
         "a page of another role": lambda b, _: b.get("/ledgers/"),
@@ -139,7 +137,13 @@ def test_nothing_is_shown_and_nothing_stored(
 
 def test_while_it_works_each_of_them_is_answered(world: World, subtests: pytest.Subtests) -> None:
     """Else a 503 above would say nothing."""
-    expected = {"a refusal": 404, "the API's refusal": 404, "a page of another role": 403, "a rejected form": 422, "a conflict": 409}
+    expected = {
+        "a refusal": 404,
+        "the API's refusal": 404,
+        "a page of another role": 403,
+        "a rejected form": 422,
+        "a conflict": 409,
+    }
     for name, ask in _looks().items():
         with subtests.test(name):
             answer = ask(world.browser, world.records)
@@ -150,12 +154,18 @@ def test_while_it_works_each_of_them_is_answered(world: World, subtests: pytest.
 def test_nobody_comes_in(world: World, fault: Fault, subtests: pytest.Subtests) -> None:
     before = world.panel.stored()
     with fault(world.panel.database):
-        for name, password in ((world.person.username, PASSWORD), (world.person.username, "wrong"), ("nobody.at_all", "wrong")):
-            with subtests.test((name, password)):
+        for name, password in (
+            (world.person.username, PASSWORD),
+            (world.person.username, "wrong"),
+            ("nobody.at_all", "wrong"),
+        ):
+            with subtests.test(f"{name} {password}"):
                 browser = Browser(world.panel.app.test_client())
                 refused(browser.sign_in(name, password))
                 assert browser.get("/cases/").status_code == 302
-                answer = browser.learn_token().call("POST", "/api/v1/session/", {"username": name, "password": password})
+                answer = browser.learn_token().call(
+                    "POST", "/api/v1/session/", {"username": name, "password": password}
+                )
                 refused(answer)
                 assert browser.get("/api/v1/cases/").status_code == 401
         assert world.panel.stored() == before
@@ -198,7 +208,9 @@ def _of_every_role(panel: Panel) -> dict[str, Somebody]:
 
 def test_no_page_of_any_role_is_shown(world: World, subtests: pytest.Subtests) -> None:
     """Every address without parts to fill in that answers while the ledger works."""
-    rules = [rule for rule in world.panel.app.url_map.iter_rules() if "GET" in (rule.methods or ()) and not rule.arguments]
+    rules = [
+        rule for rule in world.panel.app.url_map.iter_rules() if "GET" in (rule.methods or ()) and not rule.arguments
+    ]
     access = world.panel.app.extensions["itm_access"]
     paths = [rule.rule for rule in rules if not access[rule.endpoint].quiet]
     people = {name: world.panel.browser(person) for name, person in _of_every_role(world.panel).items()}
@@ -206,7 +218,7 @@ def test_no_page_of_any_role_is_shown(world: World, subtests: pytest.Subtests) -
     assert len(shown) > 40
     with breaking.disk_is_full_at_commit(world.panel.database):
         for name, path in shown:
-            with subtests.test((name, path)):
+            with subtests.test(f"{name} {path}"):
                 refused(people[name].get(path))
 
 
@@ -219,7 +231,7 @@ def test_a_write_has_its_triggers_entries_in_its_own_transaction_and_nothing_aft
             records = panel.records(world.person)
             size = panel.scalar("select sum(size) from audit.ledger")
             answer = ask(browser, records)
-            assert answer.status_code in (200, 201, 303), re.sub("<[^>]+>|\\s+", " ", answer.text)
+            assert answer.status_code in (200, 201, 303), answer.text[:300]
             entries = panel.rows(
                 "select via, content::jsonb -> 'actor' ->> 'transaction' from audit.event where request_id = :request",
                 request=answer.headers["X-Request-Id"],
