@@ -285,7 +285,7 @@ def find_entry(session: AnySession, ledger_id: uuid.UUID, seq: int) -> AnyRow:
 
 
 def verdicts(session: AnySession, ledger_id: uuid.UUID | None = None) -> Sequence[AnyRow]:
-    """The last verdict of each ledger and level, or of one ledger's levels."""
+    """The last verdict of each ledger and level, or of one ledger's levels; what is not intact comes first."""
     statement = (
         select(verification, ledger.c.code)
         .join(ledger, ledger.c.id == verification.c.ledger_id)
@@ -294,4 +294,4 @@ def verdicts(session: AnySession, ledger_id: uuid.UUID | None = None) -> Sequenc
     )
     if ledger_id:
         statement = statement.where(verification.c.ledger_id == ledger_id)
-    return sorted(session.execute(statement).all(), key=lambda row: (row.code, row.level))
+    return sorted(session.execute(statement).all(), key=lambda row: (row.verdict == "intact", row.code, row.level))
