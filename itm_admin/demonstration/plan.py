@@ -16,14 +16,14 @@ from itm_admin.demonstration import invention, team
 from itm_admin.foundation import vocabulary
 
 FIRST, LAST = date(2024, 1, 2), date(2026, 11, 20)
-FULL = 424
+FULL = 410
 """Cases of a whole demonstration; with them more than 600 persons."""
 
 _SHARES: Mapping[str, tuple[int, Mapping[str, int]]] = {
-    "JGK": (108, {"GENDARMERIE": 7, "HOTLINE_157": 2, "PROSECUTOR": 1, "SELF": 1}),
-    "EGM": (106, {"POLICE": 7, "HOTLINE_157": 2, "PROSECUTOR": 1, "EMBASSY": 1}),
-    "GIB": (76, {"PMM_PROVINCIAL": 5, "HOTLINE_157": 4, "SELF": 1, "IO": 1}),
-    "ASHB": (54, {"SOCIAL_SERVICES": 6, "HEALTH": 2, "POLICE": 2}),
+    "JGK": (104, {"GENDARMERIE": 7, "HOTLINE_157": 2, "PROSECUTOR": 1, "SELF": 1}),
+    "EGM": (102, {"POLICE": 7, "HOTLINE_157": 2, "PROSECUTOR": 1, "EMBASSY": 1}),
+    "GIB": (72, {"PMM_PROVINCIAL": 5, "HOTLINE_157": 4, "SELF": 1, "IO": 1}),
+    "ASHB": (52, {"SOCIAL_SERVICES": 6, "HEALTH": 2, "POLICE": 2}),
     "STK_A": (25, {"NGO": 4, "SELF": 3, "SOCIAL_SERVICES": 1}),
     "IOM": (25, {"IO": 4, "EMBASSY": 2, "NGO": 2}),
     "STK_B": (12, {"NGO": 3, "SELF": 2}),
@@ -102,8 +102,8 @@ def _case(lot: Random, code: str, sources: Mapping[str, int], opened: date, last
     citizenship = _one(lot, {code: share for code, (share, _language, _names) in invention.CITIZENSHIPS.items()})
     closing = _closing(lot, opened, last)
     reason = closing["reason"] if closing else None
-    victims = lot.choices((1, 2, 3, 4), (62, 26, 9, 3))[0]
-    others = lot.choices((0, 1, 2), (80, 17, 3))[0]
+    victims = lot.choices((1, 2, 3, 4), (70, 21, 7, 2))[0]
+    others = lot.choices((0, 1, 2), (85, 12, 3))[0]
     people = [
         _person(lot, number + place, kind, citizenship, province, opened, "VICTIM" if place < victims else None, reason)
         for place in range(victims + others)
