@@ -1,0 +1,145 @@
+"""What a comparison of models cannot see: policies, triggers, functions, grants and owners, held by a snapshot.
+
+And what every table of an institution must have: forced row-level security, keys that stay inside the
+institution, and the ledger's trigger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from itm_admin import models
+from tests.conftest import Database
+from tests.house.catalogue import SNAPSHOT, as_text
+
+NOT_WATCHED = {
+    "alert": "raised and acknowledged by events of their own",
+    "alembic_version": "the schema's version, the migration's own",
+    "case_counter": "a number that is in the case's reference already",
+    "job_run": "each run is an event of its own",
+    "login_throttle": "digests of tries, each of which is an event of its own",
+    "verification_request": "asked for by a look, and answered by a verification that the ledger keeps",
+}
+"""Tables whose changes the ledger does not capture, with the reason."""
+ACROSS = {
+    ("case_file", "institution", "lead_institution_id"): "another institution may lead; the register is open to all",
+    ("grant_approval", "institution", "approver_institution_id"): "one approval comes from the Presidency",
+    ("grant_approval", "account", "approver_id"): "an approver may be of another institution",
+}
+"""References that may leave the institution, with the reason."""
+
+
+@pytest.fixture(scope="module")
+def superuser(shared_database: Database) -> Iterator[Connection]:
+    with shared_database.engine("superuser").connect() as connection:
+        yield connection
+
+
+def test_the_catalogue_is_the_one_that_was_reviewed(superuser: Connection) -> None:
+    """After a change that is meant: python -m tests.house.catalogue"""
+    assert as_text(superuser).splitlines() == SNAPSHOT.read_text("utf-8").splitlines()
+
+
+def test_an_upgrade_from_nothing_gives_the_models(superuser: Connection) -> None:
+    def ours(_object: object, name: str | None, kind: str, _reflected: bool, _compare_to: object) -> bool:
+        return kind != "table" or name in models.OUR_TABLES
+
+    context = MigrationContext.configure(superuser, opts={"include_object": ours, "compare_type": True})
+    assert compare_metadata(context, models.metadata) == []
+    everything = compare_metadata(MigrationContext.configure(superuser), models.metadata)
+    assert everything, "Flask-AppBuilder's tables are in no database of ours, and the comparison sees it"
+
+
+def test_every_table_is_a_model_or_the_migrations_own(superuser: Connection) -> None:
+    assert _tables(superuser) == {*models.OUR_TABLES, "alembic_version"}
+
+
+def test_every_table_has_forced_row_level_security_and_its_policies_name_their_roles(superuser: Connection) -> None:
+    rows = superuser.execute(
+        text(
+            "select c.relname, c.relrowsecurity and c.relforcerowsecurity as held,"
+            " (select count(*) from pg_policy p where p.polrelid = c.oid) as policies"
+            " from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'"
+        )
+    ).all()
+    assert [row.relname for row in rows if not row.held] == ["alembic_version"]
+    assert [row.relname for row in rows if row.held and not row.policies] == []
+    for_everybody = text(
+        "select count(*) from pg_policy p join pg_class c on c.oid = p.polrelid"
+        " where polroles = '{0}' and relnamespace = 'public'::regnamespace"
+    )
+    assert superuser.scalar(for_everybody) == 0
+
+
+def test_no_row_of_an_institution_points_into_another(superuser: Connection) -> None:
+    """Each reference to a table of institutions' rows carries the institution on both sides."""
+    owned = _owned(superuser)
+    keys = superuser.execute(
+        text(
+            "select k.conrelid::regclass::text as source, k.confrelid::regclass::text as target,"
+            " array(select a.attname::text from unnest(k.conkey) with ordinality n(number, place)"
+            "  join pg_attribute a on a.attrelid = k.conrelid and a.attnum = n.number order by place) as columns,"
+            " array(select a.attname::text from unnest(k.confkey) with ordinality n(number, place)"
+            "  join pg_attribute a on a.attrelid = k.confrelid and a.attnum = n.number order by place) as others"
+            " from pg_constraint k where k.contype = 'f' and k.connamespace = 'public'::regnamespace"
+        )
+    ).all()
+    assert keys
+    for key in keys:
+        if len(key.columns) == 1 and (key.source, key.target, key.columns[0]) in ACROSS:
+            continue
+        if key.target in owned:
+            assert (key.columns[0], key.others[0]) == ("institution_id", "institution_id"), key
+        else:
+            assert (key.target, key.columns) == ("institution", ["institution_id"]), key
+
+
+def test_every_column_that_names_a_row_is_a_key(superuser: Connection) -> None:
+    """`…_id` of an institution's table is a foreign key, so that a row of another institution cannot be named."""
+    free = superuser.execute(
+        text(
+            "select c.relname, a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid"
+            " where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attname like '%\\_id'"
+            " and not a.attisdropped and not exists (select from pg_constraint k where k.contype = 'f'"
+            "  and k.conrelid = c.oid and a.attnum = any (k.conkey))"
+        )
+    ).all()
+    assert [tuple(row) for row in free] == []
+
+
+def test_every_table_of_an_institution_is_watched_by_the_ledger_or_says_why_not(superuser: Connection) -> None:
+    watched = set(superuser.scalars(text("select replace(relation, 'public.', '') from audit.watched")))
+    assert _tables(superuser) - watched == set(NOT_WATCHED)
+    always = text("select tgrelid::regclass::text from pg_trigger where tgname = 'audit_capture' and tgenabled = 'A'")
+    assert set(superuser.scalars(always)) == watched
+
+
+def test_the_application_owns_nothing_and_deletes_no_record(superuser: Connection) -> None:
+    owners = superuser.scalars(text(
+        "select distinct pg_get_userbyid(relowner) from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+        " where n.nspname in ('public', 'itm', 'audit')")).all()  # fmt: skip
+    assert owners == ["itm_owner"]
+    for role in ("itm_app", "itm_signer"):
+        gone = superuser.scalars(text(
+            "select c.oid::regclass::text from pg_class c where c.relkind = 'r' and c.relnamespace in"
+            " ('public'::regnamespace, 'itm'::regnamespace, 'audit'::regnamespace)"
+            " and (has_table_privilege(:role, c.oid, 'DELETE') or has_table_privilege(:role, c.oid, 'TRUNCATE'))"),
+            {"role": role}).all()  # fmt: skip
+        assert gone == (["login_throttle"] if role == "itm_app" else [])
+
+
+def _tables(superuser: Connection) -> set[str]:
+    found = text("select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'")
+    return set(superuser.scalars(found))
+
+
+def _owned(superuser: Connection) -> set[str]:
+    found = text("select attrelid::regclass::text from pg_attribute a join pg_class c on c.oid = a.attrelid"
+                 " where a.attname = 'institution_id' and c.relkind = 'r'"
+                 " and c.relnamespace = 'public'::regnamespace")  # fmt: skip
+    return set(superuser.scalars(found))
