@@ -58,7 +58,7 @@ def _config(settings: Settings) -> dict[str, Any]:
     return {
         "SECRET_KEY": settings.secret_key,
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(),
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings.web_threads),
         "SESSION_COOKIE_NAME": "itm",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
@@ -115,5 +115,5 @@ def _alerts() -> list[Any]:
 if __name__ == "__main__":
     from itm_admin.cli import main
 
-    sys.argv[1:] = ["run", "--demo"]
+    sys.argv[1:1] = ["run"]
     main()

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor as Threads
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from apscheduler.events import EVENT_JOB_MISSED, JobExecutionEvent
@@ -54,6 +54,8 @@ JOBS: tuple[Job, ...] = (
 
 LEADER = 0x49544D01
 """The advisory lock's number; advisory locks are a database's own."""
+_OPENED: LiteralString = "SELECT EXISTS (SELECT FROM audit.ledger WHERE presidency AND closed_at IS NULL)"
+"""Whether there is anything to look after: an installation without institutions has no ledger yet."""
 BEAT = 1.0
 """Seconds between two signs of life on the leader's connection, and between two looks for requests."""
 
@@ -85,17 +87,19 @@ class Process:
                     self._conninfo, autocommit=True, connect_timeout=5, application_name="itm-scheduler",
                     keepalives_idle=10, keepalives_interval=5, keepalives_count=3,
                 ) as connection:  # fmt: skip
-                    if self._wait_for_leadership(connection):
+                    if self._wait_for(connection, "SELECT pg_try_advisory_lock(%s)", [LEADER]) and self._wait_for(
+                        connection, _OPENED, []
+                    ):
                         self._lead(connection)
             except (psycopg.Error, SQLAlchemyError) as fault:
                 log.warning("no connection to lead on (%s); trying again", type(fault).__name__)
             self._stop.wait(BEAT)
         self._engine.dispose()
 
-    def _wait_for_leadership(self, connection: psycopg.Connection[Any]) -> bool:
-        """False if it was told to stop while it stood by."""
+    def _wait_for(self, connection: psycopg.Connection[Any], question: LiteralString, values: list[Any]) -> bool:
+        """Until the answer is yes. False if it was told to stop meanwhile."""
         while not self._stop.is_set():
-            row = connection.execute("SELECT pg_try_advisory_lock(%s)", [LEADER]).fetchone()
+            row = connection.execute(question, values).fetchone()
             if row and row[0]:
                 return True
             self._stop.wait(BEAT)
