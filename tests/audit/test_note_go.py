@@ -57,11 +57,19 @@ def test_go_and_we_give_the_same_answer(name: str) -> None:
 def test_go_opened_what_it_should_and_nothing_else() -> None:
     opened = {name for name, (question, answer) in KEPT.items() if question["Kind"] == "open" and "error" not in answer}
     assert opened == {
-        "a checkpoint with the log's key alone", "a checkpoint with all keys",
-        "a checkpoint with the witness's key alone", "a key and its successor", "a successor alone", "an empty ledger", "text with empty lines and Turkish letters",
-        "a name in Turkish letters", "text that is a newline", "strict: a signature twice",
-        "strict: bits behind the last byte", "strict: an unknown key's base64 is loose",
-    }  # fmt: skip
+        "a checkpoint with the log's key alone",
+        "a checkpoint with all keys",
+        "a checkpoint with the witness's key alone",
+        "a key and its successor",
+        "a successor alone",
+        "an empty ledger",
+        "text with empty lines and Turkish letters",
+        "a name in Turkish letters",
+        "text that is a newline",
+        "strict: a signature twice",
+        "strict: bits behind the last byte",
+        "strict: an unknown key's base64 is loose",
+    }
 
 
 if go.GO:
