@@ -122,7 +122,10 @@ def describes(
 
 def body() -> dict[str, Any]:
     """The JSON object of the request. Invalid if it is none."""
-    found = request.get_json(silent=True)
+    try:
+        found = request.get_json(silent=True)
+    except RecursionError:  # brackets within brackets without end
+        raise Invalid from None
     if not isinstance(found, dict):
         raise Invalid
     return found

@@ -163,7 +163,7 @@ class PanelForm(FlaskForm):
     def expected_version(self) -> int:
         """The version that the person saw. Conflict if the form lost it."""
         text = self.version.data or ""
-        if not text.isdigit() or len(text) > 9:
+        if not (text.isascii() and text.isdigit()) or len(text) > 9:
             raise Conflict
         return int(text)
 
