@@ -36,11 +36,27 @@ def test_a_checkpoint_is_its_three_lines() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "\n\n\n", f"a\n20\n{ROOT}", f"a\n20\n{ROOT}\nmore\n", f"\n20\n{ROOT}\n", f"a\n020\n{ROOT}\n",
-     f"a\n-1\n{ROOT}\n", f"a\n+1\n{ROOT}\n", f"a\n 1\n{ROOT}\n", f"a\n1_0\n{ROOT}\n", f"a\n٣\n{ROOT}\n", f"a\n{2**63}\n{ROOT}\n",
-     f"a\n{'9' * 5000}\n{ROOT}\n", f"a\n20\n{ROOT[:-1]}\n", f"a\n20\n{ROOT[:-2]}d=\n", "a\n20\nAAAA\n",
-     f"a\n0\n{ROOT}\n", f"{'ü' * 128}\n20\n{ROOT}\n"],
-)  # fmt: skip
+    [
+        "",
+        "\n\n\n",
+        f"a\n20\n{ROOT}",
+        f"a\n20\n{ROOT}\nmore\n",
+        f"\n20\n{ROOT}\n",
+        f"a\n020\n{ROOT}\n",
+        f"a\n-1\n{ROOT}\n",
+        f"a\n+1\n{ROOT}\n",
+        f"a\n 1\n{ROOT}\n",
+        f"a\n1_0\n{ROOT}\n",
+        f"a\n٣\n{ROOT}\n",
+        f"a\n{2**63}\n{ROOT}\n",
+        f"a\n{'9' * 5000}\n{ROOT}\n",
+        f"a\n20\n{ROOT[:-1]}\n",
+        f"a\n20\n{ROOT[:-2]}d=\n",
+        "a\n20\nAAAA\n",
+        f"a\n0\n{ROOT}\n",
+        f"{'ü' * 128}\n20\n{ROOT}\n",
+    ],
+)
 def test_no_other_text_is_a_checkpoint(text: str) -> None:
     with pytest.raises(CheckpointFormatError):
         Checkpoint.parse(text)
@@ -184,14 +200,30 @@ def test_a_policy_file_says_who_is_believed() -> None:
 @pytest.mark.parametrize(
     ("line", "instead"),
     [
-        ("quorum both", ""), ("quorum both", "quorum nobody"), ("quorum both", "quorum both\nquorum both"),
-        ("both 2", "both 3"), ("both 2", "both 0"), ("both 2", "both 02"), ("both 2", "both -1"), ("both 2", "both"),
-        ("tihek baro", "tihek tihek"), ("tihek baro", "tihek nobody"), ("group both", "group tihek"),
-        ("group both", "group none"), ("witness tihek", "witness baro"), ("log ", "log x"), ("log ", "# "),
-        ("# who", "who"), ("https://", "https:// "), ("tihek baro", "tihek\x0b baro"),
-        (str(SECOND.verifier), str(WITNESS.verifier)), (str(LOG.verifier), str(WITNESS.verifier)), ("\n", "\r\n"), ("# ", "#" * 70_000),
+        ("quorum both", ""),
+        ("quorum both", "quorum nobody"),
+        ("quorum both", "quorum both\nquorum both"),
+        ("both 2", "both 3"),
+        ("both 2", "both 0"),
+        ("both 2", "both 02"),
+        ("both 2", "both -1"),
+        ("both 2", "both"),
+        ("tihek baro", "tihek tihek"),
+        ("tihek baro", "tihek nobody"),
+        ("group both", "group tihek"),
+        ("group both", "group none"),
+        ("witness tihek", "witness baro"),
+        ("log ", "log x"),
+        ("log ", "# "),
+        ("# who", "who"),
+        ("https://", "https:// "),
+        ("tihek baro", "tihek\x0b baro"),
+        (str(SECOND.verifier), str(WITNESS.verifier)),
+        (str(LOG.verifier), str(WITNESS.verifier)),
+        ("\n", "\r\n"),
+        ("# ", "#" * 70_000),
     ],
-)  # fmt: skip
+)
 def test_a_policy_file_that_can_be_misread_is_refused(line: str, instead: str) -> None:
     assert line in LINES
     with pytest.raises(PolicyFormatError):

@@ -152,9 +152,25 @@ KEY = str(LOG.verifier)
 
 @pytest.mark.parametrize(
     "text",
-    ["", "+", "++", KEY[:-1], KEY + "\n", KEY.upper(), KEY.replace("+", " "), "x" + KEY, KEY.replace("AY", "AZ"),
-     "a+" + KEY, "a" * 1024 + KEY, f"itm\n{KEY}", "n+00000000+AA==", "n+00000000+====", "n+0000000g+AYqI", LOG.secret_text],
-)  # fmt: skip
+    [
+        "",
+        "+",
+        "++",
+        KEY[:-1],
+        KEY + "\n",
+        KEY.upper(),
+        KEY.replace("+", " "),
+        "x" + KEY,
+        KEY.replace("AY", "AZ"),
+        "a+" + KEY,
+        "a" * 1024 + KEY,
+        f"itm\n{KEY}",
+        "n+00000000+AA==",
+        "n+00000000+====",
+        "n+0000000g+AYqI",
+        LOG.secret_text,
+    ],
+)
 def test_no_other_text_is_a_verifier_key(text: str) -> None:
     with pytest.raises(KeyFormatError):
         VerifierKey.parse(text)
