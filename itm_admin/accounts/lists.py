@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import url_for
+from flask import g, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import exists, select
@@ -31,9 +31,15 @@ def state_of(account: Account) -> Cell:
 
 
 def institution_choices() -> list[tuple[str, str]]:
-    rows = db.session.execute(select(Institution).order_by(Institution.code)).scalars()
-    turkish = language() == "tr"
-    return [(each.code, f"{each.code} – {each.name_tr if turkish else each.name_en}") for each in rows]
+    """Read once in a request: a filter is checked, named and offered."""
+    if "institution_choices" not in g:
+        rows = db.session.execute(select(Institution).order_by(Institution.code)).scalars()
+        turkish = language() == "tr"
+        g.institution_choices = [
+            (each.code, f"{each.code} – {each.name_tr if turkish else each.name_en}") for each in rows
+        ]
+    found: list[tuple[str, str]] = g.institution_choices
+    return found
 
 
 _NAME = Column[Account](

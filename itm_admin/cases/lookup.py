@@ -49,9 +49,9 @@ def get_case(session: AnySession, case_id: uuid.UUID | str, *, or_deleted: bool 
     until the transaction ends.
     """
     options = (
-        selectinload(Case.unit),
-        selectinload(Case.lead_institution),
-        selectinload(Case.assignments.and_(CaseAssignment.ended_at.is_(None))).selectinload(CaseAssignment.account),
+        joinedload(Case.unit),
+        joinedload(Case.lead_institution),
+        selectinload(Case.assignments.and_(CaseAssignment.ended_at.is_(None))).joinedload(CaseAssignment.account),
     )
     return _get(session, Case, case_id, "Case", or_deleted, lock, options)
 

@@ -74,7 +74,7 @@ class CaseView(Page):
     @route("/<uuid:id>/edit", act="edit", methods=BOTH)
     def edit(self, id: uuid.UUID) -> Answer:
         conflict: Conflict | None = None
-        form = _offered(CaseForm())
+        form = CaseForm()
         if form.submitted():
             try:
                 saved = attempt(
@@ -91,7 +91,8 @@ class CaseView(Page):
         case = lookup.get_case(db.session, id)
         looked_at("record.read", "case", id, detail={"page": "edit"})
         if not form.submitted():
-            form = _offered(CaseForm(obj=case, version=case.row_version))
+            form = CaseForm(obj=case, version=case.row_version)
+        form = _offered(form)
         form.clear.choices = protected_choices(form, case)
         rows = compared(form, services.shown_values(case)) if conflict else []
         if conflict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from flask import request, url_for
+from flask import g, request, url_for
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 
@@ -29,8 +29,12 @@ def _choice(name: str, text: Any, list_name: str, condition: Any) -> Filter:
 
 
 def _institutions() -> list[tuple[str, str]]:
-    codes = db.session.scalars(select(board.institution.c.code).order_by(board.institution.c.code))
-    return [(code, code) for code in codes]
+    """Read once in a request: a filter is checked, named and offered."""
+    if "board_institutions" not in g:
+        codes = db.session.scalars(select(board.institution.c.code).order_by(board.institution.c.code))
+        g.board_institutions = [(code, code) for code in codes]
+    found: list[tuple[str, str]] = g.board_institutions
+    return found
 
 
 CASES: Listing[AnyRow] = Listing(

@@ -57,7 +57,8 @@ def refused(answer: TestResponse, *statuses: int) -> TestResponse:
 STRICT = (
     ("focal", "/cases/"), ("focal", "/persons/"), ("focal", f"{API}/cases/"), ("focal", f"{API}/persons/"),
     ("focal", "/cases/export"), ("focal", "/persons/export"), ("focal", "/institution-history/"),
-    ("focal", "/my-history/"), ("manager", "/cases/deleted"), ("manager", "/persons/deleted"), ("manager", "/accounts/"),
+    ("focal", "/my-history/"),
+    ("manager", "/cases/deleted"), ("manager", "/persons/deleted"), ("manager", "/accounts/"),
     ("administrator", "/accounts/"), ("auditor", "/audit/accounts/"), ("auditor", "/ledgers/entries"),
     ("auditor", "/oversight/cases/"), ("supervisor", "/oversight/cases/"), ("supervisor", "/institutions/"),
 )  # fmt: skip

@@ -1,0 +1,146 @@
+"""How often a page asks the database: as often for thirty rows as for one, and as often with filters as without.
+
+Counted are the statements of the request; not counted are the settings that begin each transaction, and the
+entry in the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from itm_admin.cases import people
+from itm_admin.foundation.database import db
+from tests.factories import PERSON, Somebody
+from tests.panel.panel_app import Browser, Records, RunningPanel
+
+if TYPE_CHECKING:
+    from tests.conftest import Database
+
+Figures = dict[tuple[str, str], tuple[list[str], list[str]]]
+"""Statements with little data and with much, by person and address."""
+MOST_OF_A_LIST, MOST_OF_A_PAGE = 8, 6
+MANY = 30
+_FREE = ("set_config", "audit.append", "pg_catalog.version", "SELECT 1")
+
+
+@contextmanager
+def counted(engine: Engine) -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        if not any(word in statement for word in _FREE):
+            seen.append(" ".join(statement.split()))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+class Counting:
+    """One institution with a little data, to which more is added."""
+
+    def __init__(self, panel: RunningPanel) -> None:
+        self.panel, make = panel, panel.make
+        with make.superuser() as connection:
+            connection.execute(text("insert into itm.installation (synthetic) values (true)"))
+        with panel.app.app_context():
+            self.engine: Engine = db.engine
+        self.own: Records = panel.records(make.institution())
+        self.browsers = {
+            role: panel.browser(somebody)
+            for role, somebody in {
+                "focal": make.focal_point(), "manager": make.manager(), "administrator": make.administrator(),
+                "auditor": make.auditor(), "supervisor": make.supervisor(),
+            }.items()
+        }  # fmt: skip
+
+    def statements(self, who: str, path: str) -> list[str]:
+        browser: Browser = self.browsers[who]
+        browser.get(path)
+        with counted(self.engine) as seen:
+            answer = browser.get(path)
+        assert answer.status_code == 200, (path, answer.status_code)
+        return list(seen)
+
+    def grow(self) -> None:
+        """Thirty of everything that a list shows, and of what hangs on one record."""
+        make, worker = self.panel.make, self.own.caseworker
+        for number in range(MANY):
+            case = make.case(worker)
+            make.person(worker, case)
+            make.unit(f"Birim {number}")
+        with make.working(worker) as session:
+            for _ in range(5):
+                people.add_person_to_case(session, make.keyring, self.own.case, PERSON)
+        colleagues: list[Somebody] = [make.focal_point() for _ in range(MANY)]
+        assert len(colleagues) == MANY
+
+
+LISTS = (
+    ("focal", "/cases/"), ("focal", "/persons/"),
+    ("focal",
+     "/cases/?status=Active&mine=yes&province=TR-06&from=2026-01-01&sort=-updated&q=ITM"),
+    ("focal", "/persons/?gender=Feminine&child=no&sort=age"), ("manager", "/cases/deleted"),
+    ("focal", "/api/v1/cases/"), ("focal", "/api/v1/persons/"), ("focal", "/"), ("focal", "/institution-history/"),
+    ("focal", "/my-history/"), ("manager", "/accounts/"), ("administrator", "/accounts/"),
+    ("administrator", "/accounts/?institution=JGK&role=focal_point"), ("auditor", "/audit/accounts/"),
+    ("manager", "/units/"), ("manager", "/roles/"), ("supervisor", "/institutions/"), ("supervisor", "/oversight/cases/"),
+    ("supervisor", "/oversight/cases/?institution=JGK&status=Active&sort=reference"),
+    ("supervisor", "/oversight/institutions/"), ("supervisor", "/"), ("auditor", "/ledgers/"), ("auditor", "/"),
+    ("auditor", "/ledgers/entries"), ("auditor", "/verification/"), ("auditor", "/alerts/"), ("administrator", "/"),
+)  # fmt: skip
+PAGES = (
+    ("focal", "/cases/{case}"), ("focal", "/cases/{case}/edit"), ("focal", "/cases/{case}/assign"),
+    ("focal", "/persons/{person}"), ("focal", "/profiles/{link}"), ("focal", "/api/v1/cases/{case}"),
+    ("focal", "/api/v1/persons/{person}"), ("focal", "/history/case/{case}"), ("manager", "/accounts/{account}"),
+    ("manager", "/units/{unit}"), ("supervisor", "/oversight/cases/{case}"), ("focal", "/profile/"),
+)  # fmt: skip
+
+
+SEVERAL_LISTS = {("auditor", "/"): 11}
+"""A page with ledgers, refusals, reveals and exports."""
+
+
+def _path(path: str, own: Records) -> str:
+    return path.format(case=own.case, person=own.person, link=own.link, account=own.colleague.id, unit=own.unit)
+
+
+@pytest.fixture(scope="module")
+def figures(shared_database: Database, panel: RunningPanel) -> Figures:
+    """The statements of each page with little and with much data."""
+    counting = Counting(panel)
+    wanted = (*LISTS, *PAGES)
+    little = {each: counting.statements(each[0], _path(each[1], counting.own)) for each in wanted}
+    counting.grow()
+    return {each: (little[each], counting.statements(each[0], _path(each[1], counting.own))) for each in wanted}
+
+
+@pytest.mark.parametrize("page", LISTS, ids=" ".join)
+def test_a_list_asks_at_most_eight_times_however_long_it_is(
+    figures: Figures, page: tuple[str, str]
+) -> None:
+    little, much = figures[page]
+    assert len(much) == len(little), "\n".join(much)
+    assert len(much) <= SEVERAL_LISTS.get(page, MOST_OF_A_LIST), "\n".join(much)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=" ".join)
+def test_a_page_of_one_record_asks_at_most_six_times(
+    figures: Figures, page: tuple[str, str]
+) -> None:
+    little, much = figures[page]
+    assert len(much) == len(little), "\n".join(much)
+    assert len(much) <= MOST_OF_A_PAGE, "\n".join(much)
+
+
+def test_the_figures_are_told(figures: Figures) -> None:
+    told = {f"{who} {path}": (len(little), len(much)) for (who, path), (little, much) in figures.items()}
+    print("\n".join(f"{few:3} {many:3}  {name}" for name, (few, many) in told.items()))
+    assert min(many for _few, many in told.values()) > 0
