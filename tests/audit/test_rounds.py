@@ -232,7 +232,7 @@ def test_a_small_ledger_is_read_whole_by_every_run(world: World) -> None:
 
 
 def test_older_entries_are_read_again_in_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "REREAD", 3)
+    monkeypatch.setattr("audit.store.verifying.REREAD", 3)
     world.fill(9)
     _round(world)
     read = []

@@ -1,0 +1,34 @@
+"""The only Python that talks to the ledger's tables: installs them, appends, streams, verifies, records.
+
+Promise: what is read is one snapshot, in constant memory; nothing is written but by the ledger's own functions.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Engine
+
+from audit.store.reading import PAGE, Ledger, Unreadable, entries, ledgers, reading
+from audit.store.verifying import Progress, Stop, Unseen, Verification, verify
+from audit.store.writing import SQL, append, install, record, record_round
+
+Database = Engine
+
+__all__ = [
+    "PAGE",
+    "SQL",
+    "Database",
+    "Ledger",
+    "Progress",
+    "Stop",
+    "Unreadable",
+    "Unseen",
+    "Verification",
+    "append",
+    "entries",
+    "install",
+    "ledgers",
+    "reading",
+    "record",
+    "record_round",
+    "verify",
+]

@@ -1,0 +1,120 @@
+"""Reads ledgers and their entries: one snapshot, pages, constant memory."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from audit.event import Columns
+from audit.leaf import EMPTY, Entry
+
+PAGE = 2_000
+Unreadable = (SQLAlchemyError, psycopg.Error)
+"""What a database raises that cannot be asked, or breaks off."""
+
+_TIME = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+
+# The ledgers, and those that only leaves or earlier verifications still tell of.
+_LEDGERS = f"""
+WITH RECURSIVE seen(id) AS (
+    (SELECT ledger_id FROM audit.leaf ORDER BY ledger_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT f.ledger_id FROM audit.leaf f WHERE f.ledger_id > seen.id ORDER BY f.ledger_id LIMIT 1)
+    FROM seen WHERE seen.id IS NOT NULL
+), verified AS (
+    SELECT DISTINCT ON (ledger_id) ledger_id AS id, origin FROM audit.verification
+    WHERE verdict = 'intact' ORDER BY ledger_id, id DESC
+)
+SELECT l.id, l.code, l.origin, l.generation, l.size, l.head, {_TIME.format("l.recorded_at")} AS recorded_at,
+       l.holder::text AS holder, d.name AS deployment
+FROM audit.ledger l LEFT JOIN audit.deployment d ON true
+UNION ALL
+SELECT i.id, NULL, coalesce(v.origin, 'unknown'), NULL, 0, NULL, NULL, NULL, NULL
+FROM (SELECT id FROM seen WHERE id IS NOT NULL UNION SELECT id FROM verified WHERE id IS NOT NULL) i
+LEFT JOIN verified v USING (id) WHERE NOT EXISTS (SELECT FROM audit.ledger l WHERE l.id = i.id)
+ORDER BY 2 NULLS LAST, 4
+"""  # noqa: S608 (our own words)
+
+_ENTRIES = f"""
+SELECT f.seq, f.event_id::text, f.recorded_at, f.prev, f.commitment, f.hash, e.salt, e.content,
+       coalesce(e.ledger_id = f.ledger_id, false),
+       e.id::text, {_TIME.format("e.at")}, e.action, e.outcome, e.via, e.actor_id, e.actor_name, e.actor_institution,
+       e.actor_role, e.target_kind, e.target_id, e.target_holder::text, e.subjects, e.purpose, e.request_id
+FROM audit.leaf f LEFT JOIN audit.event e ON e.id = f.event_id
+WHERE f.ledger_id = %s AND f.seq >= %s AND f.seq < %s ORDER BY f.seq LIMIT %s
+"""  # noqa: S608 (our own words)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A ledger's row. ``lost`` says that the row is gone while something still tells of it."""
+
+    id: uuid.UUID
+    code: str | None
+    origin: str
+    size: int
+    head: bytes
+    recorded_at: str | None
+    holder: str | None
+    expected_origin: str | None
+    lost: bool
+
+
+def ledgers(connection: Connection) -> list[Ledger]:
+    """Every ledger that this connection may see, by code; those whose row is lost come last."""
+    rows = connection.exec_driver_sql(_LEDGERS).all()
+    return [
+        Ledger(
+            row.id,
+            row.code,
+            row.origin,
+            row.size,
+            EMPTY if row.head is None else bytes(row.head),
+            row.recorded_at or None,
+            row.holder,
+            f"{row.deployment}/ledger/{row.code}/{row.generation}" if row.deployment else None,
+            lost=row.code is None,
+        )
+        for row in rows
+    ]
+
+
+def entries(connection: Connection, ledger: uuid.UUID, start: int, stop: int) -> Iterator[list[Entry]]:
+    """Entries start to stop - 1 in pages, in order, as many as there are."""
+    driver: Any = connection.connection.dbapi_connection
+    if driver is None:
+        raise psycopg.OperationalError("the connection is closed")
+    with driver.cursor(binary=True) as cursor:
+        while start < stop:
+            rows = cursor.execute(_ENTRIES, (ledger, start, stop, PAGE)).fetchall()
+            if rows:
+                yield [_entry(row) for row in rows]
+            if len(rows) < PAGE:
+                return
+            start = rows[-1][0] + 1
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    seq, event_id, recorded_at, prev, commitment, hash, salt, content, in_place, *searched = row
+    columns = None
+    if content is not None:
+        columns = Columns._make(tuple(value) if isinstance(value, list) else value for value in searched)
+    return Entry(seq, event_id, recorded_at, prev, commitment, hash, salt, content, columns, in_place)
+
+
+@contextmanager
+def reading(bind: Engine | Connection) -> Iterator[Connection]:
+    """A connection as it stands; of an engine, one whose transaction is a single snapshot and writes nothing."""
+    if isinstance(bind, Connection):
+        yield bind
+        return
+    snapshot = bind.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    with snapshot.connect() as connection:
+        yield connection

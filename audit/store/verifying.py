@@ -1,0 +1,158 @@
+"""Verifies one ledger from the database: which entries to read, and what is around them; raises for nothing it reads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Engine
+
+from audit.coverage import REREAD, Level, Past, Plan, plan
+from audit.store.reading import Ledger, Unreadable, entries, ledgers, reading
+from audit.verification import Anchors, Finding, Head, Verdict, Verifier
+
+Progress = Callable[[int, int], None]
+Stop = Callable[[], bool]
+
+# The panel's role sees part of a ledger, at times: what it does not see is not missing.
+_SEES = """
+SELECT session_user <> 'itm_app' OR coalesce(said ->> 'reads' = 'all'
+    OR said ->> 'reads' = 'ledger' AND said ->> 'ledger' = :holder, false)
+FROM audit.context() said
+"""
+
+
+class Unseen(Exception):
+    """This connection does not see the whole ledger, so it cannot judge it."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A verdict, and what was read for it: `checked` entries, the first of them `first_seq`."""
+
+    ledger: Ledger
+    level: Level
+    started: datetime
+    seconds: float
+    first_seq: int
+    checked: int
+    next_seq: int
+    verdict: Verdict
+
+
+def verify(
+    bind: Engine | Connection,
+    ledger: Ledger,
+    level: Level,
+    progress: Progress | None = None,
+    stop: Stop | None = None,
+) -> Verification:
+    """Reads the ledger as far as the level says and gives a verdict; never raises for what it reads.
+
+    An engine is read in a snapshot of its own, where the ledger's row is read again; a connection as it stands.
+    ``progress`` is called with entries read and entries to read; ``stop`` ends the run with "cannot tell".
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    run = _Run(ledger, level)
+    try:
+        with reading(bind) as connection:
+            run.prepare(connection)
+            run.read(connection, progress, stop)
+    except (*Unreadable, Unseen) as error:
+        run.verifier.failed(type(error).__name__)
+    return Verification(
+        run.ledger,
+        level,
+        started,
+        time.monotonic() - clock,
+        run.plan.stretches[0][0],
+        run.verifier.checked,
+        run.plan.next_seq,
+        run.verifier.verdict(),
+    )
+
+
+class _Run:
+    """One verification: which stretches to read, and what surrounds the entries."""
+
+    def __init__(self, ledger: Ledger, level: Level) -> None:
+        self.ledger = ledger
+        self.level = level
+        self.plan = Plan(((0, ledger.size),))
+        self.verifier = Verifier(_head(ledger))
+
+    def prepare(self, connection: Connection) -> None:
+        if not connection.execute(text(_SEES), {"holder": self.ledger.holder}).scalar():
+            raise Unseen
+        again = [other for other in ledgers(connection) if other.id == self.ledger.id]
+        self.ledger = again[0] if again else self.ledger
+        heads = connection.execute(
+            text("SELECT DISTINCT size, head FROM audit.verification WHERE ledger_id = :id AND verdict = 'intact'"),
+            {"id": self.ledger.id},
+        )
+        anchors = Anchors((row.size, bytes(row.head)) for row in heads if row.size)
+        self.verifier = Verifier(_head(self.ledger), (anchors,))
+        if self.ledger.lost or not again:
+            self.verifier.report(Finding(0, "ledger", "the ledger itself is not there"))
+        elif self.ledger.expected_origin not in (None, self.ledger.origin):
+            self.verifier.report(Finding(0, "origin", "code, generation and origin do not agree"))
+        self.plan = plan(self.level, self.ledger.size, self._past(connection), REREAD)
+        self._look_around(connection)
+
+    def _past(self, connection: Connection) -> Past | None:
+        row = connection.execute(
+            text(
+                "SELECT verdict, size, next_seq FROM audit.verification"
+                " WHERE ledger_id = :id AND verdict <> 'cannot tell' ORDER BY id DESC LIMIT 1"
+            ),
+            {"id": self.ledger.id},
+        ).one_or_none()
+        return None if row is None else Past(row.verdict == "intact", row.size, row.next_seq)
+
+    def _look_around(self, connection: Connection) -> None:
+        """What no entry shows: leaves past the end, events that no leaf seals."""
+        past = connection.execute(
+            text(
+                "SELECT coalesce((SELECT min(seq) FROM audit.leaf WHERE ledger_id = :id AND seq < 0),"
+                " (SELECT min(seq) FROM audit.leaf WHERE ledger_id = :id"
+                "  AND seq >= coalesce((SELECT size FROM audit.ledger WHERE id = :id), 0)))"
+            ),
+            {"id": self.ledger.id},
+        ).scalar()
+        if past is not None:
+            self.verifier.report(Finding(past, "size", f"an entry past the ledger's size of {self.ledger.size}"))
+        unsealed = connection.execute(
+            text(
+                "SELECT e.id::text FROM audit.event e LEFT JOIN audit.leaf f ON f.event_id = e.id"
+                " WHERE f.event_id IS NULL AND (e.ledger_id = :id"
+                " OR :first AND NOT EXISTS (SELECT FROM audit.ledger l WHERE l.id = e.ledger_id))"
+            ),
+            {"id": self.ledger.id, "first": self.ledger.code is not None and self.level == "full"},
+        ).scalars()
+        for event_id in unsealed:
+            self.verifier.report(Finding(None, "unsealed", f"event {event_id} has no place in the ledger"))
+
+    def read(self, connection: Connection, progress: Progress | None, stop: Stop | None) -> None:
+        verifier = self.verifier
+        total = self.plan.total
+        for start, end in self.plan.stretches:
+            verifier.begin(start)
+            for page in entries(connection, self.ledger.id, start, end):
+                for entry in page:
+                    verifier.feed(entry)
+                if progress:
+                    progress(verifier.checked, total)
+                if stop and stop():
+                    verifier.failed("stopped")
+                    return
+            verifier.end(end)
+        verifier.close()
+        if progress:
+            progress(total, total)
+
+
+def _head(ledger: Ledger) -> Head:
+    return Head(ledger.origin, ledger.size, ledger.head, ledger.recorded_at, ledger.holder)

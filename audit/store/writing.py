@@ -1,0 +1,108 @@
+"""Writes by the ledger's own functions, and by nothing else: installs, appends, records verifications."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from audit.store.verifying import Verification
+
+SQL = Path(__file__).parents[1] / "sql"
+
+
+def install(connection: Connection) -> None:
+    """Makes the schema `audit`, once, as itm_owner, in the transaction of `connection`."""
+    for script in sorted(SQL.glob("*.sql")):
+        connection.exec_driver_sql(script.read_text("utf-8"), execution_options={"no_parameters": True})
+
+
+def append(
+    connection: Connection,
+    action: str,
+    *,
+    outcome: str = "success",
+    kind: str | None = None,
+    id: str | None = None,
+    subjects: Sequence[str] = (),
+    purpose: str | None = None,
+    detail: Mapping[str, str | int | float | bool | None] | None = None,
+    to_presidency: bool = False,
+) -> uuid.UUID:
+    """Appends an event that is not a change of a row; it is sealed when the caller commits.
+
+    Goes to the ledger of the bound context, or to the Presidency's. Raises the driver's error when refused.
+    """
+    values = {
+        "action": action,
+        "outcome": outcome,
+        "kind": kind,
+        "id": id,
+        "subjects": list(subjects),
+        "purpose": purpose,
+        "detail": None if detail is None else json.dumps(detail),
+        "to_presidency": to_presidency,
+    }
+    statement = text(
+        "SELECT audit.append(:action, :outcome, :kind, :id, cast(:subjects AS text[]), :purpose,"
+        " cast(:detail AS jsonb), :to_presidency)"
+    )
+    written: uuid.UUID = connection.execute(statement, values).scalar_one()
+    return written
+
+
+def record(connection: Connection, verification: Verification) -> None:
+    """Keeps a verification for the screens; an intact one is an anchor for all later ones. As itm_signer."""
+    v = verification.verdict
+    connection.execute(
+        text(
+            "SELECT audit.record_verification(:ledger, :origin, :level, :started, :seconds, :first_seq, :checked,"
+            " :next_seq, :size, :head, :verdict, :assurance, :first_broken, cast(:findings AS jsonb))"
+        ),
+        {
+            "ledger": verification.ledger.id,
+            "origin": v.origin,
+            "level": verification.level,
+            "started": verification.started,
+            "seconds": verification.seconds,
+            "first_seq": verification.first_seq,
+            "checked": verification.checked,
+            "next_seq": verification.next_seq,
+            "size": v.size,
+            "head": v.head,
+            "verdict": v.verdict,
+            "assurance": v.assurance,
+            "first_broken": v.first_broken,
+            "findings": json.dumps([asdict(finding) for finding in v.findings]),
+        },
+    )
+
+
+def record_round(connection: Connection, verifications: Sequence[Verification]) -> None:
+    """Keeps a round: each verification, and one entry in the Presidency's ledger that names their number."""
+    if not verifications:
+        return
+    for verification in verifications:
+        record(connection, verification)
+    words = [verification.verdict.verdict for verification in verifications]
+    append(
+        connection,
+        "ledger.verify",
+        outcome="success" if set(words) == {"intact"} else "failure",
+        kind="ledger",
+        detail={
+            "level": verifications[0].level,
+            "ledgers": len(words),
+            "intact": words.count("intact"),
+            "tampered": words.count("tampered"),
+            "cannot_tell": words.count("cannot tell"),
+            "entries": sum(verification.checked for verification in verifications),
+            "seconds": round(sum(verification.seconds for verification in verifications), 3),
+        },
+        to_presidency=True,
+    )
