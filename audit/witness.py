@@ -1,0 +1,214 @@
+"""`python -m audit.witness`: a witness as a small service, for a host and a key of its own (C2SP tlog-witness).
+
+    --listen HOST:PORT --state DIR --key FILE --log VKEY:ORIGIN … [--logs FILE] [--name NAME]
+
+An origin may end in /* for all ledgers and generations of a deployment. ``--name`` names the key that the first run
+makes. Promise: few requests at once, none for long, none large. It speaks plain HTTP: what it says is signed, and
+what it is told is; whoever needs more puts a TLS proxy in front.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import signal
+import socket
+import socketserver
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+from audit.cosigning import MAX_REQUEST, Cosigner, Log, Refusal
+from audit.keyfile import KeyRefused
+from audit.witnessed import Memory, MemoryRefused, identity
+
+AT_ONCE = 16
+SECONDS = 10.0
+"""For a whole request, and for the next one on a kept connection to begin."""
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """``POST /add-checkpoint`` and ``GET /``, which tells the verifier key."""
+
+    server: Service
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "witness", ""
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self._incoming = _Incoming(self.connection)
+        self.rfile = io.BufferedReader(self._incoming)
+
+    def handle_one_request(self) -> None:
+        self._incoming.until = time.monotonic() + self.server.seconds
+        super().handle_one_request()
+
+    def do_GET(self) -> None:
+        if self.path == "/":
+            self._answer(200, f"{self.server.verifier_key}\n")
+        else:
+            self._answer(404, "not here\n")
+
+    def do_POST(self) -> None:
+        if self.path != "/add-checkpoint":
+            return self._give_up(404, "not here\n")
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in self.headers:
+            return self._give_up(411, "the length is needed\n")
+        if len(length) > 9 or int(length) > MAX_REQUEST:
+            return self._give_up(413, "too large\n")
+        data = self.rfile.read(int(length))
+        if len(data) < int(length):
+            return self._give_up(400, "cut off\n")
+        try:
+            checkpoint, cosignature = self.server.cosigner.add_checkpoint(data)
+        except Refusal as refusal:
+            self.log_message("%d %s", refusal.status, refusal.why)
+            if refusal.size is not None:
+                return self._answer(refusal.status, f"{refusal.size}\n", "text/x.tlog.size")
+            return self._answer(refusal.status, f"{refusal.why}\n")
+        self.log_message("200 %s at %d", checkpoint.origin, checkpoint.size)
+        return self._answer(200, str(cosignature))
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Answers are told with their reason, where they are decided."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        sys.stderr.write(f"{self.address_string()} {format % args}".translate(_CONTROLS) + "\n")
+
+    def _give_up(self, status: int, body: str) -> None:
+        """What was sent is not read, so the connection is of no more use."""
+        self.close_connection = True
+        self._answer(status, body)
+
+    def _answer(self, status: int, body: str, kind: str = "text/plain; charset=utf-8") -> None:
+        content = body.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(content)
+
+
+class _Incoming(io.RawIOBase):
+    """What a peer sends, until a moment: a time-out for each piece alone would let a slow peer stay for ever."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.until = 0.0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
+
+
+class Service(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """Listens when made; serves in ``serve_forever``, a thread for each connection, ``at_once`` of them."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        cosigner: Cosigner,
+        verifier_key: str,
+        at_once: int = AT_ONCE,
+        seconds: float = SECONDS,
+    ) -> None:
+        self.cosigner, self.verifier_key, self.seconds = cosigner, verifier_key, seconds
+        self._places = threading.BoundedSemaphore(at_once)
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(timeout=1):
+            try:
+                super().process_request(request, client_address)
+            except BaseException:
+                self._places.release()
+                raise
+        else:
+            request.setblocking(False)
+            request.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A peer that went away is no fault of ours; anything else is told in one line, and the service goes on."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            sys.stderr.write(f"{client_address[0]} {error!r}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serves until SIGTERM or SIGINT. 2 when it refuses to start."""
+    said = _arguments().parse_args(arguments)
+    try:
+        logs = [Log.parse(each) for each in (*said.log, *_lines(said.logs))]
+        if not logs:
+            raise ValueError("no --log: nobody's checkpoints would be cosigned")
+        host, _, port = said.listen.rpartition(":")
+        key = identity(said.state, said.key, said.name)
+        memory = Memory(said.state, key.verifier)
+        service = Service((host.strip("[]"), int(port)), Cosigner(key, logs, memory), str(key.verifier))
+    except (MemoryRefused, KeyRefused, OSError, ValueError) as error:
+        sys.stderr.write(f"witness: {error}\n")
+        return 2
+
+    def stop(*_: object) -> None:
+        threading.Thread(target=service.shutdown, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    sys.stdout.write(f"witness {key.verifier} at {_address(service)}\n")
+    sys.stdout.flush()
+    service.serve_forever()
+    service.server_close()
+    return 0  # the memory stays locked until the process ends, and with it the last request
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m audit.witness", description="Cosigns checkpoints of ledgers.")
+    parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="port 0: any that is free, printed")
+    parser.add_argument("--state", required=True, type=Path, metavar="DIR", help="what was cosigned; never restore it")
+    parser.add_argument("--key", required=True, type=Path, metavar="FILE", help="made on the first run")
+    parser.add_argument("--name", help="the new key's name, e.g. witness.example/tihek; for the first run")
+    parser.add_argument("--log", action="append", default=[], metavar="VKEY:ORIGIN", help="ORIGIN may end in /*")
+    parser.add_argument("--logs", type=Path, metavar="FILE", help="VKEY:ORIGIN, one a line; # begins a comment")
+    return parser
+
+
+def _lines(path: Path | None) -> list[str]:
+    lines = path.read_text(encoding="utf-8").splitlines() if path else []
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _address(service: Service) -> str:
+    host, port = service.server_address[:2]
+    return f"http://[{host!s}]:{port}" if service.address_family == socket.AF_INET6 else f"http://{host!s}:{port}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
