@@ -22,6 +22,7 @@ timeout = 60
 graceful_timeout = 20
 keepalive = 5
 loglevel = "warning"
+logger_class = "itm_admin.web_log.Reticent"
 forwarded_allow_ips = ""  # ITM_TRUSTED_PROXIES alone decides whom to believe
 # The route's pattern in place of the path, which holds ids and invitations' tokens; never the query.
 access_log_format = '%(t)s %(h)s "%(m)s %({x-route}o)s" %(s)s %(B)s %(M)sms %({x-request-id}o)s'

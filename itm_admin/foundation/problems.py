@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-import traceback
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +27,7 @@ from flask import (
     session,
     url_for,
 )
+from flask.globals import request_ctx
 from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -54,6 +54,7 @@ from itm_admin.foundation.errors import (
 )
 from itm_admin.foundation.faults import domain_error
 from itm_admin.foundation.reading import Look, append_now, forget_looks
+from itm_admin.foundation.traces import trace
 
 log = logging.getLogger("itm")
 
@@ -109,6 +110,7 @@ def install(app: Flask) -> None:
     for kind in (DBAPIError, PoolTimeout, StaleDataError):
         app.register_error_handler(kind, _database)
     app.register_error_handler(Exception, _unexpected)
+    app.logger.addFilter(_unseen)
 
 
 def refused(outcome: str = "denied") -> None:
@@ -215,7 +217,7 @@ def answer(status: int, error: DomainError | None = None) -> Response:
         advice = _l("Your change was stored, but its page could not be shown. Look for it before you repeat it.")
     elif isinstance(error, Uncertain):
         advice = error.message
-    if _wants_json():
+    if _wants_json() or request_ctx.url_adapter is None:  # under a foreign host name no page has addresses
         document: dict[str, Any] = {
             "type": "about:blank",
             "title": str(title),
@@ -234,9 +236,12 @@ def answer(status: int, error: DomainError | None = None) -> Response:
         told = str(error) if error and type(error).default is not error.message else None
         fields = [str(message) for message in error.fields.values()] if isinstance(error, Invalid) else []
         response = make_response(
-            render_template("error.html", status=status, heading=title, advice=advice, told=told, fields=fields)
+            render_template(
+                "error.html", status=status, heading=title, advice=advice, told=told, fields=fields, return_url="/"
+            )
         )
     response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
     if g.failed:
         session.modified = False  # no cookie leaves: what the session was to hold is as if it had not happened
     if status == 503:
@@ -252,12 +257,16 @@ def _wants_json() -> bool:
 
 
 def _note(fault: BaseException) -> None:
-    """Where it happened, without a value: messages of exceptions may hold what somebody typed."""
-    places = [
-        f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(fault.__traceback__)
-    ]
-    kind = type(getattr(fault, "orig", None) or fault).__qualname__
-    log.error("request %s: %s at %s", g.get("request_id"), kind, " < ".join(reversed(places[-12:])))
+    log.error("request %s: %s", g.get("request_id"), trace(fault))
+
+
+def _unseen(record: logging.LogRecord) -> bool:
+    """What no handler saw, Flask logs with its text: in its place, where it happened."""
+    fault = record.exc_info[1] if record.exc_info else None
+    if fault is None:
+        return True
+    _note(fault)
+    return False
 
 
 def _log_undeclared() -> None:
