@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from audit import store
+from audit.catalogue import Manifest
 from audit.coverage import Level
-from audit.store import Database, Verification
+from audit.store import Database, LedgerProgress, Verification
+from audit.verification import Finding
 
-LedgerProgress = Callable[[str, int, int], None]
 Report = tuple[list[dict[str, Any]], int]
 
 
@@ -23,26 +23,32 @@ def run(
     code: str | None = None,
     progress: LedgerProgress | None = None,
     stop: store.Stop | None = None,
+    manifest: Manifest | None = None,
 ) -> list[Verification]:
     """Verifies every ledger, or those of one code, and records the round. `engine` is itm_signer's.
+
+    A full round compares the records too and, with a manifest, the database's catalogue.
 
     ``progress`` gets the ledger's origin, entries read, entries to read. Raises the database's errors.
     """
     with engine.connect() as connection:
         found = [ledger for ledger in store.ledgers(connection) if code is None or ledger.code == code]
-    verifications = []
-    for ledger in found:
-        tell = None if progress is None else _named(progress, ledger.origin)
-        verifications.append(store.verify(engine, ledger, level, tell, stop))
+    verifications = store.verify_all(engine, found, level, manifest, progress, stop)
     with engine.begin() as connection:
         store.record_round(connection, verifications)
     return verifications
 
 
-def report(engine: Database, level: Level, code: str | None = None, progress: LedgerProgress | None = None) -> Report:
+def report(
+    engine: Database,
+    level: Level,
+    code: str | None = None,
+    progress: LedgerProgress | None = None,
+    manifest: Manifest | None = None,
+) -> Report:
     """One dict a ledger, and the exit code. No ledger, and a database that cannot be asked, are "cannot tell"."""
     try:
-        verifications = run(engine, level, code, progress)
+        verifications = run(engine, level, code, progress, manifest=manifest)
     except store.Unreadable as error:
         return [_unread(f"the database could not be asked: {type(error).__name__}")], 2
     if not verifications:
@@ -73,9 +79,5 @@ def _unread(why: str) -> dict[str, Any]:
         "assurance": "unsigned",
         "size": None,
         "first_broken": None,
-        "findings": [{"seq": None, "kind": "unread", "detail": why}],
+        "findings": [asdict(Finding(None, "unread", why))],
     }
-
-
-def _named(progress: LedgerProgress, origin: str) -> store.Progress:
-    return lambda done, total: progress(origin, done, total)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from audit import event
@@ -23,11 +23,16 @@ RECORDED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it was sealed. ``seq`` is None for what has no place in the ledger."""
+    """One thing that is not as it was sealed. ``seq`` is None for what has no place in the ledger.
+
+    ``table`` and ``id`` name a record that is not as its last event says; ``id`` alone an object of the catalogue.
+    """
 
     seq: int | None
     kind: str
     detail: str
+    table: str | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,13 @@ class Verdict:
     first_broken: int | None
     findings: tuple[Finding, ...] = ()
     found: int = 0
+
+    def beside(self, findings: Sequence[Finding], found: int, failure: str | None = None) -> Verdict:
+        """This verdict, with what else was found beside the ledger's own entries, or why that was not known."""
+        word: Word = "tampered" if self.found + found else "cannot tell" if failure else self.verdict
+        unread = (Finding(None, "unread", failure),) if failure else ()
+        kept = (*self.findings, *findings)[: max(CAP, len(self.findings))]
+        return replace(self, verdict=word, findings=kept + unread, found=self.found + found)
 
 
 class Reference(Protocol):

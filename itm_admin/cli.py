@@ -136,12 +136,14 @@ def verify(context: click.Context, code: str | None, level: Any, as_json: bool) 
     from sqlalchemy import create_engine
 
     from audit import report
-    from itm_admin.foundation.database import engine_options, installation
+    from itm_admin.foundation.database import engine_options, installation, migration
 
     with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
         engine = create_engine(str(settings.signer_url), **engine_options())
         with progress_bar("Verifying") as progress:
-            rows, exit_code = report.report(engine, level, code, lambda _origin, done, total: progress(done, total))
+            rows, exit_code = report.report(
+                engine, level, code, lambda _origin, done, total: progress(done, total), migration.manifest()
+            )
         engine.dispose()
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))

@@ -49,13 +49,14 @@ CREATE TABLE audit.event (
     actor_institution text,
     actor_role text,
     target_kind text,
-    target_id text,
+    target_id text COLLATE "C",
     target_holder uuid,
     subjects text[] NOT NULL DEFAULT '{}',
     purpose text,
     request_id text
 );
-CREATE INDEX event_target ON audit.event (target_id, target_kind) WHERE target_id IS NOT NULL;
+-- "via" keeps the many looks at a record out of the way of the question what its last change was.
+CREATE INDEX event_target ON audit.event (target_id, target_kind, via) WHERE target_id IS NOT NULL;
 CREATE INDEX event_actor ON audit.event (actor_id, at) WHERE actor_id IS NOT NULL;
 CREATE INDEX event_ledger ON audit.event (ledger_id, at);
 CREATE INDEX event_subjects ON audit.event USING gin (subjects) WHERE subjects <> '{}';

@@ -47,26 +47,24 @@ RETURN pg_catalog.format('%L || %s || E''\n''', (c).attname || '=', CASE
     ELSE pg_catalog.format('audit.js(%s)', audit.text_expression(r, c))
 END);
 
-CREATE FUNCTION audit.covered(watched audit.watched) RETURNS SETOF pg_attribute LANGUAGE sql STABLE
-BEGIN ATOMIC
+-- Bodies that see pg_attribute's columns are strings: parsed, they would read otherwise in each major version.
+CREATE FUNCTION audit.covered(watched audit.watched) RETURNS SETOF pg_attribute LANGUAGE sql STABLE AS $$
     SELECT a.* FROM pg_catalog.unnest((watched).columns) WITH ORDINALITY AS named(name, place)
     JOIN pg_catalog.pg_attribute a ON a.attrelid = (watched).relation::regclass AND a.attname = named.name
-    ORDER BY named.place;
-END;
+    ORDER BY named.place
+$$;
 
 -- {"shape":"case/1","sha256":…} of row r, as an expression.
-CREATE FUNCTION audit.state_expression(r text, watched audit.watched) RETURNS text LANGUAGE sql STABLE
-RETURN (
+CREATE FUNCTION audit.state_expression(r text, watched audit.watched) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT pg_catalog.format('%L || encode(sha256(convert_to(%L || %s, ''UTF8'')), ''hex'') || ''"}''',
         '{"shape":' || audit.js(watched.kind || '/' || watched.shape) || ',"sha256":"',
         watched.kind || '/' || watched.shape || E'\n',
         pg_catalog.string_agg(audit.state_line(r, c, (c).attname = ANY ((watched).private)), ' || '))
     FROM audit.covered(watched) c
-);
+$$;
 
 -- The members of "changes" for one kind of statement, each with its leading comma, as an expression.
-CREATE FUNCTION audit.changes_expression(operation text, watched audit.watched) RETURNS text LANGUAGE sql STABLE
-RETURN (
+CREATE FUNCTION audit.changes_expression(operation text, watched audit.watched) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT pg_catalog.string_agg(pg_catalog.format('CASE WHEN %s THEN %s ELSE '''' END',
         CASE operation
             WHEN 'INSERT' THEN pg_catalog.format('NEW.%I IS NOT NULL', (c).attname)
@@ -80,7 +78,7 @@ RETURN (
             ELSE '''"old":'' || ' || audit.json_expression('OLD', c) || ' || '',"new":'' || ' || audit.json_expression('NEW', c)
         END || ' || ''}'''), E'\n            || ')
     FROM audit.covered(watched) c
-);
+$$;
 
 -- The action of an update, as an expression.
 CREATE FUNCTION audit.update_expression(watched audit.watched) RETURNS text LANGUAGE sql STABLE
@@ -175,6 +173,10 @@ BEGIN
     EXECUTE format('CREATE OR REPLACE TRIGGER audit_truncate BEFORE TRUNCATE ON %s'
                    ' FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse()', relation);
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER audit_capture, ENABLE ALWAYS TRIGGER audit_truncate', relation);
+    -- For audit.row_states, where row-level security binds the owner too: the login cannot be forged by a setting.
+    EXECUTE format('DROP POLICY IF EXISTS audit_compares ON %s', relation);
+    EXECUTE format('CREATE POLICY audit_compares ON %s FOR SELECT TO itm_owner'
+                   ' USING ((SELECT session_user) = ''itm_signer'')', relation);
 END $$;
 COMMENT ON FUNCTION audit.watch IS
     'Captures every change of a table from now on. Called again with a higher shape after its covered columns changed.';

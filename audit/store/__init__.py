@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy.engine import Engine
 
 from audit.store.reading import PAGE, Ledger, Unreadable, entries, ledgers, reading
+from audit.store.rounds import LedgerProgress, verify_all
 from audit.store.verifying import Progress, Stop, Unseen, Verification, verify
 from audit.store.writing import SQL, append, install, record, record_round
 
@@ -18,6 +19,7 @@ __all__ = [
     "SQL",
     "Database",
     "Ledger",
+    "LedgerProgress",
     "Progress",
     "Stop",
     "Unreadable",
@@ -31,4 +33,5 @@ __all__ = [
     "record",
     "record_round",
     "verify",
+    "verify_all",
 ]

@@ -1,4 +1,4 @@
-"""Verifies one ledger from the database: which entries to read, and what is around them; raises for nothing it reads."""
+"""Verifies one ledger from the database: which entries to read, and what surrounds them. Nothing read makes it fail."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ class Verification:
     checked: int
     next_seq: int
     verdict: Verdict
+    records: int | None = None
+    """How many rows its round compared with all ledgers; None if it compared none."""
 
 
 def verify(

@@ -102,6 +102,7 @@ def record_round(connection: Connection, verifications: Sequence[Verification]) 
             "tampered": words.count("tampered"),
             "cannot_tell": words.count("cannot tell"),
             "entries": sum(verification.checked for verification in verifications),
+            "records": verifications[0].records,
             "seconds": round(sum(verification.seconds for verification in verifications), 3),
         },
         to_presidency=True,

@@ -45,7 +45,9 @@ _RAISE = text(
 _KNOWN = text(
     """
     SELECT EXISTS (SELECT FROM alert WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NOT NULL
-                   AND first_broken <= :first_broken AND (detail ->> 'findings')::bigint >= :findings)
+                   AND (first_broken <= :first_broken OR cast(:first_broken AS bigint) IS NULL)
+                   AND (detail ->> 'findings')::bigint >= :findings
+                   AND detail ->> 'named' IS NOT DISTINCT FROM cast(:named AS text))
     """
 )
 _NOTICE = text(
@@ -67,6 +69,7 @@ def raise_alert(connection: Connection, trouble: Trouble) -> bool:
                 "subject": trouble.subject,
                 "first_broken": trouble.first_broken,
                 "findings": trouble.detail.get("findings"),
+                "named": trouble.detail.get("named"),
             },
         ).scalar_one()
     ):

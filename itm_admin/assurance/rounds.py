@@ -6,6 +6,7 @@ repaired. A round that is asked to stop records what it finished and says that i
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -16,9 +17,11 @@ from sqlalchemy.engine import Engine, Row
 from audit import store
 from audit.coverage import Level
 from audit.store import Ledger, Verification
+from audit.verification import Finding
 from itm_admin.assurance import raising
 from itm_admin.assurance.raising import Trouble
 from itm_admin.assurance.runs import Halt, Scalar, Stopped
+from itm_admin.foundation.database import migration
 
 WORST_FIRST = ("tampered", "cannot tell", "intact")
 _EVERY = 0.3
@@ -37,23 +40,17 @@ def verify(
     engine: Engine, ledgers: Sequence[Ledger], level: Level, halt: Halt, progress: store.Progress | None = None
 ) -> list[Verification]:
     """One round. Raises Stopped, after recording, if it was asked to end before it had read everything."""
-    done: list[Verification] = []
-    total, read = sum(ledger.size for ledger in ledgers), 0
-    for ledger in ledgers:
-        if halt():
-            break
+    total, read, sizes = sum(ledger.size for ledger in ledgers), 0, {ledger.origin: ledger.size for ledger in ledgers}
 
-        def within(now: int, of: int, before: int = read, size: int = ledger.size) -> None:
-            if progress and of:
-                progress(before + size * now // of, total)
+    def within(origin: str, now: int, of: int) -> None:
+        nonlocal read
+        size = sizes.get(origin, 0)
+        if progress and of:
+            progress(read + size * now // of, total)
+        if of == now:
+            read += sizes.pop(origin, 0)
 
-        verification = store.verify(engine, ledger, level, progress=within, stop=halt)
-        if halt() and verification.verdict.verdict == "cannot tell":
-            break
-        done.append(verification)
-        read += ledger.size
-        if progress:
-            progress(read, total)
+    done = store.verify_all(engine, ledgers, level, migration.manifest(), within, halt)
     _record(engine, done)
     if len(done) < len(ledgers):
         raise Stopped
@@ -95,8 +92,23 @@ def _trouble(verification: Verification) -> Trouble | None:
             "level": verification.level,
             "findings": verdict.found,
             "finding": verdict.findings[0].kind if verdict.findings else None,
+            **_named(verdict.findings),
         },
     )
+
+
+def _named(findings: Sequence[Finding]) -> Mapping[str, Scalar]:
+    """Of what is beside the entries: the first one's name, and a digest that tells these from others."""
+    named = [finding for finding in findings if finding.id is not None]
+    if not named:
+        return {}
+    told = "\n".join(f"{finding.kind} {finding.table} {finding.id}" for finding in named)
+    first = named[0]
+    return {
+        "table": first.table,
+        "object": first.id,
+        "named": hashlib.sha256(told.encode()).hexdigest()[:16],
+    }
 
 
 def _told(verifications: Sequence[Verification]) -> Mapping[str, Scalar]:

@@ -108,6 +108,8 @@ _DETAILS: Mapping[str, Message] = {
     "due_at": _l("Due"), "note": _l("Note"), "alert": _l("Alert"), "job": _l("Scheduled job"),
     "first_broken": _l("First broken entry"), "findings": _l("Number of findings"), "finding": _l("First finding"),
     "verdict": _l("Verdict"), "asked": _l("Asked for by a person"), "subject": _l("On what"),
+    "table": _l("Table"), "object": _l("What is concerned"), "named": _l("Digest of what is concerned"),
+    "records": _l("Records compared"),
 }  # fmt: skip
 
 _STATES: Mapping[str, Message] = {
@@ -134,6 +136,10 @@ _FINDINGS: Mapping[str, Message] = {
     "ledger": _l("The ledger itself is not there."),
     "origin": _l("The ledger's code and its origin do not agree."),
     "unread": _l("Reading stopped before the end."),
+    "record.changed": _l("A record was changed behind the ledger's back."),
+    "record.added": _l("A record is there that the ledger does not know."),
+    "record.removed": _l("A record is gone that the ledger knows."),
+    "catalogue.changed": _l("The database's own rules are not those that were installed."),
 }
 
 VERDICTS: Mapping[str, tuple[Message, str]] = {
@@ -194,6 +200,8 @@ def verdict_tone(verdict: str) -> str:
 def finding_words(finding: Mapping[str, Any]) -> str:
     """One finding of a verification, with its entry if it has one."""
     told = str(_FINDINGS.get(str(finding.get("kind")), finding.get("detail") or finding.get("kind")))
+    if finding.get("id"):
+        told = f"{told} ({' '.join(str(finding[name]) for name in ('table', 'id') if finding.get(name))})"
     seq = finding.get("seq")
     return told if seq is None else str(_("Entry %(seq)s: %(what)s", seq=seq, what=told))
 

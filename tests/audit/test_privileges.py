@@ -31,7 +31,7 @@ FIRST = {
 }
 FUNCTIONS = {
     "app": {"append", "context", "reads", "own_holder", "own_user"},
-    "signer": {"append", "record_verification", "context"},
+    "signer": {"append", "record_verification", "context", "row_states"},
 }
 
 

@@ -1,4 +1,5 @@
-"""What a comparison of models cannot see: policies, triggers, functions, grants and owners, held by a snapshot.
+"""What a comparison of models cannot see: policies, triggers, functions, grants and owners, held by the manifest
+that a full verification compares the catalogue with.
 
 And what every table of an institution must have: forced row-level security, keys that stay inside the
 institution, and the ledger's trigger.
@@ -13,9 +14,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, text
 
+from audit.store import catalogue
 from itm_admin import models
+from itm_admin.foundation.database import migration, roles
+from itm_admin.foundation.database.binaries import MAJOR
 from tests.conftest import Database
-from tests.house.catalogue import SNAPSHOT, as_text
+from tests.house.catalogue import SCHEMAS
 
 NOT_WATCHED = {
     "alert": "raised and acknowledged by events of their own",
@@ -42,7 +46,15 @@ def superuser(shared_database: Database) -> Iterator[Connection]:
 
 def test_the_catalogue_is_the_one_that_was_reviewed(superuser: Connection) -> None:
     """After a change that is meant: python -m tests.house.catalogue"""
-    assert as_text(superuser).splitlines() == SNAPSHOT.read_text("utf-8").splitlines()
+    manifest = migration.manifest()
+    assert manifest.schemas == list(SCHEMAS)
+    found = catalogue.catalogue(superuser, SCHEMAS)
+    assert list(manifest.compare(catalogue.major(superuser), found)) == []
+    assert manifest.objects == found
+
+
+def test_the_manifest_has_seen_every_version_of_postgresql_that_is_promised() -> None:
+    assert migration.manifest().versions == list(range(roles.OLDEST_SERVER, MAJOR + 1))
 
 
 def test_an_upgrade_from_nothing_gives_the_models(superuser: Connection) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.pool import NullPool
 
+from audit.catalogue import Manifest
 from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.database import engine_options
 
@@ -42,6 +43,16 @@ def check_version(engine: Engine) -> None:
     refuse_unknown(found)
     if found != (_expected(),):
         raise Refusal(f"The database's schema is {', '.join(found) or 'empty'}, not {_expected()}: run `itm migrate`")
+
+
+def manifest_path() -> Path:
+    """Where it is written what a fresh schema's catalogue says after the newest migration."""
+    return _SCRIPTS / "versions" / _expected() / "catalogue.json"
+
+
+def manifest() -> Manifest:
+    """What the database's catalogue must say, for a full verification."""
+    return Manifest.load(manifest_path().read_text("utf-8"))
 
 
 def refuse_unknown(found: tuple[str, ...]) -> None:

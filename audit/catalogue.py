@@ -1,0 +1,57 @@
+"""The database's catalogue against what the migrations made: triggers, functions, owners, grants, policies.
+
+What they made is written in a file beside the code, out of the database's reach. Knows no database.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audit.verification import Finding
+
+Objects = Mapping[str, str]
+"""Each object's kind and name, and what it is."""
+CHANGED = "catalogue.changed"
+
+
+class Unknown(Exception):
+    """The manifest says nothing of this version of PostgreSQL."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a fresh schema's catalogue says, in the same words on each of these major versions of PostgreSQL."""
+
+    schemas: Sequence[str]
+    versions: Sequence[int]
+    objects: Objects
+
+    @classmethod
+    def load(cls, text: str) -> Manifest:
+        said: Any = json.loads(text)
+        return cls(said["schemas"], said["postgresql"], said["objects"])
+
+    def dump(self) -> str:
+        said = {"schemas": list(self.schemas), "postgresql": sorted(self.versions)}
+        return json.dumps({**said, "objects": dict(sorted(self.objects.items()))}, ensure_ascii=False, indent=1) + "\n"
+
+    def compare(self, version: int, found: Objects) -> Iterator[Finding]:
+        """Raises Unknown for a server of a major version on which nobody looked."""
+        if version not in self.versions:
+            raise Unknown(f"nobody has seen what PostgreSQL {version} says of a fresh schema")
+        yield from differences(self.objects, found)
+
+
+def differences(expected: Objects, found: Objects) -> Iterator[Finding]:
+    """One finding for each object that is not there, was added or is another, by name."""
+    for name in sorted({*expected, *found}):
+        if name not in found:
+            yield Finding(None, CHANGED, f"{name}: is not there", id=name)
+        elif name not in expected:
+            yield Finding(None, CHANGED, f"{name}: was added: {found[name]}"[:1000], id=name)
+        elif expected[name] != found[name]:
+            detail = f"{name}: is {found[name]}, the migrations made it {expected[name]}"
+            yield Finding(None, CHANGED, detail[:1000], id=name)

@@ -1,0 +1,136 @@
+"""Records against the ledger: each live row must be in the state that its last event believed says.
+
+Two streams, both in the order of the rows' keys: rows as they are, and what was told of them last in each
+holder's ledger. They are merged in constant memory. Knows no database and no table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Literal, NamedTuple
+
+from audit.verification import CAP, Finding
+
+Kind = Literal["record.changed", "record.added", "record.removed"]
+_STATE = ',"state":'
+
+
+class Row(NamedTuple):
+    """A row as it is: its key, whose it is, and its state digest as the text that an event would hold."""
+
+    key: str
+    holder: str | None
+    state: str
+
+
+class Told(NamedTuple):
+    """The last event believed (by a trigger or a baseline) of one row in one holder's ledger.
+
+    ``end`` is the end of the content, where the state stands; ``moved`` the whole content, if the event says
+    that the row changed its holder.
+    """
+
+    key: str
+    holder: str | None
+    end: str
+    moved: str | None = None
+
+
+class Difference(NamedTuple):
+    """A row of ``holder`` that the ledger does not know so."""
+
+    kind: Kind
+    holder: str | None
+    key: str
+    why: str
+
+
+@dataclass
+class Found:
+    """What a comparison found, by holder: the first hundred of each, and how many they are."""
+
+    rows: int = 0
+    findings: dict[str | None, list[Finding]] = field(default_factory=dict)
+    counts: dict[str | None, int] = field(default_factory=dict)
+    failure: str | None = None
+    """Why it did not come to its end."""
+
+    def add(self, holder: str | None, finding: Finding) -> None:
+        self.counts[holder] = self.counts.get(holder, 0) + 1
+        kept = self.findings.setdefault(holder, [])
+        if len(kept) < CAP:
+            kept.append(finding)
+
+
+def state_of(end: str) -> str | None:
+    """The state with which a believed event ends; None after a deletion, and for what is no such event."""
+    state = end.rpartition(_STATE)[2].removesuffix("}")
+    return state if state.startswith("{") else None
+
+
+def shape_of(state: str) -> str:
+    """The name of a state's shape, such as ``case/1``."""
+    try:
+        return str(json.loads(state)["shape"])
+    except (ValueError, TypeError, KeyError):
+        return "unknown"
+
+
+def left(told: Told, holder_column: str | None, presidency: str | None = None) -> bool:
+    """Whether the event says that the row went to another holder; a row of nobody is the Presidency's."""
+    if told.moved is None or holder_column is None:
+        return False
+    try:
+        change = json.loads(told.moved)["changes"][holder_column]
+        return bool((change["new"] or presidency) != told.holder)
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def differences(
+    rows: Iterable[Row], told: Iterable[Told], holder_column: str | None = None, presidency: str | None = None
+) -> Iterator[Difference]:
+    """Merges the two streams, each in the order of its keys by code point, at most one row and one event a holder."""
+
+    def gone(told: Iterable[Told], row: Row | None) -> Iterator[Difference]:
+        """In the ledgers of holders that do not have the row now: each must tell that it went, or was deleted."""
+        for each in told:
+            if row is not None and each.holder == row.holder:
+                continue
+            if state_of(each.end) is not None and not left(each, holder_column, presidency):
+                why = "it is not there" if row is None else "it is another holder's, and no event tells that it moved"
+                yield Difference("record.removed", each.holder, each.key, why)
+
+    groups = groupby(told, key=lambda each: each.key)
+    waiting = next(groups, None)
+    for row in rows:
+        while waiting is not None and waiting[0] < row.key:
+            yield from gone(waiting[1], None)
+            waiting = next(groups, None)
+        events: list[Told] = []
+        if waiting is not None and waiting[0] == row.key:
+            events = list(waiting[1])
+            waiting = next(groups, None)
+        yield from _with_row(row, [each for each in events if each.holder == row.holder])
+        yield from gone(events, row)
+    while waiting is not None:
+        yield from gone(waiting[1], None)
+        waiting = next(groups, None)
+
+
+def _with_row(row: Row, events: list[Told]) -> Iterator[Difference]:
+    if not events:
+        yield Difference("record.added", row.holder, row.key, "no event tells of it")
+        return
+    state = state_of(events[0].end)
+    if state is None:
+        yield Difference("record.added", row.holder, row.key, "it was deleted, and is there again")
+    elif state != row.state:
+        now, then = shape_of(row.state), shape_of(state)
+        why = "it is not in the state of its last event"
+        if now != then:
+            why = f"its last event has the shape {then}, not {now}: there was no baseline"
+        yield Difference("record.changed", row.holder, row.key, why)

@@ -1,0 +1,54 @@
+"""Reads the database's catalogue of our schemas: for each object its kind, its name and what it is, as text.
+
+Promise: the same schema gives the same text whoever reads it, whatever its search path and the order of its
+grants; on PostgreSQL 15 to 18 too, as long as no function's parsed body sees a table of PostgreSQL's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from audit.catalogue import Manifest, Unknown
+from audit.reconciliation import Found
+from audit.store.reading import Unreadable
+
+_QUESTION = (Path(__file__).parents[1] / "sql" / "questions" / "catalogue.sql").read_text("utf-8")
+
+
+def catalogue(connection: Connection, schemas: Sequence[str]) -> dict[str, str]:
+    """What there is in these schemas, by kind and name. Raises the database's errors."""
+    with _plainly(connection, schemas):
+        rows = connection.exec_driver_sql(_QUESTION, execution_options={"no_parameters": True}).all()
+    return {f"{row.kind} {row.name}": " ".join(row.said.split()) for row in rows}
+
+
+def major(connection: Connection) -> int:
+    """The server's major version."""
+    return int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10_000
+
+
+@contextmanager
+def _plainly(connection: Connection, schemas: Sequence[str]) -> Iterator[None]:
+    """Names outside pg_catalog are printed with their schema. After an error the transaction forgets it anyway."""
+    before = connection.execute(text("SHOW search_path")).scalar_one()
+    said = text("SELECT set_config('search_path', :path, true), set_config('audit.compared', :schemas, true)")
+    connection.execute(said, {"path": "pg_catalog", "schemas": ",".join(schemas)})
+    yield
+    connection.execute(said, {"path": before, "schemas": ""})
+
+
+def check(connection: Connection, manifest: Manifest, holder: str | None) -> Found:
+    """Differences as findings of one holder's ledger. Never raises for what it reads: ``failure`` says why it ended."""
+    found = Found()
+    try:
+        for finding in manifest.compare(major(connection), catalogue(connection, manifest.schemas)):
+            found.add(holder, finding)
+    except (*Unreadable, Unknown) as error:
+        told = str(error) if isinstance(error, Unknown) else type(error).__name__
+        found.failure = f"the catalogue was not compared: {told}"
+    return found

@@ -1,0 +1,117 @@
+"""Compares the rows of every watched table with the ledger, as itm_signer, in the snapshot of its connection.
+
+Reads keys and digests only (audit.row_states), and the last event of each row; both come in pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from audit.reconciliation import Difference, Found, Row, Told, differences
+from audit.store.reading import Unreadable
+from audit.store.verifying import Progress, Stop
+from audit.verification import Finding
+
+ROWS = 2_000
+END = 400
+"""So many last characters of an event's content hold its state."""
+
+# A table that is not there has no rows; that it is not there is the catalogue's to tell.
+_RELATIONS = """
+SELECT DISTINCT ON (w.relation) w.relation, w.kind, w.holder,
+       greatest(c.reltuples, 0)::bigint AS estimate
+FROM audit.watched w JOIN pg_class c ON c.oid = to_regclass(w.relation) ORDER BY w.relation, w.shape DESC
+"""
+_HOLDERS = "SELECT DISTINCT holder::text FROM audit.ledger"
+_PRESIDENCY = "SELECT holder::text FROM audit.ledger WHERE presidency AND closed_at IS NULL"
+_ROWS = "SELECT key, coalesce(holder::text, %s), state FROM audit.row_states(%s, %s, %s)"
+# A ledger's entries have the order of a row's changes: whoever changes it waits for the commit of who did before.
+_TOLD = sql.SQL("""
+SELECT DISTINCT ON (e.target_id, l.holder) e.target_id, l.holder::text, right(e.content, {end}),
+       CASE WHEN strpos(e.content, {moved}) > 0 THEN e.content END
+FROM audit.event e JOIN audit.leaf f ON f.event_id = e.id JOIN audit.ledger l ON l.id = f.ledger_id
+WHERE e.target_kind = {kind} AND e.via IN ('trigger', 'baseline') AND e.target_id IS NOT NULL
+ORDER BY e.target_id, l.holder, l.generation DESC, f.seq DESC
+""")
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A watched table in the shape in force; ``holder`` is the column that says whose a row is."""
+
+    name: str
+    kind: str
+    holder: str | None
+    estimate: int
+
+
+Tick = Callable[[int], None]
+
+
+class Halted(Exception):
+    """Asked to stop."""
+
+
+def compare(connection: Connection, progress: Progress | None = None, stop: Stop | None = None) -> Found:
+    """Every row of every watched table. Never raises for what it reads: ``failure`` says why it did not end."""
+    found = Found()
+
+    def tick(rows: int) -> None:
+        found.rows += rows
+        if progress:
+            progress(found.rows, max(total, found.rows))
+        if stop and stop():
+            raise Halted
+
+    try:
+        relations = [Relation(*row) for row in connection.execute(text(_RELATIONS))]
+        nobody = presidency(connection)
+        holders = set(connection.execute(text(_HOLDERS)).scalars())
+        total = sum(relation.estimate for relation in relations)
+        for relation in relations:
+            for each in _compare(connection, relation, nobody, tick):
+                detail = f"{relation.name} {each.key}: {each.why}"
+                # Whoever has no ledger is the Presidency's to look after
+                whose = each.holder if each.holder in holders else nobody
+                found.add(whose, Finding(None, each.kind, detail, relation.name, each.key))
+    except Halted:
+        found.failure = "stopped"
+    except Unreadable as error:
+        found.failure = f"records were not compared: {type(error).__name__}"
+    return found
+
+
+def presidency(connection: Connection) -> str | None:
+    """Whose ledger holds what belongs to no institution."""
+    holder: str | None = connection.execute(text(_PRESIDENCY)).scalar()
+    return holder
+
+
+def _compare(connection: Connection, relation: Relation, nobody: str | None, tick: Tick) -> Iterator[Difference]:
+    driver: Any = connection.connection.dbapi_connection
+    if driver is None:
+        raise psycopg.OperationalError("the connection is closed")
+    with driver.cursor(name="told") as told:
+        told.itersize = ROWS
+        told.execute(_TOLD.format(end=END, moved=f'"{relation.holder}":{{"old":', kind=relation.kind))
+        rows = _rows(driver, relation, nobody, tick)
+        yield from differences(rows, map(Told._make, told), relation.holder, nobody)
+
+
+def _rows(driver: Any, relation: Relation, nobody: str | None, tick: Tick) -> Iterator[Row]:
+    after: str | None = None
+    with driver.cursor() as cursor:
+        while True:
+            page = cursor.execute(_ROWS, (nobody, relation.name, after, ROWS)).fetchall()
+            yield from map(Row._make, page)
+            tick(len(page))
+            if len(page) < ROWS:
+                return
+            after = page[-1][0]

@@ -1,0 +1,117 @@
+"""One round over several ledgers: each one's entries and, in a thorough round, the records and the catalogue too.
+
+Promise: a thorough round is one snapshot, so that no change between two looks can seem a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Engine
+
+from audit.catalogue import Manifest
+from audit.coverage import Level
+from audit.reconciliation import Found
+from audit.store import catalogue, records
+from audit.store.reading import Ledger, Unreadable, reading
+from audit.store.verifying import Progress, Stop, Verification, verify
+
+LedgerProgress = Callable[[str, int, int], None]
+RECORDS = "records"
+"""What progress is told of while rows are compared, instead of an origin."""
+
+_SUSPECT = """
+SELECT EXISTS (SELECT FROM (SELECT DISTINCT ON (ledger_id) ledger_id, verdict FROM audit.verification
+                            WHERE verdict <> 'cannot tell' ORDER BY ledger_id, id DESC) last
+               WHERE verdict = 'tampered' AND ledger_id = ANY (:ids))
+"""
+
+
+def verify_all(
+    engine: Engine,
+    ledgers: Sequence[Ledger],
+    level: Level,
+    manifest: Manifest | None,
+    progress: LedgerProgress | None = None,
+    stop: Stop | None = None,
+) -> list[Verification]:
+    """A verdict for each ledger, as itm_signer; fewer if it was asked to stop. Records nothing.
+
+    Thorough at level full, and while the last verdict on one of the ledgers is "tampered". Without a manifest the
+    catalogue is not compared; with one, its findings are the Presidency's. Raises the database's errors.
+    """
+    if level != "full" and not _suspect(engine, ledgers):
+        return _each(engine, ledgers, level, progress, stop)
+    with reading(engine) as connection:
+        done = _each(connection, ledgers, level, progress, stop)
+        if len(done) < len(ledgers):
+            return done
+        tell = None if progress is None else _named(progress, RECORDS)
+        with _apart(connection):
+            rows = records.compare(connection, tell, stop)
+        beside = [rows]
+        with _apart(connection):
+            if manifest is not None:
+                beside.append(catalogue.check(connection, manifest, records.presidency(connection)))
+    return [] if rows.failure and stop and stop() else _joined(done, beside)
+
+
+def _suspect(engine: Engine, ledgers: Sequence[Ledger]) -> bool:
+    with engine.connect() as connection:
+        return bool(connection.execute(text(_SUSPECT), {"ids": [ledger.id for ledger in ledgers]}).scalar())
+
+
+def _each(
+    bind: Engine | Connection,
+    ledgers: Sequence[Ledger],
+    level: Level,
+    progress: LedgerProgress | None,
+    stop: Stop | None,
+) -> list[Verification]:
+    done: list[Verification] = []
+    for ledger in ledgers:
+        if stop and stop():
+            break
+        tell = None if progress is None else _named(progress, ledger.origin)
+        with _apart(bind):
+            verification = verify(bind, ledger, level, tell, stop)
+        if stop and stop() and verification.verdict.verdict == "cannot tell":
+            break
+        done.append(verification)
+    return done
+
+
+@contextmanager
+def _apart(bind: Engine | Connection) -> Iterator[None]:
+    """What cannot be read of one ledger does not spoil the snapshot for the next."""
+    if not isinstance(bind, Connection):
+        yield
+        return
+    point = None
+    with suppress(*Unreadable):
+        point = bind.begin_nested()
+    yield
+    with suppress(*Unreadable):
+        if point is not None:
+            point.rollback()
+
+
+def _joined(done: Sequence[Verification], beside: Sequence[Found]) -> list[Verification]:
+    """Each holder's findings in its newest ledger, nobody's in every one; what did not end is known of none."""
+    newest = {verification.ledger.holder: verification.ledger.id for verification in done}
+    joined = []
+    for verification in done:
+        verdict, holder = verification.verdict, verification.ledger.holder
+        for found in beside:
+            mine = {holder, None} if newest[holder] == verification.ledger.id else {None}
+            findings = [finding for whose in mine for finding in found.findings.get(whose, ())]
+            verdict = verdict.beside(findings, sum(found.counts.get(whose, 0) for whose in mine), found.failure)
+        joined.append(replace(verification, verdict=verdict, records=beside[0].rows))
+    return joined
+
+
+def _named(progress: LedgerProgress, origin: str) -> Progress:
+    return lambda done, total: progress(origin, done, total)
