@@ -118,7 +118,7 @@ class _Exchange:
 
     def __init__(self, witness: Witness, request: Request, until: float) -> None:
         self._witness, self._request, self._until = witness, request, until
-        self._connection: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None
         self._answer: Answer | None = None
 
     def run(self, came: queue.SimpleQueue[None]) -> None:
@@ -131,10 +131,9 @@ class _Exchange:
 
     def end(self) -> Answer:
         answer = self._answer or Answer(self._witness, "silent", why="no answer in time")
-        connection = self._connection
-        if connection is not None and connection.sock is not None and self._answer is None:
+        if self._socket is not None and self._answer is None:
             with suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(socket.SHUT_RDWR)
         return answer
 
     def _post(self) -> tuple[int, str, str]:
@@ -148,8 +147,9 @@ class _Exchange:
             )
         else:
             connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=left)
-        self._connection = connection
         try:
+            connection.connect()
+            self._socket = connection.sock  # the connection itself forgets it once the answer has begun
             path = parts.path.rstrip("/") + "/add-checkpoint"
             connection.request("POST", path, bytes(self._request), {"Content-Type": "text/plain; charset=utf-8"})
             response = connection.getresponse()

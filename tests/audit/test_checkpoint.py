@@ -230,6 +230,12 @@ def test_a_policy_file_that_can_be_misread_is_refused(line: str, instead: str) -
         policy.parse(LINES.replace(line, instead))
 
 
+def test_a_policy_file_names_no_witness_twice() -> None:
+    twice = LINES.replace("both 2", "both any").replace(str(SECOND.verifier), str(WITNESS.verifier))
+    with pytest.raises(PolicyFormatError, match="one key"):
+        policy.parse(twice)
+
+
 @given(st.lists(st.sampled_from([*LINES.split("\n"), "group a any both", "log", "quorum none", "\0"]), max_size=9))
 def test_reading_a_garbled_policy_raises_a_format_error_or_gives_a_policy(lines: list[str]) -> None:
     try:

@@ -87,6 +87,11 @@ def test_a_hundred_signatures_are_read_and_one_more_is_not() -> None:
         note.signature_lines("".join(lines))
 
 
+def test_a_signature_of_a_key_id_alone_is_none() -> None:
+    with pytest.raises(NoteFormatError, match="content"):
+        note.signature_lines("— a AAAAAA==\n")
+
+
 def test_a_later_signature_takes_the_place_of_an_earlier_one_by_the_same_key() -> None:
     whole = cosigned_checkpoint()
     later = note.cosign(whole.text, WITNESS, TIME + 60)

@@ -71,6 +71,7 @@ def test_a_ledger_that_goes_on_is_cosigned_from_step_to_step(folder: Path) -> No
         (History(origin=f"{DEPLOYMENT}/other").request(0, 8), 404, None),
         (History(origin=f"{DEPLOYMENT}/ledger/").request(0, 8), 404, None),
         (History(origin=f"{DEPLOYMENT}x/ledger/JGK/1").request(0, 8), 404, None),
+        (History(origin=f"{DEPLOYMENT}/ledgers/JGK/1").request(0, 8), 404, None),
         (History(signer=STRANGER).request(5, 8), 403, None),
         (History(signer=NEXT).request(5, 8), 403, None),
         (replace(TRUE.request(5, 8), note=replace(TRUE.note(8), text=TRUE.note(9).text)), 403, None),

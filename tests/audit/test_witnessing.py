@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -34,8 +35,13 @@ def known(serving: Service) -> Witness:
     return Witness(f"http://127.0.0.1:{port}", VerifierKey.parse(serving.verifier_key))
 
 
+def hung_up(peer: socket.socket, wait: float) -> bool:
+    """Whether there is no more to come from it. What came is read and forgotten, lest closing cut off our answer."""
+    return bool(select.select([peer], [], [], wait)[0]) and not peer.recv(100_000)
+
+
 @contextmanager
-def says(answer: bytes) -> Iterator[str]:
+def says(answer: bytes, without_end: bytes = b"", wait: float = 0) -> Iterator[str]:
     """Something at an address that says this to everybody, whatever it is told; or nothing, and holds on."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         held: list[socket.socket] = []
@@ -48,17 +54,23 @@ def says(answer: bytes) -> Iterator[str]:
                     return
                 held.append(peer)
                 if answer:
-                    peer.recv(100_000)
-                    peer.sendall(answer)
+                    with suppress(OSError):
+                        peer.sendall(answer)
+                        while without_end and not hung_up(peer, wait):
+                            peer.sendall(without_end)
+                        peer.shutdown(socket.SHUT_WR)
+                        while not hung_up(peer, 1):
+                            pass
                     peer.close()
 
-        thread = Thread(target=serve)
+        thread = Thread(target=serve, daemon=True)
         thread.start()
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             listening.shutdown(socket.SHUT_RDWR)
-            thread.join()
+            thread.join(30)
+            assert not thread.is_alive(), "nobody hung up"
             for peer in held:
                 peer.close()
 
@@ -157,6 +169,18 @@ def test_only_a_good_cosignature_of_this_checkpoint_counts(content: bytes, kind:
     answer = answered(content)
     assert answer.kind == kind
     assert (answer.cosignature == GOOD) == (kind == "cosigned")
+
+
+def test_an_answer_without_end_is_not_read_to_the_end() -> None:
+    with says(b"HTTP/1.1 200 OK\r\n\r\n", without_end=b"x" * 65_536) as url:
+        (answer,) = collect([Witness(url, WITNESS.verifier)], TRUE.note(8), proofs(8, []))
+    assert (answer.kind, answer.why) == ("silent", "ValueError: too long an answer")
+
+
+def test_an_answer_that_comes_a_byte_at_a_time_is_hung_up_on() -> None:
+    with says(b"HTTP/1.1 200 OK\r\n\r\n", without_end=b"x", wait=0.05) as url:
+        (answer,) = collect([Witness(url, WITNESS.verifier)], TRUE.note(8), proofs(8, []), seconds=0.3)
+    assert (answer.kind, answer.why) == ("silent", "no answer in time")
 
 
 def test_one_that_is_always_behind_is_asked_twice_and_no_more() -> None:
