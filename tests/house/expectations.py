@@ -15,6 +15,7 @@ OPERATOR, SUPERVISOR, ADMIN = "presidency_operator", "presidency_supervisor", "s
 EVERYBODY = frozenset({FOCAL, WORKER, MANAGER, NATIONAL, INSIDE, OPERATOR, SUPERVISOR, ADMIN})
 CASE_WORK = frozenset({FOCAL, WORKER, OPERATOR})
 CASE_SIGHT = CASE_WORK | {MANAGER}
+HOME_SIGHT = frozenset({FOCAL, WORKER, MANAGER})
 EXPORT = frozenset({FOCAL, OPERATOR, MANAGER})
 MANAGERS = frozenset({MANAGER})
 AUDITORS = frozenset({NATIONAL, INSIDE})
@@ -204,6 +205,6 @@ ROUTES: Mapping[str, Expected] = {
     **_page("AuditAccountView.show", AUDITORS, "account", frozenset({NATIONAL})),
     "GET AuditHistoryView.record": Expected(AUDITORS, "case", frozenset({NATIONAL}), refused=200),
     "GET AuditHistoryView.acts": Expected(AUDITORS, "account", frozenset({NATIONAL}), refused=200),
-    **_page("InstitutionHistoryView.list", CASE_SIGHT),
-    **_page("InstitutionHistoryView.entry", CASE_SIGHT, "ledger"),
+    **_page("InstitutionHistoryView.list", HOME_SIGHT),
+    **_page("InstitutionHistoryView.entry", HOME_SIGHT, "ledger"),
 }

@@ -190,9 +190,7 @@ class OfUnknownSubject(Page):
         return "leaked"
 
 
-def test_a_route_that_declares_nothing_stays_shut(
-    database: Database, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_route_that_declares_nothing_stays_shut(database: Database, tmp_path_factory: pytest.TempPathFactory) -> None:
     panel = RunningPanel(database, tmp_path_factory.mktemp("undeclared"))
     with panel.app.app_context():
         builder = panel.app.extensions["appbuilder"]
