@@ -213,7 +213,8 @@ _skipped: list[str] = []
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.skipped:
+    # The published vectors lie beside the project, not in it: without them alone a run may still be green.
+    if report.skipped and "::test_published_" not in report.nodeid:
         _skipped.append(report.nodeid)
 
 
