@@ -187,7 +187,8 @@ def test_broken_text_in_a_form_is_refused(panel: RunningPanel, people: dict[str,
     token = f"csrf_token={focal.token}"
     for path, name in (("/cases/new", "narrative"), ("/persons/search", "name"), ("/cases/new", "province")):
         answer = focal.client.post(path, data=f"{token}&{name}={value}", content_type=KIND)
-        assert answer.status_code in (400, 422, 200), answer.status_code  # U+FFFD is a letter to be searched for
+        # What is no UTF-8 arrives as U+FFFD, a letter that may be searched for; NUL goes no further than the gate.
+        assert answer.status_code in ((400,) if "%00" in value else (200, 422)), (path, answer.status_code)
     stranger = panel.browser()
     signing = f"csrf_token={stranger.token}&username={value}&password={value}"
     answer = stranger.client.post("/sign-in", data=signing, content_type=KIND)
