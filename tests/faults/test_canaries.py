@@ -371,6 +371,7 @@ def test_the_databases_log_holds_no_value(world: World, subtests: pytest.Subtest
     with connect(database) as superuser, pytest.raises(psycopg.errors.InvalidTextRepresentation):
         superuser.execute(b"SELECT %s::uuid", [CANARY])
     _deadlock(world)
+    _ended_at_work(world)
     _killed_at_work(world)
     said = world.own.server.log.read_bytes()
     assert b"terminated by signal 9" in said
@@ -399,8 +400,13 @@ def _deadlock(world: World) -> None:
     assert world.own.server.process is not None
 
 
-def _killed_at_work(world: World) -> None:
-    """Its postmaster tells of it, with the statement as a detail where details are logged."""
+def _ended_at_work(world: World) -> None:
+    """It tells of that itself, with the statement where statements of errors are logged."""
+    _cut_off(world, signal.SIGTERM)
+    assert b"terminating connection due to administrator command" in world.own.server.log.read_bytes()
+
+
+def _cut_off(world: World, how: signal.Signals) -> None:
     with connect(world.own.database) as victim, ThreadPoolExecutor(1) as pool:
         pid = victim.info.backend_pid
         asked = pool.submit(victim.execute, f"SELECT '{CANARY}', pg_sleep(60)".encode())
@@ -409,9 +415,14 @@ def _killed_at_work(world: World) -> None:
                 b"SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'", [pid]
             ).fetchone():
                 assert not asked.done()
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, how)
         with pytest.raises(psycopg.OperationalError):
             asked.result(PATIENCE)
+
+
+def _killed_at_work(world: World) -> None:
+    """The postmaster tells of it, with the statement as a detail where details are logged."""
+    _cut_off(world, signal.SIGKILL)
     deadline = time.monotonic() + PATIENCE
     while b"terminated by signal 9" not in world.own.server.log.read_bytes():
         assert time.monotonic() < deadline
