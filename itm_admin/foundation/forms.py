@@ -19,7 +19,7 @@ from wtforms import BooleanField, Field, HiddenField, SelectField, SelectMultipl
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from itm_admin.foundation import vocabulary
-from itm_admin.foundation.errors import Conflict, Invalid
+from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.writing import writing
 
 Done = TypeVar("Done")
@@ -161,11 +161,12 @@ class PanelForm(FlaskForm):
             self.told.append(str(error))
 
     def expected_version(self) -> int:
-        """The version that the person saw. Conflict if the form lost it."""
+        """The version that the person saw; 0, which no record ever has, if the form lost it.
+
+        So the service looks the record up first: a foreign one is not found, one's own is a conflict.
+        """
         text = self.version.data or ""
-        if not (text.isascii() and text.isdigit()) or len(text) > 9:
-            raise Conflict
-        return int(text)
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
 
     def seen_version(self) -> int | None:
         """As `expected_version`; None where the record did not exist yet when the form was opened."""
