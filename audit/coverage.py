@@ -6,6 +6,8 @@ in a bounded number of runs; while a tampering stands, it reads everything.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,12 +37,23 @@ class Plan:
         return sum(stop - start for start, stop in self.stretches)
 
 
-def plan(level: Level, size: int, past: Past | None, reread: int = REREAD) -> Plan:
-    """Stretches overlap what was verified before by one entry, so that each must chain from it."""
+def plan(level: Level, size: int, past: Past | None, reread: int = REREAD, marks: Sequence[int] = ()) -> Plan:
+    """Stretches overlap what was verified before by one entry, so that each must chain from it.
+
+    ``marks`` are the sizes of signed checkpoints, in order: what is new is read from one of them on, and to another
+    one, so that one signed root at least is computed again.
+    """
     if level == "full" or past is None or not past.intact or past.size > size:
         return Plan(((0, size),))
     start = max(min(past.next_seq, past.size) - 1, 0)
-    stop, news = start + reread, max(past.size - 1, 0)
+    stop, news = start + reread, _marked(marks, max(past.size - 1, 0))
     if stop >= news:
         return Plan(((start, size),))
     return Plan(((start, stop), (news, size)), stop)
+
+
+def _marked(marks: Sequence[int], start: int) -> int:
+    if not marks:
+        return start
+    place = bisect_right(marks, min(start, marks[-1] - 1))
+    return marks[place - 1] if place else 0

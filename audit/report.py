@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from audit import store
+from audit.attested import Evidence
 from audit.catalogue import Manifest
 from audit.coverage import Level
 from audit.store import Database, LedgerProgress, Verification
@@ -24,6 +25,7 @@ def run(
     progress: LedgerProgress | None = None,
     stop: store.Stop | None = None,
     manifest: Manifest | None = None,
+    evidence: Evidence | None = None,
 ) -> list[Verification]:
     """Verifies every ledger, or those of one code, and records the round. `engine` is itm_signer's.
 
@@ -33,7 +35,9 @@ def run(
     """
     with engine.connect() as connection:
         found = [ledger for ledger in store.ledgers(connection) if code is None or ledger.code == code]
-    verifications = store.verify_all(engine, found, level, manifest, progress, stop)
+    if evidence and code is None:
+        found += store.unlisted(found, evidence)
+    verifications = store.verify_all(engine, found, level, manifest, progress, stop, evidence)
     with engine.begin() as connection:
         store.record_round(connection, verifications)
     return verifications
@@ -45,10 +49,11 @@ def report(
     code: str | None = None,
     progress: LedgerProgress | None = None,
     manifest: Manifest | None = None,
+    evidence: Evidence | None = None,
 ) -> Report:
     """One dict a ledger, and the exit code. No ledger, and a database that cannot be asked, are "cannot tell"."""
     try:
-        verifications = run(engine, level, code, progress, manifest=manifest)
+        verifications = run(engine, level, code, progress, manifest=manifest, evidence=evidence)
     except store.Unreadable as error:
         return [_unread(f"the database could not be asked: {type(error).__name__}")], 2
     if not verifications:

@@ -107,6 +107,8 @@ class Verifier:
 
     ledger: Head
     references: tuple[Reference, ...] = ()
+    assurance: Assurance = "unsigned"
+    """Set by whoever has seen signatures over what was read."""
     checked: int = 0
     found: int = 0
     _findings: list[Finding] = field(default_factory=list)
@@ -174,7 +176,7 @@ class Verifier:
             findings += (Finding(None, "unread", self._failure),)
         broken = self._since if self._broken is None else self._broken
         return Verdict(
-            self.ledger.origin, word, "unsigned", self.ledger.size, self.ledger.head, broken, findings, self.found
+            self.ledger.origin, word, self.assurance, self.ledger.size, self.ledger.head, broken, findings, self.found
         )
 
     def _check_leaf(self, entry: Entry) -> None:

@@ -49,6 +49,14 @@ class Witness:
         ):
             raise ValueError(f"not where a witness can be asked: {self.url!r}")
 
+    @classmethod
+    def parse(cls, text: str) -> Witness:
+        """``URL=VKEY``. Raises ValueError."""
+        url, equals, key = text.partition("=")
+        if not equals:
+            raise ValueError("URL=VKEY is expected")
+        return cls(url, VerifierKey.parse(key))
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -136,13 +136,19 @@ def verify(context: click.Context, code: str | None, level: Any, as_json: bool) 
     from sqlalchemy import create_engine
 
     from audit import report
+    from itm_admin.assurance import signing_place
     from itm_admin.foundation.database import engine_options, installation, migration
 
     with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
         engine = create_engine(str(settings.signer_url), **engine_options())
         with progress_bar("Verifying") as progress:
             rows, exit_code = report.report(
-                engine, level, code, lambda _origin, done, total: progress(done, total), migration.manifest()
+                engine,
+                level,
+                code,
+                lambda _origin, done, total: progress(done, total),
+                migration.manifest(),
+                signing_place.evidence(settings),
             )
         engine.dispose()
     if as_json:
@@ -151,6 +157,38 @@ def verify(context: click.Context, code: str | None, level: Any, as_json: bool) 
         for row in rows:
             _tell(row)
     context.exit(exit_code)
+
+
+@ledger.command("key")
+def show_key() -> None:
+    """The keys that sign checkpoints, as verifiers need them. Hand them on by another way than the evidence."""
+    from itm_admin.assurance import key_commands
+
+    key_commands.show(Settings.from_environment())
+
+
+@ledger.command("rotate-key")
+def rotate_key() -> None:
+    """Replace the key that signs checkpoints. The next checkpoints bear both signatures."""
+    from itm_admin.assurance import key_commands
+
+    key_commands.rotate(Settings.from_environment())
+
+
+@ledger.command()
+@click.option("--key", "name", required=True, metavar="NAME", help="Its id or verifier key, see `itm ledger key`.")
+@click.option(
+    "--trust-size",
+    type=click.IntRange(min=0),
+    required=True,
+    metavar="N",
+    help="Entries of the Presidency's ledger that a witness cosigned before the key was in other hands.",
+)
+def compromise(name: str, trust_size: int) -> None:
+    """Declare that somebody else may have a signing key: what it signed later proves nothing."""
+    from itm_admin.assurance import key_commands
+
+    key_commands.compromise(Settings.from_environment(), name, trust_size)
 
 
 def _tell(row: dict[str, Any]) -> None:

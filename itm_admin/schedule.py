@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor as Threads
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, LiteralString
@@ -26,9 +27,11 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from itm_admin.assurance import raising, rounds, runs
+from itm_admin.assurance import raising, rounds, runs, signing_place
 from itm_admin.assurance.raising import Trouble
+from itm_admin.assurance.rounds import Gather
 from itm_admin.assurance.runs import Job, Stopped
+from itm_admin.assurance.signing import Signing
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.i18n import TIMEZONE
@@ -71,12 +74,15 @@ class Slots(ThreadPoolExecutor):
 class Process:
     """One scheduler process, from its start until `stop` is set."""
 
-    def __init__(self, signer_url: str, jobs: Sequence[Job], stop: threading.Event) -> None:
+    def __init__(
+        self, signer_url: str, jobs: Sequence[Job], stop: threading.Event, signing: Signing | None = None
+    ) -> None:
         url = make_url(signer_url)
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._engine = create_engine(url, **engine_options(threads=len(jobs) + 1))
+        self._engine = create_engine(url, **engine_options(threads=len(jobs) + 3))
         self._jobs = jobs
         self._stop = stop
+        self._signing = signing
         self._halt = threading.Event()
 
     def run(self) -> None:
@@ -112,7 +118,8 @@ class Process:
         self._take_over()
         scheduler = self._scheduler()
         requests: Future[None] | None = None
-        with Threads(1, "requests") as threads:
+        signed: Future[None] | None = None
+        with Threads(1, "requests") as threads, Threads(1, "signing") as signer:
             scheduler.start()
             try:
                 while not self._stop.is_set():
@@ -121,6 +128,8 @@ class Process:
                     ).fetchone()
                     if waiting and waiting[0] and (requests is None or requests.done()):
                         requests = threads.submit(self._work_off_requests)
+                    if self._signing and (signed is None or signed.done()):
+                        signed = signer.submit(self._sign, self._signing)
                     self._stop.wait(BEAT)
             finally:
                 self._halt.set()
@@ -182,9 +191,17 @@ class Process:
 
     def _work_off_requests(self) -> None:
         try:
-            rounds.work_off_requests(self._engine, self._halt.is_set)
+            gather = self._signing.place.evidence if self._signing else None
+            rounds.work_off_requests(self._engine, self._halt.is_set, gather)
         except Exception as fault:  # the request says that it failed; the next one must still be served
             log.error("a verification that was asked for failed (%s)", type(fault).__name__)
+
+    def _sign(self, signing: Signing) -> None:
+        """Each beat: a round of checkpoints when one is due."""
+        try:
+            signing.tick(self._engine)
+        except Exception as fault:  # the next beat tries again; what stays unsigned, verification does not attest
+            log.error("signing failed (%s)", type(fault).__name__)
 
 
 def _missed(job: str, slots: Sequence[datetime]) -> Trouble:
@@ -196,11 +213,21 @@ def _failed(job: str, due_at: datetime, note: str) -> Trouble:
     return Trouble(raising.FAILED, job, detail={"due_at": due_at.astimezone(UTC).isoformat(), "note": note})
 
 
-def main(settings: Settings, jobs: Sequence[Job] = JOBS) -> None:
+def attested(jobs: Sequence[Job], gather: Gather) -> list[Job]:
+    """The same jobs; those that verify look at what is held outside."""
+    verifying = (rounds.incremental, rounds.full)
+    return [replace(job, work=partial(job.work, gather=gather)) if job.work in verifying else job for job in jobs]
+
+
+def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> None:
     """Runs until SIGTERM or Ctrl-C; a running job is asked to end and waited for."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     url = settings.require("ITM_DATABASE_SIGNER_URL").signer_url or ""
-    Process(url, jobs, stop).run()
+    if not signs:
+        Process(url, jobs, stop).run()
+        return
+    place = signing_place.of(settings)
+    Process(url, attested(jobs, place.evidence), stop, Signing(place)).run()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy.engine import Engine
 
+from audit.store.checkpoints import signing_alone, unlisted
 from audit.store.reading import PAGE, Ledger, Unreadable, entries, ledgers, reading
 from audit.store.rounds import LedgerProgress, verify_all
 from audit.store.verifying import Progress, Stop, Unseen, Verification, verify
@@ -32,6 +33,8 @@ __all__ = [
     "reading",
     "record",
     "record_round",
+    "signing_alone",
+    "unlisted",
     "verify",
     "verify_all",
 ]

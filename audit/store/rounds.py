@@ -12,6 +12,7 @@ from dataclasses import replace
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
+from audit.attested import Evidence
 from audit.catalogue import Manifest
 from audit.coverage import Level
 from audit.reconciliation import Found
@@ -37,16 +38,18 @@ def verify_all(
     manifest: Manifest | None,
     progress: LedgerProgress | None = None,
     stop: Stop | None = None,
+    evidence: Evidence | None = None,
 ) -> list[Verification]:
     """A verdict for each ledger, as itm_signer; fewer if it was asked to stop. Records nothing.
 
     Thorough at level full, and while the last verdict on one of the ledgers is "tampered". Without a manifest the
-    catalogue is not compared; with one, its findings are the Presidency's. Raises the database's errors.
+    catalogue is not compared; with one, its findings are the Presidency's. Without the evidence that was held outside
+    beforehand no assurance is more than unsigned. Raises the database's errors.
     """
     if level != "full" and not _suspect(engine, ledgers):
-        return _each(engine, ledgers, level, progress, stop)
+        return _each(engine, ledgers, level, progress, stop, evidence)
     with reading(engine) as connection:
-        done = _each(connection, ledgers, level, progress, stop)
+        done = _each(connection, ledgers, level, progress, stop, evidence)
         if len(done) < len(ledgers):
             return done
         tell = None if progress is None else _named(progress, RECORDS)
@@ -70,6 +73,7 @@ def _each(
     level: Level,
     progress: LedgerProgress | None,
     stop: Stop | None,
+    evidence: Evidence | None,
 ) -> list[Verification]:
     done: list[Verification] = []
     for ledger in ledgers:
@@ -77,7 +81,7 @@ def _each(
             break
         tell = None if progress is None else _named(progress, ledger.origin)
         with _apart(bind):
-            verification = verify(bind, ledger, level, tell, stop)
+            verification = verify(bind, ledger, level, tell, stop, evidence)
         if stop and stop() and verification.verdict.verdict == "cannot tell":
             break
         done.append(verification)

@@ -10,9 +10,12 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
+from audit.attested import Attested, Evidence
 from audit.coverage import REREAD, Level, Past, Plan, plan
+from audit.outside import OutsideError
+from audit.store import checkpoints
 from audit.store.reading import Ledger, Unreadable, entries, ledgers, reading
-from audit.verification import Anchors, Finding, Head, Verdict, Verifier
+from audit.verification import Anchors, Assurance, Finding, Head, Verdict, Verifier
 
 Progress = Callable[[int, int], None]
 Stop = Callable[[], bool]
@@ -23,6 +26,9 @@ SELECT session_user <> 'itm_app' OR coalesce(said ->> 'reads' = 'all'
     OR said ->> 'reads' = 'ledger' AND said ->> 'ledger' = :holder, false)
 FROM audit.context() said
 """
+
+
+ASSURED: tuple[Assurance, ...] = ("witnessed", "self-attested")
 
 
 class Unseen(Exception):
@@ -51,19 +57,21 @@ def verify(
     level: Level,
     progress: Progress | None = None,
     stop: Stop | None = None,
+    evidence: Evidence | None = None,
 ) -> Verification:
     """Reads the ledger as far as the level says and gives a verdict; never raises for what it reads.
 
     An engine is read in a snapshot of its own, where the ledger's row is read again; a connection as it stands.
     ``progress`` is called with entries read and entries to read; ``stop`` ends the run with "cannot tell".
+    ``evidence`` is what was held outside *before* a snapshot began; without it nothing is more than unsigned.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    run = _Run(ledger, level)
+    run = _Run(ledger, level, evidence)
     try:
         with reading(bind) as connection:
             run.prepare(connection)
             run.read(connection, progress, stop)
-    except (*Unreadable, Unseen) as error:
+    except (*Unreadable, Unseen, OutsideError) as error:
         run.verifier.failed(type(error).__name__)
     return Verification(
         run.ledger,
@@ -80,9 +88,11 @@ def verify(
 class _Run:
     """One verification: which stretches to read, and what surrounds the entries."""
 
-    def __init__(self, ledger: Ledger, level: Level) -> None:
+    def __init__(self, ledger: Ledger, level: Level, evidence: Evidence | None) -> None:
         self.ledger = ledger
         self.level = level
+        self.evidence = evidence
+        self.attested: Attested | None = None
         self.plan = Plan(((0, ledger.size),))
         self.verifier = Verifier(_head(ledger))
 
@@ -96,13 +106,52 @@ class _Run:
             {"id": self.ledger.id},
         )
         anchors = Anchors((row.size, bytes(row.head)) for row in heads if row.size)
-        self.verifier = Verifier(_head(self.ledger), (anchors,))
+        marks = self.evidence.sizes.get(self.ledger.origin, ()) if self.evidence else ()
+        self.plan = plan(self.level, self.ledger.size, self._past(connection), REREAD, marks)
+        self._gather(connection)
+        self.verifier = Verifier(_head(self.ledger), (anchors, self.attested) if self.attested else (anchors,))
         if self.ledger.lost or not again:
             self.verifier.report(Finding(0, "ledger", "the ledger itself is not there"))
         elif self.ledger.expected_origin not in (None, self.ledger.origin):
             self.verifier.report(Finding(0, "origin", "code, generation and origin do not agree"))
-        self.plan = plan(self.level, self.ledger.size, self._past(connection), REREAD)
         self._look_around(connection)
+        self._look_at_copies(connection)
+
+    def _gather(self, connection: Connection) -> None:
+        """The checkpoints that what is read can be compared with."""
+        if self.evidence is None:
+            return
+        start = min(self.plan.stretches)[0]
+        self.attested = Attested(
+            self.ledger.origin,
+            self.evidence,
+            checkpoints.recorded(connection, self.ledger.id, start),
+            checkpoints.cosignatures(connection, self.ledger.id, start),
+        )
+
+    def _look_at_copies(self, connection: Connection) -> None:
+        """What the database says of checkpoints and keys, and whether what is held outside is there at all."""
+        if self.attested is None or self.evidence is None:
+            return
+        self._tell_of_copies()
+        if self.level == "full":
+            for finding in checkpoints.contradictions(connection, self.ledger):
+                self.verifier.report(finding)
+        if self.evidence.failure or self.attested.unheld():
+            self.verifier.failed(self.evidence.failure or "checkpoints were signed, and none is held outside")
+
+    def _tell_of_copies(self) -> None:
+        while self.attested and self.attested.findings:
+            self.verifier.report(self.attested.findings.pop(0))
+
+    def _assure(self, connection: Connection) -> None:
+        """As far as signatures reach: entries that still wait for theirs are newer than a few minutes."""
+        self._tell_of_copies()
+        for word in ASSURED:
+            size = self.attested.covered(word) if self.attested else 0
+            if size and not checkpoints.uncovered(connection, self.ledger.id, size):
+                self.verifier.assurance = word
+                return
 
     def _past(self, connection: Connection) -> Past | None:
         row = connection.execute(
@@ -152,6 +201,7 @@ class _Run:
                     return
             verifier.end(end)
         verifier.close()
+        self._assure(connection)
         if progress:
             progress(total, total)
 

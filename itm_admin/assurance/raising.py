@@ -18,7 +18,17 @@ from audit import store
 from itm_admin.assurance.runs import Scalar
 
 TAMPERED, UNVERIFIED, MISSED, FAILED = "ledger.tampered", "ledger.unverified", "job.missed", "job.failed"
-SEVERITY = {TAMPERED: "critical", UNVERIFIED: "warning", MISSED: "warning", FAILED: "warning"}
+REFUSED, CONTRADICTED, UNSIGNED = "ledger.refused", "ledger.contradicted", "ledger.unsigned"
+"""Nothing is signed over it; a witness knows another history; the signer cannot do its work."""
+SEVERITY = {
+    TAMPERED: "critical",
+    REFUSED: "critical",
+    CONTRADICTED: "critical",
+    UNVERIFIED: "warning",
+    UNSIGNED: "warning",
+    MISSED: "warning",
+    FAILED: "warning",
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ _NOTICE = text(
 def raise_alert(connection: Connection, trouble: Trouble) -> bool:
     """As itm_signer. True if it is new: then the ledger has an entry; else the open alert's detail is renewed."""
     if (
-        trouble.kind == TAMPERED
+        trouble.kind in (TAMPERED, REFUSED)
         and connection.execute(
             _KNOWN,
             {

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.engine import Engine, Row
 
 from audit import store
+from audit.attested import Evidence
 from audit.coverage import Level
 from audit.store import Ledger, Verification
 from audit.verification import Finding
@@ -28,16 +29,27 @@ _EVERY = 0.3
 """Seconds between two notes of progress."""
 
 
-def incremental(engine: Engine, halt: Halt) -> Mapping[str, Scalar]:
-    return _told(verify(engine, _ledgers(engine), "incremental", halt))
+Gather = Callable[[], Evidence]
+"""What is held outside the database, listed when it is called."""
 
 
-def full(engine: Engine, halt: Halt) -> Mapping[str, Scalar]:
-    return _told(verify(engine, _ledgers(engine), "full", halt))
+def incremental(engine: Engine, halt: Halt, gather: Gather | None = None) -> Mapping[str, Scalar]:
+    evidence = gather() if gather else None
+    return _told(verify(engine, _ledgers(engine, evidence=evidence), "incremental", halt, evidence=evidence))
+
+
+def full(engine: Engine, halt: Halt, gather: Gather | None = None) -> Mapping[str, Scalar]:
+    evidence = gather() if gather else None
+    return _told(verify(engine, _ledgers(engine, evidence=evidence), "full", halt, evidence=evidence))
 
 
 def verify(
-    engine: Engine, ledgers: Sequence[Ledger], level: Level, halt: Halt, progress: store.Progress | None = None
+    engine: Engine,
+    ledgers: Sequence[Ledger],
+    level: Level,
+    halt: Halt,
+    progress: store.Progress | None = None,
+    evidence: Evidence | None = None,
 ) -> list[Verification]:
     """One round. Raises Stopped, after recording, if it was asked to end before it had read everything."""
     total, read, sizes = sum(ledger.size for ledger in ledgers), 0, {ledger.origin: ledger.size for ledger in ledgers}
@@ -50,7 +62,7 @@ def verify(
         if of == now:
             read += sizes.pop(origin, 0)
 
-    done = store.verify_all(engine, ledgers, level, migration.manifest(), within, halt)
+    done = store.verify_all(engine, ledgers, level, migration.manifest(), within, halt, evidence)
     _record(engine, done)
     if len(done) < len(ledgers):
         raise Stopped
@@ -63,9 +75,11 @@ def worst(verifications: Sequence[Verification]) -> str:
     return next((word for word in WORST_FIRST if word in words), "cannot tell")
 
 
-def _ledgers(engine: Engine, holder: uuid.UUID | None = None) -> list[Ledger]:
+def _ledgers(engine: Engine, holder: uuid.UUID | None = None, evidence: Evidence | None = None) -> list[Ledger]:
+    """Those of a holder, or all, also such as only the folder outside knows."""
     with engine.connect() as connection:
         found = store.ledgers(connection)
+    found += store.unlisted(found, evidence) if evidence else []
     return [ledger for ledger in found if holder is None or ledger.holder == str(holder)]
 
 
@@ -129,13 +143,13 @@ def take_up_again(engine: Engine) -> None:
         )
 
 
-def work_off_requests(engine: Engine, halt: Halt) -> None:
+def work_off_requests(engine: Engine, halt: Halt, gather: Gather | None = None) -> None:
     """Verifies what people asked for, the oldest first, until nothing waits."""
     while not halt():
         request = _take(engine)
         if request is None:
             return
-        _work_off(engine, request, halt)
+        _work_off(engine, request, halt, gather() if gather else None)
 
 
 def _take(engine: Engine) -> Row[tuple[uuid.UUID, uuid.UUID | None, Level]] | None:
@@ -149,7 +163,9 @@ def _take(engine: Engine) -> Row[tuple[uuid.UUID, uuid.UUID | None, Level]] | No
         ).one_or_none()
 
 
-def _work_off(engine: Engine, request: Row[tuple[uuid.UUID, uuid.UUID | None, Level]], halt: Halt) -> None:
+def _work_off(
+    engine: Engine, request: Row[tuple[uuid.UUID, uuid.UUID | None, Level]], halt: Halt, evidence: Evidence | None
+) -> None:
     noted = 0.0
 
     def progress(done: int, total: int) -> None:
@@ -159,7 +175,9 @@ def _work_off(engine: Engine, request: Row[tuple[uuid.UUID, uuid.UUID | None, Le
             _note(engine, request.id, "running", done=done, total=total)
 
     try:
-        verifications = verify(engine, _ledgers(engine, request.holder), request.level, halt, progress)
+        verifications = verify(
+            engine, _ledgers(engine, request.holder, evidence), request.level, halt, progress, evidence
+        )
     except Stopped:
         _note(engine, request.id, "waiting", done=0)
     except Exception:

@@ -34,6 +34,7 @@ KINDS: Mapping[str, Message] = {
     "institution_key": _l("Institution's key"),
     "unit": _l("Unit"),
     "ledger": _l("Ledger"),
+    "key": _l("Key that signs checkpoints"),
     "entry": _l("Entry of a ledger"),
     "job": _l("Scheduled job"),
     "alert": _l("Alert"),
@@ -108,6 +109,9 @@ _DETAILS: Mapping[str, Message] = {
     "due_at": _l("Due"), "note": _l("Note"), "alert": _l("Alert"), "job": _l("Scheduled job"),
     "first_broken": _l("First broken entry"), "findings": _l("Number of findings"), "finding": _l("First finding"),
     "verdict": _l("Verdict"), "asked": _l("Asked for by a person"), "subject": _l("On what"),
+    "checkpoints": _l("Signed: ledger and number of entries"), "key": _l("Key"), "statement": _l("What is said"),
+    "sizes": _l("Up to entry"), "reason": _l("Why"), "held": _l("Entries that were signed"),
+    "size": _l("Entries now"), "witness": _l("Witness"),
     "table": _l("Table"), "object": _l("What is concerned"), "named": _l("Digest of what is concerned"),
     "records": _l("Records compared"),
 }  # fmt: skip
@@ -131,7 +135,10 @@ _FINDINGS: Mapping[str, Message] = {
     "size": _l("The ledger's size and its entries do not agree."),
     "head": _l("The ledger's head is not its last entry."),
     "anchor": _l("The entries are not those that an earlier verification saw: history was written anew."),
-    "truncated": _l("Entries that were verified earlier are gone from the end."),
+    "truncated": _l("Entries that were verified or signed earlier are gone from the end."),
+    "signed": _l("The entries are not those that were signed: history was written anew."),
+    "signature": _l("A checkpoint does not bear the signature that it should."),
+    "row": _l("What is recorded of checkpoints or keys is not what their entry says."),
     "unsealed": _l("An event has no place in the ledger."),
     "ledger": _l("The ledger itself is not there."),
     "origin": _l("The ledger's code and its origin do not agree."),
@@ -140,6 +147,24 @@ _FINDINGS: Mapping[str, Message] = {
     "record.added": _l("A record is there that the ledger does not know."),
     "record.removed": _l("A record is gone that the ledger knows."),
     "catalogue.changed": _l("The database's own rules are not those that were installed."),
+}
+
+_REASONS: Mapping[str, Message] = {
+    "missing": _l("It was signed before, and the checkpoints kept outside the database are gone."),
+    "older": _l("The checkpoint kept outside the database is older than the last one that was signed."),
+    "damaged": _l("The checkpoint kept outside the database is damaged."),
+    "truncated": _l("The ledger is shorter than when it was signed: entries were cut off, or a backup was restored."),
+    "rewritten": _l("The last signed entry is another one now: history was written anew, or a backup was restored."),
+    "broken": _l("Its new entries contradict themselves."),
+    "gone": _l("It was signed before, and the database does not have it any more."),
+    "another": _l("The checkpoints kept outside belong to another database."),
+}
+"""Why nothing is signed over a ledger."""
+
+_STATEMENTS: Mapping[str, Message] = {
+    "named": _l("Signs from now on"),
+    "retired": _l("Signs no more: another key took its place"),
+    "compromised": _l("Is not trusted any more"),
 }
 
 VERDICTS: Mapping[str, tuple[Message, str]] = {
@@ -261,7 +286,17 @@ def detail_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _detail_value(name: str, value: Any) -> str:
-    words: Mapping[str, Mapping[str, Message]] = {"level": LEVELS, "finding": _FINDINGS, "outcome": OUTCOMES}
+    words: Mapping[str, Mapping[str, Message]] = {
+        "level": LEVELS,
+        "finding": _FINDINGS,
+        "outcome": OUTCOMES,
+        "reason": _REASONS,
+        "statement": _STATEMENTS,
+    }
+    if name == "checkpoints" and isinstance(value, list):
+        return ", ".join(f"{each.get('origin')}: {each.get('size')}" for each in value if isinstance(each, Mapping))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{origin}: {size}" for origin, size in value.items())
     if name == "verdict" and value in VERDICTS:
         return str(VERDICTS[value][0])
     if isinstance(value, bool):
@@ -275,10 +310,13 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
     sentences: Mapping[str, Message] = {
         raising.TAMPERED: _l("The ledger of %(code)s was tampered with.", code=subject),
         raising.UNVERIFIED: _l("The ledger of %(code)s could not be verified.", code=subject),
+        raising.REFUSED: _l("Nothing is signed over the ledger of %(code)s.", code=subject),
+        raising.CONTRADICTED: _l("A witness knows another history of the ledger of %(code)s.", code=subject),
+        raising.UNSIGNED: _l("Checkpoints could not be signed."),
         raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
         raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
     }
     told = str(sentences.get(kind, f"{kind} {subject or ''}".strip()))
-    if kind == raising.TAMPERED and first_broken is not None:
+    if kind in (raising.TAMPERED, raising.REFUSED) and first_broken is not None:
         told += " " + _("The first broken entry is number %(seq)s.", seq=first_broken)
     return told

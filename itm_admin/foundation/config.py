@@ -17,6 +17,8 @@ from typing import Any
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from audit.witnessing import Witness
+
 
 class Refusal(Exception):
     """A reason not to go on, said in one line to whoever runs the command."""
@@ -69,6 +71,15 @@ def _secret(value: str) -> str:
     if len(value) < 32:
         raise ValueError("at least 32 characters are expected")
     return value
+
+
+def _witnesses(value: str) -> tuple[str, ...]:
+    """Each as it was written, once it can be used."""
+    found = tuple(part.strip() for part in value.split(",") if part.strip())
+    keys = [Witness.parse(part).key for part in found]
+    if len({key.name for key in keys}) < len(keys) or len({key.public for key in keys}) < len(keys):
+        raise ValueError("each witness once, with a name and a key of its own, is expected")
+    return found
 
 
 def _database(value: str) -> str:
@@ -126,6 +137,34 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "File with the master key, 32 bytes in base64 (embedded: made once, kept in ITM_HOME/secrets)",
     ),
+    Setting(
+        "ITM_SIGNING_KEY_FILE",
+        "signing_key_file",
+        _folder,
+        "",
+        "File with the key that signs checkpoints, made at the first round (embedded: in ITM_HOME/secrets)",
+    ),
+    Setting(
+        "ITM_CHECKPOINTS",
+        "checkpoints",
+        _folder,
+        "",
+        "Folder of signed checkpoints, best where files cannot be changed (none: ITM_HOME/checkpoints)",
+    ),
+    Setting(
+        "ITM_WITNESSES",
+        "witnesses",
+        _witnesses,
+        "",
+        "Who is asked to cosign checkpoints: URL=VKEY, commas between them",
+    ),
+    Setting(
+        "ITM_WITNESS_QUORUM",
+        "witness_quorum",
+        _between(1, 100),
+        "",
+        "How many cosignatures make a checkpoint witnessed (none: more than half of the witnesses)",
+    ),
     Setting("ITM_WEB_WORKERS", "web_workers", _between(1, 64), "2", "Processes of the web server"),
     Setting("ITM_WEB_THREADS", "web_threads", _between(1, 128), "8", "Threads of each of them"),
     Setting("ITM_TRUSTED_HOSTS", "trusted_hosts", _names, "localhost,127.0.0.1", "Host names that requests may name"),
@@ -153,6 +192,10 @@ class Settings:
     signer_url: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
     master_key_file: Path | None = None
+    signing_key_file: Path | None = None
+    checkpoints: Path | None = None
+    witnesses: tuple[str, ...] = ()
+    witness_quorum: int | None = None
     web_workers: int = 2
     web_threads: int = 8
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
@@ -180,6 +223,8 @@ class Settings:
                 raise SettingError(setting.name, str(error)) from None
         settings = cls(**values)
         settings._complain_about_half_a_server()
+        if (settings.witness_quorum or 0) > len(settings.witnesses):
+            raise SettingError("ITM_WITNESS_QUORUM", f"is more than the {len(settings.witnesses)} witnesses")
         return replace(settings, embedded=settings.database_url is None and settings.signer_url is None)
 
     def _complain_about_half_a_server(self) -> None:

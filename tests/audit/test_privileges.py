@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from audit import store
 from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, Migrated, World, build, say
 
-TABLES = ("ledger", "event", "leaf", "verification", "action", "watched", "deployment")
+APPEND_ONLY = ("event", "leaf", "verification", "checkpoint", "key", "cosignature")
+TABLES = (*APPEND_ONLY, "ledger", "tile", "action", "watched", "deployment")
 WRITES = {
     "insert": "INSERT INTO audit.{} DEFAULT VALUES",
     "update": "UPDATE audit.{} SET {} = {}",
@@ -28,10 +29,17 @@ FIRST = {
     "action": "code",
     "watched": "kind",
     "deployment": "name",
+    "checkpoint": "note",
+    "key": "verifier",
+    "cosignature": "line",
+    "tile": "hashes",
 }
 FUNCTIONS = {
-    "app": {"append", "context", "reads", "own_holder", "own_user"},
-    "signer": {"append", "record_verification", "context", "row_states"},
+    "app": {"append", "context", "reads", "own_holder", "own_user", "hashes"},
+    "signer": {
+        *("append", "record_verification", "context", "row_states", "hashes", "is_upkeep"),
+        *("record_checkpoints", "state_key", "record_cosignatures", "put_tile"),
+    },
 }
 
 
@@ -58,7 +66,7 @@ def test_nobody_writes_the_ledgers_tables(filled: World, role: str, table: str, 
 
 
 @pytest.mark.parametrize("statement", ["update", "delete", "truncate"])
-@pytest.mark.parametrize("table", ["event", "leaf", "verification"])
+@pytest.mark.parametrize("table", APPEND_ONLY)
 @pytest.mark.parametrize("role", ["owner", "superuser"])
 def test_not_even_the_owner_rewrites_history_by_mistake(filled: World, role: str, table: str, statement: str) -> None:
     command = WRITES[statement].format(table, FIRST[table], FIRST[table])
@@ -97,7 +105,15 @@ def test_every_capturing_trigger_fires_always(filled: World) -> None:
     assert all_of_them >= 2 * 14 + 5
 
 
-ACTIONS_OF_OTHERS = ("record.create", "role.change", "ledger.verify", "ledger.checkpoint", "ledger.purge", "no.such")
+ACTIONS_OF_OTHERS = (
+    "record.create",
+    "role.change",
+    "ledger.verify",
+    "ledger.checkpoint",
+    "ledger.key",
+    "ledger.purge",
+    "no.such",
+)
 
 
 @pytest.mark.parametrize("action", ACTIONS_OF_OTHERS)

@@ -88,6 +88,7 @@ def of(settings: Settings) -> Installation:
         settings,
         secret_key=settings.secret_key or _read(settings.home, "session_key"),
         master_key_file=settings.master_key_file or settings.home / "secrets" / "master_key",
+        signing_key_file=settings.signing_key_file or settings.home / "secrets" / "ledger-signing-key",
     )
     server = embedded.Server(settings.home, _read(settings.home, "database_superuser"))
     return Installation(with_addresses(filled, server), server)

@@ -1,0 +1,233 @@
+"""Checkpoints, keys and cosignatures in the database: copies of what was signed, and the entries that name them.
+
+Promise: what is recorded is recorded with its entry, in one transaction, by the ledger's own functions. None of this
+is evidence against whoever holds the database; see `audit.outside`.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Engine, Row
+
+from audit import note
+from audit.attested import Evidence, Recorded
+from audit.leaf import EMPTY
+from audit.note import Signature
+from audit.outside import Held
+from audit.store.reading import Ledger
+from audit.trust import Keys, Statement
+from audit.verification import Finding
+
+LOCK = 0x49544D02
+"""The advisory lock of whoever signs; advisory locks are a database's own."""
+_MOST = 200
+"""Checkpoints in one entry, which holds at most 64 KiB."""
+
+_GROWTH = """
+SELECT l.id, l.size, coalesce(c.size, 0) AS signed, l.presidency AND l.closed_at IS NULL AS presidency
+FROM audit.ledger l
+LEFT JOIN LATERAL (SELECT size FROM audit.checkpoint WHERE ledger_id = l.id ORDER BY size DESC LIMIT 1) c ON true
+"""
+_DUE = """
+SELECT EXISTS (SELECT FROM audit.leaf f JOIN audit.event e ON e.id = f.event_id
+               WHERE f.ledger_id = :id AND f.seq >= :start AND f.seq < :stop
+                 AND NOT audit.is_upkeep(e.action, e.target_kind, e.target_id))
+"""
+_UNCOVERED = """
+SELECT EXISTS (SELECT FROM audit.leaf f JOIN audit.event e ON e.id = f.event_id
+               WHERE f.ledger_id = :id AND f.seq >= :start
+                 AND f.recorded_at < to_char((now() - interval '5 minutes') AT TIME ZONE 'UTC',
+                                             'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                 AND NOT audit.is_upkeep(e.action, e.target_kind, e.target_id))
+"""
+_TOLD = """
+SELECT c.size FROM audit.checkpoint c LEFT JOIN audit.event e ON e.id = c.event_id AND e.action = 'ledger.checkpoint'
+WHERE c.ledger_id = :id AND strpos(coalesce(e.content, ''), '{"origin":' || to_json(cast(:origin AS text))::text
+    || ',"size":' || c.size || ',"root":"' || replace(encode(c.root, 'base64'), E'\\n', '') || '","signed_at":"'
+    || to_char(c.signed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"}') = 0 ORDER BY c.size LIMIT 100
+"""
+_ROUNDS = """
+SELECT f.seq FROM audit.event e JOIN audit.leaf f ON f.event_id = e.id
+WHERE e.ledger_id = :id AND e.action = 'ledger.checkpoint' AND e.via = 'append'
+  AND (length(e.content) - length(replace(e.content, '{"origin":', ''))) / length('{"origin":')
+      <> (SELECT count(*) FROM audit.checkpoint c WHERE c.event_id = e.id) ORDER BY f.seq LIMIT 100
+"""
+_KEYS = """
+SELECT coalesce(k.event_id, e.id) AS id FROM audit.key k
+FULL JOIN (SELECT id, content, at FROM audit.event WHERE action = 'ledger.key') e ON e.id = k.event_id
+WHERE (e.at = k.said_at AND strpos(e.content, ',"detail":{"key":' || to_json(k.verifier)::text || ',"statement":"'
+    || k.statement || '","sizes":' || k.sizes::text || '}') > 0) IS NOT TRUE LIMIT 100
+"""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How far a ledger was signed, as the database has recorded it."""
+
+    ledger: uuid.UUID
+    size: int
+    signed: int
+    presidency: bool
+
+
+@contextmanager
+def signing_alone(engine: Engine) -> Iterator[bool]:
+    """Whether this process is the only one that signs, on a connection of its own."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        alone = bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar())
+        try:
+            yield alone
+        finally:
+            if alone:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
+
+
+def deployment(connection: Connection) -> str:
+    found: str = connection.execute(text("SELECT name FROM audit.deployment")).scalar_one()
+    return found
+
+
+def growth(connection: Connection) -> list[Growth]:
+    """Of every ledger: cheap enough to be asked each second."""
+    return [Growth(row.id, row.size, row.signed, row.presidency) for row in connection.execute(text(_GROWTH))]
+
+
+def due(connection: Connection, ledger: uuid.UUID, start: int, stop: int) -> bool:
+    """Whether one of these entries is more than the ledger's own upkeep."""
+    return bool(connection.execute(text(_DUE), {"id": ledger, "start": start, "stop": stop}).scalar())
+
+
+def uncovered(connection: Connection, ledger: uuid.UUID, start: int) -> bool:
+    """Whether an entry from here on has waited for its checkpoint for longer than a signer takes."""
+    return bool(connection.execute(text(_UNCOVERED), {"id": ledger, "start": start}).scalar())
+
+
+def record_checkpoints(connection: Connection, signed: Sequence[tuple[uuid.UUID, Held]]) -> None:
+    """Records them, and appends the round's entry; what is recorded already is passed over. As itm_signer."""
+    for start in range(0, len(signed), _MOST):
+        rows = [
+            {
+                "ledger": str(ledger),
+                "size": held.checkpoint.size,
+                "root": b64encode(held.checkpoint.root).decode(),
+                "note": bytes(held.note).decode(),
+                "signed_at": held.signed_at,
+            }
+            for ledger, held in signed[start : start + _MOST]
+        ]
+        statement = text("SELECT audit.record_checkpoints(cast(:rows AS jsonb))")
+        connection.execute(statement, {"rows": json.dumps(rows, ensure_ascii=False)})
+
+
+def record_cosignatures(connection: Connection, ledger: uuid.UUID, size: int, lines: Sequence[Signature]) -> None:
+    statement = text("SELECT audit.record_cosignatures(:ledger, :size, cast(:lines AS text[]))")
+    connection.execute(statement, {"ledger": ledger, "size": size, "lines": [str(line) for line in lines]})
+
+
+def trusted_sizes(connection: Connection, presidency: uuid.UUID, size: int) -> dict[str, int]:
+    """By origin, the largest sizes that the Presidency's first ``size`` entries name as signed."""
+    rows = connection.execute(
+        text(
+            "SELECT l.origin, max(c.size) AS size FROM audit.checkpoint c JOIN audit.leaf f ON f.event_id = c.event_id"
+            " JOIN audit.ledger l ON l.id = c.ledger_id WHERE f.ledger_id = :id AND f.seq < :size GROUP BY l.origin"
+        ),
+        {"id": presidency, "size": size},
+    )
+    return {row.origin: row.size for row in rows}
+
+
+def state_key(connection: Connection, statement: Statement) -> None:
+    """Says one thing of a key, with its entry; what was said already is passed over. As itm_signer."""
+    connection.execute(
+        text("SELECT audit.state_key(:key, :word, cast(:sizes AS jsonb))"),
+        {"key": str(statement.key), "word": statement.word, "sizes": json.dumps(dict(statement.sizes))},
+    )
+
+
+def keys(connection: Connection) -> Keys:
+    """What the database says of keys. Raises ValueError for what cannot be said."""
+    rows = connection.execute(text("SELECT verifier, statement, sizes FROM audit.key ORDER BY said_at"))
+    return Keys.of(Statement.of(row.verifier, row.statement, row.sizes) for row in rows)
+
+
+def recorded(connection: Connection, ledger: uuid.UUID, start: int = 0) -> Iterator[Recorded]:
+    """The ledger's recorded checkpoints, from a size on."""
+    rows = connection.execute(
+        text(
+            "SELECT size, root, note FROM audit.checkpoint WHERE ledger_id = :id AND size >= :start ORDER BY size, id"
+        ),
+        {"id": ledger, "start": start},
+    )
+    return (Recorded(row.size, bytes(row.root), row.note) for row in rows)
+
+
+def root_at(connection: Connection, ledger: uuid.UUID, size: int) -> bytes | None:
+    """The recorded root of a checkpoint of this size, if there is one."""
+    found = connection.execute(
+        text("SELECT root FROM audit.checkpoint WHERE ledger_id = :id AND size = :size LIMIT 1"),
+        {"id": ledger, "size": size},
+    ).scalar()
+    return None if found is None else bytes(found)
+
+
+def last(connection: Connection, ledger: uuid.UUID) -> Row[Any] | None:
+    """The newest recorded checkpoint: size, note, signed_at."""
+    return connection.execute(
+        text(
+            "SELECT size, note, signed_at FROM audit.checkpoint WHERE ledger_id = :id"
+            " ORDER BY size DESC, id DESC LIMIT 1"
+        ),
+        {"id": ledger},
+    ).one_or_none()
+
+
+def cosignatures(connection: Connection, ledger: uuid.UUID, start: int = 0) -> Mapping[int, list[Signature]]:
+    """Witnesses' signatures by size, unverified; lines that are none are left out."""
+    found: dict[int, list[Signature]] = {}
+    rows = connection.execute(
+        text("SELECT size, line FROM audit.cosignature WHERE ledger_id = :id AND size >= :start ORDER BY size, line"),
+        {"id": ledger, "start": start},
+    )
+    for row in rows:
+        try:
+            found.setdefault(row.size, []).extend(note.signature_lines(row.line))
+        except ValueError:
+            continue
+    return found
+
+
+def unlisted(found: Sequence[Ledger], evidence: Evidence) -> list[Ledger]:
+    """Ledgers of which checkpoints are held outside, and that the database does not know any more."""
+    origins = {ledger.origin for ledger in found}
+    return [
+        Ledger(uuid.uuid5(uuid.NAMESPACE_URL, origin), None, origin, 0, EMPTY, None, None, None, lost=True)
+        for origin, sizes in evidence.sizes.items()
+        if sizes and origin not in origins
+    ]
+
+
+def contradictions(connection: Connection, ledger: Ledger) -> list[Finding]:
+    """Rows that are not what the sealed entries of their rounds say, and entries that lost their rows."""
+    values = {"id": ledger.id, "origin": ledger.origin}
+    found = [
+        Finding(None, "row", f"the checkpoint of {size} entries is not what its entry says", "audit.checkpoint")
+        for size in connection.execute(text(_TOLD), values).scalars()
+    ]
+    if connection.execute(text("SELECT presidency FROM audit.ledger WHERE id = :id"), values).scalar():
+        found += [
+            Finding(None, "row", f"entry {seq} names other checkpoints than are recorded", "audit.checkpoint")
+            for seq in connection.execute(text(_ROUNDS), values).scalars()
+        ]
+        found += [
+            Finding(None, "row", "what is recorded of a key is not what its entry says", "audit.key", str(id))
+            for id in connection.execute(text(_KEYS)).scalars()
+        ]
+    return found

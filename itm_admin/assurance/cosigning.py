@@ -1,0 +1,85 @@
+"""Asks the configured witnesses to cosign what was just signed, and keeps what they answered.
+
+Promise: no witness delays a signature, which is outside and recorded before; a witness that knows another history is an
+alarm. A witness that is away is asked again with the next checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy.engine import Connection, Engine
+
+from audit import merkle, witnessing
+from audit.outside import Held
+from audit.store import Ledger, checkpoints, tiling
+from audit.witnessing import Answer, Witness
+from itm_admin.assurance import raising
+from itm_admin.assurance.raising import Trouble
+from itm_admin.assurance.runs import Scalar
+
+log = logging.getLogger("itm.signing")
+SECONDS = 5.0
+"""For each of the two questions that a witness may be asked."""
+
+
+def collect(engine: Engine, witnesses: Sequence[Witness], signed: Sequence[tuple[Ledger, Held]]) -> None:
+    """The newest checkpoint of each ledger; earlier ones are part of it. Who is silent once is not waited for again."""
+    newest = {ledger.id: (ledger, held) for ledger, held in signed}
+    asked = list(witnesses)
+    for ledger, held in newest.values():
+        if not asked:
+            return
+        answers = _ask(engine, asked, ledger, held)
+        _keep(engine, ledger, held.checkpoint.size, answers)
+        asked = [answer.witness for answer in answers if answer.kind != "silent"]
+
+
+def _ask(engine: Engine, witnesses: Sequence[Witness], ledger: Ledger, held: Held) -> list[Answer]:
+    said = held.checkpoint
+    with engine.connect() as connection:
+
+        def prove(old: int) -> list[bytes]:
+            root = checkpoints.root_at(connection, ledger.id, old)
+            if root is None:
+                return merkle.consistency_proof(
+                    old, said.size, tiling.tree(connection, ledger.id, said.size, True).node
+                )
+            return tiling.consistency(connection, ledger.id, (old, root), (said.size, said.root))
+
+        try:
+            known = _known(connection, ledger.id, witnesses, said.size)
+            return witnessing.collect(witnesses, held.note, prove, known, SECONDS)
+        except ValueError as error:  # the entries changed after they were signed: verification tells where
+            log.error("no proof for the witnesses of %s: %s", ledger.code, error)
+            return []
+
+
+def _known(connection: Connection, ledger: uuid.UUID, witnesses: Sequence[Witness], size: int) -> dict[str, int]:
+    """What each witness cosigned last, as far as we have its signature: it says so itself if that is wrong."""
+    found = checkpoints.cosignatures(connection, ledger)
+    known: dict[str, int] = {}
+    for old in sorted(each for each in found if each <= size):
+        for witness in witnesses:
+            if any(line.is_by(witness.key) for line in found[old]):
+                known[witness.key.name] = old
+    return known
+
+
+def _keep(engine: Engine, ledger: Ledger, size: int, answers: Sequence[Answer]) -> None:
+    with engine.begin() as connection:
+        lines = [answer.cosignature for answer in answers if answer.cosignature is not None]
+        if lines:
+            checkpoints.record_cosignatures(connection, ledger.id, size, lines)
+        for answer in answers:
+            if answer.kind == "cosigned":
+                continue
+            log.warning("%s did not cosign (%s): %s", answer.witness.key.name, answer.kind, answer.why)
+            if answer.kind == "disagrees":
+                holder = uuid.UUID(ledger.holder) if ledger.holder else None
+                detail: dict[str, Scalar] = {"witness": answer.witness.key.name, "size": size, "held": answer.size}
+                raising.raise_alert(
+                    connection, Trouble(raising.CONTRADICTED, ledger.code or ledger.origin, holder, detail=detail)
+                )

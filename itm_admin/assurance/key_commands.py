@@ -1,0 +1,96 @@
+"""`itm ledger key`, `rotate-key` and `compromise`: on the machine that signs, beside its scheduler or without it.
+
+Promise: a command that was interrupted is finished by the next round, or by itself, given again. No secret is printed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Connection, Engine
+
+from audit import store
+from audit.outside import OutsideError
+from audit.store import checkpoints
+from itm_admin.assurance import signing_place
+from itm_admin.assurance.keyring import KeyTrouble
+from itm_admin.assurance.signing import Place, Round, Signing
+from itm_admin.foundation.config import Refusal, Settings
+from itm_admin.foundation.database import engine_options, installation
+
+PATIENCE = 120.0
+"""Seconds for which a command waits for a round of the scheduler to end."""
+
+
+def show(settings: Settings) -> None:
+    with _at(settings) as (place, _engine):
+        said = place.outside.keys()
+    if not said.named:
+        raise Refusal("No checkpoint was signed yet: the scheduler makes the key with its first round")
+    for key in said.named:
+        compromised, retired = said.said(key, "compromised"), said.said(key, "retired")
+        click.echo(f"{key}  {'compromised' if compromised else 'retired' if retired else 'signs'}")
+
+
+def rotate(settings: Settings) -> None:
+    with _at(settings) as (place, engine):
+        with engine.connect() as connection:
+            deployment = checkpoints.deployment(connection)
+        with place.outside.locked(wait=True):
+            if not place.outside.keys().active:
+                raise Refusal("No key signs yet: there is nothing to replace")
+            place.keyring.prepare(deployment)
+        _finish(place, engine)
+        for key in place.outside.keys().active:
+            click.echo(f"Signs from now on: {key}")
+
+
+def compromise(settings: Settings, name: str, trust_size: int) -> None:
+    with _at(settings) as (place, engine):
+        with engine.connect() as connection:
+            sizes = _trusted(connection, trust_size)
+        with place.outside.locked(wait=True):
+            place.keyring.distrust(place.keyring.find(name), sizes)
+        _finish(place, engine)
+        click.echo("What it signed counts up to:")
+        for origin, size in sorted(sizes.items()):
+            click.echo(f"  {origin}: {size}")
+
+
+@contextmanager
+def _at(settings: Settings) -> Iterator[tuple[Place, Engine]]:
+    with installation.running(settings, "ITM_DATABASE_SIGNER_URL") as running:
+        engine = create_engine(str(running.signer_url), **engine_options())
+        try:
+            yield signing_place.of(running), engine
+        except (KeyTrouble, OutsideError) as trouble:
+            raise Refusal(f"ITM_CHECKPOINTS: {trouble}") from None
+        finally:
+            engine.dispose()
+
+
+def _trusted(connection: Connection, size: int) -> dict[str, int]:
+    """The Presidency's ledger up to this size, and each other one as far as its entries name it by then."""
+    ids = {each.ledger for each in checkpoints.growth(connection) if each.presidency}
+    presidency = next((ledger for ledger in store.ledgers(connection) if ledger.id in ids), None)
+    if presidency is None:
+        raise Refusal("There is no ledger yet")
+    if size > presidency.size:
+        raise Refusal(f"--trust-size: the Presidency's ledger has {presidency.size} entries")
+    return {**checkpoints.trusted_sizes(connection, presidency.id, size), presidency.origin: size}
+
+
+def _finish(place: Place, engine: Engine) -> Round:
+    """A round now; while the scheduler is at one, after that."""
+    until, signing = time.monotonic() + PATIENCE, Signing(place)
+    while (done := signing.round(engine)) is None:
+        if time.monotonic() > until:
+            raise Refusal("ITM_CHECKPOINTS: another signer does not end; the next round finishes what was begun")
+        time.sleep(0.2)
+    if done.failed:
+        raise Refusal(f"ITM_CHECKPOINTS: {done.failed}")
+    return done

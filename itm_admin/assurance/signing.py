@@ -1,0 +1,235 @@
+"""Rounds of checkpoints, by the scheduler's process as itm_signer, and by `itm ledger`.
+
+Promise: every ledger that grew by more than its own upkeep is signed within a minute, or people are told why not;
+what was signed is outside before it is in the database; a round that was stopped anywhere is put right by the next.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+
+from sqlalchemy.engine import Connection, Engine
+
+from audit import store
+from audit.attested import Evidence, Witnesses
+from audit.outside import Busy, Held, Outside, OutsideError
+from audit.signer import Refused, Signer
+from audit.store import Ledger, checkpoints, tiling
+from audit.trust import Keys
+from audit.verification import Head
+from audit.witnessing import Witness
+from itm_admin.assurance import cosigning, raising
+from itm_admin.assurance.keyring import Keyring, KeyTrouble
+from itm_admin.assurance.raising import Trouble
+from itm_admin.assurance.runs import Scalar
+
+log = logging.getLogger("itm.signing")
+EVERY = 60.0
+"""Seconds between two rounds while entries arrive."""
+MOST = 1_000
+"""Entries of one ledger that do not wait for their minute."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where checkpoints are held, what signs them, and who is asked to cosign."""
+
+    outside: Outside
+    keyring: Keyring
+    witnesses: tuple[Witness, ...] = ()
+    quorum: int = 0
+
+    def evidence(self) -> Evidence:
+        """What is held, for a verification that begins now."""
+        return Evidence.now(self.outside, Witnesses(tuple(each.key for each in self.witnesses), self.quorum))
+
+
+@dataclass
+class Round:
+    """What one round did."""
+
+    signed: list[tuple[Ledger, Held]] = field(default_factory=list)
+    refused: list[tuple[Ledger | None, Refused]] = field(default_factory=list)
+    failed: str | None = None
+
+
+class Signing:
+    """One process's signing. `tick` is asked every second."""
+
+    def __init__(
+        self,
+        place: Place,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.place, self._clock, self._now = place, clock, now
+        self._tried = float("-inf")
+        self._held_back: set[uuid.UUID] = set()
+        """Ledgers that were refused, or all, after a failure: they wait for their minute whatever they grow."""
+        self._upkeep: dict[uuid.UUID, int] = {}
+        """Up to which size nothing but upkeep came after the last checkpoint."""
+
+    def tick(self, engine: Engine) -> Round | None:
+        """A round, if one is due and nobody else is at it."""
+        if not self.due(engine):
+            return None
+        self._tried = self._clock()
+        return self.round(engine)
+
+    def due(self, engine: Engine) -> bool:
+        """Cheap: a row for each ledger, and the entries that are new since the last time."""
+        if self._tried == float("-inf"):
+            return True  # whatever happened while no signer ran
+        rested = self._clock() - self._tried >= EVERY
+        with engine.connect() as connection:
+            grown = [each for each in checkpoints.growth(connection) if each.size != each.signed]
+            for each in grown:
+                if each.size - each.signed < MOST or each.ledger in self._held_back:
+                    if not rested:
+                        continue
+                    start = max(each.signed, self._upkeep.get(each.ledger, 0))
+                    if each.size < each.signed or checkpoints.due(connection, each.ledger, start, each.size):
+                        return True
+                    self._upkeep[each.ledger] = each.size
+                elif checkpoints.due(connection, each.ledger, each.signed, each.size):
+                    return True
+        return False
+
+    def round(self, engine: Engine) -> Round | None:
+        """Signs what is new, whatever it is. None if another process is at it. Raises the database's errors."""
+        try:
+            with store.signing_alone(engine) as alone, self.place.outside.locked():
+                if not alone:
+                    return None
+                done = self._signed(engine)
+                self._publish(engine, done)
+        except Busy:
+            return None
+        except (OutsideError, KeyTrouble, OSError) as trouble:
+            done = Round(failed=str(trouble))
+            self._alarm(engine, done)
+        self._held_back = {ledger.id for ledger, _ in done.refused if ledger}
+        if done.failed:
+            with engine.connect() as connection:
+                self._held_back |= {each.ledger for each in checkpoints.growth(connection)}
+        cosigning.collect(engine, self.place.witnesses, done.signed)
+        return done
+
+    def _signed(self, engine: Engine) -> Round:
+        """Everything up to the signatures: one snapshot, read once."""
+        done = Round()
+        with store.reading(engine) as connection:
+            ledgers = [ledger for ledger in store.ledgers(connection) if not ledger.lost]
+            recorded = {each.ledger: each.signed for each in checkpoints.growth(connection)}
+            said = checkpoints.keys(connection)
+            deployment = checkpoints.deployment(connection)
+            presidency = _presidency(connection, ledgers)
+            if not self._ours(deployment, presidency, said, any(recorded.values()), done):
+                return done
+            sizes = {ledger.origin: ledger.size for ledger in ledgers}
+            keys = self.place.keyring.signing(deployment, sizes, said)
+            signer = Signer(self.place.outside, keys, again=self.place.keyring.next_file.exists())
+            for ledger in ledgers:
+                self._sign(connection, signer, ledger, recorded.get(ledger.id, 0), done)
+        for origin in set(self.place.outside.origins()) - sizes.keys():
+            if self.place.outside.sizes(origin):
+                done.refused.append((None, Refused(origin, "gone", "signed before, and not in the database any more")))
+        return done
+
+    def _ours(self, deployment: str, presidency: Ledger | None, said: Keys, signed: bool, done: Round) -> bool:
+        """Whether the folder is this database's. An empty one is begun only for a database that never signed."""
+        outside = self.place.outside
+        held = outside.deployment()
+        origin = presidency.origin if presidency else f"{deployment}/ledger/-/-"
+        if held is None and not signed and not said.statements:
+            outside.begin(deployment)
+        elif held is None:
+            done.refused.append((presidency, Refused(origin, "missing", f"nothing is held in {outside.folder}")))
+        elif held != deployment:
+            detail = f"{outside.folder} holds the checkpoints of {held}, not of {deployment}"
+            done.refused.append((presidency, Refused(origin, "another", detail)))
+        return not done.refused
+
+    def _sign(self, connection: Connection, signer: Signer, ledger: Ledger, recorded: int, done: Round) -> None:
+        outside = self.place.outside
+        head = Head(ledger.origin, ledger.size, ledger.head, ledger.recorded_at, ledger.holder)
+        moment = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        try:
+            held = signer.last(ledger.origin, recorded)
+            entries = partial(store.entries, connection, ledger.id)
+            made = signer.sign(head, held, entries, moment)
+            for size in outside.sizes(ledger.origin):
+                if recorded < size and (made is None or size != made.checkpoint.size):
+                    left = outside.at(ledger.origin, size)  # a stopped round did not come to tell of it
+                    outside.settle(left)
+                    done.signed.append((ledger, left))
+            if made:
+                done.signed.append((ledger, made))
+        except Refused as refused:
+            done.refused.append((ledger, refused))
+        except (OSError, OutsideError) as trouble:
+            done.failed = str(trouble)
+
+    def _publish(self, engine: Engine, done: Round) -> None:
+        """What is held outside, to the database and to people. The old key retires once both have signed."""
+        outside, refused = self.place.outside, {ledger.id for ledger, _ in done.refused if ledger}
+        with engine.begin() as connection:
+            presidency = _presidency(connection, store.ledgers(connection))
+            trusted = presidency is not None and presidency.id not in refused and outside.deployment() is not None
+            if trusted and not any(each.reason in ("gone", "another") for _, each in done.refused):
+                for statement in outside.keys().statements:
+                    checkpoints.state_key(connection, statement)
+            checkpoints.record_checkpoints(connection, [(ledger.id, held) for ledger, held in done.signed])
+        self._alarm(engine, done)
+        if done.failed is None and done.signed:
+            self._finish_replacement(engine)
+        for ledger, held in done.signed:
+            with engine.begin() as connection:
+                tiling.extend(connection, ledger.id, held.checkpoint.size)
+
+    def _finish_replacement(self, engine: Engine) -> None:
+        keyring, outside = self.place.keyring, self.place.outside
+        if not keyring.next_file.exists():
+            return
+        sizes = {origin: max(outside.sizes(origin), default=0) for origin in outside.origins()}
+        keyring.finish(sizes)
+        with engine.begin() as connection:
+            for statement in outside.keys().statements:
+                checkpoints.state_key(connection, statement)
+
+    def _alarm(self, engine: Engine, done: Round) -> None:
+        troubles = [_refusal(ledger, refused) for ledger, refused in done.refused]
+        if done.failed:
+            log.error("checkpoints could not be signed: %s", done.failed)
+            troubles.append(Trouble(raising.UNSIGNED, "ledger.sign", detail={"note": done.failed[:200]}))
+        with engine.begin() as connection:
+            for trouble in troubles:
+                raising.raise_alert(connection, trouble)
+
+
+def _refusal(ledger: Ledger | None, refused: Refused) -> Trouble:
+    log.error("not signed: %s", refused)
+    code = ledger.code if ledger and ledger.code else refused.origin.split("/")[-2]
+    holder = uuid.UUID(ledger.holder) if ledger and ledger.holder else None
+    detail: dict[str, Scalar] = {
+        "reason": refused.reason,
+        "held": refused.held,
+        "size": ledger.size if ledger else None,
+    }
+    detail |= {
+        "findings": 1,
+        "named": sha256(f"{refused.reason} {refused.held}".encode()).hexdigest(),
+    }  # told once, also after an acknowledgement
+    return Trouble(raising.REFUSED, code, holder, refused.found, detail)
+
+
+def _presidency(connection: Connection, ledgers: Sequence[Ledger]) -> Ledger | None:
+    ids = {each.ledger for each in checkpoints.growth(connection) if each.presidency}
+    return next((ledger for ledger in ledgers if ledger.id in ids), None)

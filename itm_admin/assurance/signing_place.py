@@ -1,0 +1,37 @@
+"""Where an installation holds its checkpoints, and what it signs them with, as its settings say.
+
+Only for the scheduler's process and `itm ledger`: the web server is told none of it.
+"""
+
+from __future__ import annotations
+
+from audit.attested import Evidence, Witnesses
+from audit.outside import Outside
+from audit.witnessing import Witness
+from itm_admin.assurance.keyring import Keyring
+from itm_admin.assurance.signing import Place
+from itm_admin.foundation.config import Settings
+
+
+def evidence(settings: Settings) -> Evidence:
+    """What is held outside now."""
+    witnesses = tuple(Witness.parse(each).key for each in settings.witnesses)
+    return Evidence.now(_outside(settings), Witnesses(witnesses, _quorum(settings)))
+
+
+def of(settings: Settings) -> Place:
+    """With an external server the key's file must be named: SettingError."""
+    if not settings.embedded:
+        settings.require("ITM_SIGNING_KEY_FILE")
+    outside = _outside(settings)
+    file = settings.signing_key_file or settings.home / "secrets" / "ledger-signing-key"
+    witnesses = tuple(Witness.parse(each) for each in settings.witnesses)
+    return Place(outside, Keyring(file, outside), witnesses, _quorum(settings))
+
+
+def _outside(settings: Settings) -> Outside:
+    return Outside(settings.checkpoints or settings.home / "checkpoints")
+
+
+def _quorum(settings: Settings) -> int:
+    return settings.witness_quorum or (len(settings.witnesses) // 2 + 1 if settings.witnesses else 0)
