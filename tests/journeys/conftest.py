@@ -1,0 +1,71 @@
+"""One browser for all journeys, one panel for those that leave each other alone, and a window per person."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.conftest import Cluster, Database, _copy
+from tests.journeys.cast import Cast
+from tests.journeys.panel import Panel
+from tests.journeys.visitor import House
+
+_FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
+).split()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium. A machine without one fails these tests: they cannot be skipped."""
+    path = Path(os.environ.get("ITM_TEST_CHROMIUM") or "/usr/bin/chromium")
+    assert path.is_file(), f"ITM_TEST_CHROMIUM: there is no Chromium at {path}"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def _served(database: Database, home: Path) -> Iterator[Panel]:
+    with Panel(database, home).serving() as panel:
+        yield panel
+
+
+@pytest.fixture(scope="session")
+def panel(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
+    """A panel that many journeys share: each makes its own records and breaks nothing."""
+    for database in _copy(cluster, template):
+        yield from _served(database, tmp_path_factory.mktemp("panel"))
+
+
+@pytest.fixture(scope="module")
+def own_panel(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
+    """A panel of the module's own, to tamper with."""
+    yield from _served(shared_database, tmp_path_factory.mktemp("own"))
+
+
+@pytest.fixture(scope="session")
+def cast(panel: Panel) -> Cast:
+    """The people of the shared panel."""
+    return Cast(panel)
+
+
+@pytest.fixture
+def house(browser: Browser, panel: Panel) -> Iterator[House]:
+    """Windows at the shared panel."""
+    found = House(browser, panel.address)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def own_house(browser: Browser, own_panel: Panel) -> Iterator[House]:
+    """Windows at the module's own panel."""
+    found = House(browser, own_panel.address)
+    yield found
+    found.close()

@@ -1,0 +1,85 @@
+"""What is held of every page that any journey comes to: usable by everybody, in one language, within its policy.
+
+One h1, the right language, no wider than the window, nothing that axe-core objects to, no report of the
+content security policy, no message in the console.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import ConsoleMessage, Error, Page
+
+from tests.journeys.words import english_in
+
+REPORT = """addEventListener('securitypolicyviolation', (event) =>
+  console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));"""
+"""Runs before every page's own scripts."""
+
+_WORDS = """() => {
+  const said = [document.title];
+  const own = (element) => !element.closest('script, style, pre, code, body [lang]');
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) if (own(walker.currentNode.parentElement)) said.push(walker.currentNode.data);
+  const spoken = ['aria-label', 'title', 'placeholder', 'alt', 'data-confirm', 'data-narrow', 'data-day'];
+  for (const name of spoken)
+    for (const element of document.querySelectorAll(`body [${name}]`)) if (own(element)) said.push(element.getAttribute(name));
+  return said.map((text) => text.trim().replace(/\\s+/g, ' ')).filter(Boolean).join('\\n');
+}"""
+_FRAME = """() => ({
+  lang: document.documentElement.lang,
+  h1: document.querySelectorAll('h1').length,
+  over: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  wide: [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
+    .slice(0, 3).map((one) => one.outerHTML.slice(0, 120)),
+})"""
+_AXE = """async (options) => {
+  const found = await axe.run(document, options);
+  return found.violations.map((rule) => `${rule.id}: ${rule.nodes.map((node) =>
+    `${node.target.join(' ')} ${node.html.slice(0, 160)} ${node.any.map((one) => one.message).join('; ')}`).join(' | ')}`);
+}"""
+
+
+class Console:
+    """What the browser complains of on one page, until it is taken."""
+
+    def __init__(self, page: Page) -> None:
+        self._said: list[tuple[str, str]] = []
+        page.on("console", self._heard)
+        page.on("pageerror", self._thrown)
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self._said.append((message.text, message.location["url"]))
+
+    def _thrown(self, error: Error) -> None:
+        self._said.append((error.message, ""))
+
+    def take(self, refused: str | None) -> list[str]:
+        """All complaints but the browser's note of an answer that the journey meant to get at this address."""
+        said, self._said = self._said, []
+        return [text for text, url in said if not (refused and url == refused and "responded with a status" in text)]
+
+
+def frame_faults(page: Page, language: str) -> list[str]:
+    """One h1, the language, the width, and no English on a Turkish page."""
+    found: dict[str, Any] = page.evaluate(_FRAME)
+    faults = []
+    if found["h1"] != 1:
+        faults.append(f"{found['h1']} h1")
+    if found["lang"] != language:
+        faults.append(f"lang={found['lang']}, not {language}")
+    if found["over"] > 0:
+        faults.append(f"{found['over']} px wider than the window: {found['wide']}")
+    if language == "tr":
+        faults += [f"English: {text}" for text in english_in(page.evaluate(_WORDS))]
+    return faults
+
+
+def axe_faults(page: Page) -> list[str]:
+    """What axe-core objects to."""
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(AXE_SCRIPT)
+    found: list[str] = page.evaluate(_AXE, {"resultTypes": ["violations"], "preload": False})
+    return found

@@ -1,0 +1,57 @@
+"""A new colleague comes to work, and everybody works in the language that they chose."""
+
+from __future__ import annotations
+
+from tests.journeys.cast import FOCAL, MANAGER, SUPERVISOR, Cast
+from tests.journeys.visitor import House
+
+CHOSEN = "yedi mavi kayık sabah denizde"
+
+
+def test_a_new_colleague_gets_an_account_by_a_link_that_works_once(house: House, cast: Cast) -> None:
+    manager = house.visitor(cast.of(MANAGER)).open("/accounts/")
+    manager.follow("Yeni hesap", manager.page.locator(".tools-end"))
+    manager.fill(first_name="Ayşe Nur", last_name="Gümüşdere", email="ayse.gumusdere@example.invalid", username="")
+    manager.choose(role="Odak noktası").send("Hesabı oluştur").says("Tek kullanımlık bağlantı")
+    assert "jgk.ayse_nur.gumusdere" in manager.words()
+    link = manager.main.locator("#link").input_value().removeprefix(house.address)
+    assert link.startswith("/invitation/")
+
+    colleague = house.window().open(link)
+    colleague.fill(password="kısa", again="kısa").send("Parolayı kaydet", status=422).says(
+        "Düzeltilmesi gerekenler var"
+    )
+    assert colleague.main.locator("[name=password]").input_value() == ""
+    colleague.fill(password=CHOSEN, again=CHOSEN).send("Parolayı kaydet").says("Parola kaydedildi.")
+    colleague.sign_in("jgk.ayse_nur.gumusdere", CHOSEN).says("İyi günler, Ayşe Nur Gümüşdere")
+
+    stranger = house.window()
+    stranger.open(link, status=404).says("Bu bağlantı geçerli değil.")
+    manager.page.go_back()
+    assert link not in manager.page.content()
+
+
+def test_the_chosen_language_is_remembered(house: House, cast: Cast) -> None:
+    worker = cast.of(FOCAL)
+    visitor = house.window().open("/sign-in")
+    for language, button, greeting in (("en", "English", "Good day, "), ("tr", "Türkçe", "İyi günler, ")):
+        visitor.sign_in(worker.username) if visitor.path == "/sign-in" else visitor.open("/")
+        visitor.language = language
+        visitor.send(button, visitor.page.locator("header")).says(greeting)
+        assert visitor.path == "/"
+        again = house.window()
+        again.open("/sign-in").fill(username=worker.username, password="a long phrase for tests 1")
+        again.language = language
+        again.send("Oturum aç").says(greeting)
+
+
+def test_before_signing_in_the_language_is_the_windows(house: House, cast: Cast) -> None:
+    visitor = house.window().open("/sign-in")
+    visitor.language = "en"
+    visitor.send("English", visitor.page.locator("header")).says("I cannot sign in")
+    visitor.open("/sign-in").says("I cannot sign in")
+    visitor.fill(username="gib.nobody", password="wrong").send("Sign in", status=401).says("There is a problem")
+    visitor.language = "tr"
+    visitor.fill(username=cast.of(SUPERVISOR).username, password="a long phrase for tests 1").send("Sign in").says(
+        "Ulusal görünüm"
+    )

@@ -1,0 +1,117 @@
+"""What the database's superuser changes behind everybody's back is named by the command, by the next scheduled
+run, and by an alert on the auditor's page."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from sqlalchemy import Connection, text
+
+from audit.leaf import leaf_hash
+from tests.journeys.cast import FOCAL, NATIONAL, SUPERVISOR, Cast
+from tests.journeys.panel import Panel
+from tests.journeys.visitor import House
+from tests.panel.assurance_world import until
+
+_LEAF = "from audit.leaf f join audit.ledger l on l.id = f.ledger_id where l.code = :code"
+
+
+@pytest.fixture(scope="module")
+def own_cast(own_panel: Panel) -> Cast:
+    """People of two institutions, whose work stands in their ledgers."""
+    cast = Cast(own_panel)
+    for code in ("JGK", "ASHB"):
+        focal = cast.of(FOCAL, code)
+        own_panel.make.person(focal, own_panel.make.case(focal))
+    return cast
+
+
+def test_an_old_event_that_is_edited_is_named_by_the_command_the_next_run_and_an_alert(
+    own_house: House, own_panel: Panel, own_cast: Cast
+) -> None:
+    assert own_panel.itm("ledger", "verify", "--institution", "JGK").returncode == 0
+    with own_panel.make.superuser() as connection:
+        seq = edit_an_event(connection, "JGK")
+    is_found(own_house, own_panel, own_cast, "JGK", seq)
+
+
+def test_a_leaf_with_a_recomputed_hash_is_named_by_the_command_the_next_run_and_an_alert(
+    own_house: House, own_panel: Panel, own_cast: Cast
+) -> None:
+    assert own_panel.itm("ledger", "verify", "--institution", "ASHB").returncode == 0
+    with own_panel.make.superuser() as connection:
+        seq = forge_a_leaf(connection, "ASHB")
+    is_found(own_house, own_panel, own_cast, "ASHB", seq)
+
+
+def edit_an_event(connection: Connection, code: str) -> int:
+    """The province of the case's first entry is another one now."""
+    connection.execute(text("alter table audit.event disable trigger append_only"))
+    seq: int = connection.scalars(
+        text(
+            "update audit.event set content = replace(content, 'TR-06', 'TR-34') where id ="
+            f" (select f.event_id {_LEAF} and exists (select from audit.event e where e.id = f.event_id"
+            " and e.content like '%TR-06%') order by f.seq limit 1)"
+            " returning (select seq from audit.leaf where event_id = audit.event.id)"
+        ),
+        {"code": code},
+    ).one()
+    connection.execute(text("alter table audit.event enable always trigger append_only"))
+    return seq
+
+
+def forge_a_leaf(connection: Connection, code: str) -> int:
+    """An old entry says another time, with the hash that belongs to it. Its successor gives it away."""
+    connection.execute(text("alter table audit.leaf disable trigger append_only"))
+    leaf = connection.execute(text(f"select f.*, l.origin {_LEAF} and f.seq = 3"), {"code": code}).one()
+    before = connection.scalars(text(f"select f.recorded_at {_LEAF} and f.seq = 2"), {"code": code}).one()
+    connection.execute(
+        text("update audit.leaf set recorded_at = :at, hash = :hash where ledger_id = :ledger and seq = :seq"),
+        {
+            "at": before, "ledger": leaf.ledger_id, "seq": leaf.seq,
+            "hash": leaf_hash(leaf.origin, leaf.seq, before, bytes(leaf.prev), bytes(leaf.commitment)),
+        },
+    )  # fmt: skip
+    connection.execute(text("alter table audit.leaf enable always trigger append_only"))
+    return int(leaf.seq) + 1
+
+
+def is_found(house: House, panel: Panel, cast: Cast, code: str, seq: int) -> None:
+    told = panel.itm("ledger", "verify", "--json")
+    assert told.returncode == 1, told.stderr
+    by_code = {row["institution"]: row for row in json.loads(told.stdout)}
+    assert (by_code[code]["verdict"], by_code[code]["first_broken"]) == ("tampered", seq)
+    assert by_code["GIB"]["verdict"] == "intact", told.stdout
+    spoken = panel.itm("ledger", "verify", "--institution", code)
+    assert spoken.returncode == 1
+    assert re.search(rf"{code} .*tampered.*\n\s+first broken: {seq}\n", spoken.stdout)
+
+    the_next_night_comes(panel, code)
+    words = f"{code} denetim defteri değiştirilmiş. Bozulan ilk kaydın sıra numarası: {seq}."
+    auditor = house.visitor(cast.of(NATIONAL))
+    for path in ("/", "/ledgers/", "/profile"):
+        strip = auditor.open(path).page.get_by_role("region", name="Uyarılar")
+        assert words in strip.inner_text()
+    auditor.open("/").follow(code).says(f"{seq}")
+    auditor.open("/verification/").says(f"Bozulan ilk kayıt: {seq}")
+    presidency = house.visitor(cast.of(SUPERVISOR))
+    assert words in presidency.page.get_by_role("region", name="Uyarılar").inner_text()
+    presidency.follow(words, presidency.page.locator(".alerts"))
+    focal = house.visitor(cast.of(FOCAL, "JGK"))
+    assert focal.page.locator(".alerts").count() == 0
+
+
+def the_next_night_comes(panel: Panel, code: str) -> None:
+    """The scheduler begins with the latest slot of each job; nobody has claimed one since the night came."""
+    with panel.make.superuser() as connection:
+        connection.execute(text("delete from job_run"))
+    with panel.scheduling():
+        until(
+            lambda: panel.ask("select from alert where kind = 'ledger.tampered' and subject = :code", code=code),
+            "the alert",
+        )
+        until(
+            lambda: panel.ask("select from job_run having count(*) filter (where outcome = 'success') = 2"), "both runs"
+        )
