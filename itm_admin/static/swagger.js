@@ -6,6 +6,9 @@ addEventListener("DOMContentLoaded", () => {
     url: place.dataset.url,
     domNode: place,
     validatorUrl: null,
+    onComplete: () => {
+      for (const list of place.querySelectorAll("select:not([aria-label])")) list.setAttribute("aria-label", "Server");
+    },
     requestInterceptor: (request) => {
       request.headers["X-CSRFToken"] = place.dataset.csrf;
       return request;
