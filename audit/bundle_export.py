@@ -1,0 +1,180 @@
+"""Takes evidence out of the database: bundles, single entries' proofs, directories of tiles.
+
+Promise: one snapshot, constant memory, nothing mended: evidence from a broken ledger shows that it is broken. Only what
+a checkpoint covers is taken; where there is none yet, all of it, and nothing vouches for it. Talks to the store only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from audit import lines, merkle
+from audit.archive import Sink
+from audit.bundle import MAX_CHECKPOINTS, POLICY, BundleWriter, Filter, Manifest
+from audit.compact import CompactRange
+from audit.leaf import Entry, frame
+from audit.lines import Event, LineError, Signed
+from audit.proof import Proof
+from audit.store import Database, Ledger, Progress, entries, reading
+from audit.store import evidence as stored
+from audit.store.evidence import Snapshot, Spoken
+from audit.store.tiling import tree
+from audit.tiles import TiledTree, content, tiles
+
+
+class NotCovered(ValueError):
+    """What was asked for is not under a checkpoint yet, or not there."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was written. ``newer``: entries that no checkpoint covers yet, left out."""
+
+    manifest: Manifest
+    newer: int
+
+
+def bundle(
+    engine: Database,
+    ledger: Ledger,
+    sink: Sink,
+    asked: Filter | None = None,
+    policy: str | None = None,
+    progress: Progress | None = None,
+) -> Taken:
+    """Writes a bundle. ``policy``: the operator's, for reading; no verifier believes it. As itm_signer.
+
+    Raises the database's errors, and ArchiveError or LineError for what no bundle holds.
+    """
+    asked = asked or Filter()
+    with reading(engine) as connection:
+        size = stored.covered(connection, ledger.id)
+        covered = ledger.size if size is None else size
+        first, stop = stored.bounds(connection, ledger.id, covered, asked)
+        writer = BundleWriter(sink, ledger.origin, first, asked)
+        among = CompactRange(first, first)
+        for entry in _each(connection, ledger, first, stop):
+            writer.entry(entry, _event(entry, asked))
+            if entry.seq == among.end:
+                among.append(entry.hash)
+            if progress and writer.leaves % 1000 == 0:
+                progress(writer.leaves, stop - first)
+        speaking = stored.spoken(connection, ledger.id, first, stop)
+        before, signed = _surroundings(connection, ledger, among, stop, speaking)
+        writer.checkpoints(signed[:MAX_CHECKPOINTS])
+        if policy is not None:
+            writer.add(POLICY, policy.encode())
+        return Taken(writer.close(before, stop - first), max(0, ledger.size - covered))
+
+
+def proof(engine: Database, ledger: Ledger, seq: int) -> Proof:
+    """One entry's proof under the newest checkpoint. Raises NotCovered where there is none for it."""
+    with reading(engine) as connection:
+        found = list(_each(connection, ledger, seq, seq + 1))
+        speaking = [each for each in stored.spoken(connection, ledger.id, seq, seq + 1) if each.size > seq]
+        if not found or not speaking:
+            raise NotCovered(f"entry {seq} is not there, or not under a checkpoint yet")
+        entry, newest = found[0], speaking[-1]
+        for leaves_only in (False, True):
+            path = stored.inclusion(connection, ledger.id, seq, newest.size, leaves_only)
+            with suppress(merkle.ProofError):
+                merkle.verify_inclusion(seq, newest.size, entry.hash, path, newest.root)
+                break
+        return Proof(ledger.origin, entry, tuple(path), newest.note.encode())
+
+
+def tile_directory(engine: Database, ledger: Ledger, folder: Path) -> int:
+    """A static C2SP tlog-tiles log: checkpoint, tiles and entry bundles of frames. Its size.
+
+    Raises NotCovered where nothing is signed, FileExistsError for a folder that is there, OSError.
+    """
+    with reading(engine) as connection:
+        size = stored.covered(connection, ledger.id)
+        if size is None:
+            raise NotCovered("there is no checkpoint yet")
+        signed = stored.spoken(connection, ledger.id, size, size)[-1]
+        for leaves_only in (False, True):
+            nodes = tree(connection, ledger.id, size, leaves_only)
+            if merkle.span_root((0, size), nodes.node) == signed.root:
+                break
+        else:
+            raise NotCovered("the entries are not those that were signed")
+        folder.mkdir(parents=True)
+        for tile in tiles(size):
+            # A tree for each tile: what it has read is not kept.
+            path = folder / tile.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content(tile, TiledTree(size, nodes.read).node))
+        _write_entries(connection, ledger, size, folder)
+        (folder / "checkpoint").write_text(signed.note, "utf-8")
+        return size
+
+
+def _write_entries(connection: Snapshot, ledger: Ledger, size: int, folder: Path) -> None:
+    """Frames, each with its length in two bytes before it: their RFC 6962 hashes are the leaf hashes."""
+    each = _each(connection, ledger, 0, size)
+    for tile in tiles(size):
+        if tile.level == 0:
+            frames = []
+            for _, entry in zip(range(tile.width), each, strict=False):
+                framed = frame(ledger.origin, entry.seq, entry.recorded_at, entry.prev, entry.commitment)
+                if sha256(b"\x00" + framed).digest() != entry.hash:
+                    raise NotCovered(f"entry {entry.seq} is not what was sealed")
+                frames.append(len(framed).to_bytes(2, "big") + framed)
+            path = folder / tile.path.replace("tile/0/", "tile/entries/", 1)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"".join(frames))
+
+
+def _each(connection: Snapshot, ledger: Ledger, start: int, stop: int) -> Iterator[Entry]:
+    for page in entries(connection, ledger.id, start, stop):
+        yield from page
+
+
+def _event(entry: Entry, asked: Filter) -> Event | None:
+    """The entry's event, if it was asked for. What cannot be read as an event is kept, so that it is seen."""
+    if entry.content is None or entry.salt is None:
+        return None
+    if asked.before(entry.seq, entry.recorded_at) or asked.after(entry.seq, entry.recorded_at):
+        return None
+    with suppress(LineError):
+        if asked.chooses and not asked.matches(lines.meaning(entry.content)):
+            return None
+    return Event(entry.seq, entry.event_id, entry.salt, entry.content)
+
+
+def _surroundings(
+    connection: Snapshot, ledger: Ledger, among: CompactRange, stop: int, speaking: Sequence[Spoken]
+) -> tuple[list[bytes], list[Signed]]:
+    """The subtrees before and after the entries; without the tiles, which are derived, where no root comes of them."""
+    for leaves_only in (False, True):
+        before = _subtrees(connection, ledger, 0, among.start, leaves_only)
+        signed, good = [], True
+        for each in speaking:
+            after = _subtrees(connection, ledger, stop, each.size, leaves_only) if each.size > stop else []
+            signed.append(Signed(each.note, tuple(after)))
+            good = good and (each.size < stop or _root(among, before, after, stop, each.size) == each.root)
+        if good:
+            break
+    return before, signed
+
+
+def _subtrees(connection: Snapshot, ledger: Ledger, start: int, stop: int, leaves_only: bool) -> list[bytes]:
+    """Zeroes where entries are missing: of the right number, and no root comes of them."""
+    try:
+        return stored.subtrees(connection, ledger.id, start, stop, leaves_only)
+    except ValueError:
+        return [bytes(merkle.HASH) for _ in merkle.full_subtrees(start, stop)]
+
+
+def _root(among: CompactRange, before: Sequence[bytes], after: Sequence[bytes], stop: int, size: int) -> bytes | None:
+    if among.end != stop:
+        return None
+    whole = CompactRange(0, among.start, list(before))
+    whole.join(among)
+    whole.join(CompactRange(stop, size, list(after)))
+    return whole.root()

@@ -1,0 +1,104 @@
+"""`python -m audit.verify FILE --key VKEY`: judges a bundle or an entry's proof, offline.
+
+Promise: needs the standard library and `cryptography`, no database and no network; keys come from the command line,
+never from the evidence. Exit code 0 intact, 1 tampered, 2 cannot tell; whatever the file holds, no traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from audit import bundle_judge, policy, proof
+from audit.archive import Archive, ArchiveError
+from audit.bundle_judge import Progress
+from audit.evidence import Report, unreadable
+from audit.key import Algorithm, KeyFormatError, VerifierKey
+from audit.note import MAX_BYTES
+from audit.policy import Policy, PolicyFormatError
+
+EXIT = {"intact": 0, "tampered": 1, "cannot tell": 2}
+
+
+def judge(file: BinaryIO, policy: Policy, outside: bytes | None = None, progress: Progress | None = None) -> Report:
+    """A bundle or a proof; anything else is "cannot tell". Never raises for what it reads."""
+    try:
+        start = file.read(len(proof.HEADER))
+        if start == proof.HEADER.encode():
+            return proof.judge(start + file.read(proof.MAX_BYTES), policy, outside)
+        return bundle_judge.judge(Archive(file), policy, outside, progress)
+    except (ArchiveError, OSError) as error:
+        return unreadable(str(error))
+
+
+def policy_of(keys: Sequence[str], text: str | None) -> Policy:
+    """The given keys, beside those of a policy file. Raises ValueError where there is none, or no such key."""
+    given = tuple(VerifierKey.parse(key) for key in keys)
+    if any(key.algorithm is not Algorithm.NOTE for key in given):
+        raise ValueError("--key takes a ledger's key; witnesses' keys stand in the policy")
+    if text is None:
+        return Policy(given)
+    said = policy.parse(text)
+    return Policy(tuple(dict.fromkeys((*said.logs, *given))), said.witnesses, said.quorum, said.addresses)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="audit.verify", description="Verifies evidence from a ledger, offline.")
+    parser.add_argument("file", type=Path, help="a bundle (.zip) or an entry's proof (.tlog-proof)")
+    parser.add_argument(
+        "--key", action="append", default=[], metavar="VKEY", help="the ledger's key, as on paper; may be repeated"
+    )
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="a checkpoint that you kept: must agree too")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="keys and witnesses that must have signed")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    asked = parser.parse_args(arguments)
+    try:
+        policy = policy_of(asked.key, None if asked.policy is None else _text(asked.policy))
+        outside = None if asked.checkpoint is None else _bytes(asked.checkpoint)
+        with asked.file.open("rb") as file:
+            report = judge(file, policy, outside, _shown if sys.stderr.isatty() and not asked.json else None)
+    except (OSError, KeyFormatError, PolicyFormatError, ValueError) as error:
+        report = unreadable(str(error), "asked")
+    print(json.dumps(asdict(report), ensure_ascii=True, indent=2) if asked.json else _told(report))
+    return EXIT[report.verdict]
+
+
+def _told(report: Report) -> str:
+    """A few lines for people. Control characters of what was read do not reach the terminal."""
+    said = [f"{report.verdict}, {report.assurance}"]
+    if report.origin is not None:
+        said.append(f"ledger: {report.origin}")
+        last = "" if not report.leaves else f", from {report.first}"
+        said.append(f"entries: {report.leaves}{last}; with content: {report.events}, without: {report.withheld}")
+        said.append(f"signed: {'nothing that covers them' if report.size is None else f'{report.size} entries'}")
+    for name, seconds in sorted(report.cosigned.items()):
+        moment = datetime.fromtimestamp(seconds, UTC).isoformat() if seconds < 1 << 37 else "at no time"
+        said.append(f"cosigned: {name}, {moment}")
+    if report.first_broken is not None:
+        said.append(f"first broken: {report.first_broken}")
+    for finding in report.findings:
+        said.append(f"{'' if finding.seq is None else f'{finding.seq}: '}{finding.kind}: {finding.detail}")
+    return "\n".join("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) for line in said)
+
+
+def _shown(done: int, total: int) -> None:
+    print(f"\r{done} of {total}", end="" if done < total - 1000 else "\n", file=sys.stderr, flush=True)
+
+
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _text(path: Path) -> str:
+    return _bytes(path).decode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

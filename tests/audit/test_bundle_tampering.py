@@ -1,0 +1,22 @@
+"""Whatever is done to a bundle, the verifier says exactly what, and where."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.audit.bundle_attacks import BROKEN, SIZES, Case, cases, ordered
+from tests.audit.evidence import bundle, report, summary
+
+
+@pytest.mark.parametrize("case", cases(SIZES), ids=str)
+def test_an_attack_is_told_for_what_it_is_and_where(case: Case) -> None:
+    verdict, assurance, place, kinds = summary(report(case.forged()))
+    expected = case.expected()
+    assert (verdict, assurance, place) == expected[:3]
+    assert expected[3] is None or ordered(kinds) == expected[3]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_what_is_no_bundle_tells_nothing(broken: str) -> None:
+    found = report(BROKEN[broken](bundle(20)))
+    assert summary(found) == ("cannot tell", "unsigned", None, [(None, "unread")]), found
