@@ -5,6 +5,7 @@ Promise: a code that has no words here is shown as it is, never hidden. Knows no
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -111,7 +112,7 @@ _DETAILS: Mapping[str, Message] = {
     "verdict": _l("Verdict"), "asked": _l("Asked for by a person"), "subject": _l("On what"),
     "checkpoints": _l("Signed: ledger and number of entries"), "key": _l("Key"), "statement": _l("What is said"),
     "sizes": _l("Up to entry"), "reason": _l("Why"), "held": _l("Entries that were signed"),
-    "size": _l("Entries now"), "witness": _l("Witness"),
+    "size": _l("Entries now"), "witness": _l("Witness"), "answer": _l("Result"),
     "table": _l("Table"), "object": _l("What is concerned"), "named": _l("Digest of what is concerned"),
     "records": _l("Records compared"),
 }  # fmt: skip
@@ -161,6 +162,12 @@ _REASONS: Mapping[str, Message] = {
 }
 """Why nothing is signed over a ledger."""
 
+_ANSWERS: Mapping[str, Message] = {
+    "goes on": _l("The ledger goes on from the receipt"),
+    "rewritten": _l("History was rewritten since the receipt"),
+    "restored": _l("The ledger is shorter than the receipt"),
+    "distrusted": _l("The receipt's key is not trusted"),
+}
 _STATEMENTS: Mapping[str, Message] = {
     "named": _l("Signs from now on"),
     "retired": _l("Signs no more: another key took its place"),
@@ -292,16 +299,18 @@ def _detail_value(name: str, value: Any) -> str:
         "outcome": OUTCOMES,
         "reason": _REASONS,
         "statement": _STATEMENTS,
+        "answer": _ANSWERS,
     }
     if name == "checkpoints" and isinstance(value, list):
         return ", ".join(f"{each.get('origin')}: {each.get('size')}" for each in value if isinstance(each, Mapping))
     if isinstance(value, Mapping):
         return ", ".join(f"{origin}: {size}" for origin, size in value.items())
-    if name == "verdict" and value in VERDICTS:
+    if name == "verdict" and isinstance(value, str) and value in VERDICTS:
         return str(VERDICTS[value][0])
     if isinstance(value, bool):
         return str(_("Yes") if value else _("No"))
-    return str(words.get(name, {}).get(str(value), value))
+    told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return str(words.get(name, {}).get(told, told))
 
 
 def alert_words(kind: str, subject: str | None, first_broken: int | None, job_label: str | None = None) -> str:

@@ -92,7 +92,7 @@ ROLES: Mapping[str, Role] = {
                 "Account": WORK | {"suspend", "invite", "history"},
                 "RoleGrant": READ | {"add", "end", "approve"},
                 "Unit": WORK,
-                "InstitutionHistory": READ,
+                "InstitutionHistory": READ | {"export"},
             },
             covers="manage",
             reads="ledger",
@@ -104,7 +104,7 @@ ROLES: Mapping[str, Role] = {
             _l("National auditor"),
             (AUDIT,),
             {
-                "Ledger": READ | {"verify", "history"},
+                "Ledger": READ | {"verify", "history", "export"},
                 "OversightCase": READ | {"history"},
                 "OversightInstitution": READ,
                 "AuditAccount": READ,
@@ -121,7 +121,7 @@ ROLES: Mapping[str, Role] = {
             _l("Institution auditor"),
             (AUDIT,),
             {
-                "Ledger": READ | {"verify", "history"},
+                "Ledger": READ | {"verify", "history", "export"},
                 "OversightCase": READ | {"history"},
                 "AuditAccount": READ,
                 "Alert": READ,

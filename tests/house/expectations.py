@@ -207,4 +207,11 @@ ROUTES: Mapping[str, Expected] = {
     "GET AuditHistoryView.acts": Expected(AUDITORS, "account", frozenset({NATIONAL}), refused=200),
     **_page("InstitutionHistoryView.list", HOME_SIGHT),
     **_page("InstitutionHistoryView.entry", HOME_SIGHT, "ledger"),
+    # Receipts: taken away by managers and auditors, compared by whoever reads the history
+    **_page("InstitutionReceiptView.show", HOME_SIGHT),
+    "POST InstitutionReceiptView.compare": Expected(HOME_SIGHT, empty=422),
+    **_page("InstitutionReceiptView.take", MANAGERS, "ledger"),
+    **_page("ReceiptView.show", AUDITORS),
+    "POST ReceiptView.compare": Expected(AUDITORS, empty=422),
+    **_page("ReceiptView.take", AUDITORS, "ledger", frozenset({NATIONAL})),
 }

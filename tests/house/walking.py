@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+from audit.outside import Outside
+from itm_admin.assurance.keyring import Keyring
+from itm_admin.assurance.signing import Place, Signing
+from tests.conftest import Database
 from tests.factories import Somebody
 from tests.house.expectations import (
     ADMIN,
@@ -38,6 +44,15 @@ def keys_of(app: Flask) -> set[str]:
         for method in METHODS
         if method in (rule.methods or ())
     }
+
+
+def sign(database: Database) -> None:
+    """One round of checkpoints, so that there is something to take away."""
+    with tempfile.TemporaryDirectory() as folder:
+        outside = Outside(Path(folder) / "checkpoints")
+        done = Signing(Place(outside, Keyring(Path(folder) / "key", outside))).round(database.engine("signer"))
+    assert done is not None
+    assert done.failed is None
 
 
 @dataclass
@@ -94,6 +109,7 @@ class World:
             for role, person in people.items()
         }
         self.anonymous = panel.browser()
+        sign(panel.database)
         self.more = {each.tenant.code: self._assurance(each) for each in (self.ours, self.theirs, self.presidency)}
 
     def _assurance(self, records: Records) -> dict[str, uuid.UUID]:

@@ -89,6 +89,7 @@ class RunningPanel:
     """The application, a factory for its rows, and the superuser's eyes."""
 
     def __init__(self, database: Database, home: Path) -> None:
+        self.database = database
         self.app: Flask = create_app(settings_for(database, home))
         self.make = Factory(database, self.app.extensions["itm_keyring"])
         self._superuser = database.engine("superuser")

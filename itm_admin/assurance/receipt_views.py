@@ -1,0 +1,100 @@
+"""Pages of receipts: an institution's own, and an auditor's of every ledger that they may see."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from typing import ClassVar
+
+from flask import Response, g, request, send_file, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_wtf.file import FileField
+
+from itm_admin.assurance import entries, receipts
+from itm_admin.assurance.entries import AnyRow
+from itm_admin.foundation import access
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Invalid, Message
+from itm_admin.foundation.forms import PanelForm
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import AUDIT, INSTITUTION
+from itm_admin.foundation.views import Page, route
+
+
+class ReceiptForm(PanelForm):
+    receipt = FileField(_l("Receipt that you kept"))
+
+
+class _Receipts(Page):
+    """Taking a receipt away, and comparing one that was kept."""
+
+    back: ClassVar[tuple[Message, str]]
+
+    @route("/", act="show")
+    def show(self) -> str:
+        return self._page(ReceiptForm())
+
+    @route("/", act="show", methods=("POST",))
+    def compare(self) -> str | tuple[str, int]:
+        form = ReceiptForm()
+        file = request.files.get("receipt")
+        try:
+            compared = receipts.compare(db.session, file.stream.read(receipts.LARGEST + 1) if file else b"")
+        except Invalid as error:
+            form.take(error)
+            return self._page(form), 422
+        looked_at(
+            "record.read",
+            "ledger",
+            compared.ledger,
+            outcome="success" if compared.answer == "goes on" else "failure",
+            detail={"page": "receipt", "held": compared.kept.size, "answer": compared.answer},
+        )
+        return self._page(form, compared)
+
+    @route("/<uuid:id>", act="export")
+    def take(self, id: uuid.UUID) -> Response:
+        receipt = receipts.current(db.session, id)
+        looked_at("ledger.export", "ledger", id, detail={"format": "receipt", "size": receipt.size})
+        file = io.BytesIO(receipt.content)
+        return send_file(file, mimetype="text/plain", as_attachment=True, download_name=receipt.filename)
+
+    def _page(self, form: ReceiptForm, compared: receipts.Compared | None = None) -> str:
+        ledgers = entries.ledgers(db.session)
+        if compared is None:
+            looked_at("record.list", "ledger", subjects=[row.id for row in ledgers], detail={"page": "receipt"})
+        may_take = access.allowed(f"{self.endpoint}.take", g.actor)
+        return self.render(
+            "assurance/receipts.html",
+            form=form,
+            compared=compared,
+            endpoint=self.endpoint,
+            back=self.back,
+            may_take=may_take,
+            takes=[self._link(row) for row in ledgers if may_take],
+        )
+
+    def _link(self, row: AnyRow) -> tuple[str, str, str]:
+        return url_for(f"{self.endpoint}.take", id=row.id), _("Receipt of %(code)s", code=row.code), "secondary"
+
+
+class InstitutionReceiptView(_Receipts):
+    """Of one's own institution's ledger."""
+
+    subject = "InstitutionHistory"
+    scopes = (INSTITUTION,)
+    route_base = "/institution-history/receipts"
+    back = (_l("Our access history"), "InstitutionHistoryView.list")
+
+
+class ReceiptView(_Receipts):
+    """Of every ledger that an auditor may see."""
+
+    subject = "Ledger"
+    scopes = (AUDIT,)
+    route_base = "/ledgers/receipts"
+    back = (_l("Ledgers"), "LedgerView.list")
+
+
+VIEWS: tuple[type, ...] = (InstitutionReceiptView, ReceiptView)

@@ -1,0 +1,114 @@
+"""Receipts: the signed checkpoint of a ledger, taken away, and shown again later.
+
+Promise: whoever kept a receipt learns whether today's ledger still begins with the entries that it was given for; a
+proof is verified here before it is shown. Hashes are all that is read: nobody sees an entry that is not theirs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from flask_babel import lazy_gettext as _l
+
+from audit import note
+from audit.checkpoint import Checkpoint
+from audit.merkle import span_root
+from audit.note import SignatureError
+from audit.store import checkpoints, tiling
+from itm_admin.assurance import entries
+from itm_admin.assurance.entries import AnyRow, AnySession
+from itm_admin.foundation.errors import Invalid, Message, NotFound
+
+LARGEST = 16 * 1024
+"""Bytes of a receipt: far more than a checkpoint with a hundred cosignatures needs."""
+
+Answer = Literal["goes on", "rewritten", "restored", "distrusted"]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is taken away."""
+
+    code: str
+    size: int
+    content: bytes
+
+    @property
+    def filename(self) -> str:
+        return f"itm-{self.code}-{self.size}.checkpoint.txt"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a receipt says of today's ledger. ``proof`` is the consistency proof, by RFC 6962."""
+
+    answer: Answer
+    ledger: uuid.UUID
+    code: str
+    kept: Checkpoint
+    now: Checkpoint | None = None
+    proof: Sequence[bytes] = ()
+
+
+def current(session: AnySession, ledger: uuid.UUID) -> Receipt:
+    """The newest checkpoint with the witnesses' signatures. NotFound without one, or for another's ledger."""
+    row = entries.find_ledger(session, ledger)
+    connection = session.connection()
+    last = checkpoints.last(connection, ledger)
+    if last is None:
+        raise NotFound(_l("This ledger has no signed checkpoint yet. Come back in a minute."))
+    cosigned = checkpoints.cosignatures(connection, ledger, last.size).get(last.size, [])
+    return Receipt(row.code, last.size, bytes(note.parse(last.note.encode()).with_signatures(cosigned)))
+
+
+def compare(session: AnySession, content: bytes) -> Compared:
+    """Invalid for what is no receipt of a ledger that this person may see, signed by one of its keys."""
+    if not content:
+        raise _refused(_l("Choose the receipt's file."))
+    if len(content) > LARGEST:
+        raise _refused(_l("This file is too large for a receipt."))
+    try:
+        signed = note.parse(content)
+        kept = Checkpoint.parse(signed.text)
+    except ValueError:
+        raise _refused(_l("This file is no receipt: it was changed, or it is another file.")) from None
+    ledger = next((row for row in entries.ledgers(session) if row.origin == kept.origin), None)
+    if ledger is None or kept.size == 0:
+        raise _refused(_l("This is not a receipt of a ledger that you may see."))
+    try:
+        counts = checkpoints.keys(session.connection()).require(signed, kept.origin, kept.size)
+    except SignatureError:
+        raise _refused(
+            _l("It is not signed by a key that the ledger names. Verify it with the key that you received on paper.")
+        ) from None
+    if not counts:
+        return Compared("distrusted", ledger.id, ledger.code, kept)
+    return _compared(session, ledger, kept)
+
+
+def _compared(session: AnySession, ledger: AnyRow, kept: Checkpoint) -> Compared:
+    if kept.size > ledger.size:
+        return Compared("restored", ledger.id, ledger.code, kept)
+    try:
+        now = _now(session, ledger, kept.size)
+        proof = tiling.consistency(session.connection(), ledger.id, (kept.size, kept.root), (now.size, now.root))
+    except ValueError:
+        return Compared("rewritten", ledger.id, ledger.code, kept)
+    return Compared("goes on", ledger.id, ledger.code, kept, now, proof)
+
+
+def _now(session: AnySession, ledger: AnyRow, size: int) -> Checkpoint:
+    """The newest checkpoint, or today's entries where that is older than the receipt. ValueError if some are missing."""
+    connection = session.connection()
+    last = checkpoints.last(connection, ledger.id)
+    if last is not None and last.size >= size:
+        return Checkpoint.parse(note.parse(last.note.encode()).text)
+    made = tiling.tree(connection, ledger.id, ledger.size)
+    return Checkpoint(ledger.origin, ledger.size, span_root((0, ledger.size), made.node))
+
+
+def _refused(why: Message) -> Invalid:
+    return Invalid({"receipt": why})
