@@ -7,7 +7,7 @@ holder's ledger. They are merged in constant memory. Knows no database and no ta
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal, NamedTuple
@@ -79,19 +79,18 @@ def shape_of(state: str) -> str:
         return "unknown"
 
 
-def left(told: Told, holder_column: str | None, presidency: str | None = None) -> bool:
+def left(told: Told, holder_columns: Collection[str], presidency: str | None = None) -> bool:
     """Whether the event says that the row went to another holder; a row of nobody is the Presidency's."""
-    if told.moved is None or holder_column is None:
-        return False
     try:
-        change = json.loads(told.moved)["changes"][holder_column]
-        return bool((change["new"] or presidency) != told.holder)
-    except (ValueError, TypeError, KeyError):
+        changes = json.loads(told.moved or "{}")["changes"]
+        moves = [change["new"] for name, change in changes.items() if name in holder_columns]
+        return any((new or presidency) != told.holder for new in moves)
+    except (ValueError, TypeError, KeyError, AttributeError):
         return False
 
 
 def differences(
-    rows: Iterable[Row], told: Iterable[Told], holder_column: str | None = None, presidency: str | None = None
+    rows: Iterable[Row], told: Iterable[Told], holder_columns: Collection[str] = (), presidency: str | None = None
 ) -> Iterator[Difference]:
     """Merges the two streams, each in the order of its keys by code point, at most one row and one event a holder."""
 
@@ -100,7 +99,7 @@ def differences(
         for each in told:
             if row is not None and each.holder == row.holder:
                 continue
-            if state_of(each.end) is not None and not left(each, holder_column, presidency):
+            if state_of(each.end) is not None and not left(each, holder_columns, presidency):
                 why = "it is not there" if row is None else "it is another holder's, and no event tells that it moved"
                 yield Difference("record.removed", each.holder, each.key, why)
 

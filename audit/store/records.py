@@ -25,9 +25,10 @@ END = 200
 
 # A table that is not there has no rows; that it is not there is the catalogue's to tell.
 _RELATIONS = """
-SELECT DISTINCT ON (w.relation) w.relation, w.kind, w.holder,
-       greatest(c.reltuples, 0)::bigint AS estimate
-FROM audit.watched w JOIN pg_class c ON c.oid = to_regclass(w.relation) ORDER BY w.relation, w.shape DESC
+SELECT w.relation, array_agg(DISTINCT w.kind),
+       coalesce(array_agg(DISTINCT w.holder) FILTER (WHERE w.holder <> ''), '{}'),
+       greatest(max(c.reltuples), 0)::bigint
+FROM audit.watched w JOIN pg_class c ON c.oid = to_regclass(w.relation) GROUP BY w.relation ORDER BY w.relation
 """
 _HOLDERS = "SELECT DISTINCT holder::text FROM audit.ledger"
 _PRESIDENCY = "SELECT holder::text FROM audit.ledger WHERE presidency AND closed_at IS NULL"
@@ -35,21 +36,27 @@ _ROWS = "SELECT key, coalesce(holder::text, %s), state FROM audit.row_states(%s,
 # A ledger's entries have the order of a row's changes: whoever changes it waits for the commit of who did before.
 _TOLD = sql.SQL("""
 SELECT DISTINCT ON (e.target_id, l.holder) e.target_id, l.holder::text, right(e.content, {end}),
-       CASE WHEN strpos(e.content, {moved}) > 0 THEN e.content END
+       CASE WHEN {moved} THEN e.content END
 FROM audit.event e JOIN audit.leaf f ON f.event_id = e.id JOIN audit.ledger l ON l.id = f.ledger_id
-WHERE e.target_kind = {kind} AND e.via IN ('trigger', 'baseline') AND e.target_id IS NOT NULL
+WHERE e.target_kind = ANY ({kinds}) AND e.via IN ('trigger', 'baseline') AND e.target_id IS NOT NULL
 ORDER BY e.target_id, l.holder, l.generation DESC, f.seq DESC
 """)
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A watched table in the shape in force; ``holder`` is the column that says whose a row is."""
+    """A watched table. In one shape or another its rows are of these ``kinds``, and ``holders`` say whose they are."""
 
     name: str
-    kind: str
-    holder: str | None
+    kinds: list[str]
+    holders: list[str]
     estimate: int
+
+    def told(self) -> sql.Composed:
+        """Asks for the last event believed of each row in each holder's ledger, in the order of the keys."""
+        changes = [sql.SQL("strpos(e.content, {}) > 0").format(f'"{name}":{{"old":') for name in self.holders]
+        moved = sql.SQL(" OR ").join([sql.SQL("false"), *changes])
+        return _TOLD.format(end=END, moved=moved, kinds=self.kinds)
 
 
 Tick = Callable[[int], None]
@@ -100,9 +107,9 @@ def _compare(connection: Connection, relation: Relation, nobody: str | None, tic
         raise psycopg.OperationalError("the connection is closed")
     with driver.cursor(name="told") as told:
         told.itersize = ROWS
-        told.execute(_TOLD.format(end=END, moved=f'"{relation.holder}":{{"old":', kind=relation.kind))
+        told.execute(relation.told())
         rows = _rows(driver, relation, nobody, tick)
-        yield from differences(rows, map(Told._make, told), relation.holder, nobody)
+        yield from differences(rows, map(Told._make, told), relation.holders, nobody)
 
 
 def _rows(driver: Any, relation: Relation, nobody: str | None, tick: Tick) -> Iterator[Row]:

@@ -318,6 +318,27 @@ def test_a_baseline_in_the_next_shape_is_believed_and_a_migration_without_one_is
     assert [kind for _, kind, _, _ in judged(lived)] == ["record.changed"]
 
 
+RENAMED = """
+ALTER TABLE public.thing RENAME COLUMN holder TO whose;
+SELECT audit.watch('public.thing', 'object', 2, 'whose', 'id', '{secret,token}', '{noted}');
+SELECT audit.baseline('public.thing');
+"""
+
+
+def test_rows_that_moved_before_their_kind_and_holders_column_had_other_names_moved_all_the_same(world: World) -> None:
+    row = world.add()
+    world.run("UPDATE thing SET holder = :to WHERE id = :id", to=THEIRS, id=row)
+    with world.engine("owner").begin() as connection:
+        connection.exec_driver_sql(RENAMED, execution_options={"no_parameters": True})
+    assert judged(world) == []
+    world.run("UPDATE thing SET whose = :to WHERE id = :id", to=PRESIDENCY, id=row)
+    assert judged(world) == []
+    behind(world, "UPDATE thing SET whose = :to WHERE id = :id", to=OURS, id=row)
+    assert {(code, kind) for code, kind, _, _ in judged(world)} == {
+        ("OURS", "record.changed"), ("PRES", "record.removed")
+    }  # fmt: skip
+
+
 def test_a_value_that_a_migration_changes_behind_the_capture_needs_a_baseline(world: World) -> None:
     world.add()
     behind(world, "UPDATE thing SET name = 'as the migration writes it'")

@@ -13,6 +13,7 @@ from audit.reconciliation import Found, Row, Told, differences, left, shape_of, 
 from audit.verification import CAP, Finding, Verdict
 
 HOLDER = "whose"
+HOLDERS = (HOLDER, "earlier")
 
 
 def state(word: str, shape: int = 1) -> str:
@@ -26,7 +27,7 @@ def told(key: str, holder: str, word: str | None = "a", moved_to: str | None = N
 
 
 def found(rows: list[Row], events: list[Told]) -> list[tuple[str, str | None, str]]:
-    return [(each.kind, each.holder, each.key) for each in differences(rows, events, HOLDER, "P")]
+    return [(each.kind, each.holder, each.key) for each in differences(rows, events, HOLDERS, "P")]
 
 
 CASES: dict[str, tuple[list[Row], list[Told], list[tuple[str, str, str]]]] = {
@@ -76,13 +77,15 @@ def test_a_missing_baseline_is_said() -> None:
 
 def test_a_row_of_nobody_went_to_the_presidency() -> None:
     gone = Told("1", "H", f'"state":{state("a")}}}', json.dumps({"changes": {HOLDER: {"old": "H", "new": None}}}))
-    assert left(gone, HOLDER, "P")
-    assert not left(gone._replace(holder="P"), HOLDER, "P")
+    assert left(gone, HOLDERS, "P")
+    assert not left(gone._replace(holder="P"), HOLDERS, "P")
 
 
-@pytest.mark.parametrize("content", ["", "no json", "[]", "{}", '{"changes":null}', '{"changes":{"whose":{}}}', '"x"'])
+@pytest.mark.parametrize(
+    "content", ["", "no json", "[]", "{}", '{"changes":null}', '{"changes":[]}', '{"changes":{"whose":{}}}', '"x"']
+)
 def test_what_cannot_be_read_tells_of_no_move(content: str) -> None:
-    assert not left(Told("1", "H", "", content), HOLDER, "P")
+    assert not left(Told("1", "H", "", content), HOLDERS, "P")
 
 
 @pytest.mark.parametrize("end", ["", "}", 'x,"state":null}', 'x,"state":"y"}'])
