@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from itm_admin import ledger_cli
 from itm_admin.foundation.config import Refusal, Settings
 
 if TYPE_CHECKING:
@@ -189,6 +190,10 @@ def compromise(name: str, trust_size: int) -> None:
     from itm_admin.assurance import key_commands
 
     key_commands.compromise(Settings.from_environment(), name, trust_size)
+
+
+for _command in ledger_cli.COMMANDS:
+    ledger.add_command(_command)
 
 
 def _tell(row: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ _BETWEEN = 64
 _SIGNED = """
 WITH sizes AS (
     SELECT max(size) AS size FROM audit.checkpoint
-    WHERE ledger_id = :id AND size > :first AND size < :stop GROUP BY width_bucket(size, :first, :stop, :between)
+    WHERE ledger_id = :id AND size > :first AND size < :stop GROUP BY width_bucket(size, :first, :end, :between)
     UNION SELECT min(size) FROM audit.checkpoint WHERE ledger_id = :id AND size >= :stop
     UNION SELECT max(size) FROM audit.checkpoint WHERE ledger_id = :id AND size >= :stop
     UNION SELECT max(c.size) FROM audit.checkpoint c JOIN audit.cosignature w USING (ledger_id, size)
@@ -71,7 +71,7 @@ def covered(connection: Connection, ledger: uuid.UUID) -> int | None:
 def spoken(connection: Connection, ledger: uuid.UUID, first: int, stop: int) -> list[Spoken]:
     """Checkpoints by size: some among these entries, and of those that cover them the first, the last and the last
     that a witness cosigned."""
-    values = {"id": ledger, "first": first, "stop": max(stop, first + 1), "between": _BETWEEN}
+    values = {"id": ledger, "first": first, "stop": stop, "end": max(stop, first + 1), "between": _BETWEEN}
     return [
         Spoken(row.size, bytes(row.root), _cosigned(row.note, row.lines))
         for row in connection.execute(text(_SIGNED), values)
