@@ -24,7 +24,8 @@ _WORDS = """() => {
   while (walker.nextNode()) if (own(walker.currentNode.parentElement)) said.push(walker.currentNode.data);
   const spoken = ['aria-label', 'title', 'placeholder', 'alt', 'data-confirm', 'data-narrow', 'data-day'];
   for (const name of spoken)
-    for (const element of document.querySelectorAll(`body [${name}]`)) if (own(element)) said.push(element.getAttribute(name));
+    for (const element of document.querySelectorAll(`body [${name}]`))
+      if (own(element)) said.push(element.getAttribute(name));
   return said.map((text) => text.trim().replace(/\\s+/g, ' ')).filter(Boolean).join('\\n');
 }"""
 _FRAME = """() => ({
@@ -36,8 +37,9 @@ _FRAME = """() => ({
 })"""
 _AXE = """async (options) => {
   const found = await axe.run(document, options);
-  return found.violations.map((rule) => `${rule.id}: ${rule.nodes.map((node) =>
-    `${node.target.join(' ')} ${node.html.slice(0, 160)} ${node.any.map((one) => one.message).join('; ')}`).join(' | ')}`);
+  const why = (node) => node.any.map((one) => one.message).join('; ');
+  const where = (node) => `${node.target.join(' ')} ${node.html.slice(0, 160)} ${why(node)}`;
+  return found.violations.map((rule) => `${rule.id}: ${rule.nodes.map(where).join(' | ')}`);
 }"""
 
 

@@ -24,8 +24,8 @@ MORE = {
     FOCAL: f"/cases/new {{case}} {_FORM} {{person}} {{history}} /cases/export /persons/search /persons/new/{{case_id}}"
     " /persons/link/{case_id} /my-history/ /profile/ /profile/edit /profile/password /no-such-page",
     WORKER: "{case} {person}",
-    MANAGER: "{case} {case}/delete {case}/assign {person}/delete /cases/deleted /persons/deleted /accounts/new {account}"
-    " {account}/edit /roles/of/{account_id}/new /units/new {unit}",
+    MANAGER: "{case} {case}/delete {case}/assign {person}/delete /cases/deleted /persons/deleted /accounts/new"
+    " {account} {account}/edit /roles/of/{account_id}/new /units/new {unit}",
     NATIONAL: "/ledgers/entries {ledger} {ledger}/2 /oversight/cases/{case_id} /audit/history/case/{case_id}"
     " /audit/history/person/{person_id} /audit/acts/{account_id} /audit/accounts/{account_id}",
     INSIDE: "{ledger}",
