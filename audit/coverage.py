@@ -48,7 +48,7 @@ def plan(level: Level, size: int, past: Past | None, reread: int = REREAD, marks
     start = max(min(past.next_seq, past.size) - 1, 0)
     stop, news = start + reread, _marked(marks, max(past.size - 1, 0))
     if stop >= news:
-        return Plan(((start, size),))
+        return Plan(((min(start, news), size),))
     return Plan(((start, stop), (news, size)), stop)
 
 

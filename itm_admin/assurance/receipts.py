@@ -101,7 +101,7 @@ def _compared(session: AnySession, ledger: AnyRow, kept: Checkpoint) -> Compared
 
 
 def _now(session: AnySession, ledger: AnyRow, size: int) -> Checkpoint:
-    """The newest checkpoint, or today's entries where that is older than the receipt. ValueError if some are missing."""
+    """The newest checkpoint, or today's entries where it is older than the receipt. ValueError if some are missing."""
     connection = session.connection()
     last = checkpoints.last(connection, ledger.id)
     if last is not None and last.size >= size:

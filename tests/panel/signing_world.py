@@ -25,6 +25,7 @@ from itm_admin.assurance.signing import Place, Round, Signing
 from tests.conftest import Database
 from tests.panel.assurance_world import Institutions
 
+_HERE = "ledger_id = (select id from audit.ledger where code = :code)"
 _TABLES = ("ledger", "event", "leaf", "verification", "checkpoint", "key", "cosignature")
 
 
@@ -121,12 +122,11 @@ class SigningWorld(Institutions):
 
     def truncate(self, code: str, size: int) -> None:
         """The end is cut off, and nothing in the database tells of it any more."""
-        here = "ledger_id = (select id from audit.ledger where code = :code)"
         self.attack(
-            f"delete from audit.event where id in (select event_id from audit.leaf where {here} and seq >= :size)",
-            f"delete from audit.leaf where {here} and seq >= :size",
-            f"delete from audit.checkpoint where {here} and size > :size",
-            f"delete from audit.verification where {here}",
+            f"delete from audit.event where id in (select event_id from audit.leaf where {_HERE} and seq >= :size)",
+            f"delete from audit.leaf where {_HERE} and seq >= :size",
+            f"delete from audit.checkpoint where {_HERE} and size > :size",
+            f"delete from audit.verification where {_HERE}",
             "update audit.ledger l set size = :size, head = f.hash, recorded_at = f.recorded_at::timestamptz"
             " from audit.leaf f where f.ledger_id = l.id and l.code = :code and f.seq = :size - 1",
             code=code,
@@ -135,22 +135,40 @@ class SigningWorld(Institutions):
 
     def rewrite(self, code: str, seq: int) -> None:
         """Another salt from an entry on, and fresh hashes behind it: only what is held outside can tell."""
-        origin, prev = self.origin(code), EMPTY
-        here = "ledger_id = (select id from audit.ledger where code = :code)"
         self.attack(
             "update audit.event set salt = sha256(salt) where id ="
-            f" (select event_id from audit.leaf where {here} and seq = :seq)",
+            f" (select event_id from audit.leaf where {_HERE} and seq = :seq)",
             "update audit.leaf f set commitment = sha256(e.salt || convert_to(e.content, 'UTF8')) from audit.event e"
-            f" where e.id = f.event_id and f.{here} and f.seq = :seq",
-            f"delete from audit.verification where {here}",
-            f"delete from audit.checkpoint where {here} and size > :seq",
+            f" where e.id = f.event_id and f.{_HERE} and f.seq = :seq",
+            f"delete from audit.verification where {_HERE}",
+            f"delete from audit.checkpoint where {_HERE} and size > :seq",
             code=code,
             seq=seq,
         )
-        for row in self.run(f"select * from audit.leaf where {here} order by seq", code=code):
+        self.rehash(code)
+
+    def age(self, code: str, seq: int, minutes: int) -> None:
+        """Entries from this one on were recorded so much earlier; with fresh hashes, as if it had been so."""
+        moment = (
+            "to_char((recorded_at::timestamptz - make_interval(mins => :minutes)) at time zone 'UTC',"
+            ' \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'
+        )
+        self.attack(
+            f"update audit.leaf set recorded_at = {moment} where {_HERE} and seq >= :seq",
+            "update audit.ledger set recorded_at = recorded_at - make_interval(mins => :minutes) where code = :code",
+            code=code,
+            seq=seq,
+            minutes=minutes,
+        )
+        self.rehash(code)
+
+    def rehash(self, code: str) -> None:
+        """Links, hashes and head anew from what the leaves say."""
+        origin, prev = self.origin(code), EMPTY
+        for row in self.run(f"select * from audit.leaf where {_HERE} order by seq", code=code):
             hash = leaf_hash(origin, row.seq, row.recorded_at, prev, bytes(row.commitment))
             self.attack(
-                f"update audit.leaf set prev = :prev, hash = :hash where {here} and seq = :seq",
+                f"update audit.leaf set prev = :prev, hash = :hash where {_HERE} and seq = :seq",
                 "update audit.ledger set head = :hash where code = :code",
                 code=code, seq=row.seq, prev=prev, hash=hash,
             )  # fmt: skip

@@ -1,0 +1,24 @@
+"""A signer's process for tests: signs without rest, until it is killed.
+
+    SIGNER=postgresql://… FOLDER=… python -m tests.panel.signing_process
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sqlalchemy import create_engine
+
+from audit.outside import Outside
+from itm_admin.assurance.keyring import Keyring
+from itm_admin.assurance.signing import Place, Signing
+from itm_admin.foundation.database import engine_options
+
+if __name__ == "__main__":
+    folder = Path(os.environ["FOLDER"])
+    outside = Outside(folder / "checkpoints")
+    signing = Signing(Place(outside, Keyring(folder / "key", outside)))
+    engine = create_engine(os.environ["SIGNER"], **engine_options())
+    while True:
+        signing.round(engine)
