@@ -1,4 +1,4 @@
-"""Evidence out of a real database: what is taken verifies without it, and evidence of a broken ledger shows the break."""
+"""Evidence out of a real database verifies without it, and evidence of a broken ledger shows where it is broken."""
 
 from __future__ import annotations
 

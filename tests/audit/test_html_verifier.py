@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
 from audit import verifier
-from audit.bundle import Filter
-from audit.policy import Policy
+from audit.archive import ArchiveError
 from tests.audit.bundle_attacks import BROKEN, FEW, Case, Kinds, cases, ordered
-from tests.audit.evidence import KEY, POLICY_TEXT, TRUE, WITNESS, History, bundle, report, summary
+from tests.audit.evidence import KEY, POLICY_TEXT, TRUE, Parts, bundle, report, summary
+from tests.audit.questions import QUESTIONS
 
 _FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
@@ -35,22 +38,25 @@ class Auditor:
     def says(
         self,
         evidence: bytes,
-        keys: str = str(KEY.verifier),
+        keys: Sequence[str] = (str(KEY.verifier),),
         policy: str | None = POLICY_TEXT,
         outside: bytes | None = None,
     ) -> dict[str, Any]:
-        self.page.fill("#keys", keys)
+        self.page.fill("#keys", "\n".join(keys))
         for field, content in (("#policy", None if policy is None else policy.encode()), ("#checkpoint", outside)):
             if content != self.given[field]:
-                given = [] if content is None else [{"name": "f.txt", "mimeType": "text/plain", "buffer": content}]
-                self.page.set_input_files(field, given)  # type: ignore[arg-type]
+                self.page.set_input_files(field, [] if content is None else _file(content))
                 self.given[field] = content
-        self.page.set_input_files("#evidence", [{"name": "e.zip", "mimeType": "application/zip", "buffer": evidence}])
+        self.page.set_input_files("#evidence", _file(evidence))
         self.page.click("button[type=submit]")
         self.runs += 1
         self.page.locator(f"body[data-done='{self.runs}']").wait_for()
         found: dict[str, Any] = json.loads(self.page.text_content("#report") or "null")
         return found
+
+
+def _file(content: bytes) -> FilePayload:
+    return {"name": "evidence.zip", "mimeType": "application/octet-stream", "buffer": content}
 
 
 def told(found: dict[str, Any]) -> tuple[str, str, int | None, Kinds]:
@@ -66,21 +72,25 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def auditor(page_file: Path) -> Iterator[Auditor]:
+def chromium() -> Iterator[Browser]:
     """A machine without Chromium fails these tests: they cannot be skipped."""
     path = Path(os.environ.get("ITM_TEST_CHROMIUM") or "/usr/bin/chromium")
     assert path.is_file(), f"ITM_TEST_CHROMIUM: there is no Chromium at {path}"
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=_FLAGS)
-        context = chromium.new_context(offline=True, locale="tr-TR")
-        page = context.new_page()
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: said.append(request.url) if not request.url.startswith("file:") else None)
-        page.goto(page_file.as_uri())
-        yield Auditor(page)
-        chromium.close()
+        started = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def auditor(chromium: Browser, page_file: Path) -> Iterator[Auditor]:
+    page = chromium.new_context(offline=True, locale="tr-TR").new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: None if request.url.startswith("file:") else said.append(request.url))
+    page.goto(page_file.as_uri())
+    yield Auditor(page)
     assert said == [], "the page asked the network for something, or failed"
 
 
@@ -96,3 +106,151 @@ def test_an_attack_is_told_for_what_it_is_and_where(auditor: Auditor, case: Case
 def test_what_is_no_bundle_tells_nothing(auditor: Auditor, broken: str) -> None:
     found = auditor.says(BROKEN[broken](bundle(20)))
     assert told(found) == ("cannot tell", "unsigned", None, [(None, "unread")])
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_has_the_answer_that_the_program_gives(auditor: Auditor, name: str) -> None:
+    question = QUESTIONS[name]
+    outside = None if question.outside is None else question.outside()
+    verdict, assurance, place, kinds = told(auditor.says(question.evidence(), question.keys, question.policy, outside))
+    assert (verdict, assurance, place, ordered(kinds)) == (*question.answer[:3], ordered(question.answer[3]))
+
+
+def test_both_verifiers_say_the_same_of_evidence_that_was_changed_at_random(auditor: Auditor) -> None:
+    """Careless changes of bytes, and careful ones of single files with a manifest that knows."""
+    random = Random(20260101)
+    for _ in range(150):
+        evidence = _changed(random)
+        assert told(auditor.says(evidence)) == summary(report(evidence)), evidence
+
+
+def _changed(random: Random) -> bytes:
+    kind = random.randrange(3)
+    if kind == 0:
+        return _scribbled(random, bundle(7))
+    if kind == 1:
+        return _scribbled(random, bytes(TRUE.proof(4, 7)))
+    parts = Parts.of(bundle(7))
+    name = random.choice([each for each in parts.files if each.endswith(("jsonl", "json"))])
+    parts.files[name] = _scribbled(random, parts.files[name])
+    try:
+        return bytes(parts if name == "manifest.json" else parts.hashed())
+    except ArchiveError:
+        return b""
+
+
+def _scribbled(random: Random, data: bytes) -> bytes:
+    start = random.randrange(len(data))
+    stop = min(len(data), start + random.choice([0, 1, 1, 2, 30, 200]))
+    words = [
+        b"",
+        b"0",
+        b'"',
+        b"\\",
+        b"\n",
+        b"A",
+        b"null",
+        b"{}",
+        b"\xff",
+        b"\\ud800",
+        b"1e9",
+        "ş".encode(),
+        data[start:stop] * 2,
+    ]
+    return data[:start] + random.choice(words) + data[stop:]
+
+
+def test_the_verdict_stands_first_and_says_no_more_than_it_is_in_both_languages(auditor: Auditor) -> None:
+    page = auditor.page
+    auditor.says(bundle(9))
+    assert page.inner_text("#verdict") == "Sonuç: Bozulmamış"
+    assert "bağımsız tanıkların imzasıyla" in page.inner_text("#facts")
+    assert page.evaluate("document.activeElement.id") == "result"
+    page.click("#language")
+    assert (page.inner_text("#verdict"), page.title()) == ("Result: Intact", "Audit ledger verifier")
+    assert page.evaluate("document.documentElement.lang") == "en"
+    auditor.says(bundle(9), policy=None)
+    assert "self-attested" in page.inner_text("#facts")
+    auditor.says(b"nothing")
+    assert page.inner_text("#verdict") == "Result: Cannot tell"
+    page.click("#language")
+    assert page.inner_text("#verdict") == "Sonuç: Söylenemez"
+
+
+def test_a_file_is_dropped_on_the_page(auditor: Auditor) -> None:
+    auditor.says(bundle(3))
+    transfer = auditor.page.evaluate_handle(
+        "content => { const given = new DataTransfer();"
+        " given.items.add(new File([Uint8Array.from(content)], 'dropped.zip')); return given; }",
+        list(bundle(5)),
+    )
+    auditor.page.dispatch_event("main", "drop", {"dataTransfer": transfer})
+    auditor.runs += 1
+    auditor.page.locator(f"body[data-done='{auditor.runs}']").wait_for()
+    assert json.loads(auditor.page.inner_text("#report") or auditor.page.text_content("#report") or "")["leaves"] == 5
+    assert "dropped.zip" in auditor.page.inner_text("#chosen")
+
+
+def test_without_a_file_it_asks_for_one(chromium: Browser, page_file: Path) -> None:
+    page = chromium.new_page(locale="en-GB")
+    page.goto(page_file.as_uri())
+    page.click("button[type=submit]")
+    assert page.inner_text("#status") == "Choose a file of evidence first."
+    assert page.is_hidden("#result")
+
+
+def test_what_evidence_says_is_text_and_never_a_page(auditor: Auditor) -> None:
+    attack = bundle(1).replace(b"itm-0123456789ab/ledger/JGK/1", b"<img src=x onerror=alert(1)>x")
+    auditor.says(attack)
+    assert auditor.page.locator("#result img").count() == 0
+
+
+def test_a_browser_that_verifies_no_signatures_says_so(chromium: Browser, page_file: Path) -> None:
+    page = chromium.new_page(locale="tr-TR")
+    page.add_init_script(
+        "const known = SubtleCrypto.prototype.importKey; SubtleCrypto.prototype.importKey = function (...given) {"
+        " return given[2] === 'Ed25519' ? Promise.reject(new DOMException('', 'NotSupportedError'))"
+        " : known.apply(this, given); };"
+    )
+    page.goto(page_file.as_uri())
+    assert told(Auditor(page).says(bundle(3))) == ("cannot tell", "unsigned", None, [(None, "browser")])
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("evidence", [bundle(3), b"", bytes(TRUE.proof(1, 3)).replace(b"JGK", b"EGM")])
+def test_everybody_can_use_it(chromium: Browser, page_file: Path, width: int, evidence: bytes) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": 900}, bypass_csp=True)
+    page.goto(page_file.as_uri())
+    Auditor(page).says(evidence)
+    page.click("summary")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_every_word_is_said_in_both_languages() -> None:
+    words = (Path(verifier.__file__).parent / "words.js").read_text("utf-8")
+    turkish, english = words.split("\n  en: {\n")
+    names = [re.findall(r"^    (\w+):", part, re.MULTILINE) for part in (turkish, english)]
+    assert names[0] == names[1]
+    scripts = "".join((Path(verifier.__file__).parent / name).read_text("utf-8") for name in verifier.SCRIPTS[1:])
+    codes = set(re.findall(r"(?:Refused|Unsigned)\(\"(\w+)\"", scripts))
+    for pattern in (r'cannot\("\w+", "(\w+)"', r'report\([^",]+, "\w+", "(\w+)"', r'contradicted\([^",]+, "(\w+)"'):
+        codes |= set(re.findall(pattern, scripts))
+    assert len(codes) > 50
+    assert codes <= set(names[0])
+
+
+def test_the_page_is_one_file_that_may_run_itself_and_reach_nothing(page_file: Path) -> None:
+    page = page_file.read_text("utf-8")
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)
+    assert policy is not None
+    directives = dict(each.split(" ", 1) for each in policy[1].split("; "))
+    assert directives.keys() == {"default-src", "script-src", "style-src", "base-uri", "form-action"}
+    assert [directives[name] for name in ("default-src", "base-uri", "form-action")] == ["'none'"] * 3
+    for name in ("script-src", "style-src"):
+        assert re.fullmatch(r"'sha256-[A-Za-z0-9+/]{43}='", directives[name])
+        assert len(b64decode(directives[name][8:-1])) == 32
+    assert not re.search(
+        r"https?:|//[a-z]|\bfetch\b|XMLHttpRequest|WebSocket|sendBeacon|localStorage|innerHTML|\beval\b", page
+    )
