@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from sqlalchemy.engine import Connection, Engine
 
 from audit import merkle, witnessing
-from audit.outside import Held
+from audit.outside import Held, Outside
 from audit.store import Ledger, checkpoints, tiling
 from audit.witnessing import Answer, Witness
 from itm_admin.assurance import raising
@@ -25,7 +25,9 @@ SECONDS = 5.0
 """For each of the two questions that a witness may be asked."""
 
 
-def collect(engine: Engine, witnesses: Sequence[Witness], signed: Sequence[tuple[Ledger, Held]]) -> None:
+def collect(
+    engine: Engine, outside: Outside, witnesses: Sequence[Witness], signed: Sequence[tuple[Ledger, Held]]
+) -> None:
     """The newest checkpoint of each ledger; earlier ones are part of it. Who is silent once is not waited for again."""
     newest = {ledger.id: (ledger, held) for ledger, held in signed}
     asked = list(witnesses)
@@ -33,7 +35,7 @@ def collect(engine: Engine, witnesses: Sequence[Witness], signed: Sequence[tuple
         if not asked:
             return
         answers = _ask(engine, asked, ledger, held)
-        _keep(engine, ledger, held.checkpoint.size, answers)
+        _keep(engine, outside, ledger, held, answers)
         asked = [answer.witness for answer in answers if answer.kind != "silent"]
 
 
@@ -68,7 +70,14 @@ def _known(connection: Connection, ledger: uuid.UUID, witnesses: Sequence[Witnes
     return known
 
 
-def _keep(engine: Engine, ledger: Ledger, size: int, answers: Sequence[Answer]) -> None:
+def _knows_another_history(answer: Answer, held: Sequence[int]) -> bool:
+    """More entries than were ever held: a witness learns of a size only after it is held outside."""
+    ahead = answer.kind == "ahead" and (answer.size or 0) > max(held, default=0)
+    return answer.kind == "disagrees" or ahead
+
+
+def _keep(engine: Engine, outside: Outside, ledger: Ledger, held: Held, answers: Sequence[Answer]) -> None:
+    size = held.checkpoint.size
     with engine.begin() as connection:
         lines = [answer.cosignature for answer in answers if answer.cosignature is not None]
         if lines:
@@ -77,7 +86,7 @@ def _keep(engine: Engine, ledger: Ledger, size: int, answers: Sequence[Answer]) 
             if answer.kind == "cosigned":
                 continue
             log.warning("%s did not cosign (%s): %s", answer.witness.key.name, answer.kind, answer.why)
-            if answer.kind == "disagrees":
+            if _knows_another_history(answer, outside.sizes(held.checkpoint.origin)):
                 holder = uuid.UUID(ledger.holder) if ledger.holder else None
                 detail: dict[str, Scalar] = {"witness": answer.witness.key.name, "size": size, "held": answer.size}
                 raising.raise_alert(

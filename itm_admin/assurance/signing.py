@@ -119,7 +119,7 @@ class Signing:
         if done.failed:
             with engine.connect() as connection:
                 self._held_back |= {each.ledger for each in checkpoints.growth(connection)}
-        cosigning.collect(engine, self.place.witnesses, done.signed)
+        cosigning.collect(engine, self.place.outside, self.place.witnesses, done.signed)
         return done
 
     def _signed(self, engine: Engine) -> Round:
