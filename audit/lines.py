@@ -22,6 +22,15 @@ MAX_DEPTH = 64
 """How deep an event's content may nest."""
 
 
+def _refused(name: str) -> Any:
+    raise ValueError(name)
+
+
+# Made once: json.loads and json.dumps would make them for every line.
+_DECODER = json.JSONDecoder(parse_constant=_refused)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 class LineError(ValueError):
     """A line that is not as evidence has it."""
 
@@ -54,7 +63,7 @@ class Meaning(NamedTuple):
 def written(said: Any) -> bytes:
     """JSON without spaces, in UTF-8, and a newline. Raises LineError for what cannot be written so."""
     try:
-        return (json.dumps(said, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n").encode()
+        return (_ENCODER.encode(said) + "\n").encode()
     except (ValueError, RecursionError):
         raise LineError("not Unicode text") from None
 
@@ -73,7 +82,7 @@ def read(line: bytes) -> Any:
 def loaded(text: str) -> Any:
     """JSON in any spelling; without NaN and the like."""
     try:
-        return json.loads(text, parse_constant=_refused)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError):
         raise LineError("not JSON") from None
 
@@ -182,10 +191,6 @@ def hash32(said: Any) -> bytes:
 
 def hashes(said: Any) -> tuple[bytes, ...]:
     return tuple(hash32(each) for each in listed(said))
-
-
-def _refused(name: str) -> Any:
-    raise ValueError(name)
 
 
 def _depth(content: str) -> int:

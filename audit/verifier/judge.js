@@ -1,6 +1,7 @@
 // Judges a bundle or a proof, as audit/bundle_judge.py and audit/proof.py do: the same verdicts, places and kinds.
 
 const CAP = 100;
+const AHEAD = 256;
 const RANK = ["unsigned", "self-attested", "witnessed"];
 const FORMAT = "itm-evidence/v1";
 const VERSION = "itm-ledger-entry/v1";
@@ -84,7 +85,7 @@ class Judge {
   async checkLeaf(entry) {
     const { seq, recordedAt, prev, hash } = entry;
     if (this.prev !== null && !equal(prev, this.prev)) this.report(seq, "link", "link");
-    if (!equal(hash, await leafHash(this.origin, entry))) this.report(seq, "hash", "hash");
+    if (!equal(hash, await entry.ofFrame)) this.report(seq, "hash", "hash");
     if (!TIME.test(recordedAt)) this.report(seq, "time", "timeMalformed");
     else if (this.recordedAt !== null && recordedAt < this.recordedAt) this.report(seq, "time", "timeBefore");
   }
@@ -93,7 +94,7 @@ class Judge {
     const inside = !isBefore(this.asked, seq, recordedAt) && !isAfter(this.asked, seq, recordedAt);
     if (event === "unread") return this.report(seq, "event", "eventUnread");
     if (!event) return inside && !chooses(this.asked) && this.report(seq, "event", "eventMissing");
-    if (!equal(commitment, await sha256(event.salt, encoder.encode(event.content)))) this.report(seq, "content", "content");
+    if (!equal(commitment, await event.ofContent)) this.report(seq, "content", "content");
     let said = null;
     try {
       said = meaning(event.content);
@@ -138,6 +139,15 @@ function frameOf(origin, { seq, recordedAt, prev, commitment }) {
 }
 
 const leafHash = (origin, entry) => sha256(Uint8Array.of(0), encoder.encode(frameOf(origin, entry)));
+
+const hashedEntry = (origin, line) => {
+  const entry = readEntry(line);
+  return { ...entry, ofFrame: leafHash(origin, entry) };
+};
+
+const hashedEvent = (line) => committed(readEvent(line));
+
+const committed = (event) => ({ ...event, ofContent: sha256(event.salt, encoder.encode(event.content)) });
 
 const chooses = ({ target, actor }) => target !== null || actor !== null;
 
@@ -261,24 +271,18 @@ class BundleReading {
     const { manifest, judge } = this;
     await this.compareMark();
     await this.advance();
-    for (const name of this.named("leaves")) {
-      for (const line of linesOf(await this.content(name))) {
-        let leaf = null;
-        try {
-          leaf = readEntry(line);
-        } catch (error) {
-          if (!(error instanceof Refused)) throw error;
-          await this.eventOf(judge.expected);
-          judge.unread();
-          continue;
-        }
-        if (leaf.seq >= manifest.stop) judge.report(leaf.seq, "order", "past");
-        if (leaf.seq === manifest.first || leaf.seq === manifest.stop - 1) this.ends.set(leaf.seq, leaf.recordedAt);
-        leaf.event = await this.eventOf(leaf.seq);
-        await judge.feed(leaf);
-        await this.grow(leaf);
-        if (judge.checked % 1000 === 0) await progress(judge.checked, manifest.leaves);
+    for await (const leaf of this.readLines("leaves", (line) => hashedEntry(manifest.origin, line))) {
+      if (leaf === "unread") {
+        await this.eventOf(judge.expected);
+        judge.unread();
+        continue;
       }
+      if (leaf.seq >= manifest.stop) judge.report(leaf.seq, "order", "past");
+      if (leaf.seq === manifest.first || leaf.seq === manifest.stop - 1) this.ends.set(leaf.seq, leaf.recordedAt);
+      leaf.event = await this.eventOf(leaf.seq);
+      await judge.feed(leaf);
+      await this.grow(leaf);
+      if (judge.checked % 1000 === 0) await progress(judge.checked, manifest.leaves);
     }
     if (judge.expected < manifest.stop) judge.missing(manifest.stop);
   }
@@ -365,17 +369,29 @@ class BundleReading {
   }
 
   async *readEvents() {
-    for (const name of this.named("events")) {
+    for await (const event of this.readLines("events", hashedEvent)) {
+      this.events += 1;
+      yield event;
+    }
+  }
+
+  // Each line of the files of a kind as `read` makes it, or "unread". Some are read ahead, so that their hashes are under way.
+  async *readLines(kind, read) {
+    for (const name of this.named(kind)) {
+      let ahead = [];
       for (const line of linesOf(await this.content(name))) {
-        this.events += 1;
-        let event = "unread";
         try {
-          event = readEvent(line);
+          ahead.push(read(line));
         } catch (error) {
           if (!(error instanceof Refused)) throw error;
+          ahead.push("unread");
         }
-        yield event;
+        if (ahead.length === AHEAD) {
+          yield* ahead;
+          ahead = [];
+        }
       }
+      yield* ahead;
     }
   }
 
@@ -429,7 +445,7 @@ function parseProof(bytes) {
   const entry = { seq: number(Number(seq)), recordedAt, prev: hash32(prev), commitment: hash32(commitment), event: null };
   if (said.event !== null) {
     const { id, salt, content } = shaped(said.event, "id salt content");
-    entry.event = { id: text(id), salt: hash32(salt), content: text(content) };
+    entry.event = committed({ id: text(id), salt: hash32(salt), content: text(content) });
   }
   return { origin, entry, path: hashes(path), checkpoint: bytes.subarray(blank + 2) };
 }
@@ -446,7 +462,8 @@ async function judgeProof(bytes, policy, outside) {
   const asked = { from: null, to: null, target: null, actor: entry.event ? null : "" };
   const judge = new Judge(origin, entry.seq, entry.seq + 1, asked);
   if (!entry.event) judge.cannot("event", "eventMissing");
-  entry.hash = await leafHash(origin, entry);
+  entry.ofFrame = leafHash(origin, entry);
+  entry.hash = await entry.ofFrame;
   await judge.feed(entry);
   try {
     const signed = await spoken(proof.checkpoint, policy, origin);
