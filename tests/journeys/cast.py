@@ -21,7 +21,7 @@ _HOMES = {OPERATOR: "GIB", SUPERVISOR: "GIB", ADMIN: "GIB", NATIONAL: "TIHEK"}
 
 
 class Cast:
-    """`cast.of(role)` is one person of JGK, or of the role's own institution; always the same one."""
+    """`cast.of(role)` is one person of JGK, or of the role's own institution: the same one each time, in Turkish."""
 
     def __init__(self, panel: Panel) -> None:
         self.make = panel.make
@@ -50,4 +50,7 @@ class Cast:
         code = code or _HOMES.get(role, "JGK")
         if (role, code) not in self._people:
             self._people[role, code] = self.make.somebody(role, self.institution(code))
-        return self._people[role, code]
+        person = self._people[role, code]
+        with self.make.superuser() as connection:  # an earlier journey may have chosen the other language
+            connection.execute(text("update account set language = 'tr' where id = :id"), {"id": person.id})
+        return person

@@ -26,7 +26,7 @@ from tests.factories import Factory
 
 PATIENCE = 60
 _WEB = ("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE", "ITM_WEB_WORKERS", "ITM_WEB_THREADS")
-_SIGNER = ("ITM_HOME", "ITM_DATABASE_SIGNER_URL")
+_SIGNER = ("ITM_HOME", "ITM_DATABASE_SIGNER_URL", "ITM_SIGNING_KEY_FILE")
 
 
 class Panel:
@@ -34,7 +34,9 @@ class Panel:
 
     def __init__(self, database: Database, home: Path) -> None:
         self.database = database
-        self.settings = replace(settings_for(database, home), web_workers=1, web_threads=8)
+        self.settings = replace(
+            settings_for(database, home), web_workers=1, web_threads=8, signing_key_file=home / "signing-key"
+        )
         self.make = Factory(database, Keyring.from_settings(self.settings))
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
