@@ -14,7 +14,5 @@ metadata = Model.metadata
 # Flask-AppBuilder declares tables of its own (ab_*). Roles here are data in code and grants in
 # `role_grant`, so none of them exists in the database: what is not there cannot leak.
 OUR_TABLES = frozenset(
-    mapper.local_table.name
-    for mapper in Model.registry.mappers
-    if mapper.class_.__module__.startswith("itm_admin.")
+    mapper.local_table.name for mapper in Model.registry.mappers if mapper.class_.__module__.startswith("itm_admin.")
 )

@@ -157,6 +157,7 @@ ATTACKS: dict[str, tuple[str, list[str]]] = {
         ["column itm.part.sole", "column itm.part.synthetic", "inheritance itm.part", "relation itm.part",
          "constraint itm.part.installation_sole_check"],
     ),
+    "add a type": ("CREATE DOMAIN public.d AS text", ["type public.d"]),
     "add an event trigger": (
         "CREATE FUNCTION pg_temp.e() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;"
         " CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION pg_temp.e()",

@@ -6,14 +6,17 @@ The attacker is the superuser, who disables triggers and enables them again; the
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from audit import report, store
+from audit.leaf import Entry
 from audit.store import records
 from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, World, say
 
@@ -219,9 +222,9 @@ def test_both_findings_stand_where_the_chain_is_broken_too(world: World) -> None
 SHAPES = """
 CREATE TABLE public.odd (
     holder uuid, a integer, b text, moment timestamptz, local timestamp, span interval, facts jsonb, number numeric,
-    many timestamptz[], real double precision, PRIMARY KEY (a, b)
+    many timestamptz[], real double precision, raw bytea, terms bytea[], PRIMARY KEY (a, b)
 );
-SELECT audit.watch('public.odd', 'odd', 1, 'holder', 'a,b', '{facts}', '{}');
+SELECT audit.watch('public.odd', 'odd', 1, 'holder', 'a,b', '{facts,terms}', '{}');
 CREATE TABLE public.empty (id uuid PRIMARY KEY, holder uuid NOT NULL);
 SELECT audit.watch('public.empty', 'empty', 1, 'holder', 'id', '{}', '{}');
 CREATE TABLE public.unheld (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text);
@@ -231,7 +234,8 @@ GRANT ALL ON public.odd, public.empty, public.unheld TO itm_app;
 LIFE = (
     "INSERT INTO odd SELECT :ours, n, chr(64 + n), '2026-03-29 01:59:59.999999 Europe/Istanbul', '2026-10-25 03:30',"
     ' \'1 mon -2 days 03:04:05.000006\', \'{"b": 1.10, "a": [null, "ü"]}\', 1.500,'
-    " array['infinity', '-infinity', '0044-03-15 BC', NULL]::timestamptz[], 0.1 + n FROM generate_series(1, 12) n",
+    " array['infinity', '-infinity', '0044-03-15 BC', NULL]::timestamptz[], 0.1 + n, '\\x00ff',"
+    " array['\\x00', '\\xff']::bytea[] FROM generate_series(1, 12) n",
     "INSERT INTO odd (holder, a, b) VALUES (NULL, -1, ''), (:ours, 100, 'z'), (:ours, 20, 'Z'), (:ours, 3, 'ğ,ü')",
     "INSERT INTO unheld (name) VALUES ('a'), (NULL)",
     "INSERT INTO thing (holder, name, at, amount)"
@@ -263,6 +267,10 @@ def live(world: World) -> None:
             connection.execute(text(statement), {"ours": OURS, "theirs": THEIRS})
 
 
+ODDLY = {"TimeZone": "Asia/Kathmandu", "DateStyle": "SQL, DMY", "IntervalStyle": "sql_standard",
+         "bytea_output": "escape", "extra_float_digits": "0"}  # fmt: skip
+
+
 @pytest.fixture
 def lived(world: World) -> World:
     with world.engine("owner").begin() as connection:
@@ -281,7 +289,7 @@ def test_nothing_is_found_however_the_session_that_compares_prints_its_values(li
 
     @event.listens_for(signer, "connect")
     def oddly(driver: Any, _record: Any) -> None:
-        for name, value in (("TimeZone", "Asia/Kathmandu"), ("DateStyle", "SQL, DMY"), ("bytea_output", "escape")):
+        for name, value in ODDLY.items():
             driver.execute(f"SET {name} = '{value}'")
         driver.commit()
 
@@ -348,7 +356,8 @@ def test_a_value_that_a_migration_changes_behind_the_capture_needs_a_baseline(wo
     assert judged(world) == []
 
 
-def test_changes_that_arrive_while_it_compares_do_not_disturb(world: World) -> None:
+def test_changes_that_arrive_while_it_compares_do_not_disturb(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "ROWS", 1)
     world.fill(3)
     arrived = []
 
@@ -360,6 +369,25 @@ def test_changes_that_arrive_while_it_compares_do_not_disturb(world: World) -> N
     assert (code, [row["findings"] for row in rows]) == (0, [[], [], []])
     assert len(arrived) > 3
     assert judged(world) == []
+
+
+SUCCESSOR = """
+UPDATE audit.ledger SET closed_at = now() WHERE code = 'OURS';
+INSERT INTO audit.ledger (holder, code, generation, origin)
+SELECT holder, code, 2, replace(origin, '/OURS/1', '/OURS/2') FROM audit.ledger WHERE code = 'OURS';
+"""
+
+
+def test_the_next_generation_goes_on_from_the_last_and_is_told_what_is_found(world: World) -> None:
+    kept, edited = world.add(), world.add()
+    with world.engine("superuser").begin() as connection:
+        connection.exec_driver_sql(SUCCESSOR, execution_options={"no_parameters": True})
+    world.run("UPDATE thing SET name = 'in the next generation' WHERE id = :id", id=edited)
+    assert judged(world) == []
+    behind(world, "UPDATE thing SET name = 'another' WHERE id = :id", id=kept)
+    rows, _ = report.report(world.engine("signer"), "full")
+    told = {row["origin"].rpartition("/")[2]: row["findings"] for row in rows if row["institution"] == "OURS"}
+    assert (told["1"], [each["id"] for each in told["2"]]) == ([], [str(kept)])
 
 
 # What the comparison may, and what becomes of it when it cannot
@@ -405,6 +433,41 @@ def test_a_comparison_that_fails_is_cannot_tell_and_what_the_entries_say_stays(w
     assert [[(each["kind"], each["detail"]) for each in row["findings"]] for row in rows] == [
         [("unread", "records were not compared: InsufficientPrivilege")]
     ] * 3
+
+
+def test_a_ledger_that_cannot_be_read_does_not_spoil_the_snapshot_for_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.fill(2)
+    ours = world.ledger().id
+
+    def breaking(connection: Connection, ledger: uuid.UUID, start: int, stop: int) -> Iterator[list[Entry]]:
+        if ledger == ours:
+            connection.execute(text("SELECT 1 / 0"))
+        return store.entries(connection, ledger, start, stop)
+
+    monkeypatch.setattr("audit.store.verifying.entries", breaking)
+    rows, code = report.report(world.engine("signer"), "full")
+    assert code == 2
+    assert {row["institution"]: [each["detail"] for each in row["findings"]] for row in rows} == {
+        "OURS": ["DataError"], "PRES": [], "THEIRS": []
+    }  # fmt: skip
+
+
+def test_keys_of_text_are_compared_byte_by_byte_whatever_their_collation(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the server has a collation that puts a before B; elsewhere all of them order by byte."""
+    found = world.run("SELECT quote_ident(max(collname)) FROM pg_collation WHERE collname = 'en-x-icu'", "superuser")
+    with world.engine("owner").begin() as connection:
+        connection.execute(
+            text(f"CREATE TABLE worded (word text COLLATE {found or chr(34) + 'C' + chr(34)} PRIMARY KEY)")
+        )
+        connection.execute(text("SELECT audit.watch('public.worded', 'worded', 1, NULL, 'word', '{}', '{}')"))
+        connection.execute(text("INSERT INTO worded VALUES ('a'), ('B'), ('c'), ('Ç'), ('ı'), ('I'), ('-b'), ('')"))
+    for page in (1, 3, 100):
+        monkeypatch.setattr(records, "ROWS", page)
+        assert judged(world) == []
 
 
 def test_a_comparison_that_is_stopped_gives_no_verdict(world: World) -> None:

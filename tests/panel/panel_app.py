@@ -99,9 +99,7 @@ class RunningPanel:
         browser = Browser(self.app.test_client())
         browser.renew_token()
         if somebody is not None:
-            answer = browser.send(
-                "POST", "/api/v1/session/", {"username": somebody.username, "password": PASSWORD}
-            )
+            answer = browser.send("POST", "/api/v1/session/", {"username": somebody.username, "password": PASSWORD})
             assert answer.status_code == 200, answer.text
             browser.token = json.loads(answer.text)["csrf_token"]
         return browser

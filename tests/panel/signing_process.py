@@ -1,6 +1,6 @@
 """A signer's process for tests: signs without rest, until it is killed.
 
-    SIGNER=postgresql://… FOLDER=… python -m tests.panel.signing_process
+SIGNER=postgresql://… FOLDER=… python -m tests.panel.signing_process
 """
 
 from __future__ import annotations

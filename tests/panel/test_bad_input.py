@@ -71,9 +71,7 @@ PAGES = ("page=abc", "page=0", "page=-1", "page=99999999999999999999", "page=1.5
 
 
 @pytest.mark.parametrize(("who", "path"), STRICT)
-def test_a_list_refuses_what_it_does_not_know(
-    people: dict[str, Browser], own: Records, who: str, path: str
-) -> None:
+def test_a_list_refuses_what_it_does_not_know(people: dict[str, Browser], own: Records, who: str, path: str) -> None:
     assert people[who].get(path).status_code == 200
     for query in (*BAD_QUERIES, *PAGES):
         answer = refused(people[who].get(f"{path}?{query}"))

@@ -124,18 +124,14 @@ def figures(shared_database: Database, panel: RunningPanel) -> Figures:
 
 
 @pytest.mark.parametrize("page", LISTS, ids=" ".join)
-def test_a_list_asks_at_most_eight_times_however_long_it_is(
-    figures: Figures, page: tuple[str, str]
-) -> None:
+def test_a_list_asks_at_most_eight_times_however_long_it_is(figures: Figures, page: tuple[str, str]) -> None:
     little, much = figures[page]
     assert len(much) == len(little), "\n".join(much)
     assert len(much) <= SEVERAL_LISTS.get(page, MOST_OF_A_LIST), "\n".join(much)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=" ".join)
-def test_a_page_of_one_record_asks_at_most_six_times(
-    figures: Figures, page: tuple[str, str]
-) -> None:
+def test_a_page_of_one_record_asks_at_most_six_times(figures: Figures, page: tuple[str, str]) -> None:
     little, much = figures[page]
     assert len(much) == len(little), "\n".join(much)
     assert len(much) <= MOST_OF_A_PAGE, "\n".join(much)

@@ -104,3 +104,11 @@ def test_a_master_key_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_every_setting_has_a_place_and_a_meaning() -> None:
     assert {setting.attribute for setting in SETTINGS} == {field.name for field in fields(Settings)} - {"embedded"}
     assert all(setting.meaning and setting.name.startswith("ITM_") for setting in SETTINGS)
+
+
+def test_the_readme_has_a_row_for_every_setting_and_no_other() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8").replace("`", "")
+    rows = [line for line in readme.splitlines() if line.startswith("| ITM_")]
+    assert [" ".join(row.split()) for row in rows] == [
+        " ".join(f"| {setting.name} | {setting.default} | {setting.meaning} |".split()) for setting in SETTINGS
+    ]
