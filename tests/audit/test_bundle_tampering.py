@@ -18,5 +18,8 @@ def test_an_attack_is_told_for_what_it_is_and_where(case: Case) -> None:
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_what_is_no_bundle_tells_nothing(broken: str) -> None:
-    found = report(BROKEN[broken](bundle(20)))
-    assert summary(found) == ("cannot tell", "unsigned", None, [(None, "unread")]), found
+    forge, why = BROKEN[broken]
+    found = report(forge(bundle(20)))
+    assert (found.verdict, found.assurance, found.first_broken) == ("cannot tell", "unsigned", None)
+    assert [each.kind for each in found.findings] == ["unread"]
+    assert why in found.findings[0].detail

@@ -104,8 +104,10 @@ def test_an_attack_is_told_for_what_it_is_and_where(auditor: Auditor, case: Case
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_what_is_no_bundle_tells_nothing(auditor: Auditor, broken: str) -> None:
-    found = auditor.says(BROKEN[broken](bundle(20)))
+    forge, why = BROKEN[broken]
+    found = auditor.says(forge(bundle(20)))
     assert told(found) == ("cannot tell", "unsigned", None, [(None, "unread")])
+    assert why in found["findings"][0]["detail"]
 
 
 @pytest.mark.parametrize("name", QUESTIONS)

@@ -69,7 +69,7 @@ KEYS = ("--key", str(KEY.verifier))
         (bundle(9, checkpoints=()), 2, "cannot tell, unsigned"),
         (b"", 2, "cannot tell, unsigned"),
         (b"\x00" * 1000, 2, "cannot tell, unsigned"),
-        (BROKEN["a-bomb"](b""), 2, "cannot tell, unsigned"),
+        (BROKEN["a-bomb"][0](bundle(3)), 2, "cannot tell, unsigned"),
     ],
 )
 def test_it_ends_with_what_it_found(desk: Desk, content: bytes, code: int, first: str) -> None:
