@@ -6,7 +6,9 @@ Rules of this house, to be kept or to be argued with here:
   Give it one for its duration and assert the number of rows that it changed.
 - A new table with an institution has policies (USING and WITH CHECK, naming their roles), composite foreign
   keys, its capture trigger, its grants, and a COMMENT on every column with personal data.
-- A change of covered columns or of their values appends baseline events in a new shape.
+- A change of covered columns or of their values appends baseline events in a new shape: without them every row is
+  found changed (audit/DESIGN.md).
+- What it makes is written down beside it, for verification: python -m tests.house.catalogue (versions/REVISION/).
 - Nothing is dropped in the release that stops using it. There is no downgrade.
 """
 
