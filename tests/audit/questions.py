@@ -120,6 +120,22 @@ def _cosigned_twice() -> bytes:
     return bytes(parts.hashed())
 
 
+def _witnessed_before() -> bytes:
+    """Two checkpoints cover the entries, and the witness signed the earlier one."""
+    parts = Parts.of(bundle(40, Filter(until=5), 0, 7, checkpoints=(9, 40)))
+    said = parts.lines("checkpoints.jsonl")
+    said[-1]["note"] = TRUE.note(40, cosigned=False)
+    parts.write("checkpoints.jsonl", said)
+    return bytes(parts.hashed())
+
+
+def _unreadable_among_few() -> bytes:
+    """Nobody can know whose event it is: it is named with the entry that is read next."""
+    parts = Parts.of(bundle(40, Filter(target=("case", "case-1"))))
+    parts.write("events/000000.jsonl", [{}, *parts.lines("events/000000.jsonl")[1:]])
+    return bytes(parts.hashed())
+
+
 def _eventless() -> bytes:
     """A proof without what happened."""
     whole = bytes(TRUE.proof(5, 9)).decode().split("\n")
@@ -190,6 +206,8 @@ QUESTIONS: dict[str, Question] = {
     "no-checkpoints": Question(lambda: bundle(20, checkpoints=()), _open("unsigned")),
     "a-checkpoint-of-too-little": Question(lambda: bundle(20, checkpoints=(10,)), _open("unsigned")),
     "a-checkpoint-of-more": Question(lambda: bundle(40, Filter(until=5), 0, 7, checkpoints=(3, 9, 40)), INTACT),
+    "an-earlier-checkpoint-has-the-witness": Question(_witnessed_before, INTACT),
+    "an-event-that-cannot-be-read-among-few": Question(_unreadable_among_few, _tampered(0, (0, "event"))),
     # A checkpoint that somebody kept.
     "kept-the-same": Question(lambda: bundle(20), INTACT, outside=_kept(20)),
     "kept-an-earlier-one": Question(lambda: bundle(20), INTACT, outside=_kept(7)),

@@ -23,3 +23,17 @@ def test_what_is_no_bundle_tells_nothing(broken: str) -> None:
     assert (found.verdict, found.assurance, found.first_broken) == ("cannot tell", "unsigned", None)
     assert [each.kind for each in found.findings] == ["unread"]
     assert why in found.findings[0].detail
+
+
+@pytest.mark.parametrize(
+    ("attack", "detail"),
+    [
+        ("file-policy-removed", "policy.txt is not there"),
+        ("file-more", "timestamps/more.tsr is not in the manifest"),
+        ("file-order", "the files are in another order than the manifest's"),
+        ("file-policy-not-as-said", "policy.txt is not what the manifest says"),
+    ],
+)
+def test_a_file_that_is_not_as_the_manifest_has_it_is_named(attack: str, detail: str) -> None:
+    forged = next(case for case in cases((9,)) if case.attack.name == attack).forged()
+    assert [finding.detail for finding in report(forged).findings] == [detail]
