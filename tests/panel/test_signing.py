@@ -8,11 +8,14 @@ import stat
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 
 from audit import note
 from audit.checkpoint import Checkpoint
 from audit.merkle import root
+from audit.store import checkpoints
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 
@@ -233,3 +236,39 @@ def test_events_of_rounds_hold_only_what_was_signed(world: SigningWorld) -> None
     world.round()
     content = world.scalar("select content from audit.event where action = 'ledger.checkpoint'")
     assert set(json.loads(content)["detail"]) == {"checkpoints"}
+
+
+def test_while_another_process_signs_this_one_does_not(world: SigningWorld) -> None:
+    signing, engine = world.signing(), world.database.engine("signer")
+    with world.superuser.begin() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": checkpoints.LOCK})
+        assert signing.round(engine) is None
+    with world.outside.locked():
+        assert signing.round(engine) is None
+    assert signing.round(engine)
+
+
+@pytest.mark.parametrize("wrong", ["another ledger", "another root", "another size", "too large", "no time"])
+def test_the_database_records_no_checkpoint_that_is_not_its_ledgers(world: SigningWorld, wrong: str) -> None:
+    world.act("JGK", 3)
+    world.round()
+    row = world.recorded("JGK")[-1]
+    said = {
+        "ledger": str(row.ledger_id), "size": row.size - 1, "root": note.parse(row.note.encode()).text.split("\n")[2],
+        "signed_at": "2026-11-24T12:00:00Z",
+    }  # fmt: skip
+    lines = [world.origin("JGK"), str(said["size"]), said["root"]]
+    if wrong == "another ledger":
+        said["ledger"] = str(world.recorded("ASHB")[-1].ledger_id)
+    elif wrong == "another root":
+        lines[2] = "AAAA"
+    elif wrong == "another size":
+        lines[1] = "1"
+    elif wrong == "too large":
+        said["size"], lines[1] = row.size + 1, str(row.size + 1)
+    else:
+        said["signed_at"] = None
+    said["note"] = "\n".join(lines) + "\n\n— x AAAA\n"
+    statement, rows = text("select audit.record_checkpoints(cast(:rows as jsonb))"), json.dumps([said])
+    with world.database.engine("signer").begin() as connection, pytest.raises(DBAPIError, match="not a checkpoint"):
+        connection.execute(statement, {"rows": rows})
