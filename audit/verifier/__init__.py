@@ -15,7 +15,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 _HERE = Path(__file__).parent
-SCRIPTS = ("words.js", "bytes.js", "archive.js", "merkle.js", "notes.js", "judge.js", "page.js")
+SCRIPTS = (
+    "words.js",
+    "bytes.js",
+    "archive.js",
+    "merkle.js",
+    "notes.js",
+    "judge.js",
+    "bundle.js",
+    "proof.js",
+    "page.js",
+)
 MODULES = (
     "__init__ archive bundle bundle_judge checkpoint compact event evidence key leaf lines merkle note policy proof"
     " verification verify"

@@ -215,6 +215,10 @@ QUESTIONS: dict[str, Question] = {
     "kept-one-past-a-range": Question(_ranged, INTACT, outside=_kept(40)),
     "kept-one-in-a-range": Question(_ranged, INTACT, outside=_kept(12)),
     "kept-one-before-a-range": Question(_ranged, _open("outside", assurance="witnessed"), outside=_kept(5)),
+    "kept-one-at-a-range's-start": Question(_ranged, INTACT, outside=_kept(9)),
+    "kept-one-at-the-start-of-a-range-that-was-rewritten-before": Question(
+        _ranged, _tampered(9, (9, "signed"), assurance="unsigned"), outside=_kept(9, History(fork=3))
+    ),
     "kept-a-later-one": Question(lambda: bundle(20), _open("outside", assurance="witnessed"), outside=_kept(21)),
     "kept-one-of-a-history-that-was-rewritten": Question(
         lambda: bundle(20), _tampered(10, (10, "signed"), assurance="unsigned"), outside=_kept(12, FORKED)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.audit.bundle_attacks import BROKEN, SIZES, Case, cases, ordered
+from tests.audit.archive_attacks import BROKEN
+from tests.audit.bundle_attacks import SIZES, Case, cases, ordered
 from tests.audit.evidence import bundle, report, summary
 
 

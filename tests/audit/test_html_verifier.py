@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
 from audit import verifier
 from audit.archive import ArchiveError
-from tests.audit.bundle_attacks import BROKEN, FEW, Case, Kinds, cases, ordered
+from tests.audit.archive_attacks import BROKEN
+from tests.audit.bundle_attacks import FEW, Case, Kinds, cases, ordered
 from tests.audit.evidence import KEY, POLICY_TEXT, TRUE, Parts, bundle, report, summary
 from tests.audit.questions import QUESTIONS
 

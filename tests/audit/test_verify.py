@@ -13,7 +13,8 @@ import pytest
 
 from audit import verifier, verify
 from audit.evidence import Report, unreadable
-from tests.audit.bundle_attacks import BROKEN, ordered
+from tests.audit.archive_attacks import BROKEN
+from tests.audit.bundle_attacks import ordered
 from tests.audit.evidence import KEY, POLICY_TEXT, TRUE, History, Parts, bundle, summary
 from tests.audit.questions import QUESTIONS, Question
 
