@@ -325,7 +325,11 @@ def test_the_schedulers_log_holds_no_value(world: World, tmp_path: Path) -> None
     with log.open("wb") as output:
         process = processes.start(
             [sys.executable, "-m", "itm_admin.cli", "scheduler"],
-            environment=world.settings.environment(*variables),
+            environment={
+                **world.settings.environment(*variables),
+                "ITM_SIGNING_KEY_FILE": str(tmp_path / "signing-key"),
+                "ITM_CHECKPOINTS": str(tmp_path / "checkpoints"),
+            },
             folder=web.ROOT,
             on_parents_death=signal.SIGKILL,
             output=output,

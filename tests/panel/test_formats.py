@@ -89,7 +89,7 @@ def test_outside_a_request_the_language_is_turkish() -> None:
 def test_messages_come_from_the_catalogue_and_have_plurals(app: Flask) -> None:
     one = "Protected values are shown. They are hidden again after %(num)s minute."
     many = "Protected values are shown. They are hidden again after %(num)s minutes."
-    assert ngettext(one, many, 10) == "Korunan bilgiler açık. 10 dakika sonra yeniden gizlenir."
+    assert ngettext(one, many, 10) == "Korunan bilgiler gösteriliyor. 10 dakika sonra yeniden gizlenir."
     with force_locale("en"):
         assert ngettext(one, many, 1).endswith("after 1 minute.")
         assert ngettext(one, many, 10).endswith("after 10 minutes.")
