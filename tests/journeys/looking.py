@@ -43,6 +43,27 @@ _AXE = """async (options) => {
 }"""
 
 
+_SHAPES = """() => {
+  let top = document.documentElement;
+  const shape = (element) => {
+    if (element !== top && element.matches('script, style, use, main')) return '';
+    const telling = /^(class|role|type|aria-(?!current)|tabindex|lang|hidden)/;
+    const marks = [...element.attributes].filter(({name}) => telling.test(name))
+      .map(({name, value}) => name + (/^(class|role|type|lang|aria-label)$/.test(name) ? `=${value}` : '')).sort();
+    const named = document.getElementById(element.getAttribute('aria-labelledby'))?.textContent ?? '';
+    const said = [...element.childNodes].some((one) => one.nodeType === 3 && one.data.trim()) ? 'text' : '';
+    const inside = [...element.children].map(shape).filter((one, at, all) => one && one !== all[at - 1]);
+    return `<${element.localName} ${marks} ${named} ${element.id ? '#' : ''}${said}>${inside.join('')}`;
+  };
+  const setting = `${innerWidth} ${matchMedia('(prefers-color-scheme: dark)').matches} `;
+  return [document.documentElement, document.querySelector('main')].map((part) => setting + shape(top = part));
+}"""
+"""What axe's rules look at, of the frame and of the page in it: names of places, but no other words, and rows of
+one kind once."""
+_known: set[int] = set()
+"""Frames and pages that axe-core had nothing against."""
+
+
 class Console:
     """What the browser complains of on one page, until it is taken."""
 
@@ -80,8 +101,13 @@ def frame_faults(page: Page, language: str) -> list[str]:
 
 
 def axe_faults(page: Page) -> list[str]:
-    """What axe-core objects to."""
+    """What axe-core objects to. A page that differs from an earlier good one by its words alone is not asked again."""
+    shapes = {hash(shape) for shape in page.evaluate(_SHAPES)}
+    if shapes <= _known:
+        return []
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(AXE_SCRIPT)
     found: list[str] = page.evaluate(_AXE, {"resultTypes": ["violations"], "preload": False})
+    if not found:
+        _known.update(shapes)
     return found
