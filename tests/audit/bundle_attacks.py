@@ -314,6 +314,13 @@ ATTACKS = [
     ),
     Attack("event-no-event", _line(EVENTS, _set(content="[NaN]")), tampered("content", "content")),
     Attack(
+        "event-deep-inside",
+        _line(
+            EVENTS, lambda said: said.update(content=said["content"].replace(": null}", f": {'[' * 70}{']' * 70}}}"))
+        ),
+        tampered("content", "content"),
+    ),
+    Attack(
         "event-nan",
         _line(EVENTS, lambda said: said.update(content=said["content"].replace(": null}", ": NaN}"))),
         tampered("content", "content"),

@@ -15,7 +15,7 @@ from audit import verifier, verify
 from audit.evidence import Report, unreadable
 from tests.audit.archive_attacks import BROKEN
 from tests.audit.bundle_attacks import ordered
-from tests.audit.evidence import KEY, POLICY_TEXT, TRUE, History, Parts, bundle, summary
+from tests.audit.evidence import KEY, POLICY_TEXT, TRUE, WITNESS, History, Parts, bundle, summary
 from tests.audit.questions import QUESTIONS, Question
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +119,11 @@ def test_whatever_is_asked_wrongly_ends_with_2_and_no_traceback(desk: Desk, argu
     done = desk.run(*arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_a_witness_key_is_told_where_it_belongs(desk: Desk) -> None:
+    done = desk.run(desk.put("e", bundle(3)), "--key", str(WITNESS.verifier))
+    assert (done.returncode, "witnesses' keys stand in the policy" in done.stdout) == (2, True)
 
 
 def test_what_evidence_says_does_not_reach_the_terminal_as_it_is(desk: Desk) -> None:
