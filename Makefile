@@ -10,12 +10,11 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 INSTALL := $(PIP) install --require-hashes --only-binary :all:
-CATALOGUES := $(wildcard itm_admin/translations/*/LC_MESSAGES/*.po)
 
 help:  ## What can be done
 	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-run: $(VENV)/run.stamp $(CATALOGUES:.po=.mo)  ## Start the whole system on this machine, with synthetic data
+run: $(VENV)/run.stamp  ## Start the whole system on this machine, with synthetic data
 	@exec $(BIN)/itm run --demo
 
 test: check  ## Lint, types, import contracts and every test
@@ -26,13 +25,13 @@ check: lint types imports
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . && echo "lint: well"
 
-types: $(VENV)/dev.stamp $(CATALOGUES:.po=.mo)
+types: $(VENV)/dev.stamp
 	@$(BIN)/mypy
 
 imports: $(VENV)/dev.stamp
 	@$(BIN)/lint-imports --no-logo >$(VENV)/imports.txt 2>&1 && echo "imports: one direction" || { cat $(VENV)/imports.txt; exit 1; }
 
-$(VENV): $(VENV)/dev.stamp $(CATALOGUES:.po=.mo)  ## Install everything, for tests too
+$(VENV): $(VENV)/dev.stamp  ## Install everything, for tests too
 
 $(VENV)/bin/python:
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer was not found (name one: make PYTHON=/path/to/python)" >&2; exit 1; }
@@ -49,9 +48,6 @@ $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
-%.mo: %.po | $(VENV)/run.stamp
-	@$(BIN)/pybabel --quiet compile -i $< -o $@
-
 # Both locks name exact versions and the hashes of all their files, and no registry.
 lock:  ## Renew the locks (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
@@ -62,4 +58,3 @@ lock:  ## Renew the locks (needs uv)
 clean:  ## Remove what was installed and built; the data folder stays
 	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	@find itm_admin audit migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
-	@find itm_admin -name '*.mo' -delete
