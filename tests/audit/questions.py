@@ -32,6 +32,7 @@ from tests.audit.evidence import (
 FORKED = History(fork=10)
 SECOND = SigningKey("second.example", b"2" * 32, Algorithm.COSIGNATURE)
 TWO = f"log {KEY.verifier}\nwitness w {WITNESS.verifier}\nwitness v {SECOND.verifier}\ngroup g all w v\nquorum g\n"
+MISCOPIED = str(KEY.verifier).replace(KEY.verifier.id.hex(), "0" * 8)
 ANY = TWO.replace(" all ", " any ")
 
 
@@ -196,6 +197,7 @@ QUESTIONS: dict[str, Question] = {
     "no-key": Question(lambda: bundle(20), _open("asked"), (), None),
     "a-witness-as-key": Question(lambda: bundle(20), _open("asked"), (str(WITNESS.verifier),), None),
     "a-key-that-is-none": Question(lambda: bundle(20), _open("asked"), ("itm+00000000+AQ==",), None),
+    "a-key-that-was-copied-wrongly": Question(lambda: bundle(20), _open("asked"), (MISCOPIED,), None),
     "a-policy-that-is-none": Question(lambda: bundle(20), _open("asked"), policy="quorum any\n"),
     "a-policy-of-too-many": Question(
         lambda: bundle(20), _open("asked"), policy=POLICY_TEXT.replace("quorum w", "group g 2 w\nquorum g")
