@@ -124,6 +124,10 @@ def test_after_signing_out_the_back_button_shows_nothing(house: House, cast: Cas
 
 def went_back(visitor: Visitor) -> None:
     """As the browser's button does: a page that came by a form and may not be kept is not shown again."""
+    browser = visitor.page.context.new_cdp_session(visitor.page)
+    history = browser.send("Page.getNavigationHistory")
+    before = history["entries"][history["currentIndex"] - 1]
     with visitor.page.expect_event("framenavigated"):
-        visitor.page.evaluate("history.back()")
+        browser.send("Page.navigateToHistoryEntry", {"entryId": before["id"]})
     visitor.page.wait_for_load_state()
+    browser.detach()
