@@ -14,6 +14,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from flask import g
 from flask_babel import gettext as _
 from sqlalchemy import (
     BigInteger,
@@ -233,9 +234,12 @@ def _place_of(table: Table) -> tuple[ColumnElement[Any], ...]:
 
 
 def _only_ledger(session: AnySession) -> uuid.UUID | None:
-    """The one ledger that this reader sees, if it is one."""
-    found = session.scalars(select(ledger.c.id).limit(2)).all()
-    return found[0] if len(found) == 1 else None
+    """The one ledger that this reader sees, if it is one. Asked once in a request."""
+    if "only_ledger" not in g:
+        found = session.scalars(select(ledger.c.id).limit(2)).all()
+        g.only_ledger = found[0] if len(found) == 1 else None
+    only: uuid.UUID | None = g.only_ledger
+    return only
 
 
 def ledgers(session: AnySession) -> Sequence[AnyRow]:

@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 
 from itm_admin.assurance import entries, wording
 from itm_admin.assurance.entries import AnyRow, AnySession, Wanted
+from itm_admin.assurance.last_day import last_day
 from itm_admin.assurance.showing import shown
 from itm_admin.assurance.watch import scheduler_seen
 from itm_admin.foundation.reading import looked_at
@@ -23,11 +24,13 @@ def auditor_home(session: AnySession) -> dict[str, Any]:
     looked_at("record.list", "ledger", subjects=[row.id for row in ledgers], detail={"page": "home"})
     counts = Counter(row.verdict for row in ledgers if row.verdict)
     return {
+        "ledgers": ledgers,
         "verdicts": [(word, counts[word]) for word in wording.VERDICTS if counts[word]],
         "unverified": sum(1 for row in ledgers if row.verdict is None),
         "broken": [row for row in ledgers if row.verdict not in (None, "intact")],
         "last_verified": max((row.verified_at for row in ledgers if row.verified_at), default=None),
         "alive": scheduler_seen(),
+        "last_day": last_day(session),
         "latest": [
             (_("Latest refusals"), None, "denied", _latest(session, outcome="denied")),
             (_("Latest reveals"), "record.reveal", None, _latest(session, action="record.reveal")),

@@ -12,6 +12,8 @@ from itm_admin.cases import personal_data
 from itm_admin.cases.models import Case, Person, VictimProfile
 from itm_admin.foundation.formats import HIDDEN, day, label, moment
 from itm_admin.foundation.forms import PROTECTED, DayField, PanelForm
+from itm_admin.foundation.i18n import language
+from itm_admin.institutions.models import Institution
 
 Facts = list[tuple[str, Any]]
 CODED = {
@@ -43,7 +45,7 @@ def case_facts(case: Case, revealed: Mapping[str, Any] | None = None) -> Facts:
         (_("Source of the referral"), label(case.referral_source, "referral_source")),
         (_("Province"), label(case.province, "province")),
         (_("Unit"), case.unit.name if case.unit else None),
-        (_("Lead institution"), case.lead_institution.code if case.lead_institution else None),
+        (_("Lead institution"), _institution(case.lead_institution)),
         (_("Types of exploitation"), [label(code, "exploitation_type") for code in case.exploitation_types]),
         (_("Sector"), label(case.industry, "industry_isic")),
         (_("Confidentiality"), label(case.confidentiality, "confidentiality")),
@@ -56,6 +58,12 @@ def case_facts(case: Case, revealed: Mapping[str, Any] | None = None) -> Facts:
             (_("Reason for closing"), label(case.closure_reason, "case_closure_reason")),
         ]
     return facts + protected(case, {"narrative": _("Narrative"), "closure_note": _("Closing note")}, revealed)
+
+
+def _institution(found: Institution | None) -> str | None:
+    if found is None:
+        return None
+    return f"{found.name_en if language() == 'en' else found.name_tr} ({found.code})"
 
 
 def person_facts(person: Person, revealed: Mapping[str, Any] | None = None) -> Facts:

@@ -14,6 +14,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from itm_admin.cases import choices, lookup, personal_data, services
+from itm_admin.cases.course import course
 from itm_admin.cases.exporting import answer_export
 from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, ExportForm, PurposeForm, ReasonForm
 from itm_admin.cases.lists import CASES
@@ -182,7 +183,12 @@ class CaseView(Page):
         case = lookup.get_case(db.session, id, or_deleted=True)
         people = lookup.people_of(db.session, case)
         return self.render(
-            "cases/show.html", case=case, people=people, facts=case_facts(case, revealed), revealed=revealed
+            "cases/show.html",
+            case=case,
+            people=people,
+            facts=case_facts(case, revealed),
+            course=course(case, people),
+            revealed=revealed,
         )
 
     def _ask(self, id: uuid.UUID, form: Any, template: str) -> Answer:

@@ -97,9 +97,9 @@ def by_year(session: AnySession) -> Sequence[AnyRow]:
 
 
 def by_province(session: AnySession) -> Sequence[AnyRow]:
-    """(label, count): shared cases by province, the most frequent first; the label is a code."""
+    """(label, count): shared cases by province, the most frequent first; the label is a code, or none."""
     statement = select(case.c.province.label("label"), func.count().label("count")).group_by(case.c.province)
-    return session.execute(statement.order_by(func.count().desc(), case.c.province).limit(FEW)).all()
+    return session.execute(statement.order_by(func.count().desc(), case.c.province)).all()
 
 
 def by_exploitation(session: AnySession) -> Sequence[AnyRow]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from flask import url_for
+from flask_babel import gettext as _
+
+from itm_admin.foundation import pictures
+from itm_admin.foundation.formats import label
 from itm_admin.foundation.i18n import language
+from itm_admin.foundation.pictures import Count, Picture
 from itm_admin.foundation.reading import looked_at
 from itm_admin.oversight import board
 from itm_admin.oversight.board import AnyRow, AnySession
+from itm_admin.oversight.provinces import PLACES
 
 
 def presidency_home(session: AnySession) -> dict[str, Any]:
@@ -17,9 +25,9 @@ def presidency_home(session: AnySession) -> dict[str, Any]:
     return {
         "institutions": rows,
         "totals": board.totals(rows),
-        "years": board.by_year(session),
-        "provinces": board.by_province(session),
-        "exploitations": board.by_exploitation(session),
+        "provinces": _provinces(board.by_province(session)),
+        "years": _years(board.by_year(session)),
+        "exploitations": _exploitations(board.by_exploitation(session)),
         "name_of": name_of,
     }
 
@@ -27,3 +35,30 @@ def presidency_home(session: AnySession) -> dict[str, Any]:
 def name_of(row: AnyRow) -> str:
     """An institution's name in the language of the page."""
     return str(row.name_en if language() == "en" else row.name_tr)
+
+
+def _provinces(rows: Sequence[AnyRow]) -> Picture:
+    counts = {
+        code: Count(label(code, "province"), times, _cases(province=code)) for code, times in rows if code in PLACES
+    }
+    head = (_("Province"), _("Shared cases"))
+    return pictures.tiles("provinces", _("By province"), PLACES, counts, head, lambda code: code.removeprefix("TR-"))
+
+
+def _years(rows: Sequence[AnyRow]) -> Picture:
+    counts = [
+        Count(str(year), times, _cases(**{"from": f"{year:04}-01-01", "to": f"{year:04}-12-31"}))
+        for year, times in reversed(rows)
+    ]
+    return pictures.columns("years", _("By year"), counts, (_("Year"), _("Shared cases")))
+
+
+def _exploitations(rows: Sequence[AnyRow]) -> Picture:
+    counts = [Count(label(code, "exploitation_type"), times, _cases(exploitation=code)) for code, times in rows]
+    head = (_("Type of exploitation"), _("Shared cases"))
+    return pictures.bars("exploitations", _("By type of exploitation"), counts, head)
+
+
+def _cases(**chosen: Any) -> str:
+    """The list of the cases that were counted."""
+    return url_for("OversightCaseView.list", **chosen)
