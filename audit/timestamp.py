@@ -1,0 +1,190 @@
+"""RFC 3161: asks an authority for a time stamp of a signed checkpoint, and judges what it answered.
+
+Promise: what `ask` and `judge` return was signed by an authority whose certificate leads to a root that the caller
+trusts, is for stamping time, and was valid then; everything else is a StampError with the reason. The only module that
+knows `rfc3161-client`, and so imported only where a stamp is asked for or judged. Knows no storage.
+"""
+
+from __future__ import annotations
+
+import http.client
+import queue
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from urllib.parse import SplitResult, urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from rfc3161_client import (
+    HashAlgorithm,
+    PKIStatus,
+    TimestampRequestBuilder,
+    TimeStampResponse,
+    VerificationError,
+    VerifierBuilder,
+    decode_timestamp_response,
+)
+
+from audit.stamped import MAX_ANSWER
+
+SANE = timedelta(minutes=5)
+"""How far an authority's time may lie from ours: clocks differ, and more is nobody's clock."""
+_SHA256 = x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1")
+
+
+class StampError(ValueError):
+    """Why there is no stamp, or why it proves nothing."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What was stamped existed at this time."""
+
+    time: datetime
+    serial: int
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """Roots, and certificates on the way to them that an authority does not send."""
+
+    roots: tuple[x509.Certificate, ...]
+    others: tuple[x509.Certificate, ...] = ()
+
+    @classmethod
+    def parse(cls, pem: bytes) -> Trusted:
+        """The certificates of a PEM file. Raises ValueError where there is no root among them."""
+        found = x509.load_pem_x509_certificates(pem)
+        roots = tuple(each for each in found if each.issuer == each.subject)
+        if not roots:
+            raise ValueError("no root certificate is there")
+        return cls(roots, tuple(each for each in found if each not in roots))
+
+
+def address(url: str) -> SplitResult:
+    """Where an authority is asked. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
+        raise ValueError("an address like https://authority.example/stamp is expected")
+    if parts.port == 0:
+        raise ValueError("there is no port 0")
+    return parts
+
+
+def ask(
+    url: str,
+    message: bytes,
+    trusted: Trusted,
+    seconds: float = 10.0,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> tuple[bytes, Stamp]:
+    """The answer as it came, and what it says. Raises StampError, after this many seconds at the latest."""
+    request = TimestampRequestBuilder().data(message).hash_algorithm(HashAlgorithm.SHA256).build()
+    answer = _posted(address(url), request.as_bytes(), seconds)
+    stamp = judge(answer, sha256(message).digest(), trusted, request.nonce)
+    if abs(stamp.time - now()) > SANE:
+        raise StampError(f"it says that it is {stamp.time.isoformat()}")
+    return answer, stamp
+
+
+def judge(answer: bytes, digest: bytes, trusted: Trusted, nonce: int | None = None) -> Stamp:
+    """A stamp of what has this SHA-256, in an answer. ``nonce``: that of the request, while it is known."""
+    response = _decoded(answer)
+    imprint = response.tst_info.message_imprint
+    if (imprint.hash_algorithm, imprint.message) != (_SHA256, digest):
+        raise StampError("it is the stamp of something else")
+    if nonce is not None and response.tst_info.nonce != nonce:
+        raise StampError("it answers another request")
+    builder = VerifierBuilder(roots=list(trusted.roots), intermediates=_between(response, trusted))
+    try:
+        builder.build().verify(response, digest)
+    except (VerificationError, ValueError) as error:
+        raise StampError(_why(str(error))) from None
+    return Stamp(response.tst_info.gen_time.astimezone(UTC), response.tst_info.serial_number)
+
+
+def digest_of(answer: bytes) -> bytes:
+    """The SHA-256 that an answer stamps; nobody has verified it. Raises StampError."""
+    imprint = _decoded(answer).tst_info.message_imprint
+    if imprint.hash_algorithm != _SHA256:
+        raise StampError("it is no stamp of a SHA-256")
+    return bytes(imprint.message)
+
+
+def _decoded(answer: bytes) -> TimeStampResponse:
+    if len(answer) > MAX_ANSWER:
+        raise StampError("too long for a stamp")
+    try:
+        response = decode_timestamp_response(answer)
+        if response.status != PKIStatus.GRANTED:
+            raise StampError(f"the authority refuses ({PKIStatus(response.status).name})")
+        response.tst_info  # noqa: B018 (there is one, and it can be read)
+        if response.as_bytes() != answer:
+            raise StampError("not an answer that is written in the one way")
+    except StampError:
+        raise
+    except Exception as error:  # whatever the decoder says of bytes that are no answer
+        raise StampError(f"not an answer of a time stamping authority ({type(error).__name__})") from None
+    return response
+
+
+def _why(said: str) -> str:
+    """The reason alone, of OpenSSL's own account."""
+    found = re.search(r'data: "(?:Verify error: )?([^"]+)"', said)
+    return found[1] if found else said
+
+
+def _between(response: TimeStampResponse, trusted: Trusted) -> list[x509.Certificate]:
+    """Those of ours that the answer does not bring itself."""
+    brought = response.signed_data.certificates
+    return [each for each in trusted.others if each.public_bytes(Encoding.DER) not in brought]
+
+
+def _posted(to: SplitResult, body: bytes, seconds: float) -> bytes:
+    """A thread of our own, that dies with the process: a name server that does not answer cannot be interrupted."""
+    came: queue.SimpleQueue[bytes | StampError] = queue.SimpleQueue()
+    until = time.monotonic() + seconds
+
+    def work() -> None:
+        try:
+            came.put(_post(to, body, until))
+        except StampError as error:
+            came.put(error)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            came.put(StampError(f"{type(error).__name__}: {error}"))
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        answer = came.get(timeout=seconds)
+    except queue.Empty:
+        raise StampError("no answer in time") from None
+    if isinstance(answer, StampError):
+        raise answer
+    return answer
+
+
+def _post(to: SplitResult, body: bytes, until: float) -> bytes:
+    left, host = max(until - time.monotonic(), 0.001), to.hostname or ""
+    if to.scheme == "https":
+        context = ssl.create_default_context()
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            host, to.port, timeout=left, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(host, to.port, timeout=left)
+    try:
+        path = (to.path or "/") + (f"?{to.query}" if to.query else "")
+        connection.request("POST", path, body, {"Content-Type": "application/timestamp-query"})
+        response = connection.getresponse()
+        content = response.read(MAX_ANSWER + 1)
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise StampError(f"HTTP {response.status}")
+    return content
