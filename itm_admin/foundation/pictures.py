@@ -133,7 +133,7 @@ def strip(
     head: str,
 ) -> Picture:  # fmt: skip
     """Lines of cells side by side, the oldest on the left; under every third one its moment."""
-    cell, start, tall = 26, 120, 30
+    cell, start, tall = 26, 140, 30
     shapes: list[Shape] = []
     for line, (label, marks) in enumerate(lines):
         top = line * tall
