@@ -74,6 +74,7 @@ MENU: tuple[tuple[Message, tuple[Link, ...]], ...] = (
             Link(_l("Verification"), "VerificationView.list", "check"),
             Link(_l("Our access history"), "InstitutionHistoryView.list", "history"),
             Link(_l("Alerts"), "AlertView.list", "alert"),
+            Link(_l("Decisions about ledgers"), "DecisionView.list", "check"),
             Link(_l("Accounts and roles"), "AuditAccountView.list", "people"),
         ),
     ),

@@ -1,6 +1,7 @@
-"""Runs of scheduled jobs, the alerts they raise, and verifications that people ask for.
+"""Runs of scheduled jobs, the alerts they raise, verifications that people ask for, decisions about ledgers.
 
-None of these rows is a record of anybody: what happened to them is in the ledger, as events of their own.
+None of these rows is a record of anybody: what happened to them is in the ledger, as events of their own. What two
+people decide about a ledger is captured like a record.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from flask_appbuilder import Model
-from sqlalchemy import BigInteger, CheckConstraint, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, FetchedValue, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -82,3 +83,68 @@ class VerificationRequest(Model):
     done: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), default=0)
     total: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), default=0)
     verdict: Mapped[str | None]
+
+
+class LedgerDecision(Model):
+    """What two people of two institutions decide about a ledger; carried out by the scheduler's process.
+
+    The database writes who proposed and who decided, from the session (trigger `itm.decision_rules`).
+    ``first_seq`` and ``last_seq`` name a segment, where something is to be purged.
+    """
+
+    __tablename__ = "ledger_decision"
+    __table_args__ = (
+        CheckConstraint(
+            "kind = 'generation' and reason in ('RESTORED', 'TAMPERED')"
+            " or kind = 'recovery' and reason in ('FOLDER_LOST', 'KEY_LOST')"
+            " or kind = 'purge' and reason = 'RETENTION'",
+            name="ledger_decision_reason",
+        ),
+        CheckConstraint(
+            "(kind = 'purge') = (first_seq is not null and last_seq is not null)"
+            " and first_seq >= 0 and last_seq >= first_seq",
+            name="ledger_decision_segment",
+        ),
+        CheckConstraint(
+            "(decision is null) = (decided_by is null) and (decision is null) = (decided_at is null)"
+            " and (decision is null) = (decider_institution_id is null)"
+            " and decision in ('approved', 'rejected')",
+            name="ledger_decision_decided",
+        ),
+        CheckConstraint(
+            "decided_by <> proposed_by and decider_institution_id <> proposer_institution_id",
+            name="ledger_decision_by_two",
+        ),
+        CheckConstraint(
+            "(carried_out_at is null) = (outcome is null)"
+            " and (outcome is null or coalesce(decision = 'approved', false) and outcome in ('done', 'failed'))",
+            name="ledger_decision_outcome",
+        ),
+        Index(
+            "ledger_decision_open_once",
+            "institution_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("carried_out_at is null and decision is distinct from 'rejected'"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = identifier_column()
+    institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
+    kind: Mapped[str]
+    reason: Mapped[str]
+    first_seq: Mapped[int | None] = mapped_column(BigInteger)
+    last_seq: Mapped[int | None] = mapped_column(BigInteger)
+    proposed_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+    proposed_by: Mapped[uuid.UUID] = mapped_column(ForeignKey("account.id"), server_default=FetchedValue())
+    proposer_institution_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("institution.id"), server_default=FetchedValue()
+    )
+    decided_at: Mapped[datetime | None] = mapped_column(Moment, server_onupdate=FetchedValue())
+    decided_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("account.id"), server_onupdate=FetchedValue())
+    decider_institution_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("institution.id"), server_onupdate=FetchedValue()
+    )
+    decision: Mapped[str | None]
+    carried_out_at: Mapped[datetime | None] = mapped_column(Moment)
+    outcome: Mapped[str | None]

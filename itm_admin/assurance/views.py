@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from itm_admin.assurance import alerts, entries, receipt_views, requests, wording
+from itm_admin.assurance import alerts, decision_views, entries, receipt_views, requests, wording
 from itm_admin.assurance.entries import AnyRow
 from itm_admin.assurance.health import HealthView
 from itm_admin.assurance.history_views import (
@@ -167,4 +167,5 @@ VIEWS: tuple[type, ...] = (
     OwnHistoryView,
     HealthView,
     *receipt_views.VIEWS,
+    *decision_views.VIEWS,
 )

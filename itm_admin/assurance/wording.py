@@ -31,6 +31,7 @@ KINDS: Mapping[str, Message] = {
     "invitation": _l("Invitation"),
     "role_grant": _l("Role of a person"),
     "grant_approval": _l("Approval of a role"),
+    "ledger_decision": _l("Decision about a ledger"),
     "institution": _l("Institution"),
     "institution_key": _l("Institution's key"),
     "unit": _l("Unit"),
@@ -47,7 +48,8 @@ _PAGES: Mapping[str, Message] = {
     "oversightcase": _l("Cases of all institutions"), "oversightinstitution": _l("Institutions"),
     "auditaccount": _l("Accounts and roles"), "institutionhistory": _l("Our access history"),
     "victimprofile": _l("Victim's profile"), "rolegrant": _l("Role of a person"), "grantapproval": _l("Approvals"),
-    "apidescription": _l("Programming interface"), "health": _l("Verification"), "language": _l("Language"),
+    "ledgerdecision": _l("Decisions about ledgers"), "apidescription": _l("Programming interface"),
+    "health": _l("Verification"), "language": _l("Language"),
 }  # fmt: skip
 """What a refusal, or a page that named nothing else, calls its target: the gate's own word for it."""
 
@@ -83,7 +85,12 @@ FIELDS: Mapping[str, Message] = {
     "created_by": _l("Made by"), "code": _l("Code"), "name_tr": _l("Turkish name"), "name_en": _l("English name"),
     "kind": _l("Kind"), "member_from": _l("Member since"), "member_to": _l("Member until"), "votes": _l("Votes"),
     "k_threshold": _l("Smallest number shown"), "parent_id": _l("Part of"), "name": _l("Name"),
-    "wrapped": _l("Institution's key"),
+    "wrapped": _l("Institution's key"), "reason": _l("Why"),
+    "first_seq": _l("First entry"), "last_seq": _l("Last entry"),
+    "proposed_at": _l("Proposed on"), "proposed_by": _l("Proposed by"),
+    "proposer_institution_id": _l("Institution of the proposer"), "decided_at": _l("Decided on"),
+    "decided_by": _l("Decided by"), "decider_institution_id": _l("Institution of the decider"),
+    "decision": _l("Decision"), "carried_out_at": _l("Carried out"), "outcome": _l("Outcome"),
 }  # fmt: skip
 
 _CODED: Mapping[str, str] = {
@@ -98,7 +105,12 @@ _CODED: Mapping[str, str] = {
 """Which vocabulary a field's codes come from."""
 
 _DAYS = frozenset({"opened_on", "closed_on", "member_from", "member_to"})
-_MOMENTS = frozenset({"deleted_at", "assigned_at", "ended_at", "approved_at", "expires_at", "used_at", "locked_until"})
+_MOMENTS = frozenset(
+    {
+        "deleted_at", "held_at", "erased_at", "assigned_at", "ended_at", "approved_at", "expires_at", "used_at",
+        "locked_until", "proposed_at", "decided_at", "carried_out_at",
+    }
+)  # fmt: skip
 
 _DETAILS: Mapping[str, Message] = {
     "page": _l("Page"), "act": _l("Permission"), "action": _l("What"), "rows": _l("Rows"), "format": _l("Format"),

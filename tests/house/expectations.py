@@ -214,4 +214,9 @@ ROUTES: Mapping[str, Expected] = {
     **_page("ReceiptView.show", AUDITORS),
     "POST ReceiptView.compare": Expected(AUDITORS, empty=422),
     **_page("ReceiptView.take", AUDITORS, "ledger", frozenset({NATIONAL})),
+    # Decisions of two people about ledgers: one proposes, the other decides
+    **_page("DecisionView.list", frozenset({SUPERVISOR, NATIONAL})),
+    **_form("DecisionView.add", frozenset({SUPERVISOR})),
+    **_page("DecisionView.show", frozenset({SUPERVISOR, NATIONAL}), "decision", frozenset({SUPERVISOR, NATIONAL})),
+    **_post("DecisionView.decide", frozenset({NATIONAL}), "decision", frozenset({NATIONAL}), {"decision": "rejected"}),
 }

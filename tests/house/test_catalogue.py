@@ -34,6 +34,10 @@ ACROSS = {
     ("case_file", "institution", "lead_institution_id"): "another institution may lead; the register is open to all",
     ("grant_approval", "institution", "approver_institution_id"): "one approval comes from the Presidency",
     ("grant_approval", "account", "approver_id"): "an approver may be of another institution",
+    ("ledger_decision", "account", "proposed_by"): "the Presidency's supervisor proposes, whosever ledger it is",
+    ("ledger_decision", "institution", "proposer_institution_id"): "the Presidency's supervisor proposes",
+    ("ledger_decision", "account", "decided_by"): "a national auditor of another institution decides",
+    ("ledger_decision", "institution", "decider_institution_id"): "a national auditor of another institution decides",
 }
 """References that may leave the institution, with the reason."""
 

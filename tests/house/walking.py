@@ -113,9 +113,10 @@ class World:
         self.more = {each.tenant.code: self._assurance(each) for each in (self.ours, self.theirs, self.presidency)}
 
     def _assurance(self, records: Records) -> dict[str, uuid.UUID]:
-        """A verification that an auditor asked for, and an alert, of the institution's ledger."""
-        found = {"request": uuid.uuid4(), "alert": uuid.uuid4()}
-        values = {**found, "holder": records.tenant.id}
+        """A verification that was asked for, an alert, and a proposed decision, of the institution's ledger."""
+        found = {"request": uuid.uuid4(), "alert": uuid.uuid4(), "decision": uuid.uuid4()}
+        supervisor = self.walkers[SUPERVISOR].somebody
+        values = {**found, "holder": records.tenant.id, "supervisor": supervisor.id, "home": supervisor.tenant.id}
         with self.panel.make.superuser() as connection:
             connection.execute(
                 text("insert into verification_request (id, holder, level, requested_by)"
@@ -123,6 +124,10 @@ class World:
             connection.execute(
                 text("insert into alert (id, kind, severity, holder, subject)"
                      " values (:alert, 'ledger.tampered', 'critical', :holder, :holder)"), values)  # fmt: skip
+            connection.execute(
+                text("insert into ledger_decision"
+                     " (id, institution_id, kind, reason, proposed_by, proposer_institution_id)"
+                     " values (:decision, :holder, 'generation', 'TAMPERED', :supervisor, :home)"), values)  # fmt: skip
         return found
 
     def path(self, step: Step, record: Records | None, seq: int = 1) -> str:
@@ -137,7 +142,7 @@ class World:
     def id_of(self, kind: str, record: Records | None) -> uuid.UUID:
         if record is None:
             return uuid.uuid4()
-        if kind in ("request", "alert"):
+        if kind in ("request", "alert", "decision"):
             return self.more[record.tenant.code][kind]
         named = {"account": record.colleague.id, "institution": record.tenant.id}
         return named[kind] if kind in named else getattr(record, kind, None) or uuid.uuid4()

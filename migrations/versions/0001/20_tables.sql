@@ -318,6 +318,42 @@ CREATE TABLE grant_approval (
   FOREIGN KEY(approver_institution_id) REFERENCES institution (id)
 );
 
+CREATE TABLE ledger_decision (
+  id UUID DEFAULT gen_random_uuid() NOT NULL,
+  institution_id UUID NOT NULL,
+  kind VARCHAR NOT NULL,
+  reason VARCHAR NOT NULL,
+  first_seq BIGINT,
+  last_seq BIGINT,
+  proposed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+  proposed_by UUID NOT NULL,
+  proposer_institution_id UUID NOT NULL,
+  decided_at TIMESTAMP WITH TIME ZONE,
+  decided_by UUID,
+  decider_institution_id UUID,
+  decision VARCHAR,
+  carried_out_at TIMESTAMP WITH TIME ZONE,
+  outcome VARCHAR,
+  PRIMARY KEY (id),
+  CONSTRAINT ledger_decision_reason CHECK (kind = 'generation' and reason in ('RESTORED', 'TAMPERED')
+    or kind = 'recovery' and reason in ('FOLDER_LOST', 'KEY_LOST') or kind = 'purge' and reason = 'RETENTION'),
+  CONSTRAINT ledger_decision_segment CHECK ((kind = 'purge') = (first_seq is not null and last_seq is not null)
+    and first_seq >= 0 and last_seq >= first_seq),
+  CONSTRAINT ledger_decision_decided CHECK ((decision is null) = (decided_by is null)
+    and (decision is null) = (decided_at is null) and (decision is null) = (decider_institution_id is null)
+    and decision in ('approved', 'rejected')),
+  CONSTRAINT ledger_decision_by_two CHECK (decided_by <> proposed_by and decider_institution_id <> proposer_institution_id),
+  CONSTRAINT ledger_decision_outcome CHECK ((carried_out_at is null) = (outcome is null)
+    and (outcome is null or coalesce(decision = 'approved', false) and outcome in ('done', 'failed'))),
+  FOREIGN KEY(institution_id) REFERENCES institution (id),
+  FOREIGN KEY(proposed_by) REFERENCES account (id),
+  FOREIGN KEY(proposer_institution_id) REFERENCES institution (id),
+  FOREIGN KEY(decided_by) REFERENCES account (id),
+  FOREIGN KEY(decider_institution_id) REFERENCES institution (id)
+);
+CREATE UNIQUE INDEX ledger_decision_open_once ON ledger_decision (institution_id, kind)
+  WHERE carried_out_at is null and decision is distinct from 'rejected';
+
 CREATE TABLE victim_profile (
   case_person_id UUID NOT NULL,
   trafficking_status VARCHAR NOT NULL,

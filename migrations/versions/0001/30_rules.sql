@@ -184,6 +184,42 @@ begin
   return new;
 end $$;
 
+-- A decision about a ledger: who proposes and who decides is the session's word, once, and nothing else changes after.
+-- Outside the panel (a prompt) the same holds, as far as the session says who is at work.
+create function itm.decision_rules() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if tg_op = 'INSERT' then
+    if current_user = 'itm_app' then
+      new.proposed_at := now();
+      new.proposed_by := itm.account();
+      new.proposer_institution_id := itm.home();
+    end if;
+    if new.decision is not null or new.outcome is not null then
+      raise exception using errcode = 'restrict_violation', message = 'a decision is proposed first';
+    end if;
+    return new;
+  end if;
+  if (new.id, new.institution_id, new.kind, new.reason, new.first_seq, new.last_seq, new.proposed_at, new.proposed_by,
+      new.proposer_institution_id) is distinct from
+     (old.id, old.institution_id, old.kind, old.reason, old.first_seq, old.last_seq, old.proposed_at, old.proposed_by,
+      old.proposer_institution_id) then
+    raise exception using errcode = 'restrict_violation', message = 'what was proposed stays as it was';
+  end if;
+  if old.decision is not null then
+    if (new.decision, new.decided_at, new.decided_by, new.decider_institution_id) is distinct from
+       (old.decision, old.decided_at, old.decided_by, old.decider_institution_id) or old.outcome is not null then
+      raise exception using errcode = 'restrict_violation', message = 'what was decided stays decided';
+    end if;
+  elsif current_user = 'itm_app' and new.decision is not null then
+    new.decided_at := now();
+    new.decided_by := itm.account();
+    new.decider_institution_id := itm.home();
+  end if;
+  return new;
+end $$;
+
 do $$
 declare name text;
 begin
@@ -212,6 +248,8 @@ create trigger b_separation before insert or update on public.role_grant for eac
 create trigger c_epoch after insert or update on public.role_grant for each row execute function itm.role_change_ends_sessions();
 create trigger b_account before update on public.account for each row execute function itm.account_rules();
 create trigger a_inviter before insert on public.invitation for each row execute function itm.invitation_rules();
+create trigger a_decision before insert or update on public.ledger_decision for each row execute function itm.decision_rules();
+alter table public.ledger_decision enable always trigger a_decision;
 create trigger a_approver before insert on public.grant_approval for each row execute function itm.approver_is_actor();
 
 revoke execute on all functions in schema itm from public;

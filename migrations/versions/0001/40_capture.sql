@@ -27,3 +27,5 @@ select audit.watch('public.case_person', 'case_person', 1, 'institution_id', 'id
 select audit.watch('public.victim_profile', 'victim_profile', 1, 'institution_id', 'id',
   '{sex_exploitation_enc,health_enc,needs_enc}', '{created_at,created_by,updated_at,updated_by,row_version}');
 select audit.watch('public.case_assignment', 'case_assignment', 1, 'institution_id', 'id', '{}', '{}', 'record.assign');
+-- In the Presidency's ledger, whichever ledger is meant: that one may be the one that cannot be written any more.
+select audit.watch('public.ledger_decision', 'ledger_decision', 1, null, 'id', '{}', '{}');

@@ -177,3 +177,16 @@ create policy request_add on verification_request for insert to itm_app
   with check ((select itm.scope()) = 'audit' and ((select itm.national()) or holder = (select itm.home()))
               and requested_by = (select itm.account()) and state = 'waiting');
 create policy request_work on verification_request for all to itm_signer using (true) with check (true);
+
+-- Decisions about ledgers: the Presidency's supervisor proposes, a national auditor of another institution decides.
+create policy decision_read on ledger_decision for select to itm_app
+  using ((select itm.approves()) or ((select itm.scope()) = 'audit' and (select itm.national())));
+create policy decision_propose on ledger_decision for insert to itm_app with check ((select itm.approves()));
+create policy decision_decide on ledger_decision for update to itm_app
+  using ((select itm.scope()) = 'audit' and (select itm.national()))
+  with check ((select itm.scope()) = 'audit' and (select itm.national()));
+create policy decision_work on ledger_decision for select to itm_signer using (true);
+create policy decision_done on ledger_decision for update to itm_signer using (true) with check (true);
+-- Those functions of the owner that carry out what was decided mark it, for the scheduler's process alone.
+create policy decision_mark on ledger_decision for update to itm_owner
+  using ((select session_user) = 'itm_signer') with check ((select session_user) = 'itm_signer');

@@ -12,9 +12,11 @@ grant select on job_run to itm_app;
 grant select, update (acknowledged_at, acknowledged_by),
   insert (kind, severity, subject, detail) on alert to itm_app;
 grant select, insert (holder, level, requested_by) on verification_request to itm_app;
+grant select, insert (id, institution_id, kind, reason, first_seq, last_seq), update (decision) on ledger_decision to itm_app;
 grant select on oversight_case, oversight_person, oversight_institution, alembic_version to itm_app;
 
 grant select, insert on itm.installation to itm_app;
 
 grant select on institution, alembic_version to itm_signer;
 grant select, insert, update on job_run, alert, verification_request to itm_signer;
+grant select, update (carried_out_at, outcome) on ledger_decision to itm_signer;

@@ -1,0 +1,172 @@
+"""Pages on which two people decide about a ledger. What follows is spelled out before anybody proposes or approves.
+
+The rules are decisions.py's; what was approved is carried out elsewhere.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from flask import flash, request
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import select
+from werkzeug.wrappers import Response
+from wtforms import RadioField, SelectField
+
+from itm_admin.accounts.actor import me
+from itm_admin.accounts.forms import chosen_id
+from itm_admin.assurance import decisions
+from itm_admin.assurance.models import LedgerDecision
+from itm_admin.foundation import access
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Invalid, Message
+from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import AUDIT, OVERSIGHT
+from itm_admin.foundation.views import Page, route, see
+from itm_admin.institutions.models import Institution
+
+Answer = str | tuple[str, int] | Response
+
+OFFERED: tuple[decisions.Kind, ...] = ("generation", "recovery")
+"""The kinds that may be proposed on the page."""
+
+CONSEQUENCES: dict[str, tuple[Message, ...]] = {
+    "generation": (
+        _l("The ledger as it is now is closed for ever. It stays readable, and it stays verified."),
+        _l("What can still be proved of it is found by the scheduler: the last signed size on which the checkpoints "
+           "held outside and the database agree. Whatever lies after it is never proved again."),
+        _l("A new ledger of the same institution begins. Its first entry names the old ledger, the size and root that "
+           "are trusted, the reason, and both people."),
+        _l("Every record of the institution is written into the new ledger as it stands now, and is believed from then "
+           "on: check the records before you approve."),
+        _l("Receipts of the old ledger stay valid for the old ledger. Who kept a newer one can prove what was lost."),
+    ),
+    "recovery": (
+        _l("Checkpoints are held outside the database so that a rewritten database is found. Until that folder is "
+           "whole again, or a key is named anew, nothing is signed."),
+        _l("The folder is filled again from the database alone, from checkpoints with good signatures of known keys "
+           "and, where there are witnesses, only if they remember nothing else. What the database lost together with "
+           "the folder is not found by this."),
+        _l("A lost key is never trusted for anything new: another key is named, and the ledgers are signed by it."),
+    ),
+    "purge": (),
+}  # fmt: skip
+"""What follows, in the order in which it should be read."""
+
+
+class DecisionForm(PanelForm):
+    institution = SelectField(_l("Whose ledger"), choices=[], validate_choice=False)
+    reason = RadioField(_l("Why"), choices=[], validate_choice=False)
+
+
+class DecisionView(Page):
+    """Decisions of two people about ledgers."""
+
+    subject = "LedgerDecision"
+    scopes = (OVERSIGHT, AUDIT)
+    route_base = "/ledger-decisions"
+
+    @route("/", act="list")
+    def list(self) -> Answer:
+        rows = decisions.shown(db.session)
+        looked_at("record.list", "ledger_decision", subjects=[row[0].id for row in rows])
+        may_add = access.allowed(f"{self.endpoint}.add", me())
+        return self.render("assurance/decisions.html", rows=[_facts(row) for row in rows], may_add=may_add)
+
+    @route("/new", act="add", methods=("GET", "POST"))
+    def add(self) -> Answer:
+        form = DecisionForm()
+        if form.submitted():
+            made = attempt(form, lambda session: _propose(session, form))
+            if made is not None:
+                flash(_("The decision is proposed. An auditor of another institution decides."), "success")
+                return see("DecisionView.show", id=made.id)
+        institutions = db.session.execute(select(Institution.id, Institution.code).order_by(Institution.code)).all()
+        form.institution.choices = [("", _("— choose —")), *((str(row.id), row.code) for row in institutions)]
+        form.reason.choices = [(code, text) for code, (kind, text) in decisions.REASONS.items() if kind in OFFERED]
+        looked_at("record.list", "ledger_decision", detail={"page": "add"})
+        page = self.render(
+            "assurance/decision_add.html",
+            form=form,
+            consequences=[(decisions.KINDS[kind], CONSEQUENCES[kind]) for kind in OFFERED],
+        )
+        return page, 422 if form.submitted() else 200
+
+    @route("/<uuid:id>", act="show")
+    def show(self, id: uuid.UUID) -> Answer:
+        decisions.find(db.session, id)
+        return self._page(id, PanelForm())
+
+    @route("/<uuid:id>", act="approve", methods=("POST",))
+    def decide(self, id: uuid.UUID) -> Answer:
+        form = PanelForm()
+        chosen = request.form.get("decision")
+        if chosen not in ("approved", "rejected"):
+            raise Invalid({"": _("This is not one of the choices.")})
+        done = attempt(form, lambda session: decisions.decide(session, id, approve=chosen == "approved"))
+        if done is None:
+            return self._page(id, form), 422
+        flash(
+            _("You have approved it. The scheduler carries it out.") if chosen == "approved" else _("It is rejected."),
+            "success",
+        )
+        return see("DecisionView.show", id=id)
+
+    def _page(self, id: uuid.UUID, form: PanelForm) -> str:
+        row = decisions.shown(db.session, id)[0]
+        found: LedgerDecision = row[0]
+        looked_at("record.read", "ledger_decision", id)
+        actor = me()
+        own = actor.id == found.proposed_by or actor.institution_id == found.proposer_institution_id
+        may_decide = found.decision is None and not own and access.allowed(f"{self.endpoint}.decide", actor)
+        return self.render(
+            "assurance/decision.html",
+            row=_facts(row),
+            form=form,
+            consequences=CONSEQUENCES[found.kind],
+            may_decide=may_decide,
+        )
+
+
+def _propose(session: Any, form: DecisionForm) -> LedgerDecision:
+    institution = chosen_id(form.institution)
+    if institution is None:
+        raise Invalid({"institution": _("This is not one of the choices.")})
+    reason = form.reason.data or ""
+    if reason in decisions.REASONS and decisions.REASONS[reason][0] not in OFFERED:
+        raise Invalid({"reason": _("This is not one of the choices.")})
+    return decisions.propose(session, institution, reason)
+
+
+_STATES: dict[str, tuple[Message, str]] = {
+    "waiting": (_l("Waits for the second person"), "warn"),
+    "approved": (_l("Approved, not carried out yet"), "info"),
+    "rejected": (_l("Rejected"), "neutral"),
+    "done": (_l("Carried out"), "good"),
+    "failed": (_l("Could not be carried out"), "bad"),
+}
+
+
+def _facts(row: Any) -> dict[str, Any]:
+    found, code, proposer, decider = row
+    state, tone = _STATES[found.outcome or found.decision or "waiting"]
+    return {
+        "id": found.id,
+        "code": code,
+        "what": decisions.KINDS[found.kind],
+        "why": decisions.REASONS[found.reason][1],
+        "segment": (found.first_seq, found.last_seq) if found.first_seq is not None else None,
+        "state": state,
+        "tone": tone,
+        "proposed_at": found.proposed_at,
+        "proposed_by": proposer.get_full_name() if proposer else found.proposed_by,
+        "decided_at": found.decided_at,
+        "decided_by": decider.get_full_name() if decider else found.decided_by,
+        "carried_out_at": found.carried_out_at,
+    }
+
+
+VIEWS: tuple[type, ...] = (DecisionView,)

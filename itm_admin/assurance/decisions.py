@@ -1,0 +1,175 @@
+"""What two people decide about a ledger: proposed by the Presidency's supervisor, decided by a national auditor.
+
+Promise: nobody decides alone, and nothing is carried out that was not approved by a second person of another
+institution; the database holds both (30_rules.sql, the table's checks). The panel only asks: what was approved is
+carried out by the scheduler's process, as itm_signer, which reads it with `approved` and ends it with `carried_out`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import Row, select, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session, aliased, scoped_session
+
+from itm_admin.accounts.models import Account
+from itm_admin.assurance.models import LedgerDecision
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.errors import Denied, Invalid, Message, NotFound
+from itm_admin.institutions.models import Institution
+
+AnySession = Session | scoped_session[Session]
+Kind = Literal["generation", "recovery", "purge"]
+
+REASONS: Mapping[str, tuple[Kind, Message]] = {
+    "RESTORED": ("generation", _l("The database was restored from a backup")),
+    "TAMPERED": ("generation", _l("Tampering was found and is acknowledged")),
+    "FOLDER_LOST": ("recovery", _l("The folder of checkpoints outside the database is lost")),
+    "KEY_LOST": ("recovery", _l("The file with the key that signs checkpoints is lost")),
+    "RETENTION": ("purge", _l("The retention time of the content is over")),
+}
+"""Why, and of which kind the decision then is."""
+
+KINDS: Mapping[str, Message] = {
+    "generation": _l("Open the ledger's next generation"),
+    "recovery": _l("Begin anew what is held outside the database"),
+    "purge": _l("Destroy content of the ledger"),
+}
+
+
+# The columns that the panel may write; the others are the database's.
+_PROPOSE = text(
+    "INSERT INTO ledger_decision (id, institution_id, kind, reason, first_seq, last_seq)"
+    " VALUES (:id, :institution, :kind, :reason, :first, :last)"
+)
+
+
+@dataclass(frozen=True)
+class Approved:
+    """A decision that two people have made and nobody has carried out yet."""
+
+    id: uuid.UUID
+    institution: uuid.UUID
+    code: str
+    kind: str
+    reason: str
+    first_seq: int | None
+    last_seq: int | None
+    proposed_by: uuid.UUID
+    decided_by: uuid.UUID
+    decided_at: datetime
+
+
+def propose(
+    session: AnySession,
+    institution: uuid.UUID,
+    reason: str,
+    first_seq: int | None = None,
+    last_seq: int | None = None,
+) -> LedgerDecision:
+    """Proposes. Invalid for a reason that is none, a wrong segment, or while another decision of its kind waits."""
+    if not tenancy.current().approves:
+        raise Denied
+    if reason not in REASONS:
+        raise Invalid({"reason": _l("This is not one of the choices.")})
+    kind = REASONS[reason][0]
+    home = session.scalars(select(Institution).where(Institution.id == institution)).one_or_none()
+    if home is None:
+        raise Invalid({"institution": _l("This is not one of the choices.")})
+    if kind == "recovery" and home.kind != "presidency":
+        raise Invalid({"institution": _l("What is held outside is one for all ledgers: choose the Presidency.")})
+    if kind == "purge" and not (first_seq is not None and last_seq is not None and 0 <= first_seq <= last_seq):
+        raise Invalid({"last_seq": _l("Name the first and the last entry of the segment.")})
+    if waiting(session, institution, kind):
+        raise Invalid({"": _l("Another decision of this kind about this ledger is not ended yet.")})
+    segment = (first_seq, last_seq) if kind == "purge" else (None, None)
+    made = uuid.uuid4()
+    values = {"id": made, "institution": institution, "kind": kind, "reason": reason}
+    session.execute(_PROPOSE, {**values, "first": segment[0], "last": segment[1]})
+    return find(session, made)
+
+
+def decide(session: AnySession, id: uuid.UUID, *, approve: bool) -> LedgerDecision:
+    """Approves or rejects, once. Denied to whoever proposed it, and to whoever is of the proposer's institution."""
+    context = tenancy.current()
+    if not context.national:
+        raise Denied
+    found = find(session, id, lock=True)
+    if context.account == found.proposed_by or context.institution == found.proposer_institution_id:
+        raise Denied(_l("Who proposed it, or is of the same institution, cannot decide it."))
+    if found.decision is not None:
+        raise Invalid({"": _l("This was decided already.")})
+    found.decision = "approved" if approve else "rejected"
+    session.flush()
+    return found
+
+
+def find(session: AnySession, id: uuid.UUID, *, lock: bool = False) -> LedgerDecision:
+    """NotFound if there is none, or not for this person."""
+    wanted = select(LedgerDecision).where(LedgerDecision.id == id)
+    if lock:
+        wanted = wanted.with_for_update().execution_options(populate_existing=True)
+    found = session.scalars(wanted).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def waiting(session: AnySession, institution: uuid.UUID, kind: str) -> bool:
+    """Whether a decision of this kind about this ledger is open: proposed, or approved and not carried out."""
+    return (
+        session.scalars(
+            select(LedgerDecision.id).where(
+                LedgerDecision.institution_id == institution,
+                LedgerDecision.kind == kind,
+                LedgerDecision.carried_out_at.is_(None),
+                LedgerDecision.decision.is_distinct_from("rejected"),
+            )
+        ).first()
+        is not None
+    )
+
+
+def shown(session: AnySession, id: uuid.UUID | None = None) -> Sequence[Row[Any]]:
+    """Decisions with the ledger's code and both people, those that wait first, then the newest."""
+    proposer, decider = aliased(Account), aliased(Account)
+    wanted = (
+        select(LedgerDecision, Institution.code, proposer, decider)
+        .join(Institution, Institution.id == LedgerDecision.institution_id)
+        .outerjoin(proposer, proposer.id == LedgerDecision.proposed_by)
+        .outerjoin(decider, decider.id == LedgerDecision.decided_by)
+        .order_by(LedgerDecision.decision.is_not(None), LedgerDecision.proposed_at.desc(), LedgerDecision.id)
+        .limit(100)
+    )
+    return session.execute(wanted if id is None else wanted.where(LedgerDecision.id == id)).all()
+
+
+_APPROVED = text(
+    "SELECT d.id, d.institution_id AS institution, i.code, d.kind, d.reason, d.first_seq, d.last_seq, d.proposed_by,"
+    " d.decided_by, d.decided_at FROM ledger_decision d JOIN institution i ON i.id = d.institution_id"
+    " WHERE d.kind = :kind AND d.decision = 'approved' AND d.outcome IS NULL ORDER BY d.decided_at, d.id"
+)
+
+
+def approved(connection: Connection, kind: Kind) -> list[Approved]:
+    """What waits to be carried out, as itm_signer: the oldest first."""
+    return [Approved(**row) for row in connection.execute(_APPROVED, {"kind": kind}).mappings()]
+
+
+def carried_out(connection: Connection, id: uuid.UUID, outcome: Literal["done", "failed"] = "done") -> None:
+    """Ends an approved decision, as itm_signer, in the transaction of what carried it out. NotFound: nothing waits."""
+    done = connection.execute(
+        text(
+            "UPDATE ledger_decision SET carried_out_at = now(), outcome = :outcome"
+            " WHERE id = :id AND decision = 'approved' AND outcome IS NULL"
+        ),
+        {"id": id, "outcome": outcome},
+    )
+    if done.rowcount != 1:
+        raise NotFound
