@@ -72,6 +72,7 @@ def _config(settings: Settings) -> dict[str, Any]:
         "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
         "WTF_CSRF_SSL_STRICT": True,
         "ITM_HOME": str(settings.home),
+        "ITM_WITNESSED_HERE": settings.witnessed_here,
         "ITM_SIGN_IN_ENDPOINT": "SignInView.sign_in",
         "APP_NAME": "İTM",
     }

@@ -1,6 +1,6 @@
 """`python -m audit.witness`: a witness as a small service, for a host and a key of its own (C2SP tlog-witness).
 
-    --listen HOST:PORT --state DIR --key FILE --log VKEY:ORIGIN … [--logs FILE] [--name NAME]
+    --listen HOST:PORT|fd:N --state DIR --key FILE --log VKEY:ORIGIN … [--logs FILE] [--name NAME] [--quiet]
 
 An origin may end in /* for all ledgers and generations of a deployment. ``--name`` names the key that the first run
 makes. Promise: few requests at once, none for long, none large. It speaks plain HTTP: what it says is signed, and
@@ -73,7 +73,8 @@ class Handler(BaseHTTPRequestHandler):
             if refusal.size is not None:
                 return self._answer(refusal.status, f"{refusal.size}\n", "text/x.tlog.size")
             return self._answer(refusal.status, f"{refusal.why}\n")
-        self.log_message("200 %s at %d", checkpoint.origin, checkpoint.size)
+        if not self.server.quiet:
+            self.log_message("200 %s at %d", checkpoint.origin, checkpoint.size)
         return self._answer(200, str(cosignature))
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
@@ -122,10 +123,12 @@ class Service(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 64
+    quiet = False
+    """Whether only refusals are told."""
 
     def __init__(
         self,
-        address: tuple[str, int],
+        address: tuple[str, int] | socket.socket,
         cosigner: Cosigner,
         verifier_key: str,
         at_once: int = AT_ONCE,
@@ -133,6 +136,11 @@ class Service(socketserver.ThreadingMixIn, socketserver.TCPServer):
     ) -> None:
         self.cosigner, self.verifier_key, self.seconds = cosigner, verifier_key, seconds
         self._places = threading.BoundedSemaphore(at_once)
+        if isinstance(address, socket.socket):  # somebody listens already, and goes on when this process has died
+            super().__init__(address.getsockname()[:2], Handler, bind_and_activate=False)
+            self.socket.close()
+            self.socket, self.address_family = address, address.family
+            return
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, Handler)
@@ -169,10 +177,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logs = [Log.parse(each) for each in (*said.log, *_lines(said.logs))]
         if not logs:
             raise ValueError("no --log: nobody's checkpoints would be cosigned")
-        host, _, port = said.listen.rpartition(":")
         key = identity(said.state, said.key, said.name)
         memory = Memory(said.state, key.verifier)
-        service = Service((host.strip("[]"), int(port)), Cosigner(key, logs, memory), str(key.verifier))
+        service = Service(_place(said.listen), Cosigner(key, logs, memory), str(key.verifier))
+        service.quiet = said.quiet
     except (MemoryRefused, KeyRefused, OSError, ValueError) as error:
         sys.stderr.write(f"witness: {error}\n")
         return 2
@@ -191,13 +199,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m audit.witness", description="Cosigns checkpoints of ledgers.")
-    parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="port 0: any that is free, printed")
+    parser.add_argument(
+        "--listen",
+        required=True,
+        metavar="HOST:PORT",
+        help="port 0: any that is free, printed; fd:N: a listening socket that was inherited",
+    )
     parser.add_argument("--state", required=True, type=Path, metavar="DIR", help="what was cosigned; never restore it")
     parser.add_argument("--key", required=True, type=Path, metavar="FILE", help="made on the first run")
     parser.add_argument("--name", help="the new key's name, e.g. witness.example/tihek; for the first run")
     parser.add_argument("--log", action="append", default=[], metavar="VKEY:ORIGIN", help="ORIGIN may end in /*")
     parser.add_argument("--logs", type=Path, metavar="FILE", help="VKEY:ORIGIN, one a line; # begins a comment")
+    parser.add_argument("--quiet", action="store_true", help="tell of refusals only")
     return parser
+
+
+def _place(listen: str) -> tuple[str, int] | socket.socket:
+    host, _, port = listen.rpartition(":")
+    return socket.socket(fileno=int(port)) if host == "fd" else (host.strip("[]"), int(port))
 
 
 def _lines(path: Path | None) -> list[str]:
@@ -206,7 +225,7 @@ def _lines(path: Path | None) -> list[str]:
 
 
 def _address(service: Service) -> str:
-    host, port = service.server_address[:2]
+    host, port = service.socket.getsockname()[:2]
     return f"http://[{host!s}]:{port}" if service.address_family == socket.AF_INET6 else f"http://{host!s}:{port}"
 
 

@@ -7,6 +7,7 @@ the proof it needs, once; one that knows more than we say, or otherwise, is told
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import queue
 import socket
 import ssl
@@ -48,6 +49,20 @@ class Witness:
             or parts.port == 0
         ):
             raise ValueError(f"not where a witness can be asked: {self.url!r}")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its URL names the machine that asks: then it is no second party."""
+        host = (urlsplit(self.url).hostname or "").rstrip(".")
+        if host == "localhost" or host.endswith(".localhost"):
+            return True
+        try:
+            address = ipaddress.ip_address(host if ":" in host else socket.inet_aton(host))  # also 127.1
+        except (OSError, ValueError):
+            return False
+        if isinstance(address, ipaddress.IPv6Address):
+            address = address.ipv4_mapped or address
+        return address.is_loopback or address.is_unspecified
 
     @classmethod
     def parse(cls, text: str) -> Witness:

@@ -1,4 +1,4 @@
-"""Runs the whole system on one machine: the database, the web server and the scheduler, and nothing else.
+"""Runs the whole system on one machine: database, web server, scheduler, and the demonstration's witness.
 
 Promises: they start in order, what dies is started again, and they stop in the reverse order of need. After
 `kill -9` of this process too, nothing is left behind: every child asks the kernel to end with its parent.
@@ -15,22 +15,26 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import click
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from itm_admin import web
+from audit.store import checkpoints
+from itm_admin import local_witness, web
 from itm_admin.foundation.config import Refusal, SettingError, Settings
 from itm_admin.foundation.database import embedded, installation, migration, processes
 from itm_admin.foundation.database.processes import Child, Signals
+from itm_admin.local_witness import LocalWitness
 
 _COMMON = ("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE")
 _WEB = (
     *(*_COMMON, "ITM_HOST", "ITM_PORT", "ITM_WEB_WORKERS", "ITM_WEB_THREADS"),
     *("ITM_TRUSTED_HOSTS", "ITM_TRUSTED_PROXIES", "ITM_HTTPS"),
+    *("ITM_WITNESSES", "ITM_WITNESS_QUORUM"),  # where they are: the pages say what *witnessed* means
 )
 _SCHEDULER = (
     *(*_COMMON, "ITM_DATABASE_SIGNER_URL", "ITM_SIGNING_KEY_FILE", "ITM_CHECKPOINTS"),
@@ -50,6 +54,7 @@ class Supervisor:
     demo: bool
     empty: bool = False
     children: list[Child] = field(default_factory=list)
+    witness: LocalWitness | None = None
     ready: socket.socket | None = None
     database_due: float | None = None
 
@@ -74,6 +79,8 @@ class Supervisor:
         migration.upgrade(str(self.settings.owner_url))
         if self.demo:
             self._seed()
+            if not self.settings.witnesses:
+                self._begin_witness()
         self.empty = not _has_institutions(self.settings)
 
     def _seed(self) -> None:
@@ -89,6 +96,25 @@ class Supervisor:
             seeding.kill()
             seeding.wait()
         mark.touch()
+
+    def _begin_witness(self) -> None:
+        """Without one the demonstration still runs: its ledgers are not witnessed, and say so."""
+        try:
+            self.witness = local_witness.begin(self.settings, _deployment(self.settings))
+        except Refusal as reason:
+            click.echo(f"itm: {reason}", err=True)
+        else:
+            self.settings = replace(self.settings, witnesses=(self.witness.address,))
+
+    def _cosign(self, witness: LocalWitness) -> subprocess.Popen[bytes]:
+        return processes.start(
+            witness.command(),
+            environment=self.settings.environment(),
+            folder=web.ROOT,
+            on_parents_death=signal.SIGKILL,
+            output=subprocess.DEVNULL,
+            pass_fds=[witness.listening.fileno()],
+        )
 
     def _itm(self, words: list[str], variables: tuple[str, ...]) -> subprocess.Popen[bytes]:
         return processes.start(
@@ -109,11 +135,13 @@ class Supervisor:
         )
 
     def _serve(self, signals: Signals) -> None:
-        """Until a signal comes. The scheduler starts once the web server serves: people wait for that one."""
+        """Until a signal comes. The others start once the web server serves: people wait for that one."""
         self.children = [
             Child("The web server", self._web, 25),
             Child("The scheduler", lambda: self._itm(["scheduler"], _SCHEDULER), 60),
         ]
+        if self.witness is not None:
+            self.children.append(Child("The witness", partial(self._cosign, self.witness), 15))
         self.children[0].start()
         self.ready = _ask(self.settings)
         while not self._wait(signals.descriptor):
@@ -135,7 +163,8 @@ class Supervisor:
             for handle in handles:
                 os.close(handle)
         if self.ready in happened:
-            self.children[1].start()
+            for child in reversed(self.children[1:]):
+                child.start()
             self._announce()
         return stop in happened
 
@@ -183,11 +212,13 @@ class Supervisor:
         sys.stdout.flush()
 
     def _stop(self) -> None:
-        """Web, then scheduler, then database; a second signal does not cut it short."""
+        """Web, then scheduler, then witness, then database; a second signal does not cut it short."""
         if self.children:
             click.echo("Stopping …")
         for child in self.children:
             child.stop()
+        if self.witness is not None:
+            self.witness.close()
         self.place.stop()
         self.listening.close()
 
@@ -201,6 +232,7 @@ def run(settings: Settings, demo: bool) -> None:
     listening = _listen(settings)
     embedded.prepare_home(settings.home)
     with installation.alone(settings) if settings.embedded else contextlib.nullcontext():
+        local_witness.forget(settings.home)
         place = installation.of(settings)
         place.settings.master_key()
         Supervisor(place, place.settings, listening, demo).run()
@@ -246,6 +278,12 @@ def _print_logins(settings: Settings) -> None:
     for login in first.values():
         click.echo(f"  {login['role']:<24}{login['username']:<28}{login['password']:<24}{login['institution']}")
     click.echo("")
+
+
+def _deployment(settings: Settings) -> str:
+    engine = create_engine(str(settings.signer_url), poolclass=NullPool, hide_parameters=True)
+    with engine.connect() as connection:
+        return checkpoints.deployment(connection)
 
 
 def _has_institutions(settings: Settings) -> bool:

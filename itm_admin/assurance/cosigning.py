@@ -1,18 +1,19 @@
 """Asks the configured witnesses to cosign what was just signed, and keeps what they answered.
 
 Promise: no witness delays a signature, which is outside and recorded before; a witness that knows another history is an
-alarm. A witness that is away is asked again with the next checkpoint.
+alarm. A witness that was away is asked again at the next round, also for ledgers that did not grow since.
 """
 
 from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Connection, Engine
 
-from audit import merkle, witnessing
+from audit import merkle, store, witnessing
 from audit.outside import Held, Outside
 from audit.store import Ledger, checkpoints, tiling
 from audit.witnessing import Answer, Witness
@@ -25,18 +26,42 @@ SECONDS = 5.0
 """For each of the two questions that a witness may be asked."""
 
 
-def collect(
-    engine: Engine, outside: Outside, witnesses: Sequence[Witness], signed: Sequence[tuple[Ledger, Held]]
-) -> None:
-    """The newest checkpoint of each ledger; earlier ones are part of it. Who is silent once is not waited for again."""
-    newest = {ledger.id: (ledger, held) for ledger, held in signed}
-    asked = list(witnesses)
-    for ledger, held in newest.values():
-        if not asked:
-            return
-        answers = _ask(engine, asked, ledger, held)
-        _keep(engine, outside, ledger, held, answers)
-        asked = [answer.witness for answer in answers if answer.kind != "silent"]
+@dataclass
+class Collector:
+    """One signer's questions to its witnesses."""
+
+    witnesses: Sequence[Witness]
+    _answered: dict[tuple[uuid.UUID, str], int] = field(default_factory=dict)
+    """Up to which size each witness has answered for each ledger, whatever it said."""
+
+    def collect(self, engine: Engine, outside: Outside, signed: Sequence[tuple[Ledger, Held]]) -> None:
+        """The newest checkpoint of each ledger; earlier ones are part of it. Who is silent is not waited for twice."""
+        newest = {ledger.id: (ledger, held) for ledger, held in signed}
+        asked = list(self.witnesses)
+        for ledger, held in newest.values():
+            if not asked:
+                return
+            answers = _ask(engine, asked, ledger, held)
+            _keep(engine, outside, ledger, held, answers)
+            asked = [answer.witness for answer in answers if answer.kind != "silent"]
+            for witness in asked:
+                self._answered[ledger.id, witness.key.name] = held.checkpoint.size
+
+    def missed(self, engine: Engine, outside: Outside, but: Container[uuid.UUID]) -> list[tuple[Ledger, Held]]:
+        """Ledgers whose last checkpoint lacks a cosignature because its witness did not answer."""
+        found = []
+        with engine.connect() as connection:
+            signed = {each.ledger: each.signed for each in checkpoints.growth(connection) if each.signed}
+            for ledger in store.ledgers(connection) if self.witnesses else ():
+                size = signed.get(ledger.id)
+                if size and ledger.id not in but and self._lacks(connection, ledger.id, size):
+                    found.append((ledger, outside.at(ledger.origin, size)))
+        return found
+
+    def _lacks(self, connection: Connection, ledger: uuid.UUID, size: int) -> bool:
+        silent = [each.key for each in self.witnesses if self._answered.get((ledger, each.key.name), 0) < size]
+        lines = checkpoints.cosignatures(connection, ledger, size).get(size, []) if silent else []
+        return any(not any(line.is_by(key) for line in lines) for key in silent)
 
 
 def _ask(engine: Engine, witnesses: Sequence[Witness], ledger: Ledger, held: Held) -> list[Answer]:

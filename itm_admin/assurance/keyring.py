@@ -44,10 +44,7 @@ class Keyring:
         successor = self._load(self.next_file)
         key = self._load(self.file)
         if key is None and successor is None:
-            if said.named:
-                raise KeyTrouble(f"{self.file} is gone: put it back, or declare its key compromised")
-            key = SigningKey.generate(deployment)
-            keyfile.create(self.file, key)
+            key = self.first(deployment)
         if key and not said.named:
             self.outside.state(Statement(key.verifier, "named", sizes))
         if successor and not said.said(successor.verifier, "named"):
@@ -57,6 +54,16 @@ class Keyring:
         if not signing or any(each.name != deployment for each in signing):
             raise KeyTrouble(f"the key in {self.file} is not one that the ledger names")
         return signing
+
+    def first(self, deployment: str) -> SigningKey:
+        """The file's key; makes it, unless another one was named before. Raises KeyTrouble."""
+        key = self._load(self.file) or self._load(self.next_file)
+        if key is None:
+            if self.outside.keys().named:
+                raise KeyTrouble(f"{self.file} is gone: put it back, or declare its key compromised")
+            key = SigningKey.generate(deployment)
+            keyfile.create(self.file, key)
+        return key
 
     def prepare(self, deployment: str) -> None:
         """Makes a successor, if there is none yet: the next round names it and signs with both."""

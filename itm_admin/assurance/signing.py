@@ -25,7 +25,8 @@ from audit.store import Ledger, checkpoints, tiling
 from audit.trust import Keys
 from audit.verification import Head
 from audit.witnessing import Witness
-from itm_admin.assurance import cosigning, raising
+from itm_admin.assurance import raising
+from itm_admin.assurance.cosigning import Collector
 from itm_admin.assurance.keyring import Keyring, KeyTrouble
 from itm_admin.assurance.raising import Trouble
 from itm_admin.assurance.runs import Scalar
@@ -70,6 +71,7 @@ class Signing:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.place, self._clock, self._now = place, clock, now
+        self._collector = Collector(place.witnesses)
         self._tried = float("-inf")
         self._held_back: set[uuid.UUID] = set()
         """Ledgers that were refused, or all, after a failure: they wait for their minute whatever they grow."""
@@ -119,8 +121,19 @@ class Signing:
         if done.failed:
             with engine.connect() as connection:
                 self._held_back |= {each.ledger for each in checkpoints.growth(connection)}
-        cosigning.collect(engine, self.place.outside, self.place.witnesses, done.signed)
+        self._cosign(engine, done)
         return done
+
+    def _cosign(self, engine: Engine, done: Round) -> None:
+        """What was signed now, and before it what a witness that was away has missed."""
+        missed: list[tuple[Ledger, Held]] = []
+        try:
+            if not done.failed:
+                refused = {ledger.id for ledger, _ in done.refused if ledger}
+                missed = self._collector.missed(engine, self.place.outside, refused)
+        except OutsideError as trouble:  # told by the next round that reads it
+            log.error("what witnesses missed cannot be read: %s", trouble)
+        self._collector.collect(engine, self.place.outside, [*missed, *done.signed])
 
     def _signed(self, engine: Engine) -> Round:
         """Everything up to the signatures: one snapshot, read once."""

@@ -16,7 +16,7 @@ from itm_admin.foundation.config import Settings
 def evidence(settings: Settings) -> Evidence:
     """What is held outside now."""
     witnesses = tuple(Witness.parse(each).key for each in settings.witnesses)
-    return Evidence.now(_outside(settings), Witnesses(witnesses, _quorum(settings)))
+    return Evidence.now(_outside(settings), Witnesses(witnesses, settings.quorum))
 
 
 def of(settings: Settings) -> Place:
@@ -26,7 +26,7 @@ def of(settings: Settings) -> Place:
     outside = _outside(settings)
     file = settings.signing_key_file or settings.home / "secrets" / "ledger-signing-key"
     witnesses = tuple(Witness.parse(each) for each in settings.witnesses)
-    return Place(outside, Keyring(file, outside), witnesses, _quorum(settings))
+    return Place(outside, Keyring(file, outside), witnesses, settings.quorum)
 
 
 def _outside(settings: Settings) -> Outside:

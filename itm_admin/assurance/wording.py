@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from flask import current_app
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -234,7 +235,14 @@ def target_words(kind: str | None, id: str | None) -> str:
 def verdict_words(verdict: str, assurance: str | None = None) -> str:
     """The verdict and the assurance, which are never said apart and never mixed."""
     words = str(VERDICTS[verdict][0]) if verdict in VERDICTS else verdict
+    if assurance == "witnessed" and witnessed_here():
+        return f"{words} · {_('witnessed, on this machine')}"
     return f"{words} · {ASSURANCES.get(assurance, assurance)}" if assurance else words
+
+
+def witnessed_here() -> bool:
+    """Whether *witnessed* means a witness on the ledger's own machine."""
+    return bool(current_app.config.get("ITM_WITNESSED_HERE"))
 
 
 def verdict_tone(verdict: str) -> str:

@@ -231,6 +231,17 @@ class Settings:
         if self.database_url is None and self.owner_url is not None:
             raise SettingError("ITM_DATABASE_URL", "is missing, while ITM_DATABASE_OWNER_URL is set")
 
+    @property
+    def quorum(self) -> int:
+        """How many cosignatures make a checkpoint witnessed; 0: there are no witnesses."""
+        return self.witness_quorum or (len(self.witnesses) // 2 + 1 if self.witnesses else 0)
+
+    @property
+    def witnessed_here(self) -> bool:
+        """Whether witnesses on this machine are enough for *witnessed*: a second process, and no second party."""
+        here = sum(Witness.parse(each).is_here for each in self.witnesses)
+        return bool(self.witnesses) and here >= self.quorum
+
     def require(self, *names: str) -> Settings:
         """Itself, or SettingError for the first of these variables that has no value."""
         for setting in SETTINGS:
