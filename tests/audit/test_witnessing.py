@@ -196,6 +196,19 @@ def test_a_witness_is_asked_over_http_only(url: str) -> None:
         Witness(url, WITNESS.verifier)
 
 
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        *(("127.0.0.1", True), ("127.8.9.1", True), ("127.1", True), ("0.0.0.0", True), ("2130706433", True)),  # noqa: S104
+        *(("localhost", True), ("LOCALHOST.", True), ("witness.localhost", True), ("[::1]", True), ("[::]", True)),
+        *(("[::ffff:127.0.0.1]", True), ("10.0.0.7", False), ("[2001:db8::1]", False), ("localhost.example", False)),
+        *(("witness.example", False), ("127.0.0.1.example", False)),
+    ],
+)
+def test_a_witness_on_this_machine_is_known_by_its_address(host: str, here: bool) -> None:
+    assert Witness(f"http://{host}:8600", WITNESS.verifier).is_here is here
+
+
 def test_a_logs_key_is_no_witnesss() -> None:
     with pytest.raises(ValueError, match="not a witness's"):
         Witness("http://a/", LOG.verifier)

@@ -251,3 +251,25 @@ def test_a_changed_entry_is_shown_as_changed(story: Story, panel: PanelWorld) ->
     page = browser.words("/verification/")
     assert "First broken entry: 3" in page
     assert "The content is not what was sealed" in page
+
+
+WITNESSED_HERE = "It adds a second process, not a second party"
+
+
+@pytest.mark.parametrize("path", ["/", "/ledgers/", "/ledgers/{id}", "/verification/"])
+def test_a_witness_on_the_ledgers_own_machine_is_not_passed_off_as_a_second_party(
+    story: Story, panel: PanelWorld, path: str
+) -> None:
+    auditor = story.as_(story.national)
+    panel.run("alter table audit.verification disable trigger all")
+    panel.run("update audit.verification set assurance = 'witnessed'")
+    panel.run("alter table audit.verification enable always trigger append_only")
+    address = path.format(id=panel.ledger("JGK"))
+    panel.app.config["ITM_WITNESSED_HERE"] = True
+    try:
+        said = auditor.words(address)
+    finally:
+        panel.app.config["ITM_WITNESSED_HERE"] = False
+    assert WITNESSED_HERE in said
+    assert path == "/" or "Intact · witnessed, on this machine" in said
+    assert WITNESSED_HERE not in auditor.words(address)

@@ -14,6 +14,7 @@ from audit.cosigning import Cosigner, Log
 from audit.witness import Service
 from audit.witnessed import Memory, identity
 from audit.witnessing import Witness
+from itm_admin.assurance.cosigning import Collector
 from itm_admin.assurance.signing import Place
 from itm_admin.assurance.signing_place import of
 from itm_admin.foundation.config import SettingError, Settings
@@ -75,7 +76,7 @@ def test_a_checkpoint_that_enough_witnesses_cosigned_makes_a_verdict_witnessed(
     world.round(place)
     assert _lines(world, "JGK") == 2
     assert world.verify("JGK", place=place)["assurance"] == "witnessed"
-    assert world.verify("ASHB", place=place)["assurance"] == "self-attested", "it was signed before they were asked"
+    assert world.verify("ASHB", place=place)["assurance"] == "witnessed", "what was signed before they were asked too"
     world.act("JGK", 3)
     world.round(place)
     assert world.verify("JGK", "incremental", place)["assurance"] == "witnessed"
@@ -96,6 +97,36 @@ def test_a_witness_that_is_away_delays_no_signature_and_counts_for_nothing(
     world.act("JGK")
     world.round(both)
     assert world.verify("JGK", place=both)["assurance"] == "witnessed", "it caught up by itself"
+
+
+def test_what_a_witness_missed_is_asked_for_again_though_the_ledger_did_not_grow(
+    world: SigningWorld, witnesses: list[Witness]
+) -> None:
+    away = Witness("http://127.0.0.1:9", witnesses[0].key)
+    world.round(_place(world, [away, witnesses[1]], 2))
+    assert _lines(world, "JGK") == 1
+    place = _place(world, witnesses, 2)
+    signed = world.outside.sizes(world.origin("JGK"))
+    world.round(place)
+    assert world.outside.sizes(world.origin("JGK")) == signed
+    assert world.verify("JGK", place=place)["assurance"] == "witnessed"
+
+
+def test_who_was_silent_is_asked_again_and_who_refused_is_not_until_there_is_more(
+    world: SigningWorld, witnesses: list[Witness]
+) -> None:
+    engine, outside = world.database.engine("signer"), world.outside
+    away = Collector([Witness("http://127.0.0.1:9", witnesses[0].key)])
+    assert len(away.missed(engine, outside, ())) == len(world.ids)
+    away.collect(engine, outside, away.missed(engine, outside, ()))
+    assert len(away.missed(engine, outside, ())) == len(world.ids)
+    other_key = Collector([Witness(witnesses[0].url, witnesses[1].key)])
+    other_key.collect(engine, outside, other_key.missed(engine, outside, ()))
+    assert other_key.missed(engine, outside, ()) == []
+    assert away.missed(engine, outside, {ledger.id for ledger, _ in away.missed(engine, outside, ())}) == []
+    world.act("JGK")
+    world.round()
+    assert {ledger.code for ledger, _ in other_key.missed(engine, outside, ())} >= {"JGK"}
 
 
 def test_a_cosignature_that_was_changed_in_the_database_counts_for_nothing(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from audit.key import Algorithm, SigningKey
 from itm_admin.foundation.config import SETTINGS, SettingError, Settings, default_home
 
 
@@ -112,3 +113,24 @@ def test_the_readme_has_a_row_for_every_setting_and_no_other() -> None:
     assert [" ".join(row.split()) for row in rows] == [
         " ".join(f"| {setting.name} | {setting.default} | {setting.meaning} |".split()) for setting in SETTINGS
     ]
+
+
+@pytest.mark.parametrize(
+    ("here", "elsewhere", "quorum", "told"),
+    [
+        (0, 0, None, False),
+        (1, 0, None, True),
+        (1, 2, None, False),
+        (2, 1, None, True),
+        (1, 2, 1, True),
+        (0, 2, 1, False),
+    ],
+)
+def test_witnesses_on_this_machine_are_told_apart_where_they_are_enough(
+    here: int, elsewhere: int, quorum: int | None, told: bool
+) -> None:
+    hosts = ["127.0.0.1"] * here + ["witness.example"] * elsewhere
+    keys = [SigningKey.generate(f"w{n}.example", Algorithm.COSIGNATURE).verifier for n in range(len(hosts))]
+    named = ",".join(f"http://{host}:8600={key}" for host, key in zip(hosts, keys, strict=True))
+    environ = {"ITM_WITNESSES": named, **({"ITM_WITNESS_QUORUM": str(quorum)} if quorum else {})}
+    assert Settings.from_environment(environ).witnessed_here is told
