@@ -26,7 +26,7 @@ from audit.note import Note
 from audit.trust import WORDS, Keys, Statement
 
 _PER_FOLDER = 100_000
-_NAME = re.compile(r"([0-9]{19})\.([0-9]{1,3})\.checkpoint", re.ASCII)
+_NAME = re.compile(r"([0-9]{19})\.([0-9]{1,3})\.(checkpoint|tsr)", re.ASCII)
 _ORIGIN = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*", re.ASCII)
 _MOMENT = re.compile(r"signed (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)", re.ASCII)
 
@@ -168,6 +168,27 @@ class Outside:
         for folder in (shard, shard.parent, shard.parent.parent, self.folder):
             self._disk.sync(folder)
 
+    def stamp(self, held: Held, answer: bytes) -> None:
+        """Keeps an authority's answer beside the checkpoint that it stamps, for ever. OutsideError if none is held."""
+        size, shard = held.checkpoint.size, self._shard(held.checkpoint.origin, held.checkpoint.size)
+        for found, _, path in sorted(self._within(shard)):
+            if found == size and path.read_bytes() == bytes(held):
+                try:
+                    return self._create(path.with_suffix(".tsr"), answer)
+                except FileExistsError:
+                    return self._disk.sync(shard)
+        raise OutsideError(f"no such checkpoint of {size} entries of {held.checkpoint.origin} is held")
+
+    def stamps(self, origin: str) -> Iterator[tuple[Held, bytes]]:
+        """The checkpoints that have an answer of an authority, the newest first. Nobody has judged it."""
+        for shard in sorted(_listed(self._ledger(origin)), reverse=True):
+            for _, _, path in sorted(self._within(shard, "tsr"), reverse=True):
+                held = self._read(path.with_suffix(".checkpoint"), origin)
+                try:
+                    yield held, path.read_bytes()
+                except OSError as error:
+                    raise OutsideError(f"{path}: {error.strerror}") from None
+
     def keys(self) -> Keys:
         """All that was said of keys, in the order of what can be said. Raises OutsideError."""
         statements = []
@@ -208,10 +229,10 @@ class Outside:
         for shard in _listed(self._ledger(origin)):
             yield from self._within(shard)
 
-    def _within(self, shard: Path) -> Iterator[tuple[int, int, Path]]:
+    def _within(self, shard: Path, kind: str = "checkpoint") -> Iterator[tuple[int, int, Path]]:
         for path in _listed(shard):
             found = _NAME.fullmatch(path.name)
-            if found:
+            if found and found[3] == kind:
                 yield int(found[1]), int(found[2]), path
 
     def _read(self, path: Path, origin: str) -> Held:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -31,7 +31,7 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
-from audit.stamped import MAX_ANSWER
+from audit.stamped import MAX_ANSWER, Trusted, address
 
 SANE = timedelta(minutes=5)
 """How far an authority's time may lie from ours: clocks differ, and more is nobody's clock."""
@@ -48,33 +48,6 @@ class Stamp:
 
     time: datetime
     serial: int
-
-
-@dataclass(frozen=True)
-class Trusted:
-    """Roots, and certificates on the way to them that an authority does not send."""
-
-    roots: tuple[x509.Certificate, ...]
-    others: tuple[x509.Certificate, ...] = ()
-
-    @classmethod
-    def parse(cls, pem: bytes) -> Trusted:
-        """The certificates of a PEM file. Raises ValueError where there is no root among them."""
-        found = x509.load_pem_x509_certificates(pem)
-        roots = tuple(each for each in found if each.issuer == each.subject)
-        if not roots:
-            raise ValueError("no root certificate is there")
-        return cls(roots, tuple(each for each in found if each not in roots))
-
-
-def address(url: str) -> SplitResult:
-    """Where an authority is asked. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
-        raise ValueError("an address like https://authority.example/stamp is expected")
-    if parts.port == 0:
-        raise ValueError("there is no port 0")
-    return parts
 
 
 def ask(

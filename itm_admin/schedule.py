@@ -32,6 +32,7 @@ from itm_admin.assurance.raising import Trouble
 from itm_admin.assurance.rounds import Gather
 from itm_admin.assurance.runs import Job, Stopped
 from itm_admin.assurance.signing import Signing
+from itm_admin.assurance.stamping import Stamping
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.i18n import TIMEZONE
@@ -75,14 +76,19 @@ class Process:
     """One scheduler process, from its start until `stop` is set."""
 
     def __init__(
-        self, signer_url: str, jobs: Sequence[Job], stop: threading.Event, signing: Signing | None = None
+        self,
+        signer_url: str,
+        jobs: Sequence[Job],
+        stop: threading.Event,
+        signing: Signing | None = None,
+        stamping: Stamping | None = None,
     ) -> None:
         url = make_url(signer_url)
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._engine = create_engine(url, **engine_options(threads=len(jobs) + 3))
+        self._engine = create_engine(url, **engine_options(threads=len(jobs) + 4))
         self._jobs = jobs
         self._stop = stop
-        self._signing = signing
+        self._signing, self._stamping = signing, stamping
         self._halt = threading.Event()
 
     def run(self) -> None:
@@ -119,7 +125,8 @@ class Process:
         scheduler = self._scheduler()
         requests: Future[None] | None = None
         signed: Future[None] | None = None
-        with Threads(1, "requests") as threads, Threads(1, "signing") as signer:
+        stamped: Future[None] | None = None
+        with Threads(1, "requests") as threads, Threads(1, "signing") as signer, Threads(1, "stamping") as stamper:
             scheduler.start()
             try:
                 while not self._stop.is_set():
@@ -130,6 +137,8 @@ class Process:
                         requests = threads.submit(self._work_off_requests)
                     if self._signing and (signed is None or signed.done()):
                         signed = signer.submit(self._sign, self._signing)
+                    if self._stamping and (stamped is None or stamped.done()):
+                        stamped = stamper.submit(self._stamp, self._stamping)
                     self._stop.wait(BEAT)
             finally:
                 self._halt.set()
@@ -203,6 +212,13 @@ class Process:
         except Exception as fault:  # the next beat tries again; what stays unsigned, verification does not attest
             log.error("signing failed (%s)", type(fault).__name__)
 
+    def _stamp(self, stamping: Stamping) -> None:
+        """Each beat: a time stamp when one is due."""
+        try:
+            stamping.tick(self._engine)
+        except Exception as fault:  # the next look tries again
+            log.error("stamping failed (%s)", type(fault).__name__)
+
 
 def _missed(job: str, slots: Sequence[datetime]) -> Trouble:
     since = slots[0].astimezone(UTC).isoformat()
@@ -230,4 +246,4 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
         Process(url, jobs, stop).run()
         return
     place = signing_place.of(settings)
-    Process(url, attested(jobs, place.evidence), stop, Signing(place)).run()
+    Process(url, attested(jobs, place.evidence), stop, Signing(place), signing_place.stamping(settings)).run()

@@ -1,7 +1,8 @@
 """Whether the panel is alive, and whether it is fit to work: told to machines, without data and without secrets.
 
 ``/healthz``: this process answers. ``/readyz``: 200 or 503 with each check by name. An open critical alert
-does not take the panel out of service, since people must come in to deal with it: it is told as a number.
+does not take the panel out of service, since people must come in to deal with it: it is told as a number. Nor
+does a time stamp that cannot be had.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ class HealthView(Page):
     @route("/readyz", act="show", public=True, quiet=True)
     def ready(self) -> tuple[Response, int]:
         checks = readiness()
-        fit = all(check["ok"] for name, check in checks.items() if name != "alerts")
-        status = "unfit" if not fit else "ready" if checks["alerts"]["ok"] else "attention"
+        told = ("alerts", "time_stamps")
+        fit = all(check["ok"] for name, check in checks.items() if name not in told)
+        status = "unfit" if not fit else "ready" if all(checks[name]["ok"] for name in told) else "attention"
         return jsonify(status=status, checks=checks), 200 if fit else 503
 
 
@@ -51,6 +53,7 @@ def readiness() -> dict[str, Check]:
         "ledger": _ledger(),
         "scheduler": _asked(_scheduler),
         "alerts": _asked(_alerts),
+        "time_stamps": _asked(_time_stamps),
     }
     db.session.rollback()
     return checks
@@ -92,3 +95,8 @@ def _scheduler() -> Check:
 def _alerts() -> Check:
     count = db.session.scalar(text("select itm.open_critical_alerts()"))
     return {"ok": count == 0, "open_critical": count}
+
+
+def _time_stamps() -> Check:
+    """Nothing is wrong where none are asked for."""
+    return {"ok": not db.session.scalar(text("select itm.is_unstamped()"))}

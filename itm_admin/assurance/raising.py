@@ -20,12 +20,15 @@ from itm_admin.assurance.runs import Scalar
 TAMPERED, UNVERIFIED, MISSED, FAILED = "ledger.tampered", "ledger.unverified", "job.missed", "job.failed"
 REFUSED, CONTRADICTED, UNSIGNED = "ledger.refused", "ledger.contradicted", "ledger.unsigned"
 """Nothing is signed over it; a witness knows another history; the signer cannot do its work."""
+UNSTAMPED = "ledger.unstamped"
+"""No authority stamps the time on checkpoints, while one should."""
 SEVERITY = {
     TAMPERED: "critical",
     REFUSED: "critical",
     CONTRADICTED: "critical",
     UNVERIFIED: "warning",
     UNSIGNED: "warning",
+    UNSTAMPED: "warning",
     MISSED: "warning",
     FAILED: "warning",
 }

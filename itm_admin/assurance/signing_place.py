@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from audit.attested import Evidence, Witnesses
 from audit.outside import Outside
+from audit.stamped import Trusted
 from audit.witnessing import Witness
 from itm_admin.assurance.keyring import Keyring
 from itm_admin.assurance.signing import Place
+from itm_admin.assurance.stamping import Authority, Stamping
 from itm_admin.foundation.config import Settings
 
 
@@ -27,6 +29,14 @@ def of(settings: Settings) -> Place:
     file = settings.signing_key_file or settings.home / "secrets" / "ledger-signing-key"
     witnesses = tuple(Witness.parse(each) for each in settings.witnesses)
     return Place(outside, Keyring(file, outside), witnesses, settings.quorum)
+
+
+def stamping(settings: Settings) -> Stamping | None:
+    """None where no authority is named."""
+    if settings.timestamp_url is None or settings.timestamp_certificates is None:
+        return None
+    trusted = Trusted.parse(settings.timestamp_certificates.read_bytes())
+    return Stamping(_outside(settings), Authority(settings.timestamp_url, trusted))
 
 
 def _outside(settings: Settings) -> Outside:

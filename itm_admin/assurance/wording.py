@@ -342,6 +342,7 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         raising.REFUSED: _l("Nothing is signed over the ledger of %(code)s.", code=subject),
         raising.CONTRADICTED: _l("A witness knows another history of the ledger of %(code)s.", code=subject),
         raising.UNSIGNED: _l("Checkpoints could not be signed."),
+        raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
         raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
         raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
     }

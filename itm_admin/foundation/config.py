@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from audit import stamped
 from audit.witnessing import Witness
 
 
@@ -80,6 +81,23 @@ def _witnesses(value: str) -> tuple[str, ...]:
     if len({key.name for key in keys}) < len(keys) or len({key.public for key in keys}) < len(keys):
         raise ValueError("each witness once, with a name and a key of its own, is expected")
     return found
+
+
+def _authority(value: str) -> str:
+    stamped.address(value)
+    return value
+
+
+def _certificates(value: str) -> Path:
+    """A file that can be used now: whoever starts without one would learn of it only when a stamp is needed."""
+    path = _folder(value)
+    try:
+        stamped.Trusted.parse(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    except ValueError:
+        raise ValueError(f"{path}: a PEM file with the authority's root certificate is expected") from None
+    return path
 
 
 def _database(value: str) -> str:
@@ -165,6 +183,20 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "How many cosignatures make a checkpoint witnessed (none: more than half of the witnesses)",
     ),
+    Setting(
+        "ITM_TIMESTAMP_URL",
+        "timestamp_url",
+        _authority,
+        "",
+        "RFC 3161 authority that stamps the Presidency's checkpoints",
+    ),
+    Setting(
+        "ITM_TIMESTAMP_CERTIFICATES",
+        "timestamp_certificates",
+        _certificates,
+        "",
+        "PEM file with the authority's root certificate, and those between (needed beside the former)",
+    ),
     Setting("ITM_WEB_WORKERS", "web_workers", _between(1, 64), "2", "Processes of the web server"),
     Setting("ITM_WEB_THREADS", "web_threads", _between(1, 128), "8", "Threads of each of them"),
     Setting("ITM_TRUSTED_HOSTS", "trusted_hosts", _names, "localhost,127.0.0.1", "Host names that requests may name"),
@@ -196,6 +228,8 @@ class Settings:
     checkpoints: Path | None = None
     witnesses: tuple[str, ...] = ()
     witness_quorum: int | None = None
+    timestamp_url: str | None = None
+    timestamp_certificates: Path | None = None
     web_workers: int = 2
     web_threads: int = 8
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
@@ -223,6 +257,10 @@ class Settings:
                 raise SettingError(setting.name, str(error)) from None
         settings = cls(**values)
         settings._complain_about_half_a_server()
+        if settings.timestamp_url and not settings.timestamp_certificates:
+            raise SettingError("ITM_TIMESTAMP_CERTIFICATES", "is missing, while ITM_TIMESTAMP_URL is set")
+        if settings.timestamp_certificates and not settings.timestamp_url:
+            raise SettingError("ITM_TIMESTAMP_URL", "is missing, while ITM_TIMESTAMP_CERTIFICATES is set")
         if (settings.witness_quorum or 0) > len(settings.witnesses):
             raise SettingError("ITM_WITNESS_QUORUM", f"is more than the {len(settings.witnesses)} witnesses")
         return replace(settings, embedded=settings.database_url is None and settings.signer_url is None)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from audit import store
 from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, Migrated, World, build, say
 
-APPEND_ONLY = ("event", "leaf", "verification", "checkpoint", "key", "cosignature")
+APPEND_ONLY = ("event", "leaf", "verification", "checkpoint", "key", "cosignature", "timestamp")
 TABLES = (*APPEND_ONLY, "ledger", "tile", "action", "watched", "deployment")
 WRITES = {
     "insert": "INSERT INTO audit.{} DEFAULT VALUES",
@@ -32,13 +32,14 @@ FIRST = {
     "checkpoint": "note",
     "key": "verifier",
     "cosignature": "line",
+    "timestamp": "answer",
     "tile": "hashes",
 }
 FUNCTIONS = {
     "app": {"append", "context", "reads", "own_holder", "own_user", "hashes"},
     "signer": {
         *("append", "record_verification", "context", "row_states", "hashes", "is_upkeep"),
-        *("record_checkpoints", "state_key", "record_cosignatures", "put_tile"),
+        *("record_checkpoints", "state_key", "record_cosignatures", "record_timestamp", "put_tile"),
     },
 }
 

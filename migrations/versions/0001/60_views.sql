@@ -40,3 +40,8 @@ language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$ select count(*) from public.alert where severity = 'critical' and acknowledged_at is null $$;
 revoke execute on function itm.open_critical_alerts() from public;
 grant execute on function itm.open_critical_alerts() to itm_app;
+create function itm.is_unstamped() returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$ select exists (select from public.alert where kind = 'ledger.unstamped' and acknowledged_at is null) $$;
+revoke execute on function itm.is_unstamped() from public;
+grant execute on function itm.is_unstamped() to itm_app;
