@@ -16,6 +16,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from itm_admin.accounts import saved_views
 from itm_admin.accounts.actor import load_actor
 from itm_admin.assurance import watch
 from itm_admin.assurance.alerts import alerts_for
@@ -23,7 +24,7 @@ from itm_admin.foundation import access, formats, headers, i18n, problems, readi
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
-from itm_admin.panel import FILES, Panel, links, navigation
+from itm_admin.panel import FILES, LISTS, Panel, links, navigation
 from itm_admin.schedule import JOBS
 
 LARGEST_REQUEST = 1024 * 1024
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     reading.install(app)
     problems.install(app)
     access.install(app, load_actor, FILES)
+    saved_views.install(app, LISTS)
     watch.install(app, JOBS)
     CSRFProtect(app)
     formats.install(app)

@@ -13,11 +13,14 @@ from flask_appbuilder import AppBuilder
 from flask_appbuilder.menu import Menu
 from flask_babel import lazy_gettext as _l
 
+from itm_admin.accounts import lists as account_lists
 from itm_admin.accounts import views as accounts
 from itm_admin.accounts.api import SessionApi
+from itm_admin.accounts.saved_views import Kept
 from itm_admin.accounts.security import SecurityManager
 from itm_admin.assurance import views as assurance
 from itm_admin.cases import api as case_api
+from itm_admin.cases import lists as case_lists
 from itm_admin.cases import views as cases
 from itm_admin.foundation import access
 from itm_admin.foundation.access import Access
@@ -136,6 +139,14 @@ def links() -> dict[str, str]:
         "language": url_for("LanguageView.choose"),
     }
 
+
+LISTS = {
+    "cases": Kept("CaseView.list", lambda: case_lists.CASES),
+    "persons": Kept("PersonView.list", lambda: case_lists.PERSONS),
+    "accounts": Kept("AccountView.list", account_lists.here),
+    "all_cases": Kept("OversightCaseView.list", lambda: oversight.CASES),
+}
+"""Lists of which people may keep views of their own."""
 
 FILES = {
     "static": Access("Files", "show", public=True, quiet=True),

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from itm_admin.accounts import grants, services
 from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import AccountForm, NewAccountForm, chosen_id, role_choices
-from itm_admin.accounts.lists import ALL, OWN, institution_choices
+from itm_admin.accounts.lists import ALL, here, institution_choices
 from itm_admin.accounts.models import Account
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
@@ -42,7 +42,7 @@ class AccountView(Page):
 
     @route("/", act="list")
     def list(self) -> Answer:
-        listing = OWN if tenancy.current().scope == INSTITUTION else ALL
+        listing = here()
         statement = services.reachable(me()).options(selectinload(Account.grants))
         shown = listing.page(db.session, statement, listing.read(request.args))
         looked_at("record.list", "account", subjects=shown.ids)

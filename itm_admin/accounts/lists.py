@@ -12,7 +12,8 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
-from itm_admin.foundation.roles import AUDIT, ROLES
+from itm_admin.foundation.roles import AUDIT, INSTITUTION, ROLES
+from itm_admin.foundation.turkish import turkish_order
 from itm_admin.institutions.models import Institution
 
 
@@ -46,7 +47,7 @@ _NAME = Column[Account](
     "name",
     _l("Name"),
     lambda account: Cell("link", account.get_full_name()),
-    (Account.last_name, Account.first_name),
+    (turkish_order(Account.last_name), turkish_order(Account.first_name)),
 )
 _USERNAME = Column[Account](
     "username", _l("User name"), lambda account: Cell("text", account.username), (Account.username,)
@@ -95,8 +96,14 @@ def _listing(columns: tuple[Column[Account], ...], filters: tuple[Filter, ...]) 
         tie=(Account.id,),
         columns=columns,
         filters=filters,
+        name="accounts",
     )
 
 
 OWN = _listing((_NAME, _USERNAME, _ROLES, _STATE, _LAST), (_BY_ROLE, _BY_STATE))
 ALL = _listing((_NAME, _USERNAME, _INSTITUTION, _ROLES, _STATE, _LAST), (_BY_INSTITUTION, _BY_ROLE, _BY_STATE))
+
+
+def here() -> Listing[Account]:
+    """The list of the scope at work: one's own institution's accounts, or all."""
+    return OWN if tenancy.current().scope == INSTITUTION else ALL

@@ -33,6 +33,13 @@ class Account(Stamped, Model):
         CheckConstraint("username ~ '^[a-z0-9_]+(\\.[a-z0-9_]+)+$'", name="account_username_form"),
         CheckConstraint("language in ('tr', 'en')", name="account_language"),
         ForeignKeyConstraint(["institution_id", "unit_id"], ["unit.institution_id", "unit.id"], name="account_unit"),
+        Index(
+            "account_by_name",
+            "institution_id",
+            text("itm.tr_key(last_name)"),
+            text("itm.tr_key(first_name)"),
+            "id",
+        ),
     )
 
     id: Mapped[uuid.UUID] = identifier_column()
@@ -159,6 +166,32 @@ class GrantApproval(Model):
     approver_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("account.id"))
     approver_institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"))
     approved_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+
+
+class SavedView(Model):
+    """How a person likes to see a list: filters, order and columns under a name. Nobody else sees it."""
+
+    __tablename__ = "saved_view"
+    __table_args__ = (
+        UniqueConstraint("account_id", "list", "label", name="saved_view_label_once"),
+        ForeignKeyConstraint(
+            ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="saved_view_account"
+        ),
+        CheckConstraint(
+            "length(label) between 1 and 60 and length(query) between 1 and 1000", name="saved_view_short"
+        ),
+        Index("saved_view_opens", "account_id", "list", unique=True, postgresql_where=text("opens")),
+    )
+
+    id: Mapped[uuid.UUID] = identifier_column()
+    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    account_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    list_name: Mapped[str] = mapped_column("list")
+    label: Mapped[str]
+    query: Mapped[str]
+    """As `Listing.canonical` writes it: never what was searched for."""
+    opens: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    """Whether the list opens so where its address asks for nothing."""
 
 
 class LoginThrottle(Model):

@@ -12,13 +12,14 @@ from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.actor import Actor, me
 from itm_admin.accounts.forms import OwnDataForm, OwnPasswordForm, PasswordForm, SignInForm
 from itm_admin.accounts.grant_views import ApprovalView, GrantView
+from itm_admin.accounts.preference_views import PreferenceView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.foundation import i18n
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, NotFound
 from itm_admin.foundation.forms import attempt
 from itm_admin.foundation.reading import looked_at
-from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.views import Page, inside, route, see
 from itm_admin.foundation.writing import writing
 
 Answer = str | tuple[str, int] | Response
@@ -33,13 +34,6 @@ def begin_session(actor: Actor) -> None:
     """The cookie of a person who has just signed in: nothing of an earlier session stays in it."""
     sessions.begin(session, actor.id, actor.institution_id, actor.epoch)
     i18n.remember(actor.language)
-
-
-def inside(address: str | None) -> str:
-    """An address of this panel to go on to; anything else is the first page."""
-    wanted = address or ""
-    plain = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted and wanted.isprintable()
-    return wanted if plain else url_for("HomeView.show")
 
 
 class SignInView(Page):
@@ -193,6 +187,7 @@ VIEWS: tuple[type, ...] = (
     LanguageView,
     InvitationView,
     OwnProfileView,
+    PreferenceView,
     AccountView,
     GrantView,
     ApprovalView,

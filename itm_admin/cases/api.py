@@ -52,7 +52,7 @@ class CaseApi(Api):
     @route("/", act="list")
     @describes("A page of cases", query=("page", "size", "sort", "q", *(each.name for each in CASES.filters)))
     def list(self) -> Response:
-        shown = CASES.page(db.session, lookup.list_cases(), CASES.read(request.args))
+        shown = CASES.page(db.session, lookup.list_cases(), CASES.read(request.args, columns=False))
         looked_at("record.list", "case", subjects=shown.ids)
         return self.answer(**page_of(shown, document))
 
@@ -155,7 +155,7 @@ class PersonApi(Api):
     @route("/", act="list")
     @describes("A page of persons", query=("page", "size", "sort", "q", *(each.name for each in PERSONS.filters)))
     def list(self) -> Response:
-        shown = PERSONS.page(db.session, lookup.list_persons(), PERSONS.read(request.args))
+        shown = PERSONS.page(db.session, lookup.list_persons(), PERSONS.read(request.args, columns=False))
         looked_at("record.list", "person", subjects=shown.ids)
         return self.answer(**page_of(shown, document))
 

@@ -48,6 +48,7 @@ CASES: Listing[Case] = Listing(
     identify=lambda case: str(case.id),
     link=lambda case: url_for("CaseView.show", id=case.id),
     default_sort="-opened",
+    name="cases",
     tie=(Case.id,),
     search=lambda text: Case.reference.contains(text, autoescape=True),
     columns=(
@@ -101,6 +102,7 @@ PERSONS: Listing[Person] = Listing(
     identify=lambda person: str(person.id),
     link=lambda person: url_for("PersonView.show", id=person.id),
     default_sort="-added",
+    name="persons",
     tie=(Person.id,),
     search=lambda text: Person.pseudonym.contains(text, autoescape=True),
     columns=(

@@ -7,10 +7,10 @@ values are never a filter: they would stand in the address.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic
+from urllib.parse import parse_qsl, urlencode
 
 from flask import request, url_for
 from flask_babel import gettext as _
@@ -20,106 +20,30 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from itm_admin.foundation.errors import Invalid, Message
-from itm_admin.foundation.formats import day
+from itm_admin.foundation.list_parts import (
+    PAGE_SIZES,
+    BulkAct,
+    Cell,
+    Chip,
+    Column,
+    Filter,
+    Query,
+    Row,
+    ShownChoice,
+    ShownColumn,
+    ShownFilter,
+    ShownRow,
+)
 
-Row = TypeVar("Row")
-PAGE_SIZES = (25, 50, 100)
+__all__ = [
+    "BulkAct", "Cell", "Chip", "Column", "Filter", "Listing", "Query", "Shown", "ShownColumn", "ShownFilter",
+    "ShownRow", "with_query",
+]  # fmt: skip
 COUNT_BOUND = 10_000
-"""Beyond so many rows the number is not counted: a list must not slow down as it grows."""
+"""Beyond so many rows nothing is counted and no page is shown: a list must not slow down as it grows."""
 LONGEST_SEARCH = 100
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One value of a row. Kinds: text, link, badge (with a tone), day, moment, number."""
-
-    kind: str
-    value: Any
-    tone: str = "neutral"
-
-
-@dataclass(frozen=True)
-class Column(Generic[Row]):
-    name: str
-    label: Message
-    cell: Callable[[Row], Cell]
-    order: tuple[Any, ...] = ()
-    """Expressions to order by; none: the column cannot be ordered by."""
-
-
-@dataclass(frozen=True)
-class Filter:
-    """`kind`: choice (a code of `choices`), day (an ISO date), flag (yes or no)."""
-
-    name: str
-    label: Message
-    kind: str
-    condition: Callable[[Any], ColumnElement[bool]]
-    choices: Callable[[], Sequence[tuple[str, str]]] | None = None
-
-    def read(self, text: str) -> Any:
-        """The typed value; Invalid under the filter's name."""
-        if self.kind == "choice" and self.choices and text in {code for code, _label in self.choices()}:
-            return text
-        if self.kind == "flag" and text in ("yes", "no"):
-            return text == "yes"
-        if self.kind == "day":
-            try:
-                return date.fromisoformat(text)
-            except ValueError:
-                pass
-        raise Invalid({self.name: _("This filter's value is not correct.")})
-
-    def options(self) -> Sequence[tuple[str, str]]:
-        if self.kind == "flag":
-            return (("yes", _("Yes")), ("no", _("No")))
-        return self.choices() if self.choices else ()
-
-    def said(self, text: str) -> str:
-        if self.kind == "day":
-            return day(date.fromisoformat(text))
-        return dict(self.options()).get(text, text)
-
-
-@dataclass(frozen=True)
-class Query:
-    """What one request asked for, checked."""
-
-    page: int = 1
-    size: int = PAGE_SIZES[0]
-    sort: str = ""
-    search: str = ""
-    chosen: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ShownRow:
-    url: str | None
-    cells: tuple[Cell, ...]
-    id: str
-
-
-@dataclass(frozen=True)
-class ShownColumn:
-    name: str
-    label: Message
-    sort_url: str | None
-    sorted: str | None
-
-
-@dataclass(frozen=True)
-class ShownFilter:
-    name: str
-    label: Message
-    kind: str
-    choices: Sequence[tuple[str, str]]
-    value: str
-
-
-@dataclass(frozen=True)
-class Chip:
-    label: str
-    remove_url: str
+COLUMNS = "cols"
+"""The one name that may stand several times in a list's address: once for each column to show."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +51,7 @@ class Listing(Generic[Row]):
     """A kind of list. `identify` gives a row's id, `link` its page; `search` the condition for free text."""
 
     columns: tuple[Column[Row], ...]
+    """The first names the row and is always shown."""
     identify: Callable[[Row], str]
     default_sort: str
     tie: tuple[Any, ...]
@@ -136,12 +61,20 @@ class Listing(Generic[Row]):
     link: Callable[[Row], str] | None = None
     caption: Message = _l("List")
     empty_text: Message = _l("Nothing to show.")
+    search_label: Message = _l("Search by reference or pseudonym")
+    name: str = ""
+    """Under which people keep views of it; none: they cannot."""
 
-    def read(self, args: MultiDict[str, str]) -> Query:
-        """The query in a request's address. Invalid names each field that is unknown or wrong."""
+    def read(self, args: MultiDict[str, str], *, columns: bool = True) -> Query:
+        """The query in a request's address. Invalid names each field that is unknown or wrong.
+
+        `columns` says whether the address may choose them: the programming interface's may not.
+        """
         wrong: dict[str, Message] = {}
         known = {"page", "size", "sort", "q", *(each.name for each in self.filters)}
         for name in args:
+            if columns and name == COLUMNS:
+                continue
             if name not in known or len(args.getlist(name)) > 1:
                 wrong[name if name in known else ""] = _("The address holds something that this list does not know.")
         page = _whole(args.get("page", "1"), "page", 1, 1_000_000, wrong)
@@ -159,9 +92,33 @@ class Listing(Generic[Row]):
                     each.read(chosen[each.name])
                 except Invalid as error:
                     wrong.update(error.fields)
+        shown = self._columns(args.getlist(COLUMNS), wrong)
         if wrong:
             raise Invalid(wrong)
-        return Query(page, size, sort, search, chosen)
+        return Query(page, size, sort, search, chosen, shown)
+
+    def _columns(self, asked: list[str], wrong: dict[str, Message]) -> tuple[str, ...]:
+        """In the list's own order, with the one that names the row; none where all are shown."""
+        names = [column.name for column in self.columns]
+        if not set(asked) <= set(names) or len(set(asked)) < len(asked):
+            wrong[COLUMNS] = _("This list has no such column.")
+        shown = tuple(name for name in names if name in asked or name == names[0])
+        return shown if asked and len(shown) < len(names) else ()
+
+    def canonical(self, query: Query) -> str:
+        """What may be kept of a query, as text: never what was searched for, nor which page it was."""
+        pairs = [("sort", query.sort)]
+        if query.size != PAGE_SIZES[0]:
+            pairs.append(("size", str(query.size)))
+        pairs += [(each.name, query.chosen[each.name]) for each in self.filters if each.name in query.chosen]
+        return urlencode([*pairs, *((COLUMNS, name) for name in query.columns)])
+
+    def parse(self, text: str) -> Query:
+        """A kept query, read as strictly as an address: Invalid if the list no longer knows it."""
+        try:
+            return self.read(MultiDict(parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=50)))
+        except ValueError:
+            raise Invalid from None
 
     def narrowed(self, statement: Select[Any], query: Query) -> Select[Any]:
         """The statement with the query's filters and order, without its page."""
@@ -175,11 +132,14 @@ class Listing(Generic[Row]):
         return statement.order_by(*(part.desc() if down else part.asc() for part in (*column.order, *self.tie)))
 
     def page(self, session: Session, statement: Select[Any], query: Query) -> Shown[Row]:
-        """Runs two statements: the bounded count and the page's rows."""
+        """Runs two statements: the bounded count and the page's rows. No row lies beyond the bound."""
         narrowed = self.narrowed(statement, query)
         bounded = narrowed.order_by(None).with_only_columns(self.tie[0]).limit(COUNT_BOUND + 1).subquery()
         total = session.scalar(select(func.count()).select_from(bounded)) or 0
-        rows = session.execute(narrowed.limit(query.size).offset((query.page - 1) * query.size))
+        before = (query.page - 1) * query.size
+        if before >= COUNT_BOUND:
+            return Shown(self, query, [], total)
+        rows = session.execute(narrowed.limit(query.size).offset(before))
         found: list[Any] = list(rows.unique().scalars()) if _one_entity(statement) else list(rows.all())
         return Shown(self, query, found, total)
 
@@ -197,7 +157,7 @@ def _whole(text: str, name: str, low: int, high: int, wrong: dict[str, Message])
 
 def with_query(endpoint: str) -> str:
     """Another page's address with this request's query, which a listing has read before."""
-    values: dict[str, Any] = request.args.to_dict()
+    values: dict[str, Any] = request.args.to_dict(flat=False)
     return url_for(endpoint, **values)
 
 
@@ -206,15 +166,20 @@ class Shown(Generic[Row]):
 
     def __init__(self, listing: Listing[Row], query: Query, found: list[Row], total: int) -> None:
         self._listing, self._query, self.found = listing, query, found
+        self._shown = [each for each in listing.columns if not query.columns or each.name in query.columns]
         self.total: int | None = total if total <= COUNT_BOUND else None
-        self.caption, self.empty_text = listing.caption, listing.empty_text
+        self.caption, self.empty_text, self.name = listing.caption, listing.empty_text, listing.name
         self.search: str | None = query.search if listing.search is not None else None
+        self.search_label = listing.search_label
         self.page, self.page_size = query.page, query.size
         self.first = (query.page - 1) * query.size + 1 if found else 0
         self.last = self.first + len(found) - 1 if found else 0
         self.pages: int | None = None if self.total is None else max(1, -(-self.total // query.size))
+        self.beyond = not found and (query.page - 1) * query.size >= COUNT_BOUND
+        """Whether the page asked for lies where no rows are shown any more."""
         self.exports: list[tuple[str, str]] = []
         self.add: tuple[str, str] | None = None
+        self.bulk: list[BulkAct] = []
         self.sort = query.sort
 
     @property
@@ -228,17 +193,18 @@ class Shown(Generic[Row]):
         return [
             ShownRow(
                 link(row) if link else None,
-                tuple(column.cell(row) for column in self._listing.columns),
+                tuple(column.cell(row) for column in self._shown),
                 self._listing.identify(row),
+                getattr(row, "row_version", 0),
             )
             for row in self.found
         ]
 
     @property
     def columns(self) -> list[ShownColumn]:
-        return [self._shown(column) for column in self._listing.columns]
+        return [self._head(column) for column in self._shown]
 
-    def _shown(self, column: Column[Row]) -> ShownColumn:
+    def _head(self, column: Column[Row]) -> ShownColumn:
         if not column.order:
             return ShownColumn(column.name, column.label, None, None)
         here = self._query.sort.removeprefix("-") == column.name
@@ -247,6 +213,28 @@ class Shown(Generic[Row]):
         return ShownColumn(
             column.name, column.label, self._url(sort=turned, page=None), ("desc" if down else "asc") if here else None
         )
+
+    @property
+    def column_choices(self) -> list[ShownChoice]:
+        shown = {column.name for column in self._shown}
+        return [
+            ShownChoice(each.name, each.label, each.name in shown, not place)
+            for place, each in enumerate(self._listing.columns)
+        ]
+
+    @property
+    def kept(self) -> str:
+        """What a saved view of this page would keep."""
+        return self._listing.canonical(self._query)
+
+    def hidden(self, *without: str) -> list[tuple[str, str]]:
+        """What else a form that narrows the list sends along, so that nothing chosen is lost."""
+        pairs = [("sort", self.sort), ("size", str(self.page_size))]
+        if "filters" not in without:
+            pairs += [("q", self.search), *self._query.chosen.items()] if self.search else self._query.chosen.items()
+        if COLUMNS not in without:
+            pairs += [(COLUMNS, name) for name in self._query.columns]
+        return pairs
 
     @property
     def filters(self) -> list[ShownFilter]:
@@ -264,11 +252,18 @@ class Shown(Generic[Row]):
         ]
 
     @property
+    def all_url(self) -> str:
+        """Without filters and search, in the same order and columns."""
+        return self._url(page=None, q=None, **{each.name: None for each in self._listing.filters})
+
+    @property
     def previous_url(self) -> str | None:
         return self._url(page=self.page - 1) if self.page > 1 else None
 
     @property
     def next_url(self) -> str | None:
+        if self.last >= COUNT_BOUND:
+            return None
         full = len(self.found) == self.page_size
         more = full if self.pages is None else self.page < self.pages
         return self._url(page=self.page + 1) if more else None
@@ -278,6 +273,8 @@ class Shown(Generic[Row]):
         return [(size, self._url(size=size, page=None)) for size in PAGE_SIZES]
 
     def _url(self, **changed: Any) -> str:
-        values: dict[str, Any] = {**(request.view_args or {}), **request.args.to_dict(), **changed}
+        """This list with something changed. It always says its order: so no view opens in its place by itself."""
+        asked: Mapping[str, Any] = request.args.to_dict(flat=False)
+        values = {**(request.view_args or {}), **asked, "sort": self.sort, **changed}
         endpoint = request.endpoint or ""
-        return url_for(endpoint, **{name: value for name, value in values.items() if value not in (None, "")})
+        return url_for(endpoint, **{name: value for name, value in values.items() if value not in (None, "", [""])})

@@ -25,6 +25,7 @@ EVERYBODY: Mapping[str, frozenset[str]] = {
     "Home": frozenset({"get"}),
     "Profile": frozenset({"show", "edit"}),
     "Language": frozenset({"index"}),
+    "Preference": frozenset({"edit"}),
     "ApiDescription": frozenset({"show"}),
 }
 

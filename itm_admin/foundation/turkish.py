@@ -7,6 +7,9 @@ Turkish; its sort puts ç after z. PostgreSQL here is built without ICU, so the 
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
+
+from sqlalchemy import LargeBinary, String, func
 
 _ALPHABET = "abcçdefgğhıijklmnoöpqrsştuüvwxyz"
 """The 29 letters, with q, w and x at the places where dictionaries and name lists put them."""
@@ -33,6 +36,20 @@ def turkish_sort_key(text: str) -> SortKey:
     """
     lowered = turkish_lower(text)
     return tuple(_weight(letter) for letter in lowered), lowered, text
+
+
+def turkish_order(column: Any) -> Any:
+    """A column of names, to be ordered by in the database as `turkish_sort_key` orders here."""
+    return func.itm.tr_key(column, type_=LargeBinary)
+
+
+def turkish_contains(column: Any, text: str) -> Any:
+    """Whether the column holds this text, whatever its case and its marks: `isik` and `IŞIK` find Işık."""
+    return func.itm.tr_fold(column, type_=String).contains(func.itm.tr_fold(_escaped(text)), escape="/")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("/", "//").replace("%", "/%").replace("_", "/_")
 
 
 def _weight(letter: str) -> tuple[int, int]:

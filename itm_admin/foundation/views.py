@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from itm_admin.foundation.access import route
 from itm_admin.foundation.encryption import Keyring
 
-__all__ = ["REMASK_AFTER", "Page", "keyring", "revealing", "route", "see"]
+__all__ = ["REMASK_AFTER", "Page", "inside", "keyring", "revealing", "route", "see"]
 
 
 def keyring() -> Keyring:
@@ -38,6 +38,13 @@ def revealing(page: str, back: str) -> Response:
 def see(endpoint: str, **values: Any) -> Response:
     """After a change: go and look there (303), so that a reload repeats nothing."""
     return redirect(url_for(endpoint, **values), 303)
+
+
+def inside(address: str | None) -> str:
+    """An address of this panel to go on to; anything else is the first page."""
+    wanted = address or ""
+    plain = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted and wanted.isprintable()
+    return wanted if plain else url_for("HomeView.show")
 
 
 class Page(BaseView):

@@ -8,7 +8,7 @@ from typing import Any
 from flask import flash, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts.actor import me
@@ -22,6 +22,7 @@ from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION, OVERSIGHT
+from itm_admin.foundation.turkish import turkish_contains, turkish_order
 from itm_admin.foundation.views import Page, keyring, route, see
 from itm_admin.institutions import services
 from itm_admin.institutions.forms import InstitutionForm, UnitForm
@@ -35,15 +36,26 @@ def name_of(institution: Institution) -> str:
     return institution.name_tr if language() == "tr" else institution.name_en
 
 
+def _named(text: str) -> ColumnElement[bool]:
+    """The register is public: its names may stand in an address."""
+    return or_(
+        turkish_contains(Institution.code, text),
+        turkish_contains(Institution.name_tr, text),
+        turkish_contains(Institution.name_en, text),
+    )
+
+
 REGISTER: Listing[Institution] = Listing(
     caption=_l("Institutions"),
     identify=lambda each: str(each.id),
     link=lambda each: url_for("InstitutionView.show", id=each.id),
     default_sort="code",
     tie=(Institution.id,),
+    search=_named,
+    search_label=_l("Search by code or name"),
     columns=(
         Column("code", _l("Code"), lambda each: Cell("link", each.code), (Institution.code,)),
-        Column("name", _l("Name"), lambda each: Cell("text", name_of(each)), (Institution.name_tr,)),
+        Column("name", _l("Name"), lambda each: Cell("text", name_of(each)), (turkish_order(Institution.name_tr),)),
         Column(
             "kind", _l("Kind"), lambda each: Cell("text", label(each.kind, "institution_kind")), (Institution.kind,)
         ),

@@ -43,6 +43,7 @@ CASES: Listing[AnyRow] = Listing(
     identify=lambda row: str(row.id),
     link=lambda row: url_for("OversightCaseView.show", id=row.id),
     default_sort="-opened",
+    name="all_cases",
     tie=(_CASE.id,),
     search=lambda text: _CASE.reference.contains(text, autoescape=True),
     columns=(

@@ -90,6 +90,10 @@ ROUTES: Mapping[str, Expected] = {
     "POST OwnProfileView.password": Expected(),
     "POST OwnProfileView.sign_out": Expected(empty=303),
     **_page("OwnHistoryView.list", EVERYBODY),
+    **_post("PreferenceView.rows", EVERYBODY),
+    **_post("PreferenceView.keep", EVERYBODY),
+    **_post("PreferenceView.change", EVERYBODY, "view", fields={"label": "Mine"}),
+    **_post("PreferenceView.remove", EVERYBODY, "view"),
     "GET OpenApiDocument.show": Expected(quiet=True),
     "GET SwaggerPage.show": Expected(quiet=True),
     # For whoever comes

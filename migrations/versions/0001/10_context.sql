@@ -64,5 +64,24 @@ create function itm.national() returns boolean
 language sql stable parallel safe set search_path = pg_catalog, pg_temp
 as $$ select coalesce((itm.context() ->> 'national')::boolean, false) $$;
 
+-- Turkish letters without ICU: ı before i, ç after c, and so on, whatever the server's locale. The same order
+-- and the same lower case as in itm_admin/foundation/turkish.py (a test compares them).
+create function itm.tr_lower(value text) returns text
+language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+as $$ select translate(normalize(value, nfc), 'ABCÇDEFGĞHIİJKLMNOÖPQRSŞTUÜVWXYZÂÎÛ', 'abcçdefgğhıijklmnoöpqrsştuüvwxyzâîû') $$;
+
+-- To be ordered by: bytes, so that no collation has a say. Letters come after digits, each in its alphabet's place.
+create function itm.tr_key(value text) returns bytea
+language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+as $$
+  select convert_to(translate(itm.tr_lower(value), 'abcçdefgğhıijklmnoöpqrsştuüvwxyzâîûáéèêëñ',
+                              'ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`ALYAFFFFQ'), 'UTF8')
+$$;
+
+-- To be searched in: what is typed without its marks finds it all the same, and so does I for ı.
+create function itm.tr_fold(value text) returns text
+language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+as $$ select translate(itm.tr_lower(value), 'çğıöşüâîûáéèêëñ', 'cgiosuaiuaeeeen') $$;
+
 revoke execute on all functions in schema itm from public;
 grant execute on all functions in schema itm to itm_app, itm_owner;

@@ -137,6 +137,7 @@ CREATE TABLE account (
   FOREIGN KEY(institution_id) REFERENCES institution (id),
   UNIQUE (username)
 );
+CREATE INDEX account_by_name ON account (institution_id, itm.tr_key(last_name), itm.tr_key(first_name), id);
 
 CREATE TABLE case_file (
   institution_id UUID NOT NULL,
@@ -303,6 +304,21 @@ CREATE TABLE role_grant (
   CONSTRAINT role_grant_unit FOREIGN KEY(institution_id, unit_id) REFERENCES unit (institution_id, id)
 );
 CREATE UNIQUE INDEX role_grant_once ON role_grant (account_id, role, coalesce(unit_id, account_id)) WHERE state <> 'ended';
+
+CREATE TABLE saved_view (
+  id UUID DEFAULT gen_random_uuid() NOT NULL,
+  institution_id UUID NOT NULL,
+  account_id UUID NOT NULL,
+  list VARCHAR NOT NULL,
+  label VARCHAR NOT NULL,
+  query VARCHAR NOT NULL,
+  opens BOOLEAN DEFAULT false NOT NULL,
+  PRIMARY KEY (id),
+  CONSTRAINT saved_view_label_once UNIQUE (account_id, list, label),
+  CONSTRAINT saved_view_account FOREIGN KEY(institution_id, account_id) REFERENCES account (institution_id, id),
+  CONSTRAINT saved_view_short CHECK (length(label) between 1 and 60 and length(query) between 1 and 1000)
+);
+CREATE UNIQUE INDEX saved_view_opens ON saved_view (account_id, list) WHERE opens;
 
 CREATE TABLE grant_approval (
   id UUID DEFAULT gen_random_uuid() NOT NULL,

@@ -2,7 +2,8 @@
 -- audit.watch(table, kind, shape, holder, key, private, ignored, action)
 -- Not captured, with the reason: case_counter (a number already in the case's reference), login_throttle
 -- (digests of tries; each try is an event of its own), job_run (each run is an event of its own),
--- alert (raised and acknowledged by events of their own), verification_request (asked for by an event of its own).
+-- alert (raised and acknowledged by events of their own), verification_request (asked for by an event of its own),
+-- saved_view (a person's preference, seen by nobody else: no record's data; its label is typed, and the ledger forgets nothing).
 
 select audit.watch('public.institution', 'institution', 1, 'id', 'id', '{}',
   '{created_at,created_by,updated_at,updated_by,row_version}');

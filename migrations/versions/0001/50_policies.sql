@@ -98,6 +98,11 @@ create policy approval_read on grant_approval for select to itm_app
 create policy approval_add on grant_approval for insert to itm_app
   with check ((institution_id = (select itm.institution()) and (select itm.manages())) or (select itm.approves()));
 
+-- A person's own views of lists, in whatever scope; nobody else reads them, not even a manager.
+create policy view_own on saved_view for all to itm_app
+  using (account_id = (select itm.account()))
+  with check (account_id = (select itm.account()) and institution_id = (select itm.home()));
+
 create policy throttle on login_throttle for all to itm_app
   using ((select itm.scope()) = 'login') with check ((select itm.scope()) = 'login');
 

@@ -8,6 +8,7 @@ grant select, insert, update on institution, unit, account, credential, invitati
   case_file, case_counter, case_assignment, person, case_person, victim_profile to itm_app;
 grant select, insert on institution_key, grant_approval to itm_app;
 grant delete on login_throttle to itm_app; -- counts of past windows
+grant select, insert, update (label, opens), delete on saved_view to itm_app; -- a preference: its person may throw it away
 grant select on job_run to itm_app;
 grant select, update (acknowledged_at, acknowledged_by),
   insert (kind, severity, subject, detail) on alert to itm_app;

@@ -1,0 +1,84 @@
+"""How a person likes to see lists: kept views, and how much room a row takes.
+
+Nothing here is a record of anybody, and nothing is typed into an address.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from flask import current_app, flash, request, url_for
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response
+
+from itm_admin.accounts import saved_views
+from itm_admin.accounts.actor import me
+from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.views import Page, inside, route
+from itm_admin.foundation.writing import writing
+
+ROWS = "itm-rows"
+"""A cookie that says how high rows are; it tells nothing about anybody."""
+HEIGHTS = ("comfortable", "compact")
+_A_YEAR = 365 * 24 * 3600
+
+
+class PreferenceView(Page):
+    """Buttons of the lists; each comes back to the list."""
+
+    subject = "Preference"
+    route_base = "/preferences"
+
+    @route("/rows", act="edit", methods=("POST",))
+    def rows(self) -> Response:
+        height = request.form.get("rows", "")
+        if height not in HEIGHTS:
+            raise Invalid({"rows": _("This is not one of the choices.")})
+        answer = redirect(inside(request.form.get("next")), 303)
+        secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
+        answer.set_cookie(ROWS, height, max_age=_A_YEAR, httponly=True, samesite="Lax", secure=secure)
+        return answer
+
+    @route("/views", act="edit", methods=("POST",))
+    def keep(self) -> Response:
+        form = request.form
+        name, opens = form.get("list", ""), form.get("opens") == "yes"
+        where = saved_views.kept_list(name)
+        kept = _attempt(
+            lambda session: (
+                saved_views.keep(session, me(), name, form.get("label", ""), form.get("query", ""), opens).query
+            ),
+            _("The view is saved."),
+        )
+        return redirect(f"{url_for(where.endpoint)}?{kept}" if kept else inside(form.get("next")), 303)
+
+    @route("/views/<uuid:id>", act="edit", methods=("POST",))
+    def change(self, id: uuid.UUID) -> Response:
+        form = request.form
+        _attempt(
+            lambda session: (
+                saved_views.change(session, id, form.get("label", ""), form.get("opens") == "yes").list_name
+            ),
+            _("The view is changed."),
+        )
+        return redirect(inside(form.get("next")), 303)
+
+    @route("/views/<uuid:id>/remove", act="edit", methods=("POST",))
+    def remove(self, id: uuid.UUID) -> Response:
+        _attempt(lambda session: saved_views.remove(session, id).list_name, _("The view is removed."))
+        return redirect(inside(request.form.get("next")), 303)
+
+
+def _attempt(work: Callable[[Session], str], said: str) -> str | None:
+    """One transaction; what is refused is said on the list."""
+    try:
+        with writing() as session:
+            done = work(session)
+    except Invalid as error:
+        flash(str(error), "warning")
+        return None
+    flash(said)
+    return done

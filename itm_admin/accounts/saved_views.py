@@ -1,0 +1,191 @@
+"""Views of lists that people keep for themselves: filters, order and columns under a name of their own.
+
+A kept query is the listing's canonical text: it never holds what was searched for, and is read as strictly as
+an address whenever it is used. Row-level security shows each person their own alone. They are preferences and
+stand in no ledger; whatever is typed as a name stays in this table, which its person may empty.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, current_app, g, redirect, request, url_for
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from itm_admin.accounts.actor import Actor
+from itm_admin.accounts.models import SavedView
+from itm_admin.foundation import access, tenancy
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Invalid, NotFound
+from itm_admin.foundation.lists import Listing
+
+MOST = 12
+"""Views that a person may keep of one list."""
+LONGEST = 60
+_LIKE_A_NUMBER = re.compile(r"(?:\d[\s.-]?){7,}")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A list of which views can be kept: where it stands, and its listing in the scope at work."""
+
+    endpoint: str
+    listing: Callable[[], Listing[Any]]
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One view as it stands above its list."""
+
+    id: uuid.UUID
+    label: str
+    url: str
+    current: bool
+    opens: bool
+
+
+def install(app: Flask, lists: Mapping[str, Kept]) -> None:
+    """Lists open in the view that the person chose for it, and have their views above them."""
+    app.extensions["itm_kept_lists"] = dict(lists)
+    app.before_request(_open)
+    app.jinja_env.globals["saved_views"] = tabs
+
+
+def kept_list(name: str) -> Kept:
+    """Invalid if there is no such list, or not for this person."""
+    found: Kept | None = current_app.extensions["itm_kept_lists"].get(name)
+    if found is None or not access.allowed(found.endpoint, g.actor):
+        raise Invalid({"list": _l("There is no such list.")})
+    return found
+
+
+def tabs(name: str, query: str) -> list[Tab] | None:
+    """The person's views of a list by name; `query` is the one that is shown now. None where no view is kept."""
+    where: Kept = current_app.extensions["itm_kept_lists"][name]
+    if where.endpoint != request.endpoint:
+        return None  # the same columns on another page: of what is deleted, or as auditors see it
+    path = url_for(where.endpoint)
+    return [
+        Tab(view.id, view.label, f"{path}?{view.query}", view.query == query, view.opens)
+        for view in _of(db.session(), name)
+    ]
+
+
+def keep(session: Session, actor: Actor, name: str, label: str, query: str, opens: bool) -> SavedView:
+    """A new view. Invalid if the list does not know the query, or the label cannot be kept."""
+    where = kept_list(name)
+    canonical = _checked(session, actor, where, query)
+    label = checked_label(label)
+    kept = session.scalar(select(func.count()).select_from(SavedView).where(SavedView.list_name == name)) or 0
+    if kept >= MOST:
+        raise Invalid({"label": _l("You keep as many views of this list as there is room for. Remove one first.")})
+    _free(session, name, label)
+    if opens:
+        _opens_no_more(session, name)
+    view = SavedView(
+        institution_id=actor.institution_id, account_id=actor.id, list_name=name, label=label, query=canonical,
+        opens=opens,
+    )  # fmt: skip
+    session.add(view)
+    session.flush()
+    return view
+
+
+def change(session: Session, view_id: uuid.UUID, label: str, opens: bool) -> SavedView:
+    """Another name, and whether the list opens so."""
+    view = get(session, view_id)
+    label = checked_label(label)
+    if label != view.label:
+        _free(session, view.list_name, label)
+    if opens and not view.opens:
+        _opens_no_more(session, view.list_name)
+    view.label, view.opens = label, opens
+    session.flush()
+    return view
+
+
+def remove(session: Session, view_id: uuid.UUID) -> SavedView:
+    view = get(session, view_id)
+    session.delete(view)
+    session.flush()
+    return view
+
+
+def get(session: Session, view_id: uuid.UUID) -> SavedView:
+    """One's own view, or NotFound."""
+    found = session.get(SavedView, view_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def checked_label(text: str) -> str:
+    """A short name of one line. What looks like a number of a person is refused: no list is named after people."""
+    label = " ".join(text.split())
+    if not 0 < len(label) <= LONGEST or not label.isprintable():
+        raise Invalid({"label": _l("Give the view a name of at most 60 characters.")})
+    if _LIKE_A_NUMBER.search(label):
+        raise Invalid({"label": _l("A view's name must not hold an identity or telephone number.")})
+    return label
+
+
+def _checked(session: Session, actor: Actor, where: Kept, query: str) -> str:
+    """The canonical text, as the list itself reads it: in the scope in which the person works there."""
+    declared = access.access_of(where.endpoint)
+    scope = access.scope_for(declared, actor.roles) if declared else None
+    if scope is None:
+        raise Invalid({"list": _l("There is no such list.")})
+    with tenancy.acting(actor.context(scope), session):
+        listing = where.listing()
+        return listing.canonical(listing.parse(query))
+
+
+def _of(session: Session, name: str) -> list[SavedView]:
+    """Read once in a request: the list may open in one of them, and all of them stand above it."""
+    if "saved_views" not in g:
+        g.saved_views = {}
+    if name not in g.saved_views:
+        order = (SavedView.label, SavedView.id)
+        g.saved_views[name] = list(
+            session.scalars(select(SavedView).where(SavedView.list_name == name).order_by(*order))
+        )
+    found: list[SavedView] = g.saved_views[name]
+    return found
+
+
+def _free(session: Session, name: str, label: str) -> None:
+    taken = select(SavedView.id).where(SavedView.list_name == name, SavedView.label == label)
+    if session.scalar(taken) is not None:
+        raise Invalid({"label": _l("You have a view of this name already.")})
+
+
+def _opens_no_more(session: Session, name: str) -> None:
+    session.execute(update(SavedView).where(SavedView.list_name == name, SavedView.opens).values(opens=False))
+
+
+def _open() -> Response | None:
+    """Goes to the person's own view where the address asks for nothing. One that the list forgot is passed over."""
+    if request.method != "GET" or request.args or g.get("actor") is None:
+        return None
+    lists: Mapping[str, Kept] = current_app.extensions["itm_kept_lists"]
+    for name, where in lists.items():
+        if where.endpoint == request.endpoint:
+            view = next((each for each in _of(db.session(), name) if each.opens), None)
+            if view is not None and _known(where, view.query):
+                return redirect(f"{url_for(where.endpoint)}?{view.query}")
+    return None
+
+
+def _known(where: Kept, query: str) -> bool:
+    try:
+        where.listing().parse(query)
+    except Invalid:
+        return False
+    return True

@@ -1,0 +1,136 @@
+"""What a list is made of: cells, columns, filters, what was asked for, and what of it is shown.
+
+Plain values, shared by all threads; how they are read and put together stands in lists.py. A filter never
+holds a personal value: it would stand in the address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Generic, TypeVar
+
+from flask_babel import gettext as _
+from sqlalchemy import ColumnElement
+
+from itm_admin.foundation.errors import Invalid, Message
+from itm_admin.foundation.formats import day
+
+Row = TypeVar("Row")
+PAGE_SIZES = (25, 50, 100)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value of a row. Kinds: text, link, badge (with a tone), day, moment, number."""
+
+    kind: str
+    value: Any
+    tone: str = "neutral"
+
+
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    name: str
+    label: Message
+    cell: Callable[[Row], Cell]
+    order: tuple[Any, ...] = ()
+    """Expressions to order by; none: the column cannot be ordered by."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """`kind`: choice (a code of `choices`), day (an ISO date), flag (yes or no)."""
+
+    name: str
+    label: Message
+    kind: str
+    condition: Callable[[Any], ColumnElement[bool]]
+    choices: Callable[[], Sequence[tuple[str, str]]] | None = None
+
+    def read(self, text: str) -> Any:
+        """The typed value; Invalid under the filter's name."""
+        if self.kind == "choice" and self.choices and text in {code for code, _label in self.choices()}:
+            return text
+        if self.kind == "flag" and text in ("yes", "no"):
+            return text == "yes"
+        if self.kind == "day":
+            try:
+                return date.fromisoformat(text)
+            except ValueError:
+                pass
+        raise Invalid({self.name: _("This filter's value is not correct.")})
+
+    def options(self) -> Sequence[tuple[str, str]]:
+        if self.kind == "flag":
+            return (("yes", _("Yes")), ("no", _("No")))
+        return self.choices() if self.choices else ()
+
+    def said(self, text: str) -> str:
+        if self.kind == "day":
+            return day(date.fromisoformat(text))
+        return dict(self.options()).get(text, text)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What one request asked for, checked."""
+
+    page: int = 1
+    size: int = PAGE_SIZES[0]
+    sort: str = ""
+    search: str = ""
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    """Names of the columns to show; none: all of them."""
+
+
+@dataclass(frozen=True)
+class ShownRow:
+    url: str | None
+    cells: tuple[Cell, ...]
+    id: str
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class ShownColumn:
+    name: str
+    label: Message
+    sort_url: str | None
+    sorted: str | None
+
+
+@dataclass(frozen=True)
+class ShownFilter:
+    name: str
+    label: Message
+    kind: str
+    choices: Sequence[tuple[str, str]]
+    value: str
+
+
+@dataclass(frozen=True)
+class ShownChoice:
+    """A column that may be shown or not; `fixed` ones always are."""
+
+    name: str
+    label: Message
+    chosen: bool
+    fixed: bool
+
+
+@dataclass(frozen=True)
+class BulkAct:
+    """Something that may be done to several rows at once: a page that asks, reached by a form's button."""
+
+    label: Message
+    url: str
+    tone: str = "secondary"
+
+
+@dataclass(frozen=True)
+class Chip:
+    label: str
+    remove_url: str
