@@ -24,6 +24,7 @@ from itm_admin.foundation import access, formats, headers, i18n, problems, readi
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
+from itm_admin.foundation.erasures import Erasures
 from itm_admin.panel import FILES, LISTS, Panel, links, navigation
 from itm_admin.schedule import JOBS
 
@@ -40,6 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     db.init_app(app)
     app.extensions["itm_keyring"] = Keyring.from_settings(settings)
+    app.extensions["itm_erasures"] = Erasures.of(settings)
     headers.install(app)
     reading.install(app)
     problems.install(app)

@@ -42,12 +42,18 @@ def run(demo: bool) -> None:
 
 @itm.command()
 def migrate() -> None:
-    """Bring the database's schema up to date."""
+    """Bring the database's schema up to date, and repeat erasures that a restored backup does not know."""
+    from itm_admin.cases import replay
     from itm_admin.foundation.database import installation, migration
 
     with installation.running(Settings.from_environment(), "ITM_DATABASE_OWNER_URL") as settings:
         migration.upgrade(str(settings.owner_url))
+        found = replay.at_start(settings)
     click.echo("The schema is up to date.")
+    if found is None:
+        click.echo("ITM_DATABASE_SIGNER_URL is not set: after a restore run `itm erasures replay`.")
+    elif found.repeated:
+        click.echo(f"Persons erased again: {found.repeated}.")
 
 
 @itm.command()
@@ -216,6 +222,26 @@ def database() -> None:
 def url(role: str) -> None:
     """A role's address (with its password), for psql and the like."""
     from itm_admin.foundation.database import installation
+@itm.group()
+def erasures() -> None:
+    """Persons who were erased, as the list outside the database has it."""
+
+
+@erasures.command("replay")
+def replay_erasures() -> None:
+    """Erase again whom a restored backup brought back. `itm run` and the scheduler do it too."""
+    from itm_admin.cases import replay
+    from itm_admin.foundation.database import installation
+
+    with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
+        found = replay.at_start(settings) or replay.Replayed()
+    click.echo(f"Erased again: {found.repeated}. Ended late: {found.settled}.")
+    if found.open:
+        click.echo(f"Begun and not carried out: {found.open}. Erase these persons in the panel, or leave them.")
+    if found.unlisted:
+        click.echo(f"Erased but on no list, now listed: {found.unlisted}.")
+
+
 
     settings = Settings.from_environment()
     if settings.embedded and not (settings.home / "postgres").exists():

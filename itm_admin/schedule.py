@@ -34,8 +34,10 @@ from itm_admin.assurance.runs import Job, Stopped
 from itm_admin.assurance.signing import Signing
 from itm_admin.assurance.stamping import Stamping
 from itm_admin.foundation.config import Settings
+from itm_admin.cases import replay
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.i18n import TIMEZONE
+from itm_admin.foundation.erasures import Erasures
 
 log = logging.getLogger("itm.schedule")
 
@@ -56,6 +58,13 @@ JOBS: tuple[Job, ...] = (
     ),
 )
 
+    Job(
+        "person.erasures",
+        _l("Comparison with the list of erasures"),
+        CronTrigger(minute=15, timezone="UTC"),
+        timedelta(hours=1),
+        replay.work,
+    ),
 LEADER = 0x49544D01
 """The advisory lock's number; advisory locks are a database's own."""
 _OPENED: LiteralString = "SELECT EXISTS (SELECT FROM audit.ledger WHERE presidency AND closed_at IS NULL)"
@@ -247,3 +256,5 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
         return
     place = signing_place.of(settings)
     Process(url, attested(jobs, place.evidence), stop, Signing(place), signing_place.stamping(settings)).run()
+    erasures = partial(replay.work, erasures=Erasures.of(settings))
+    jobs = [replace(job, work=erasures) if job.work is replay.work else job for job in jobs]

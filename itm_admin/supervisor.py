@@ -25,12 +25,13 @@ from sqlalchemy.pool import NullPool
 
 from audit.store import checkpoints
 from itm_admin import local_witness, web
+from itm_admin.cases import replay
 from itm_admin.foundation.config import Refusal, SettingError, Settings
 from itm_admin.foundation.database import embedded, installation, migration, processes
 from itm_admin.foundation.database.processes import Child, Signals
 from itm_admin.local_witness import LocalWitness
 
-_COMMON = ("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE")
+_COMMON = ("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE", "ITM_ERASURES")
 _WEB = (
     *(*_COMMON, "ITM_HOST", "ITM_PORT", "ITM_WEB_WORKERS", "ITM_WEB_THREADS"),
     *("ITM_TRUSTED_HOSTS", "ITM_TRUSTED_PROXIES", "ITM_HTTPS"),
@@ -79,6 +80,7 @@ class Supervisor:
         migration.upgrade(str(self.settings.owner_url))
         if self.demo:
             self._seed()
+        replay.at_start(self.settings)
             if not self.settings.witnesses:
                 self._begin_witness()
         self.empty = not _has_institutions(self.settings)

@@ -24,7 +24,13 @@ UNSTAMPED = "ledger.unstamped"
 """No authority stamps the time on checkpoints, while one should."""
 SEVERITY = {
     TAMPERED: "critical",
+RETURNED, UNFINISHED = "person.returned", "person.unfinished"
+"""Who was erased had come back and was erased again; list and database do not say the same of an erasure."""
+BEHIND = "sink.behind"
+"""Entries are passed on too slowly, or not at all."""
     REFUSED: "critical",
+    RETURNED: "critical",
+    UNFINISHED: "warning",
     CONTRADICTED: "critical",
     UNVERIFIED: "warning",
     UNSIGNED: "warning",

@@ -76,6 +76,8 @@ FIELDS: Mapping[str, Message] = {
     "recruitment_methods": _l("How recruited"), "control_methods": _l("Means of control"),
     "age_when_trafficked": _l("Age when trafficked"), "relation_to_trafficker": _l("Relation to the trafficker"),
     "sex_exploitation_enc": _l("Kinds of sexual exploitation"), "health_enc": _l("Health"), "needs_enc": _l("Needs"),
+    "held_at": _l("Legal hold since"), "hold_reason": _l("Reason for the hold"), "erased_at": _l("Erased on"),
+    "erasure_ground": _l("Legal ground"),
     "account_id": _l("Account"), "assigned_at": _l("Assigned on"), "ended_at": _l("Ended"),
     "username": _l("User name"), "first_name": _l("First name"), "last_name": _l("Last name"),
     "email": _l("E-mail"), "title": _l("Title"), "active": _l("Active"), "epoch": _l("Sessions ended"),
@@ -101,6 +103,7 @@ _CODED: Mapping[str, str] = {
     "trafficking_status": "trafficking_status", "status_decision_maker": "status_decision_maker",
     "recruitment_methods": "method_of_recruitment", "control_methods": "method_of_control",
     "relation_to_trafficker": "relation_to_trafficker", "deletion_reason": "deletion_reason",
+    "hold_reason": "hold_reason", "erasure_ground": "erasure_ground",
     "language": "language", "kind": "institution_kind", "status": "case_status", "role": "case_role",
 }  # fmt: skip
 """Which vocabulary a field's codes come from."""
@@ -127,7 +130,9 @@ _DETAILS: Mapping[str, Message] = {
     "sizes": _l("Up to entry"), "reason": _l("Why"), "held": _l("Entries that were signed"),
     "size": _l("Entries now"), "witness": _l("Witness"), "answer": _l("Result"),
     "table": _l("Table"), "object": _l("What is concerned"), "named": _l("Digest of what is concerned"),
-    "records": _l("Records compared"),
+    "records": _l("Records compared"), "ground": _l("Legal ground"), "shredded": _l("Narratives shredded"),
+    "reviewed": _l("Narratives reviewed"), "replayed": _l("Repeated after a restore"), "repeated": _l("Erased again"),
+    "open": _l("Begun and not carried out"), "unlisted": _l("Erased but on no list"),
 }  # fmt: skip
 
 _STATES: Mapping[str, Message] = {
@@ -225,6 +230,8 @@ def action_words(action: str) -> str:
 
 def purpose_words(purpose: str | None) -> str | None:
     return label(purpose, "access_purpose") if purpose else None
+    if purpose and purpose in vocabulary.codes("hold_release"):
+        return vocabulary.label("hold_release", purpose)
 
 
 def target_words(kind: str | None, id: str | None) -> str:
@@ -328,6 +335,8 @@ def _detail_value(name: str, value: Any) -> str:
     if name == "verdict" and isinstance(value, str) and value in VERDICTS:
         return str(VERDICTS[value][0])
     if isinstance(value, bool):
+    if name == "ground" and isinstance(value, str):
+        return vocabulary.label("erasure_ground", value)
         return str(_("Yes") if value else _("No"))
     told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return str(words.get(name, {}).get(told, told))
@@ -343,6 +352,8 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         raising.CONTRADICTED: _l("A witness knows another history of the ledger of %(code)s.", code=subject),
         raising.UNSIGNED: _l("Checkpoints could not be signed."),
         raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
+        raising.RETURNED: _l("Persons who had been erased were in the database again, and were erased once more."),
+        raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
         raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
         raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
     }

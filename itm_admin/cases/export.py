@@ -62,7 +62,8 @@ def _hidden(stored: object) -> str:
 
 
 def _pseudonyms(case: Case) -> str:
-    return ", ".join(sorted({link.person.pseudonym for link in case.people if link.person is not None}))
+    living = (link.person for link in case.people if link.person is not None and link.person.erased_at is None)
+    return ", ".join(sorted({person.pseudonym for person in living}))
 
 
 def _references(person: Person) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, RadioField, SelectField, StringField
 
+from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import (
     BirthField,
     CodeField,
@@ -98,3 +101,30 @@ class SearchForm(PanelForm):
 
     name = KeptLine(_l("Name"))
     number = KeptLine(_l("Identity, passport or telephone number"))
+class HoldForm(PanelForm):
+    reason = CodeField(_l("Reason for the hold"), "hold_reason")
+
+
+class ReleaseForm(PanelForm):
+    reason = CodeField(_l("Reason for lifting it"), "hold_release")
+
+
+class EraseForm(PanelForm):
+    """The cases' narratives are answered for beside it; what is wrong with them is kept in `wrong`."""
+
+    ground = CodeField(_l("Legal ground"), "erasure_ground")
+    pseudonym = StringField(_l("Type the pseudonym to confirm"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.wrong: dict[str, str] = {}
+
+    def take(self, error: Invalid) -> None:
+        self.wrong = {name: str(message) for name, message in error.fields.items() if name.startswith("case_")}
+        others = {name: message for name, message in error.fields.items() if name not in self.wrong}
+        if others or not error.fields:
+            super().take(Invalid(others, error.message))
+        if self.wrong:
+            self.told.append(str(_l("There are narratives that nobody has answered for.")))
+
+

@@ -113,14 +113,18 @@ def list_cases(*, deleted: bool = False) -> Select[Case]:
 
 
 def list_persons(*, deleted: bool = False) -> Select[Person]:
-    """Visible persons with their live links and cases. Those left without a live case are shown as deleted are not."""
+    """Visible persons with their live links and cases; `deleted`: those who were deleted or erased.
+
+    Those left without a live case are shown in neither.
+    """
     in_a_case = exists().where(
         CasePerson.person_id == Person.id,
         CasePerson.deleted_at.is_(None),
         CasePerson.case_id == Case.id,
         Case.deleted_at.is_(None),
     )
-    shown = Person.deleted_at.is_not(None) if deleted else and_(Person.deleted_at.is_(None), in_a_case)
+    gone = or_(Person.deleted_at.is_not(None), Person.erased_at.is_not(None))
+    shown = gone if deleted else and_(Person.deleted_at.is_(None), Person.erased_at.is_(None), in_a_case)
     links = selectinload(Person.links.and_(CasePerson.deleted_at.is_(None))).joinedload(CasePerson.case)
     return select(Person).where(shown).options(links)
 

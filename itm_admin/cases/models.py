@@ -12,6 +12,7 @@ from datetime import date, datetime
 from flask_appbuilder import Model
 from sqlalchemy import (
     CheckConstraint,
+    FetchedValue,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -40,6 +41,7 @@ class Case(TenantRecord, Model):
         CheckConstraint("(closed_on is null) = (closure_reason is null)", name="case_file_closure"),
         CheckConstraint("(deleted_at is null) = (deletion_reason is null)", name="case_file_deletion"),
         CheckConstraint("sensitivity between 0 and 3", name="case_file_sensitivity"),
+        CheckConstraint("(held_at is null) = (hold_reason is null)", name="case_file_hold"),
         Index("case_file_recent", "institution_id", text("opened_on desc"), text("id desc")),
         Index("case_file_unit_status", "institution_id", "unit_id", "status"),
     )
@@ -60,6 +62,8 @@ class Case(TenantRecord, Model):
     data_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     narrative_enc: Mapped[bytes | None] = mapped_column(Ciphertext)
     closure_note_enc: Mapped[bytes | None] = mapped_column(Ciphertext)
+    held_at: Mapped[datetime | None] = mapped_column(Moment, server_onupdate=FetchedValue())
+    hold_reason: Mapped[str | None]
 
     people_count: Mapped[int | None] = query_expression()
     """How many people are in the case: filled by `lookup.list_cases` alone."""
@@ -100,6 +104,13 @@ class Person(TenantRecord, Model):
         CheckConstraint("birth_precision in ('year', 'month', 'day')", name="person_birth_precision"),
         CheckConstraint("(deleted_at is null) = (deletion_reason is null)", name="person_deletion"),
         CheckConstraint("sensitivity between 0 and 3", name="person_sensitivity"),
+        CheckConstraint("(held_at is null) = (hold_reason is null)", name="person_hold"),
+        CheckConstraint("(erased_at is null) = (erasure_ground is null)", name="person_erasure"),
+        CheckConstraint(
+            "erased_at is null or (index_terms = '{}' and num_nonnulls(data_key, given_name_enc, family_name_enc,"
+            " birth_date_enc, tckn_enc, ykn_enc, passport_enc, phone_enc, email_enc, address_enc, guardian_enc) = 0)",
+            name="person_erased",
+        ),
         Index("person_index_terms", "index_terms", postgresql_using="gin"),
         Index("person_recent", "institution_id", text("created_at desc"), text("id desc")),
     )
@@ -125,6 +136,10 @@ class Person(TenantRecord, Model):
     address_enc: Mapped[bytes | None] = mapped_column(Ciphertext)
     guardian_enc: Mapped[bytes | None] = mapped_column(Ciphertext)
     index_terms: Mapped[list[bytes]] = mapped_column(ARRAY(LargeBinary), default=list, server_default=text("'{}'"))
+    held_at: Mapped[datetime | None] = mapped_column(Moment, server_onupdate=FetchedValue())
+    hold_reason: Mapped[str | None]
+    erased_at: Mapped[datetime | None] = mapped_column(Moment)
+    erasure_ground: Mapped[str | None]
 
     links: Mapped[list[CasePerson]] = relationship(
         "CasePerson", primaryjoin="Person.id == foreign(CasePerson.person_id)", viewonly=True, lazy="raise_on_sql"

@@ -61,6 +61,7 @@ def link_person(session: AnySession, case_id: Id, data: Mapping[str, Any]) -> Ca
     case = _open_case(session, case_id, actor)
     values = load(LinkInput, data)
     person = lookup.get_person(session, values["person_id"])
+    personal_data.refuse_erased(person)
     there = select(CasePerson.id).where(
         CasePerson.case_id == case.id,
         CasePerson.person_id == person.id,
@@ -80,6 +81,7 @@ def change_person(
     person = lookup.get_person(session, person_id, lock=True)
     cases = [link.case for link in person.links if link.case is not None and link.case.deleted_at is None]
     _require_work_on_one(session, cases, actor)
+    personal_data.refuse_erased(person)
     expect(person, version)
     values = load(PersonInput, data, partial=True)
     keys = keyring.of_institution(session)
@@ -105,6 +107,7 @@ def delete_person(session: AnySession, person_id: Id, data: Mapping[str, Any], v
     actor = require("delete", "Person")
     person = lookup.get_person(session, person_id, lock=True)
     require_management(person.unit_id, actor)
+    personal_data.refuse_erased(person)
     if version is not None:
         expect(person, version)
     person.deletion_reason = load(DeleteInput, data)["reason"]
@@ -118,6 +121,7 @@ def restore_person(session: AnySession, person_id: Id) -> Person:
     actor = require("restore", "Person")
     person = lookup.get_person(session, person_id, or_deleted=True, lock=True)
     require_management(person.unit_id, actor)
+    personal_data.refuse_erased(person)
     if person.deleted_at is None:
         raise NotFound
     person.deleted_at = person.deletion_reason = None
@@ -136,6 +140,7 @@ def set_profile(
     profile = lookup.profile_of(session, link)
     actor = require("add" if profile is None else "edit", "VictimProfile")
     require_work_on(session, link.case, actor)
+    personal_data.refuse_erased(link.person)
     if link.case.closed_on is not None:
         raise Locked(_l("This case is closed. Reopen it first."))
     if link.role != VICTIM:

@@ -26,6 +26,7 @@ from itm_admin.cases.forms import (
     SearchForm,
 )
 from itm_admin.cases.lists import PERSONS
+from itm_admin.cases.models import Person
 from itm_admin.cases.showing import compared, person_facts, profile_facts, protected_choices
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
@@ -94,7 +95,7 @@ class PersonView(Page):
             if saved is not None:
                 flash(_("The changes are saved."))
                 return see("PersonView.show", id=id)
-        person = lookup.get_person(db.session, id)
+        person = _living(id)
         looked_at("record.read", "person", id, detail={"page": "edit"})
         if not form.submitted():
             form = PersonForm(obj=person, version=person.row_version)
@@ -109,7 +110,7 @@ class PersonView(Page):
     def reveal(self, id: uuid.UUID) -> Answer:
         """One person's protected values, after a purpose was chosen."""
         form = PurposeForm()
-        person = lookup.get_person(db.session, id)
+        person = _living(id)
         if form.submitted():
             try:
                 values = personal_data.reveal(db.session, keyring(), person, form.purpose.data or "")
@@ -127,7 +128,7 @@ class PersonView(Page):
         ):
             flash(_("The person is deleted. The list of deleted persons can restore them."))
             return see("PersonView.list")
-        person = lookup.get_person(db.session, id)
+        person = _living(id)
         looked_at("record.read", "person", id, detail={"page": "delete"})
         form.version.data = form.version.data or str(person.row_version)
         return self.render("cases/person_delete.html", form=form, person=person), 422 if form.submitted() else 200
@@ -261,3 +262,10 @@ def _link(session: Any, case: uuid.UUID, form: LinkForm) -> Any:
     data = form.payload()
     person = choices.person_called(session, data.pop("pseudonym", None))
     return people.link_person(session, case, {**data, "person_id": person})
+def _living(id: uuid.UUID) -> Person:
+    """Locked for a person who was erased."""
+    person = lookup.get_person(db.session, id)
+    personal_data.refuse_erased(person)
+    return person
+
+

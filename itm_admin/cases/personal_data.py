@@ -11,11 +11,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, cast
 
+from flask_babel import lazy_gettext as _l
+
 from itm_admin.cases.acting import require
 from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
 from itm_admin.foundation import blind_index, vocabulary
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring, Place
-from itm_admin.foundation.errors import CannotDecrypt
+from itm_admin.foundation.errors import CannotDecrypt, Locked
 from itm_admin.foundation.formats import HIDDEN, Hidden
 from itm_admin.foundation.reading import looked_at
 
@@ -68,6 +70,27 @@ def new_key(keys: InstitutionKeys, record: Case | Person) -> Key:
 def record_key(keys: InstitutionKeys, owner: Case | Person) -> Key:
     """The key of a case or a person. CannotDecrypt after an erasure."""
     return keys.record_key(owner.__tablename__, owner.id, owner.data_key)
+
+
+def key_to_write(keys: InstitutionKeys, case: Case) -> Key:
+    """As `record_key`; another key for a case whose narrative was shredded with the one that it had."""
+    return new_key(keys, case) if case.data_key is None and not filled(case) else record_key(keys, case)
+
+
+def refuse_erased(record: Case | Person) -> None:
+    """Locked for a person who was erased: there is nothing left to show, and nothing is written any more."""
+    if isinstance(record, Person) and record.erased_at is not None:
+        raise Locked(_l("This person was erased. What was stored cannot be brought back."))
+
+
+def destroy(record: Record) -> None:
+    """Every protected value, and with a case or a person the key: what a copy of the row holds opens no more."""
+    for name in FIELDS[type(record)]:
+        setattr(record, f"{name}_enc", None)
+    if not isinstance(record, VictimProfile):
+        record.data_key = None
+    if isinstance(record, Person):
+        record.index_terms = []
 
 
 def put(key: Key, record: Record, values: Mapping[str, Any]) -> bool:
@@ -131,14 +154,22 @@ def _reveal(
     session: AnySession, keyring: Keyring, subject: str, kind: str, record: Record, owner: Case | Person, purpose: str
 ) -> dict[str, Value]:
     require("reveal", subject)
+    refuse_erased(owner)
     vocabulary.check("access_purpose", purpose, "purpose")
     try:
-        values = opened(record_key(keyring.of_institution(session), owner), record)
+        values: dict[str, Value] = dict.fromkeys(FIELDS[type(record)])
+        if filled(record):
+            values = opened(record_key(keyring.of_institution(session), owner), record)
     except CannotDecrypt:
         looked_at("record.reveal", kind, record.id, purpose=purpose, outcome="failure")
         raise
     looked_at("record.reveal", kind, record.id, purpose=purpose)
     return values
+
+
+def filled(record: Record) -> bool:
+    """Whether any protected value is stored."""
+    return any(_stored(record, name) is not None for name in FIELDS[type(record)])
 
 
 def _place(record: Record, name: str) -> Place:

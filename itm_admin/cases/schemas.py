@@ -96,6 +96,21 @@ class DeleteInput(Input):
     reason = Code("deletion_reason", required=True)
 
 
+class HoldInput(Input):
+    reason = Code("hold_reason", required=True)
+
+
+class ReleaseInput(Input):
+    reason = Code("hold_release", required=True)
+
+
+class EraseInput(Input):
+    """Why a person is erased, and the pseudonym typed once more. Cases' narratives: see erasure.py."""
+
+    ground = Code("erasure_ground", required=True)
+    pseudonym = Text(most=40, required=True)
+
+
 class AssignInput(Input):
     account_id = RecordId(required=True)
 

@@ -83,7 +83,7 @@ def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
             setattr(case, name, values[name])
     case.sensitivity = SENSITIVITY[case.confidentiality]
     if any(name in values for name in personal_data.FIELDS[Case]):
-        personal_data.put(personal_data.record_key(keyring.of_institution(session), case), case, values)
+        personal_data.put(personal_data.key_to_write(keyring.of_institution(session), case), case, values)
     session.flush()
     return case
 
@@ -104,7 +104,7 @@ def close_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mapping
     case.closure_reason = values["reason"]
     case.status = "ClosedReferred" if values["reason"] == "REFERRED" else "Closed"
     if values.get("note"):
-        key = personal_data.record_key(keyring.of_institution(session), case)
+        key = personal_data.key_to_write(keyring.of_institution(session), case)
         personal_data.put(key, case, {"closure_note": values["note"]})
     session.flush()
     return case

@@ -13,7 +13,7 @@ from flask import flash, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from itm_admin.cases import choices, lookup, personal_data, services
+from itm_admin.cases import choices, erasure_views, lookup, personal_data, services
 from itm_admin.cases.course import course
 from itm_admin.cases.exporting import answer_export
 from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, ExportForm, PurposeForm, ReasonForm
@@ -199,16 +199,4 @@ class CaseView(Page):
         return self.render(template, form=form, case=case), 422 if form.submitted() else 200
 
 
-def _offered(form: CaseForm) -> CaseForm:
-    offer_records(form.unit_id, choices.units(db.session), lambda unit: unit.name)
-    turkish = language() == "tr"
-    offer_records(
-        form.lead_institution_id,
-        choices.institutions(db.session),
-        lambda row: f"{row.code} – {row.name_tr if turkish else row.name_en}",
-        _("Our institution"),
-    )
-    return form
-
-
-VIEWS = (CaseView, PersonView, ProfileView)
+VIEWS = (CaseView, CasesTogetherView, FindView, PersonView, ProfileView, *erasure_views.VIEWS)

@@ -172,6 +172,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "ITM_WITNESSES",
         "witnesses",
+    Setting(
+        "ITM_ERASURES",
+        "erasures",
+        _folder,
+        "",
+        "Folder of the list of erasures, outside every backup of the database (none: ITM_HOME/erasures)",
+    ),
         _witnesses,
         "",
         "Who is asked to cosign checkpoints: URL=VKEY, commas between them",
@@ -252,6 +259,7 @@ class Settings:
             if not value:
                 continue
             try:
+    erasures: Path | None = None
                 values[setting.attribute] = setting.parse(value)
             except ValueError as error:
                 raise SettingError(setting.name, str(error)) from None

@@ -87,8 +87,9 @@ ROLES: Mapping[str, Role] = {
             _l("Institution manager"),
             (INSTITUTION,),
             {
-                "Case": READ | {"delete", "restore", "assign", "export", "reveal", "history", "close"},
-                "Person": READ | {"search", "delete", "restore", "export", "reveal", "history"},
+                "Case": READ | {"delete", "restore", "assign", "export", "reveal", "history", "close", "hold"},
+                "Person": READ
+                | {"search", "delete", "restore", "export", "reveal", "history", "hold", "erase"},
                 "VictimProfile": READ | {"reveal"},
                 "Account": WORK | {"suspend", "invite", "history"},
                 "RoleGrant": READ | {"add", "end", "approve"},

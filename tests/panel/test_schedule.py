@@ -27,7 +27,7 @@ from tests.panel.assurance_world import Institutions, until
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 HOUR = datetime(2026, 3, 1, 10, tzinfo=UTC)
-INCREMENTAL, FULL = schedule.JOBS
+INCREMENTAL, FULL, *_OTHERS = schedule.JOBS
 
 
 @pytest.fixture

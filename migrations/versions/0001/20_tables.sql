@@ -156,6 +156,8 @@ CREATE TABLE case_file (
   data_key BYTEA,
   narrative_enc BYTEA,
   closure_note_enc BYTEA,
+  held_at TIMESTAMP WITH TIME ZONE,
+  hold_reason VARCHAR,
   id UUID DEFAULT gen_random_uuid() NOT NULL,
   unit_id UUID NOT NULL,
   deleted_at TIMESTAMP WITH TIME ZONE,
@@ -173,6 +175,7 @@ CREATE TABLE case_file (
   CONSTRAINT case_file_closure CHECK ((closed_on is null) = (closure_reason is null)),
   CONSTRAINT case_file_deletion CHECK ((deleted_at is null) = (deletion_reason is null)),
   CONSTRAINT case_file_sensitivity CHECK (sensitivity between 0 and 3),
+  CONSTRAINT case_file_hold CHECK ((held_at is null) = (hold_reason is null)),
   FOREIGN KEY(institution_id) REFERENCES institution (id),
   FOREIGN KEY(lead_institution_id) REFERENCES institution (id)
 );
@@ -200,6 +203,10 @@ CREATE TABLE person (
   address_enc BYTEA,
   guardian_enc BYTEA,
   index_terms BYTEA[] DEFAULT '{}' NOT NULL,
+  held_at TIMESTAMP WITH TIME ZONE,
+  hold_reason VARCHAR,
+  erased_at TIMESTAMP WITH TIME ZONE,
+  erasure_ground VARCHAR,
   id UUID DEFAULT gen_random_uuid() NOT NULL,
   unit_id UUID NOT NULL,
   deleted_at TIMESTAMP WITH TIME ZONE,
@@ -217,6 +224,9 @@ CREATE TABLE person (
   CONSTRAINT person_birth_precision CHECK (birth_precision in ('year', 'month', 'day')),
   CONSTRAINT person_deletion CHECK ((deleted_at is null) = (deletion_reason is null)),
   CONSTRAINT person_sensitivity CHECK (sensitivity between 0 and 3),
+  CONSTRAINT person_hold CHECK ((held_at is null) = (hold_reason is null)),
+  CONSTRAINT person_erasure CHECK ((erased_at is null) = (erasure_ground is null)),
+  CONSTRAINT person_erased CHECK (erased_at is null or (index_terms = '{}' and num_nonnulls(data_key, given_name_enc, family_name_enc, birth_date_enc, tckn_enc, ykn_enc, passport_enc, phone_enc, email_enc, address_enc, guardian_enc) = 0)),
   FOREIGN KEY(institution_id) REFERENCES institution (id)
 );
 CREATE INDEX person_index_terms ON person USING gin (index_terms);

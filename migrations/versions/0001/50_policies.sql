@@ -173,6 +173,14 @@ create policy alert_notice on alert for insert to itm_app
   with check (kind = 'job.missed' and holder is null and acknowledged_at is null);
 create policy alert_acknowledge on alert for update to itm_app
   using ((select itm.approves()) or ((select itm.scope()) = 'audit' and (select itm.national())))
+-- Erasures are repeated after a restore (itm.erase_again), from the list that is held outside.
+create policy erased_again on case_file for update to itm_owner
+  using ((select session_user) = 'itm_signer') with check ((select session_user) = 'itm_signer');
+create policy erased_again on person for update to itm_owner
+  using ((select session_user) = 'itm_signer') with check ((select session_user) = 'itm_signer');
+create policy erased_again on victim_profile for update to itm_owner
+  using ((select session_user) = 'itm_signer') with check ((select session_user) = 'itm_signer');
+
   with check ((select itm.approves()) or ((select itm.scope()) = 'audit' and (select itm.national())));
 create policy alert_work on alert for all to itm_signer using (true) with check (true);
 

@@ -1,0 +1,152 @@
+"""Erasing a person for good: the key, every protected value, the index; a tombstone with the pseudonym stays.
+
+Promise: the erasure is on the list outside the database before the database commits, so that a restored backup
+cannot bring the person back in silence; a legal hold refuses it; narratives of the person's cases were looked
+through or shredded. Knows no page.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import func, or_, select
+
+from audit import store
+from itm_admin.cases import lookup, personal_data
+from itm_admin.cases.acting import require, require_management
+from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
+from itm_admin.cases.schemas import EraseInput, load
+from itm_admin.cases.services import Id, expect
+from itm_admin.foundation.encryption import AnySession
+from itm_admin.foundation.erasures import Erasure, Erasures
+from itm_admin.foundation.errors import DomainError, Invalid, Locked, Unavailable, Uncertain
+from itm_admin.foundation.writing import writing
+
+Fate = Literal["reviewed", "shredded"]
+"""What is said of a narrative: it was looked through and does not name the person, or it goes too."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """About one case's narrative, in the version that was seen."""
+
+    fate: str
+    version: int
+
+
+def erase(
+    erasures: Erasures, person_id: Id, data: Mapping[str, Any], answers: Mapping[uuid.UUID, Answer], version: int
+) -> Person:
+    """The whole of it, committed. Unavailable, and nothing erased, if the list outside cannot be written."""
+    erasure: Erasure | None = None
+    try:
+        with writing() as session:
+            person, erasure = destroy(session, person_id, data, answers, version)
+            try:
+                erasures.intend(erasure)
+            except OSError:
+                raise Unavailable(
+                    _l("The list of erasures outside the database cannot be written. Nothing was erased.")
+                ) from None
+    except Uncertain:
+        raise  # erased or not: the next check of the list finds out
+    except DomainError:
+        if erasure is not None:
+            _end(erasures, erasure, "abandoned")
+        raise
+    _end(erasures, erasure, "erased")
+    return person
+
+
+def destroy(
+    session: AnySession, person_id: Id, data: Mapping[str, Any], answers: Mapping[uuid.UUID, Answer], version: int
+) -> tuple[Person, Erasure]:
+    """Erases in this transaction (EraseInput). Locked by a legal hold; Invalid until each narrative is answered for."""
+    actor = require("erase", "Person")
+    person = lookup.get_person(session, person_id, or_deleted=True, lock=True)
+    require_management(person.unit_id, actor)
+    personal_data.refuse_erased(person)
+    expect(person, version)
+    cases = _cases_of(session, person, lock=True)
+    if held(person, cases):
+        raise Locked(_l("A legal hold keeps this person. Nothing may be erased."))
+    values = load(EraseInput, data)
+    if values["pseudonym"].upper() != person.pseudonym:
+        raise Invalid({"pseudonym": _l("This is not the pseudonym of this person.")})
+    shredded = _judge([case for case in cases if personal_data.filled(case)], answers)
+    for case in shredded:
+        personal_data.destroy(case)
+    for profile in _profiles_of(session, person):
+        personal_data.destroy(profile)
+    session.flush()  # the database wants the profiles to be gone first
+    personal_data.destroy(person)
+    person.erased_at, person.erasure_ground = func.now(), values["ground"]
+    session.flush()
+    store.append(
+        session.connection(),
+        "person.erase",
+        kind="person",
+        id=str(person.id),
+        subjects=[str(case.id) for case in cases][:1000],
+        detail={"ground": values["ground"], "shredded": len(shredded), "reviewed": len(answers) - len(shredded)},
+    )
+    ids = tuple(sorted(case.id for case in shredded))
+    return person, Erasure(uuid.uuid4(), person.institution_id, person.id, values["ground"], ids)
+
+
+def narratives_of(session: AnySession, person: Person) -> list[Case]:
+    """The person's cases, also former and deleted ones, whose narrative or closing note could name the person."""
+    return [case for case in _cases_of(session, person) if personal_data.filled(case)]
+
+
+def held(person: Person, cases: list[Case]) -> bool:
+    """Whether a legal hold is on the person or on one of these cases."""
+    return any(reason is not None for reason in (person.hold_reason, *(case.hold_reason for case in cases)))
+
+
+def holds_of(session: AnySession, person: Person) -> list[Person | Case]:
+    """The held ones among the person and the person's cases."""
+    records: list[Person | Case] = [person, *_cases_of(session, person)]
+    return [record for record in records if record.hold_reason is not None]
+
+
+def _cases_of(session: AnySession, person: Person, *, lock: bool = False) -> list[Case]:
+    linked = select(CasePerson.case_id).where(CasePerson.person_id == person.id)
+    statement = select(Case).where(Case.id.in_(linked)).order_by(Case.reference)
+    if lock:
+        statement = statement.with_for_update(key_share=True)
+    return list(session.scalars(statement.execution_options(populate_existing=True)))
+
+
+def _profiles_of(session: AnySession, person: Person) -> list[VictimProfile]:
+    linked = select(CasePerson.id).where(CasePerson.person_id == person.id)
+    filled = or_(*(getattr(VictimProfile, f"{name}_enc").is_not(None) for name in personal_data.FIELDS[VictimProfile]))
+    return list(session.scalars(select(VictimProfile).where(VictimProfile.case_person_id.in_(linked), filled)))
+
+
+def _judge(narratives: list[Case], answers: Mapping[uuid.UUID, Answer]) -> list[Case]:
+    """Those to be shredded. Invalid if one is not answered for, or was changed since it was looked at."""
+    wrong = {}
+    for case in narratives:
+        answer = answers.get(case.id)
+        if answer is None or answer.fate not in ("reviewed", "shredded"):
+            wrong[f"case_{case.id}"] = _l("Say whether this narrative was reviewed, or shred it.")
+        elif answer.fate == "reviewed" and answer.version != case.row_version:
+            wrong[f"case_{case.id}"] = _l("This case was changed since you looked at it. Review it again.")
+    if wrong:
+        raise Invalid(wrong)
+    return [case for case in narratives if answers[case.id].fate == "shredded"]
+
+
+def _end(erasures: Erasures, erasure: Erasure | None, end: Literal["erased", "abandoned"]) -> None:
+    if erasure is None:
+        return
+    try:
+        erasures.end(erasure, end)
+    except OSError as error:  # the database has answered; the next check of the list writes it
+        print(f"itm: ALERT: the list of erasures cannot be written ({error.strerror})", file=sys.stderr)
