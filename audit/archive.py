@@ -136,6 +136,8 @@ def _members(file: BinaryIO) -> list[Member]:
     file.seek(begin)
     listed, at, offset, found = file.read(size), 0, 0, list[Member]()
     for _ in range(count):
+        if offset > begin:  # before what no header could say
+            raise ArchiveError("the archive's files do not fit into it")
         member = _member(listed, at, offset)
         found.append(member)
         at += len(member.central())

@@ -122,6 +122,11 @@ def test_an_archive_is_read_in_one_way_or_not_at_all(data: bytes) -> None:
         assert data == WHOLE or {*archive.members} <= {*PARTS.files}
 
 
+def test_an_archive_whose_files_would_not_fit_into_any_is_none() -> None:
+    packed = WHOLE.index(b"PK\x01\x02") + 20
+    assert report(WHOLE[:packed] + b"\xff" * 4 + WHOLE[packed + 4 :]).verdict == "cannot tell"
+
+
 @settings(max_examples=400, deadline=None)
 @given(st.binary(max_size=300))
 @example(b"PK\x05\x06" + bytes(18))
