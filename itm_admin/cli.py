@@ -213,16 +213,6 @@ def _tell(row: dict[str, Any]) -> None:
 
 
 @itm.group()
-def database() -> None:
-    """The database's roles and addresses."""
-
-
-@database.command()
-@click.option("--role", type=click.Choice(["app", "owner", "signer", "superuser"]), required=True)
-def url(role: str) -> None:
-    """A role's address (with its password), for psql and the like."""
-    from itm_admin.foundation.database import installation
-@itm.group()
 def erasures() -> None:
     """Persons who were erased, as the list outside the database has it."""
 
@@ -242,6 +232,16 @@ def replay_erasures() -> None:
         click.echo(f"Erased but on no list, now listed: {found.unlisted}.")
 
 
+@itm.group()
+def database() -> None:
+    """The database's roles and addresses."""
+
+
+@database.command()
+@click.option("--role", type=click.Choice(["app", "owner", "signer", "superuser"]), required=True)
+def url(role: str) -> None:
+    """A role's address (with its password), for psql and the like."""
+    from itm_admin.foundation.database import installation
 
     settings = Settings.from_environment()
     if settings.embedded and not (settings.home / "postgres").exists():

@@ -33,11 +33,11 @@ from itm_admin.assurance.rounds import Gather
 from itm_admin.assurance.runs import Job, Stopped
 from itm_admin.assurance.signing import Signing
 from itm_admin.assurance.stamping import Stamping
-from itm_admin.foundation.config import Settings
 from itm_admin.cases import replay
+from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options
-from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.erasures import Erasures
+from itm_admin.foundation.i18n import TIMEZONE
 
 log = logging.getLogger("itm.schedule")
 
@@ -56,8 +56,6 @@ JOBS: tuple[Job, ...] = (
         timedelta(days=1),
         rounds.full,
     ),
-)
-
     Job(
         "person.erasures",
         _l("Comparison with the list of erasures"),
@@ -65,6 +63,8 @@ JOBS: tuple[Job, ...] = (
         timedelta(hours=1),
         replay.work,
     ),
+)
+
 LEADER = 0x49544D01
 """The advisory lock's number; advisory locks are a database's own."""
 _OPENED: LiteralString = "SELECT EXISTS (SELECT FROM audit.ledger WHERE presidency AND closed_at IS NULL)"
@@ -251,10 +251,10 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
         signal.signal(number, lambda *_: stop.set())
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     url = settings.require("ITM_DATABASE_SIGNER_URL").signer_url or ""
+    erasures = partial(replay.work, erasures=Erasures.of(settings))
+    jobs = [replace(job, work=erasures) if job.work is replay.work else job for job in jobs]
     if not signs:
         Process(url, jobs, stop).run()
         return
     place = signing_place.of(settings)
     Process(url, attested(jobs, place.evidence), stop, Signing(place), signing_place.stamping(settings)).run()
-    erasures = partial(replay.work, erasures=Erasures.of(settings))
-    jobs = [replace(job, work=erasures) if job.work is replay.work else job for job in jobs]

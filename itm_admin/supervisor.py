@@ -78,9 +78,9 @@ class Supervisor:
         if self.place.server is not None:
             self.settings = installation.with_addresses(self.settings, self.place.server)
         migration.upgrade(str(self.settings.owner_url))
+        replay.at_start(self.settings)
         if self.demo:
             self._seed()
-        replay.at_start(self.settings)
             if not self.settings.witnesses:
                 self._begin_witness()
         self.empty = not _has_institutions(self.settings)

@@ -22,15 +22,15 @@ REFUSED, CONTRADICTED, UNSIGNED = "ledger.refused", "ledger.contradicted", "ledg
 """Nothing is signed over it; a witness knows another history; the signer cannot do its work."""
 UNSTAMPED = "ledger.unstamped"
 """No authority stamps the time on checkpoints, while one should."""
-SEVERITY = {
-    TAMPERED: "critical",
 RETURNED, UNFINISHED = "person.returned", "person.unfinished"
 """Who was erased had come back and was erased again; list and database do not say the same of an erasure."""
 BEHIND = "sink.behind"
 """Entries are passed on too slowly, or not at all."""
-    REFUSED: "critical",
+SEVERITY = {
     RETURNED: "critical",
     UNFINISHED: "warning",
+    TAMPERED: "critical",
+    REFUSED: "critical",
     CONTRADICTED: "critical",
     UNVERIFIED: "warning",
     UNSIGNED: "warning",

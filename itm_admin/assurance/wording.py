@@ -130,6 +130,10 @@ _DETAILS: Mapping[str, Message] = {
     "sizes": _l("Up to entry"), "reason": _l("Why"), "held": _l("Entries that were signed"),
     "size": _l("Entries now"), "witness": _l("Witness"), "answer": _l("Result"),
     "table": _l("Table"), "object": _l("What is concerned"), "named": _l("Digest of what is concerned"),
+    "previous": _l("Ledger before it"), "root": _l("Root of its trusted entries"),
+    "closed_size": _l("Its entries when it was closed"), "closed_head": _l("Its last entry's hash"),
+    "decision": _l("Decision"), "proposed_by": _l("Proposed by"), "decided_by": _l("Decided by"),
+    "acknowledged": _l("Tampered with, as people know"),
     "records": _l("Records compared"), "ground": _l("Legal ground"), "shredded": _l("Narratives shredded"),
     "reviewed": _l("Narratives reviewed"), "replayed": _l("Repeated after a restore"), "repeated": _l("Erased again"),
     "open": _l("Begun and not carried out"), "unlisted": _l("Erased but on no list"),
@@ -229,9 +233,9 @@ def action_words(action: str) -> str:
 
 
 def purpose_words(purpose: str | None) -> str | None:
-    return label(purpose, "access_purpose") if purpose else None
     if purpose and purpose in vocabulary.codes("hold_release"):
         return vocabulary.label("hold_release", purpose)
+    return label(purpose, "access_purpose") if purpose else None
 
 
 def target_words(kind: str | None, id: str | None) -> str:
@@ -334,9 +338,9 @@ def _detail_value(name: str, value: Any) -> str:
         return ", ".join(f"{origin}: {size}" for origin, size in value.items())
     if name == "verdict" and isinstance(value, str) and value in VERDICTS:
         return str(VERDICTS[value][0])
-    if isinstance(value, bool):
     if name == "ground" and isinstance(value, str):
         return vocabulary.label("erasure_ground", value)
+    if isinstance(value, bool):
         return str(_("Yes") if value else _("No"))
     told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return str(words.get(name, {}).get(told, told))
@@ -351,9 +355,9 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         raising.REFUSED: _l("Nothing is signed over the ledger of %(code)s.", code=subject),
         raising.CONTRADICTED: _l("A witness knows another history of the ledger of %(code)s.", code=subject),
         raising.UNSIGNED: _l("Checkpoints could not be signed."),
-        raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
         raising.RETURNED: _l("Persons who had been erased were in the database again, and were erased once more."),
         raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
+        raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
         raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
         raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
     }

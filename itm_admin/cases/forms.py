@@ -80,27 +80,6 @@ class ReasonForm(PanelForm):
     reason = CodeField(_l("Reason"), "deletion_reason")
 
 
-class AssignForm(PanelForm):
-    account_id = SelectField(_l("Person"), validate_choice=False)
-
-
-class PurposeForm(PanelForm):
-    """Why protected values are to be seen. Nothing is chosen beforehand."""
-
-    purpose = CodeField(_l("Purpose"), "access_purpose")
-
-
-class ExportForm(PurposeForm):
-    format = RadioField(
-        _l("Format"), choices=[("csv", "CSV"), ("xlsx", "Excel (XLSX)")], default="xlsx", validate_choice=False
-    )
-
-
-class SearchForm(PanelForm):
-    """A search on personal values: always posted, never in an address."""
-
-    name = KeptLine(_l("Name"))
-    number = KeptLine(_l("Identity, passport or telephone number"))
 class HoldForm(PanelForm):
     reason = CodeField(_l("Reason for the hold"), "hold_reason")
 
@@ -128,3 +107,24 @@ class EraseForm(PanelForm):
             self.told.append(str(_l("There are narratives that nobody has answered for.")))
 
 
+class AssignForm(PanelForm):
+    account_id = SelectField(_l("Person"), validate_choice=False)
+
+
+class PurposeForm(PanelForm):
+    """Why protected values are to be seen. Nothing is chosen beforehand."""
+
+    purpose = CodeField(_l("Purpose"), "access_purpose")
+
+
+class ExportForm(PurposeForm):
+    format = RadioField(
+        _l("Format"), choices=[("csv", "CSV"), ("xlsx", "Excel (XLSX)")], default="xlsx", validate_choice=False
+    )
+
+
+class SearchForm(PanelForm):
+    """A search on personal values: always posted, never in an address."""
+
+    name = KeptLine(_l("Name"))
+    number = KeptLine(_l("Identity, passport or telephone number"))

@@ -95,6 +95,7 @@ class PersonView(Page):
             if saved is not None:
                 flash(_("The changes are saved."))
                 return see("PersonView.show", id=id)
+        at = desk(db.session, "person", id)
         person = _living(id)
         looked_at("record.read", "person", id, detail={"page": "edit"})
         if not form.submitted():
@@ -258,10 +259,6 @@ class ProfileView(Page):
         return self.render("cases/profile_show.html", link=link, facts=facts, revealed=revealed)
 
 
-def _link(session: Any, case: uuid.UUID, form: LinkForm) -> Any:
-    data = form.payload()
-    person = choices.person_called(session, data.pop("pseudonym", None))
-    return people.link_person(session, case, {**data, "person_id": person})
 def _living(id: uuid.UUID) -> Person:
     """Locked for a person who was erased."""
     person = lookup.get_person(db.session, id)
@@ -269,3 +266,7 @@ def _living(id: uuid.UUID) -> Person:
     return person
 
 
+def _link(session: Any, case: uuid.UUID, form: LinkForm) -> Any:
+    data = form.payload()
+    person = choices.person_called(session, data.pop("pseudonym", None))
+    return people.link_person(session, case, {**data, "person_id": person})

@@ -199,4 +199,4 @@ class CaseView(Page):
         return self.render(template, form=form, case=case), 422 if form.submitted() else 200
 
 
-VIEWS = (CaseView, CasesTogetherView, FindView, PersonView, ProfileView, *erasure_views.VIEWS)
+VIEWS = (CaseView, PersonView, ProfileView, *erasure_views.VIEWS)

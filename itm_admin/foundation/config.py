@@ -170,15 +170,15 @@ SETTINGS: tuple[Setting, ...] = (
         "Folder of signed checkpoints, best where files cannot be changed (none: ITM_HOME/checkpoints)",
     ),
     Setting(
-        "ITM_WITNESSES",
-        "witnesses",
-    Setting(
         "ITM_ERASURES",
         "erasures",
         _folder,
         "",
         "Folder of the list of erasures, outside every backup of the database (none: ITM_HOME/erasures)",
     ),
+    Setting(
+        "ITM_WITNESSES",
+        "witnesses",
         _witnesses,
         "",
         "Who is asked to cosign checkpoints: URL=VKEY, commas between them",
@@ -233,6 +233,7 @@ class Settings:
     master_key_file: Path | None = None
     signing_key_file: Path | None = None
     checkpoints: Path | None = None
+    erasures: Path | None = None
     witnesses: tuple[str, ...] = ()
     witness_quorum: int | None = None
     timestamp_url: str | None = None
@@ -259,7 +260,6 @@ class Settings:
             if not value:
                 continue
             try:
-    erasures: Path | None = None
                 values[setting.attribute] = setting.parse(value)
             except ValueError as error:
                 raise SettingError(setting.name, str(error)) from None
