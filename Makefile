@@ -1,6 +1,6 @@
 # Needs Linux, Python 3.11 or newer, and make. No root and no installed server.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types imports check lock clean
+.PHONY: help run test fuzz lint types imports check lock clean
 SHELL := /bin/bash
 
 VENV := .venv
@@ -21,6 +21,15 @@ test: check  ## Lint, types, import contracts and every test
 	@$(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
 
 check: lint types imports
+
+SECONDS ?= 60
+fuzz: build/fuzz/stamp  ## Fuzz every parser of evidence for SECONDS each (Linux on x86-64, Python 3.11 to 3.13)
+	@build/fuzz/bin/python -m tests.fuzz $(SECONDS) $(ARGS)
+
+build/fuzz/stamp: tests/fuzz/requirements.txt | $(VENV)/bin/python
+	@$(BIN)/python -m venv build/fuzz
+	@build/fuzz/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes --only-binary :all: -r $<
+	@touch $@
 
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . && echo "lint: well"
