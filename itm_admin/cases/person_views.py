@@ -95,7 +95,6 @@ class PersonView(Page):
             if saved is not None:
                 flash(_("The changes are saved."))
                 return see("PersonView.show", id=id)
-        at = desk(db.session, "person", id)
         person = _living(id)
         looked_at("record.read", "person", id, detail={"page": "edit"})
         if not form.submitted():
