@@ -6,11 +6,15 @@ CREATE FUNCTION audit.js(value text) RETURNS text LANGUAGE sql STABLE
 RETURN coalesce(pg_catalog.to_json(value)::text, 'null');
 COMMENT ON FUNCTION audit.js IS 'A JSON string, or null.';
 
+CREATE FUNCTION audit.far(moment timestamptz) RETURNS text LANGUAGE sql STABLE
+SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD'
+RETURN moment::text;
+
 CREATE FUNCTION audit.utc(moment timestamptz) RETURNS text LANGUAGE sql STABLE
 RETURN CASE
     WHEN moment >= '0001-01-01 00:00:00Z' AND moment < '10000-01-01 00:00:00Z'
     THEN pg_catalog.to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-    ELSE moment::text
+    ELSE audit.far(moment)
 END;
 COMMENT ON FUNCTION audit.utc IS 'UTC, six fraction digits, Z; outside years 1 to 9999 PostgreSQL''s own text.';
 
@@ -40,6 +44,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION audit.ledger_of IS 'The open ledger of a holder; of the Presidency for NULL. Raises if there is none.';
 
+-- Assignments rather than PERFORM, one call rather than a chain of ||: all is made ready again in every transaction.
 CREATE FUNCTION audit.write(
     holder uuid, action text, outcome text, via text,
     target_kind text, target_id text, target_holder uuid,
@@ -52,25 +57,24 @@ DECLARE
     request jsonb := said -> 'request';
     id uuid := gen_random_uuid();
     moment timestamptz := clock_timestamp();
-    purpose text := coalesce(write.purpose, said ->> 'purpose');
-    pending text := coalesce(current_setting('audit.pending', true), '');
+    pending text := current_setting('audit.pending', true);
     content text;
 BEGIN
-    content := '{"id":"' || id || '","time":"' || audit.utc(moment)
-        || '","action":' || audit.js(action) || ',"outcome":' || audit.js(outcome) || ',"via":' || audit.js(via)
-        || ',"actor":{"user":' || audit.js(actor ->> 'user') || ',"name":' || audit.js(actor ->> 'name')
-        || ',"institution":' || audit.js(actor ->> 'institution') || ',"role":' || audit.js(actor ->> 'role')
-        || ',"session":' || audit.js(session_user::text) || ',"transaction":"' || pg_current_xact_id()
-        || '","client":' || audit.js(host(inet_client_addr())) || '},"on_behalf_of":' || audit.js(said ->> 'on_behalf_of')
-        || ',"target":' || CASE WHEN coalesce(target_kind, target_id) IS NULL THEN 'null' ELSE
-            '{"kind":' || audit.js(target_kind) || ',"id":' || audit.js(target_id)
-            || ',"institution":' || audit.js(target_holder::text) || '}' END
-        || ',"subjects":' || to_json(subjects) || ',"purpose":' || audit.js(purpose)
-        || ',"request":{"id":' || audit.js(request ->> 'id') || ',"route":' || audit.js(request ->> 'route')
-        || ',"address":' || audit.js(said ->> 'address') || '}' || tail || '}';
-    -- The seal locks all ledgers of the transaction in one order: note this one.
-    IF strpos(pending, ledger::text) = 0 THEN
-        PERFORM set_config('audit.pending', pending || ledger || ' ', true);
+    purpose := coalesce(purpose, said ->> 'purpose');
+    content := concat('{"id":"', id, '","time":"', audit.utc(moment),
+        '","action":"', action, '","outcome":"', outcome, '","via":"', via,
+        '","actor":{"user":', coalesce(to_json(actor ->> 'user'), 'null'), ',"name":', coalesce(to_json(actor ->> 'name'), 'null'),
+        ',"institution":', coalesce(to_json(actor ->> 'institution'), 'null'), ',"role":', coalesce(to_json(actor ->> 'role'), 'null'),
+        ',"session":', to_json(session_user), ',"transaction":"', pg_current_xact_id(),
+        '","client":', coalesce(to_json(host(inet_client_addr())), 'null'), '},"on_behalf_of":', coalesce(to_json(said ->> 'on_behalf_of'), 'null'),
+        ',"target":', CASE WHEN coalesce(target_kind, target_id) IS NULL THEN 'null' ELSE
+            concat('{"kind":', coalesce(to_json(target_kind),'null'), ',"id":', coalesce(to_json(target_id), 'null'),
+            ',"institution":', coalesce(to_json(target_holder), 'null'), '}') END,
+        ',"subjects":', to_json(subjects), ',"purpose":', coalesce(to_json(purpose), 'null'),
+        ',"request":{"id":', coalesce(to_json(request ->> 'id'), 'null'), ',"route":', coalesce(to_json(request ->> 'route'), 'null'),
+        ',"address":', coalesce(to_json(said ->> 'address'), 'null'), '}', tail, '}');
+    IF pending IS NULL OR strpos(pending, ledger::text) = 0 THEN
+        pending := set_config('audit.pending', concat(pending, ledger, ' '), true);
     END IF;
     INSERT INTO audit.event (
         id, ledger_id, salt, content, at, action, outcome, via,

@@ -5,53 +5,65 @@
 
 CREATE FUNCTION audit.leaf_hash(origin text, seq bigint, recorded_at text, prev bytea, commitment bytea)
 RETURNS bytea LANGUAGE sql STABLE
-RETURN pg_catalog.sha256('\x00'::bytea || pg_catalog.convert_to(
-    'itm-ledger-entry/v1' || E'\n' || origin || E'\n' || seq || E'\n' || recorded_at || E'\n'
-    || pg_catalog.encode(prev, 'base64') || E'\n' || pg_catalog.encode(commitment, 'base64') || E'\n', 'UTF8'));
+RETURN pg_catalog.sha256('\x00'::bytea || pg_catalog.convert_to(pg_catalog.concat(
+    E'itm-ledger-entry/v1\n', origin, E'\n', seq, E'\n', recorded_at,
+    E'\n', pg_catalog.encode(prev, 'base64'), E'\n', pg_catalog.encode(commitment, 'base64'), E'\n'), 'UTF8'));
 COMMENT ON FUNCTION audit.leaf_hash IS 'SHA-256(0x00 || frame). The frame is final: see DESIGN.md.';
 
 CREATE FUNCTION audit.seal() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s'
 AS $$
 DECLARE
-    pending text := coalesce(current_setting('audit.pending', true), '');
-    committed bytea := sha256(NEW.salt || convert_to(NEW.content, 'UTF8'));
-    moment timestamptz;
+    pending text := current_setting('audit.pending', true);
+    ledger audit.ledger;
+    moment text;
+    committed bytea;
+    hash bytea;
 BEGIN
-    IF strpos(coalesce(current_setting('audit.locked', true), ''), NEW.ledger_id::text) = 0 THEN
-        PERFORM FROM audit.ledger
-            WHERE id = ANY (array_append(string_to_array(trim(pending), ' ')::uuid[], NEW.ledger_id))
-            ORDER BY id FOR NO KEY UPDATE;
-        PERFORM set_config('audit.locked', pending || NEW.ledger_id || ' ', true);
+    -- One ledger alone is locked below. Both settings are anybody's to forge: that costs the forger an order of
+    -- locks, never a fork.
+    IF length(pending) > 37 AND pending IS DISTINCT FROM current_setting('audit.locked', true) THEN
+        PERFORM FROM audit.ledger l
+            WHERE l.id = ANY (array_append(string_to_array(trim(pending), ' ')::uuid[], NEW.ledger_id))
+            ORDER BY l.id FOR NO KEY UPDATE;
+        pending := set_config('audit.locked', pending, true);
     END IF;
     IF current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN
-        PERFORM set_config('synchronous_commit', 'on', true);
+        pending := set_config('synchronous_commit', 'on', true);
     END IF;
-    moment := clock_timestamp();
-    -- The settings above are anybody's to forge. That costs the forger an order of locks, never a fork:
-    -- "l.size = b.size" lets no head move from a state that was read before its lock.
-    WITH before AS (
-        SELECT id, origin, size, head, greatest(recorded_at, moment) AS at
-        FROM audit.ledger WHERE id = NEW.ledger_id AND closed_at IS NULL
-    ), after AS (
-        UPDATE audit.ledger l
-        SET size = b.size + 1, recorded_at = b.at,
-            head = audit.leaf_hash(b.origin, b.size, audit.utc(b.at), b.head, committed)
-        FROM before b WHERE l.id = b.id AND l.size = b.size
-        RETURNING b.size AS seq, audit.utc(b.at) AS recorded_at, b.head AS prev, l.head AS hash
-    )
-    INSERT INTO audit.leaf (ledger_id, seq, event_id, recorded_at, prev, commitment, hash)
-    SELECT NEW.ledger_id, a.seq, NEW.id, a.recorded_at, a.prev, committed, a.hash FROM after a;
+    -- What is read is what was locked, however long that was waited for.
+    SELECT l.* INTO ledger FROM audit.ledger l WHERE l.id = NEW.ledger_id AND l.closed_at IS NULL FOR NO KEY UPDATE;
+    ledger.recorded_at := greatest(ledger.recorded_at, clock_timestamp());
+    moment := audit.utc(ledger.recorded_at);
+    committed := sha256(NEW.salt || convert_to(NEW.content, 'UTF8'));
+    hash := audit.leaf_hash(ledger.origin, ledger.size, moment, ledger.head, committed);
+    UPDATE audit.ledger l SET size = ledger.size + 1, recorded_at = ledger.recorded_at, head = hash
+    WHERE l.id = NEW.ledger_id AND l.size = ledger.size;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'event % could not be sealed: ledger % has no head to move', NEW.id, NEW.ledger_id
             USING ERRCODE = 'serialization_failure';
     END IF;
+    INSERT INTO audit.leaf (ledger_id, seq, event_id, recorded_at, prev, commitment, hash)
+    VALUES (NEW.ledger_id, ledger.size, NEW.id, moment, ledger.head, committed, hash);
     RETURN NULL;
 END $$;
 
 CREATE CONSTRAINT TRIGGER seal AFTER INSERT ON audit.event
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit.seal();
 ALTER TABLE audit.event ENABLE ALWAYS TRIGGER seal;
+
+CREATE FUNCTION audit.begin() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NEW.code !~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$' OR NEW.generation < 1 OR NEW.size <> 0
+        OR NEW.head <> decode(repeat('00', 32), 'hex') THEN
+        RAISE EXCEPTION 'a ledger begins empty, with a code and a generation' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER begins BEFORE INSERT ON audit.ledger FOR EACH ROW EXECUTE FUNCTION audit.begin();
+ALTER TABLE audit.ledger ENABLE ALWAYS TRIGGER begins;
 
 CREATE FUNCTION audit.refuse() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$

@@ -6,7 +6,7 @@ CREATE FUNCTION audit.value(value text) RETURNS text LANGUAGE sql STABLE
 RETURN CASE WHEN pg_catalog.length(value) > 2000 THEN audit.digest(value) ELSE audit.js(value) END;
 COMMENT ON FUNCTION audit.value IS 'What stands in an event for a value: itself, or its digest when it is long.';
 
--- The four functions below give expressions, as text, for a column "c" of a row "r".
+-- The functions below give expressions, as text, for a column "c" of a row "r".
 
 CREATE FUNCTION audit.text_expression(r text, c pg_attribute) RETURNS text LANGUAGE sql STABLE
 RETURN CASE (c).atttypid
@@ -18,13 +18,23 @@ CREATE FUNCTION audit.json_expression(r text, c pg_attribute) RETURNS text LANGU
 RETURN CASE
     WHEN (c).atttypid IN ('bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype)
     THEN pg_catalog.format('coalesce(%s.%I::text, ''null'')', r, (c).attname)
-    WHEN (c).atttypid IN ('uuid'::regtype, 'date'::regtype, 'timestamptz'::regtype)
+    WHEN (c).atttypid IN ('uuid'::regtype, 'date'::regtype)
+    THEN pg_catalog.format('coalesce(to_json(%s.%I)::text, ''null'')', r, (c).attname)
+    WHEN (c).atttypid = 'timestamptz'::regtype
     THEN pg_catalog.format('audit.js(%s)', audit.text_expression(r, c))
     WHEN (c).atttypid IN ('text[]'::regtype, 'varchar[]'::regtype, 'uuid[]'::regtype)
     THEN pg_catalog.format('CASE WHEN length(%1$s.%2$I::text) > 2000 THEN audit.digest(%1$s.%2$I::text)'
                            ' ELSE coalesce(to_json(%1$s.%2$I)::text, ''null'') END', r, (c).attname)
     ELSE pg_catalog.format('audit.value(%s)', audit.text_expression(r, c))
 END;
+
+-- Whether a row's text depends on none of the output settings: then capture need not pin them, which takes its time.
+CREATE FUNCTION audit.is_plain(c pg_attribute, watched audit.watched) RETURNS boolean LANGUAGE sql STABLE
+RETURN (c).atttypid IN ('bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype, 'text'::regtype,
+                        'varchar'::regtype, 'timestamptz'::regtype, 'text[]'::regtype, 'varchar[]'::regtype, 'uuid[]'::regtype)
+    AND ((c).atttypid <> 'timestamptz'::regtype OR (c).attname <> ALL ((watched).key))
+    OR (c).atttypid = 'bytea'::regtype AND (c).attname = ANY ((watched).private)
+    OR (c).atttypid = 'date'::regtype AND (c).attname <> ALL ((watched).private || (watched).key);
 
 -- Equal is not always the same (1.0 and 1.00, a collation without case): what can differ in its text is compared by it.
 CREATE FUNCTION audit.differs_expression(c pg_attribute) RETURNS text LANGUAGE sql STABLE
@@ -37,14 +47,17 @@ RETURN CASE
     ELSE pg_catalog.format('OLD.%1$I::text IS DISTINCT FROM NEW.%1$I::text', (c).attname)
 END;
 
--- One line of the text under the state digest: column="value", or column=null.
-CREATE FUNCTION audit.state_line(r text, c pg_attribute, private boolean) RETURNS text LANGUAGE sql STABLE
-RETURN pg_catalog.format('%L || %s || E''\n''', (c).attname || '=', CASE
+-- A column's value in the text under the state digest: "value", or null.
+CREATE FUNCTION audit.state_value(r text, c pg_attribute, private boolean) RETURNS text LANGUAGE sql STABLE
+RETURN pg_catalog.format('coalesce(to_json(%s), ''null'')', CASE
     WHEN private AND (c).atttypid = 'bytea'::regtype
-    THEN pg_catalog.format('audit.js(encode(sha256(%s.%I), ''hex''))', r, (c).attname)
+    THEN pg_catalog.format('encode(sha256(%s.%I), ''hex'')', r, (c).attname)
     WHEN private
-    THEN pg_catalog.format('audit.js(encode(sha256(convert_to(%s, ''UTF8'')), ''hex''))', audit.text_expression(r, c))
-    ELSE pg_catalog.format('audit.js(%s)', audit.text_expression(r, c))
+    THEN pg_catalog.format('encode(sha256(convert_to(%s, ''UTF8'')), ''hex'')', audit.text_expression(r, c))
+    -- As JSON these are their own text already.
+    WHEN (c).atttypid IN ('text'::regtype, 'varchar'::regtype, 'uuid'::regtype, 'date'::regtype)
+    THEN pg_catalog.format('%s.%I', r, (c).attname)
+    ELSE audit.text_expression(r, c)
 END);
 
 -- Bodies that see pg_attribute's columns are strings: parsed, they would read otherwise in each major version.
@@ -54,17 +67,24 @@ CREATE FUNCTION audit.covered(watched audit.watched) RETURNS SETOF pg_attribute 
     ORDER BY named.place
 $$;
 
--- {"shape":"case/1","sha256":…} of row r, as an expression.
+-- {"shape":"case/1","sha256":…} of row r, as an expression. Under the digest: the shape, then column=value, a line each.
 CREATE FUNCTION audit.state_expression(r text, watched audit.watched) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT pg_catalog.format('%L || encode(sha256(convert_to(%L || %s, ''UTF8'')), ''hex'') || ''"}''',
         '{"shape":' || audit.js(watched.kind || '/' || watched.shape) || ',"sha256":"',
         watched.kind || '/' || watched.shape || E'\n',
-        pg_catalog.string_agg(audit.state_line(r, c, (c).attname = ANY ((watched).private)), ' || '))
-    FROM audit.covered(watched) c
+        pg_catalog.string_agg(lines, ' || ' ORDER BY part))
+    FROM (
+        SELECT place / 50 AS part, pg_catalog.format('format(%L, %s)',  -- of at most 100 arguments
+            pg_catalog.string_agg(pg_catalog.replace((c).attname, '%', '%%') || E'=%s\n', '' ORDER BY place),
+            pg_catalog.string_agg(audit.state_value(r, c, (c).attname = ANY ((watched).private)), ', ' ORDER BY place)) AS lines
+        FROM (SELECT c, pg_catalog.array_position((watched).columns, (c).attname::text) AS place
+              FROM audit.covered(watched) c) columns
+        GROUP BY part
+    ) parts
 $$;
 
--- The members of "changes" for one kind of statement, each with its leading comma, as an expression.
-CREATE FUNCTION audit.changes_expression(operation text, watched audit.watched) RETURNS text LANGUAGE sql STABLE AS $$
+-- The members of "changes" for one kind of statement and some columns, each with its leading comma, as an expression.
+CREATE FUNCTION audit.changes_expression(operation text, watched audit.watched, names text[]) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT pg_catalog.string_agg(pg_catalog.format('CASE WHEN %s THEN %s ELSE '''' END',
         CASE operation
             WHEN 'INSERT' THEN pg_catalog.format('NEW.%I IS NOT NULL', (c).attname)
@@ -77,7 +97,22 @@ CREATE FUNCTION audit.changes_expression(operation text, watched audit.watched) 
             WHEN operation = 'DELETE' THEN '''"old":'' || ' || audit.json_expression('OLD', c)
             ELSE '''"old":'' || ' || audit.json_expression('OLD', c) || ' || '',"new":'' || ' || audit.json_expression('NEW', c)
         END || ' || ''}'''), E'\n            || ')
-    FROM audit.covered(watched) c
+    FROM audit.covered(watched) c WHERE (c).attname = ANY (names)
+$$;
+
+-- The same for an update, as statements: values are worked out only of a few columns of which one differs. What is not
+-- worked out need not be made ready, which costs more than doing it.
+CREATE FUNCTION audit.changes_statements(watched audit.watched) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT pg_catalog.string_agg(pg_catalog.format(
+        E'IF %s THEN\n            changes := changes || %s;\n        END IF;',
+        differs, audit.changes_expression('UPDATE', watched, names)), E'\n        ' ORDER BY part)
+    FROM (
+        SELECT place / 4 AS part, pg_catalog.array_agg((c).attname::text) AS names,
+               pg_catalog.string_agg(audit.differs_expression(c), ' OR ' ORDER BY place) AS differs
+        FROM (SELECT c, pg_catalog.array_position((watched).columns, (c).attname::text) AS place
+              FROM audit.covered(watched) c) columns
+        GROUP BY part
+    ) parts
 $$;
 
 -- The action of an update, as an expression.
@@ -101,12 +136,14 @@ DECLARE
     action text;
     changes text;
     state text;
+    written uuid;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         IF %1$s IS DISTINCT FROM %2$s THEN
             RAISE EXCEPTION 'the key of %% never changes', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
         END IF;
-        changes := %3$s;
+        changes := '';
+        %3$s
         IF changes = '' THEN
             RETURN NULL;
         END IF;
@@ -114,7 +151,7 @@ BEGIN
         state := %5$s;
         IF %6$s IS DISTINCT FROM %7$s THEN
             -- Moved: the ledger that it leaves is told as well. A change always names its own ledger's holder.
-            PERFORM audit.write(%6$s, action, 'success', 'trigger', %8$L, %2$s, %6$s, '{}', NULL,
+            written := audit.write(%6$s, action, 'success', 'trigger', %8$L, %2$s, %6$s, '{}', NULL,
                 ',"changes":{' || substr(changes, 2) || '},"state":' || state);
         END IF;
     ELSIF TG_OP = 'INSERT' THEN
@@ -123,21 +160,21 @@ BEGIN
         state := %5$s;
     ELSE
         changes := %11$s;
-        PERFORM audit.write(%6$s, %12$L, 'success', 'trigger', %8$L, %1$s, %6$s, '{}', NULL,
+        written := audit.write(%6$s, %12$L, 'success', 'trigger', %8$L, %1$s, %6$s, '{}', NULL,
             ',"changes":{' || substr(changes, 2) || '},"state":null');
         RETURN NULL;
     END IF;
-    PERFORM audit.write(%7$s, action, 'success', 'trigger', %8$L, %2$s, %7$s, '{}', NULL,
+    written := audit.write(%7$s, action, 'success', 'trigger', %8$L, %2$s, %7$s, '{}', NULL,
         ',"changes":{' || substr(changes, 2) || '},"state":' || state);
     RETURN NULL;
 END $source$,
     audit.key_expression('OLD', (watched).key), audit.key_expression('NEW', (watched).key),
-    audit.changes_expression('UPDATE', watched), audit.update_expression(watched), audit.state_expression('NEW', watched),
+    audit.changes_statements(watched), audit.update_expression(watched), audit.state_expression('NEW', watched),
     coalesce('OLD.' || pg_catalog.quote_ident((watched).holder), 'NULL::uuid'),
     coalesce('NEW.' || pg_catalog.quote_ident((watched).holder), 'NULL::uuid'),
     (watched).kind,
-    audit.changes_expression('INSERT', watched), coalesce((watched).action, 'record.create'),
-    audit.changes_expression('DELETE', watched), coalesce((watched).action, 'record.delete'));
+    audit.changes_expression('INSERT', watched, (watched).columns), coalesce((watched).action, 'record.create'),
+    audit.changes_expression('DELETE', watched, (watched).columns), coalesce((watched).action, 'record.delete'));
 
 CREATE FUNCTION audit.watch(
     relation text, kind text, shape integer, holder text, key text, private text[], ignored text[],
@@ -164,9 +201,10 @@ BEGIN
     END IF;
     EXECUTE format(
         'CREATE OR REPLACE FUNCTION audit.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER'
-        ' SET search_path = pg_catalog, pg_temp SET TimeZone = ''UTC'' SET DateStyle = ''ISO, YMD'''
-        ' SET IntervalStyle = ''iso_8601'' SET bytea_output = ''hex'' SET extra_float_digits = 1 AS %L',
-        name, audit.capture_source(watched));
+        ' SET search_path = pg_catalog, pg_temp %s AS %L',
+        name, CASE WHEN EXISTS (SELECT FROM audit.covered(watched) c WHERE NOT audit.is_plain(c, watched)) THEN
+            'SET TimeZone = ''UTC'' SET DateStyle = ''ISO, YMD'' SET IntervalStyle = ''iso_8601'''
+            ' SET bytea_output = ''hex'' SET extra_float_digits = 1' ELSE '' END, audit.capture_source(watched));
     EXECUTE format('REVOKE ALL ON FUNCTION audit.%I() FROM PUBLIC', name);
     EXECUTE format('CREATE OR REPLACE TRIGGER audit_capture AFTER INSERT OR UPDATE OR DELETE ON %s'
                    ' FOR EACH ROW EXECUTE FUNCTION audit.%I()', relation, name);

@@ -160,20 +160,21 @@ def test_forged_settings_cost_the_forger_a_failure_at_most(world: World, setting
         assert world.verify(holder).verdict.verdict == "intact"
 
 
-def test_a_forged_lock_loses_as_a_conflict_and_not_as_a_duplicate(world: World) -> None:
+def test_a_forged_lock_waits_for_the_head_all_the_same_and_makes_no_duplicate(world: World) -> None:
     everything = " ".join(str(world.ledger(holder).id) for holder in (OURS, THEIRS, PRESIDENCY))
-    failed: list[str | None] = []
+    failed: list[str] = []
     with world.engine("app").connect() as holding, world.engine("app").connect() as forging:
         _add(holding, OURS)
         holding.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-        forging.execute(text("SELECT set_config('audit.locked', :v, true)"), {"v": everything})
         _add(forging, OURS)
+        for setting in ("audit.locked", "audit.pending"):
+            forging.execute(text("SELECT set_config(:s, :v, true)"), {"s": setting, "v": everything})
 
         def commit() -> None:
             try:
                 forging.commit()
             except DBAPIError as error:
-                failed.append(getattr(error.orig, "sqlstate", None))
+                failed.append(str(error))
 
         thread = threading.Thread(target=commit)
         thread.start()
@@ -181,7 +182,8 @@ def test_a_forged_lock_loses_as_a_conflict_and_not_as_a_duplicate(world: World) 
             assert thread.is_alive()
         holding.commit()
         thread.join()
-    assert failed == ["40001"]
+    assert failed == []
+    assert _sequence(world, OURS) == [0, 1]
     assert world.verify().verdict.verdict == "intact"
 
 
