@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from audit import lines, merkle
+from audit import lines, merkle, note
 from audit.archive import Sink
 from audit.bundle import MAX_CHECKPOINTS, POLICY, BundleWriter, Filter, Manifest
+from audit.bundle_stamps import FOLDER
+from audit.checkpoint import Checkpoint
 from audit.compact import CompactRange
 from audit.leaf import Entry, frame
 from audit.lines import Event, LineError, Signed
 from audit.proof import Proof
-from audit.store import Database, Ledger, Progress, entries, reading
+from audit.stamped import message
+from audit.store import Database, Ledger, Progress, entries, reading, timestamps
 from audit.store import evidence as stored
 from audit.store.evidence import Snapshot, Spoken
 from audit.store.tiling import tree
@@ -68,7 +71,20 @@ def bundle(
         writer.checkpoints(signed[:MAX_CHECKPOINTS])
         if policy is not None:
             writer.add(POLICY, policy.encode())
+        _add_stamps(connection, ledger, writer, signed[:MAX_CHECKPOINTS])
         return Taken(writer.close(before, stop - first), max(0, ledger.size - covered))
+
+
+def _add_stamps(connection: Snapshot, ledger: Ledger, writer: BundleWriter, signed: Sequence[Signed]) -> None:
+    """Those of the checkpoints that are in the bundle, each beside what it stamps."""
+    sizes: dict[bytes, int] = {}
+    for each in signed:
+        with suppress(ValueError):  # what is no note has no stamp
+            read = note.parse(each.note.encode())
+            sizes[sha256(message(read)).digest()] = Checkpoint.parse(read.text).size
+    for stamped in timestamps.at(connection, ledger.id, sorted(set(sizes.values()))):
+        if sizes.get(stamped.digest) == stamped.size:
+            writer.add(f"{FOLDER}{stamped.size}.tsr", stamped.answer)
 
 
 def proof(engine: Database, ledger: Ledger, seq: int) -> Proof:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from audit import bundle, lines
 from audit.archive import Archive, ArchiveError
 from audit.bundle import CHECKPOINTS, MANIFEST, BundleError, Manifest
+from audit.bundle_stamps import MOST, Stamps
 from audit.checkpoint import Opened
 from audit.compact import CompactRange
 from audit.evidence import Judge, Report, Unsigned, spoken, unreadable
@@ -20,6 +22,9 @@ from audit.lines import Event, LineError
 from audit.merkle import full_subtrees
 from audit.policy import Policy
 from audit.verification import Finding, Head
+
+if TYPE_CHECKING:
+    from audit.authority import Trusted
 
 Progress = Callable[[int, int], None]
 
@@ -64,13 +69,22 @@ class Roots:
         return grown.root()
 
 
-def judge(archive: Archive, policy: Policy, outside: bytes | None = None, progress: Progress | None = None) -> Report:
-    """``outside``: a checkpoint that the caller kept. ``progress`` gets entries read and entries to read."""
+def judge(
+    archive: Archive,
+    policy: Policy,
+    outside: bytes | None = None,
+    progress: Progress | None = None,
+    trusted: Trusted | None = None,
+) -> Report:
+    """``outside``: a checkpoint that the caller kept. ``progress`` gets entries read and entries to read.
+
+    ``trusted``: whose time stamps count; without it none is judged.
+    """
     try:
         manifest = bundle.opened(archive)
     except (BundleError, ArchiveError, OSError) as error:
         return unreadable(str(error))
-    reading = _Reading(archive, manifest, policy)
+    reading = _Reading(archive, manifest, policy, trusted)
     try:
         reading.compare_files()
         reading.read_checkpoints()
@@ -80,6 +94,7 @@ def judge(archive: Archive, policy: Policy, outside: bytes | None = None, progre
         reading.compare_events()
         reading.compare_roots()
         reading.compare_range()
+        reading.compare_stamps()
     except (ArchiveError, OSError) as error:
         reading.judge.cannot("unread", str(error))
     return reading.judge.conclude("bundle", manifest.first, reading.events)
@@ -88,7 +103,7 @@ def judge(archive: Archive, policy: Policy, outside: bytes | None = None, progre
 class _Reading:
     """One bundle, from its files to what can be said."""
 
-    def __init__(self, archive: Archive, manifest: Manifest, policy: Policy) -> None:
+    def __init__(self, archive: Archive, manifest: Manifest, policy: Policy, trusted: Trusted | None) -> None:
         self.archive, self.manifest, self.policy = archive, manifest, policy
         self.roots = Roots(manifest.first, manifest.before)
         head = Head(manifest.origin, manifest.stop, EMPTY, None)
@@ -102,6 +117,7 @@ class _Reading:
         self._unsigned: list[str] = []
         self._ends: dict[int, str] = {}
         self._files = {file.name: file for file in manifest.files}
+        self._stamps = Stamps(trusted)
 
     def compare_files(self) -> None:
         """The archive holds what the manifest names, in its order. Entries and events are compared as they are read."""
@@ -116,7 +132,7 @@ class _Reading:
             self._tampered("file", "the files are in another order than the manifest's")
         for name in self._files:
             if not name.startswith(("leaves/", "events/")) and name != CHECKPOINTS:
-                self._content(name)
+                self._stamps.answer(name, self._content(name))
 
     def read_checkpoints(self) -> None:
         size = -1
@@ -132,12 +148,14 @@ class _Reading:
                     raise ValueError("subtrees after the last entry, of a checkpoint that knows none")
             except Unsigned as error:
                 self._unsigned.append(str(error))
+                self._stamps.checkpoint(said.note, None)
                 continue
             except ValueError as error:
                 self._tampered("checkpoint", str(error))
                 continue
             size = signed.checkpoint.size
             self._signed.append((signed, said.after))
+            self._stamps.checkpoint(said.note, size)
             if size <= self.manifest.stop:
                 self.roots.expect(signed)
         return None
@@ -221,6 +239,11 @@ class _Reading:
         ends = signed <= stop or (stop - 1 in self._ends and asked.after(stop - 1, self._ends[stop - 1]))
         if not ends and (stop - 1 in self._ends or not self.manifest.leaves):
             self.judge.report(Finding(stop, "range", "entries after the bundle's last were asked for"))
+
+    def compare_stamps(self) -> None:
+        self.judge.stamped = self._stamps.judged(lambda why: self._tampered("timestamp", why))
+        if self._stamps.too_many:
+            self.judge.cannot("timestamp", f"more than {MOST} time stamps")
 
     def _with_event(self, leaf: Entry) -> Entry:
         found = self._event_of(leaf.seq)

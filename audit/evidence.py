@@ -24,11 +24,19 @@ class Unsigned(ValueError):
 
 
 @dataclass(frozen=True)
+class Stamped:
+    """An authority says that the ledger's first ``size`` entries were there at this time."""
+
+    size: int
+    time: str
+
+
+@dataclass(frozen=True)
 class Report:
     """What is said of evidence. ``findings`` holds at most 100 of the ``found``, then what kept it from being judged.
 
     ``size``: the largest signed size that was compared. ``withheld``: entries whose events a filter left out; nothing
-    proves that a filter by target or actor left out only what it should.
+    proves that a filter by target or actor left out only what it should. ``stamped``: None unless stamps were judged.
     """
 
     kind: str
@@ -44,6 +52,7 @@ class Report:
     first_broken: int | None = None
     findings: tuple[Finding, ...] = ()
     found: int = 0
+    stamped: tuple[Stamped, ...] | None = None
 
 
 def unreadable(why: str, kind: str = "unread") -> Report:
@@ -76,6 +85,7 @@ class Judge(Verifier):
     assurance: Assurance = "unsigned"
     cosigned: dict[str, int] = field(default_factory=dict)
     size: int | None = None
+    stamped: tuple[Stamped, ...] | None = None
 
     def cannot(self, kind: str, why: str) -> None:
         if len(self.reasons) < CAP:
@@ -120,6 +130,7 @@ class Judge(Verifier):
             verdict.first_broken,
             (*verdict.findings, *self.reasons),
             self.found,
+            self.stamped,
         )
 
     def _check_event(self, entry: Entry) -> None:

@@ -31,7 +31,8 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
-from audit.stamped import MAX_ANSWER, Trusted, address
+from audit.authority import Trusted, address
+from audit.stamped import MAX_ANSWER
 
 SANE = timedelta(minutes=5)
 """How far an authority's time may lie from ours: clocks differ, and more is nobody's clock."""

@@ -1,7 +1,8 @@
 """`python -m audit.verify FILE --key VKEY`: judges a bundle or an entry's proof, offline.
 
 Promise: needs the standard library and `cryptography`, no database and no network; keys come from the command line,
-never from the evidence. Exit code 0 intact, 1 tampered, 2 cannot tell; whatever the file holds, no traceback.
+never from the evidence; `rfc3161-client` only where time stamps are to be judged. Exit code 0 intact, 1 tampered,
+2 cannot tell; whatever the file holds, no traceback.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from audit import bundle_judge, policy, proof
 from audit.archive import Archive, ArchiveError
@@ -23,16 +24,25 @@ from audit.key import Algorithm, KeyFormatError, VerifierKey
 from audit.note import MAX_BYTES
 from audit.policy import Policy, PolicyFormatError
 
+if TYPE_CHECKING:
+    from audit.authority import Trusted
+
 EXIT = {"intact": 0, "tampered": 1, "cannot tell": 2}
 
 
-def judge(file: BinaryIO, policy: Policy, outside: bytes | None = None, progress: Progress | None = None) -> Report:
+def judge(
+    file: BinaryIO,
+    policy: Policy,
+    outside: bytes | None = None,
+    progress: Progress | None = None,
+    trusted: Trusted | None = None,
+) -> Report:
     """A bundle or a proof; anything else is "cannot tell". Never raises for what it reads."""
     try:
         start = file.read(len(proof.HEADER))
         if start == proof.HEADER.encode():
             return proof.judge(start + file.read(proof.MAX_BYTES), policy, outside)
-        return bundle_judge.judge(Archive(file), policy, outside, progress)
+        return bundle_judge.judge(Archive(file), policy, outside, progress, trusted)
     except (ArchiveError, OSError) as error:
         return unreadable(str(error))
 
@@ -56,13 +66,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="a checkpoint that you kept: must agree too")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="keys and witnesses that must have signed")
+    parser.add_argument(
+        "--timestamp-certificates", type=Path, metavar="FILE", help="roots of time stamping authorities (PEM)"
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     asked = parser.parse_args(arguments)
     try:
         policy = policy_of(asked.key, None if asked.policy is None else _text(asked.policy))
         outside = None if asked.checkpoint is None else _bytes(asked.checkpoint)
+        trusted = None if asked.timestamp_certificates is None else _trusted(asked.timestamp_certificates)
         with asked.file.open("rb") as file:
-            report = judge(file, policy, outside, _shown if sys.stderr.isatty() and not asked.json else None)
+            report = judge(file, policy, outside, _shown if sys.stderr.isatty() and not asked.json else None, trusted)
     except (OSError, KeyFormatError, PolicyFormatError, ValueError) as error:
         report = unreadable(str(error), "asked")
     print(json.dumps(asdict(report), ensure_ascii=True, indent=2) if asked.json else _told(report))
@@ -80,6 +94,10 @@ def _told(report: Report) -> str:
     for name, seconds in sorted(report.cosigned.items()):
         moment = datetime.fromtimestamp(seconds, UTC).isoformat() if seconds < 1 << 37 else "at no time"
         said.append(f"cosigned: {name}, {moment}")
+    for each in report.stamped or ():
+        said.append(f"stamped: {each.size} entries, {each.time}")
+    if report.stamped == ():
+        said.append("stamped: nothing")
     if report.first_broken is not None:
         said.append(f"first broken: {report.first_broken}")
     for finding in report.findings:
@@ -89,6 +107,16 @@ def _told(report: Report) -> str:
 
 def _shown(done: int, total: int) -> None:
     print(f"\r{done} of {total}", end="" if done < total - 1000 else "\n", file=sys.stderr, flush=True)
+
+
+def _trusted(path: Path) -> Trusted:
+    """Raises ValueError where nothing can be judged with it."""
+    try:
+        import audit.timestamp  # noqa: F401 (only whether it can be)
+        from audit.authority import Trusted  # here alone: whoever judges no stamps needs nothing for it
+    except ImportError as error:
+        raise ValueError(f"{error.name} is not installed: pip install rfc3161-client") from None
+    return Trusted.parse(_bytes(path))
 
 
 def _bytes(path: Path) -> bytes:

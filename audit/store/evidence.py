@@ -30,6 +30,8 @@ WITH sizes AS (
     UNION SELECT max(size) FROM audit.checkpoint WHERE ledger_id = :id AND size >= :stop
     UNION SELECT max(c.size) FROM audit.checkpoint c JOIN audit.cosignature w USING (ledger_id, size)
     WHERE c.ledger_id = :id AND c.size >= :stop
+    UNION SELECT max(size) FROM audit.timestamp WHERE ledger_id = :id AND size > :first AND size < :stop
+    UNION SELECT min(size) FROM audit.timestamp WHERE ledger_id = :id AND size >= :stop
 )
 SELECT DISTINCT ON (c.size) c.size, c.root, c.note,
        ARRAY(SELECT w.line FROM audit.cosignature w
@@ -69,8 +71,8 @@ def covered(connection: Connection, ledger: uuid.UUID) -> int | None:
 
 
 def spoken(connection: Connection, ledger: uuid.UUID, first: int, stop: int) -> list[Spoken]:
-    """Checkpoints by size: some among these entries, and of those that cover them the first, the last and the last
-    that a witness cosigned."""
+    """Checkpoints by size: some among these entries, and of those that cover them the first, the last, the last
+    that a witness cosigned and the first with a time stamp; and the last with one among the entries."""
     values = {"id": ledger, "first": first, "stop": stop, "end": max(stop, first + 1), "between": _BETWEEN}
     return [
         Spoken(row.size, bytes(row.root), _cosigned(row.note, row.lines))

@@ -6,8 +6,8 @@ Only for the scheduler's process and `itm ledger`: the web server is told none o
 from __future__ import annotations
 
 from audit.attested import Evidence, Witnesses
+from audit.authority import Trusted
 from audit.outside import Outside
-from audit.stamped import Trusted
 from audit.witnessing import Witness
 from itm_admin.assurance.keyring import Keyring
 from itm_admin.assurance.signing import Place

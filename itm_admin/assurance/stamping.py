@@ -17,8 +17,9 @@ from hashlib import sha256
 from sqlalchemy.engine import Engine
 
 from audit import timestamp
+from audit.authority import Trusted
 from audit.outside import Held, Outside, OutsideError
-from audit.stamped import Trusted, message
+from audit.stamped import message
 from audit.store import timestamps
 from audit.store.timestamps import Stamped
 from audit.timestamp import StampError

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from audit import stamped
+from audit import authority
 from audit.witnessing import Witness
 
 
@@ -84,7 +84,7 @@ def _witnesses(value: str) -> tuple[str, ...]:
 
 
 def _authority(value: str) -> str:
-    stamped.address(value)
+    authority.address(value)
     return value
 
 
@@ -92,7 +92,7 @@ def _certificates(value: str) -> Path:
     """A file that can be used now: whoever starts without one would learn of it only when a stamp is needed."""
     path = _folder(value)
     try:
-        stamped.Trusted.parse(path.read_bytes())
+        authority.Trusted.parse(path.read_bytes())
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
     except ValueError:

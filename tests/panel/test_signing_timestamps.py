@@ -8,15 +8,20 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import Engine
 
-from audit import timestamp
+from audit import bundle_export, store, timestamp
+from audit.authority import Trusted
+from audit.bundle import Filter
 from audit.durable import Disk
-from audit.stamped import Trusted, message
+from audit.policy import Policy
+from audit.stamped import message
+from audit.verify import judge
 from itm_admin.assurance import signing_place, stamping
 from itm_admin.assurance.signing import Round, Signing
 from itm_admin.assurance.stamping import Stamping
@@ -200,3 +205,22 @@ def test_settings_name_an_authority_and_its_root_together(tmp_path: Path) -> Non
         for each in value:
             with pytest.raises(SettingError, match=name):
                 Settings.from_environment(whole | {name: each})
+
+
+def test_a_bundle_brings_the_stamps_that_surround_it(world: SigningWorld, authority: Authority) -> None:
+    """The last one among its entries, and the first one after them: when they were there at the latest."""
+    beside = Beside(world, authority)
+    for _ in range(3):
+        beside.sign(3600)
+        assert beside.tick()
+    first, second, third = beside.sizes()
+    engine = world.database.engine("signer")
+    with engine.connect() as connection:
+        ledger = next(each for each in store.ledgers(connection) if each.code == "GIB")
+    policy, trusted = Policy(world.keys().active), Trusted.parse(authority.pem)
+    for until, expected in ((second, {second, third}), (None, {third}), (first - 1, {first})):
+        sink = BytesIO()
+        bundle_export.bundle(engine, ledger, sink, Filter(first if until == second else None, until))
+        report = judge(BytesIO(sink.getvalue()), policy, trusted=trusted)
+        assert report.verdict == "intact"
+        assert expected <= {each.size for each in report.stamped or ()}

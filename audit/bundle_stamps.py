@@ -1,0 +1,66 @@
+"""The time stamps of a bundle: each must be a good one of a checkpoint that is in it.
+
+Promise: judged only where somebody gave certificates; a bad stamp contradicts, a good one says by when the entries of
+its checkpoint were there. Needs `rfc3161-client` only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from audit import note
+from audit.evidence import Stamped
+from audit.stamped import MAX_ANSWER, message
+
+if TYPE_CHECKING:
+    from audit.authority import Trusted
+
+FOLDER = "timestamps/"
+MOST = 100
+"""Stamps in one bundle that are judged."""
+
+
+@dataclass
+class Stamps:
+    """Told of checkpoints and answers as they are read; without ``trusted`` it keeps and judges nothing."""
+
+    trusted: Trusted | None = None
+    _signed: dict[bytes, int | None] = field(default_factory=dict)
+    _answers: dict[str, bytes] = field(default_factory=dict)
+    too_many: bool = False
+
+    def checkpoint(self, said: str, size: int | None) -> None:
+        """A checkpoint's note; None as its size where no given key speaks for it: then nor does its stamp."""
+        if self.trusted is not None:
+            self._signed[sha256(message(note.parse(said.encode()))).digest()] = size
+
+    def answer(self, name: str, content: bytes) -> None:
+        if self.trusted is None or not name.startswith(FOLDER):
+            return
+        if len(self._answers) < MOST:
+            self._answers[name] = content[: MAX_ANSWER + 1]
+        else:
+            self.too_many = True
+
+    def judged(self, contradict: Callable[[str], None]) -> tuple[Stamped, ...] | None:
+        """The good ones; the others are told of. None where nobody asked."""
+        if self.trusted is None:
+            return None
+        from audit import timestamp  # here alone: whoever judges no stamps needs nothing for it
+
+        found = []
+        for name, answer in self._answers.items():
+            try:
+                digest = timestamp.digest_of(answer)
+                if digest not in self._signed:
+                    raise timestamp.StampError("it is the stamp of no checkpoint of this bundle")
+                size = self._signed[digest]
+                if size is not None:
+                    stamp = timestamp.judge(answer, digest, self.trusted)
+                    found.append(Stamped(size, stamp.time.isoformat()))
+            except timestamp.StampError as error:
+                contradict(f"{name}: {error}")
+        return tuple(sorted(found, key=lambda each: (each.size, each.time)))
