@@ -111,6 +111,16 @@ def scheduler() -> None:
 
 
 @itm.command()
+def sinks() -> None:
+    """Pass entries on to the sinks alone; `itm run` does it too."""
+    from itm_admin.assurance import sink_process
+    from itm_admin.foundation.database import installation
+
+    with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
+        sink_process.main(settings)
+
+
+@itm.command()
 def web() -> None:
     """Run the web server alone; `itm run` does it too."""
     from sqlalchemy import create_engine

@@ -28,6 +28,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from itm_admin.assurance import raising, rounds, runs, signing_place
+from itm_admin.assurance.backlog import Watching
 from itm_admin.assurance.raising import Trouble
 from itm_admin.assurance.rounds import Gather
 from itm_admin.assurance.runs import Job, Stopped
@@ -38,6 +39,7 @@ from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.erasures import Erasures
 from itm_admin.foundation.i18n import TIMEZONE
+from itm_admin.foundation.sink_address import SinkAddress
 
 log = logging.getLogger("itm.schedule")
 
@@ -91,13 +93,14 @@ class Process:
         stop: threading.Event,
         signing: Signing | None = None,
         stamping: Stamping | None = None,
+        watching: Watching | None = None,
     ) -> None:
         url = make_url(signer_url)
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._engine = create_engine(url, **engine_options(threads=len(jobs) + 4))
+        self._engine = create_engine(url, **engine_options(threads=len(jobs) + 5))
         self._jobs = jobs
         self._stop = stop
-        self._signing, self._stamping = signing, stamping
+        self._signing, self._stamping, self._watching = signing, stamping, watching
         self._halt = threading.Event()
 
     def run(self) -> None:
@@ -135,7 +138,13 @@ class Process:
         requests: Future[None] | None = None
         signed: Future[None] | None = None
         stamped: Future[None] | None = None
-        with Threads(1, "requests") as threads, Threads(1, "signing") as signer, Threads(1, "stamping") as stamper:
+        watched: Future[None] | None = None
+        with (
+            Threads(1, "requests") as threads,
+            Threads(1, "signing") as signer,
+            Threads(1, "stamping") as stamper,
+            Threads(1, "sinks") as watcher,
+        ):
             scheduler.start()
             try:
                 while not self._stop.is_set():
@@ -148,6 +157,8 @@ class Process:
                         signed = signer.submit(self._sign, self._signing)
                     if self._stamping and (stamped is None or stamped.done()):
                         stamped = stamper.submit(self._stamp, self._stamping)
+                    if self._watching and (watched is None or watched.done()):
+                        watched = watcher.submit(self._watch_sinks, self._watching)
                     self._stop.wait(BEAT)
             finally:
                 self._halt.set()
@@ -228,6 +239,13 @@ class Process:
         except Exception as fault:  # the next look tries again
             log.error("stamping failed (%s)", type(fault).__name__)
 
+    def _watch_sinks(self, watching: Watching) -> None:
+        """Each beat: a look at the sinks' backlogs when one is due."""
+        try:
+            watching.tick(self._engine)
+        except Exception as fault:  # the next beat tries again
+            log.error("the sinks could not be looked at (%s)", type(fault).__name__)
+
 
 def _missed(job: str, slots: Sequence[datetime]) -> Trouble:
     since = slots[0].astimezone(UTC).isoformat()
@@ -257,4 +275,5 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
         Process(url, jobs, stop).run()
         return
     place = signing_place.of(settings)
-    Process(url, attested(jobs, place.evidence), stop, Signing(place), signing_place.stamping(settings)).run()
+    stamping, sinks = signing_place.stamping(settings), [SinkAddress.parse(each).name for each in settings.sinks]
+    Process(url, attested(jobs, place.evidence), stop, Signing(place), stamping, Watching(sinks)).run()

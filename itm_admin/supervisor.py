@@ -25,6 +25,7 @@ from sqlalchemy.pool import NullPool
 
 from audit.store import checkpoints
 from itm_admin import local_witness, web
+from itm_admin.assurance import sink_process
 from itm_admin.cases import replay
 from itm_admin.foundation.config import Refusal, SettingError, Settings
 from itm_admin.foundation.database import embedded, installation, migration, processes
@@ -39,8 +40,10 @@ _WEB = (
 )
 _SCHEDULER = (
     *(*_COMMON, "ITM_DATABASE_SIGNER_URL", "ITM_SIGNING_KEY_FILE", "ITM_CHECKPOINTS"),
+    *("ITM_SINKS", "ITM_SINK_SECRET_FILE"),  # the scheduler sees how far they lag behind, and sends nothing
     *("ITM_WITNESSES", "ITM_WITNESS_QUORUM", "ITM_TIMESTAMP_URL", "ITM_TIMESTAMP_CERTIFICATES"),
 )
+_SINKS = (*_COMMON, "ITM_DATABASE_SIGNER_URL", "ITM_SINKS", "ITM_SINK_SECRET_FILE", "ITM_SINK_AUTHORITIES")
 _DATABASE_PAUSE = 5.0
 _ALL = (*_WEB, "ITM_DATABASE_OWNER_URL", "ITM_DATABASE_SIGNER_URL")
 
@@ -144,6 +147,8 @@ class Supervisor:
         ]
         if self.witness is not None:
             self.children.append(Child("The witness", partial(self._cosign, self.witness), 15))
+        if self.settings.sinks:
+            self.children.append(Child("What passes entries on", lambda: self._itm(["sinks"], _SINKS), 30))
         self.children[0].start()
         self.ready = _ask(self.settings)
         while not self._wait(signals.descriptor):
@@ -237,6 +242,7 @@ def run(settings: Settings, demo: bool) -> None:
         local_witness.forget(settings.home)
         place = installation.of(settings)
         place.settings.master_key()
+        sink_process.maker(place.settings)  # a file that is needed and missing is found out before anything starts
         Supervisor(place, place.settings, listening, demo).run()
 
 

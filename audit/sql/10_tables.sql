@@ -123,7 +123,7 @@ INSERT INTO audit.action (code, by) VALUES
     ('referral.send', '{itm_app}'), ('referral.answer', '{itm_app}'),
     ('consent.give', '{itm_app}'), ('consent.withdraw', '{itm_app}'),
     ('access.break_glass', '{itm_app}'), ('person.erase', '{itm_app}'),
-    ('ledger.export', '{itm_app,itm_signer}'), ('alert.acknowledge', '{itm_app}'),
+    ('ledger.export', '{itm_app,itm_signer}'), ('alert.acknowledge', '{itm_app,itm_signer}'),
     ('alert.raise', '{itm_app,itm_signer,itm_owner}'), ('job.run', '{itm_app,itm_signer,itm_owner}'),
     ('ledger.verify', '{itm_signer}'),
     ('ledger.checkpoint', '{}'), ('ledger.key', '{}'), ('ledger.purge', '{}');

@@ -37,6 +37,7 @@ SEVERITY = {
     UNSTAMPED: "warning",
     MISSED: "warning",
     FAILED: "warning",
+    BEHIND: "warning",
 }
 
 
@@ -67,6 +68,12 @@ _KNOWN = text(
                    AND (first_broken <= :first_broken OR cast(:first_broken AS bigint) IS NULL)
                    AND (detail ->> 'findings')::bigint >= :findings
                    AND detail ->> 'named' IS NOT DISTINCT FROM cast(:named AS text))
+    """
+)
+_RESOLVE = text(
+    """
+    UPDATE alert SET acknowledged_at = now(), detail = detail || '{"resolved": true}'
+    WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NULL RETURNING id
     """
 )
 _NOTICE = text(
@@ -101,6 +108,15 @@ def raise_alert(connection: Connection, trouble: Trouble) -> bool:
     if new:
         _tell(connection, trouble)
     return new
+
+
+def resolve(connection: Connection, kind: str, subject: str) -> bool:
+    """As itm_signer: the trouble is over without anybody's doing. False if the alert is not open any more."""
+    found = connection.execute(_RESOLVE, {"kind": kind, "subject": subject}).scalar_one_or_none()
+    if found is not None:
+        told: dict[str, Scalar] = {"alert": kind, "subject": subject, "resolved": True}
+        store.append(connection, "alert.acknowledge", kind="alert", id=str(found), detail=told, to_presidency=True)
+    return found is not None
 
 
 def notice(connection: Connection, trouble: Trouble) -> bool:

@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from itm_admin.assurance import alerts, decision_views, entries, receipt_views, requests, wording
+from itm_admin.assurance import alerts, backlog, decision_views, entries, receipt_views, requests, wording
 from itm_admin.assurance.entries import AnyRow
 from itm_admin.assurance.health import HealthView
 from itm_admin.assurance.history_views import (
@@ -88,6 +88,7 @@ class VerificationView(Page):
             ledgers=entries.ledgers(db.session),
             requests=requests.recent(db.session),
             alive=scheduler_seen(),
+            sinks=backlog.shown(db.session.connection()),
             words=wording,
         )
 

@@ -129,6 +129,7 @@ _DETAILS: Mapping[str, Message] = {
     "checkpoints": _l("Signed: ledger and number of entries"), "key": _l("Key"), "statement": _l("What is said"),
     "sizes": _l("Up to entry"), "reason": _l("Why"), "held": _l("Entries that were signed"),
     "size": _l("Entries now"), "witness": _l("Witness"), "answer": _l("Result"),
+    "waiting": _l("Entries waiting"), "minutes": _l("Minutes"), "resolved": _l("Over without anybody's doing"),
     "table": _l("Table"), "object": _l("What is concerned"), "named": _l("Digest of what is concerned"),
     "previous": _l("Ledger before it"), "root": _l("Root of its trusted entries"),
     "closed_size": _l("Its entries when it was closed"), "closed_head": _l("Its last entry's hash"),
@@ -137,6 +138,11 @@ _DETAILS: Mapping[str, Message] = {
     "records": _l("Records compared"), "ground": _l("Legal ground"), "shredded": _l("Narratives shredded"),
     "reviewed": _l("Narratives reviewed"), "replayed": _l("Repeated after a restore"), "repeated": _l("Erased again"),
     "open": _l("Begun and not carried out"), "unlisted": _l("Erased but on no list"),
+}  # fmt: skip
+
+SINK_STATES: Mapping[str, tuple[Message, str]] = {
+    "current": (_l("Up to date"), "good"), "busy": (_l("Catching up"), "info"),
+    "failing": (_l("Fails"), "warn"), "behind": (_l("Too far behind"), "bad"),
 }  # fmt: skip
 
 _STATES: Mapping[str, Message] = {
@@ -358,6 +364,7 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         raising.RETURNED: _l("Persons who had been erased were in the database again, and were erased once more."),
         raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
         raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
+        raising.BEHIND: _l("Entries are not passed on in time to %(sink)s.", sink=subject),
         raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
         raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
     }

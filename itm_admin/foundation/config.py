@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 
 from audit import authority
 from audit.witnessing import Witness
+from itm_admin.foundation.sink_address import SinkAddress, addresses
 
 
 class Refusal(Exception):
@@ -122,6 +123,8 @@ class Setting:
     default: str
     """As shown in the README; '' = none."""
     meaning: str
+    separator: str = ","
+    """Between the parts of a value that has several."""
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -204,6 +207,29 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "PEM file with the authority's root certificate, and those between (needed beside the former)",
     ),
+    Setting(
+        "ITM_SINKS",
+        "sinks",
+        addresses,
+        "",
+        "Where entries are passed on to, spaces between: file:/folder, syslog+tcp://host:port, syslog+tls://…,"
+        " syslog+udp://…, https://…",
+        separator=" ",
+    ),
+    Setting(
+        "ITM_SINK_SECRET_FILE",
+        "sink_secret_file",
+        _folder,
+        "",
+        "File with the secret that signs what https:// sinks get, 32 bytes or more",
+    ),
+    Setting(
+        "ITM_SINK_AUTHORITIES",
+        "sink_authorities",
+        _folder,
+        "",
+        "File with the certificates of the authorities that sinks' servers are checked against (none: the system's)",
+    ),
     Setting("ITM_WEB_WORKERS", "web_workers", _between(1, 64), "2", "Processes of the web server"),
     Setting("ITM_WEB_THREADS", "web_threads", _between(1, 128), "8", "Threads of each of them"),
     Setting("ITM_TRUSTED_HOSTS", "trusted_hosts", _names, "localhost,127.0.0.1", "Host names that requests may name"),
@@ -238,6 +264,9 @@ class Settings:
     witness_quorum: int | None = None
     timestamp_url: str | None = None
     timestamp_certificates: Path | None = None
+    sinks: tuple[str, ...] = field(default=(), repr=False)
+    sink_secret_file: Path | None = None
+    sink_authorities: Path | None = None
     web_workers: int = 2
     web_threads: int = 8
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
@@ -271,6 +300,8 @@ class Settings:
             raise SettingError("ITM_TIMESTAMP_URL", "is missing, while ITM_TIMESTAMP_CERTIFICATES is set")
         if (settings.witness_quorum or 0) > len(settings.witnesses):
             raise SettingError("ITM_WITNESS_QUORUM", f"is more than the {len(settings.witnesses)} witnesses")
+        if settings.sink_secret_file is None and any(SinkAddress.parse(each).is_webhook for each in settings.sinks):
+            raise SettingError("ITM_SINK_SECRET_FILE", "is missing, while ITM_SINKS names an https:// sink")
         return replace(settings, embedded=settings.database_url is None and settings.signer_url is None)
 
     def _complain_about_half_a_server(self) -> None:
@@ -310,16 +341,27 @@ class Settings:
             raise SettingError("ITM_MASTER_KEY_FILE", f"{path}: 32 bytes in base64 are expected")
         return key
 
+    def sink_secret(self) -> bytes:
+        """What signs batches for webhooks, read from its file."""
+        path = self.require("ITM_SINK_SECRET_FILE").sink_secret_file or Path()
+        try:
+            secret = path.read_bytes().strip()
+        except OSError as error:
+            raise SettingError("ITM_SINK_SECRET_FILE", f"{path}: {error.strerror}") from None
+        if len(secret) < 32:
+            raise SettingError("ITM_SINK_SECRET_FILE", f"{path}: at least 32 bytes are expected")
+        return secret
+
     def environment(self, *names: str) -> dict[str, str]:
         """A child's clean environment: these variables, as far as they have a value, and the bare system's."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
-        ours = {s.name: _written(getattr(self, s.attribute)) for s in SETTINGS if s.name in names}
+        ours = {s.name: _written(getattr(self, s.attribute), s.separator) for s in SETTINGS if s.name in names}
         return {"LANG": "C.UTF-8", **kept, **{name: value for name, value in ours.items() if value}}
 
 
-def _written(value: Any) -> str:
+def _written(value: Any, separator: str) -> str:
     if value is None or value is False:
         return ""
     if value is True:
         return "yes"
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    return separator.join(value) if isinstance(value, tuple) else str(value)

@@ -14,7 +14,7 @@ from audit import store
 from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, Migrated, World, build, say
 
 APPEND_ONLY = ("event", "leaf", "verification", "checkpoint", "key", "cosignature", "timestamp")
-TABLES = (*APPEND_ONLY, "ledger", "tile", "action", "watched", "deployment")
+TABLES = (*APPEND_ONLY, "ledger", "tile", "sink", "sink_cursor", "action", "watched", "deployment")
 WRITES = {
     "insert": "INSERT INTO audit.{} DEFAULT VALUES",
     "update": "UPDATE audit.{} SET {} = {}",
@@ -34,12 +34,15 @@ FIRST = {
     "cosignature": "line",
     "timestamp": "answer",
     "tile": "hashes",
+    "sink": "name",
+    "sink_cursor": "next_seq",
 }
 FUNCTIONS = {
     "app": {"append", "context", "reads", "own_holder", "own_user", "hashes"},
     "signer": {
         *("append", "record_verification", "context", "row_states", "hashes", "is_upkeep"),
         *("record_checkpoints", "state_key", "record_cosignatures", "record_timestamp", "put_tile"),
+        *("name_sinks", "move_sink", "tell_of_sink", "mark_sink"),
     },
 }
 
