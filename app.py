@@ -20,7 +20,7 @@ from itm_admin.accounts import saved_views
 from itm_admin.accounts.actor import load_actor
 from itm_admin.assurance import watch
 from itm_admin.assurance.alerts import alerts_for
-from itm_admin.foundation import access, formats, headers, i18n, problems, reading, synthetic, tenancy
+from itm_admin.foundation import access, compression, formats, headers, i18n, problems, reading, synthetic, tenancy
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
@@ -42,6 +42,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     app.extensions["itm_keyring"] = Keyring.from_settings(settings)
     app.extensions["itm_erasures"] = Erasures.of(settings)
+    compression.install(app, _vendor_file)  # first of all, so that it sees what is sent at last
     headers.install(app)
     reading.install(app)
     problems.install(app)
@@ -91,11 +92,16 @@ VENDOR = {
 """Files that are served out of installed packages."""
 
 
+def _vendor_file(name: str) -> Path | None:
+    package, folder = VENDOR.get(name, ("", ""))
+    return Path(str(files(package) / folder / name)) if package else None
+
+
 def _vendor(name: str) -> Response:
-    if name not in VENDOR:
+    path = _vendor_file(name)
+    if path is None:
         raise NotFound
-    package, folder = VENDOR[name]
-    return send_from_directory(str(files(package) / folder), name, max_age=86400)
+    return send_from_directory(path.parent, name, max_age=86400)
 
 
 def _page_values() -> dict[str, Any]:

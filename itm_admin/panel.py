@@ -137,7 +137,16 @@ def links() -> dict[str, str]:
         "sign_out": url_for("OwnProfileView.sign_out"),
         "profile": url_for("OwnProfileView.show"),
         "language": url_for("LanguageView.choose"),
+        **_finder(),
     }
+
+
+def _finder() -> dict[str, str]:
+    """Where the header's box is sent, for those who have something to find."""
+    for endpoint in ("FindView.find", "OversightFindView.find"):
+        if g.get("actor") is not None and access.allowed(endpoint, g.actor):
+            return {"find": url_for(endpoint)}
+    return {}
 
 
 LISTS = {

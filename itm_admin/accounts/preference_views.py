@@ -20,9 +20,8 @@ from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.views import Page, inside, route
 from itm_admin.foundation.writing import writing
 
-ROWS = "itm-rows"
-"""A cookie that says how high rows are; it tells nothing about anybody."""
-HEIGHTS = ("comfortable", "compact")
+COOKIES = {"rows": ("itm-rows", ("comfortable", "compact")), "keys": ("itm-keys", ("on", "off"))}
+"""Cookies that say how high rows are and whether single keys do something; they tell nothing about anybody."""
 _A_YEAR = 365 * 24 * 3600
 
 
@@ -34,13 +33,12 @@ class PreferenceView(Page):
 
     @route("/rows", act="edit", methods=("POST",))
     def rows(self) -> Response:
-        height = request.form.get("rows", "")
-        if height not in HEIGHTS:
-            raise Invalid({"rows": _("This is not one of the choices.")})
-        answer = redirect(inside(request.form.get("next")), 303)
-        secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
-        answer.set_cookie(ROWS, height, max_age=_A_YEAR, httponly=True, samesite="Lax", secure=secure)
-        return answer
+        return _remember("rows")
+
+    @route("/keys", act="edit", methods=("POST",))
+    def keys(self) -> Response:
+        """Single keys can be switched off (WCAG 2.1.4): some people's aids send keys that they did not press."""
+        return _remember("keys")
 
     @route("/views", act="edit", methods=("POST",))
     def keep(self) -> Response:
@@ -70,6 +68,18 @@ class PreferenceView(Page):
     def remove(self, id: uuid.UUID) -> Response:
         _attempt(lambda session: saved_views.remove(session, id).list_name, _("The view is removed."))
         return redirect(inside(request.form.get("next")), 303)
+
+
+def _remember(name: str) -> Response:
+    """The choice, in a cookie of its own; then back to where it was made."""
+    cookie, choices = COOKIES[name]
+    chosen = request.form.get(name, "")
+    if chosen not in choices:
+        raise Invalid({name: _("This is not one of the choices.")})
+    answer = redirect(inside(request.form.get("next")), 303)
+    secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
+    answer.set_cookie(cookie, chosen, max_age=_A_YEAR, httponly=True, samesite="Lax", secure=secure)
+    return answer
 
 
 def _attempt(work: Callable[[Session], str], said: str) -> str | None:

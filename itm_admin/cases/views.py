@@ -16,11 +16,13 @@ from werkzeug.wrappers import Response
 from itm_admin.cases import choices, erasure_views, lookup, personal_data, services
 from itm_admin.cases.course import course
 from itm_admin.cases.exporting import answer_export
+from itm_admin.cases.finding import FindView
 from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, ExportForm, PurposeForm, ReasonForm
 from itm_admin.cases.lists import CASES
 from itm_admin.cases.models import Case
 from itm_admin.cases.person_views import PersonView, ProfileView
 from itm_admin.cases.showing import case_facts, compared, protected_choices
+from itm_admin.cases.together import CasesTogetherView, bulk_acts
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.forms import attempt, offer_records
@@ -46,6 +48,7 @@ class CaseView(Page):
         shown = CASES.page(db.session, lookup.list_cases(), CASES.read(request.args))
         looked_at("record.list", "case", subjects=shown.ids)
         shown.add = (url_for("CaseView.add"), _("New case"))
+        shown.bulk = bulk_acts()
         shown.exports = [(_("Export the list"), with_query("CaseView.export"))]
         return self.render("cases/list.html", listing=shown)
 
@@ -199,4 +202,4 @@ class CaseView(Page):
         return self.render(template, form=form, case=case), 422 if form.submitted() else 200
 
 
-VIEWS = (CaseView, PersonView, ProfileView, *erasure_views.VIEWS)
+VIEWS = (CaseView, CasesTogetherView, FindView, PersonView, ProfileView, *erasure_views.VIEWS)

@@ -18,6 +18,7 @@ from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.views import Page, route
 from itm_admin.oversight import board
 from itm_admin.oversight.board import AnyRow
+from itm_admin.oversight.finding import OversightFindView
 from itm_admin.oversight.home import presidency_home
 
 _CASE = board.case.c
@@ -120,4 +121,4 @@ class OversightCaseView(Page):
         return self.render("oversight/case.html", case=case, people=people)
 
 
-VIEWS: tuple[type, ...] = (OversightInstitutionView, OversightCaseView)
+VIEWS: tuple[type, ...] = (OversightInstitutionView, OversightCaseView, OversightFindView)

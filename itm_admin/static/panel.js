@@ -1,27 +1,92 @@
 // Comforts on top of pages that work without scripts. Nothing is fetched, nothing is kept in the browser.
 "use strict";
 
-const sprite = new URL("icons.svg", document.currentScript.src).href;
+const sprite = (document.querySelector("svg.icon use")?.getAttribute("href") || "").split("#")[0];
 const make = (name, properties) => Object.assign(document.createElement(name), properties);
 const typing = (target) => target.closest("input, textarea, select, [contenteditable], dialog") !== null;
 
-// "/" goes to the list's search; Escape closes an open menu and returns to its button.
+// Escape closes an open menu and returns to its button.
 document.addEventListener("keydown", (event) => {
-  if (event.key === "/" && !event.ctrlKey && !event.altKey && !event.metaKey && !typing(event.target)) {
-    const search = document.querySelector("[data-search]");
-    if (search) {
-      event.preventDefault();
-      search.focus();
-      search.select();
-    }
-  } else if (event.key === "Escape") {
-    for (const menu of document.querySelectorAll("details.menu-toggle[open]")) {
-      const inside = menu.contains(document.activeElement);
-      menu.open = false;
-      if (inside) menu.querySelector("summary").focus();
-    }
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.menu-toggle[open]")) {
+    const inside = menu.contains(document.activeElement);
+    menu.open = false;
+    if (inside) menu.querySelector("summary").focus();
   }
 });
+
+// Single keys: "/" searches, j and k go along a list's rows, x chooses one, g and a number follow the menu, "?" says
+// so. The focus itself moves, onto the row's link: Enter opens it, and a screen reader reads it. Never while typing,
+// never with a modifier, not at all for whoever switched them off.
+const help = document.getElementById("keys");
+const search = document.querySelector("[data-search]") || document.querySelector("[data-find]");
+const rows = [...document.querySelectorAll("[data-rows] tbody tr")].filter((row) => row.querySelector("td a"));
+const places = help ? [...help.querySelectorAll("[data-go]")].slice(0, 9) : [];
+let going = false;
+
+function goAlong(step) {
+  const here = rows.findIndex((row) => row.contains(document.activeElement));
+  const next = here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(here + step, 0), rows.length - 1);
+  rows[next].querySelector("td a").focus();
+  rows[next].scrollIntoView({ block: "nearest" });
+}
+
+function pressed(key) {
+  const row = rows.find((one) => one.contains(document.activeElement));
+  const box = row && row.querySelector("input[name='chosen']");
+  if (going && /^[1-9]$/.test(key) && places[key - 1]) window.location.assign(places[key - 1].dataset.go);
+  else if (key === "/" && search) search.select();
+  else if (rows.length && (key === "j" || (row && key === "ArrowDown"))) goAlong(1);
+  else if (rows.length && (key === "k" || (row && key === "ArrowUp"))) goAlong(-1);
+  else if (key === "x" && box) box.click();
+  else if (key === "?" && help) help.showModal();
+  else return key === "g";
+  return true;
+}
+
+document.addEventListener("keydown", (event) => {
+  const modified = event.ctrlKey || event.altKey || event.metaKey || (event.shiftKey && event.key.length > 1);
+  const boxed = event.target.matches("input[type='checkbox']"); // nothing is typed into a box
+  if (document.body.dataset.keys === "off" || modified || event.isComposing || (typing(event.target) && !boxed)) return;
+  if (event.target.closest("dialog")) return;
+  if (pressed(event.key)) event.preventDefault();
+  going = event.key === "g";
+});
+
+if (help) {
+  places.forEach((place, at) => { place.textContent = at + 1; });
+  const usable = { search: search !== null, rows: rows.length > 0, go: true, boxes: document.querySelector("input[name='chosen'][form]") !== null };
+  for (const line of help.querySelectorAll("[data-key-of]")) line.hidden = !usable[line.dataset.keyOf];
+  for (const place of [...help.querySelectorAll("[data-go]")].slice(9)) place.closest("div").hidden = true;
+  help.querySelector("[data-keys-close]").addEventListener("click", () => help.close());
+  for (const button of document.querySelectorAll("[data-keys-open]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => help.showModal());
+  }
+}
+
+// Rows that are chosen are counted, and all of a page are chosen at once.
+const bulk = document.getElementById("bulk");
+if (bulk) {
+  const boxes = [...document.querySelectorAll("input[name='chosen'][form='bulk']")];
+  const place = document.querySelector("[data-choose-all]");
+  const all = make("input", { type: "checkbox", className: "form-check-input" });
+  all.setAttribute("aria-label", place.dataset.chooseAll);
+  place.append(all);
+  const count = () => {
+    const chosen = boxes.filter((box) => box.checked).length;
+    bulk.querySelector("output").textContent = chosen ? `${bulk.dataset.chosen} ${chosen}` : "";
+    all.checked = chosen === boxes.length;
+    all.indeterminate = chosen > 0 && chosen < boxes.length;
+  };
+  all.addEventListener("change", () => {
+    for (const box of boxes) box.checked = all.checked;
+    count();
+  });
+  for (const box of boxes) box.addEventListener("change", count);
+  window.addEventListener("pageshow", count); // the browser may remember what was chosen
+  count();
+}
 
 // A press elsewhere closes menus.
 document.addEventListener("click", (event) => {
@@ -137,3 +202,34 @@ for (const box of document.querySelectorAll("[data-narrow]")) {
 // A refused form begins at its summary.
 const summary = document.querySelector("[data-focus]");
 if (summary) summary.focus();
+
+// What is typed into a long form is kept on the server, a little after each pause and when the page is left.
+for (const form of document.querySelectorAll("form[data-keep]")) {
+  const said = make("p", { className: "kept" });
+  said.setAttribute("role", "status");
+  form.querySelector(".form-end").append(said);
+  let waiting = 0;
+  const keep = async () => {
+    window.clearTimeout(waiting);
+    waiting = 0;
+    try {
+      const answer = await fetch(form.dataset.keep, { method: "POST", body: new FormData(form), keepalive: true, redirect: "manual" });
+      said.classList.toggle("failed", !answer.ok);
+      const gone = answer.type === "opaqueredirect" || answer.status === 401;
+      said.textContent = answer.ok ? (await answer.json()).said : gone ? form.dataset.keepEnded : form.dataset.keepFailed;
+    } catch {
+      said.classList.add("failed");
+      said.textContent = form.dataset.keepFailed;
+    }
+  };
+  form.addEventListener("input", () => {
+    if (!waiting) waiting = window.setTimeout(keep, 3000);
+  });
+  form.addEventListener("submit", () => {
+    window.clearTimeout(waiting);
+    waiting = 0;
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden && waiting) keep();
+  });
+}

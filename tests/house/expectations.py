@@ -91,6 +91,7 @@ ROUTES: Mapping[str, Expected] = {
     "POST OwnProfileView.sign_out": Expected(empty=303),
     **_page("OwnHistoryView.list", EVERYBODY),
     **_post("PreferenceView.rows", EVERYBODY),
+    **_post("PreferenceView.keys", EVERYBODY),
     **_post("PreferenceView.keep", EVERYBODY),
     **_post("PreferenceView.change", EVERYBODY, "view", fields={"label": "Mine"}),
     **_post("PreferenceView.remove", EVERYBODY, "view"),
@@ -112,6 +113,10 @@ ROUTES: Mapping[str, Expected] = {
     # Cases
     **_page("CaseView.list", CASE_SIGHT),
     **_page("CaseView.deleted", MANAGERS),
+    **_post("CasesTogetherView.assign", EXPORT),
+    **_post("CasesTogetherView.close", CASE_SIGHT),
+    **_post("CasesTogetherView.delete", MANAGERS),
+    **_post("FindView.find", CASE_SIGHT, empty=303),
     **_page("CaseView.show", CASE_SIGHT, "case"),
     **_form("CaseView.add", CASE_WORK),
     **_form("CaseView.edit", CASE_WORK, "case", fields=_CASE),
@@ -192,6 +197,7 @@ ROUTES: Mapping[str, Expected] = {
     # The Presidency's boards and register
     **_page("OversightInstitutionView.list", BOARD | {NATIONAL}),
     **_page("OversightCaseView.list", BOARD | AUDITORS),
+    **_post("OversightFindView.find", BOARD | AUDITORS, empty=303),
     **_page("OversightCaseView.show", BOARD | AUDITORS, "case", BOARD | {NATIONAL}),
     **_page("InstitutionView.list", BOARD),
     **_page("InstitutionView.show", BOARD, "institution", BOARD),

@@ -30,7 +30,11 @@ def focal(panel: RunningPanel, own: Records) -> Browser:
 
 def heads(page: str) -> list[str]:
     table = page.partition("<thead")[2].partition("</thead>")[0]
-    return [" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in re.findall(r"<th.*?</th>", table, re.DOTALL)]
+    return [
+        " ".join(re.sub(r"<[^>]+>", " ", cell).split())
+        for cell in re.findall(r"<th.*?</th>", table, re.DOTALL)
+        if "choose" not in cell
+    ]
 
 
 def tabs(page: str) -> list[str]:

@@ -1,0 +1,83 @@
+"""Several records at once: what was chosen on a list, and all of it or nothing.
+
+Every record is changed by the same service that changes it alone, with the version that the person saw, so each
+has an event of its own. They share one transaction: if one of them is refused none is changed, and the person is
+told which and why. Half of a list changed would be a state that nobody asked for.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from flask_babel import lazy_gettext as _l
+
+from itm_admin.foundation.errors import Conflict, Denied, DomainError, Invalid, Locked, NotFound
+from itm_admin.foundation.list_parts import PAGE_SIZES
+
+MOST = PAGE_SIZES[-1]
+"""So many at once: what one page of a list can show."""
+NAME = "chosen"
+"""The name of the boxes; their value is an id and a version."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A record as the person saw it."""
+
+    id: uuid.UUID
+    version: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One record on the page that asks: what it is, and why it was refused, if it was."""
+
+    value: str
+    name: str
+    about: str
+    refusal: str = ""
+
+
+class Refused(DomainError):
+    """Nothing was changed, because of these records: id and reason."""
+
+    code = "conflict"
+    default = _l("Nothing was changed, because of the records that are marked below.")
+
+    def __init__(self, reasons: Mapping[uuid.UUID, str]) -> None:
+        super().__init__()
+        self.reasons = dict(reasons)
+
+
+def read(values: Sequence[str]) -> list[Chosen]:
+    """What the boxes sent, each once. Invalid if nothing was chosen, or not by a list's boxes."""
+    if not values:
+        raise Invalid({NAME: _l("Choose at least one row first.")})
+    if len(values) > MOST:
+        raise Invalid({NAME: _l("Choose fewer rows at once.")})
+    found: dict[uuid.UUID, Chosen] = {}
+    for text in values:
+        id, _colon, version = text.partition(":")
+        try:
+            known = uuid.UUID(id)
+        except ValueError:
+            raise Invalid from None
+        if str(known) != id or not (version.isascii() and version.isdigit() and len(version) <= 9):
+            raise Invalid
+        found[known] = Chosen(known, int(version))
+    return list(found.values())
+
+
+def all_or_nothing(wanted: Iterable[Chosen], work: Callable[[Chosen], object]) -> bool:
+    """Does the work for each, in the same order for everybody. True, or Refused if one was."""
+    reasons: dict[uuid.UUID, str] = {}
+    for each in sorted(wanted, key=lambda chosen: chosen.id):
+        try:
+            work(each)
+        except (Conflict, Denied, Invalid, Locked, NotFound) as error:
+            reasons[each.id] = str(error)
+    if reasons:
+        raise Refused(reasons)
+    return True

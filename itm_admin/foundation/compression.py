@@ -1,0 +1,86 @@
+"""Answers are sent compressed, and files under names that change with their content.
+
+An answer is compressed only where nothing in it could have been chosen by somebody else: a page asked for with GET,
+without a query, that was found. What is compressed beside a secret tells its length, and a length tells whether a
+guess was right (BREACH); where nobody else can put a guess into the answer, there is nothing to tell. Files hold no
+secret. Revealed values are answers to POST and so never compressed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, current_app, request
+from werkzeug.security import safe_join
+
+_KINDS = re.compile(r"(?:text/(?:html|css|javascript)|application/(?:json|javascript)|image/svg\+xml)\b")
+SHORTEST = 800
+"""Bytes below which compressing gains nothing."""
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def install(app: Flask, vendor: Any) -> None:
+    """`vendor` gives the path of a file that is served out of a package, or None. Before other after_request hooks."""
+    app.extensions["itm_vendor_file"] = vendor
+    app.after_request(_compress)
+    app.url_defaults(_version)
+
+
+def _version(endpoint: str, values: dict[str, Any]) -> None:
+    """The address of a file says what is in it, so that a browser may keep it for ever."""
+    path = _file(endpoint, values.get("filename") or values.get("name") or "")
+    if path is not None:
+        values["v"] = _digest(path, path.stat().st_mtime_ns)
+
+
+def _file(endpoint: str | None, name: str) -> Path | None:
+    if endpoint == "static" and current_app.static_folder:
+        joined = safe_join(current_app.static_folder, name)
+        return Path(joined) if joined and Path(joined).is_file() else None
+    if endpoint == "static_vendor":
+        found: Path | None = current_app.extensions["itm_vendor_file"](name)
+        return found
+    return None
+
+
+@cache
+def _digest(path: Path, _changed: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+@cache
+def _small(path: Path, _changed: int) -> bytes:
+    return gzip.compress(path.read_bytes(), 9, mtime=0)
+
+
+def _compress(response: Response) -> Response:
+    view = request.view_args or {}
+    path = _file(request.endpoint, view.get("filename") or view.get("name") or "")
+    if path is not None and request.args.get("v") == _digest(path, path.stat().st_mtime_ns):
+        response.headers["Cache-Control"] = FOR_EVER
+    if response.status_code != 200 or not _KINDS.match(response.content_type or ""):
+        return response
+    response.vary.add("Accept-Encoding")
+    if not request.accept_encodings["gzip"] or response.content_encoding:
+        return response
+    if path is not None:
+        _send(response, _small(path, path.stat().st_mtime_ns))
+    elif request.method == "GET" and not request.query_string and not response.is_streamed:
+        content = response.get_data()
+        if len(content) >= SHORTEST:
+            _send(response, gzip.compress(content, 6, mtime=0))
+    return response
+
+
+def _send(response: Response, content: bytes) -> None:
+    response.direct_passthrough = False
+    etag = response.get_etag()[0]
+    response.set_data(content)
+    response.content_encoding = "gzip"
+    if etag is not None:
+        response.set_etag(f"{etag}-gzip")

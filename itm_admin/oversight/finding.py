@@ -1,0 +1,39 @@
+"""The box in the header, for those who oversee: a shared case by its reference or by a person's pseudonym."""
+
+from __future__ import annotations
+
+from flask import flash, request
+from flask_babel import gettext as _
+from sqlalchemy import select
+from werkzeug.wrappers import Response
+
+from itm_admin.foundation.database import db
+from itm_admin.foundation.finding import reference_in
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import AUDIT, OVERSIGHT
+from itm_admin.foundation.views import Page, route, see
+from itm_admin.oversight import board
+
+
+class OversightFindView(Page):
+    """Shared cases of all institutions."""
+
+    subject = "OversightCase"
+    scopes = (OVERSIGHT, AUDIT)
+    route_base = "/oversight/find"
+
+    @route("", act="list", methods=("POST",))
+    def find(self) -> Response:
+        wanted = reference_in(request.form.get("q"))
+        if wanted is None:
+            flash(_("Type a case's reference or a pseudonym here. Names are not searched."))
+            return see("OversightCaseView.list", sort="-opened")
+        fitting = select(board.case.c.id).where(board.case.c.reference == wanted)
+        cases = list(db.session.scalars(fitting.limit(2)))
+        if not cases:
+            named = select(board.person.c.case_id).where(board.person.c.pseudonym == wanted).distinct()
+            cases = list(db.session.scalars(named.limit(2)))
+        looked_at("record.list", "case", subjects=cases, detail={"page": "find"})
+        if len(cases) == 1:
+            return see("OversightCaseView.show", id=cases[0])
+        return see("OversightCaseView.list", q=wanted, sort="-opened")
