@@ -7,12 +7,13 @@ is listed before the entries are read: a ledger only grows, so none of it may be
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from audit import note
 from audit.checkpoint import Checkpoint, opened
+from audit.chunk import Chunk
 from audit.compact import CompactRange
 from audit.key import VerifierKey
 from audit.note import Note, Signature, SignatureError
@@ -109,6 +110,36 @@ class Attested:
         if len(self._waiting) >= 1024:
             self._drain()
         return None
+
+    def ready(self, chunk: Chunk) -> bool:
+        """Not where a root that is held lies within, from which the entries after it could be compared alone."""
+        if self._broken:
+            return True
+        if chunk.start != self._next or self._range is None:
+            self._begin(chunk.start)
+        return self._range is not None or not any(chunk.start < size < chunk.stop for size in self._held)
+
+    def over(self, chunk: Chunk) -> list[Finding]:
+        if self._broken:
+            return []
+        self._next = chunk.stop
+        if self._range is None:
+            return []
+        self._drain()
+        before = self._range
+        for mark in chunk.marks:
+            if self._is_size(mark.size):
+                self._range = CompactRange(before.start, before.end, list(before.hashes))
+                self._range.join(mark.range)
+                finding = self._compare(mark.size)
+                if finding is not None:
+                    return [finding]
+        before.join(chunk.range)
+        self._range = before
+        return []
+
+    def sizes(self, start: int, stop: int) -> list[int]:
+        return self._sizes[bisect_right(self._sizes, start) : bisect_right(self._sizes, stop)]
 
     def ended(self, size: int) -> Finding | None:
         last = self._sizes[-1] if self._sizes else 0

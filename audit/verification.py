@@ -10,9 +10,10 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from audit import event
+from audit.chunk import Chunk
 from audit.leaf import EMPTY, Entry, leaf_hash
 
 Word = Literal["intact", "tampered", "cannot tell"]
@@ -75,6 +76,21 @@ class Reference(Protocol):
     def ended(self, size: int) -> Finding | None: ...
 
 
+@runtime_checkable
+class Leaping(Reference, Protocol):
+    """A reference that can be told of many entries at once."""
+
+    def ready(self, chunk: Chunk) -> bool:
+        """Whether `over` can stand for showing it the chunk's entries one by one."""
+        ...
+
+    def over(self, chunk: Chunk) -> list[Finding]: ...
+
+    def sizes(self, start: int, stop: int) -> list[int]:
+        """After which entries of a chunk it wants a mark."""
+        ...
+
+
 class Anchors:
     """Heads that earlier intact verifications recorded, by size: they must still be there."""
 
@@ -91,6 +107,16 @@ class Anchors:
         before = self._sizes[: bisect_right(self._sizes, seq)]
         since = before[-1] if before else 0
         return Finding(since, "anchor", f"entries {since} to {seq} are not those of an earlier verification")
+
+    def ready(self, chunk: Chunk) -> bool:
+        return True
+
+    def over(self, chunk: Chunk) -> list[Finding]:
+        found = (self.passed(mark.size - 1, mark.hash) for mark in chunk.marks)
+        return [finding for finding in found if finding is not None]
+
+    def sizes(self, start: int, stop: int) -> list[int]:
+        return self._sizes[bisect_right(self._sizes, start) : bisect_right(self._sizes, stop)]
 
     def ended(self, size: int) -> Finding | None:
         if not self._sizes or self._sizes[-1] <= size:
@@ -141,6 +167,28 @@ class Verifier:
             self._refer(reference.passed(entry.seq, entry.hash))
         self._expected, self._prev, self._recorded_at = entry.seq + 1, entry.hash, entry.recorded_at
 
+    def over(self, chunk: Chunk) -> bool:
+        """The same as feeding a chunk's entries, done at once; False, and nothing done, where that could differ."""
+        leaping = self._leaping()
+        if (
+            leaping is None
+            or chunk.start != self._expected
+            or self._prev not in (None, chunk.prev)
+            or (self._recorded_at is not None and chunk.first_at < self._recorded_at)
+            or not all(reference.ready(chunk) for reference in leaping)
+        ):
+            return False
+        self.checked += chunk.stop - chunk.start
+        found = [finding for reference in leaping for finding in reference.over(chunk)]
+        for finding in found:
+            self._refer(finding)
+        self._expected, self._prev, self._recorded_at = chunk.stop, chunk.hash, chunk.last_at
+        return True
+
+    def sizes(self, start: int, stop: int) -> tuple[int, ...]:
+        """After which entries of a chunk marks are wanted."""
+        return tuple(sorted({size for each in self._leaping() or () for size in each.sizes(start, stop)}))
+
     def end(self, stop: int) -> None:
         """The stretch ends before ``stop``: nothing may be missing up to there."""
         if self._expected < stop:
@@ -178,6 +226,11 @@ class Verifier:
         return Verdict(
             self.ledger.origin, word, self.assurance, self.ledger.size, self.ledger.head, broken, findings, self.found
         )
+
+    def _leaping(self) -> list[Leaping] | None:
+        """The references, if all of them can leap."""
+        found = [each for each in self.references if isinstance(each, Leaping)]
+        return found if len(found) == len(self.references) else None
 
     def _check_leaf(self, entry: Entry) -> None:
         if self._prev is not None and entry.prev != self._prev:

@@ -18,6 +18,7 @@ from audit.coverage import Level
 from audit.reconciliation import Found
 from audit.store import catalogue, records
 from audit.store.reading import Ledger, Unreadable, reading
+from audit.store.team import Read, reading_together
 from audit.store.verifying import Progress, Stop, Verification, verify
 
 LedgerProgress = Callable[[str, int, int], None]
@@ -39,17 +40,20 @@ def verify_all(
     progress: LedgerProgress | None = None,
     stop: Stop | None = None,
     evidence: Evidence | None = None,
+    processes: int | None = None,
 ) -> list[Verification]:
     """A verdict for each ledger, as itm_signer; fewer if it was asked to stop. Records nothing.
 
     Thorough at level full, and while the last verdict on one of the ledgers is "tampered". Without a manifest the
     catalogue is not compared; with one, its findings are the Presidency's. Without the evidence that was held outside
-    beforehand no assurance is more than unsigned. Raises the database's errors.
+    beforehand no assurance is more than unsigned. Entries are read by so many ``processes``; not said: by one for each
+    core, where a ledger is large. Raises the database's errors.
     """
     if level != "full" and not _suspect(engine, ledgers):
         return _each(engine, ledgers, level, progress, stop, evidence)
     with reading(engine) as connection:
-        done = _each(connection, ledgers, level, progress, stop, evidence)
+        with reading_together(connection, max((ledger.size for ledger in ledgers), default=0), processes) as chunks:
+            done = _each(connection, ledgers, level, progress, stop, evidence, chunks)
         if len(done) < len(ledgers):
             return done
         tell = None if progress is None else _named(progress, RECORDS)
@@ -74,6 +78,7 @@ def _each(
     progress: LedgerProgress | None,
     stop: Stop | None,
     evidence: Evidence | None,
+    chunks: Read | None = None,
 ) -> list[Verification]:
     done: list[Verification] = []
     for ledger in ledgers:
@@ -81,7 +86,7 @@ def _each(
             break
         tell = None if progress is None else _named(progress, ledger.origin)
         with _apart(bind):
-            verification = verify(bind, ledger, level, tell, stop, evidence)
+            verification = verify(bind, ledger, level, tell, stop, evidence, chunks)
         if stop and stop() and verification.verdict.verdict == "cannot tell":
             break
         done.append(verification)

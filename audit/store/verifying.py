@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,10 +11,12 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from audit.attested import Attested, Evidence
+from audit.chunk import Task
 from audit.coverage import REREAD, Level, Past, Plan, plan
 from audit.outside import OutsideError
 from audit.store import checkpoints
 from audit.store.reading import Ledger, Unreadable, entries, ledgers, reading
+from audit.store.team import Read, alone
 from audit.verification import Anchors, Assurance, Finding, Head, Verdict, Verifier
 
 Progress = Callable[[int, int], None]
@@ -28,6 +30,8 @@ FROM audit.context() said
 """
 
 
+CHUNK = 16_384
+"""Entries that are read, and judged, at once."""
 ASSURED: tuple[Assurance, ...] = ("witnessed", "self-attested")
 
 
@@ -58,19 +62,21 @@ def verify(
     progress: Progress | None = None,
     stop: Stop | None = None,
     evidence: Evidence | None = None,
+    chunks: Read | None = None,
 ) -> Verification:
     """Reads the ledger as far as the level says and gives a verdict; never raises for what it reads.
 
     An engine is read in a snapshot of its own, where the ledger's row is read again; a connection as it stands.
     ``progress`` is called with entries read and entries to read; ``stop`` ends the run with "cannot tell".
     ``evidence`` is what was held outside *before* a snapshot began; without it nothing is more than unsigned.
+    ``chunks`` reads in the same snapshot; without it, this process does.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     run = _Run(ledger, level, evidence)
     try:
         with reading(bind) as connection:
             run.prepare(connection)
-            run.read(connection, progress, stop)
+            run.read(connection, chunks or alone(connection), progress, stop)
     except (*Unreadable, Unseen, OutsideError) as error:
         run.verifier.failed(type(error).__name__)
     return Verification(
@@ -186,14 +192,13 @@ class _Run:
         for event_id in unsealed:
             self.verifier.report(Finding(None, "unsealed", f"event {event_id} has no place in the ledger"))
 
-    def read(self, connection: Connection, progress: Progress | None, stop: Stop | None) -> None:
-        verifier = self.verifier
-        total = self.plan.total
+    def read(self, connection: Connection, chunks: Read, progress: Progress | None, stop: Stop | None) -> None:
+        verifier, total = self.verifier, self.plan.total
         for start, end in self.plan.stretches:
             verifier.begin(start)
-            for page in entries(connection, self.ledger.id, start, end):
-                for entry in page:
-                    verifier.feed(entry)
+            for task, chunk in chunks(self._tasks(start, end)):
+                if chunk is None or not verifier.over(chunk):
+                    self._one_by_one(connection, task)
                 if progress:
                     progress(verifier.checked, total)
                 if stop and stop():
@@ -204,6 +209,19 @@ class _Run:
         self._assure(connection)
         if progress:
             progress(total, total)
+
+    def _tasks(self, start: int, end: int) -> Iterator[Task]:
+        """A stretch in parts; most begin and end where large subtrees do, so that they join quickly."""
+        while start < end:
+            stop = min((start // CHUNK + 1) * CHUNK, end)
+            sizes = self.verifier.sizes(start, stop)
+            yield Task(self.ledger.id, self.ledger.origin, self.ledger.holder, start, stop, sizes)
+            start = stop
+
+    def _one_by_one(self, connection: Connection, task: Task) -> None:
+        for page in entries(connection, self.ledger.id, task.start, task.stop):
+            for entry in page:
+                self.verifier.feed(entry)
 
 
 def _head(ledger: Ledger) -> Head:

@@ -6,18 +6,17 @@ The attacker is the superuser, who disables triggers and enables them again; the
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from audit import report, store
-from audit.leaf import Entry
-from audit.store import records
+from audit.chunk import Chunk, Task
+from audit.store import chunks, records
 from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, World, say
 
 CODES = {OURS: "OURS", THEIRS: "THEIRS", PRESIDENCY: "PRES"}
@@ -441,16 +440,16 @@ def test_a_ledger_that_cannot_be_read_does_not_spoil_the_snapshot_for_the_next(
     world.fill(2)
     ours = world.ledger().id
 
-    def breaking(connection: Connection, ledger: uuid.UUID, start: int, stop: int) -> Iterator[list[Entry]]:
-        if ledger == ours:
-            connection.execute(text("SELECT 1 / 0"))
-        return store.entries(connection, ledger, start, stop)
+    def breaking(connection: psycopg.Connection[Any], task: Task) -> Chunk | None:
+        if task.ledger == ours:
+            connection.execute("SELECT 1 / 0")
+        return chunks.read(connection, task)
 
-    monkeypatch.setattr("audit.store.verifying.entries", breaking)
+    monkeypatch.setattr("audit.store.team.read", breaking)
     rows, code = report.report(world.engine("signer"), "full")
     assert code == 2
     assert {row["institution"]: [each["detail"] for each in row["findings"]] for row in rows} == {
-        "OURS": ["DataError"], "PRES": [], "THEIRS": []
+        "OURS": ["DivisionByZero"], "PRES": [], "THEIRS": []
     }  # fmt: skip
 
 

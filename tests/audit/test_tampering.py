@@ -6,13 +6,14 @@ Each case tampers as the superuser with the triggers switched off, verifies, and
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from audit import store
+from audit.chunk import Chunk, Task
 from audit.leaf import leaf_hash
 from audit.verification import Verdict
 from tests.audit.conftest import OURS, Migrated, World, build
@@ -63,7 +64,18 @@ def attacker(filled: World) -> Iterator[Connection]:
 
 
 def _verdict(filled: World, attacker: Connection) -> Verdict:
-    return store.verify(attacker, filled.ledger(), "full").verdict
+    """However the ledger is cut to pieces, and whoever reads them, what is said is what reading in order says."""
+    ledger = filled.ledger()
+    verdict = store.verify(attacker, ledger, "full", chunks=_one_by_one).verdict
+    for entries in (1, 4, 100):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("audit.store.verifying.CHUNK", entries)
+            assert store.verify(attacker, ledger, "full").verdict == verdict
+    return verdict
+
+
+def _one_by_one(tasks: Iterable[Task]) -> Iterator[tuple[Task, Chunk | None]]:
+    return ((task, None) for task in tasks)
 
 
 def _event(world: World, seq: int) -> uuid.UUID:

@@ -16,8 +16,16 @@ from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 
 
-@pytest.fixture
-def world(database: Database, superuser: Engine, tmp_path: Path) -> SigningWorld:
+@pytest.fixture(params=(3, 16_384))
+def world(
+    database: Database,
+    superuser: Engine,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> SigningWorld:
+    """However few entries are read at once."""
+    monkeypatch.setattr("audit.store.verifying.CHUNK", request.param)
     return SigningWorld(superuser, database, tmp_path)
 
 

@@ -1,0 +1,147 @@
+"""Several processes that read one ledger in the snapshot of one connection, so that both cores work.
+
+Promise: a verdict never depends on a worker: where one fails, what it should have read is read here. Workers get the
+database's address over their pipe, and of the environment only what libpq needs; they end when this process does.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection as Pipe_
+from multiprocessing.connection import Pipe
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from audit.chunk import Chunk, Task
+from audit.store import chunks
+from audit.store.chunks import read
+
+Read = Callable[[Iterable[Task]], Iterator[tuple[Task, Chunk | None]]]
+"""Tasks → their chunks, in order; None where entries must be looked at one by one."""
+SMALL = 20_000
+"""Entries below which the start of a process takes longer than reading."""
+MOST = 4
+_ROOT = Path(__file__).parents[2]
+_SHARED = """
+SELECT current_setting('transaction_read_only') = 'on' AND current_setting('transaction_isolation') = 'repeatable read'
+"""
+
+
+def alone(connection: Connection) -> Read:
+    """Reading in this process."""
+
+    def each(tasks: Iterable[Task]) -> Iterator[tuple[Task, Chunk | None]]:
+        for task in tasks:
+            yield task, read(_driver(connection), task)
+
+    return each
+
+
+@contextmanager
+def reading_together(connection: Connection, entries: int, processes: int | None = None) -> Iterator[Read]:
+    """Reading by as many processes as there are cores; alone where that is not worth it, or the snapshot is not one.
+
+    To be entered outside of any savepoint: PostgreSQL exports no snapshot from within.
+    """
+    count = min(MOST, len(os.sched_getaffinity(0))) if processes is None else processes
+    if count < 2 or (processes is None and entries < SMALL) or not connection.execute(text(_SHARED)).scalar():
+        yield alone(connection)
+        return
+    snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
+    address = connection.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    team = _Team(alone(connection))
+    try:
+        for _ in range(count):
+            team.hire(address, snapshot)
+        yield team.read
+    finally:
+        team.dismiss()
+
+
+class _Team:
+    """Hands out tasks in turn, two to a worker so that none waits, and gives the answers in the tasks' order."""
+
+    def __init__(self, otherwise: Read) -> None:
+        self._workers: dict[Pipe_, subprocess.Popen[bytes]] = {}
+        self._handed: deque[tuple[Task, Pipe_]] = deque()
+        self._otherwise = otherwise
+
+    def hire(self, address: str, snapshot: str) -> None:
+        ours, theirs = Pipe()
+        with theirs:
+            self._workers[ours] = subprocess.Popen(
+                [sys.executable, "-P", chunks.__file__, str(theirs.fileno())],
+                env=_environment(),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        with suppress(OSError):
+            ours.send((address, snapshot))
+
+    def read(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Chunk | None]]:
+        waiting = iter(tasks)
+        try:
+            for pipe in [*self._workers, *self._workers]:
+                self._hand(pipe, waiting)
+            while self._handed:
+                task, pipe = self._handed.popleft()
+                answered, chunk = self._answer(pipe)
+                if answered:
+                    self._hand(pipe, waiting)
+                    yield task, chunk
+                else:
+                    yield from self._otherwise([task])
+            yield from self._otherwise(waiting)
+        finally:
+            while self._handed:  # whoever reads next is not given these answers
+                self._answer(self._handed.popleft()[1])
+
+    def dismiss(self) -> None:
+        for pipe in self._workers:
+            pipe.close()
+        for process in self._workers.values():
+            try:
+                process.wait(1)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _hand(self, pipe: Pipe_, waiting: Iterator[Task]) -> None:
+        task = next(waiting, None)
+        if task is None:
+            return
+        self._handed.append((task, pipe))
+        with suppress(OSError):
+            pipe.send(task)
+
+    def _answer(self, pipe: Pipe_) -> tuple[bool, Chunk | None]:
+        try:
+            return True, pipe.recv()
+        except (EOFError, OSError):
+            return False, None
+
+
+def _environment() -> dict[str, str]:
+    """No secret of ours is among these."""
+    kept = {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith("PG")}
+    return {**kept, "LANG": "C.UTF-8", "PATH": os.defpath, "PYTHONPATH": str(_ROOT)}
+
+
+def _driver(connection: Connection) -> Any:
+    driver: Any = connection.connection.dbapi_connection
+    if driver is None:
+        raise psycopg.OperationalError("the connection is closed")
+    return driver

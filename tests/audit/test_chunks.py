@@ -1,0 +1,340 @@
+"""However a ledger is cut to pieces, and whoever reads them, the verdict is that of one who reads entry after entry."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit import checkpoint, chunk, event, store
+from audit.attested import Attested, Evidence, Recorded
+from audit.checkpoint import Checkpoint
+from audit.chunk import Chunk, Examiner, Task
+from audit.compact import CompactRange
+from audit.key import SigningKey
+from audit.leaf import EMPTY, Entry, leaf_hash
+from audit.store import chunks, team
+from audit.trust import Keys, Statement
+from audit.verification import Anchors, Head, Verdict, Verifier
+from tests.audit.conftest import OURS, World
+from tests.benchmarks.loading import load
+
+ORIGIN, HOLDER, OTHER = "itm-x/ledger/JGK/1", str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
+KEY = SigningKey.generate("itm-x")
+SIZE = 12
+_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+_2000 = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def _moment(seq: int) -> str:
+    return (_BEGAN + timedelta(seconds=seq // 3, microseconds=seq)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _content(seq: int, tail: str = "", **said: Any) -> str:
+    """As audit.write composes it."""
+    id = str(uuid.UUID(int=seq + 100))
+    whole = {
+        "id": id,
+        "time": _moment(seq),
+        "action": "record.update",
+        "outcome": "success",
+        "via": "trigger" if seq % 2 else "append",
+        "actor": {
+            "user": None if seq % 5 == 0 else id, "name": "Ayşe \"A\"" if seq == 7 else "Ayşe", "institution": "JGK",
+            "role": "caseworker", "session": "itm_app", "transaction": "7", "client": None,
+        },
+        "on_behalf_of": None,
+        "target": None if seq == 4 else {"kind": "case", "id": id, "institution": HOLDER if seq % 2 else None},
+        "subjects": [[], ["a"], ["a", "b, c"]][seq % 3],
+        "purpose": None if seq % 2 else "casework",
+        "request": {"id": "r", "route": "x", "address": None},
+        **({"changes": {"id": {"old": None, "new": "["}}, "state": {"shape": "case/1"}} if seq % 2 else {}),
+        **said,
+    }  # fmt: skip
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).removesuffix("}") + tail + "}"
+
+
+def _sealed(entry: Entry) -> Entry:
+    return replace(entry, hash=leaf_hash(ORIGIN, entry.seq, entry.recorded_at, entry.prev, entry.commitment))
+
+
+def _chain(contents: Sequence[str]) -> list[Entry]:
+    entries: list[Entry] = []
+    for seq, content in enumerate(contents):
+        salt, prev = sha256(bytes([seq])).digest(), entries[-1].hash if entries else EMPTY
+        try:
+            columns = event.derived(content)
+        except ValueError:
+            columns = event.derived(_content(seq))
+        committed = event.commitment(salt, content)
+        made = Entry(seq, str(columns.id), _moment(seq), prev, committed, b"", salt, content, columns)
+        entries.append(_sealed(made))
+    return entries
+
+
+TRUE = _chain([_content(seq) for seq in range(SIZE)])
+HEAD = Head(ORIGIN, SIZE, TRUE[-1].hash, TRUE[-1].recorded_at, HOLDER)
+
+
+def _raw(entry: Entry) -> tuple[chunk.LeafRow, chunk.Row]:
+    """Both rows as PostgreSQL sends them."""
+
+    def text(value: str | None) -> bytes | None:
+        return None if value is None else value.encode()
+
+    columns = entry.columns or TRUE[0].columns
+    assert columns
+    assert columns.at
+    at = (datetime.fromisoformat(columns.at) - _2000) // timedelta(microseconds=1)
+    id = uuid.UUID(entry.event_id).bytes
+    shown = [text(value) for value in columns[2:11]]
+    holder = None if columns.target_holder is None else uuid.UUID(columns.target_holder).bytes
+    subjects = [subject.encode() for subject in columns.subjects or ()]
+    leaf = (entry.seq, id, entry.recorded_at.encode(), entry.prev, entry.commitment, entry.hash)
+    content = None if entry.content is None else entry.content.encode()
+    return leaf, (
+        uuid.UUID(str(columns.id)).bytes, entry.salt, content, at.to_bytes(8, "big", signed=True), *shown, holder,
+        subjects, text(columns.purpose), text(columns.request_id), entry.in_place,
+    )  # fmt: skip
+
+
+def _examined(entries: Sequence[Entry], task: Task, page: int) -> Chunk | None:
+    examiner = Examiner(task)
+    within = [_raw(entry) for entry in entries if task.start <= entry.seq < task.stop]
+    for at in range(0, len(within), page):
+        rows = within[at : at + page]
+        if not examiner.page([leaf for leaf, _ in rows], {row[0]: row for _, row in rows}):
+            return None
+    return examiner.chunk()
+
+
+def _references(anchors: Sequence[int], signed: Sequence[int]) -> tuple[Anchors, Attested]:
+    """What the true ledger was at these sizes."""
+    notes = []
+    for size in signed:
+        root = CompactRange.of([entry.hash for entry in TRUE[:size]]).root()
+        notes.append(Recorded(size, root, bytes(checkpoint.sign(Checkpoint(ORIGIN, size, root), KEY)).decode()))
+    evidence = Evidence(keys=Keys.of([Statement(KEY.verifier, "named", {})]))
+    return Anchors((size, TRUE[size - 1].hash) for size in anchors), Attested(ORIGIN, evidence, notes)
+
+
+def _judged(
+    entries: Sequence[Entry], cuts: Sequence[int], page: int, anchors: Sequence[int], signed: Sequence[int]
+) -> tuple[Verdict, int, int]:
+    """The verdict, the entries that were checked, and up to where signatures vouch for them."""
+    references = _references(anchors, signed)
+    verifier = Verifier(HEAD, references)
+    verifier.begin()
+    for start, stop in zip((0, *cuts), (*cuts, SIZE), strict=True):
+        task = Task(uuid.UUID(int=9), ORIGIN, HOLDER, start, stop, verifier.sizes(start, stop))
+        found = _examined(entries, task, page) if cuts else None
+        if found is None or not verifier.over(found):
+            for entry in entries:
+                if start <= entry.seq < stop:
+                    verifier.feed(entry)
+    verifier.end(SIZE)
+    verifier.close()
+    return verifier.verdict(), verifier.checked, references[1].covered("self-attested")
+
+
+def _columns(name: str, value: Any) -> Callable[[Entry], Entry]:
+    return lambda entry: replace(entry, columns=entry.columns and entry.columns._replace(**{name: value}))
+
+
+def _other_content(entry: Entry, content: str, reseal: bool = True) -> Entry:
+    assert entry.salt
+    changed = replace(entry, content=content)
+    return _sealed(replace(changed, commitment=event.commitment(entry.salt, content))) if reseal else changed
+
+
+ATTACKS: dict[str, Callable[[Entry], Entry | None]] = {
+    "gone": lambda entry: None,
+    "event gone": lambda entry: replace(entry, content=None, columns=None, salt=None),
+    "salt": lambda entry: replace(entry, salt=bytes(32)),
+    "content": lambda entry: replace(entry, content=f"{entry.content} "),
+    "commitment": lambda entry: replace(entry, commitment=bytes(32)),
+    "hash": lambda entry: replace(entry, hash=bytes(32)),
+    "prev": lambda entry: _sealed(replace(entry, prev=bytes(32))),
+    "elsewhere": lambda entry: replace(entry, in_place=False),
+    "another's event": lambda entry: replace(entry, event_id=str(uuid.UUID(int=77))),
+    "later": lambda entry: _sealed(replace(entry, recorded_at="2027-01-01T00:00:00.000000Z")),
+    "no time": lambda entry: _sealed(replace(entry, recorded_at="2026-01-01 00:00:00")),
+    "at": _columns("at", "2026-01-01T00:00:09.000000Z"),
+    "action": _columns("action", "record.read"),
+    "actor": _columns("actor_name", None),
+    "subjects": _columns("subjects", ("a,b",)),
+    "holder": _columns("target_holder", OTHER),
+    "purpose": _columns("purpose", "x"),
+    "request": _columns("request_id", None),
+    "another holder's": lambda entry: _resealed_as(entry, target={"kind": "case", "id": "1", "institution": OTHER}),
+    "spelled otherwise": lambda entry: _other_content(entry, f" {entry.content}"),
+    "said twice": lambda entry: _other_content(entry, _content(entry.seq, ',"purpose":"other"')),
+    "said twice, hidden": lambda entry: _other_content(entry, _content(entry.seq, ',"p\\u0075rpose":"other"')),
+    "no JSON": lambda entry: _other_content(entry, _content(entry.seq, ',"x":')),
+    "no end": lambda entry: _other_content(entry, _content(entry.seq).removesuffix("}")),
+    "more": lambda entry: _other_content(entry, _content(entry.seq) + "{}"),
+}
+
+
+def _resealed_as(entry: Entry, **said: Any) -> Entry:
+    content = _content(entry.seq, **said)
+    return replace(_other_content(entry, content), columns=event.derived(content))
+
+
+def _attacked(name: str, seq: int, entries: Sequence[Entry]) -> list[Entry]:
+    found = (ATTACKS[name](entry) if entry.seq == seq else entry for entry in entries)
+    return [entry for entry in found if entry is not None]
+
+
+sizes = st.lists(st.integers(1, SIZE), unique=True, max_size=4).map(sorted)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(ATTACKS)), st.integers(0, SIZE - 1)), max_size=3),
+    st.lists(st.integers(1, SIZE - 1), unique=True, min_size=1, max_size=6).map(sorted),
+    st.integers(1, 5),
+    sizes,
+    sizes,
+)
+def test_any_cuts_give_the_verdict_of_reading_in_order(
+    attacks: list[tuple[str, int]], cuts: list[int], page: int, anchors: list[int], signed: list[int]
+) -> None:
+    entries = TRUE
+    for name, seq in attacks:
+        entries = _attacked(name, seq, entries)
+    assert _judged(entries, cuts, page, anchors, signed) == _judged(entries, (), page, anchors, signed)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_nothing_is_said_of_a_chunk_in_which_something_is_wrong(name: str) -> None:
+    for seq in (3, 4, 5):
+        attacked = _attacked(name, seq, TRUE)
+        if _judged(attacked, (), 9, (), ())[0].verdict == "tampered":
+            inside = Task(uuid.UUID(int=9), ORIGIN, HOLDER, 2, 7)
+            assert _examined(attacked, inside, 9) is None
+
+
+def test_a_true_chunk_is_passed_over_and_only_what_is_spelled_otherwise_is_read_again() -> None:
+    whole = _examined(TRUE[:7], Task(uuid.UUID(int=9), ORIGIN, HOLDER, 0, 7, (3,)), 2)
+    assert whole
+    assert (whole.hash, whole.prev, [mark.size for mark in whole.marks]) == (TRUE[6].hash, EMPTY, [3])
+    assert whole.range == CompactRange.of([entry.hash for entry in TRUE[:7]])
+    assert whole.marks[0].range == CompactRange.of([entry.hash for entry in TRUE[:3]])
+    assert _examined(TRUE, Task(uuid.UUID(int=9), ORIGIN, HOLDER, 7, 8), 2) is None
+
+
+def _verify(world: World, processes: int) -> store.Verification:
+    signer = world.engine("signer")
+    with store.reading(signer) as connection, team.reading_together(connection, 0, processes) as read:
+        return store.verify(connection, world.ledger(), "full", chunks=read)
+
+
+@pytest.fixture
+def loaded(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Three thousand entries in chunks of 256."""
+    monkeypatch.setattr("audit.store.verifying.CHUNK", 256)
+    load(world.database.url("superuser"), OURS, 3_000)
+    return world
+
+
+def test_two_processes_say_what_one_says_of_a_true_ledger_and_of_tampered_ones(loaded: World) -> None:
+    assert (_verify(loaded, 2).verdict, _verify(loaded, 2).checked) == (_verify(loaded, 1).verdict, 3_000)
+    with loaded.engine("superuser").begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE audit.leaf DISABLE TRIGGER ALL")
+        connection.exec_driver_sql("DELETE FROM audit.leaf WHERE seq IN (255, 256, 1000)")
+        connection.exec_driver_sql(
+            "UPDATE audit.leaf SET recorded_at = '2020' || substr(recorded_at, 5) WHERE seq = 512"
+        )
+    alone, together = _verify(loaded, 1).verdict, _verify(loaded, 2).verdict
+    assert together == alone
+    assert (alone.verdict, alone.first_broken) == ("tampered", 255)
+
+
+def test_a_worker_that_dies_changes_nothing(loaded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    hired: list[subprocess.Popen[bytes]] = []
+    begin = subprocess.Popen
+
+    def begun(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        hired.append(begin(*arguments, **options))
+        return hired[-1]
+
+    monkeypatch.setattr("audit.store.team.subprocess.Popen", begun)
+
+    def killed(done: int, total: int) -> None:
+        for process in hired[: 2 if done > 1000 else 1]:
+            process.kill()
+            process.wait()
+
+    signer = loaded.engine("signer")
+    with store.reading(signer) as connection, team.reading_together(connection, 0, 2) as read:
+        found = store.verify(connection, loaded.ledger(), "full", progress=killed, chunks=read)
+    assert (found.verdict.verdict, found.checked, len(hired)) == ("intact", 3_000, 2)
+    assert all(process.returncode is not None for process in hired)
+
+
+def test_a_transaction_that_has_written_is_read_by_itself(loaded: World) -> None:
+    """Nobody else would see what it wrote."""
+    with loaded.engine("superuser").connect() as connection:
+        connection.exec_driver_sql("ALTER TABLE audit.leaf DISABLE TRIGGER ALL")
+        connection.exec_driver_sql("DELETE FROM audit.leaf WHERE seq = 7")
+        with team.reading_together(connection, 10**6, 2) as read:
+            assert store.verify(connection, loaded.ledger(), "full", chunks=read).verdict.first_broken == 7
+
+
+def test_a_worker_gets_no_secret_and_ends_with_its_parent(loaded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ITM_SECRET_KEY", "not for you")
+    monkeypatch.setenv("PGAPPNAME", "ours")
+    assert {"ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE"}.isdisjoint(team._environment())
+    assert team._environment()["PGAPPNAME"] == "ours"
+    program = (
+        "import sys, time; from sqlalchemy import create_engine; from audit import store; from audit.store import team;"
+        "engine = create_engine(sys.argv[1]); before = sys.stdin.readline\n"
+        "with store.reading(engine) as connection, team.reading_together(connection, 0, 2) as read:\n"
+        "    print(*[each.pid for each in read.__self__._workers.values()], flush=True); before()\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program, loaded.database.url("signer")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert parent.stdout
+    workers = [int(pid) for pid in parent.stdout.readline().split()]
+    handles = [os.pidfd_open(pid) for pid in workers]
+    parent.send_signal(signal.SIGKILL)
+    parent.communicate()
+    for handle in handles:
+        assert _ended(handle)
+
+
+def _ended(handle: int) -> bool:
+    try:
+        return bool(select.select([handle], [], [], 60)[0])
+    finally:
+        os.close(handle)
+
+
+def test_events_far_from_their_places_are_found_by_their_ids(loaded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long transactions, many ledgers, a copy that was loaded in another order: only the time of reading differs."""
+    task = Task(loaded.ledger().id, loaded.ledger().origin, str(OURS), 0, 3_000)
+    with loaded.engine("superuser").begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE audit.event DISABLE TRIGGER ALL")
+        connection.exec_driver_sql("UPDATE audit.event SET salt = salt WHERE random() < 0.5")
+    with psycopg.connect(loaded.database.url("signer").replace("+psycopg", "")) as driver:
+        for blocks in (chunks.BLOCKS, 0):
+            monkeypatch.setattr(chunks, "BLOCKS", blocks)
+            found = chunks.read(driver, task)
+            assert found
+            assert (found.stop, found.hash) == (3_000, loaded.ledger().head)
