@@ -15,6 +15,7 @@ from audit import note
 from audit.checkpoint import Checkpoint, opened
 from audit.chunk import Chunk
 from audit.compact import CompactRange
+from audit.generation import Closures, closures
 from audit.key import VerifierKey
 from audit.note import Note, Signature, SignatureError
 from audit.outside import Outside, OutsideError
@@ -49,6 +50,7 @@ class Evidence:
     sizes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     witnesses: Witnesses = field(default_factory=Witnesses)
     failure: str | None = None
+    closures: Closures = field(default_factory=Closures)
 
     @classmethod
     def now(cls, outside: Outside, witnesses: Witnesses | None = None) -> Evidence:
@@ -59,7 +61,7 @@ class Evidence:
             keys = outside.keys()
             if any(sizes.values()) and not keys.named:
                 raise OutsideError(f"{outside.folder}: checkpoints are held, and no key that signed them")
-            return cls(outside, keys, sizes, witnesses)
+            return cls(outside, keys, sizes, witnesses, closures=closures(outside))
         except OutsideError as error:
             return cls(outside, witnesses=witnesses, failure=str(error))
 

@@ -87,7 +87,7 @@ class Outside:
     """The folder. Reading needs no lock; whoever writes holds `locked`."""
 
     def __init__(self, folder: Path, disk: Disk = DISK) -> None:
-        self.folder, self._disk = folder, disk
+        self.folder, self.disk = folder, disk
 
     @contextmanager
     def locked(self, wait: bool = False) -> Iterator[None]:
@@ -166,7 +166,7 @@ class Outside:
         """The names above a held checkpoint are on the disk, also where a stopped process did not come to that."""
         shard = self._shard(held.checkpoint.origin, held.checkpoint.size)
         for folder in (shard, shard.parent, shard.parent.parent, self.folder):
-            self._disk.sync(folder)
+            self.disk.sync(folder)
 
     def stamp(self, held: Held, answer: bytes) -> None:
         """Keeps an authority's answer beside the checkpoint that it stamps, for ever. OutsideError if none is held."""
@@ -176,7 +176,7 @@ class Outside:
                 try:
                     return self._create(path.with_suffix(".tsr"), answer)
                 except FileExistsError:
-                    return self._disk.sync(shard)
+                    return self.disk.sync(shard)
         raise OutsideError(f"no such checkpoint of {size} entries of {held.checkpoint.origin} is held")
 
     def stamps(self, origin: str) -> Iterator[tuple[Held, bytes]]:
@@ -209,10 +209,10 @@ class Outside:
         try:
             self._create(path, bytes(statement))
         except FileExistsError:
-            self._disk.sync(path.parent)
+            self.disk.sync(path.parent)
 
     def _create(self, path: Path, content: bytes) -> None:
-        durable.create(path, content, disk=self._disk)
+        durable.create(path, content, disk=self.disk)
 
     def _ledger(self, origin: str) -> Path:
         if not _ORIGIN.fullmatch(origin) or {".", ".."} & set(origin.split("/")):
@@ -249,7 +249,7 @@ class Outside:
         if not path.is_dir():
             self._directory(path.parent)
             path.mkdir(exist_ok=True, mode=0o700)
-            self._disk.sync(path.parent)
+            self.disk.sync(path.parent)
 
 
 def _listed(folder: Path) -> list[Path]:

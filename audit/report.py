@@ -1,11 +1,11 @@
 """What `itm ledger verify` does and says: a round over the ledgers, as plain data and an exit code.
 
-0 intact, 1 tampered, 2 cannot tell; the worst of the ledgers counts. Prints nothing.
+0 intact, 1 tampered, 2 cannot tell; the worst of the ledgers counts, without those that two people closed and that are
+as they were then. Prints nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from audit import store
@@ -58,21 +58,22 @@ def report(
         return [_unread(f"the database could not be asked: {type(error).__name__}")], 2
     if not verifications:
         return [_unread("no such ledger" if code else "there is no ledger yet")], 2
-    words = {verification.verdict.verdict for verification in verifications}
+    words = {each.verdict.verdict for each in verifications if not each.acknowledged}
     return [row(v) for v in verifications], 1 if "tampered" in words else 2 if "cannot tell" in words else 0
 
 
 def row(verification: Verification) -> dict[str, Any]:
     """What is said of one ledger: never more than verdict and assurance."""
     verdict = verification.verdict
-    return {
+    closed = {"closed": True, "acknowledged": verification.acknowledged}
+    return (closed if verification.ledger.closed or verification.acknowledged else {}) | {
         "origin": verdict.origin,
         "institution": verification.ledger.code,
         "verdict": verdict.verdict,
         "assurance": verdict.assurance,
         "size": verdict.size,
         "first_broken": verdict.first_broken,
-        "findings": [asdict(finding) for finding in verdict.findings],
+        "findings": [finding.told for finding in verdict.findings],
     }
 
 
@@ -84,5 +85,5 @@ def _unread(why: str) -> dict[str, Any]:
         "assurance": "unsigned",
         "size": None,
         "first_broken": None,
-        "findings": [asdict(Finding(None, "unread", why))],
+        "findings": [Finding(None, "unread", why).told],
     }

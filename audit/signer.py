@@ -20,7 +20,9 @@ from audit.note import SignatureError
 from audit.outside import Held, Outside, OutsideError
 from audit.verification import Head, Verifier
 
-Reason = Literal["missing", "older", "damaged", "truncated", "rewritten", "broken", "gone", "another"]
+Reason = Literal[
+    "missing", "older", "damaged", "truncated", "rewritten", "broken", "gone", "another", "unopened", "closed"
+]
 Entries = Callable[[int, int], Iterable[Sequence[Entry]]]
 """(start, stop) → pages of entries, in order."""
 

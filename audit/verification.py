@@ -27,6 +27,7 @@ class Finding:
     """One thing that is not as it was sealed. ``seq`` is None for what has no place in the ledger.
 
     ``table`` and ``id`` name a record that is not as its last event says; ``id`` alone an object of the catalogue.
+    ``acknowledged``: two people knew of it when they closed the ledger.
     """
 
     seq: int | None
@@ -34,6 +35,13 @@ class Finding:
     detail: str
     table: str | None = None
     id: str | None = None
+    acknowledged: bool = False
+
+    @property
+    def told(self) -> dict[str, str | int | bool | None]:
+        """As it is recorded and reported."""
+        said = {"seq": self.seq, "kind": self.kind, "detail": self.detail, "table": self.table, "id": self.id}
+        return said | {"acknowledged": True} if self.acknowledged else said
 
 
 @dataclass(frozen=True)

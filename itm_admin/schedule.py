@@ -29,6 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from itm_admin.assurance import raising, rounds, runs, signing_place
 from itm_admin.assurance.backlog import Watching
+from itm_admin.assurance.generations import Opening
 from itm_admin.assurance.raising import Trouble
 from itm_admin.assurance.rounds import Gather
 from itm_admin.assurance.runs import Job, Stopped
@@ -101,6 +102,7 @@ class Process:
         self._jobs = jobs
         self._stop = stop
         self._signing, self._stamping, self._watching = signing, stamping, watching
+        self._opening = Opening(signing.place) if signing else None
         self._halt = threading.Event()
 
     def run(self) -> None:
@@ -226,8 +228,10 @@ class Process:
             log.error("a verification that was asked for failed (%s)", type(fault).__name__)
 
     def _sign(self, signing: Signing) -> None:
-        """Each beat: a round of checkpoints when one is due."""
+        """Each beat: what two people decided, and a round of checkpoints when one is due."""
         try:
+            if self._opening and self._opening.tick(self._engine):
+                signing.round(self._engine)
             signing.tick(self._engine)
         except Exception as fault:  # the next beat tries again; what stays unsigned, verification does not attest
             log.error("signing failed (%s)", type(fault).__name__)

@@ -126,7 +126,7 @@ INSERT INTO audit.action (code, by) VALUES
     ('ledger.export', '{itm_app,itm_signer}'), ('alert.acknowledge', '{itm_app,itm_signer}'),
     ('alert.raise', '{itm_app,itm_signer,itm_owner}'), ('job.run', '{itm_app,itm_signer,itm_owner}'),
     ('ledger.verify', '{itm_signer}'),
-    ('ledger.checkpoint', '{}'), ('ledger.key', '{}'), ('ledger.purge', '{}');
+    ('ledger.checkpoint', '{}'), ('ledger.key', '{}'), ('ledger.open', '{}'), ('ledger.purge', '{}');
 
 CREATE TABLE audit.watched (
     relation text NOT NULL,

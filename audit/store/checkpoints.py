@@ -32,9 +32,10 @@ _MOST = 200
 """Checkpoints in one entry, which holds at most 64 KiB."""
 
 _GROWTH = """
-SELECT l.id, l.size, coalesce(c.size, 0) AS signed, l.presidency AND l.closed_at IS NULL AS presidency
+SELECT l.id, l.size, coalesce(c.size, 0) AS signed, l.presidency
 FROM audit.ledger l
 LEFT JOIN LATERAL (SELECT size FROM audit.checkpoint WHERE ledger_id = l.id ORDER BY size DESC LIMIT 1) c ON true
+WHERE l.closed_at IS NULL
 """
 _DUE = """
 SELECT EXISTS (SELECT FROM audit.leaf f JOIN audit.event e ON e.id = f.event_id
@@ -59,6 +60,10 @@ SELECT f.seq FROM audit.event e JOIN audit.leaf f ON f.event_id = e.id
 WHERE e.ledger_id = :id AND e.action = 'ledger.checkpoint' AND e.via = 'append'
   AND (length(e.content) - length(replace(e.content, '{"origin":', ''))) / length('{"origin":')
       <> (SELECT count(*) FROM audit.checkpoint c WHERE c.event_id = e.id) ORDER BY f.seq LIMIT 100
+"""
+_NOBODYS = """
+SELECT DISTINCT c.ledger_id FROM audit.checkpoint c
+WHERE NOT EXISTS (SELECT FROM audit.ledger l WHERE l.id = c.ledger_id) LIMIT 100
 """
 _KEYS = """
 SELECT coalesce(k.event_id, e.id) AS id FROM audit.key k
@@ -96,7 +101,7 @@ def deployment(connection: Connection) -> str:
 
 
 def growth(connection: Connection) -> list[Growth]:
-    """Of every ledger: cheap enough to be asked each second."""
+    """Of every open ledger: cheap enough to be asked each second."""
     return [Growth(row.id, row.size, row.signed, row.presidency) for row in connection.execute(text(_GROWTH))]
 
 
@@ -225,6 +230,10 @@ def contradictions(connection: Connection, ledger: Ledger) -> list[Finding]:
         found += [
             Finding(None, "row", f"entry {seq} names other checkpoints than are recorded", "audit.checkpoint")
             for seq in connection.execute(text(_ROUNDS), values).scalars()
+        ]
+        found += [
+            Finding(None, "row", f"a checkpoint of a ledger that is not there: {id}", "audit.checkpoint", str(id))
+            for id in connection.execute(text(_NOBODYS)).scalars()
         ]
         found += [
             Finding(None, "row", "what is recorded of a key is not what its entry says", "audit.key", str(id))

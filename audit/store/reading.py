@@ -33,10 +33,10 @@ WITH RECURSIVE seen(id) AS (
     WHERE verdict = 'intact' ORDER BY ledger_id, id DESC
 )
 SELECT l.id, l.code, l.origin, l.generation, l.size, l.head, {_TIME.format("l.recorded_at")} AS recorded_at,
-       l.holder::text AS holder, d.name AS deployment
+       l.holder::text AS holder, d.name AS deployment, l.closed_at IS NOT NULL AS closed
 FROM audit.ledger l LEFT JOIN audit.deployment d ON true
 UNION ALL
-SELECT i.id, NULL, coalesce(v.origin, 'unknown'), NULL, 0, NULL, NULL, NULL, NULL
+SELECT i.id, NULL, coalesce(v.origin, 'unknown'), NULL, 0, NULL, NULL, NULL, NULL, false
 FROM (SELECT id FROM seen WHERE id IS NOT NULL UNION SELECT id FROM verified WHERE id IS NOT NULL) i
 LEFT JOIN verified v USING (id) WHERE NOT EXISTS (SELECT FROM audit.ledger l WHERE l.id = i.id)
 ORDER BY 2 NULLS LAST, 4
@@ -65,6 +65,8 @@ class Ledger:
     holder: str | None
     expected_origin: str | None
     lost: bool
+    closed: bool = False
+    """Whether a next generation was opened: nothing is appended to it any more."""
 
 
 def ledgers(connection: Connection) -> list[Ledger]:
@@ -81,6 +83,7 @@ def ledgers(connection: Connection) -> list[Ledger]:
             row.holder,
             f"{row.deployment}/ledger/{row.code}/{row.generation}" if row.deployment else None,
             lost=row.code is None,
+            closed=row.closed,
         )
         for row in rows
     ]

@@ -33,13 +33,15 @@ FROM audit.watched w JOIN pg_class c ON c.oid = to_regclass(w.relation) GROUP BY
 _HOLDERS = "SELECT DISTINCT holder::text FROM audit.ledger"
 _PRESIDENCY = "SELECT holder::text FROM audit.ledger WHERE presidency AND closed_at IS NULL"
 _ROWS = "SELECT key, coalesce(holder::text, %s), state FROM audit.row_states(%s, %s, %s)"
+# A generation begins with a baseline of every row: what an earlier one said is over.
 # A ledger's entries have the order of a row's changes: whoever changes it waits for the commit of who did before.
 _TOLD = sql.SQL("""
 SELECT DISTINCT ON (e.target_id, l.holder) e.target_id, l.holder::text, right(e.content, {end}),
        CASE WHEN {moved} THEN e.content END
 FROM audit.event e JOIN audit.leaf f ON f.event_id = e.id JOIN audit.ledger l ON l.id = f.ledger_id
 WHERE e.target_kind = ANY ({kinds}) AND e.via IN ('trigger', 'baseline') AND e.target_id IS NOT NULL
-ORDER BY e.target_id, l.holder, l.generation DESC, f.seq DESC
+  AND l.closed_at IS NULL
+ORDER BY e.target_id, l.holder, f.seq DESC
 """)
 
 

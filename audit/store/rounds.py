@@ -68,7 +68,8 @@ def verify_all(
 
 def _suspect(engine: Engine, ledgers: Sequence[Ledger]) -> bool:
     with engine.connect() as connection:
-        return bool(connection.execute(text(_SUSPECT), {"ids": [ledger.id for ledger in ledgers]}).scalar())
+        ids = [ledger.id for ledger in ledgers if not ledger.closed]
+        return bool(connection.execute(text(_SUSPECT), {"ids": ids}).scalar())
 
 
 def _each(

@@ -14,7 +14,7 @@ from audit.attested import Attested, Evidence
 from audit.chunk import Task
 from audit.coverage import REREAD, Level, Past, Plan, plan
 from audit.outside import OutsideError
-from audit.store import checkpoints
+from audit.store import checkpoints, generations
 from audit.store.reading import Ledger, Unreadable, entries, ledgers, reading
 from audit.store.team import Read, alone
 from audit.verification import Anchors, Assurance, Finding, Head, Verdict, Verifier
@@ -53,6 +53,8 @@ class Verification:
     verdict: Verdict
     records: int | None = None
     """How many rows its round compared with all ledgers; None if it compared none."""
+    acknowledged: bool = False
+    """Whether the ledger was closed, and nothing is wrong with it but what was known then."""
 
 
 def verify(
@@ -79,6 +81,7 @@ def verify(
             run.read(connection, chunks or alone(connection), progress, stop)
     except (*Unreadable, Unseen, OutsideError) as error:
         run.verifier.failed(type(error).__name__)
+    verdict, known = generations.known(run.ledger, run.verifier.verdict(), evidence)
     return Verification(
         run.ledger,
         level,
@@ -87,7 +90,8 @@ def verify(
         run.plan.stretches[0][0],
         run.verifier.checked,
         run.plan.next_seq,
-        run.verifier.verdict(),
+        verdict,
+        acknowledged=known,
     )
 
 
@@ -140,6 +144,8 @@ class _Run:
         if self.attested is None or self.evidence is None:
             return
         self._tell_of_copies()
+        for finding in generations.contradictions(connection, self.ledger, self.evidence):
+            self.verifier.report(finding)
         if self.level == "full":
             for finding in checkpoints.contradictions(connection, self.ledger):
                 self.verifier.report(finding)

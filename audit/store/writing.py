@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from sqlalchemy import text
@@ -78,7 +77,7 @@ def record(connection: Connection, verification: Verification) -> None:
             "verdict": v.verdict,
             "assurance": v.assurance,
             "first_broken": v.first_broken,
-            "findings": json.dumps([asdict(finding) for finding in v.findings]),
+            "findings": json.dumps([finding.told for finding in v.findings]),
         },
     )
 
@@ -90,10 +89,11 @@ def record_round(connection: Connection, verifications: Sequence[Verification]) 
     for verification in verifications:
         record(connection, verification)
     words = [verification.verdict.verdict for verification in verifications]
+    known = sum(each.acknowledged and each.verdict.verdict == "tampered" for each in verifications)
     append(
         connection,
         "ledger.verify",
-        outcome="success" if set(words) == {"intact"} else "failure",
+        outcome="success" if words.count("intact") + known == len(words) else "failure",
         kind="ledger",
         detail={
             "level": verifications[0].level,
@@ -101,6 +101,7 @@ def record_round(connection: Connection, verifications: Sequence[Verification]) 
             "intact": words.count("intact"),
             "tampered": words.count("tampered"),
             "cannot_tell": words.count("cannot tell"),
+            **({"acknowledged": known} if known else {}),
             "entries": sum(verification.checked for verification in verifications),
             "records": verifications[0].records,
             "seconds": round(sum(verification.seconds for verification in verifications), 3),

@@ -20,6 +20,8 @@ from itm_admin.assurance.runs import Scalar
 TAMPERED, UNVERIFIED, MISSED, FAILED = "ledger.tampered", "ledger.unverified", "job.missed", "job.failed"
 REFUSED, CONTRADICTED, UNSIGNED = "ledger.refused", "ledger.contradicted", "ledger.unsigned"
 """Nothing is signed over it; a witness knows another history; the signer cannot do its work."""
+OPENED = "ledger.opened"
+"""Two people closed a ledger and opened its next generation."""
 UNSTAMPED = "ledger.unstamped"
 """No authority stamps the time on checkpoints, while one should."""
 RETURNED, UNFINISHED = "person.returned", "person.unfinished"
@@ -32,6 +34,7 @@ SEVERITY = {
     TAMPERED: "critical",
     REFUSED: "critical",
     CONTRADICTED: "critical",
+    OPENED: "critical",
     UNVERIFIED: "warning",
     UNSIGNED: "warning",
     UNSTAMPED: "warning",

@@ -35,7 +35,11 @@ Gather = Callable[[], Evidence]
 
 def incremental(engine: Engine, halt: Halt, gather: Gather | None = None) -> Mapping[str, Scalar]:
     evidence = gather() if gather else None
-    return _told(verify(engine, _ledgers(engine, evidence=evidence), "incremental", halt, evidence=evidence))
+    ledgers = _ledgers(engine, evidence=evidence)
+    if evidence:
+        over = {ledger.id for ledger in ledgers if ledger.closed and evidence.closures.closing(ledger.origin)}
+        ledgers = [each for each in ledgers if each.id not in over and each.origin not in evidence.closures.gone]
+    return _told(verify(engine, ledgers, "incremental", halt, evidence=evidence))
 
 
 def full(engine: Engine, halt: Halt, gather: Gather | None = None) -> Mapping[str, Scalar]:
@@ -70,8 +74,8 @@ def verify(
 
 
 def worst(verifications: Sequence[Verification]) -> str:
-    """The verdict on all of them together; nothing read is nothing known."""
-    words = {verification.verdict.verdict for verification in verifications}
+    """The verdict on all of them together, without what is known of closed ones; nothing read is nothing known."""
+    words = {"intact" if each.acknowledged else each.verdict.verdict for each in verifications}
     return next((word for word in WORST_FIRST if word in words), "cannot tell")
 
 
@@ -94,7 +98,7 @@ def _record(engine: Engine, verifications: Sequence[Verification]) -> None:
 
 def _trouble(verification: Verification) -> Trouble | None:
     verdict, ledger = verification.verdict, verification.ledger
-    if verdict.verdict == "intact":
+    if verdict.verdict == "intact" or verification.acknowledged:
         return None
     return Trouble(
         raising.TAMPERED if verdict.verdict == "tampered" else raising.UNVERIFIED,

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from audit import store
 from audit.attested import Evidence, Witnesses
+from audit.generation import closures, generation_of
 from audit.outside import Busy, Held, Outside, OutsideError
 from audit.signer import Refused, Signer
 from audit.store import Ledger, checkpoints, tiling
@@ -149,9 +150,17 @@ class Signing:
             sizes = {ledger.origin: ledger.size for ledger in ledgers}
             keys = self.place.keyring.signing(deployment, sizes, said)
             signer = Signer(self.place.outside, keys, again=self.place.keyring.next_file.exists())
+            opened = closures(self.place.outside)
             for ledger in ledgers:
-                self._sign(connection, signer, ledger, recorded.get(ledger.id, 0), done)
-        for origin in set(self.place.outside.origins()) - sizes.keys():
+                if generation_of(ledger.origin) > 1 and opened.opening(ledger.origin) is None:
+                    why = Refused(ledger.origin, "unopened", "nothing outside says that this generation was opened")
+                    done.refused.append((ledger, why))
+                elif not ledger.closed:
+                    self._sign(connection, signer, ledger, recorded.get(ledger.id, 0), done)
+                elif opened.closing(ledger.origin) is None:
+                    why = Refused(ledger.origin, "closed", "nothing outside says that this ledger was closed")
+                    done.refused.append((ledger, why))
+        for origin in set(self.place.outside.origins()) - sizes.keys() - opened.gone:
             if self.place.outside.sizes(origin):
                 done.refused.append((None, Refused(origin, "gone", "signed before, and not in the database any more")))
         return done

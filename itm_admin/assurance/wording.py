@@ -171,6 +171,8 @@ _FINDINGS: Mapping[str, Message] = {
     "unsealed": _l("An event has no place in the ledger."),
     "ledger": _l("The ledger itself is not there."),
     "origin": _l("The ledger's code and its origin do not agree."),
+    "opened": _l("Nothing outside the database says that this ledger was opened so."),
+    "closed": _l("The ledger was closed by nobody, or was changed after it was closed."),
     "unread": _l("Reading stopped before the end."),
     "record.changed": _l("A record was changed behind the ledger's back."),
     "record.added": _l("A record is there that the ledger does not know."),
@@ -187,8 +189,12 @@ _REASONS: Mapping[str, Message] = {
     "broken": _l("Its new entries contradict themselves."),
     "gone": _l("It was signed before, and the database does not have it any more."),
     "another": _l("The checkpoints kept outside belong to another database."),
+    "unopened": _l("It is a next generation, and nothing outside the database says that two people opened it."),
+    "closed": _l("It is closed, and nothing outside the database says that two people closed it."),
+    "RESTORED": _l("The database was restored from a backup"),
+    "TAMPERED": _l("Tampering was found and is acknowledged"),
 }
-"""Why nothing is signed over a ledger."""
+"""Why nothing is signed over a ledger, and why a next one was opened."""
 
 _ANSWERS: Mapping[str, Message] = {
     "goes on": _l("The ledger goes on from the receipt"),
@@ -269,6 +275,8 @@ def verdict_tone(verdict: str) -> str:
 def finding_words(finding: Mapping[str, Any]) -> str:
     """One finding of a verification, with its entry if it has one."""
     told = str(_FINDINGS.get(str(finding.get("kind")), finding.get("detail") or finding.get("kind")))
+    if finding.get("acknowledged"):
+        told = str(_("%(what)s This was known when the ledger was closed.", what=told))
     if finding.get("id"):
         told = f"{told} ({' '.join(str(finding[name]) for name in ('table', 'id') if finding.get(name))})"
     seq = finding.get("seq")
@@ -360,6 +368,7 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         raising.UNVERIFIED: _l("The ledger of %(code)s could not be verified.", code=subject),
         raising.REFUSED: _l("Nothing is signed over the ledger of %(code)s.", code=subject),
         raising.CONTRADICTED: _l("A witness knows another history of the ledger of %(code)s.", code=subject),
+        raising.OPENED: _l("Two people closed the ledger of %(code)s and opened its next generation.", code=subject),
         raising.UNSIGNED: _l("Checkpoints could not be signed."),
         raising.RETURNED: _l("Persons who had been erased were in the database again, and were erased once more."),
         raising.UNFINISHED: _l("The list of erasures and the database do not agree."),

@@ -374,10 +374,11 @@ SUCCESSOR = """
 UPDATE audit.ledger SET closed_at = now() WHERE code = 'OURS';
 INSERT INTO audit.ledger (holder, code, generation, origin)
 SELECT holder, code, 2, replace(origin, '/OURS/1', '/OURS/2') FROM audit.ledger WHERE code = 'OURS';
+SELECT audit.baseline('public.thing');
 """
 
 
-def test_the_next_generation_goes_on_from_the_last_and_is_told_what_is_found(world: World) -> None:
+def test_the_next_generation_goes_on_from_its_baseline_and_is_told_what_is_found(world: World) -> None:
     kept, edited = world.add(), world.add()
     with world.engine("superuser").begin() as connection:
         connection.exec_driver_sql(SUCCESSOR, execution_options={"no_parameters": True})

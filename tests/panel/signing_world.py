@@ -111,14 +111,18 @@ class SigningWorld(Institutions):
     def attack(self, *statements: str, **values: Any) -> None:
         """As somebody who may write every file of the database."""
         with self.superuser.begin() as connection:
+            always = connection.execute(
+                text("select tgrelid::regclass::text, tgname from pg_trigger where tgenabled = 'A'")
+            ).all()
             for table in _TABLES:
                 connection.execute(text(f"alter table audit.{table} disable trigger all"))
             for statement in statements:
                 connection.execute(text(statement), values)
             for table in _TABLES:
                 connection.execute(text(f"alter table audit.{table} enable trigger all"))
-                connection.execute(text(f"alter table audit.{table} enable always trigger append_only"))
-            connection.execute(text("alter table audit.event enable always trigger seal"))
+            for table, name in always:
+                if table.removeprefix("audit.") in _TABLES:
+                    connection.execute(text(f"alter table {table} enable always trigger {name}"))
 
     def truncate(self, code: str, size: int) -> None:
         """The end is cut off, and nothing in the database tells of it any more."""

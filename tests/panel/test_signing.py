@@ -210,7 +210,10 @@ def test_a_ledger_that_came_back_under_another_name_is_missed(world: SigningWorl
     )
     world.rewrite("JGK", 0)
     done = world.round()
-    assert [(refused.origin, refused.reason) for _, refused in done.refused] == [(origin, "gone")]
+    assert [(refused.origin, refused.reason) for _, refused in done.refused] == [
+        (origin.replace("/1", "/2"), "unopened"),
+        (origin, "gone"),
+    ]
     (alert,) = world.alerts("ledger.refused")
     assert alert.subject == "JGK"
 

@@ -1,0 +1,192 @@
+"""How a ledger ends and its next generation begins, as it is held outside the database.
+
+Promise: a generation after the first is one of which a file outside says what it follows, how much of that is still
+proved, and what was known to be wrong with it; without that file it is nobody's. The file is there before the
+generation is. Knows no database and no people but by the ids that it is given.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from audit import durable
+from audit.compact import CompactRange
+from audit.durable import DISK, Disk
+from audit.key import canonical
+from audit.merkle import EMPTY_ROOT, HASH
+from audit.note import SignatureError
+from audit.outside import Outside, OutsideError
+from audit.verification import CAP, Finding, Verdict
+
+_FILE = re.compile(r"[A-Za-z0-9_.~-]+\.opened", re.ASCII)
+_MEMBERS = ("opens", "closes", "size", "root", "reason", "decision", "gone", "found", "known")
+
+
+@dataclass(frozen=True)
+class Closure:
+    """``opens`` follows ``closes``, of which the first ``size`` entries with this ``root`` are still proved.
+
+    ``gone``: origins that are held outside and that the database had lost by then. ``found``: how many findings the
+    closed ledger had, ``known`` the first hundred of them.
+    """
+
+    opens: str
+    closes: str
+    size: int
+    root: bytes
+    reason: str
+    decision: str
+    gone: tuple[str, ...] = ()
+    found: int = 0
+    known: tuple[str, ...] = ()
+
+    def __bytes__(self) -> bytes:
+        """One line of JSON, always the same for the same closure."""
+        said = {name: getattr(self, name) for name in _MEMBERS}
+        said |= {"root": b64encode(self.root).decode(), "gone": list(self.gone), "known": list(self.known)}
+        return (json.dumps(said, ensure_ascii=True, separators=(",", ":")) + "\n").encode("ascii")
+
+    @classmethod
+    def parse(cls, data: bytes) -> Closure:
+        """Raises ValueError unless it is written just so."""
+        try:
+            said: dict[str, Any] = json.loads(data)
+            made = cls(
+                **{**said, "root": canonical(said["root"]), "gone": tuple(said["gone"]), "known": tuple(said["known"])}
+            )
+            if bytes(made) != data or len(made.root) != HASH or made.size < 0 or generation_of(made.opens) < 2:
+                raise ValueError("written in another way")
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(str(error)) from None
+        return made
+
+    def knows(self, verdict: Verdict) -> Verdict:
+        """The verdict on the closed ledger; what was known when it was closed is marked, the word stays what it is."""
+        findings = tuple(
+            replace(each, acknowledged=True) if _named(each) in self.known else each for each in verdict.findings
+        )
+        return replace(verdict, findings=findings)
+
+    def allows(self, verdict: Verdict) -> bool:
+        """Whether nothing is wrong with the closed ledger but what was known when it was closed."""
+        marked = self.knows(verdict).findings
+        return verdict.found <= self.found and all(each.acknowledged for each in marked)
+
+    def with_known(self, verdict: Verdict) -> Closure:
+        return replace(self, found=verdict.found, known=tuple(dict.fromkeys(map(_named, verdict.findings)))[:CAP])
+
+
+def generation_of(origin: str) -> int:
+    """The number at an origin's end; 0 for what is no origin."""
+    number = origin.rpartition("/")[2]
+    return int(number) if number.isascii() and number.isdigit() else 0
+
+
+def next_origin(origin: str, known: Iterable[str]) -> str:
+    """The origin after this one, and after every one of the same ledger that was ever heard of."""
+    stem = origin.rpartition("/")[0]
+    numbers = [generation_of(each) for each in (origin, *known) if each.rpartition("/")[0] == stem]
+    return f"{stem}/{max(numbers) + 1}"
+
+
+def trusted(outside: Outside, origin: str, hashes: Iterable[bytes]) -> tuple[int, bytes]:
+    """The last size at which the entries have the root that is held, and that root; 0 and the empty root if none.
+
+    ``hashes`` are the leaf hashes from the first entry on. A checkpoint that is damaged, or that no key that counts
+    has signed, proves nothing and is passed over. Raises OutsideError where the folder cannot be read.
+    """
+    keys, sizes = outside.keys(), iter(outside.sizes(origin))
+    grown, found = CompactRange(), (0, EMPTY_ROOT)
+    size = next(sizes, None)
+    for hash in hashes:
+        if size is None:
+            break
+        grown.append(hash)
+        if grown.end < size:
+            continue
+        try:
+            held = outside.at(origin, size)
+            if keys.require(held.note, origin, size):
+                if held.checkpoint.root != grown.root():
+                    break
+                found = size, grown.root()
+        except (OutsideError, SignatureError):
+            pass
+        size = next(sizes, None)
+    return found
+
+
+@dataclass(frozen=True)
+class Closures:
+    """All that was closed and opened, as the folder has it."""
+
+    each: tuple[Closure, ...] = field(default=())
+
+    def opening(self, origin: str) -> Closure | None:
+        return next((closure for closure in self.each if closure.opens == origin), None)
+
+    def closing(self, origin: str) -> Closure | None:
+        """The last one; an earlier one of the same origin never came to life."""
+        return next((closure for closure in reversed(self.each) if closure.closes == origin), None)
+
+    def decided(self, decision: str) -> Closure | None:
+        return next((closure for closure in self.each if closure.decision == decision), None)
+
+    @property
+    def gone(self) -> frozenset[str]:
+        """Origins that the database had lost, and of which people know that it did."""
+        return frozenset(origin for closure in self.each for origin in closure.gone)
+
+
+def closures(outside: Outside) -> Closures:
+    """Raises OutsideError for a file that is not as it was written."""
+    found = []
+    for path in _files(outside):
+        try:
+            closure = Closure.parse(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise OutsideError(f"{path}: {error}") from None
+        if path != _path(outside, closure):
+            raise OutsideError(f"{path}: it tells of another ledger")
+        found.append(closure)
+    return Closures(tuple(sorted(found, key=lambda each: (each.opens.rpartition("/")[0], generation_of(each.opens)))))
+
+
+def hold(outside: Outside, closure: Closure, disk: Disk = DISK) -> None:
+    """On the disk when this returns. The caller has the folder's lock. Raises OSError, or durable.Unsettled."""
+    path = _path(outside, closure)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    disk.sync(outside.folder)
+    try:
+        durable.create(path, bytes(closure), disk=disk)
+    except FileExistsError:
+        disk.sync(path.parent)
+
+
+def _path(outside: Outside, closure: Closure) -> Path:
+    name = f"{closure.opens.replace('/', '~')}.opened"
+    if not _FILE.fullmatch(name):
+        raise OutsideError(f"not an origin that can be held: {closure.opens!r}")
+    return outside.folder / "generations" / name
+
+
+def _files(outside: Outside) -> Iterator[Path]:
+    folder = outside.folder / "generations"
+    try:
+        yield from sorted(path for path in folder.iterdir() if _FILE.fullmatch(path.name) and path.name[0] != ".")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutsideError(f"{folder}: {error.strerror}") from None
+
+
+def _named(finding: Finding) -> str:
+    """What a finding is about, whatever the level at which it was found."""
+    parts: Sequence[object] = (finding.kind, finding.seq, finding.table, finding.id)
+    return " ".join("-" if part is None else str(part) for part in parts)

@@ -1,0 +1,203 @@
+"""A ledger's next generation: opened by two people, after a backup was restored or a tampering was acknowledged."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from audit.generation import Closure, next_origin
+from itm_admin.assurance import rounds
+from tests.conftest import Cluster, Database
+from tests.panel.generation_world import Backup, GenerationWorld
+
+
+@pytest.fixture
+def world(database: Database, tmp_path: Path) -> GenerationWorld:
+    return GenerationWorld(database, tmp_path)
+
+
+@pytest.fixture
+def restored(world: GenerationWorld, cluster: Cluster) -> Iterator[GenerationWorld]:
+    """JGK had 5 entries signed when the backup was made, 9 when it was put back, and 3 came after that."""
+    world.act("JGK", 5 - world.size("JGK"))
+    world.round()
+    backup = Backup.of(cluster, world.database)
+    world.act("JGK", 4)
+    world.round()
+    assert world.held("JGK").size == 9  # type: ignore[union-attr]
+    backup.restore()
+    world.act("JGK", 3)
+    assert [refused.reason for _, refused in world.round().refused if "JGK" in refused.origin] == ["truncated"]
+    yield world
+    backup.drop()
+
+
+def test_a_restored_ledger_is_closed_and_the_next_one_says_what_is_still_proved(restored: GenerationWorld) -> None:
+    world, old = restored, restored.origin("JGK")
+    root = world.outside.at(old, 5).checkpoint.root
+    (opened,) = world.opened()
+    assert (opened.code, opened.closure.closes, opened.closure.size, opened.closure.root) == ("JGK", old, 5, root)
+    first, second = world.generations()
+    assert first.closed_at is not None
+    assert (second.generation, second.origin, second.closed_at) == (2, f"{old[:-1]}2", None)
+    entry = world.first_entry(second.origin)
+    assert entry.action == "ledger.open"
+    assert entry.detail == {
+        "previous": old, "size": 5, "root": b64encode(root).decode(), "reason": "RESTORED",
+        "closed_size": first.size, "closed_head": b64encode(first.head).decode(),
+        "decision": opened.closure.decision,
+        "proposed_by": str(world.people["supervisor"]), "decided_by": str(world.people["auditor"]),
+    }  # fmt: skip
+    assert [alert.subject for alert in world.alerts("ledger.opened")] == ["JGK"]
+    assert world.carry_out() == []
+
+
+def test_records_go_on_from_a_baseline_and_both_generations_have_verdicts_of_their_own(
+    restored: GenerationWorld,
+) -> None:
+    world, old = restored, restored.origin("JGK")
+    world.opened()
+    world.run("update institution set name_en = 'Gendarmerie' where code = 'JGK'")
+    world.round()
+    verdicts = world.verdicts()
+    new = world.origin("JGK")
+    assert (verdicts[new]["verdict"], verdicts[new]["assurance"]) == ("intact", "self-attested")
+    assert (verdicts[old]["verdict"], verdicts[old]["acknowledged"]) == ("tampered", True)
+    assert all(finding["acknowledged"] for finding in verdicts[old]["findings"])
+    assert verdicts[old]["findings"]
+
+
+def test_what_people_know_of_a_closed_ledger_raises_no_alarm_again(restored: GenerationWorld) -> None:
+    world = restored
+    world.opened()
+    for code in ("GIB",):
+        world.opened(code)
+    world.round()
+    for level in (rounds.incremental, rounds.full):
+        level(world.database.engine("signer"), lambda: False, world.place().evidence)
+    assert world.alerts("ledger.tampered") == []
+    verdicts = world.verdicts()
+    assert {row["verdict"] for row in verdicts.values()} == {"tampered", "intact"}
+    assert world.exit == 0
+
+
+def test_a_closed_ledger_that_changes_afterwards_raises_one(restored: GenerationWorld) -> None:
+    world, old = restored, restored.origin("JGK")
+    world.opened()
+    world.opened("GIB")
+    world.round()
+    world.attack(
+        "update audit.event set content = content || ' ' where id = (select event_id from audit.leaf f"
+        " join audit.ledger l on l.id = f.ledger_id where l.origin = :old and seq = 1)",
+        old=old,
+    )
+    rounds.full(world.database.engine("signer"), lambda: False, world.place().evidence)
+    assert [alert.subject for alert in world.alerts("ledger.tampered")] == ["JGK"]
+    verdict = world.verdicts()[old]
+    assert (verdict["first_broken"], verdict["acknowledged"]) == (1, False)
+    assert world.exit == 1
+
+
+def test_an_acknowledged_tampering_stays_told_and_the_next_ledger_is_intact(world: GenerationWorld) -> None:
+    world.act("JGK", 4)
+    world.round()
+    world.tamper("JGK", 2)
+    old = world.origin("JGK")
+    world.opened(reason="TAMPERED")
+    world.round()
+    verdicts = world.verdicts()
+    assert (verdicts[old]["first_broken"], verdicts[old]["acknowledged"]) == (2, True)
+    assert verdicts[world.origin("JGK")]["verdict"] == "intact"
+    assert world.closures().closing(old).size == world.outside.sizes(old)[-1]  # type: ignore[union-attr]
+
+
+def test_nothing_is_opened_that_two_people_did_not_decide(world: GenerationWorld) -> None:
+    world.round()
+    call = text("select itm.open_generation(:id, 2, 0, sha256(''))")
+    waiting, rejected = world.proposed("JGK"), world.decided(world.proposed("ASHB"), "rejected")
+    purge = world.scalar(
+        "insert into ledger_decision (institution_id, kind, reason, first_seq, last_seq, proposed_by,"
+        " proposer_institution_id) select institution_id, 'purge', 'RETENTION', 0, 1, proposed_by,"
+        " proposer_institution_id from ledger_decision where id = :id returning id",
+        id=waiting,
+    )
+    world.decided(purge)
+    for id in (waiting, rejected, purge):
+        with world.database.engine("signer").begin() as connection, pytest.raises(DBAPIError, match="two people"):
+            connection.execute(call, {"id": id})
+    for role in ("app", "owner"):
+        id = world.decided(world.proposed("ASHB")) if role == "app" else id
+        with world.database.engine(role).begin() as connection, pytest.raises(DBAPIError):
+            connection.execute(call, {"id": id})
+    assert [len(world.generations(code)) for code in ("JGK", "ASHB")] == [1, 1]
+
+
+def test_a_decision_is_carried_out_once(world: GenerationWorld) -> None:
+    world.round()
+    id = world.decided(world.proposed())
+    world.carry_out()
+    with world.database.engine("signer").begin() as connection, pytest.raises(DBAPIError, match="it is done"):
+        connection.execute(text("select itm.open_generation(:id, 3, 0, sha256(''))"), {"id": id})
+    assert len(world.generations()) == 2
+
+
+def test_a_generation_that_nobody_opened_is_not_signed_and_is_found(world: GenerationWorld) -> None:
+    world.act("JGK", 2)
+    world.round()
+    old = world.origin("JGK")
+    world.attack(
+        "update audit.ledger set closed_at = now() where code = 'JGK'",
+        "insert into audit.ledger (holder, code, generation, origin) select holder, code, 2,"
+        " regexp_replace(origin, '1$', '2') from audit.ledger where code = 'JGK'",
+    )
+    done = world.round()
+    assert {refused.reason for _, refused in done.refused} == {"unopened", "closed"}
+    verdicts = world.verdicts()
+    assert verdicts[world.origin("JGK")]["findings"][0]["kind"] == "opened"
+    assert verdicts[old]["findings"][0]["kind"] == "closed"
+    assert not any(row.get("acknowledged") for row in verdicts.values())
+
+
+def test_what_is_closed_takes_no_entry_and_stays_closed(world: GenerationWorld) -> None:
+    world.round()
+    world.opened()
+    before = world.generations()[0]
+    world.act("JGK", 2)
+    assert world.generations()[0] == before
+    with world.superuser.begin() as connection, pytest.raises(DBAPIError, match="is closed"):
+        connection.execute(text("update audit.ledger set closed_at = null where id = :id"), {"id": before.id})
+
+
+def test_a_second_restore_does_not_give_a_name_again(world: GenerationWorld, cluster: Cluster) -> None:
+    world.act("JGK", 3)
+    world.round()
+    backup = Backup.of(cluster, world.database)
+    try:
+        world.opened()
+        world.round()
+        backup.restore()
+        assert "gone" in {refused.reason for _, refused in world.round().refused}
+        (opened,) = world.opened()
+        assert opened.closure.opens.endswith("/3")
+        assert [origin[-1] for origin in opened.closure.gone] == ["2"]
+        world.opened("GIB")
+        assert world.round().refused == []
+        assert all(row["acknowledged"] for row in world.verdicts().values() if row["verdict"] == "tampered")
+        assert world.exit == 0
+    finally:
+        backup.drop()
+
+
+def test_a_closure_is_read_back_as_it_was_written_and_in_no_other_way() -> None:
+    closure = Closure("itm-a/ledger/JGK/2", "itm-a/ledger/JGK/1", 5, b"r" * 32, "RESTORED", "d", ("x",), 1, ("k",))
+    assert Closure.parse(bytes(closure)) == closure
+    line = bytes(closure)
+    for old, new in ((b'"size":5', b'"size":-5'), (b"JGK/2", b"JGK/1"), (b'"gone"', b'"gone2"'), (b"\n", b"")):
+        with pytest.raises(ValueError, match=r"written|argument|gone"):
+            Closure.parse(line.replace(old, new))
+    assert next_origin("a/ledger/J/1", ["a/ledger/J/4", "a/ledger/JX/9", "b/ledger/J/7"]) == "a/ledger/J/5"
