@@ -9,12 +9,16 @@ import click
 from itm_admin.foundation.config import Refusal, Settings
 
 _code = click.option("--institution", "code", metavar="CODE", required=True, help="Whose ledger.")
+_generation = click.option(
+    "--generation", type=click.IntRange(min=1), metavar="N", help="A closed generation of it (none: the newest)."
+)
 _out = click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="A new file.")
 _purpose = click.option("--purpose", metavar="TEXT", help="Why, for the ledger: an export is an entry too.")
 
 
 @click.command()
 @_code
+@_generation
 @_out
 @click.option("--from", "since", metavar="WHEN", help="First day, moment or sequence number.")
 @click.option("--to", "until", metavar="WHEN", help="Last day, moment or sequence number.")
@@ -23,6 +27,7 @@ _purpose = click.option("--purpose", metavar="TEXT", help="Why, for the ledger: 
 @_purpose
 def export(
     code: str,
+    generation: int | None,
     out: Path,
     since: str | None,
     until: str | None,
@@ -44,30 +49,32 @@ def export(
         raise Refusal("--from, --to: a day (2026-01-31), a moment or a sequence number is expected") from None
     asked = Filter(*bounds, (kind, id) if target else None, actor)
     with progress_bar("Exporting") as progress:
-        evidence_commands.export(Settings.from_environment(), code, out, asked, purpose, progress)
+        evidence_commands.export(Settings.from_environment(), code, generation, out, asked, purpose, progress)
 
 
 @click.command()
 @_code
+@_generation
 @click.option("--seq", type=click.IntRange(min=0), required=True, metavar="N", help="The entry's sequence number.")
 @_out
 @_purpose
-def prove(code: str, seq: int, out: Path, purpose: str | None) -> None:
+def prove(code: str, generation: int | None, seq: int, out: Path, purpose: str | None) -> None:
     """Take one entry's proof, for the same verifiers."""
     from itm_admin.assurance import evidence_commands
 
-    evidence_commands.prove(Settings.from_environment(), code, seq, out, purpose)
+    evidence_commands.prove(Settings.from_environment(), code, generation, seq, out, purpose)
 
 
 @click.command()
 @_code
+@_generation
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A new directory.")
 @_purpose
-def tiles(code: str, out: Path, purpose: str | None) -> None:
+def tiles(code: str, generation: int | None, out: Path, purpose: str | None) -> None:
     """Write the ledger as a static C2SP tlog-tiles directory: hashes and frames, no content."""
     from itm_admin.assurance import evidence_commands
 
-    evidence_commands.tiles(Settings.from_environment(), code, out, purpose)
+    evidence_commands.tiles(Settings.from_environment(), code, generation, out, purpose)
 
 
 @click.command()

@@ -61,6 +61,7 @@ ledger = Table(
     Column("id", Uuid, primary_key=True), Column("holder", Uuid), Column("code", String), Column("origin", String),
     Column("presidency", String), Column("size", BigInteger), Column("head", LargeBinary),
     Column("recorded_at", DateTime(timezone=True)), Column("closed_at", DateTime(timezone=True)),
+    Column("generation", BigInteger),
 )  # fmt: skip
 entry = Table(
     "entry", _schema,
@@ -254,12 +255,13 @@ def ledgers(session: AnySession) -> Sequence[AnyRow]:
     statement = (
         select(
             ledger.c.id, ledger.c.holder, ledger.c.code, ledger.c.origin, ledger.c.size, ledger.c.closed_at,
+            ledger.c.generation,
             func.nullif(ledger.c.recorded_at, literal_column("'-infinity'::timestamptz")).label("last_entry"),
             last.c.verdict, last.c.assurance, last.c.level, last.c.first_broken,
             last.c.recorded_at.label("verified_at"), last.c.size.label("verified_size"),
         )
         .select_from(ledger.outerjoin(last, last.c.ledger_id == ledger.c.id))
-        .order_by(ledger.c.code, ledger.c.origin)
+        .order_by(ledger.c.code, ledger.c.generation.desc())
     )  # fmt: skip
     found: Sequence[AnyRow] = session.execute(statement).all()
     return found
@@ -267,7 +269,10 @@ def ledgers(session: AnySession) -> Sequence[AnyRow]:
 
 def find_ledger(session: AnySession, id: uuid.UUID) -> AnyRow:
     """NotFound if there is none, or not for this person."""
-    columns = (ledger.c.id, ledger.c.holder, ledger.c.code, ledger.c.origin, ledger.c.size)
+    columns = (
+        ledger.c.id, ledger.c.holder, ledger.c.code, ledger.c.origin, ledger.c.size, ledger.c.closed_at,
+        ledger.c.generation,
+    )  # fmt: skip
     found: AnyRow | None = session.execute(select(*columns).where(ledger.c.id == id)).one_or_none()
     if found is None:
         raise NotFound

@@ -23,6 +23,7 @@ from sqlalchemy.engine import Engine
 from audit import bundle_export, store
 from audit.archive import ArchiveError
 from audit.bundle import Bound, Filter
+from audit.generation import generation_of
 from audit.lines import LineError
 from audit.store import checkpoints
 from audit.witnessing import Witness
@@ -33,8 +34,16 @@ ISTANBUL = ZoneInfo("Europe/Istanbul")
 Progress = Callable[[int, int], None]
 
 
-def export(settings: Settings, code: str, out: Path, asked: Filter, purpose: str | None, progress: Progress) -> None:
-    with _ledger(settings, code) as (engine, ledger, running):
+def export(
+    settings: Settings,
+    code: str,
+    generation: int | None,
+    out: Path,
+    asked: Filter,
+    purpose: str | None,
+    progress: Progress,
+) -> None:
+    with _ledger(settings, code, generation) as (engine, ledger, running):
         _told(engine, ledger, "bundle", purpose, asked)
         with _whole(out) as file:
             taken = bundle_export.bundle(engine, ledger, file, asked, _policy(engine, running), progress)
@@ -44,16 +53,16 @@ def export(settings: Settings, code: str, out: Path, asked: Filter, purpose: str
             click.echo(f"{taken.newer} newer entries are under no checkpoint yet and were left out")
 
 
-def prove(settings: Settings, code: str, seq: int, out: Path, purpose: str | None) -> None:
-    with _ledger(settings, code) as (engine, ledger, _running):
+def prove(settings: Settings, code: str, generation: int | None, seq: int, out: Path, purpose: str | None) -> None:
+    with _ledger(settings, code, generation) as (engine, ledger, _running):
         _told(engine, ledger, "proof", purpose, Filter(seq, seq))
         with _whole(out) as file:
             file.write(bytes(bundle_export.proof(engine, ledger, seq)))
         click.echo(f"{out}: entry {seq} of {ledger.origin}")
 
 
-def tiles(settings: Settings, code: str, out: Path, purpose: str | None) -> None:
-    with _ledger(settings, code) as (engine, ledger, _running):
+def tiles(settings: Settings, code: str, generation: int | None, out: Path, purpose: str | None) -> None:
+    with _ledger(settings, code, generation) as (engine, ledger, _running):
         _told(engine, ledger, "tiles", purpose, Filter())
         size = bundle_export.tile_directory(engine, ledger, out)
         click.echo(f"{out}: {size} entries of {ledger.origin}, without content")
@@ -72,8 +81,10 @@ def bound(said: str | None, last: bool) -> Bound:
 
 
 @contextmanager
-def _ledger(settings: Settings, code: str) -> Iterator[tuple[Engine, store.Ledger, Settings]]:
-    """The institution's newest ledger. What cannot be taken is one line."""
+def _ledger(
+    settings: Settings, code: str, generation: int | None
+) -> Iterator[tuple[Engine, store.Ledger, Settings]]:
+    """The institution's ledger of a generation, or its newest. What cannot be taken is one line."""
     with installation.running(settings, "ITM_DATABASE_SIGNER_URL") as running:
         engine = create_engine(str(running.signer_url), **engine_options())
         try:
@@ -81,6 +92,10 @@ def _ledger(settings: Settings, code: str) -> Iterator[tuple[Engine, store.Ledge
                 found = [ledger for ledger in store.ledgers(connection) if ledger.code == code]
             if not found:
                 raise Refusal(f"--institution: there is no ledger of {code}")
+            if generation is not None:
+                found = [ledger for ledger in found if generation_of(ledger.origin) == generation]
+            if not found:
+                raise Refusal(f"--generation: {code} has no ledger of this generation")
             yield engine, found[-1], running
         except FileExistsError as error:
             raise Refusal(f"--out: {error.filename} is there already") from None

@@ -76,7 +76,10 @@ class _Receipts(Page):
         )
 
     def _link(self, row: AnyRow) -> tuple[str, str, str]:
-        return url_for(f"{self.endpoint}.take", id=row.id), _("Receipt of %(code)s", code=row.code), "secondary"
+        label = _("Receipt of %(code)s", code=row.code)
+        if row.closed_at:
+            label = _("Receipt of %(code)s, closed generation %(number)s", code=row.code, number=row.generation)
+        return url_for(f"{self.endpoint}.take", id=row.id), label, "secondary"
 
 
 class InstitutionReceiptView(_Receipts):

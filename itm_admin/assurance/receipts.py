@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from flask_babel import lazy_gettext as _l
@@ -51,6 +51,8 @@ class Compared:
     kept: Checkpoint
     now: Checkpoint | None = None
     proof: Sequence[bytes] = ()
+    closed: bool = False
+    """Whether a next generation of this ledger was opened since."""
 
 
 def current(session: AnySession, ledger: uuid.UUID) -> Receipt:
@@ -84,9 +86,10 @@ def compare(session: AnySession, content: bytes) -> Compared:
         raise _refused(
             _l("It is not signed by a key that the ledger names. Verify it with the key that you received on paper.")
         ) from None
+    closed = ledger.closed_at is not None
     if not counts:
-        return Compared("distrusted", ledger.id, ledger.code, kept)
-    return _compared(session, ledger, kept)
+        return Compared("distrusted", ledger.id, ledger.code, kept, closed=closed)
+    return replace(_compared(session, ledger, kept), closed=closed)
 
 
 def _compared(session: AnySession, ledger: AnyRow, kept: Checkpoint) -> Compared:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from audit.generation import Closure, next_origin
-from itm_admin.assurance import rounds
+from itm_admin.assurance import generations, rounds
+from itm_admin.assurance.decisions import Approved
 from tests.conftest import Cluster, Database
 from tests.panel.generation_world import Backup, GenerationWorld
+from tests.panel.signing_world import Breaking, Stopped
 
 
 @pytest.fixture
@@ -201,3 +204,78 @@ def test_a_closure_is_read_back_as_it_was_written_and_in_no_other_way() -> None:
         with pytest.raises(ValueError, match=r"written|argument|gone"):
             Closure.parse(line.replace(old, new))
     assert next_origin("a/ledger/J/1", ["a/ledger/J/4", "a/ledger/JX/9", "b/ledger/J/7"]) == "a/ledger/J/5"
+
+
+def _io_error() -> OSError:
+    return OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("persisted", [False, True], ids=["not persisted", "persisted but reported failed"])
+@pytest.mark.parametrize("error", [Stopped, _io_error], ids=["stopped", "error"])
+def test_each_step_of_opening_on_the_disk(
+    world: GenerationWorld, error: Callable[[], BaseException], persisted: bool
+) -> None:
+    """Whatever stops it: nothing is open that the folder does not know, and the next try opens it, once."""
+    world.round()
+    whole = Breaking(0, error, persisted)
+    world.decided(world.proposed())
+    world.carry_out(disk=whole)
+    assert whole.count >= 4
+    for at in range(1, whole.count + 1):
+        before = len(world.generations())
+        world.decided(world.proposed())
+        if error is Stopped:
+            with pytest.raises(Stopped):
+                world.carry_out(disk=Breaking(at, error, persisted))
+        else:
+            assert world.carry_out(disk=Breaking(at, error, persisted)) == []
+        assert len(world.generations()) == before
+        (opened,) = world.carry_out()
+        assert [each.opens for each in world.closures().each][-1] == opened.closure.opens
+        assert len(world.generations()) == before + 1
+    assert world.round().refused == []
+    assert len(world.closures().each) == len(world.generations()) - 1
+
+
+def test_a_database_that_fails_after_the_folder_knows_opens_the_same_generation_later(world: GenerationWorld) -> None:
+    world.act("JGK", 3)
+    world.round()
+    world.decided(world.proposed())
+    world.run("alter function itm.open_generation rename to gone")
+    with pytest.raises(DBAPIError):
+        world.carry_out()
+    (held,) = world.closures().each
+    assert len(world.generations()) == 1
+    world.act("JGK", 2)
+    world.run("alter function itm.gone rename to open_generation")
+    (opened,) = world.carry_out()
+    assert opened.closure == held
+
+
+def test_a_commit_that_was_reported_failed_is_not_done_again(
+    world: GenerationWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.round()
+    world.decided(world.proposed())
+    put = generations._put
+
+    def reported_failed(connection: Connection, decision: Approved, closure: Closure) -> None:
+        put(connection, decision, closure)
+        connection.commit()
+        raise OSError(104, "Connection reset by peer")
+
+    monkeypatch.setattr(generations, "_put", reported_failed)
+    assert world.carry_out() == []
+    monkeypatch.undo()
+    world.clock.seconds += generations.EVERY
+    assert world.carry_out() == []
+    assert len(world.generations()) == 2
+
+
+def test_what_the_folder_does_not_hold_any_more_is_not_proved(world: GenerationWorld) -> None:
+    world.round()
+    world.decided(world.proposed())
+    (world.outside.folder / "deployment").rename(world.folder / "lost")
+    assert world.carry_out() == []
+    assert [alert.subject for alert in world.alerts("ledger.unsigned")] == ["ledger.open"]
+    assert len(world.generations()) == 1
