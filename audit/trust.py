@@ -42,7 +42,7 @@ class Statement:
         try:
             said = json.loads(data)
             made = cls.of(said["key"], said["statement"], said["sizes"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise StatementFormatError(f"not a statement about a key: {error}") from None
         if bytes(made) != data:
             raise StatementFormatError("a statement about a key that is written in another way")

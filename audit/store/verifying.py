@@ -122,7 +122,7 @@ class _Run:
         self.verifier = Verifier(_head(self.ledger), (anchors, self.attested) if self.attested else (anchors,))
         if self.ledger.lost or not again:
             self.verifier.report(Finding(0, "ledger", "the ledger itself is not there"))
-        elif self.ledger.expected_origin not in (None, self.ledger.origin):
+        elif self.ledger.expected_origin != self.ledger.origin:
             self.verifier.report(Finding(0, "origin", "code, generation and origin do not agree"))
         self._look_around(connection)
         self._look_at_copies(connection)

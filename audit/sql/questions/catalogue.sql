@@ -136,8 +136,8 @@ FROM pg_roles r WHERE r.rolname IN ('itm_owner', 'itm_app', 'itm_signer')
 
 UNION ALL
 SELECT 'watched', format('%s as %s/%s', w.relation, w.kind, w.shape),
-       format('holder %s, key %s, columns %s, private %s, action %s', coalesce(w.holder, '-'), w.key, w.columns,
-              w.private, coalesce(w.action, '-'))
+       format('holder %s, key %s, columns %s, private %s, ignored %s, action %s', coalesce(w.holder, '-'), w.key,
+              w.columns, w.private, w.ignored, coalesce(w.action, '-'))
 FROM audit.watched w
 
 UNION ALL
