@@ -36,8 +36,14 @@ class SyslogReceiver:
             self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.buffer)
         self.port = self._listening.getsockname()[1]
         self._connections: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
+
+    def __enter__(self) -> SyslogReceiver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -59,15 +65,17 @@ class SyslogReceiver:
         while True:
             try:
                 connection, _ = self._listening.accept()
-                if self.tls is not None:
-                    connection = self.tls.wrap_socket(connection, server_side=True)
-            except ssl.SSLError:
-                continue
             except OSError:
                 return
+            try:
+                if self.tls is not None:
+                    connection = self.tls.wrap_socket(connection, server_side=True)
+            except OSError:  # whoever called does not trust us
+                connection.close()
+                continue
             self._connections.append(connection)
             if self.reads:
-                self._threads.append(threading.Thread(target=self._read, args=(connection,)))
+                self._threads.append(threading.Thread(target=self._read, args=(connection,), daemon=True))
                 self._threads[-1].start()
 
     def _read(self, connection: socket.socket) -> None:

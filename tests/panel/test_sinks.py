@@ -46,9 +46,8 @@ def world(database: Database, superuser: Engine, tmp_path: Path) -> SigningWorld
 
 @pytest.fixture
 def receiver() -> Iterator[SyslogReceiver]:
-    receiver = SyslogReceiver()
-    yield receiver
-    receiver.close()
+    with SyslogReceiver() as receiver:
+        yield receiver
 
 
 def _stream(world: SigningWorld, sink: Sink) -> Stream:
@@ -188,38 +187,39 @@ def test_what_a_killed_syslog_receiver_had_not_read_is_sent_again(world: Signing
     deaf.close()
     world.act("JGK")
     assert stream.step() == 1.0
-    again = SyslogReceiver(deaf.port)
-    stream.step()
-    until(lambda: set(_ids(again.events)) == _all(world), "all entries")
+    with SyslogReceiver(deaf.port) as again:
+        stream.step()
+        world.act("JGK")
+        stream.step()
+        last = f"{world.origin('JGK')}/{world.size('JGK') - 1}"
+        until(lambda: last in _ids(again.events), "the last entry")
+        stream.close()
+    assert set(_ids(again.events)) == _all(world)
     assert _in_order(again.events)
-    stream.close()
-    again.close()
 
 
 def test_a_receiver_whose_system_does_not_confirm_acknowledges_nothing(world: SigningWorld) -> None:
-    deaf = SyslogReceiver(reads=False, buffer=4096)
     world.act_together("JGK", 2 * BATCH)
-    sink = SyslogSink(SinkAddress.parse(f"syslog+tcp://127.0.0.1:{deaf.port}"), seconds=0.2)
-    assert 1.0 in [_stream(world, sink).step() for _ in range(2)]
+    with SyslogReceiver(reads=False, buffer=4096) as deaf:
+        sink = SyslogSink(SinkAddress.parse(f"syslog+tcp://127.0.0.1:{deaf.port}"), seconds=0.2)
+        assert 1.0 in [_stream(world, sink).step() for _ in range(2)]
+        sink.close()
     assert world.scalar("select coalesce(sum(next_seq), 0) from audit.sink_cursor") < BATCH
-    sink.close()
-    deaf.close()
 
 
 def test_tls_is_spoken_with_whom_the_authorities_vouch_for_and_nobody_else(world: SigningWorld, tmp_path: Path) -> None:
     client, server = _tls(tmp_path / "one")
     stranger, _ = _tls(tmp_path / "two")
-    receiver = SyslogReceiver(tls=server)
-    address = SinkAddress.parse(f"syslog+tls://127.0.0.1:{receiver.port}")
-    assert _stream(world, SyslogSink(address, stranger)).step() == 1.0
-    assert receiver.messages == []
-    assert "certificate verify failed" in world.scalar("select trouble from audit.sink")
-    stream = _stream(world, SyslogSink(address, client))
-    stream.step()
-    until(lambda: set(_ids(receiver.events)) == _all(world), "all entries")
-    assert world.scalar("select trouble from audit.sink") is None
-    stream.close()
-    receiver.close()
+    with SyslogReceiver(tls=server) as receiver:
+        address = SinkAddress.parse(f"syslog+tls://127.0.0.1:{receiver.port}")
+        assert _stream(world, SyslogSink(address, stranger)).step() == 1.0
+        assert receiver.messages == []
+        assert "certificate verify failed" in world.scalar("select trouble from audit.sink")
+        stream = _stream(world, SyslogSink(address, client))
+        stream.step()
+        until(lambda: set(_ids(receiver.events)) == _all(world), "all entries")
+        assert world.scalar("select trouble from audit.sink") is None
+        stream.close()
 
 
 def test_syslog_over_udp_leaves_out_the_content_that_no_datagram_holds(world: SigningWorld) -> None:
@@ -259,11 +259,10 @@ def test_a_webhook_gets_signed_batches_and_acknowledges_by_2xx_alone(world: Sign
 
 def test_https_is_spoken_with_whom_the_authorities_vouch_for(world: SigningWorld, tmp_path: Path) -> None:
     stranger, server = _tls(tmp_path / "one")[0], _tls(tmp_path / "two")[1]
-    receiver = SyslogReceiver(tls=server)
-    sink = WebhookSink(SinkAddress.parse(f"https://127.0.0.1:{receiver.port}/"), SECRET, stranger)
-    assert _stream(world, sink).step() == 1.0
+    with SyslogReceiver(tls=server) as receiver:
+        sink = WebhookSink(SinkAddress.parse(f"https://127.0.0.1:{receiver.port}/"), SECRET, stranger)
+        assert _stream(world, sink).step() == 1.0
     assert "certificate verify failed" in world.scalar("select trouble from audit.sink")
-    receiver.close()
 
 
 def test_pauses_double_up_to_a_bound_and_end_with_the_first_success(world: SigningWorld, tmp_path: Path) -> None:
