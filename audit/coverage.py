@@ -51,6 +51,8 @@ def plan(level: Level, size: int, past: Past | None, reread: int = REREAD, marks
     """
     if level == "full" or past is None or not past.intact or past.size > size:
         return Plan(((0, size),))
+    if level == "sample":
+        return sample(size, marks, past.next_seq)
     start = max(min(past.next_seq, past.size) - 1, 0)
     stop, news = start + reread, _marked(marks, max(past.size - 1, 0))
     if stop >= news:

@@ -26,18 +26,21 @@ def run(
     stop: store.Stop | None = None,
     manifest: Manifest | None = None,
     evidence: Evidence | None = None,
+    together: store.Progress | None = None,
 ) -> list[Verification]:
     """Verifies every ledger, or those of one code, and records the round. `engine` is itm_signer's.
 
     A full round compares the records too and, with a manifest, the database's catalogue.
 
-    ``progress`` gets the ledger's origin, entries read, entries to read. Raises the database's errors.
+    ``progress`` gets the ledger's origin, entries read, entries to read; ``together`` the latter two, of all ledgers.
+    Raises the database's errors.
     """
     with engine.connect() as connection:
         found = [ledger for ledger in store.ledgers(connection) if code is None or ledger.code == code]
     if evidence and code is None:
         found += store.unlisted(found, evidence)
-    verifications = store.verify_all(engine, found, level, manifest, progress, stop, evidence)
+    within = store.overall(found, together) if together else progress
+    verifications = store.verify_all(engine, found, level, manifest, within, stop, evidence)
     with engine.begin() as connection:
         store.record_round(connection, verifications)
     return verifications
@@ -50,10 +53,12 @@ def report(
     progress: LedgerProgress | None = None,
     manifest: Manifest | None = None,
     evidence: Evidence | None = None,
+    together: store.Progress | None = None,
+    stop: store.Stop | None = None,
 ) -> Report:
     """One dict a ledger, and the exit code. No ledger, and a database that cannot be asked, are "cannot tell"."""
     try:
-        verifications = run(engine, level, code, progress, manifest=manifest, evidence=evidence)
+        verifications = run(engine, level, code, progress, stop, manifest, evidence, together)
     except store.Unreadable as error:
         return [_unread(f"the database could not be asked: {type(error).__name__}")], 2
     if not verifications:
@@ -73,6 +78,8 @@ def row(verification: Verification) -> dict[str, Any]:
         "assurance": verdict.assurance,
         "size": verdict.size,
         "first_broken": verdict.first_broken,
+        "ranges": [list(each) for each in verification.ranges],
+        "since": verification.since and verification.since.isoformat(),
         "findings": [finding.told for finding in verdict.findings],
     }
 
@@ -85,5 +92,7 @@ def _unread(why: str) -> dict[str, Any]:
         "assurance": "unsigned",
         "size": None,
         "first_broken": None,
+        "ranges": [],
+        "since": None,
         "findings": [Finding(None, "unread", why).told],
     }

@@ -202,8 +202,15 @@ class Verifier:
         if self._expected < stop:
             self._missing(stop)
 
-    def close(self) -> None:
-        """The last stretch was read to its end: the ledger's own head and the references are compared."""
+    def close(self, reached: bool = True) -> None:
+        """The last stretch was read to its end: the ledger's own head and the references are compared.
+
+        A sample may not have ``reached`` the ledger's end: then only what lies beyond that is told.
+        """
+        if not reached:
+            for reference in self.references:
+                self._refer(reference.ended(self.ledger.size))
+            return
         self.end(self.ledger.size)
         if self._expected > self.ledger.size:
             self.report(Finding(self.ledger.size, "size", f"the ledger says that it has {self.ledger.size} entries"))

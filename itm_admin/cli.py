@@ -145,7 +145,7 @@ def ledger() -> None:
 
 @ledger.command()
 @click.option("--institution", "code", metavar="CODE", help="Only this institution's ledger.")
-@click.option("--level", type=click.Choice(["incremental", "full"]), default="full", show_default=True)
+@click.option("--level", type=click.Choice(["incremental", "sample", "full"]), default="full", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context
 def verify(context: click.Context, code: str | None, level: Any, as_json: bool) -> None:
@@ -163,9 +163,9 @@ def verify(context: click.Context, code: str | None, level: Any, as_json: bool) 
                 engine,
                 level,
                 code,
-                lambda _origin, done, total: progress(done, total),
-                migration.manifest(),
-                signing_place.evidence(settings),
+                manifest=migration.manifest(),
+                evidence=signing_place.evidence(settings),
+                together=progress,
             )
         engine.dispose()
     if as_json:

@@ -53,6 +53,13 @@ JOBS: tuple[Job, ...] = (
         rounds.incremental,
     ),
     Job(
+        "ledger.verify.sample",
+        _l("Verification of a random sample"),
+        CronTrigger(minute=17, timezone="UTC"),
+        timedelta(hours=1),
+        rounds.sample,
+    ),
+    Job(
         "ledger.verify.full",
         _l("Verification of all entries"),
         CronTrigger(hour=2, minute=30, timezone=TIMEZONE),
@@ -262,7 +269,7 @@ def _failed(job: str, due_at: datetime, note: str) -> Trouble:
 
 def attested(jobs: Sequence[Job], gather: Gather) -> list[Job]:
     """The same jobs; those that verify look at what is held outside."""
-    verifying = (rounds.incremental, rounds.full)
+    verifying = (rounds.incremental, rounds.sample, rounds.full)
     return [replace(job, work=partial(job.work, gather=gather)) if job.work in verifying else job for job in jobs]
 
 

@@ -84,7 +84,7 @@ CREATE TABLE audit.verification (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     ledger_id uuid,
     origin text NOT NULL,
-    level text NOT NULL CHECK (level IN ('incremental', 'full')),
+    level text NOT NULL CHECK (level IN ('incremental', 'sample', 'full')),
     started timestamptz NOT NULL,
     seconds double precision NOT NULL,
     first_seq bigint NOT NULL,
@@ -96,6 +96,8 @@ CREATE TABLE audit.verification (
     assurance text NOT NULL CHECK (assurance IN ('unsigned', 'self-attested', 'witnessed')),
     first_broken bigint,
     findings jsonb NOT NULL DEFAULT '[]',
+    ranges jsonb NOT NULL DEFAULT '[]',
+    since timestamptz,
     recorded_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     recorded_by text NOT NULL DEFAULT session_user,
     CHECK (verdict <> 'intact' OR (first_broken IS NULL AND head IS NOT NULL))
@@ -104,6 +106,7 @@ CREATE INDEX verification_latest ON audit.verification (ledger_id, id DESC);
 CREATE INDEX verification_anchor ON audit.verification (ledger_id, size) WHERE verdict = 'intact';
 COMMENT ON COLUMN audit.verification.first_seq IS 'Where reading began.';
 COMMENT ON COLUMN audit.verification.checked IS 'How many entries were read: from first_seq on, and those after the last intact run.';
+COMMENT ON COLUMN audit.verification.ranges IS '[[first, end], …]: what was read; entries before the first one were read since "since", by runs that were stopped.';
 COMMENT ON COLUMN audit.verification.next_seq IS 'Where the next incremental run begins to read older entries again.';
 
 CREATE TABLE audit.action (

@@ -83,12 +83,13 @@ COMMENT ON FUNCTION audit.append IS
 CREATE FUNCTION audit.record_verification(
     ledger_id uuid, origin text, level text, started timestamptz, seconds double precision,
     first_seq bigint, checked bigint, next_seq bigint, size bigint, head bytea,
-    verdict text, assurance text, first_broken bigint, findings jsonb
+    verdict text, assurance text, first_broken bigint, findings jsonb,
+    ranges jsonb DEFAULT '[]', since timestamptz DEFAULT NULL
 ) RETURNS bigint LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO audit.verification (ledger_id, origin, level, started, seconds, first_seq, checked, next_seq, size, head,
-                                    verdict, assurance, first_broken, findings)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                                    verdict, assurance, first_broken, findings, ranges, since)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
     RETURNING id
 $$;

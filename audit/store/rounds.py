@@ -27,7 +27,8 @@ RECORDS = "records"
 
 _SUSPECT = """
 SELECT EXISTS (SELECT FROM (SELECT DISTINCT ON (ledger_id) ledger_id, verdict FROM audit.verification
-                            WHERE verdict <> 'cannot tell' ORDER BY ledger_id, id DESC) last
+                            WHERE verdict = 'tampered' OR verdict = 'intact' AND level <> 'sample'
+                            ORDER BY ledger_id, id DESC) last
                WHERE verdict = 'tampered' AND ledger_id = ANY (:ids))
 """
 
@@ -64,6 +65,21 @@ def verify_all(
             if manifest is not None:
                 beside.append(catalogue.check(connection, manifest, records.presidency(connection)))
     return [] if rows.failure and stop and stop() else _joined(done, beside)
+
+
+def overall(ledgers: Sequence[Ledger], progress: Progress) -> LedgerProgress:
+    """Tells of all ledgers together how many entries are read, of how many."""
+    total, read, sizes = sum(ledger.size for ledger in ledgers), 0, {ledger.origin: ledger.size for ledger in ledgers}
+
+    def within(origin: str, now: int, of: int) -> None:
+        nonlocal read
+        size = sizes.get(origin, 0)
+        if of:
+            progress(read + size * now // of, total)
+        if of == now:
+            read += sizes.pop(origin, 0)
+
+    return within
 
 
 def _suspect(engine: Engine, ledgers: Sequence[Ledger]) -> bool:

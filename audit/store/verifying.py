@@ -51,6 +51,10 @@ class Verification:
     checked: int
     next_seq: int
     verdict: Verdict
+    ranges: tuple[tuple[int, int], ...] = ()
+    """What was read, half open and in order."""
+    since: datetime | None = None
+    """When the entries before `first_seq` began to be read, by runs that were stopped; None: there are none."""
     records: int | None = None
     """How many rows its round compared with all ledgers; None if it compared none."""
     acknowledged: bool = False
@@ -92,6 +96,7 @@ def verify(
         run.plan.next_seq,
         verdict,
         acknowledged=known,
+        ranges=tuple(run.ranges),
     )
 
 
@@ -104,6 +109,8 @@ class _Run:
         self.evidence = evidence
         self.attested: Attested | None = None
         self.plan = Plan(((0, ledger.size),))
+        self.ranges: list[tuple[int, int]] = []
+        self._words = list(ASSURED)
         self.verifier = Verifier(_head(ledger))
 
     def prepare(self, connection: Connection) -> None:
@@ -112,7 +119,10 @@ class _Run:
         again = [other for other in ledgers(connection) if other.id == self.ledger.id]
         self.ledger = again[0] if again else self.ledger
         heads = connection.execute(
-            text("SELECT DISTINCT size, head FROM audit.verification WHERE ledger_id = :id AND verdict = 'intact'"),
+            text(
+                "SELECT DISTINCT size, head FROM audit.verification WHERE ledger_id = :id AND verdict = 'intact'"
+                " AND level <> 'sample'"
+            ),
             {"id": self.ledger.id},
         )
         anchors = Anchors((row.size, bytes(row.head)) for row in heads if row.size)
@@ -159,17 +169,25 @@ class _Run:
     def _assure(self, connection: Connection) -> None:
         """As far as signatures reach: entries that still wait for theirs are newer than a few minutes."""
         self._tell_of_copies()
+        if self.level == "sample" and self.plan.total < self.ledger.size:
+            self.verifier.assurance = next(iter(self._words), "unsigned")
+            return
         for word in ASSURED:
             size = self.attested.covered(word) if self.attested else 0
             if size and not checkpoints.uncovered(connection, self.ledger.id, size):
                 self.verifier.assurance = word
                 return
 
+    def _attested_to(self, end: int) -> None:
+        """A sample is vouched for as each of its ranges is: by a signed root at its end."""
+        self._words = [word for word in self._words if self.attested and self.attested.covered(word) == end]
+
     def _past(self, connection: Connection) -> Past | None:
         row = connection.execute(
             text(
                 "SELECT verdict, size, next_seq FROM audit.verification"
-                " WHERE ledger_id = :id AND verdict <> 'cannot tell' ORDER BY id DESC LIMIT 1"
+                " WHERE ledger_id = :id AND (verdict = 'tampered' OR verdict = 'intact' AND level <> 'sample')"
+                " ORDER BY id DESC LIMIT 1"
             ),
             {"id": self.ledger.id},
         ).one_or_none()
@@ -209,9 +227,12 @@ class _Run:
                     progress(verifier.checked, total)
                 if stop and stop():
                     verifier.failed("stopped")
+                    self.ranges.append((start, task.stop))
                     return
             verifier.end(end)
-        verifier.close()
+            self._attested_to(end)
+            self.ranges.append((start, end))
+        verifier.close(reached=self.plan.stretches[-1][1] == self.ledger.size)
         self._assure(connection)
         if progress:
             progress(total, total)

@@ -61,7 +61,8 @@ def record(connection: Connection, verification: Verification) -> None:
     connection.execute(
         text(
             "SELECT audit.record_verification(:ledger, :origin, :level, :started, :seconds, :first_seq, :checked,"
-            " :next_seq, :size, :head, :verdict, :assurance, :first_broken, cast(:findings AS jsonb))"
+            " :next_seq, :size, :head, :verdict, :assurance, :first_broken, cast(:findings AS jsonb),"
+            " cast(:ranges AS jsonb), :since)"
         ),
         {
             "ledger": verification.ledger.id,
@@ -72,6 +73,8 @@ def record(connection: Connection, verification: Verification) -> None:
             "first_seq": verification.first_seq,
             "checked": verification.checked,
             "next_seq": verification.next_seq,
+            "ranges": json.dumps(verification.ranges),
+            "since": verification.since,
             "size": v.size,
             "head": v.head,
             "verdict": v.verdict,

@@ -67,7 +67,7 @@ class VerificationRequest(Model):
 
     __tablename__ = "verification_request"
     __table_args__ = (
-        CheckConstraint("level in ('incremental', 'full')", name="verification_request_level"),
+        CheckConstraint("level in ('incremental', 'sample', 'full')", name="verification_request_level"),
         CheckConstraint("state in ('waiting', 'running', 'done', 'failed')", name="verification_request_state"),
         Index("verification_request_recent", text("requested_at desc")),
     )
@@ -82,6 +82,7 @@ class VerificationRequest(Model):
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
     done: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), default=0)
     total: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), default=0)
+    seconds_left: Mapped[int | None]
     verdict: Mapped[str | None]
 
 

@@ -14,13 +14,13 @@ from flask_babel import gettext as _
 from sqlalchemy import select, text
 
 from audit import store
+from audit.coverage import LEVELS
 from itm_admin.assurance.entries import AnySession, find_ledger
 from itm_admin.assurance.models import VerificationRequest
 from itm_admin.assurance.runs import Scalar
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Denied, Invalid, NotFound
 
-LEVELS = ("incremental", "full")
 UNFINISHED = ("waiting", "running")
 # The columns that the panel may write; the others are the scheduler's
 _ASK = text(
@@ -78,5 +78,6 @@ def progress(request: VerificationRequest) -> dict[str, Any]:
         "done": request.done,
         "total": request.total,
         "percent": 100 if request.state == "done" else int(100 * share),
+        "seconds_left": request.seconds_left if request.state == "running" else None,
         "verdict": request.verdict,
     }

@@ -20,6 +20,7 @@ from audit.coverage import Level
 from audit.store import Ledger, Verification
 from audit.verification import Finding
 from itm_admin.assurance import raising
+from itm_admin.assurance.pace import Pace
 from itm_admin.assurance.raising import Trouble
 from itm_admin.assurance.runs import Halt, Scalar, Stopped
 from itm_admin.foundation.database import migration
@@ -42,6 +43,11 @@ def incremental(engine: Engine, halt: Halt, gather: Gather | None = None) -> Map
     return _told(verify(engine, ledgers, "incremental", halt, evidence=evidence))
 
 
+def sample(engine: Engine, halt: Halt, gather: Gather | None = None) -> Mapping[str, Scalar]:
+    evidence = gather() if gather else None
+    return _told(verify(engine, _ledgers(engine, evidence=evidence), "sample", halt, evidence=evidence))
+
+
 def full(engine: Engine, halt: Halt, gather: Gather | None = None) -> Mapping[str, Scalar]:
     evidence = gather() if gather else None
     return _told(verify(engine, _ledgers(engine, evidence=evidence), "full", halt, evidence=evidence))
@@ -56,16 +62,7 @@ def verify(
     evidence: Evidence | None = None,
 ) -> list[Verification]:
     """One round. Raises Stopped, after recording, if it was asked to end before it had read everything."""
-    total, read, sizes = sum(ledger.size for ledger in ledgers), 0, {ledger.origin: ledger.size for ledger in ledgers}
-
-    def within(origin: str, now: int, of: int) -> None:
-        nonlocal read
-        size = sizes.get(origin, 0)
-        if progress and of:
-            progress(read + size * now // of, total)
-        if of == now:
-            read += sizes.pop(origin, 0)
-
+    within = store.overall(ledgers, progress) if progress else None
     done = store.verify_all(engine, ledgers, level, migration.manifest(), within, halt, evidence)
     _record(engine, done)
     if len(done) < len(ledgers):
@@ -170,13 +167,13 @@ def _take(engine: Engine) -> Row[tuple[uuid.UUID, uuid.UUID | None, Level]] | No
 def _work_off(
     engine: Engine, request: Row[tuple[uuid.UUID, uuid.UUID | None, Level]], halt: Halt, evidence: Evidence | None
 ) -> None:
-    noted = 0.0
+    noted, pace = 0.0, Pace()
 
     def progress(done: int, total: int) -> None:
         nonlocal noted
         if time.monotonic() - noted > _EVERY:
             noted = time.monotonic()
-            _note(engine, request.id, "running", done=done, total=total)
+            _note(engine, request.id, "running", done=done, total=total, seconds_left=pace.left(done, total))
 
     try:
         verifications = verify(
@@ -194,14 +191,21 @@ def _work_off(
 
 def _note(
     engine: Engine, request: uuid.UUID, state: str, done: int | None = None, total: int | None = None,
-    verdict: str | None = None,
+    verdict: str | None = None, seconds_left: int | None = None,
 ) -> None:  # fmt: skip
     with engine.begin() as connection:
         connection.execute(
             text(
                 "UPDATE verification_request SET state = cast(:state AS varchar), done = coalesce(:done, done),"
-                " total = coalesce(:total, total), verdict = :verdict,"
+                " total = coalesce(:total, total), verdict = :verdict, seconds_left = :seconds_left,"
                 " finished_at = CASE WHEN cast(:state AS varchar) IN ('done', 'failed') THEN now() END WHERE id = :id"
             ),
-            {"id": request, "state": state, "done": done, "total": total, "verdict": verdict},
+            {
+                "id": request,
+                "state": state,
+                "done": done,
+                "total": total,
+                "verdict": verdict,
+                "seconds_left": seconds_left,
+            },
         )

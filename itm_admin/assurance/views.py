@@ -112,8 +112,9 @@ class VerificationView(Page):
 
     @route("/<uuid:id>/progress", act="show", quiet=True)
     def progress(self, id: uuid.UUID) -> Response:
-        """Numbers and a state, for the page's script."""
-        return jsonify(requests.progress(requests.find(db.session, id)))
+        """Numbers and a state, for the page's script, and in words how long it will take."""
+        progress = requests.progress(requests.find(db.session, id))
+        return jsonify({**progress, "left": wording.left_words(progress["seconds_left"])})
 
 
 class AlertView(Page):

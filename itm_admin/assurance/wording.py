@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import current_app
+from flask_babel import format_timedelta
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -218,8 +219,19 @@ ASSURANCES: Mapping[str, Message] = {
     "self-attested": _l("self-attested"),
     "witnessed": _l("witnessed"),
 }
-LEVELS: Mapping[str, Message] = {"incremental": _l("New entries"), "full": _l("All entries")}
+LEVELS: Mapping[str, Message] = {
+    "incremental": _l("New entries"),
+    "sample": _l("A random sample of old entries"),
+    "full": _l("All entries"),
+}
 OUTCOMES: Mapping[str, Message] = {"success": _l("Done"), "denied": _l("Refused"), "failure": _l("Failed")}
+
+
+def left_words(seconds: int | None) -> str:
+    """How long something will take; nothing where that is not known."""
+    if seconds is None:
+        return ""
+    return str(_("About %(time)s left", time=format_timedelta(timedelta(seconds=max(seconds, 1)), threshold=1.5)))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@
   if (!place) return;
   const bar = place.querySelector("progress");
   const words = place.querySelector("[data-progress-text]");
+  const left = place.querySelector("[data-progress-left]");
   const number = new Intl.NumberFormat(document.documentElement.lang);
   const look = async () => {
     try {
@@ -17,6 +18,7 @@
       }
       if (now.state === "running" && now.total) {
         bar.value = now.percent;
+        left.textContent = now.left;
         words.textContent = words.dataset.progressText
           .replace("{done}", number.format(now.done))
           .replace("{total}", number.format(now.total));

@@ -60,6 +60,8 @@ def test_a_report_says_what_it_says_and_no_more(world: World) -> None:
         "assurance": "unsigned",
         "size": 3,
         "first_broken": None,
+        "ranges": [[0, 3]],
+        "since": None,
         "findings": [],
     }
 

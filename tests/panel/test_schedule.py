@@ -27,7 +27,7 @@ from tests.panel.assurance_world import Institutions, until
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 HOUR = datetime(2026, 3, 1, 10, tzinfo=UTC)
-INCREMENTAL, FULL, *_OTHERS = schedule.JOBS
+INCREMENTAL, SAMPLE, FULL, *_OTHERS = schedule.JOBS
 
 
 @pytest.fixture
@@ -235,8 +235,9 @@ def test_the_first_round_of_an_installation_is_at_once_and_raises_no_alert(start
     assert world.scalar("select count(*) from alert") == 0
 
 
-def test_the_table_holds_an_incremental_round_every_five_minutes_and_a_full_one_every_night() -> None:
+def test_the_table_holds_an_incremental_round_every_five_minutes_a_sample_hourly_and_a_full_one_every_night() -> None:
     assert [slot.minute for slot in INCREMENTAL.slots(HOUR, HOUR + timedelta(minutes=15))] == [5, 10, 15]
     assert [slot.hour for slot in FULL.slots(HOUR, HOUR + timedelta(days=1))] == [23]  # 02:30 in Istanbul
+    assert [slot.minute for slot in SAMPLE.slots(HOUR, HOUR + timedelta(hours=3))] == [17, 17, 17]
     assert INCREMENTAL.last_slot(HOUR) == HOUR
     assert FULL.last_slot(HOUR) == datetime(2026, 2, 28, 23, 30, tzinfo=UTC)

@@ -68,9 +68,10 @@ CREATE TABLE verification_request (
   finished_at TIMESTAMP WITH TIME ZONE,
   done BIGINT DEFAULT 0 NOT NULL,
   total BIGINT DEFAULT 0 NOT NULL,
+  seconds_left INTEGER,
   verdict VARCHAR,
   PRIMARY KEY (id),
-  CONSTRAINT verification_request_level CHECK (level in ('incremental', 'full')),
+  CONSTRAINT verification_request_level CHECK (level in ('incremental', 'sample', 'full')),
   CONSTRAINT verification_request_state CHECK (state in ('waiting', 'running', 'done', 'failed'))
 );
 CREATE INDEX verification_request_recent ON verification_request (requested_at desc);
