@@ -141,8 +141,9 @@ def test_what_was_said_of_keys_is_read_again_and_stays(outside: Outside) -> None
         file.write_bytes(content)
         with pytest.raises(OutsideError):
             outside.keys()
-    with pytest.raises(StatementFormatError):
-        Statement.parse(bytes(named).replace(b"3", b"-3"))
+    for statement in (bytes(named).replace(b"3", b"-3"), b"[" * 100_000):
+        with pytest.raises(StatementFormatError):
+            Statement.parse(statement)
 
 
 def test_a_key_counts_as_far_as_was_said() -> None:
