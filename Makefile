@@ -1,6 +1,6 @@
 # Needs Linux, Python 3.11 or newer, and make. No root and no installed server.
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz lint types imports check lock clean
+.PHONY: help run test fuzz bench lint types imports check lock clean
 SHELL := /bin/bash
 
 VENV := .venv
@@ -29,6 +29,14 @@ fuzz: build/fuzz/stamp  ## Fuzz every parser of evidence for SECONDS each (Linux
 build/fuzz/stamp: tests/fuzz/requirements.txt | $(VENV)/bin/python
 	@$(BIN)/python -m venv build/fuzz
 	@build/fuzz/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+bench: $(VENV)/dev.stamp build/peers/stamp  ## Take the figures of the README, about 15 minutes (ONLY="updates pages")
+	@$(BIN)/python -m tests.benchmarks.run $(ONLY)
+
+build/peers/stamp: tests/benchmarks/requirements.txt | $(VENV)/bin/python
+	@$(BIN)/python -m venv build/peers
+	@build/peers/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes --only-binary :all: -r $<
 	@touch $@
 
 lint: $(VENV)/dev.stamp

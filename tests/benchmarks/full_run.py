@@ -1,0 +1,67 @@
+"""One full verification of a database's ledgers in a process of its own, whose time and memory are looked at.
+
+python -m tests.benchmarks.full_run ADDRESS [alone]    (as itm_signer) → {"seconds": …, "verdict": …}
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+from sqlalchemy import create_engine
+
+from audit import store
+from itm_admin.foundation.database import engine_options
+
+
+def main(address: str, alone: bool = False) -> None:
+    engine = create_engine(address, **engine_options())
+    with engine.connect() as connection:
+        ledgers = [ledger for ledger in store.ledgers(connection) if ledger.code == "JGK"]
+    begun = time.perf_counter()
+    if alone:
+        found = [store.verify(engine, ledger, "full") for ledger in ledgers]
+    else:
+        found = store.verify_all(engine, ledgers, "full", None)
+    seconds = time.perf_counter() - begun
+    told = {"seconds": seconds, "verdict": found[0].verdict.verdict, "entries": found[0].checked}
+    print(json.dumps(told))
+
+
+def run(address: str, *, alone: bool = False) -> Mapping[str, Any]:
+    """The same in a child; with ``megabytes``, the most private memory that it and its own children had at once."""
+    command = [sys.executable, "-m", "tests.benchmarks.full_run", address, *(["alone"] if alone else [])]
+    most = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as child:
+        while True:
+            most = max(most, _memory(child.pid))
+            try:
+                child.wait(0.05)
+            except subprocess.TimeoutExpired:
+                continue
+            break
+        answer = child.stdout.read() if child.stdout else ""
+    if child.returncode:
+        raise RuntimeError("the verification failed")
+    return {**json.loads(answer.splitlines()[-1]), "megabytes": most / 1e6}
+
+
+def _memory(pid: int) -> int:
+    """Shared pages are counted once: in the parent, which has the whole of its own."""
+    try:
+        parent = psutil.Process(pid)
+        return int(parent.memory_info().rss) + sum(
+            int(each.memory_full_info().uss) for each in parent.children(recursive=True)
+        )
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return 0
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:] == ["alone"])
