@@ -72,8 +72,6 @@ class SyslogSink:
     def _connection(self) -> socket.socket:
         if self._socket is None:
             self._socket = self._connect()
-        elif _hung_up(self._socket):
-            raise Unconfirmed("the receiver has hung up")
         return self._socket
 
     def _connect(self) -> socket.socket:
@@ -90,12 +88,15 @@ class SyslogSink:
     def _confirm(self, connection: socket.socket) -> None:
         """Until the receiver's system has everything."""
         until = time.monotonic() + self._seconds
-        while _unconfirmed(connection):
+        while True:
+            left = _unconfirmed(connection)
+            if _hung_up(connection):
+                raise Unconfirmed("the receiver has hung up")
+            if not left:
+                return
             if time.monotonic() > until:
                 raise Unconfirmed("not confirmed in time")
             time.sleep(_PAUSE)
-        if _hung_up(connection):
-            raise Unconfirmed("the receiver has hung up")
 
     def _remember(self, batch: Sequence[Sealed], size: int) -> None:
         self._sent.append((batch[0].ledger, batch[0].seq, size))

@@ -198,6 +198,17 @@ def test_what_a_killed_syslog_receiver_had_not_read_is_sent_again(world: Signing
     assert _in_order(again.events)
 
 
+def test_what_goes_to_a_receiver_that_has_hung_up_is_not_acknowledged(world: SigningWorld) -> None:
+    with SyslogReceiver() as receiver:
+        stream = _stream(world, SyslogSink(SinkAddress.parse(f"syslog+tcp://127.0.0.1:{receiver.port}")))
+        stream.step()
+        until(lambda: set(_ids(receiver.events)) == _all(world), "all entries")
+    world.act("JGK")
+    assert stream.step() == 1.0
+    assert world.scalar("select count(*) from audit.sink_cursor where next_seq > 0") == 0, "all of it is in doubt"
+    stream.close()
+
+
 def test_a_receiver_whose_system_does_not_confirm_acknowledges_nothing(world: SigningWorld) -> None:
     world.act_together("JGK", 2 * BATCH)
     with SyslogReceiver(reads=False, buffer=4096) as deaf:

@@ -47,13 +47,13 @@ def free_port() -> int:
 class System:
     """`itm run` on a data folder of its own."""
 
-    def __init__(self, home: Path, under_make: bool = False, demo: bool = False) -> None:
+    def __init__(self, home: Path, under_make: bool = False, demo: bool = False, **settings: str) -> None:
         self.home, self.port, self.said = home, free_port(), ""
         shell = ["sh", "-c", '"$@"; true', "sh"] if under_make else []
         self.process = subprocess.Popen(
             [*shell, sys.executable, "-m", "itm_admin.cli", "run", *(["--demo"] if demo else [])],
             cwd=ROOT,
-            env=environment(home, ITM_PORT=str(self.port), **({"MAKELEVEL": "1"} if under_make else {})),
+            env=environment(home, ITM_PORT=str(self.port), **settings, **({"MAKELEVEL": "1"} if under_make else {})),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -112,9 +112,9 @@ class System:
 
 
 @contextmanager
-def system(home: Path, under_make: bool = False, demo: bool = False) -> Iterator[System]:
+def system(home: Path, under_make: bool = False, demo: bool = False, **settings: str) -> Iterator[System]:
     """A system that has served its first page; killed at the end if the test has not ended it."""
-    running = System(home, under_make, demo)
+    running = System(home, under_make, demo, **settings)
     children: list[psutil.Process] = []
     try:
         running.wait_until_it_says("Ready:")
