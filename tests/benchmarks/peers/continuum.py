@@ -21,6 +21,8 @@ Base: Any = declarative_base()
 
 
 class Columns:
+    __allow_unmapped__ = True
+
     id = sa.Column(sa.Uuid, primary_key=True, default=uuid.uuid4)
     institution_id = sa.Column(sa.Uuid, default=uuid.uuid4)
     unit_id = sa.Column(sa.Uuid, default=uuid.uuid4)
