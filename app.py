@@ -78,6 +78,8 @@ def _config(settings: Settings) -> dict[str, Any]:
         "WTF_CSRF_SSL_STRICT": True,
         "ITM_HOME": str(settings.home),
         "ITM_WITNESSED_HERE": settings.witnessed_here,
+        "ITM_WITNESSES": settings.witnesses,
+        "ITM_QUORUM": settings.quorum,
         "ITM_SIGN_IN_ENDPOINT": "SignInView.sign_in",
         "APP_NAME": "İTM",
     }

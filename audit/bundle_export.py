@@ -6,7 +6,7 @@ a checkpoint covers is taken; where there is none yet, all of it, and nothing vo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -53,26 +53,62 @@ def bundle(
 
     Raises the database's errors, and ArchiveError or LineError for what no bundle holds.
     """
-    asked = asked or Filter()
     with reading(engine) as connection:
-        size = stored.covered(connection, ledger.id)
-        covered = ledger.size if size is None else size
-        first, stop = stored.bounds(connection, ledger.id, covered, asked)
-        writer = BundleWriter(sink, ledger.origin, first, asked)
-        among = CompactRange(first, first)
-        for entry in _each(connection, ledger, first, stop):
-            writer.entry(entry, _event(entry, asked))
-            if entry.seq == among.end:
-                among.append(entry.hash)
-            if progress and writer.leaves % 1000 == 0:
-                progress(writer.leaves, stop - first)
-        speaking = stored.spoken(connection, ledger.id, first, stop)
-        before, signed = _surroundings(connection, ledger, among, stop, speaking)
-        writer.checkpoints(signed[:MAX_CHECKPOINTS])
-        if policy is not None:
-            writer.add(POLICY, policy.encode())
-        _add_stamps(connection, ledger, writer, signed[:MAX_CHECKPOINTS])
-        return Taken(writer.close(before, stop - first), max(0, ledger.size - covered))
+        steps = _steps(connection, ledger, sink, asked or Filter(), policy)
+        while True:
+            try:
+                done = next(steps)
+            except StopIteration as end:
+                taken: Taken = end.value
+                return taken
+            if progress:
+                progress(*done)
+
+
+def streamed(connection: Snapshot, ledger: Ledger, asked: Filter, policy: str | None = None) -> Iterator[bytes]:
+    """A bundle in pieces, as they are made. Whoever gets fewer than all has no bundle: its list of files comes last."""
+    sink = _Pieces()
+    for _ in _steps(connection, ledger, sink, asked, policy):
+        yield from sink.taken()
+    yield from sink.taken()
+
+
+class _Pieces:
+    """What was written since somebody took it."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes, /) -> None:
+        self._written.append(data)
+
+    def taken(self) -> list[bytes]:
+        taken, self._written = self._written, []
+        return taken
+
+
+def _steps(
+    connection: Snapshot, ledger: Ledger, sink: Sink, asked: Filter, policy: str | None
+) -> Generator[tuple[int, int], None, Taken]:
+    """Writes a bundle, and stops now and then: entries written, and how many there will be."""
+    size = stored.covered(connection, ledger.id)
+    covered = ledger.size if size is None else size
+    first, stop = stored.bounds(connection, ledger.id, covered, asked)
+    writer = BundleWriter(sink, ledger.origin, first, asked)
+    among = CompactRange(first, first)
+    for entry in _each(connection, ledger, first, stop):
+        writer.entry(entry, _event(entry, asked))
+        if entry.seq == among.end:
+            among.append(entry.hash)
+        if writer.leaves % 1000 == 0:
+            yield writer.leaves, stop - first
+    speaking = stored.spoken(connection, ledger.id, first, stop)
+    before, signed = _surroundings(connection, ledger, among, stop, speaking)
+    writer.checkpoints(signed[:MAX_CHECKPOINTS])
+    if policy is not None:
+        writer.add(POLICY, policy.encode())
+    _add_stamps(connection, ledger, writer, signed[:MAX_CHECKPOINTS])
+    return Taken(writer.close(before, stop - first), max(0, ledger.size - covered))
 
 
 def _add_stamps(connection: Snapshot, ledger: Ledger, writer: BundleWriter, signed: Sequence[Signed]) -> None:
@@ -87,7 +123,7 @@ def _add_stamps(connection: Snapshot, ledger: Ledger, writer: BundleWriter, sign
             writer.add(f"{FOLDER}{stamped.size}.tsr", stamped.answer)
 
 
-def proof(engine: Database, ledger: Ledger, seq: int) -> Proof:
+def proof(engine: Database | Snapshot, ledger: Ledger, seq: int) -> Proof:
     """One entry's proof under the newest checkpoint. Raises NotCovered where there is none for it."""
     with reading(engine) as connection:
         found = list(_each(connection, ledger, seq, seq + 1))

@@ -8,13 +8,10 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
-from zoneinfo import ZoneInfo
 
 import click
 from sqlalchemy import create_engine, text
@@ -22,15 +19,15 @@ from sqlalchemy.engine import Engine
 
 from audit import bundle_export, store
 from audit.archive import ArchiveError
-from audit.bundle import Bound, Filter
+from audit.bundle import Filter
 from audit.generation import generation_of
 from audit.lines import LineError
-from audit.store import checkpoints
-from audit.witnessing import Witness
+from itm_admin.assurance import evidence
+from itm_admin.assurance.evidence import bound
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import engine_options, installation
 
-ISTANBUL = ZoneInfo("Europe/Istanbul")
+__all__ = ["bound", "export", "prove", "tiles"]
 Progress = Callable[[int, int], None]
 
 
@@ -68,22 +65,8 @@ def tiles(settings: Settings, code: str, generation: int | None, out: Path, purp
         click.echo(f"{out}: {size} entries of {ledger.origin}, without content")
 
 
-def bound(said: str | None, last: bool) -> Bound:
-    """A sequence number, or a time: a day (of Istanbul; the whole of it), or a moment. Raises ValueError."""
-    if said is None or said.isdecimal():
-        return None if said is None else int(said)
-    moment = datetime.fromisoformat(said)
-    if len(said) <= len("2026-01-31") and last:
-        moment += timedelta(days=1, microseconds=-1)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=ISTANBUL)
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 @contextmanager
-def _ledger(
-    settings: Settings, code: str, generation: int | None
-) -> Iterator[tuple[Engine, store.Ledger, Settings]]:
+def _ledger(settings: Settings, code: str, generation: int | None) -> Iterator[tuple[Engine, store.Ledger, Settings]]:
     """The institution's ledger of a generation, or its newest. What cannot be taken is one line."""
     with installation.running(settings, "ITM_DATABASE_SIGNER_URL") as running:
         engine = create_engine(str(running.signer_url), **engine_options())
@@ -108,33 +91,17 @@ def _ledger(
 
 
 def _told(engine: Engine, ledger: store.Ledger, form: str, purpose: str | None, asked: Filter) -> None:
-    """The entry of an export, committed. A name that was typed is not repeated in it; an id is."""
-    actor = None if asked.actor is None else asked.actor if _is_id(asked.actor) else "by name"
-    target = None if asked.target is None else ":".join(asked.target)
-    detail = {"form": form, "from": asked.since, "to": asked.until, "target": target, "actor": actor}
+    """The entry of an export, committed."""
+    detail = evidence.told(form, asked)
     context = {"ledger": ledger.holder, "actor": {"name": getpass.getuser(), "role": "console"}}
     with engine.begin() as connection:
         connection.execute(text("SELECT set_config('audit.context', :said, true)"), {"said": json.dumps(context)})
         store.append(connection, "ledger.export", kind="ledger", id=ledger.code, purpose=purpose, detail=detail)
 
 
-def _is_id(said: str) -> bool:
-    with suppress(ValueError):
-        return str(uuid.UUID(said)) == said
-    return False
-
-
 def _policy(engine: Engine, settings: Settings) -> str:
-    """What this installation would have its verifiers require, for reading."""
     with engine.connect() as connection:
-        keys = checkpoints.keys(connection).named
-    witnesses = [Witness.parse(each).key for each in settings.witnesses]
-    lines = [f"log {key}" for key in keys] + [f"witness w{n} {key}" for n, key in enumerate(witnesses, 1)]
-    if witnesses:
-        quorum = settings.witness_quorum or len(witnesses) // 2 + 1
-        lines.append(" ".join(["group", "witnesses", str(quorum), *(f"w{n + 1}" for n in range(len(witnesses)))]))
-    lines.append(f"quorum {'witnesses' if witnesses else 'none'}")
-    return "".join(f"{line}\n" for line in lines)
+        return evidence.policy_text(connection, settings.witnesses, settings.quorum)
 
 
 @contextmanager

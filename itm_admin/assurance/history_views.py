@@ -9,7 +9,7 @@ from typing import Any
 from flask import g, request, url_for
 from flask_babel import gettext as _
 
-from itm_admin.assurance import entries, history, wording
+from itm_admin.assurance import entries, evidence_views, history, wording
 from itm_admin.assurance.entries import AnyRow, Condition, Found, Wanted
 from itm_admin.assurance.showing import EntryList, proof, shown
 from itm_admin.foundation import tenancy
@@ -115,13 +115,18 @@ class InstitutionHistoryView(Page):
         looked_at("record.list", "entry", detail={**wanted.chosen, "entries": len(found.rows)})
         listing = EntryList(found, wanted, _entry_url, _("Entries of the institution's ledger"), with_ledger=False)
         own = tenancy.current().reads == "actor"
-        return self.render("assurance/institution_history.html", listing=listing, own_acts_only=own)
+        (ledger, *_others) = [row.id for row in entries.ledgers(db.session)][-1:] or [None]
+        takes = evidence_views.links("InstitutionEvidenceView", ledger) if ledger else []
+        return self.render("assurance/institution_history.html", listing=listing, own_acts_only=own, takes=takes)
 
     @route("/<uuid:id>/<int:seq>", act="show")
     def entry(self, id: uuid.UUID, seq: int) -> str:
         row = entries.find_entry(db.session, id, seq)
         looked_at("record.read", "entry", row.event_id, detail={"ledger": str(id), "seq": seq})
-        return self.render("assurance/entry.html", row=row, entry=shown(row), proof=proof(row), words=wording)
+        takes = evidence_views.proof_link("InstitutionEvidenceView", row)
+        return self.render(
+            "assurance/entry.html", row=row, entry=shown(row), proof=proof(row), takes=takes, words=wording
+        )
 
 
 class OwnHistoryView(Page):

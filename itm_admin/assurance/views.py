@@ -13,7 +13,16 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from itm_admin.assurance import alerts, backlog, decision_views, entries, receipt_views, requests, wording
+from itm_admin.assurance import (
+    alerts,
+    backlog,
+    decision_views,
+    entries,
+    evidence_views,
+    receipt_views,
+    requests,
+    wording,
+)
 from itm_admin.assurance.entries import AnyRow
 from itm_admin.assurance.health import HealthView
 from itm_admin.assurance.history_views import (
@@ -63,13 +72,24 @@ class LedgerView(Page):
         looked_at("record.list", "ledger", id, detail={**wanted.chosen, "entries": len(found.rows)})
         listing = EntryList(found, wanted, entry_url, _("Entries of the ledger"), with_ledger=False)
         verdicts = entries.verdicts(db.session, id)
-        return self.render("assurance/entries.html", listing=listing, ledger=ledger, verdicts=verdicts, words=wording)
+        return self.render(
+            "assurance/entries.html",
+            listing=listing,
+            ledger=ledger,
+            verdicts=verdicts,
+            signed=evidence_views.signed(id),
+            takes=evidence_views.links("EvidenceView", id),
+            words=wording,
+        )
 
     @route("/<uuid:id>/<int:seq>", act="show")
     def entry(self, id: uuid.UUID, seq: int) -> str:
         row = entries.find_entry(db.session, id, seq)
         looked_at("record.read", "entry", row.event_id, detail={"ledger": str(id), "seq": seq})
-        return self.render("assurance/entry.html", row=row, entry=shown(row), proof=proof(row), words=wording)
+        takes = evidence_views.proof_link("EvidenceView", row)
+        return self.render(
+            "assurance/entry.html", row=row, entry=shown(row), proof=proof(row), takes=takes, words=wording
+        )
 
 
 class VerificationView(Page):
@@ -170,4 +190,5 @@ VIEWS: tuple[type, ...] = (
     HealthView,
     *receipt_views.VIEWS,
     *decision_views.VIEWS,
+    *evidence_views.VIEWS,
 )

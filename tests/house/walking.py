@@ -166,4 +166,4 @@ def guarded(answer: TestResponse, step: Step) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff", step
     if "static" not in step.endpoint:
         assert answer.headers["Cache-Control"] == "no-store", step
-    assert "Traceback" not in answer.text, step
+    assert b"Traceback" not in answer.data, step

@@ -1,0 +1,155 @@
+"""Evidence that leaves: what is asked for and told of it, and a ledger's signed state as people read it.
+
+Promise: a bundle is streamed from one snapshot with the rights of whoever asked, in constant memory; one that breaks
+off has no end and is no bundle. Nothing here is believed because it stands here: the verifiers judge what is taken.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Engine
+
+from audit import bundle_export, note, store
+from audit.bundle import Bound, Filter
+from audit.checkpoint import Checkpoint, opened
+from audit.key import VerifierKey
+from audit.policy import Policy
+from audit.store import Ledger, checkpoints
+from audit.witnessing import Witness
+from itm_admin.assurance import entries
+from itm_admin.assurance.entries import AnySession
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.errors import NotFound
+from itm_admin.foundation.tenancy import Context
+
+log = logging.getLogger("itm.evidence")
+ISTANBUL = ZoneInfo("Europe/Istanbul")
+_NEWEST_STAMP = "SELECT size, stamped_at FROM audit.timestamp WHERE ledger_id = :id ORDER BY size DESC LIMIT 1"
+_COSIGNED = """
+SELECT c.size, c.note, array_agg(w.line) AS lines
+FROM audit.cosignature w JOIN audit.checkpoint c USING (ledger_id, size) WHERE c.ledger_id = :id
+GROUP BY c.size, c.note HAVING count(*) >= :quorum ORDER BY c.size DESC LIMIT 1
+"""
+_PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '5min'"
+"""A slow download holds a snapshot that writes nothing, and no head of a ledger."""
+
+
+@dataclass(frozen=True)
+class Signed:
+    """How far a ledger is signed, witnessed and stamped, as the database has recorded it."""
+
+    size: int
+    signed_at: datetime
+    checkpoint: Checkpoint
+    keys: tuple[VerifierKey, ...]
+    """Those that signed it, of the keys that count."""
+    witnessed: int | None = None
+    stamped: int | None = None
+    stamped_at: datetime | None = None
+
+    @property
+    def newest(self) -> int:
+        """The last entry that is signed."""
+        return self.size - 1
+
+
+def bound(said: str | None, last: bool) -> Bound:
+    """A sequence number, or a time: a day (of Istanbul; the whole of it), or a moment. Raises ValueError."""
+    if said is None or said.isdecimal():
+        return None if said is None else int(said)
+    moment = datetime.fromisoformat(said)
+    if len(said) <= len("2026-01-31") and last:
+        moment += timedelta(days=1, microseconds=-1)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ISTANBUL)
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def told(form: str, asked: Filter) -> dict[str, Bound]:
+    """What an export's entry says of it. A name that was typed is not repeated in it; an id is."""
+    actor = None if asked.actor is None else asked.actor if _is_id(asked.actor) else "by name"
+    target = None if asked.target is None else ":".join(asked.target)
+    return {"form": form, "from": asked.since, "to": asked.until, "target": target, "actor": actor}
+
+
+def policy_text(connection: Connection, witnesses: Sequence[str], quorum: int) -> str:
+    """What this installation would have its verifiers require, for reading."""
+    known = [Witness.parse(each).key for each in witnesses]
+    lines = [f"log {key}" for key in checkpoints.keys(connection).named]
+    lines += [f"witness w{n} {key}" for n, key in enumerate(known, 1)]
+    if known:
+        lines.append(" ".join(["group", "witnesses", str(quorum), *(f"w{n + 1}" for n in range(len(known)))]))
+    lines.append(f"quorum {'witnesses' if known else 'none'}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def signed(session: AnySession, ledger: uuid.UUID, witnesses: Sequence[str], quorum: int) -> Signed | None:
+    """None while nothing is signed. NotFound for another's ledger."""
+    row, connection = entries.find_ledger(session, ledger), session.connection()
+    last = checkpoints.last(connection, ledger)
+    if last is None:
+        return None
+    read, keys = note.parse(last.note.encode()), checkpoints.keys(connection)
+    count = keys.for_checkpoint(row.origin, last.size)
+    stamp = connection.execute(text(_NEWEST_STAMP), {"id": ledger}).one_or_none()
+    known = [Witness.parse(each).key for each in witnesses]
+    witnessed = None
+    for each in connection.execute(text(_COSIGNED), {"id": ledger, "quorum": quorum}) if known else ():
+        with suppress(ValueError):
+            policy = Policy(keys.for_checkpoint(row.origin, each.size), tuple(known), quorum)
+            cosigned = note.parse(each.note.encode()).with_signatures(note.signature_lines("".join(each.lines)))
+            if opened(bytes(cosigned), policy, row.origin).assurance == "witnessed":
+                witnessed = each.size
+    return Signed(
+        last.size,
+        last.signed_at,
+        Checkpoint.parse(read.text),
+        tuple(key for key in count if any(line.is_by(key) for line in read.signatures)),
+        witnessed,
+        stamp.size if stamp else None,
+        stamp.stamped_at if stamp else None,
+    )
+
+
+def proof(session: AnySession, id: uuid.UUID, seq: int) -> bytes:
+    """One entry's proof. NotFound where there is none, or not for this person."""
+    entries.find_entry(session, id, seq)
+    try:
+        return bytes(bundle_export.proof(session.connection(), _ledger(session.connection(), id), seq))
+    except bundle_export.NotCovered:
+        raise NotFound(_l("This entry is not under a signed checkpoint yet. Come back in a minute.")) from None
+
+
+def streamed(
+    engine: Engine, context: Context, id: uuid.UUID, asked: Filter, witnesses: Sequence[str], quorum: int
+) -> Iterator[bytes]:
+    """A bundle in pieces. Raises whatever breaks it off, so that the server hangs up instead of ending it."""
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    try:
+        with snapshot.connect() as connection:
+            connection.execute(text(_PATIENCE))
+            tenancy.apply(connection, context)
+            policy = policy_text(connection, witnesses, quorum)
+            yield from bundle_export.streamed(connection, _ledger(connection, id), asked, policy)
+    except Exception as fault:
+        log.error("a bundle broke off (%s)", type(fault).__name__)
+        raise
+
+
+def _ledger(connection: Connection, id: uuid.UUID) -> Ledger:
+    return next(ledger for ledger in store.ledgers(connection) if ledger.id == id)
+
+
+def _is_id(said: str) -> bool:
+    with suppress(ValueError):
+        return str(uuid.UUID(said)) == said
+    return False

@@ -1,0 +1,189 @@
+"""Pages of evidence: a bundle, one entry's proof, the verifiers, and the signed root on one page for the register.
+
+Promise: the entry of an export is committed before a byte of it leaves; a bundle that breaks off does not look whole.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import ClassVar
+
+from flask import Response, current_app, g, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from wtforms import SelectField, StringField
+
+from audit import verifier
+from audit.bundle import Bound, Filter
+from itm_admin.assurance import entries, evidence, wording
+from itm_admin.assurance.entries import AnyRow
+from itm_admin.assurance.evidence import Signed
+from itm_admin.foundation import access, tenancy, vocabulary
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Invalid, Message
+from itm_admin.foundation.forms import DATE_FORMS, CodeField, PanelForm
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import AUDIT, INSTITUTION
+from itm_admin.foundation.views import Page, route
+
+_TARGETS = ("case", "person", "case_person", "victim_profile", "account", "institution", "unit")
+
+
+class EvidenceForm(PanelForm):
+    since = StringField(_l("From"))
+    until = StringField(_l("Until"))
+    kind = SelectField(_l("On what"), validate_choice=False)
+    target = StringField(_l("Number of the record"))
+    actor = StringField(_l("Who"))
+    purpose = CodeField(_l("Purpose"), "access_purpose")
+
+    def offer(self) -> None:
+        self.kind.choices = [("", _("— choose —")), *((kind, wording.kind_words(kind)) for kind in _TARGETS)]
+
+    def asked(self) -> Filter:
+        """Raises Invalid with what is wrong of each field."""
+        wrong: dict[str, Message] = {}
+        bounds: dict[str, Bound] = {}
+        for name in ("since", "until"):
+            try:
+                bounds[name] = evidence.bound(_written(self[name].data), last=name == "until")
+            except (ValueError, OverflowError):
+                wrong[name] = _l("Write a day (24.11.2026) or an entry's number.")
+        kind, id, actor = (str(field.data or "").strip() for field in (self.kind, self.target, self.actor))
+        if bool(kind) != bool(id) or (kind and kind not in _TARGETS) or len(id) > 200:
+            wrong["target"] = _l("Give both, what kind of record it is and its number, or neither.")
+        if len(actor) > 200:
+            wrong["actor"] = _l("This is too long.")
+        if self.purpose.data not in vocabulary.codes("access_purpose"):
+            wrong["purpose"] = _l("Choose why.")
+        if wrong:
+            raise Invalid(wrong)
+        return Filter(bounds["since"], bounds["until"], (kind, id) if kind else None, actor or None)
+
+
+class _Evidence(Page):
+    back: ClassVar[tuple[Message, str]]
+
+    @route("/<uuid:id>", act="export")
+    def show(self, id: uuid.UUID) -> str:
+        looked_at("record.read", "ledger", id, detail={"page": "evidence"})
+        return self._page(id, EvidenceForm())
+
+    @route("/<uuid:id>", act="export", methods=("POST",))
+    def take(self, id: uuid.UUID) -> Response | tuple[str, int]:
+        ledger = entries.find_ledger(db.session, id)
+        form = EvidenceForm()
+        try:
+            asked = form.asked()
+        except Invalid as error:
+            form.take(error)
+            return self._page(id, form), 422
+        looked_at("ledger.export", "ledger", id, purpose=form.purpose.data, detail=evidence.told("bundle", asked))
+        pieces = evidence.streamed(db.engine, tenancy.current(), id, asked, *_witnesses())
+        return _file(Response(pieces, mimetype="application/zip"), f"itm-{ledger.code}-evidence.zip")
+
+    @route("/<uuid:id>/<int:seq>", act="export")
+    def proof(self, id: uuid.UUID, seq: int) -> Response:
+        ledger = entries.find_ledger(db.session, id)
+        content = evidence.proof(db.session, id, seq)
+        looked_at("ledger.export", "ledger", id, detail=evidence.told("proof", Filter(seq, seq)))
+        return _file(Response(content, mimetype="text/plain"), f"itm-{ledger.code}-{seq}.tlog-proof")
+
+    @route("/<uuid:id>/root", act="show")
+    def root(self, id: uuid.UUID) -> str:
+        ledger = entries.find_ledger(db.session, id)
+        looked_at("record.read", "ledger", id, detail={"page": "root"})
+        now = signed(id)
+        groups = now.checkpoint.root.hex(" ", 2).split(" ") if now else []
+        back = (_("Ledger of %(code)s", code=ledger.code), url_for(self.back[1]))
+        return self.render("assurance/root.html", ledger=ledger, signed=now, groups=groups, breadcrumbs=[back])
+
+    @route("/verifier.html", act="export")
+    def verifier_page(self) -> Response:
+        looked_at("ledger.export", "ledger", detail={"form": "verifier.html"})
+        return _file(Response(verifier.page(), mimetype="text/html"), "itm-verify.html")
+
+    @route("/verifier.pyz", act="export")
+    def verifier_program(self) -> Response:
+        looked_at("ledger.export", "ledger", detail={"form": "verifier.pyz"})
+        return _file(Response(verifier.program(), mimetype="application/zip"), "itm-verify.pyz")
+
+    def _page(self, id: uuid.UUID, form: EvidenceForm) -> str:
+        form.offer()
+        ledger = entries.find_ledger(db.session, id)
+        now = signed(id)
+        return self.render(
+            "assurance/evidence.html",
+            form=form,
+            ledger=ledger,
+            signed=now,
+            endpoint=self.endpoint,
+            command=f"python itm-verify.pyz itm-{ledger.code}-evidence.zip --key VKEY",
+            breadcrumbs=[(self.back[0], url_for(self.back[1]))],
+        )
+
+
+class InstitutionEvidenceView(_Evidence):
+    """Of one's own institution's ledger."""
+
+    subject = "InstitutionHistory"
+    scopes = (INSTITUTION,)
+    route_base = "/institution-history/evidence"
+    back = (_l("Our access history"), "InstitutionHistoryView.list")
+
+
+class EvidenceView(_Evidence):
+    """Of every ledger that an auditor may see."""
+
+    subject = "Ledger"
+    scopes = (AUDIT,)
+    route_base = "/ledgers/evidence"
+    back = (_l("Ledgers"), "LedgerView.list")
+
+
+def signed(id: uuid.UUID) -> Signed | None:
+    """How far a ledger is signed."""
+    return evidence.signed(db.session, id, *_witnesses())
+
+
+def links(view: str, ledger: uuid.UUID) -> list[tuple[str, str, str]]:
+    """What may be taken of a ledger, as buttons."""
+    offered = (("show", _("Take evidence away")), ("root", _("Root for the register")))
+    return [
+        (url_for(f"{view}.{act}", id=ledger), label, "secondary")
+        for act, label in offered
+        if access.allowed(f"{view}.{act}", g.actor)
+    ]
+
+
+def proof_link(view: str, row: AnyRow) -> list[tuple[str, str, str]]:
+    """One entry's proof, as a button."""
+    if not access.allowed(f"{view}.proof", g.actor):
+        return []
+    return [(url_for(f"{view}.proof", id=row.ledger_id, seq=row.seq), _("Proof of this entry"), "secondary")]
+
+
+def _witnesses() -> tuple[tuple[str, ...], int]:
+    return current_app.config["ITM_WITNESSES"], current_app.config["ITM_QUORUM"]
+
+
+def _written(said: str | None) -> str | None:
+    """A day as people write it here, as ISO text; a number as it is."""
+    said = (said or "").strip()
+    for form in DATE_FORMS:
+        try:
+            return datetime.strptime(said, form).date().isoformat()  # noqa: DTZ007 (a date has no zone)
+        except ValueError:
+            continue
+    if said and not (said.isascii() and said.isdecimal() and len(said) < 16):
+        raise ValueError
+    return said or None
+
+
+def _file(response: Response, name: str) -> Response:
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
+VIEWS: tuple[type, ...] = (InstitutionEvidenceView, EvidenceView)

@@ -1,0 +1,135 @@
+"""Evidence from the panel: what is taken away is told first, verifies elsewhere, and looks broken when it broke off."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pytest
+from werkzeug.test import TestResponse
+
+from audit import bundle, bundle_export
+from audit.evidence import Report
+from audit.policy import Policy
+from audit.verify import judge
+from tests.panel.test_receipts import Story, story
+
+__all__ = ["story"]
+OWN, AUDIT = "/institution-history/evidence/", "/ledgers/evidence/"
+
+
+def _ask(story: Story, who: str = "manager", **fields: str) -> TestResponse:
+    somebody = getattr(story, who)
+    page = f"{OWN if who in ('manager', 'worker') else AUDIT}{story.panel.ledger('JGK')}"
+    browser = story.as_(somebody)
+    browser.get(page)
+    return browser.post(page, **{"purpose": "AUDIT", **fields})
+
+
+def _verified(story: Story, content: bytes) -> Report:
+    return judge(BytesIO(content), Policy(story.signing.keys().active))
+
+
+def _exports(story: Story, who: str = "manager") -> list[dict[str, object]]:
+    return [look.detail for look in story.panel.looks(getattr(story, who)) if look.action == "ledger.export"]
+
+
+def _drain(answer: TestResponse, came: list[bytes]) -> None:
+    """What came before it broke off stays in the list."""
+    for piece in answer.iter_encoded():
+        came.append(piece)
+
+
+@pytest.mark.parametrize("who", ["manager", "own", "national"])
+def test_a_bundle_is_told_and_verifies_elsewhere(story: Story, who: str) -> None:
+    answer = _ask(story, who)
+    assert (answer.status_code, answer.mimetype, answer.is_streamed) == (200, "application/zip", True)
+    assert answer.headers["Content-Disposition"] == "attachment; filename=itm-JGK-evidence.zip"
+    report = _verified(story, answer.data)
+    signed = story.signing.recorded("JGK")[-1].size
+    assert (report.verdict, report.assurance, report.leaves, report.events) == (
+        "intact",
+        "self-attested",
+        signed,
+        signed,
+    )
+    assert _exports(story, who) == [{"form": "bundle", "from": None, "to": None, "target": None, "actor": None}]
+
+
+def test_a_range_and_a_person_narrow_it_and_the_typed_name_stays_out_of_the_ledger(story: Story) -> None:
+    answer = _ask(story, since="1", until="24.11.2099", actor="ayse.yilmaz")
+    report = _verified(story, answer.data)
+    assert (report.verdict, report.events) == ("intact", 0)
+    (told,) = _exports(story)
+    assert (told["from"], told["to"], told["actor"]) == (1, "2099-11-24T20:59:59.999999Z", "by name")
+
+
+@pytest.mark.parametrize(
+    "fields", [{"since": "yesterday"}, {"until": "1e5"}, {"kind": "case"}, {"target": "1"}, {"purpose": ""}]
+)
+def test_what_cannot_be_asked_is_refused_before_anything_is_taken(story: Story, fields: dict[str, str]) -> None:
+    answer = _ask(story, **fields)
+    assert answer.status_code == 422
+    assert _exports(story) == []
+
+
+def test_an_entry_has_its_proof_behind_a_button(story: Story) -> None:
+    ledger = story.panel.ledger("JGK")
+    browser = story.as_(story.manager)
+    address = f"{OWN}{ledger}/0"
+    assert address in browser.get(f"/institution-history/{ledger}/0").get_data(as_text=True)
+    answer = browser.get(address)
+    assert answer.headers["Content-Disposition"] == "attachment; filename=itm-JGK-0.tlog-proof"
+    assert _verified(story, answer.data).verdict == "intact"
+    assert [each["form"] for each in _exports(story)] == ["proof"]
+    newest = story.signing.size("JGK") - 1
+    assert browser.get(f"{OWN}{ledger}/{newest}").status_code == 404, "nothing has signed it yet"
+
+
+def test_whoever_may_not_export_sees_no_button_and_gets_nothing(story: Story) -> None:
+    ledger = story.panel.ledger("JGK")
+    browser = story.as_(story.worker)
+    assert browser.get(f"{OWN}{ledger}").status_code == 403
+    assert browser.get(f"{OWN}{ledger}/0").status_code == 403
+    assert story.as_(story.other).get(f"{OWN}{ledger}").status_code == 404
+
+
+def test_the_verifiers_come_from_the_panel_and_are_told(story: Story) -> None:
+    browser = story.as_(story.manager)
+    assert browser.get(f"{OWN}verifier.html").data.startswith(b"<!doctype html>")
+    assert browser.get(f"{OWN}verifier.pyz").data.startswith(b"#!/usr/bin/env python3\n")
+    assert [each["form"] for each in _exports(story)] == ["verifier.html", "verifier.pyz"]
+
+
+def test_the_page_says_the_key_and_how_far_the_ledger_is_signed(story: Story) -> None:
+    words = story.as_(story.national).words(f"{AUDIT}{story.panel.ledger('JGK')}")
+    (key,) = story.signing.keys().active
+    assert str(key) in words
+    assert f"Signed up to entry {story.signing.recorded('JGK')[-1].size - 1} of" in words
+
+
+def test_the_root_for_the_register_is_the_signed_one(story: Story) -> None:
+    held = story.signing.held("JGK")
+    assert held is not None
+    words = story.as_(story.worker).words(f"{OWN}{story.panel.ledger('JGK')}/root")
+    assert held.root.hex(" ", 2) in words
+    assert held.origin in words
+
+
+def test_a_bundle_that_breaks_off_raises_and_is_no_bundle(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server hangs up on a stream that raises: nobody takes a part for the whole."""
+
+    def broken(*_given: object) -> None:
+        raise OSError("the disk is gone")
+
+    story.signing.act_together("JGK", 1500)
+    story.signing.round()
+    monkeypatch.setattr(bundle, "SEGMENT", 10_000)
+    monkeypatch.setattr(bundle_export, "_surroundings", broken)
+    came: list[bytes] = []
+    answer = _ask(story)
+    assert answer.status_code == 200
+    with pytest.raises(OSError, match="the disk is gone"):
+        _drain(answer, came)
+    assert len(b"".join(came)) > 10_000
+    assert _verified(story, b"".join(came)).verdict == "cannot tell"
+    assert len(_exports(story)) == 1, "that it was asked for stands in the ledger all the same"
