@@ -4,10 +4,11 @@ from flask_appbuilder import Model
 
 from itm_admin.accounts import models as accounts
 from itm_admin.assurance import models as assurance
+from itm_admin.cases import drafts, editing
 from itm_admin.cases import models as cases
 from itm_admin.institutions import models as institutions
 
-__all__ = ["OUR_TABLES", "accounts", "assurance", "cases", "institutions", "metadata"]
+__all__ = ["OUR_TABLES", "accounts", "assurance", "cases", "drafts", "editing", "institutions", "metadata"]
 
 metadata = Model.metadata
 

@@ -35,7 +35,7 @@ from itm_admin.assurance.rounds import Gather
 from itm_admin.assurance.runs import Job, Stopped
 from itm_admin.assurance.signing import Signing
 from itm_admin.assurance.stamping import Stamping
-from itm_admin.cases import replay
+from itm_admin.cases import drafts, replay
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.erasures import Erasures
@@ -65,6 +65,13 @@ JOBS: tuple[Job, ...] = (
         CronTrigger(hour=2, minute=30, timezone=TIMEZONE),
         timedelta(days=1),
         rounds.full,
+    ),
+    Job(
+        "draft.expire",
+        _l("Removal of old drafts"),
+        CronTrigger(hour=3, minute=15, timezone=TIMEZONE),
+        timedelta(days=1),
+        drafts.expire,
     ),
     Job(
         "person.erasures",

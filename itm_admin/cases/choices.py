@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import TypeVar
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Row, select
 
 from itm_admin.accounts.models import Account
+from itm_admin.cases.forms import SourceForm
 from itm_admin.cases.models import Person
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.database import db
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.forms import offer_records
+from itm_admin.foundation.i18n import language
 from itm_admin.foundation.turkish import turkish_sort_key
 from itm_admin.institutions.models import Institution, Unit
+
+Form = TypeVar("Form", bound=SourceForm)
 
 
 def units(session: AnySession) -> list[Unit]:
@@ -36,6 +44,19 @@ def colleagues(session: AnySession) -> list[Account]:
     """The active accounts of the actor's institution."""
     wanted = select(Account).where(Account.institution_id == tenancy.current().institution, Account.active)
     return sorted(session.scalars(wanted).unique(), key=lambda account: turkish_sort_key(account.get_full_name()))
+
+
+def offered(form: Form) -> Form:
+    """The form with its units and institutions to choose from."""
+    offer_records(form.unit_id, units(db.session), lambda unit: unit.name)
+    english = language() == "en"
+    offer_records(
+        form.lead_institution_id,
+        institutions(db.session),
+        lambda row: f"{row.code} – {row.name_en if english else row.name_tr}",
+        _("Our institution"),
+    )
+    return form
 
 
 def person_called(session: AnySession, pseudonym: str | None) -> uuid.UUID:

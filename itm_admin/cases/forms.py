@@ -20,17 +20,35 @@ from itm_admin.foundation.forms import (
 )
 
 
-class CaseForm(PanelForm):
+class SourceForm(PanelForm):
+    """Where a case comes from, and whose it is."""
+
     opened_on = DayField(_l("Date opened"))
     referral_source = CodeField(_l("Source of the referral"), "referral_source")
     province = CodeField(_l("Province"), "province")
     unit_id = SelectField(_l("Unit"), validate_choice=False)
     lead_institution_id = SelectField(_l("Lead institution"), validate_choice=False)
-    exploitation_types = CodesField(_l("Types of exploitation"), "exploitation_type")
-    industry = CodeField(_l("Sector"), "industry_isic")
     confidentiality = CodeField(_l("Confidentiality"), "confidentiality")
     shared = BooleanField(_l("The Presidency may see this case's key facts"), default=True)
+
+
+class EventForm(PanelForm):
+    """What happened."""
+
+    exploitation_types = CodesField(_l("Types of exploitation"), "exploitation_type")
+    industry = CodeField(_l("Sector"), "industry_isic")
     narrative = KeptField(_l("Narrative"))
+
+
+class CaseForm(SourceForm, EventForm):
+    pass
+
+
+class RiskForm(EventForm):
+    """What happened, and what was done to a first person who is a victim."""
+
+    trafficking_status = CodeField(_l("Trafficking status"), "trafficking_status")
+    control_methods = CodesField(_l("Means of control"), "method_of_control")
 
 
 class PersonForm(PanelForm):
@@ -51,6 +69,18 @@ class PersonForm(PanelForm):
 
 class NewPersonForm(PersonForm):
     role = CodeField(_l("Role in the case"), "case_role")
+
+
+class FirstPersonForm(PanelForm):
+    """What is known of somebody at the beginning; the rest is added on the person's own page."""
+
+    role = CodeField(_l("Role in the case"), "case_role")
+    given_name = KeptLine(_l("Given names"))
+    family_name = KeptLine(_l("Family names"))
+    birth_date = BirthField(_l("Date of birth"))
+    gender = CodeField(_l("Gender"), "gender")
+    citizenships = CodesField(_l("Citizenships"), "citizenship")
+    language = CodeField(_l("Language"), "language")
 
 
 class LinkForm(PanelForm):

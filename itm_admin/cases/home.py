@@ -10,6 +10,7 @@ from flask_babel import ngettext
 from sqlalchemy import ColumnElement, and_, exists, func, select
 
 from itm_admin.cases import lookup
+from itm_admin.cases.draft_views import waiting as drafts
 from itm_admin.cases.fields import today
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, VictimProfile
 from itm_admin.foundation import tenancy
@@ -28,7 +29,12 @@ def institution_home(session: AnySession) -> dict[str, Any]:
     ).all()
     looked_at("record.list", "case", subjects=[case.id for case in own], detail={"page": "home"})
     roles = tenancy.current().roles
-    return {"own": own, "waiting": _waiting(session), "may_add": may(roles, "add", "Case")}
+    return {
+        "own": own,
+        "waiting": _waiting(session),
+        "drafts": drafts(session) if may(roles, "edit", "Draft") else [],
+        "may_add": may(roles, "add", "Case"),
+    }
 
 
 def _mine() -> ColumnElement[bool]:

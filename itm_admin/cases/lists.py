@@ -103,6 +103,7 @@ PERSONS: Listing[Person] = Listing(
     link=lambda person: url_for("PersonView.show", id=person.id),
     default_sort="-added",
     name="persons",
+    counted=1_000,
     tie=(Person.id,),
     search=lambda text: Person.pseudonym.contains(text, autoescape=True),
     columns=(

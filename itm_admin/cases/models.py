@@ -44,6 +44,12 @@ class Case(TenantRecord, Model):
         CheckConstraint("(held_at is null) = (hold_reason is null)", name="case_file_hold"),
         Index("case_file_recent", "institution_id", text("opened_on desc"), text("id desc")),
         Index("case_file_unit_status", "institution_id", "unit_id", "status"),
+        Index(
+            "case_file_shared_recent",
+            text("opened_on desc"),
+            text("id desc"),
+            postgresql_where=text("shared and deleted_at is null"),
+        ),
     )
 
     institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"))

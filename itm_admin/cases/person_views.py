@@ -14,6 +14,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from itm_admin.cases import choices, lookup, people, personal_data, services
+from itm_admin.cases.draft_views import Desk, desk, finished, resumed
 from itm_admin.cases.exporting import answer_export
 from itm_admin.cases.forms import (
     ExportForm,
@@ -86,8 +87,11 @@ class PersonView(Page):
             try:
                 saved = attempt(
                     form,
-                    lambda session: people.change_person(
-                        session, keyring(), id, form.payload(), form.expected_version()
+                    lambda session: finished(
+                        session,
+                        "person",
+                        id,
+                        people.change_person(session, keyring(), id, form.payload(), form.expected_version()),
                     ),
                 )
             except Conflict as error:
@@ -95,16 +99,17 @@ class PersonView(Page):
             if saved is not None:
                 flash(_("The changes are saved."))
                 return see("PersonView.show", id=id)
+        at = desk(db.session, "person", id)
         person = _living(id)
         looked_at("record.read", "person", id, detail={"page": "edit"})
         if not form.submitted():
-            form = PersonForm(obj=person, version=person.row_version)
+            form = resumed(PersonForm(obj=person, version=person.row_version), at)
         form.clear.choices = protected_choices(form, person)
         rows = compared(form, services.shown_values(person)) if conflict else []
         if conflict:
             form.version.data = str(person.row_version)
         status = 409 if conflict else 422 if form.submitted() else 200
-        return self.render("cases/person_edit.html", form=form, person=person, conflict=rows), status
+        return self.render("cases/person_edit.html", form=form, person=person, conflict=rows, at=at), status
 
     @route("/<uuid:id>/reveal", act="reveal", methods=BOTH)
     def reveal(self, id: uuid.UUID) -> Answer:
@@ -156,11 +161,17 @@ class PersonView(Page):
         """A new person in a case."""
         form = NewPersonForm()
         if form.submitted():
-            link = attempt(form, lambda session: people.add_person_to_case(session, keyring(), case, form.payload()))
+            link = attempt(
+                form,
+                lambda session: finished(
+                    session, "new-person", case, people.add_person_to_case(session, keyring(), case, form.payload())
+                ),
+            )
             if link is not None:
                 flash(_("%(pseudonym)s is in the case now.", pseudonym=link.person.pseudonym))
                 return see("CaseView.show", id=case)
-        return self._about_case(case, form, "cases/person_add.html")
+        at = desk(db.session, "new-person", case)
+        return self._about_case(case, resumed(form, at), "cases/person_add.html", at)
 
     @route("/link/<uuid:case>", act="add", methods=BOTH)
     def link(self, case: uuid.UUID) -> Answer:
@@ -183,10 +194,10 @@ class PersonView(Page):
         looked_at("record.read", "case_person", link)
         return self.render("cases/unlink.html", form=form, link=found), 422 if form.submitted() else 200
 
-    def _about_case(self, case_id: uuid.UUID, form: Any, template: str) -> Answer:
+    def _about_case(self, case_id: uuid.UUID, form: Any, template: str, at: Desk | None = None) -> Answer:
         case = lookup.get_case(db.session, case_id)
         looked_at("record.read", "case", case_id, detail={"page": request.endpoint or ""})
-        return self.render(template, form=form, case=case), 422 if form.submitted() else 200
+        return self.render(template, form=form, case=case, at=at), 422 if form.submitted() else 200
 
     def _page(self, id: uuid.UUID, revealed: dict[str, Any] | None = None) -> str:
         person = lookup.get_person(db.session, id, or_deleted=True)
@@ -216,25 +227,33 @@ class ProfileView(Page):
             try:
                 saved = attempt(
                     form,
-                    lambda session: people.set_profile(session, keyring(), link, form.payload(), form.seen_version()),
+                    lambda session: finished(
+                        session,
+                        "profile",
+                        link,
+                        people.set_profile(session, keyring(), link, form.payload(), form.seen_version()),
+                    ),
                 )
             except Conflict as error:
                 saved, conflict = None, error
             if saved is not None:
                 flash(_("The profile is saved."))
                 return see("ProfileView.show", link=link)
+        at = desk(db.session, "profile", link)
         found = lookup.get_link(db.session, link)
         looked_at("record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "edit"})
         rows: list[tuple[str, Any, Any]] = []
+        if not form.submitted():
+            form = resumed(form, at)
         if found.profile is not None:
-            if not form.submitted():
+            if not form.submitted() and not at.resumed:
                 form = ProfileForm(obj=found.profile, version=found.profile.row_version)
             form.clear.choices = protected_choices(form, found.profile)
             rows = compared(form, services.shown_values(found.profile)) if conflict else []
             if conflict:
                 form.version.data = str(found.profile.row_version)
         status = 409 if conflict else 422 if form.submitted() else 200
-        return self.render("cases/profile_edit.html", form=form, link=found, conflict=rows), status
+        return self.render("cases/profile_edit.html", form=form, link=found, conflict=rows, at=at), status
 
     @route("/<uuid:link>/reveal", act="reveal", methods=BOTH)
     def reveal(self, link: uuid.UUID) -> Answer:

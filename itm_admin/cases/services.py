@@ -47,8 +47,7 @@ def open_case(session: AnySession, keyring: Keyring, data: Mapping[str, Any]) ->
     """
     actor = require("add", "Case")
     values = load(CaseInput, data)
-    unit = _unit(session, actor, values.get("unit_id"))
-    lead = _lead_institution(session, actor, values.get("lead_institution_id"))
+    unit, lead = places(session, values)
     case = Case(id=uuid.uuid4(), institution_id=actor.institution, unit_id=unit, lead_institution_id=lead)
     case.status = "Active"
     for name in _PLAIN:
@@ -61,6 +60,15 @@ def open_case(session: AnySession, keyring: Keyring, data: Mapping[str, Any]) ->
     session.flush()
     _add_assignment(session, case, actor.account)
     return case
+
+
+def places(session: AnySession, values: Mapping[str, Any]) -> tuple[uuid.UUID, uuid.UUID]:
+    """The unit and the lead institution of a case that is to be opened. NotFound for one that the actor may not use."""
+    actor = require("add", "Case")
+    return (
+        _unit(session, actor, values.get("unit_id")),
+        _lead_institution(session, actor, values.get("lead_institution_id")),
+    )
 
 
 def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mapping[str, Any], version: int) -> Case:

@@ -23,6 +23,7 @@ CODED = {
     "industry": "industry_isic",
     "confidentiality": "confidentiality",
     "status": "case_status",
+    "role": "case_role",
     "gender": "gender",
     "citizenships": "citizenship",
     "language": "language",
@@ -150,6 +151,16 @@ def compared(form: PanelForm, saved: Mapping[str, Any]) -> list[tuple[str, Any, 
         else:
             typed = field.payload() if hasattr(field, "payload") else field.data
             rows.append((field.label.text, _chosen(field, typed), _chosen(field, saved[field.name])))
+    return rows
+
+
+def filled(form: PanelForm) -> Facts:
+    """What was filled in, as people read it: for a look before it is saved."""
+    rows: Facts = []
+    for field in form:
+        typed = field.payload() if hasattr(field, "payload") else field.data
+        if field.name not in ("version", "clear", "csrf_token") and typed not in (None, "", []):
+            rows.append((field.label.text, _chosen(field, typed)))
     return rows
 
 

@@ -15,18 +15,19 @@ from werkzeug.wrappers import Response
 
 from itm_admin.cases import choices, erasure_views, lookup, personal_data, services
 from itm_admin.cases.course import course
+from itm_admin.cases.draft_views import DraftView, desk, finished, resumed
 from itm_admin.cases.exporting import answer_export
 from itm_admin.cases.finding import FindView
 from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, ExportForm, PurposeForm, ReasonForm
 from itm_admin.cases.lists import CASES
 from itm_admin.cases.models import Case
+from itm_admin.cases.new_case import NewCaseView
 from itm_admin.cases.person_views import PersonView, ProfileView
 from itm_admin.cases.showing import case_facts, compared, protected_choices
 from itm_admin.cases.together import CasesTogetherView, bulk_acts
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.forms import attempt, offer_records
-from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
@@ -47,7 +48,7 @@ class CaseView(Page):
     def list(self) -> str:
         shown = CASES.page(db.session, lookup.list_cases(), CASES.read(request.args))
         looked_at("record.list", "case", subjects=shown.ids)
-        shown.add = (url_for("CaseView.add"), _("New case"))
+        shown.add = (url_for("NewCaseView.source"), _("New case"))
         shown.bulk = bulk_acts()
         shown.exports = [(_("Export the list"), with_query("CaseView.export"))]
         return self.render("cases/list.html", listing=shown)
@@ -65,16 +66,6 @@ class CaseView(Page):
         looked_at("record.read", "case", id)
         return self._page(id)
 
-    @route("/new", act="add", methods=BOTH)
-    def add(self) -> Answer:
-        form = _offered(CaseForm(confidentiality="INTERNAL"))
-        if form.submitted():
-            case = attempt(form, lambda session: services.open_case(session, keyring(), form.payload()))
-            if case is not None:
-                flash(_("Case %(reference)s is open.", reference=case.reference))
-                return see("CaseView.show", id=case.id)
-        return self.render("cases/add.html", form=form), 422 if form.submitted() else 200
-
     @route("/<uuid:id>/edit", act="edit", methods=BOTH)
     def edit(self, id: uuid.UUID) -> Answer:
         conflict: Conflict | None = None
@@ -83,8 +74,11 @@ class CaseView(Page):
             try:
                 saved = attempt(
                     form,
-                    lambda session: services.change_case(
-                        session, keyring(), id, form.payload(), form.expected_version()
+                    lambda session: finished(
+                        session,
+                        "case",
+                        id,
+                        services.change_case(session, keyring(), id, form.payload(), form.expected_version()),
                     ),
                 )
             except Conflict as error:
@@ -92,17 +86,18 @@ class CaseView(Page):
             if saved is not None:
                 flash(_("The changes are saved."))
                 return see("CaseView.show", id=id)
+        at = desk(db.session, "case", id)
         case = lookup.get_case(db.session, id)
         looked_at("record.read", "case", id, detail={"page": "edit"})
         if not form.submitted():
-            form = CaseForm(obj=case, version=case.row_version)
-        form = _offered(form)
+            form = resumed(CaseForm(obj=case, version=case.row_version), at)
+        form = choices.offered(form)
         form.clear.choices = protected_choices(form, case)
         rows = compared(form, services.shown_values(case)) if conflict else []
         if conflict:
             form.version.data = str(case.row_version)
         status = 409 if conflict else 422 if form.submitted() else 200
-        return self.render("cases/edit.html", form=form, case=case, conflict=rows), status
+        return self.render("cases/edit.html", form=form, case=case, conflict=rows, at=at), status
 
     @route("/<uuid:id>/close", act="close", methods=BOTH)
     def close(self, id: uuid.UUID) -> Answer:
@@ -202,4 +197,4 @@ class CaseView(Page):
         return self.render(template, form=form, case=case), 422 if form.submitted() else 200
 
 
-VIEWS = (CaseView, CasesTogetherView, FindView, PersonView, ProfileView, *erasure_views.VIEWS)
+VIEWS = (NewCaseView, DraftView, CaseView, CasesTogetherView, FindView, PersonView, ProfileView, *erasure_views.VIEWS)

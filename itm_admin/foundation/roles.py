@@ -54,6 +54,7 @@ _CASE_WORK = {
     "Case": WORK | {"close", "export", "assign", "reveal", "history"},
     "Person": WORK | {"search", "export", "reveal", "history"},
     "VictimProfile": WORK | {"reveal"},
+    "Draft": frozenset({"edit"}),
 }
 
 ROLES: Mapping[str, Role] = {
@@ -76,6 +77,7 @@ ROLES: Mapping[str, Role] = {
                 "Case": WORK | {"close", "reveal", "history"},
                 "Person": WORK | {"search", "reveal", "history"},
                 "VictimProfile": WORK | {"reveal"},
+                "Draft": frozenset({"edit"}),
                 "InstitutionHistory": READ,
             },
             covers="assigned",

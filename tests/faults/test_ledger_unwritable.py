@@ -15,6 +15,7 @@ from tests.factories import PASSWORD, Somebody
 from tests.faults import breaking
 from tests.faults.breaking import FAULTS, STOPPING_WRITES, Fault
 from tests.faults.panel_at_work import Browser, Panel, Records
+from tests.new_case import open_case
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 SECRETS = ("Ayşe", "Yılmaz", "Anlatı", "Sağlık", "ITM-JGK-2026", "TR-06", "GENDARMERIE")
@@ -81,7 +82,7 @@ def _looks() -> dict[str, Ask]:
 def _writes() -> dict[str, Ask]:
     case = {"opened_on": "2026-03-01", "province": "TR-34", "referral_source": "POLICE"}
     return {
-        "a new case": lambda b, _: b.post("/cases/new", **case, confidentiality="INTERNAL"),
+        "a new case's draft": lambda b, _: b.post("/cases/new", **case, confidentiality="INTERNAL"),
         "a changed case": lambda b, r: b.post(f"/cases/{r.case}/edit", version="1", **case, confidentiality="INTERNAL"),
         "a closed case": lambda b, r: b.post(f"/cases/{r.case}/close", version="1", reason="OTHER"),
         "a new person": lambda b, r: b.post(f"/persons/new/{r.case}", role="WITNESS", gender="Feminine"),
@@ -174,7 +175,7 @@ def test_nobody_comes_in(world: World, fault: Fault, subtests: pytest.Subtests) 
 def test_a_message_that_waits_for_the_next_page_is_not_on_the_refusal_and_not_lost(world: World) -> None:
     browser = world.panel.browser(world.person)
     case = {"opened_on": "2026-03-01", "province": "TR-34", "referral_source": "POLICE", "confidentiality": "INTERNAL"}
-    answer = browser.post("/cases/new", **case)
+    answer = open_case(browser, **case)
     assert answer.status_code == 303
     with breaking.append_is_revoked(world.panel.database):
         refused(browser.get(answer.headers["Location"]))

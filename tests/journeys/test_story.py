@@ -58,13 +58,14 @@ def test_a_case_is_opened_seen_by_those_it_concerns_and_proved_by_an_auditor(
 
 def opens_a_case(focal: Visitor) -> tuple[str, str]:
     """The reference and the address of the new case."""
-    focal.follow("Yeni dosya", focal.page.locator(".head-actions")).send("Dosyayı aç", status=422).says(
+    focal.follow("Yeni dosya", focal.page.locator(".head-actions")).send("Devam", status=422).says(
         "Düzeltilmesi gerekenler var"
     )
-    focal.fill(opened_on="05.03.2026", narrative=NARRATIVE)
-    focal.choose(referral_source="Jandarma", province="Adana", industry="Tarım, ormancılık ve balıkçılık")
+    focal.fill(opened_on="05.03.2026").choose(referral_source="Jandarma", province="Adana").send("Devam")
+    focal.says("Bilinen ilk kişi").send("Devam")
+    focal.fill(narrative=NARRATIVE).choose(industry="Tarım, ormancılık ve balıkçılık")
     focal.main.get_by_label("Zorla çalıştırma (emek sömürüsü)").check()
-    focal.send("Dosyayı aç").says("numaralı dosya açıldı.")
+    focal.send("Devam").says("05.03.2026", "Adana", NARRATIVE).send("Dosyayı aç").says("numaralı dosya açıldı.")
     reference = focal.page.locator("h1").inner_text()
     assert re.fullmatch(r"ITM-JGK-2026-\d{6}", reference)
     shows_none_of_it(focal)

@@ -182,6 +182,7 @@ CREATE TABLE case_file (
 );
 CREATE INDEX case_file_recent ON case_file (institution_id, opened_on desc, id desc);
 CREATE INDEX case_file_unit_status ON case_file (institution_id, unit_id, status);
+CREATE INDEX case_file_shared_recent ON case_file (opened_on desc, id desc) WHERE shared and deleted_at is null;
 
 CREATE TABLE person (
   institution_id UUID NOT NULL,
@@ -330,6 +331,28 @@ CREATE TABLE saved_view (
   CONSTRAINT saved_view_short CHECK (length(label) between 1 and 60 and length(query) between 1 and 1000)
 );
 CREATE UNIQUE INDEX saved_view_opens ON saved_view (account_id, list) WHERE opens;
+
+CREATE TABLE draft (
+  id UUID DEFAULT gen_random_uuid() NOT NULL,
+  institution_id UUID NOT NULL,
+  account_id UUID NOT NULL,
+  form VARCHAR NOT NULL,
+  sealed BYTEA NOT NULL,
+  saved_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+  PRIMARY KEY (id),
+  CONSTRAINT draft_once UNIQUE (account_id, form),
+  CONSTRAINT draft_account FOREIGN KEY(institution_id, account_id) REFERENCES account (institution_id, id),
+  CONSTRAINT draft_form CHECK (length(form) <= 80)
+);
+
+CREATE TABLE editing (
+  record UUID NOT NULL,
+  account_id UUID NOT NULL,
+  institution_id UUID NOT NULL,
+  seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+  PRIMARY KEY (record, account_id),
+  CONSTRAINT editing_account FOREIGN KEY(institution_id, account_id) REFERENCES account (institution_id, id)
+);
 
 CREATE TABLE grant_approval (
   id UUID DEFAULT gen_random_uuid() NOT NULL,

@@ -254,3 +254,12 @@ create trigger a_approver before insert on public.grant_approval for each row ex
 
 revoke execute on all functions in schema itm from public;
 grant execute on all functions in schema itm to itm_app, itm_owner;
+
+-- What anybody of the institution has typed about a record, and not saved: thrown away when its person is erased.
+create function itm.forget_drafts(record uuid) returns void
+language sql security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  delete from public.draft d where d.institution_id = itm.institution() and d.form like '%:' || record::text;
+end;
+revoke all on function itm.forget_drafts from public;
+grant execute on function itm.forget_drafts to itm_app;

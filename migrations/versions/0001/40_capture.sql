@@ -3,6 +3,7 @@
 -- Not captured, with the reason: case_counter (a number already in the case's reference), login_throttle
 -- (digests of tries; each try is an event of its own), job_run (each run is an event of its own),
 -- alert (raised and acknowledged by events of their own), verification_request (asked for by an event of its own),
+-- editing (who has a form open, for a quarter of an hour: nothing of a record),
 -- saved_view (a person's preference, seen by nobody else: no record's data; its label is typed, and the ledger forgets nothing).
 
 select audit.watch('public.institution', 'institution', 1, 'id', 'id', '{}',
@@ -30,3 +31,5 @@ select audit.watch('public.victim_profile', 'victim_profile', 1, 'institution_id
 select audit.watch('public.case_assignment', 'case_assignment', 1, 'institution_id', 'id', '{}', '{}', 'record.assign');
 -- In the Presidency's ledger, whichever ledger is meant: that one may be the one that cannot be written any more.
 select audit.watch('public.ledger_decision', 'ledger_decision', 1, null, 'id', '{}', '{}');
+-- Of a draft only that there is one: what is typed before it is saved is no record's data, and it is saved every few seconds.
+select audit.watch('public.draft', 'draft', 1, 'institution_id', 'id', '{}', '{sealed,saved_at}');

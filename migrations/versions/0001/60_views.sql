@@ -1,5 +1,6 @@
 -- What overseers and auditors see of other institutions: listed columns, no identity. Row-level security
--- hides rows, not columns; these views run as itm_owner and hide the columns. Each asks for its scope itself.
+-- hides rows, not columns; these views run as itm_owner and hide the columns. Each asks for its scope itself:
+-- once, inside (select …), and not for every row.
 
 create view oversight_case with (security_barrier) as
   select c.id, c.institution_id, i.code as institution_code, c.reference, c.status, c.opened_on, c.closed_on,
@@ -8,7 +9,7 @@ create view oversight_case with (security_barrier) as
          (select count(*) from case_person l where l.case_id = c.id and l.deleted_at is null) as people
     from case_file c join institution i on i.id = c.institution_id
    where c.deleted_at is null and c.shared
-     and (itm.scope() = 'oversight' or (itm.scope() = 'audit' and (itm.national() or c.institution_id = itm.home())));
+     and ((select itm.scope() = 'oversight') or ((select itm.scope() = 'audit') and ((select itm.national()) or c.institution_id = (select itm.home()))));
 
 create view oversight_person with (security_barrier) as
   select p.id, p.institution_id, l.case_id, l.role, p.pseudonym, p.gender, p.age_band, p.is_child, p.citizenships
@@ -16,7 +17,7 @@ create view oversight_person with (security_barrier) as
     join case_person l on l.person_id = p.id and l.institution_id = p.institution_id and l.deleted_at is null
     join case_file c on c.id = l.case_id and c.institution_id = l.institution_id
    where p.deleted_at is null and c.deleted_at is null and c.shared
-     and (itm.scope() = 'oversight' or (itm.scope() = 'audit' and (itm.national() or p.institution_id = itm.home())));
+     and ((select itm.scope() = 'oversight') or ((select itm.scope() = 'audit') and ((select itm.national()) or p.institution_id = (select itm.home()))));
 
 -- Counts hold unshared cases too: a number names nobody.
 create view oversight_institution with (security_barrier) as
@@ -32,7 +33,7 @@ create view oversight_institution with (security_barrier) as
                 group by institution_id) p on p.institution_id = i.id
     left join (select institution_id, count(*) filter (where active) as accounts, max(last_login) as last_login
                  from account group by institution_id) a on a.institution_id = i.id
-   where itm.scope() = 'oversight' or (itm.scope() = 'audit' and (itm.national() or i.id = itm.home()));
+   where (select itm.scope() = 'oversight') or ((select itm.scope() = 'audit') and ((select itm.national()) or i.id = (select itm.home())));
 
 -- The health page is public: it gets a number.
 create function itm.open_critical_alerts() returns bigint

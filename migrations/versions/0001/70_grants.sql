@@ -9,6 +9,8 @@ grant select, insert, update on institution, unit, account, credential, invitati
 grant select, insert on institution_key, grant_approval to itm_app;
 grant delete on login_throttle to itm_app; -- counts of past windows
 grant select, insert, update (label, opens), delete on saved_view to itm_app; -- a preference: its person may throw it away
+grant select, insert, update, delete on draft, editing to itm_app; -- what is saved or left is thrown away
+grant delete, select (saved_at) on draft to itm_signer;
 grant select on job_run to itm_app;
 grant select, update (acknowledged_at, acknowledged_by),
   insert (kind, severity, subject, detail) on alert to itm_app;

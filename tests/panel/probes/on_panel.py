@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from tests.factories import CASE, PERSON
+from tests.new_case import open_case
 from tests.panel.probes.panel_site import PanelSite
 
 LISTS = ("/cases/", "/persons/", "/api/v1/cases/", "/api/v1/persons/")
@@ -88,7 +89,7 @@ def add_prefilled(site: PanelSite) -> None:
     """What the address says of a field enters neither the form nor the row."""
     address = f"/cases/new?unit_id={site.b.unit}&_flt_0_unit_id={site.b.unit}"
     site.silent(site.alice.get(address))
-    answer = site.alice.post(address, **CASE_FORM)
+    answer = open_case(site.alice, address, **CASE_FORM)
     assert answer.status_code == 303
     made = answer.headers["Location"].rsplit("/", 1)[-1]
     unit = site.panel.value("select unit_id from case_file where id = cast(:id as uuid)", id=made)

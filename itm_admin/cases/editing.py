@@ -1,0 +1,77 @@
+"""Who has a record's form open: told to colleagues before it becomes a conflict.
+
+A hint and no lock: whoever opened a form and went away stands in nobody's way. It holds no record's data and tells of
+nothing that its reader may not see, since it is asked only by whoever has opened the same record.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask_appbuilder import Model
+from sqlalchemy import ForeignKeyConstraint, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from itm_admin.accounts.models import Account
+from itm_admin.cases.acting import require
+from itm_admin.foundation.encryption import AnySession
+from itm_admin.foundation.records import Identifier, Moment
+
+FRESH = timedelta(minutes=15)
+
+
+class Editing(Model):
+    """A person has opened a record's form, and has neither saved nor left it yet."""
+
+    __tablename__ = "editing"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="editing_account"
+        ),
+    )
+
+    record: Mapped[uuid.UUID] = mapped_column(Identifier, primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(Identifier, primary_key=True)
+    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    seen_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """Somebody else who has the form open, since when."""
+
+    name: str
+    since: datetime
+
+
+def begin(session: AnySession, record: uuid.UUID) -> Sequence[Colleague]:
+    """Notes that this person has the record's form open; who else has.
+
+    Commits by itself, before the page reads anything: it is a note and no change of a record.
+    """
+    actor = require("edit", "Draft")
+    noted = insert(Editing).values(record=record, account_id=actor.account, institution_id=actor.institution)
+    noted = noted.on_conflict_do_update(index_elements=["record", "account_id"], set_={"seen_at": func.now()})
+    others = session.execute(
+        select(Account.first_name, Account.last_name, Editing.seen_at)
+        .join(Account, Account.id == Editing.account_id)
+        .where(
+            Editing.record == record,
+            Editing.account_id != actor.account,
+            Editing.seen_at >= func.now() - FRESH,
+        )
+        .order_by(Editing.seen_at.desc())
+        .add_cte(noted.cte("noted"))
+    ).all()
+    session.commit()
+    return [Colleague(f"{row.first_name} {row.last_name}", row.seen_at) for row in others]
+
+
+def end(session: AnySession, record: uuid.UUID) -> None:
+    """The person has saved."""
+    actor = require("edit", "Draft")
+    session.execute(delete(Editing).where(Editing.record == record, Editing.account_id == actor.account))

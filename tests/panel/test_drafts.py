@@ -1,0 +1,197 @@
+"""Drafts: what was typed and not saved is kept, sealed, for its author alone; and colleagues know of each other."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from itm_admin.cases import drafts
+from tests.conftest import Database
+from tests.factories import CASE, PERSON, Somebody
+from tests.new_case import open_case
+from tests.panel.panel_app import Browser, RunningPanel
+
+FORM = {**CASE, "confidentiality": "INTERNAL"}
+TYPED = "Kimsenin kaydetmediği bir cümle"
+
+
+class Desk:
+    """Two colleagues of one institution and a stranger, and a case of theirs."""
+
+    def __init__(self, panel: RunningPanel) -> None:
+        make = panel.make
+        self.panel, self.author, self.colleague = panel, make.focal_point(), make.focal_point()
+        self.stranger = make.focal_point(make.other_institution())
+        self.own, self.other, self.far = (self.browser(each) for each in (self.author, self.colleague, self.stranger))
+        self.case = make.case(self.author).id
+
+    def browser(self, somebody: Somebody) -> Browser:
+        return self.panel.browser(somebody)
+
+    def drafts(self) -> int:
+        return int(self.panel.value("select count(*) from draft"))
+
+
+@pytest.fixture
+def desk(panel: RunningPanel) -> Desk:
+    return Desk(panel)
+
+
+@pytest.fixture(scope="module")
+def panel(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> RunningPanel:
+    home: Path = tmp_path_factory.mktemp("home")
+    return RunningPanel(shared_database, home)
+
+
+def _types(browser: Browser, case: uuid.UUID) -> None:
+    answer = browser.post(f"/drafts/case/{case}", **FORM, narrative=TYPED, version="1")
+    assert answer.status_code == 200
+    assert "said" in answer.json
+
+
+def test_what_was_typed_waits_for_its_author_and_fills_the_form_again(desk: Desk) -> None:
+    _types(desk.own, desk.case)
+    page = desk.own.get(f"/cases/{desk.case}/edit").text
+    assert "Taslağı sil" in page
+    assert TYPED not in page
+    assert TYPED in desk.own.get(f"/cases/{desk.case}/edit?draft=resume").text
+    assert "Dosyada yapılan değişiklik" in desk.own.get("/").text
+
+
+def test_nobody_else_sees_a_draft_and_the_database_holds_it_sealed(desk: Desk) -> None:
+    _types(desk.own, desk.case)
+    for browser in (desk.other, desk.far):
+        assert TYPED not in browser.get(f"/cases/{desk.case}/edit?draft=resume").text
+        assert "Dosyada yapılan değişiklik" not in browser.get("/").text
+    sealed = bytes(desk.panel.value("select sealed from draft where account_id = :id", id=desk.author.id))
+    assert TYPED.encode() not in sealed
+    assert b"TR-" not in sealed
+
+
+def test_a_draft_that_was_exchanged_in_the_database_does_not_open(desk: Desk) -> None:
+    _types(desk.own, desk.case)
+    _types(desk.other, desk.case)
+    with desk.panel.make.superuser() as connection:
+        connection.execute(
+            text("update draft set sealed = (select sealed from draft where account_id = :b) where account_id = :a"),
+            {"a": desk.author.id, "b": desk.colleague.id},
+        )
+    page = desk.own.get(f"/cases/{desk.case}/edit?draft=resume").text
+    assert TYPED not in page
+    assert "Taslağı sil" not in page
+
+
+def test_saving_the_form_ends_the_draft_in_the_same_transaction(desk: Desk) -> None:
+    _types(desk.own, desk.case)
+    before = desk.drafts()
+    refused = desk.own.post(f"/cases/{desk.case}/edit", version="1", **{**FORM, "opened_on": "gestern"})
+    assert (refused.status_code, desk.drafts()) == (422, before)
+    assert desk.own.post(f"/cases/{desk.case}/edit", version="1", **FORM).status_code == 303
+    assert desk.drafts() == before - 1
+    assert "Taslağı sil" not in desk.own.get(f"/cases/{desk.case}/edit").text
+
+
+def test_a_draft_of_an_older_version_is_a_conflict_and_overwrites_nothing(desk: Desk) -> None:
+    _types(desk.own, desk.case)
+    assert desk.other.post(f"/cases/{desk.case}/edit", version="1", **{**FORM, "province": "TR-35"}).status_code == 303
+    page = desk.own.get(f"/cases/{desk.case}/edit?draft=resume").text
+    assert 'name="version" type="hidden" value="1"' in page
+    assert desk.own.post(f"/cases/{desk.case}/edit", version="1", **FORM).status_code == 409
+
+
+def test_throwing_a_draft_away_leaves_the_others(desk: Desk) -> None:
+    _types(desk.own, desk.case)
+    _types(desk.other, desk.case)
+    assert desk.own.post(f"/drafts/case/{desk.case}/discard").status_code == 303
+    assert desk.drafts() >= 1
+    assert TYPED not in desk.own.get(f"/cases/{desk.case}/edit?draft=resume").text
+    assert TYPED in desk.other.get(f"/cases/{desk.case}/edit?draft=resume").text
+
+
+def test_only_forms_that_are_known_and_of_a_forms_size_are_kept(desk: Desk) -> None:
+    before = desk.drafts()
+    assert desk.own.post(f"/drafts/diary/{desk.case}", text=TYPED).status_code == 404
+    assert desk.own.post(f"/drafts/case/{desk.case}", narrative="x" * drafts.MOST).status_code == 400
+    assert desk.drafts() == before
+
+
+def test_after_a_week_a_draft_is_neither_shown_nor_kept(desk: Desk, shared_database: Database) -> None:
+    _types(desk.own, desk.case)
+    _types(desk.other, desk.case)
+    with desk.panel.make.superuser() as connection:
+        age = drafts.KEPT + timedelta(minutes=1)
+        connection.execute(
+            text("update draft set saved_at = now() - cast(:age as interval) where account_id = :id"),
+            {"age": age, "id": desk.author.id},
+        )
+    assert TYPED not in desk.own.get(f"/cases/{desk.case}/edit?draft=resume").text
+    engine = create_engine(shared_database.url("signer"))
+    assert drafts.expire(engine, lambda: False)["drafts"] == 1
+    engine.dispose()
+    assert TYPED in desk.other.get(f"/cases/{desk.case}/edit?draft=resume").text
+
+
+def test_keeping_and_opening_a_draft_are_in_the_ledger_without_what_it_holds(desk: Desk) -> None:
+    _types(desk.own, desk.case)
+    _types(desk.own, desk.case)
+    desk.own.get(f"/cases/{desk.case}/edit?draft=resume")
+    events = desk.panel.rows(
+        "select action, content from audit.event where target_kind = 'draft' and actor_id = :id order by at",
+        id=str(desk.author.id),
+    )
+    assert [row[0] for row in events] == ["record.create", "record.read"]
+    assert not any(TYPED in row[1] for row in events)
+
+
+def test_a_colleague_with_the_same_form_open_is_named_until_one_of_them_saves(desk: Desk) -> None:
+    first, second = desk.own, desk.other
+    assert "henüz kaydetmedi" not in first.get(f"/cases/{desk.case}/edit").text
+    page = second.get(f"/cases/{desk.case}/edit").text
+    assert f"{desk.author.actor.full_name} bu formu" in page
+    assert first.post(f"/cases/{desk.case}/edit", version="1", **FORM).status_code == 303
+    assert "henüz kaydetmedi" not in second.get(f"/cases/{desk.case}/edit").text
+
+
+def test_a_stranger_learns_nothing_of_who_is_at_a_record(desk: Desk) -> None:
+    desk.own.get(f"/cases/{desk.case}/edit")
+    answer = desk.far.get(f"/cases/{desk.case}/edit")
+    assert answer.status_code == 404
+    assert desk.author.actor.full_name not in answer.text
+
+
+def test_a_new_case_comes_with_its_first_person_and_profile_or_not_at_all(desk: Desk) -> None:
+    counts = (
+        "select (select count(*) from case_file), (select count(*) from person), (select count(*) from victim_profile)"
+    )
+    before = desk.panel.rows(counts)[0]
+    victim = {**PERSON, "role": "VICTIM", "trafficking_status": "PossibleVictimOfTrafficking"}
+    answer = open_case(desk.own, **FORM, **victim, exploitation_types="ForcedLabour", narrative=TYPED)
+    assert answer.status_code == 303, answer.text
+    assert [now - then for now, then in zip(desk.panel.rows(counts)[0], before, strict=True)] == [1, 1, 1]
+    assert desk.own.get("/cases/new/check").status_code == 303  # the way is at its end
+
+
+def test_a_step_that_is_wrong_is_said_beside_its_field_and_nothing_is_kept(desk: Desk) -> None:
+    before = desk.drafts()
+    answer = desk.own.post("/cases/new", opened_on="gestern")
+    assert answer.status_code == 422
+    assert 'value="gestern"' in answer.text
+    assert desk.drafts() == before
+    assert desk.own.post("/cases/new", **FORM).status_code == 303
+    refused = desk.own.post("/cases/new/person", given_name="Ayşe")
+    assert (refused.status_code, "Ayşe" in refused.text) == (422, True)
+
+
+def test_the_way_can_be_left_and_taken_up_again_where_it_was(desk: Desk) -> None:
+    desk.own.post("/cases/new", **FORM)
+    desk.own.post("/cases/new/person")
+    again = desk.browser(desk.author)
+    assert "Yeni dosya" in again.get("/").text
+    assert again.get("/cases/new/check").headers["Location"].endswith("/cases/new/risk")
+    assert f'<option selected value="{FORM["province"]}">' in again.get("/cases/new").text
+    assert again.post("/cases/new/discard").status_code == 303
+    assert again.get("/cases/new/risk").headers["Location"].endswith("/cases/new")
