@@ -21,8 +21,6 @@ Base: Any = declarative_base()
 
 
 class Columns:
-    __allow_unmapped__ = True
-
     id = sa.Column(sa.Uuid, primary_key=True, default=uuid.uuid4)
     institution_id = sa.Column(sa.Uuid, default=uuid.uuid4)
     unit_id = sa.Column(sa.Uuid, default=uuid.uuid4)
@@ -34,7 +32,7 @@ class Columns:
     closure_reason = sa.Column(sa.Text)
     province = sa.Column(sa.Text, default="TR-06")
     referral_source = sa.Column(sa.Text, default="GENDARMERIE")
-    exploitation_types: Any = sa.Column(ARRAY(sa.Text), default=list)
+    exploitation_types = sa.Column(ARRAY(sa.Text), default=list)  # type: ignore[var-annotated]
     industry = sa.Column(sa.Text)
     confidentiality = sa.Column(sa.Text, default="INTERNAL")
     shared = sa.Column(sa.Boolean, default=True)
