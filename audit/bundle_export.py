@@ -25,6 +25,7 @@ from audit.stamped import message
 from audit.store import Database, Ledger, Progress, entries, reading, timestamps
 from audit.store import evidence as stored
 from audit.store.evidence import Snapshot, Spoken
+from audit.store.reading import purges
 from audit.store.tiling import tree
 from audit.tiles import TiledTree, content, tiles
 
@@ -94,6 +95,7 @@ def _steps(
     size = stored.covered(connection, ledger.id)
     covered = ledger.size if size is None else size
     first, stop = stored.bounds(connection, ledger.id, covered, asked)
+    stop = _as_far_as_purged(connection, ledger, first, stop, covered)
     writer = BundleWriter(sink, ledger.origin, first, asked)
     among = CompactRange(first, first)
     for entry in _each(connection, ledger, first, stop):
@@ -187,10 +189,23 @@ def _each(connection: Snapshot, ledger: Ledger, start: int, stop: int) -> Iterat
         yield from page
 
 
+def _as_far_as_purged(connection: Snapshot, ledger: Ledger, first: int, stop: int, covered: int) -> int:
+    """Up to the entries that say what was purged of these: without them its absence would be tampering."""
+    for purge in purges(connection, ledger.id):
+        if purge.first < stop and purge.stop > first and purge.seq >= stop:
+            if purge.seq >= covered:
+                raise NotCovered("content was purged, and no checkpoint covers the entry that says so yet")
+            stop = purge.seq + 1
+    return stop
+
+
 def _event(entry: Entry, asked: Filter) -> Event | None:
     """The entry's event, if it was asked for. What cannot be read as an event is kept, so that it is seen."""
     if entry.content is None or entry.salt is None:
         return None
+    with suppress(LineError):
+        if lines.meaning(entry.content).purges:
+            return Event(entry.seq, entry.event_id, entry.salt, entry.content)
     if asked.before(entry.seq, entry.recorded_at) or asked.after(entry.seq, entry.recorded_at):
         return None
     with suppress(LineError):

@@ -7,6 +7,7 @@ the bundle says of itself; nothing that is read raises. Knows no database and pr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,14 @@ from audit.leaf import EMPTY, Entry
 from audit.lines import Event, LineError
 from audit.merkle import full_subtrees
 from audit.policy import Policy
+from audit.purge import ACTION, Purge, Purges
 from audit.verification import Finding, Head
 
 if TYPE_CHECKING:
     from audit.authority import Trusted
 
 Progress = Callable[[int, int], None]
+PURGE = ACTION.encode()
 
 
 class Roots:
@@ -109,6 +112,7 @@ class _Reading:
         head = Head(manifest.origin, manifest.stop, EMPTY, None)
         self.judge = Judge(head, (self.roots,), asked=manifest.filter)
         self.judge.begin(manifest.first)
+        self.judge.purges = Purges(self._claims)
         self.events = 0
         self._coming = self._read_events()
         self._next: Event | str | None = None
@@ -192,6 +196,7 @@ class _Reading:
             if progress and self.judge.checked % 1000 == 0:
                 progress(self.judge.checked, self.manifest.leaves)
         self.judge.end(self.manifest.stop)
+        self.judge.settle()
 
     def compare_events(self) -> None:
         """Nothing is left, and there were as many as the manifest says."""
@@ -275,6 +280,17 @@ class _Reading:
                 yield lines.read_event(line)
             except LineError as error:
                 yield str(error)
+
+    def _claims(self) -> Iterator[Purge]:
+        """What the bundle's events say was purged; they come after what they speak of, so all are looked through."""
+        for name in self.manifest.named("events"):
+            content = self.archive.read(name) if name in self.archive.members else b""
+            for line in lines.lines(content):
+                if PURGE in line:
+                    with suppress(ValueError):
+                        said = lines.read_event(line)
+                        if (purge := Purge.read(said.seq, said.content)) is not None:
+                            yield purge
 
     def _lines(self, kind: str) -> Iterator[bytes]:
         for name in self.manifest.named(kind):

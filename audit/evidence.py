@@ -14,6 +14,7 @@ from audit.bundle import Filter
 from audit.checkpoint import Checkpoint, Opened, opened
 from audit.leaf import Entry
 from audit.policy import Policy
+from audit.purge import Purge
 from audit.verification import CAP, Assurance, Finding, Verifier, Word
 
 RANK: tuple[Assurance, ...] = ("unsigned", "self-attested", "witnessed")
@@ -29,6 +30,15 @@ class Stamped:
 
     size: int
     time: str
+
+
+@dataclass(frozen=True)
+class Emptied:
+    """The content of these entries was purged, as entry ``seq`` of the same ledger says."""
+
+    first: int
+    last: int
+    seq: int
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
     found: int = 0
     stamped: tuple[Stamped, ...] | None = None
+    purged: tuple[Emptied, ...] = ()
 
 
 def unreadable(why: str, kind: str = "unread") -> Report:
@@ -131,6 +142,7 @@ class Judge(Verifier):
             (*verdict.findings, *self.reasons),
             self.found,
             self.stamped,
+            tuple(Emptied(purge.first, purge.stop - 1, purge.seq) for purge in self.purges.proved()),
         )
 
     def _check_event(self, entry: Entry) -> None:
@@ -138,13 +150,16 @@ class Judge(Verifier):
         if not entry.in_place:
             self.report(Finding(entry.seq, "event", "the event cannot be read"))
         elif entry.content is None or entry.salt is None:
-            if inside and not self.asked.chooses:
+            if inside and not self.asked.chooses and not self.purges.forgives(entry.seq):
                 self.report(Finding(entry.seq, "event", "the event is not there"))
         else:
+            before = self.found
             if event.commitment(entry.salt, entry.content) != entry.commitment:
                 self.report(Finding(entry.seq, "content", "the content is not what was sealed"))
             said = lines.meaning(entry.content)
             if said.id != entry.event_id:
                 self.report(Finding(entry.seq, "event", "the event is another entry's"))
-            if not inside or not self.asked.matches(said):
+            if not (inside and self.asked.matches(said)) and not said.purges:
                 self.report(Finding(entry.seq, "filter", "the event is not one that was asked for"))
+            if said.purges and self.found == before:
+                self.tell(Purge.read(entry.seq, entry.content))

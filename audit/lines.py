@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from audit.key import canonical
 from audit.leaf import Entry
 from audit.merkle import HASH
+from audit.purge import ACTION as PURGE
 
 MAX_NUMBER = 2**53 - 1
 """The largest number that every language's JSON keeps."""
@@ -58,6 +59,8 @@ class Meaning(NamedTuple):
     names: frozenset[str | None]
     target: tuple[str | None, str | None]
     subjects: tuple[str, ...]
+    purges: bool
+    """Whether it says that earlier content was purged: such an event is in every bundle that it speaks for."""
 
 
 def written(said: Any) -> bytes:
@@ -137,12 +140,13 @@ def meaning(content: str) -> Meaning:
     said = loaded(content)
     try:
         actor, target = said["actor"], said["target"]
-        text(said["time"]), text(said["action"])
+        text(said["time"])
         return Meaning(
             text(said["id"]),
             frozenset((or_none(actor["user"]), or_none(actor["name"]))),
             (None, None) if target is None else (or_none(target["kind"]), or_none(target["id"])),
             tuple(text(each) for each in listed(said["subjects"])),
+            text(said["action"]) == PURGE,
         )
     except (KeyError, TypeError, LineError):
         raise LineError("not an event") from None

@@ -15,6 +15,8 @@ from typing import Literal, Protocol, runtime_checkable
 from audit import event
 from audit.chunk import Chunk
 from audit.leaf import EMPTY, Entry, leaf_hash
+from audit.purge import ACTION as PURGE
+from audit.purge import Purge, Purges
 
 Word = Literal["intact", "tampered", "cannot tell"]
 Assurance = Literal["unsigned", "self-attested", "witnessed"]
@@ -143,6 +145,7 @@ class Verifier:
     references: tuple[Reference, ...] = ()
     assurance: Assurance = "unsigned"
     """Set by whoever has seen signatures over what was read."""
+    purges: Purges = field(default_factory=Purges)
     checked: int = 0
     found: int = 0
     _findings: list[Finding] = field(default_factory=list)
@@ -171,6 +174,8 @@ class Verifier:
             self._check_event(entry)
         except (TypeError, ValueError, AttributeError) as error:
             self.report(Finding(entry.seq, "content", f"cannot be read: {error}"))
+        if (purge := self.purges.passed(entry.seq, entry.hash)) is not None:
+            self.report(Finding(purge.first, "purge", f"other entries than entry {purge.seq} says were purged"))
         for reference in self.references:
             self._refer(reference.passed(entry.seq, entry.hash))
         self._expected, self._prev, self._recorded_at = entry.seq + 1, entry.hash, entry.recorded_at
@@ -180,6 +185,7 @@ class Verifier:
         leaping = self._leaping()
         if (
             leaping is None
+            or self.purges.meets(chunk.start, chunk.stop)
             or chunk.start != self._expected
             or self._prev not in (None, chunk.prev)
             or (self._recorded_at is not None and chunk.first_at < self._recorded_at)
@@ -208,10 +214,12 @@ class Verifier:
         A sample may not have ``reached`` the ledger's end: then only what lies beyond that is told.
         """
         if not reached:
+            self.settle()
             for reference in self.references:
                 self._refer(reference.ended(self.ledger.size))
             return
         self.end(self.ledger.size)
+        self.settle()
         if self._expected > self.ledger.size:
             self.report(Finding(self.ledger.size, "size", f"the ledger says that it has {self.ledger.size} entries"))
         if self._prev is not None and self._prev != self.ledger.head:
@@ -220,6 +228,20 @@ class Verifier:
             self.report(Finding(self._expected, "head", "the ledger's time is not the last entry's"))
         for reference in self.references:
             self._refer(reference.ended(self._expected))
+
+    def alone(self, entry: Entry) -> None:
+        """Checks an entry outside the stretches that are read: one that says of a purge."""
+        try:
+            if entry.hash != leaf_hash(self.ledger.origin, entry.seq, entry.recorded_at, entry.prev, entry.commitment):
+                self.report(Finding(entry.seq, "hash", "the hash is not that of the frame"))
+            self._check_event(entry)
+        except (TypeError, ValueError, AttributeError) as error:
+            self.report(Finding(entry.seq, "content", f"cannot be read: {error}"))
+
+    def settle(self) -> None:
+        """Nothing more is read: content is missing where no whole entry says that it was purged."""
+        for purge, seq in self.purges.unproved():
+            self.report(Finding(seq, "purge", f"the event is not there, and entry {purge.seq} does not stand for it"))
 
     def failed(self, why: str) -> None:
         """Reading stopped before the end: without a finding so far, nothing can be said."""
@@ -259,8 +281,10 @@ class Verifier:
 
     def _check_event(self, entry: Entry) -> None:
         if entry.content is None or entry.salt is None or entry.columns is None:
-            self.report(Finding(entry.seq, "event", "the event is not there"))
+            if not self.purges.forgives(entry.seq):
+                self.report(Finding(entry.seq, "event", "the event is not there"))
             return
+        before = self.found
         if event.commitment(entry.salt, entry.content) != entry.commitment:
             self.report(Finding(entry.seq, "content", "the content is not what was sealed"))
         if not entry.in_place:
@@ -273,6 +297,12 @@ class Verifier:
             self.report(Finding(entry.seq, "event", "the event is another entry's"))
         if sealed.via != "append" and sealed.target_holder not in (None, self.ledger.holder):
             self.report(Finding(entry.seq, "holder", "a change in another holder's ledger"))
+        if sealed.action == PURGE and self.found == before:
+            self.tell(Purge.read(entry.seq, entry.content))
+
+    def tell(self, purge: Purge | None) -> None:
+        if purge is not None:
+            self.purges.told(purge)
 
     def _missing(self, stop: int) -> None:
         last = stop - 1

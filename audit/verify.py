@@ -96,6 +96,8 @@ def _told(report: Report) -> str:
         said.append(f"cosigned: {name}, {moment}")
     for each in report.stamped or ():
         said.append(f"stamped: {each.size} entries, {each.time}")
+    for gone in report.purged:
+        said.append(f"purged: the content of entries {gone.first} to {gone.last}, as entry {gone.seq} says")
     if report.stamped == ():
         said.append("stamped: nothing")
     if report.first_broken is not None:

@@ -248,7 +248,7 @@ def database() -> None:
 
 
 @database.command()
-@click.option("--role", type=click.Choice(["app", "owner", "signer", "superuser"]), required=True)
+@click.option("--role", type=click.Choice(["app", "owner", "signer", "purger", "superuser"]), required=True)
 def url(role: str) -> None:
     """A role's address (with its password), for psql and the like."""
     from itm_admin.foundation.database import installation

@@ -1,4 +1,4 @@
-"""`itm ledger export | prove | tiles | verifier`: evidence for people who do not trust this machine. Thin."""
+"""`itm ledger export | prove | tiles | verifier | purge`: what leaves the ledger, as evidence or for ever. Thin."""
 
 from __future__ import annotations
 
@@ -91,4 +91,13 @@ def verifier(out: Path) -> None:
         raise Refusal(f"--out: {out}: {error.strerror}") from None
 
 
-COMMANDS = (export, prove, tiles, verifier)
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what is approved, and what could be proposed.")
+def purge(dry_run: bool) -> None:
+    """Destroy content past its retention time, as two people decided. The leaves and all proofs stay."""
+    from itm_admin.assurance import purge_commands
+
+    purge_commands.purge(Settings.from_environment(), dry_run)
+
+
+COMMANDS = (export, prove, tiles, verifier, purge)

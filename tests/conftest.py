@@ -25,7 +25,12 @@ from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options, migration, roles
 from itm_admin.foundation.database.embedded import Server
 
-PASSWORDS = {"owner": "an-owner-for-tests", "app": "an-app-for-tests", "signer": "a-signer-for-tests"}
+PASSWORDS = {
+    "owner": "an-owner-for-tests",
+    "app": "an-app-for-tests",
+    "signer": "a-signer-for-tests",
+    "purger": "a-purger-for-tests",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Cluster:
 
 
 class Database:
-    """One migrated database. Roles: app, owner, signer, superuser."""
+    """One migrated database. Roles: app, owner, signer, purger, superuser."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self.cluster, self.name = cluster, name

@@ -214,7 +214,7 @@ BEGIN
     -- For audit.row_states, where row-level security binds the owner too: the login cannot be forged by a setting.
     EXECUTE format('DROP POLICY IF EXISTS audit_compares ON %s', relation);
     EXECUTE format('CREATE POLICY audit_compares ON %s FOR SELECT TO itm_owner'
-                   ' USING ((SELECT session_user) = ''itm_signer'')', relation);
+                   ' USING ((SELECT session_user) IN (''itm_signer'', ''itm_purger''))', relation);
 END $$;
 COMMENT ON FUNCTION audit.watch IS
     'Captures every change of a table from now on. Called again with a higher shape after its covered columns changed.';

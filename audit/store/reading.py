@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit.event import Columns
 from audit.leaf import EMPTY, Entry
+from audit.purge import Purge
 
 PAGE = 2_000
 Unreadable = (SQLAlchemyError, psycopg.Error)
@@ -102,6 +103,20 @@ def entries(connection: Connection, ledger: uuid.UUID, start: int, stop: int) ->
             if len(rows) < PAGE:
                 return
             start = rows[-1][0] + 1
+
+
+def purges(connection: Connection, ledger: uuid.UUID) -> list[Purge]:
+    """What the ledger says was purged. What cannot be read says nothing."""
+    rows = connection.exec_driver_sql(
+        "SELECT f.seq, e.content FROM audit.event e JOIN audit.leaf f ON f.event_id = e.id"
+        " WHERE e.ledger_id = %s AND f.ledger_id = e.ledger_id AND e.action = 'ledger.purge' ORDER BY f.seq",
+        (ledger,),
+    )
+    found = []
+    for seq, content in rows:
+        with suppress(ValueError):
+            found.append(Purge.read(seq, content))
+    return [purge for purge in found if purge is not None]
 
 
 def _entry(row: Sequence[Any]) -> Entry:

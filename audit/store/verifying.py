@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
@@ -14,8 +15,9 @@ from audit.attested import Attested, Evidence
 from audit.chunk import Task
 from audit.coverage import REREAD, Level, Past, Plan, plan
 from audit.outside import OutsideError
+from audit.purge import Purges
 from audit.store import checkpoints, generations
-from audit.store.reading import Ledger, Unreadable, entries, ledgers, reading
+from audit.store.reading import Ledger, Unreadable, entries, ledgers, purges, reading
 from audit.store.team import Read, alone
 from audit.verification import Anchors, Assurance, Finding, Head, Verdict, Verifier
 
@@ -134,6 +136,8 @@ class _Run:
             self.verifier.report(Finding(0, "ledger", "the ledger itself is not there"))
         elif self.ledger.expected_origin != self.ledger.origin:
             self.verifier.report(Finding(0, "origin", "code, generation and origin do not agree"))
+        self.verifier.purges = Purges(partial(purges, connection, self.ledger.id))
+        self.verifier.purges.load()
         self._look_around(connection)
         self._look_at_copies(connection)
 
@@ -232,6 +236,9 @@ class _Run:
             verifier.end(end)
             self._attested_to(end)
             self.ranges.append((start, end))
+        for purge, _ in verifier.purges.unproved():  # its entry lies outside what was read
+            for page in entries(connection, self.ledger.id, purge.seq, purge.seq + 1):
+                verifier.alone(page[0])
         verifier.close(reached=self.plan.stretches[-1][1] == self.ledger.size)
         self._assure(connection)
         if progress:

@@ -27,8 +27,8 @@ SCRIPTS = (
     "page.js",
 )
 MODULES = (
-    "__init__ archive authority bundle bundle_judge bundle_stamps checkpoint compact event evidence key leaf lines"
-    " merkle note policy proof stamped timestamp verification verify"
+    "__init__ archive authority bundle bundle_judge bundle_stamps checkpoint chunk compact event evidence key leaf"
+    " lines merkle note policy proof purge stamped timestamp verification verify"
 ).split()
 _MAIN = """import sys
 try:

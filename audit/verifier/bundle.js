@@ -57,6 +57,26 @@ class BundleReading {
     this.outside = null;
     this.unsigned = [];
     this.ends = new Map();
+    this.judge.claims = () => this.readPurges();
+  }
+
+  // What the events say was purged; they come after what they speak of, so all are looked through.
+  async readPurges() {
+    const found = [];
+    for (const name of this.named("events")) {
+      const content = this.archive.members.has(name) ? await this.archive.read(name) : new Uint8Array();
+      for (const line of linesOf(content)) {
+        if (!new TextDecoder().decode(line).includes(PURGE)) continue;
+        try {
+          const { seq, content: said } = readEvent(line);
+          const { purge } = meaning(said);
+          if (purge && purge !== "unread" && purge.stop <= seq) found.push({ ...purge, seq });
+        } catch (error) {
+          if (!(error instanceof Refused)) throw error;
+        }
+      }
+    }
+    return found;
   }
 
   async compareFiles() {
@@ -129,6 +149,7 @@ class BundleReading {
       if (judge.checked % 1000 === 0) await progress(judge.checked, manifest.leaves);
     }
     if (judge.expected < manifest.stop) judge.missing(manifest.stop);
+    judge.settle();
   }
 
   async grow(leaf) {

@@ -147,6 +147,22 @@ function readSigned(line) {
   return { note: text(said.note), after: hashes(said.after) };
 }
 
+const PURGE = "ledger.purge";
+
+// What a purge's event says; "unread" where it cannot be read. Its hashes: start, stop and subtrees.
+function purgeOf(said) {
+  try {
+    const { first, last, hashes: covered } = said.detail;
+    const bytes = unbase64(text(covered));
+    const view = new DataView(bytes.buffer);
+    const [start, stop] = [Number(view.getBigUint64(0)), Number(view.getBigUint64(8))];
+    if (start !== number(first) || stop !== number(last) + 1 || start >= stop) return "unread";
+    return bytes.length === 16 + 32 * fullSubtrees(start, stop).length ? { first, stop, hashes: bytes } : "unread";
+  } catch {
+    return "unread";
+  }
+}
+
 // What a filter needs to know of an event.
 function meaning(content) {
   if (depth(content) > MAX_DEPTH) throw new Refused("notEvent");
@@ -159,12 +175,13 @@ function meaning(content) {
     const actor = member(said, "actor");
     const target = member(said, "target");
     text(member(said, "time"));
-    text(member(said, "action"));
+    const action = text(member(said, "action"));
     return {
       id: text(member(said, "id")),
       names: [orNone(member(actor, "user")), orNone(member(actor, "name"))],
       target: target === null ? [null, null] : [orNone(member(target, "kind")), orNone(member(target, "id"))],
       subjects: listed(member(said, "subjects")).map(text),
+      purge: action === PURGE ? purgeOf(said) : null,
     };
   } catch {
     throw new Refused("notEvent");

@@ -21,6 +21,34 @@ class Judge {
     this.assurance = "unsigned";
     this.cosigned = {};
     this.size = null;
+    this.claims = async () => [];
+    this.purges = null;
+    this.used = new Map();
+    this.told = new Set();
+  }
+
+  // Whether this entry's event may be missing, as far as a later one claims that it was purged.
+  async forgives(seq) {
+    this.purges ??= await this.claims();
+    const purge = this.purges.find(({ first, stop }) => first <= seq && seq < stop);
+    if (purge && !this.used.has(purge.seq)) this.used.set(purge.seq, { purge, since: seq });
+    return Boolean(purge);
+  }
+
+  // The hashes of a purged range are those that its entry names.
+  async passed({ seq, hash }) {
+    const purge = (this.purges ?? []).find(({ first, stop }) => first <= seq && seq < stop);
+    if (!purge) return;
+    if (seq === purge.first) purge.range = new PartialRange(seq);
+    if (!purge.range || purge.range.end !== seq) return;
+    await purge.range.append(hash);
+    if (seq + 1 === purge.stop && !purge.range.is(purge.hashes)) this.report(purge.first, "purge", "purgedOther", purge.seq);
+  }
+
+  settle() {
+    for (const { purge, since } of this.used.values()) {
+      if (!this.told.has(purge.seq)) this.report(since, "purge", "purgedBy", purge.seq);
+    }
   }
 
   report(seq, kind, code, ...values) {
@@ -71,6 +99,7 @@ class Judge {
     else if (entry.seq < this.expected) this.report(entry.seq, "order", "order");
     await this.checkLeaf(entry);
     await this.checkEvent(entry);
+    await this.passed(entry);
     this.expected = entry.seq + 1;
     this.prev = entry.hash;
     this.recordedAt = entry.recordedAt;
@@ -87,7 +116,11 @@ class Judge {
   async checkEvent({ seq, recordedAt, commitment, event }) {
     const inside = !isBefore(this.asked, seq, recordedAt) && !isAfter(this.asked, seq, recordedAt);
     if (event === "unread") return this.report(seq, "event", "eventUnread");
-    if (!event) return inside && !chooses(this.asked) && this.report(seq, "event", "eventMissing");
+    if (!event) {
+      if (inside && !chooses(this.asked) && !(await this.forgives(seq))) this.report(seq, "event", "eventMissing");
+      return null;
+    }
+    const before = this.found;
     if (!equal(commitment, await event.ofContent)) this.report(seq, "content", "content");
     let said = null;
     try {
@@ -97,7 +130,11 @@ class Judge {
       return this.report(seq, "content", "contentUnread");
     }
     if (said.id !== event.id) this.report(seq, "event", "eventOther");
-    if (!inside || !matches(this.asked, said)) this.report(seq, "filter", "filter");
+    if (!(inside && matches(this.asked, said)) && !said.purge) this.report(seq, "filter", "filter");
+    if (said.purge && this.found === before) {
+      if (said.purge === "unread" || said.purge.stop > seq) this.report(seq, "content", "contentUnread");
+      else this.told.add(seq);
+    }
     return null;
   }
 
@@ -116,6 +153,8 @@ class Judge {
       first_broken: this.broken ?? this.since,
       findings: [...this.findings, ...this.reasons],
       found: this.found,
+      purged: [...this.used.values()].filter(({ purge }) => this.told.has(purge.seq)).map(({ purge }) => purge)
+        .sort((one, other) => one.seq - other.seq).map(({ first, stop, seq }) => ({ first, last: stop - 1, seq })),
     };
   }
 }
@@ -123,7 +162,7 @@ class Judge {
 function unreadable(error, kind = "unread") {
   return {
     kind: "unknown", origin: null, verdict: "cannot tell", assurance: "unsigned", first: null, leaves: 0, events: 0,
-    withheld: 0, size: null, cosigned: {}, first_broken: null, found: 0,
+    withheld: 0, size: null, cosigned: {}, first_broken: null, found: 0, purged: [],
     findings: [{ seq: null, kind, code: error.code, values: error.values }],
   };
 }

@@ -53,6 +53,29 @@ class CompactRange {
   }
 }
 
+// A run of entries from anywhere on, as its subtrees.
+class PartialRange {
+  constructor(start) {
+    this.end = start;
+    this.parts = [];
+  }
+
+  async append(hash) {
+    let part = { size: 1, hash, at: this.end };
+    this.end += 1;
+    for (let left = this.parts.at(-1); left && left.size === part.size && left.at % (2 * left.size) === 0; left = this.parts.at(-1)) {
+      this.parts.pop();
+      part = { size: 2 * part.size, hash: await nodeHash(left.hash, part.hash), at: left.at };
+    }
+    this.parts.push(part);
+  }
+
+  is(bytes) {
+    return bytes.length === 16 + 32 * this.parts.length
+      && this.parts.every(({ hash }, index) => equal(hash, bytes.subarray(16 + 32 * index, 48 + 32 * index)));
+  }
+}
+
 // RFC 9162, 2.1.3.2: whether this is the hash of the entry under the root.
 async function isIncluded(index, size, leaf, proof, root) {
   if (index >= size) return false;

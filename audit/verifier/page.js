@@ -47,6 +47,7 @@ function show() {
     fact("events", events);
     fact("withheld", withheld);
   }
+  for (const gone of report.purged) fact("purged", word().purgedFact(gone.first, gone.last, gone.seq));
   if (size !== null) fact("size", size);
   for (const [name, seconds] of Object.entries(cosigned)) fact("cosigned", `${name}, ${when(seconds)}`);
   if (broken !== null) fact("first_broken", broken);

@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 from werkzeug.wrappers import Response
-from wtforms import RadioField, SelectField
+from wtforms import RadioField, SelectField, StringField
 
 from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import chosen_id
@@ -30,7 +30,7 @@ from itm_admin.institutions.models import Institution
 
 Answer = str | tuple[str, int] | Response
 
-OFFERED: tuple[decisions.Kind, ...] = ("generation", "recovery")
+OFFERED: tuple[decisions.Kind, ...] = ("generation", "recovery", "purge")
 """The kinds that may be proposed on the page."""
 
 CONSEQUENCES: dict[str, tuple[Message, ...]] = {
@@ -52,7 +52,19 @@ CONSEQUENCES: dict[str, tuple[Message, ...]] = {
            "the folder is not found by this."),
         _l("A lost key is never trusted for anything new: another key is named, and the ledgers are signed by it."),
     ),
-    "purge": (),
+    "purge": (
+        _l("The content of these entries is destroyed for ever: who did what, to which record, and why. Nobody can say "
+           "it again, unless from a backup."),
+        _l("What is left of each entry is its number, its time and its hashes. All proofs, receipts and checkpoints "
+           "still hold, and nothing can be guessed from the hashes."),
+        _l("Only whole blocks of 256 entries go, from the oldest on, all of them signed, verified and past the "
+           "retention time. The database checks it once more."),
+        _l("Records whose last change lies in the segment are first written into the ledger anew, as they stand. If "
+           "one is not as the ledger tells, nothing is destroyed."),
+        _l("An entry of the same ledger says which entries went, their hashes, and both people. A court order or an "
+           "inspection that needs the content is a reason to reject."),
+        _l("An operator carries it out with `itm ledger purge`. The scheduler never does."),
+    ),
 }  # fmt: skip
 """What follows, in the order in which it should be read."""
 
@@ -60,6 +72,8 @@ CONSEQUENCES: dict[str, tuple[Message, ...]] = {
 class DecisionForm(PanelForm):
     institution = SelectField(_l("Whose ledger"), choices=[], validate_choice=False)
     reason = RadioField(_l("Why"), choices=[], validate_choice=False)
+    first_seq = StringField(_l("First entry"), description=_l("Only to destroy content."))
+    last_seq = StringField(_l("Last entry"), description=_l("`itm ledger purge --dry-run` says up to where."))
 
 
 class DecisionView(Page):
@@ -86,7 +100,7 @@ class DecisionView(Page):
                 return see("DecisionView.show", id=made.id)
         institutions = db.session.execute(select(Institution.id, Institution.code).order_by(Institution.code)).all()
         form.institution.choices = [("", _("— choose —")), *((str(row.id), row.code) for row in institutions)]
-        form.reason.choices = [(code, text) for code, (kind, text) in decisions.REASONS.items() if kind in OFFERED]
+        form.reason.choices = [(code, str(text)) for code, (kind, text) in decisions.REASONS.items() if kind in OFFERED]
         looked_at("record.list", "ledger_decision", detail={"page": "add"})
         page = self.render(
             "assurance/decision_add.html",
@@ -110,7 +124,7 @@ class DecisionView(Page):
         if done is None:
             return self._page(id, form), 422
         flash(
-            _("You have approved it. The scheduler carries it out.") if chosen == "approved" else _("It is rejected."),
+            _approved(done.kind) if chosen == "approved" else _("It is rejected."),
             "success",
         )
         return see("DecisionView.show", id=id)
@@ -131,6 +145,12 @@ class DecisionView(Page):
         )
 
 
+def _approved(kind: str) -> str:
+    if kind == "purge":
+        return str(_("You have approved it. An operator carries it out."))
+    return str(_("You have approved it. The scheduler carries it out."))
+
+
 def _propose(session: Any, form: DecisionForm) -> LedgerDecision:
     institution = chosen_id(form.institution)
     if institution is None:
@@ -138,7 +158,13 @@ def _propose(session: Any, form: DecisionForm) -> LedgerDecision:
     reason = form.reason.data or ""
     if reason in decisions.REASONS and decisions.REASONS[reason][0] not in OFFERED:
         raise Invalid({"reason": _("This is not one of the choices.")})
-    return decisions.propose(session, institution, reason)
+    return decisions.propose(session, institution, reason, _number(form.first_seq), _number(form.last_seq))
+
+
+def _number(field: StringField) -> int | None:
+    """What was typed, as an entry's number; None for anything else."""
+    typed = (field.data or "").strip()
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= 15 else None
 
 
 _STATES: dict[str, tuple[Message, str]] = {

@@ -145,6 +145,20 @@ SETTINGS: tuple[Setting, ...] = (
         "Signer role: the scheduler's ledger work (needed beside the former)",
     ),
     Setting(
+        "ITM_DATABASE_PURGER_URL",
+        "purger_url",
+        _database,
+        "",
+        "Purger role: itm ledger purge alone; set it for that command only",
+    ),
+    Setting(
+        "ITM_RETENTION_YEARS",
+        "retention_years",
+        _between(5, 100),
+        "10",
+        "Years after which the ledger's content may be purged",
+    ),
+    Setting(
         "ITM_SECRET_KEY",
         "secret_key",
         _secret,
@@ -255,6 +269,8 @@ class Settings:
     database_url: str | None = field(default=None, repr=False)
     owner_url: str | None = field(default=None, repr=False)
     signer_url: str | None = field(default=None, repr=False)
+    purger_url: str | None = field(default=None, repr=False)
+    retention_years: int = 10
     secret_key: str | None = field(default=None, repr=False)
     master_key_file: Path | None = None
     signing_key_file: Path | None = None

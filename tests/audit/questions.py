@@ -13,6 +13,7 @@ from functools import lru_cache
 from audit import lines, note
 from audit.bundle import Filter
 from audit.key import Algorithm, SigningKey
+from tests.audit import purged
 from tests.audit.bundle_attacks import Kinds
 from tests.audit.evidence import (
     DEPLOYMENT,
@@ -146,6 +147,29 @@ def _eventless() -> bytes:
 
 
 QUESTIONS: dict[str, Question] = {
+    "purged content, as a later entry says": Question(purged.without(), INTACT),
+    "purged content and one event more": Question(purged.without(purged.GONE | {8}), _tampered(8, (8, "event"))),
+    "purged content without the entry's event": Question(
+        purged.without({0, purged.SAYS}), _tampered(0, (0, "event"), (purged.SAYS, "event"))
+    ),
+    "a purge of other entries than were there": Question(
+        purged.without(history=purged.Purged(hashed=History(fork=4))), _tampered(0, (0, "purge"))
+    ),
+    "a purge that was made to stand for more": Question(
+        purged.claiming_more, _tampered(0, (0, "purge"), (purged.SAYS, "content"))
+    ),
+    "a purge that speaks of entries after it": Question(
+        purged.without({13}, purged.Purged(first=13, last=13)), _tampered(12, (12, "content"), (13, "event"))
+    ),
+    "purged content up to a bound, and its purge": Question(
+        purged.without(frozenset(range(20)) - {purged.SAYS}, asked=Filter(until=5), stop=13), INTACT
+    ),
+    "purged content up to a bound, without its purge": Question(
+        purged.without(frozenset(range(20)), asked=Filter(until=1), stop=3), _tampered(0, (0, "event"), (1, "event"))
+    ),
+    "purged content, by target": Question(
+        purged.without(frozenset(range(20)) - {purged.SAYS}, asked=Filter(target=("case", "nobody"))), INTACT
+    ),
     # What was asked for is there from end to end.
     "a-range": Question(_ranged, INTACT),
     "a-range-by-time": Question(lambda: bundle(40, Filter(moment(10), moment(19)), 9, 21), INTACT),

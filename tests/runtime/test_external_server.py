@@ -35,7 +35,7 @@ def test_the_printed_script_prepares_a_server_and_the_migration_is_content_with_
     script = itm(tmp_path, "database", "sql").stdout
     psql = binaries.find(server.home) / "psql"
     address = server.url().set(drivername="postgresql").render_as_string(hide_password=False)
-    passwords = [f"--set={role}_password={role}'s own" for role in ("owner", "app", "signer")]
+    passwords = [f"--set={role}_password={role}'s own" for role in ("owner", "app", "signer", "purger")]
     done = subprocess.run(
         [psql, "--no-psqlrc", "--quiet", *passwords, address], input=script, text=True, capture_output=True, check=False
     )

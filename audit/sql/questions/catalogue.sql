@@ -132,7 +132,7 @@ SELECT 'role', r.rolname::text,
                  CASE WHEN r.rolreplication THEN 'replication' END, CASE WHEN r.rolbypassrls THEN 'bypassrls' END,
                  'member of ' || coalesce((SELECT string_agg(pg_get_userbyid(m.roleid)::text, ' ' ORDER BY m.roleid)
                                            FROM pg_auth_members m WHERE m.member = r.oid), 'nothing'))
-FROM pg_roles r WHERE r.rolname IN ('itm_owner', 'itm_app', 'itm_signer')
+FROM pg_roles r WHERE r.rolname IN ('itm_owner', 'itm_app', 'itm_signer', 'itm_purger')
 
 UNION ALL
 SELECT 'watched', format('%s as %s/%s', w.relation, w.kind, w.shape),

@@ -37,6 +37,7 @@ _MADE_ONCE = {  # a secret's file: the setting that the refusal names when it is
     "database_owner": "ITM_HOME",
     "database_app": "ITM_HOME",
     "database_signer": "ITM_HOME",
+    "database_purger": "ITM_HOME",
 }
 
 
@@ -64,15 +65,19 @@ class Installation:
             self.server.stop()
 
     def url(self, role: str) -> str:
-        """For other programs: postgresql://… of app, owner, signer or (embedded only) superuser."""
+        """For other programs: postgresql://… of app, owner, signer, purger or (embedded only) superuser."""
         if role == "superuser":
             if self.server is None:
                 raise SettingError(
                     "ITM_DATABASE_URL", "is set, and the superuser is known for the embedded server only"
                 )
             return _plain(self.server.url(database=roles.DATABASE))
-        address = {"app": "database_url", "owner": "owner_url", "signer": "signer_url"}[role]
-        names = {"database_url": "ITM_DATABASE_URL", "owner_url": "ITM_DATABASE_OWNER_URL"}
+        address = {"app": "database_url", "owner": "owner_url", "signer": "signer_url", "purger": "purger_url"}[role]
+        names = {
+            "database_url": "ITM_DATABASE_URL",
+            "owner_url": "ITM_DATABASE_OWNER_URL",
+            "purger_url": "ITM_DATABASE_PURGER_URL",
+        }
         self.settings.require(names.get(address, "ITM_DATABASE_SIGNER_URL"))
         return str(getattr(self.settings, address)).replace("postgresql+psycopg://", "postgresql://", 1)
 
@@ -112,6 +117,7 @@ def with_addresses(settings: Settings, server: embedded.Server) -> Settings:
         database_url=_full(urls["app"]),
         owner_url=_full(urls["owner"]),
         signer_url=_full(urls["signer"]),
+        purger_url=_full(urls["purger"]),
     )
 
 

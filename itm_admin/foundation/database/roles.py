@@ -1,6 +1,7 @@
-"""The three login roles, and what they may not be.
+"""The four login roles, and what they may not be.
 
-The owner migrates and owns, the application serves people, the signer does the scheduler's ledger work. They
+The owner migrates and owns, the application serves people, the signer does the scheduler's ledger work, the purger
+destroys content whose retention time is over, as two people decided, and serves nothing that runs by itself. They
 are made here in the embedded server, and by a DBA, once, with the script printed by `itm database sql` in any
 other. The first migration refuses to go on where a role is missing or has more power than this.
 """
@@ -17,8 +18,8 @@ from sqlalchemy.engine import Connection
 from itm_admin.foundation.config import Refusal
 
 DATABASE = "itm"
-OWNER, APP, SIGNER = "itm_owner", "itm_app", "itm_signer"
-ROLES: Mapping[str, str] = {"owner": OWNER, "app": APP, "signer": SIGNER}
+OWNER, APP, SIGNER, PURGER = "itm_owner", "itm_app", "itm_signer", "itm_purger"
+ROLES: Mapping[str, str] = {"owner": OWNER, "app": APP, "signer": SIGNER, "purger": PURGER}
 OLDEST_SERVER = 15
 
 _POWERLESS = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
@@ -31,6 +32,7 @@ _LIMITS: Mapping[str, Mapping[str, str]] = {
         "idle_in_transaction_session_timeout": "60s",
     },
     SIGNER: {"timezone": "UTC", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "15min"},
+    PURGER: {"timezone": "UTC", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "60s"},
 }
 
 
@@ -39,10 +41,10 @@ def _limits(role: str) -> list[str]:
 
 
 def _rights(database: str) -> list[str]:
-    """On a database: nobody but the three may connect, only the owner may make temporary or other objects."""
+    """On a database: nobody but the four may connect, only the owner may make temporary or other objects."""
     return [
         f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC',
-        f'GRANT CONNECT ON DATABASE "{database}" TO {APP}, {SIGNER}',
+        f'GRANT CONNECT ON DATABASE "{database}" TO {APP}, {SIGNER}, {PURGER}',
     ]
 
 
@@ -53,7 +55,7 @@ def dba_sql() -> str:
     """What a DBA runs once, as superuser, with psql on an external server. No password is written in it."""
     lines = [
         "-- Once, as superuser: psql -d postgres -f THIS_FILE",
-        "-- Passwords are asked for, unless psql was given them: -v owner_password=… (app_…, signer_…)",
+        "-- Passwords are asked for, unless psql was given them: -v owner_password=… (app_…, signer_…, purger_…)",
         "\\set ON_ERROR_STOP on",
         "SET password_encryption = 'scram-sha-256';",
         "SET log_statement = 'none';",
