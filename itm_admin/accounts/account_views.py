@@ -19,6 +19,7 @@ from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import AccountForm, NewAccountForm, chosen_id, role_choices
 from itm_admin.accounts.lists import ALL, here, institution_choices
 from itm_admin.accounts.models import Account
+from itm_admin.accounts.together import bulk_acts
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
@@ -47,6 +48,7 @@ class AccountView(Page):
         shown = listing.page(db.session, statement, listing.read(request.args))
         looked_at("record.list", "account", subjects=shown.ids)
         shown.add = (url_for("AccountView.add"), _("New account"))
+        shown.bulk = bulk_acts()
         return self.render("accounts/list.html", heading=_("Accounts"), listing=shown)
 
     @route("/<uuid:id>", act="show")

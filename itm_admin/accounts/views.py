@@ -14,6 +14,7 @@ from itm_admin.accounts.forms import OwnDataForm, OwnPasswordForm, PasswordForm,
 from itm_admin.accounts.grant_views import ApprovalView, GrantView
 from itm_admin.accounts.preference_views import PreferenceView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
+from itm_admin.accounts.together import AccountsTogetherView
 from itm_admin.foundation import i18n
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, NotFound
@@ -189,6 +190,7 @@ VIEWS: tuple[type, ...] = (
     OwnProfileView,
     PreferenceView,
     AccountView,
+    AccountsTogetherView,
     GrantView,
     ApprovalView,
     AuditAccountView,

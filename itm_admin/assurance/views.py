@@ -23,6 +23,7 @@ from itm_admin.assurance import (
     requests,
     wording,
 )
+from itm_admin.assurance.alerts_together import AlertsTogetherView
 from itm_admin.assurance.entries import AnyRow
 from itm_admin.assurance.health import HealthView
 from itm_admin.assurance.history_views import (
@@ -182,6 +183,7 @@ VIEWS: tuple[type, ...] = (
     LedgerView,
     VerificationView,
     AlertView,
+    AlertsTogetherView,
     HistoryView,
     AccountHistoryView,
     AuditHistoryView,

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 from flask import request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, any_, func, select
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
@@ -40,7 +40,7 @@ __all__ = [
     "ShownRow", "with_query",
 ]  # fmt: skip
 COUNT_BOUND = 10_000
-"""Beyond so many rows nothing is counted and no page is shown: a list must not slow down as it grows."""
+"""Beyond so many rows no page is shown and nothing is counted: a list must not slow down as it grows."""
 LONGEST_SEARCH = 100
 COLUMNS = "cols"
 """The one name that may stand several times in a list's address: once for each column to show."""
@@ -62,6 +62,10 @@ class Listing(Generic[Row]):
     caption: Message = _l("List")
     empty_text: Message = _l("Nothing to show.")
     search_label: Message = _l("Search by reference or pseudonym")
+    counted: int = COUNT_BOUND
+    """Beyond so many rows the number is not told: fewer where row-level security makes each of them dear."""
+    keys_first: bool = False
+    """Whether a page's keys are found before its rows, so that nothing is computed for rows that are not shown."""
     name: str = ""
     """Under which people keep views of it; none: they cannot."""
 
@@ -134,14 +138,20 @@ class Listing(Generic[Row]):
     def page(self, session: Session, statement: Select[Any], query: Query) -> Shown[Row]:
         """Runs two statements: the bounded count and the page's rows. No row lies beyond the bound."""
         narrowed = self.narrowed(statement, query)
-        bounded = narrowed.order_by(None).with_only_columns(self.tie[0]).limit(COUNT_BOUND + 1).subquery()
+        bounded = narrowed.order_by(None).with_only_columns(self.tie[0]).limit(self.counted + 1).subquery()
         total = session.scalar(select(func.count()).select_from(bounded)) or 0
         before = (query.page - 1) * query.size
         if before >= COUNT_BOUND:
             return Shown(self, query, [], total)
-        rows = session.execute(narrowed.limit(query.size).offset(before))
+        rows = session.execute(self._page_of(statement, narrowed.limit(query.size).offset(before), narrowed))
         found: list[Any] = list(rows.unique().scalars()) if _one_entity(statement) else list(rows.all())
         return Shown(self, query, found, total)
+
+    def _page_of(self, statement: Select[Any], page: Select[Any], narrowed: Select[Any]) -> Select[Any]:
+        if not self.keys_first:
+            return page
+        keys = page.with_only_columns(self.tie[0]).scalar_subquery()
+        return statement.where(self.tie[0] == any_(func.array(keys))).order_by(*narrowed._order_by_clauses)
 
 
 def _one_entity(statement: Select[Any]) -> bool:
@@ -167,7 +177,8 @@ class Shown(Generic[Row]):
     def __init__(self, listing: Listing[Row], query: Query, found: list[Row], total: int) -> None:
         self._listing, self._query, self.found = listing, query, found
         self._shown = [each for each in listing.columns if not query.columns or each.name in query.columns]
-        self.total: int | None = total if total <= COUNT_BOUND else None
+        self.total: int | None = total if total <= listing.counted else None
+        self.counted = listing.counted
         self.caption, self.empty_text, self.name = listing.caption, listing.empty_text, listing.name
         self.search: str | None = query.search if listing.search is not None else None
         self.search_label = listing.search_label

@@ -45,6 +45,7 @@ CASES: Listing[AnyRow] = Listing(
     link=lambda row: url_for("OversightCaseView.show", id=row.id),
     default_sort="-opened",
     name="all_cases",
+    keys_first=True,
     tie=(_CASE.id,),
     search=lambda text: _CASE.reference.contains(text, autoescape=True),
     columns=(

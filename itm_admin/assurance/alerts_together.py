@@ -1,0 +1,67 @@
+"""The page on which one person takes on several alerts at once: all of them or none, an entry for each."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+from flask import flash, request, url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from itm_admin.assurance import alerts
+from itm_admin.foundation import bulk
+from itm_admin.foundation.bulk import Chosen, Line
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import NotFound
+from itm_admin.foundation.formats import moment
+from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import AUDIT, OVERSIGHT
+from itm_admin.foundation.views import Page, route, see
+
+
+class AlertsTogetherView(Page):
+    """Several open alerts."""
+
+    subject = "Alert"
+    scopes = (AUDIT, OVERSIGHT)
+    route_base = "/alerts/together"
+
+    @route("/acknowledge", act="acknowledge", methods=("POST",))
+    def acknowledge(self) -> str | tuple[str, int] | Response:
+        form, wanted = PanelForm(), bulk.read(request.form.getlist(bulk.NAME))
+        reasons: dict[uuid.UUID, str] = {}
+        if request.form.get("confirmed") == "yes":
+            try:
+                if attempt(form, lambda session: _acknowledge(session, wanted)):
+                    flash(ngettext("%(num)s alert is acknowledged.", "%(num)s alerts are acknowledged.", len(wanted)))
+                    return see("AlertView.list")
+            except bulk.Refused as refused:
+                reasons = refused.reasons
+                form.told.append(str(refused))
+        lines = _lines(wanted, reasons)
+        looked_at("record.list", "alert", subjects=[each.id for each in wanted], detail={"page": "together"})
+        page = self.render(
+            "together.html", heading=_("Deal with several alerts"), form=form, fields=(), lines=lines,
+            submit=_("I deal with them"), tone="primary", action=request.path, back=url_for("AlertView.list"),
+            list_name=_("Alerts"), legend=ngettext("%(num)s alert", "%(num)s alerts", len(lines)),
+        )  # fmt: skip
+        return page, 409 if reasons else 200
+
+
+def _acknowledge(session: Session, wanted: list[Chosen]) -> bool:
+    return bulk.all_or_nothing(wanted, lambda each: alerts.acknowledge(session, each.id))
+
+
+def _lines(wanted: list[Chosen], reasons: Mapping[uuid.UUID, str]) -> list[Line]:
+    """Those that still wait; NotFound if one is not there for this person, or somebody deals with all of them."""
+    ids = {each.id for each in wanted}
+    waiting = [alert for alert in db.session.scalars(alerts.open_alerts()) if alert.id in ids]
+    if not reasons and len(waiting) < len(ids):
+        raise NotFound
+    return [
+        Line(f"{each.id}:0", alerts.words(each), moment(each.raised_at), reasons.get(each.id, "")) for each in waiting
+    ]

@@ -1,0 +1,63 @@
+"""Several accounts suspended at once: all of them or none, and none that is out of reach."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.factories import Somebody, Tenant
+from tests.panel.panel_app import Browser, RunningPanel
+
+PATH = "/accounts/together/suspend"
+
+
+@pytest.fixture(scope="module")
+def tenant(panel: RunningPanel) -> Tenant:
+    return panel.make.institution()
+
+
+@pytest.fixture(scope="module")
+def manager(panel: RunningPanel, tenant: Tenant) -> Browser:
+    return panel.browser(panel.make.manager(tenant))
+
+
+def boxes(panel: RunningPanel, people: list[Somebody]) -> list[str]:
+    rows = panel.rows("select id, row_version from account where id = any(:ids)", ids=[each.id for each in people])
+    return [f"{row.id}:{row.row_version}" for row in rows]
+
+
+def suspended(panel: RunningPanel, people: list[Somebody]) -> int:
+    ids = [each.id for each in people]
+    return int(panel.value("select count(*) from account where id = any(:ids) and not active", ids=ids))
+
+
+def test_the_page_asks_and_then_suspends_each_with_an_event(
+    panel: RunningPanel, tenant: Tenant, manager: Browser
+) -> None:
+    people = [panel.make.focal_point(tenant) for _ in range(2)]
+    chosen = boxes(panel, people)
+    asked = manager.post(PATH, chosen=chosen)
+    assert asked.status_code == 200
+    assert all(each.username in asked.text for each in people)
+    assert suspended(panel, people) == 0
+    done = manager.post(PATH, chosen=chosen, confirmed="yes", next="/accounts/?sort=name")
+    assert (done.status_code, done.headers["Location"]) == (303, "/accounts/?sort=name")
+    assert suspended(panel, people) == 2
+    assert {event.target for event in panel.events(done)} == {str(each.id) for each in people}
+
+
+def test_one_that_may_not_be_suspended_from_here_stops_all(
+    panel: RunningPanel, tenant: Tenant, manager: Browser
+) -> None:
+    able, above = panel.make.focal_point(tenant), panel.make.manager(tenant)
+    answer = manager.post(PATH, chosen=boxes(panel, [able, above]), confirmed="yes")
+    assert (answer.status_code, answer.text.count('class="field-error"')) == (409, 1)
+    assert suspended(panel, [able, above]) == 0
+
+
+def test_another_institutions_account_is_not_found(panel: RunningPanel, tenant: Tenant, manager: Browser) -> None:
+    able, foreign = panel.make.focal_point(tenant), panel.make.focal_point(panel.make.other_institution())
+    for confirmed in ("", "yes"):
+        answer = manager.post(PATH, chosen=boxes(panel, [able, foreign]), confirmed=confirmed)
+        assert answer.status_code == 404
+        assert foreign.username not in answer.text
+    assert suspended(panel, [able, foreign]) == 0
