@@ -121,6 +121,13 @@ class Outside:
         self._directory(self.folder)
         self._create(self.folder / "deployment", f"{deployment}\n".encode())
 
+    def finish(self, deployment: str) -> None:
+        """Ends the filling of a folder that was lost: from now on it is this deployment's, for ever."""
+        try:
+            self._create(self.folder / "deployment", f"{deployment}\n".encode())
+        except FileExistsError:
+            self.disk.sync(self.folder)
+
     def origins(self) -> list[str]:
         """The ledgers of which something is held, or was to be."""
         return sorted(path.name.replace("~", "/") for path in _listed(self.folder / "ledgers"))

@@ -174,6 +174,18 @@ def recorded(connection: Connection, ledger: uuid.UUID, start: int = 0) -> Itera
     return (Recorded(row.size, bytes(row.root), row.note) for row in rows)
 
 
+def copies(connection: Connection, ledger: uuid.UUID) -> Iterator[Row[Any]]:
+    """The ledger's recorded checkpoints by size, with their time as it is held outside: size, note, signed_at."""
+    rows = connection.execute(
+        text(
+            "SELECT size, note, to_char(signed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS signed_at"
+            " FROM audit.checkpoint WHERE ledger_id = :id ORDER BY size, id"
+        ),
+        {"id": ledger},
+    )
+    return iter(rows.all())
+
+
 def root_at(connection: Connection, ledger: uuid.UUID, size: int) -> bytes | None:
     """The recorded root of a checkpoint of this size, if there is one."""
     found = connection.execute(

@@ -6,6 +6,7 @@ Promise: a closed ledger that changed afterwards, and a generation that nobody o
 from __future__ import annotations
 
 import json
+import uuid
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
@@ -58,6 +59,11 @@ def known(ledger: Ledger, verdict: Verdict, evidence: Evidence | None) -> tuple[
         return replace(verdict, findings=tuple(replace(each, acknowledged=True) for each in verdict.findings)), True
     closing = evidence.closures.closing(ledger.origin) if ledger.closed else None
     return (closing.knows(verdict), closing.allows(verdict)) if closing else (verdict, False)
+
+
+def opening(connection: Connection, ledger: uuid.UUID) -> dict[str, Any]:
+    """What a generation's first entry says of its opening; nothing where it says none."""
+    return _detail(connection, _FIRST, {"id": ledger})
 
 
 def _agrees(told: dict[str, Any], opening: Closure) -> bool:

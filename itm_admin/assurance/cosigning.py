@@ -41,7 +41,7 @@ class Collector:
         for ledger, held in newest.values():
             if not asked:
                 return
-            answers = _ask(engine, asked, ledger, held)
+            answers = ask(engine, asked, ledger, held)
             _keep(engine, outside, ledger, held, answers)
             asked = [answer.witness for answer in answers if answer.kind != "silent"]
             for witness in asked:
@@ -64,7 +64,8 @@ class Collector:
         return any(not any(line.is_by(key) for line in lines) for key in silent)
 
 
-def _ask(engine: Engine, witnesses: Sequence[Witness], ledger: Ledger, held: Held) -> list[Answer]:
+def ask(engine: Engine, witnesses: Sequence[Witness], ledger: Ledger, held: Held) -> list[Answer]:
+    """What each witness says of this checkpoint; nothing where no proof can be made."""
     said = held.checkpoint
     with engine.connect() as connection:
 

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Row, select, text
@@ -136,7 +136,7 @@ def waiting(session: AnySession, institution: uuid.UUID, kind: str) -> bool:
     )
 
 
-def shown(session: AnySession, id: uuid.UUID | None = None) -> Sequence[Row[Any]]:
+def shown(session: AnySession, id: uuid.UUID | None = None) -> Sequence[Row[LedgerDecision, str, Account, Account]]:
     """Decisions with the ledger's code and both people, those that wait first, then the newest."""
     proposer, decider = aliased(Account), aliased(Account)
     wanted = (

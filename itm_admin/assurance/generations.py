@@ -1,4 +1,5 @@
 """Opens a ledger's next generation, once two people have decided it: by the scheduler's process, as itm_signer.
+Before it, whatever was lost outside is begun anew (recovery.py), if they have decided that.
 
 Promise: what is still proved of the old ledger is found from what is held outside, not from the database; the folder
 knows of the new generation before the database does; whatever stops it in between, the next try ends it, once.
@@ -18,9 +19,12 @@ from audit import generation, store
 from audit.generation import Closure
 from audit.outside import Busy, OutsideError
 from audit.store import Ledger
-from itm_admin.assurance import decisions, raising
+from itm_admin.assurance import decisions, raising, recovery
 from itm_admin.assurance.decisions import Approved
+from itm_admin.assurance.keyring import KeyTrouble
 from itm_admin.assurance.raising import Trouble
+from itm_admin.assurance.recovery import NotRecovered
+from itm_admin.assurance.runs import Scalar
 from itm_admin.assurance.signing import Place
 
 log = logging.getLogger("itm.generations")
@@ -52,7 +56,7 @@ class Opening:
         if self._clock() - self._failed < EVERY:
             return []
         with engine.connect() as connection:
-            if not decisions.approved(connection, "generation"):
+            if not decisions.approved(connection, "generation") and not decisions.approved(connection, "recovery"):
                 return []
         return self.carry_out(engine)
 
@@ -64,13 +68,16 @@ class Opening:
                 if not alone:
                     return []
                 with engine.connect() as connection:
+                    lost = decisions.approved(connection, "recovery")
                     waiting = decisions.approved(connection, "generation")
+                for decision in lost:
+                    recovery.carry_out(engine, self.place, decision)
                 done.extend(self._open(engine, decision) for decision in waiting)
         except Busy:
             pass
-        except (NotOpened, OutsideError, OSError) as trouble:
+        except (NotOpened, NotRecovered, KeyTrouble, OutsideError, OSError) as trouble:
             self._failed = self._clock()
-            log.error("a ledger's next generation could not be opened: %s", trouble)
+            log.error("what two people decided could not be carried out: %s", trouble)
             with engine.begin() as connection:
                 note = Trouble(raising.UNSIGNED, "ledger.open", detail={"note": str(trouble)[:200]})
                 raising.raise_alert(connection, note)
@@ -111,9 +118,10 @@ def _put(connection: Connection, decision: Approved, closure: Closure) -> None:
             "root": closure.root,
         },
     )
-    detail = {"reason": decision.reason, "held": closure.size, "findings": closure.found}
+    detail: dict[str, Scalar] = {"reason": decision.reason, "held": closure.size, "findings": closure.found}
     told = Trouble(raising.OPENED, decision.code, decision.institution, detail=detail)
     raising.raise_alert(connection, told)
+    raising.resolve(connection, raising.REFUSED, decision.code)
 
 
 def _ledger(connection: Connection, decision: Approved) -> Ledger:

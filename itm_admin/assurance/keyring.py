@@ -91,6 +91,27 @@ class Keyring:
             self.outside.state(Statement(successor.verifier, "named", sizes))
         self.outside.state(Statement(key, "compromised", sizes))
 
+    def current(self) -> SigningKey | None:
+        """The file's key; None if it is gone. Raises KeyTrouble."""
+        return self._load(self.file)
+
+    def replace_lost(self, deployment: str, sizes: Mapping[str, int], held: Mapping[str, int]) -> None:
+        """Names another key in place of one whose file is gone; the old one counts up to what it signed.
+
+        ``sizes`` is what stands in the ledgers now, ``held`` what was signed. Ends what was interrupted before.
+        """
+        key, active = self._load(self.file), self.outside.keys().active
+        if self._load(self.next_file) is not None:
+            raise KeyTrouble(f"{self.next_file} is there: the next round puts it in the place of the lost one")
+        if key is None:
+            key = SigningKey.generate(deployment)
+            keyfile.create(self.file, key)
+        if not self.outside.keys().said(key.verifier, "named"):
+            self.outside.state(Statement(key.verifier, "named", sizes))
+        for lost in active:
+            if lost != key.verifier:
+                self.outside.state(Statement(lost, "retired", held))
+
     def find(self, name: str) -> VerifierKey:
         """A named key, by its verifier key, its id, or its name if only one is active. Raises KeyTrouble."""
         said = self.outside.keys()

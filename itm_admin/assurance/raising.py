@@ -22,6 +22,8 @@ REFUSED, CONTRADICTED, UNSIGNED = "ledger.refused", "ledger.contradicted", "ledg
 """Nothing is signed over it; a witness knows another history; the signer cannot do its work."""
 OPENED = "ledger.opened"
 """Two people closed a ledger and opened its next generation."""
+RECOVERED = "ledger.recovered"
+"""Two people had what is held outside the database begun anew."""
 UNSTAMPED = "ledger.unstamped"
 """No authority stamps the time on checkpoints, while one should."""
 RETURNED, UNFINISHED = "person.returned", "person.unfinished"
@@ -35,6 +37,7 @@ SEVERITY = {
     REFUSED: "critical",
     CONTRADICTED: "critical",
     OPENED: "critical",
+    RECOVERED: "critical",
     UNVERIFIED: "warning",
     UNSIGNED: "warning",
     UNSTAMPED: "warning",

@@ -194,6 +194,8 @@ _REASONS: Mapping[str, Message] = {
     "closed": _l("It is closed, and nothing outside the database says that two people closed it."),
     "RESTORED": _l("The database was restored from a backup"),
     "TAMPERED": _l("Tampering was found and is acknowledged"),
+    "FOLDER_LOST": _l("The folder of checkpoints outside the database is lost"),
+    "KEY_LOST": _l("The file with the key that signs checkpoints is lost"),
 }
 """Why nothing is signed over a ledger, and why a next one was opened."""
 
@@ -381,6 +383,7 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         raising.REFUSED: _l("Nothing is signed over the ledger of %(code)s.", code=subject),
         raising.CONTRADICTED: _l("A witness knows another history of the ledger of %(code)s.", code=subject),
         raising.OPENED: _l("Two people closed the ledger of %(code)s and opened its next generation.", code=subject),
+        raising.RECOVERED: _l("What is held outside the database was lost, and begun anew by two people."),
         raising.UNSIGNED: _l("Checkpoints could not be signed."),
         raising.RETURNED: _l("Persons who had been erased were in the database again, and were erased once more."),
         raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
