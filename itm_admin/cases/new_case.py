@@ -108,7 +108,7 @@ class NewCaseView(Page):
                 flash(_("Case %(reference)s is open.", reference=case.reference))
                 return see("CaseView.show", id=case.id)
         parts = [(step, filled(_offer(form))) for step, form in zip(STEPS, forms, strict=True)]
-        return self.render("cases/new_case_check.html", steps=STEPS, parts=parts, form=told), (
+        return self.render("cases/new_case_check.html", steps=STEPS, parts=parts, form=told, kept=kept), (
             422 if request.method == "POST" else 200
         )
 
