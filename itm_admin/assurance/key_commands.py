@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection, Engine
 
 from audit import store
+from audit.generation import Closures, closures
 from audit.outside import OutsideError
 from audit.store import checkpoints
 from itm_admin.assurance import signing_place
@@ -52,7 +53,7 @@ def rotate(settings: Settings) -> None:
 def compromise(settings: Settings, name: str, trust_size: int) -> None:
     with _at(settings) as (place, engine):
         with engine.connect() as connection:
-            sizes = _trusted(connection, trust_size)
+            sizes = _trusted(connection, trust_size, closures(place.outside))
         with place.outside.locked(wait=True):
             place.keyring.distrust(place.keyring.find(name), sizes)
         _finish(place, engine)
@@ -73,15 +74,25 @@ def _at(settings: Settings) -> Iterator[tuple[Place, Engine]]:
             engine.dispose()
 
 
-def _trusted(connection: Connection, size: int) -> dict[str, int]:
-    """The Presidency's ledger up to this size, and each other one as far as its entries name it by then."""
+def _trusted(connection: Connection, size: int, closed: Closures) -> dict[str, int]:
+    """The Presidency's ledger up to this size, and each other one as far as its entries name it by then.
+
+    Of its closed generations counts what was still proved of them.
+    """
     ids = {each.ledger for each in checkpoints.growth(connection) if each.presidency}
-    presidency = next((ledger for ledger in store.ledgers(connection) if ledger.id in ids), None)
+    ledgers = store.ledgers(connection)
+    presidency = next((ledger for ledger in ledgers if ledger.id in ids), None)
     if presidency is None:
         raise Refusal("There is no ledger yet")
     if size > presidency.size:
         raise Refusal(f"--trust-size: the Presidency's ledger has {presidency.size} entries")
-    return {**checkpoints.trusted_sizes(connection, presidency.id, size), presidency.origin: size}
+    found: dict[str, int] = {}
+    for ledger in ledgers:
+        closing = closed.closing(ledger.origin)
+        if ledger.code == presidency.code and ledger.closed and closing:
+            found |= {**checkpoints.trusted_sizes(connection, ledger.id, closing.size), ledger.origin: closing.size}
+    named = checkpoints.trusted_sizes(connection, presidency.id, size)
+    return {**found, **named, presidency.origin: size}
 
 
 def _finish(place: Place, engine: Engine) -> Round:
