@@ -63,7 +63,7 @@ CONSEQUENCES: dict[str, tuple[Message, ...]] = {
            "one is not as the ledger tells, nothing is destroyed."),
         _l("An entry of the same ledger says which entries went, their hashes, and both people. A court order or an "
            "inspection that needs the content is a reason to reject."),
-        _l("An operator carries it out with `itm ledger purge`. The scheduler never does."),
+        _l("An operator carries it out with the command itm ledger purge. The scheduler never does."),
     ),
 }  # fmt: skip
 """What follows, in the order in which it should be read."""

@@ -41,6 +41,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session, scoped_session
 from werkzeug.datastructures import MultiDict
 
+from itm_admin.assurance import purged
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Invalid, Message, NotFound
 from itm_admin.foundation.i18n import TIMEZONE
@@ -289,7 +290,7 @@ def find_entry(session: AnySession, ledger_id: uuid.UUID, seq: int) -> AnyRow:
         .where(entry.c.ledger_id == ledger_id, entry.c.seq == seq)
     ).one_or_none()
     if found is None:
-        raise NotFound
+        raise purged.not_found(session, ledger_id, seq)
     return found
 
 

@@ -118,6 +118,8 @@ _MOMENTS = frozenset(
 )  # fmt: skip
 
 _DETAILS: Mapping[str, Message] = {
+    "origin": _l("Ledger"), "first": _l("First entry"), "last": _l("Last entry"), "hashes": _l("Hashes of the entries"),
+    "removed": _l("Events destroyed"), "baselines": _l("Records said anew"),
     "page": _l("Page"), "act": _l("Permission"), "action": _l("What"), "rows": _l("Rows"), "format": _l("Format"),
     "entries": _l("Entries"), "searched": _l("Digest of the search"), "ledger": _l("Ledger"), "seq": _l("Number"),
     "request": _l("Request"), "from": _l("From"), "to": _l("Until"), "actor": _l("Who"), "kind": _l("Kind of record"),

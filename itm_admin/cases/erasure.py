@@ -83,6 +83,7 @@ def destroy(
         personal_data.destroy(case)
     for profile in _profiles_of(session, person):
         personal_data.destroy(profile)
+    _forget_drafts(session, person, cases)
     session.flush()  # the database wants the profiles to be gone first
     personal_data.destroy(person)
     person.erased_at, person.erasure_ground = func.now(), values["ground"]
@@ -127,6 +128,13 @@ def _profiles_of(session: AnySession, person: Person) -> list[VictimProfile]:
     linked = select(CasePerson.id).where(CasePerson.person_id == person.id)
     filled = or_(*(getattr(VictimProfile, f"{name}_enc").is_not(None) for name in personal_data.FIELDS[VictimProfile]))
     return list(session.scalars(select(VictimProfile).where(VictimProfile.case_person_id.in_(linked), filled)))
+
+
+def _forget_drafts(session: AnySession, person: Person, cases: list[Case]) -> None:
+    """What anybody has typed and not saved about the person, the person's profiles and cases."""
+    links = session.scalars(select(CasePerson.id).where(CasePerson.person_id == person.id))
+    for record in (person.id, *links, *(case.id for case in cases)):
+        session.execute(select(func.itm.forget_drafts(record)))
 
 
 def _judge(narratives: list[Case], answers: Mapping[uuid.UUID, Answer]) -> list[Case]:

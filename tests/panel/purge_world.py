@@ -61,9 +61,7 @@ class PurgeWorld(GenerationWorld):
 
     def purge(self, decision: uuid.UUID, years: int = 10, role: str = "purger") -> int:
         with self.database.engine(role).begin() as connection:
-            return int(
-                connection.scalar(text("select itm.purge(:id, :years)"), {"id": decision, "years": years})  # type: ignore[arg-type]
-            )
+            return int(connection.scalar(text("select itm.purge(:id, :years)"), {"id": decision, "years": years}))
 
     def content(self, code: str = "JGK") -> set[int]:
         """The entries whose events are there."""

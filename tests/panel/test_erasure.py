@@ -11,7 +11,7 @@ from flask_babel import Babel
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin.cases import erasure, holds, lookup, people, personal_data, services
+from itm_admin.cases import drafts, erasure, holds, lookup, people, personal_data, services
 from itm_admin.cases.erasure import Answer
 from itm_admin.cases.export import case_rows, fix_ids, person_rows
 from itm_admin.cases.models import Case, CasePerson, Person
@@ -77,6 +77,19 @@ def test_nothing_that_could_be_opened_is_left_and_the_pseudonym_stays(
     assert tuple(profile) == (None, None, "PossibleVictimOfTrafficking")
     kept = stored(factory, "case_file", case.id)
     assert (kept["narrative_enc"], kept["data_key"]) == (None, None)
+
+
+def test_what_was_typed_and_not_saved_goes_too(
+    factory: Factory, focal_point: Somebody, manager: Somebody, link: CasePerson, case: Case
+) -> None:
+    other = factory.case(focal_point)
+    forms = [f"person:{link.person_id}", f"profile:{link.id}", f"case:{case.id}", f"case:{other.id}"]
+    with factory.working(focal_point) as session:
+        for form in forms:
+            drafts.keep(session, factory.keyring, form, [("given_name", "Kanarya")])
+    erased(factory, manager, link)
+    with factory.working(focal_point) as session:
+        assert [form for form in forms if drafts.find(session, factory.keyring, form)] == forms[-1:]
 
 
 def test_the_ledger_says_who_was_erased_why_and_by_whom(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from flask_babel import Babel
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from audit import bundle_export, merkle, note, store
 from audit.bundle import Filter
@@ -19,8 +23,9 @@ from audit.coverage import Level
 from audit.evidence import Emptied
 from audit.policy import Policy
 from audit.verify import judge
-from itm_admin.assurance import purge_commands
+from itm_admin.assurance import entries, purge_commands
 from itm_admin.foundation.config import Refusal, SettingError
+from itm_admin.foundation.errors import NotFound
 from tests.conftest import Database, settings_for
 from tests.panel.purge_world import PurgeWorld
 
@@ -198,6 +203,21 @@ def test_evidence_taken_afterwards_is_intact_and_shows_what_went(world: PurgeWor
         proof = bundle_export.proof(engine, ledger, seq)
         merkle.verify_inclusion(seq, Checkpoint.parse(note.parse(proof.checkpoint).text).size, proof.entry.hash,
                                 proof.path, Checkpoint.parse(note.parse(proof.checkpoint).text).root)  # fmt: skip
+
+
+def test_whoever_opens_a_purged_entry_is_told_that_it_went_and_who_says_so(world: PurgeWorld) -> None:
+    world.purge(world.approved())
+    app = Flask("purged")
+    Babel(app)
+    ledger = world.scalar("select id from audit.ledger where code = 'JGK'")
+    says = str(world.purge_entry()["seq"])
+    for reads, told in (("all", True), ("actor", False)):
+        with app.test_request_context(), Session(world.database.engine("app")) as session:
+            said = json.dumps({"ledger": str(world.ids["JGK"]), "reads": reads, "actor": {"user": "nobody"}})
+            session.execute(text("select set_config('audit.context', :said, true)"), {"said": said})
+            with pytest.raises(NotFound) as refused:
+                entries.find_entry(session, ledger, 200)
+            assert (says in str(refused.value)) is told
 
 
 # What an attacker makes of it
