@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit import store
+from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import Access
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import DomainError, LedgerUnavailable
@@ -65,10 +66,11 @@ def install(app: Flask) -> None:
 
 
 def append_now(looks: Sequence[Look]) -> None:
-    """Appends in a transaction of its own. LedgerUnavailable if that fails."""
+    """Appends and commits, and nothing else with it. LedgerUnavailable if that fails."""
     session_ = db.session
     try:
-        session_.rollback()
+        if not tenancy.only_read(session_()):
+            session_.rollback()
         _append(session_.connection(), looks)
         session_.commit()
     except SQLAlchemyError as fault:

@@ -104,6 +104,7 @@ _current: ContextVar[Context] = ContextVar("itm_context")
 NOBODY = Context()
 
 _SET = text("select set_config('itm.context', :panel, true), set_config('audit.context', :ledger, true)")
+_AND_LOOK = text(f"{_SET.text}, pg_current_xact_id_if_assigned() is null")
 
 
 def current() -> Context:
@@ -157,6 +158,18 @@ def apply(connection: Connection, context: Context | None = None) -> None:
     """Tells PostgreSQL. The settings end with the transaction."""
     context = context or current()
     connection.execute(_SET, {"panel": context.panel_json(), "ledger": context.ledger_json()})
+
+
+def only_read(session: Session) -> bool:
+    """Whether the open transaction of `session` changed and locked nothing: a commit would bring nothing along.
+
+    It is told who is at work as a new one would be, and is used instead of one: that saves three round trips.
+    """
+    if not session.in_transaction() or _failed(session) or session.new or session.dirty or session.deleted:
+        return False
+    context = current()
+    values = {"panel": context.panel_json(), "ledger": context.ledger_json()}
+    return bool(session.connection().execute(_AND_LOOK, values).one()[2])
 
 
 def install(session_class: type[Session] | Any) -> None:
