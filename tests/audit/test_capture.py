@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.schema import FetchedValue
 
+from audit import store
 from itm_admin.foundation.database import binaries
 from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, World
 
@@ -285,3 +286,39 @@ def test_what_belongs_to_nobody_goes_to_the_presidency(world: World) -> None:
     content = world.contents(PRESIDENCY)[0]
     assert content["target"] == {"kind": "setting", "id": "a,1", "institution": None}
     assert world.verify(PRESIDENCY).verdict.verdict == "intact"
+
+
+_UNPINNED = """
+CREATE TABLE public.unpinned (
+    id uuid PRIMARY KEY, holder uuid, day date, at timestamptz, number bigint, ready boolean, name varchar, tags text[],
+    secret bytea
+);
+SELECT audit.watch('public.unpinned', 'unpinned', 1, 'holder', 'id', '{secret}', '{}');
+GRANT SELECT, INSERT, UPDATE ON public.unpinned TO itm_app;
+"""
+_ODD = ("'2026-03-01'", "'0044-03-15 BC'", "'infinity'", "NULL")
+
+
+@pytest.mark.parametrize("moment", _ODD)
+def test_a_row_without_settings_in_its_text_is_told_alike_whatever_the_session_is_set_to(
+    world: World, moment: str
+) -> None:
+    with world.engine("owner").begin() as connection:
+        connection.exec_driver_sql(_UNPINNED, execution_options={"no_parameters": True})
+    pinned = "SELECT proconfig::text FROM pg_proc WHERE proname = 'capture_public_unpinned'"
+    assert "DateStyle" not in world.run(pinned, "superuser")
+    told = []
+    for number, (style, zone, output) in enumerate((("ISO", "UTC", "hex"), ("SQL, DMY", "Asia/Tokyo", "escape"))):
+        with world.engine("app").begin() as connection:
+            for setting in (f"DateStyle = '{style}'", f"TimeZone = '{zone}'", f"bytea_output = '{output}'"):
+                connection.execute(text(f"SET LOCAL {setting}"))
+            statement = (
+                f"INSERT INTO unpinned VALUES (:id, :holder, {moment}, timezone('UTC', CAST({moment} AS timestamp)),"
+                " -5, true, 'a \"name\"', '{b,c}', '\\x00ff')"
+            )
+            connection.execute(text(statement), {"id": uuid.UUID(int=number), "holder": OURS})
+        content = world.contents()[-1]
+        told.append({name: value for name, value in content["changes"].items() if name != "id"})
+    assert told[0] == told[1]
+    (verified,) = store.verify_all(world.engine("signer"), [world.ledger()], "full", None)
+    assert verified.verdict.verdict == "intact", verified.verdict.findings

@@ -238,3 +238,11 @@ def test_a_released_savepoint_keeps_its_events(world: World) -> None:
             _add(connection, OURS)
         _add(connection, THEIRS)
     assert (_sequence(world, OURS), _sequence(world, THEIRS)) == ([0], [0])
+
+
+@pytest.mark.parametrize("begun", ["code = 'a code'", "generation = 0", "size = 1", "head = sha256('x')"])
+def test_a_ledger_begins_empty_and_with_a_code(world: World, begun: str) -> None:
+    column, _, value = begun.partition(" = ")
+    given = {"holder": "gen_random_uuid()", "code": "'NEW'", "origin": "'x/ledger/NEW/1'", column: value}
+    with pytest.raises(DBAPIError, match="a ledger begins empty"):
+        world.run(f"INSERT INTO audit.ledger ({', '.join(given)}) VALUES ({', '.join(given.values())})", "superuser")
