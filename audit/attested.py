@@ -113,6 +113,20 @@ class Attested:
             self._drain()
         return None
 
+    def resume(self, range: CompactRange, covered: Mapping[Assurance, int]) -> None:
+        """Goes on where another run was stopped, which had compared the roots up to there."""
+        self._range, self._waiting = CompactRange(0, range.end, list(range.hashes)), []
+        self._next = self._since = range.end
+        self._covered = {word: size for word, size in covered.items() if size}
+
+    @property
+    def range(self) -> CompactRange | None:
+        """Over all entries that were read; None where they were not read from the first one on."""
+        self._drain()
+        if self._range is None or self._range.end != self._next:
+            return None
+        return CompactRange(0, self._range.end, list(self._range.hashes))
+
     def ready(self, chunk: Chunk) -> bool:
         """Not where a root that is held lies within, from which the entries after it could be compared alone."""
         if self._broken:

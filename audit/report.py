@@ -14,6 +14,7 @@ from audit.catalogue import Manifest
 from audit.coverage import Level
 from audit.store import Database, LedgerProgress, Verification
 from audit.verification import Finding
+from audit.watermark import Watermarks
 
 Report = tuple[list[dict[str, Any]], int]
 
@@ -27,6 +28,8 @@ def run(
     manifest: Manifest | None = None,
     evidence: Evidence | None = None,
     together: store.Progress | None = None,
+    watermarks: Watermarks | None = None,
+    unfinished: list[Verification] | None = None,
 ) -> list[Verification]:
     """Verifies every ledger, or those of one code, and records the round. `engine` is itm_signer's.
 
@@ -40,7 +43,9 @@ def run(
     if evidence and code is None:
         found += store.unlisted(found, evidence)
     within = store.overall(found, together) if together else progress
-    verifications = store.verify_all(engine, found, level, manifest, within, stop, evidence)
+    verifications = store.verify_all(
+        engine, found, level, manifest, within, stop, evidence, watermarks=watermarks, unfinished=unfinished
+    )
     with engine.begin() as connection:
         store.record_round(connection, verifications)
     return verifications
@@ -55,12 +60,15 @@ def report(
     evidence: Evidence | None = None,
     together: store.Progress | None = None,
     stop: store.Stop | None = None,
+    watermarks: Watermarks | None = None,
 ) -> Report:
     """One dict a ledger, and the exit code. No ledger, and a database that cannot be asked, are "cannot tell"."""
+    unfinished: list[Verification] = []
     try:
-        verifications = run(engine, level, code, progress, stop, manifest, evidence, together)
+        verifications = run(engine, level, code, progress, stop, manifest, evidence, together, watermarks, unfinished)
     except store.Unreadable as error:
         return [_unread(f"the database could not be asked: {type(error).__name__}")], 2
+    verifications += unfinished
     if not verifications:
         return [_unread("no such ledger" if code else "there is no ledger yet")], 2
     words = {each.verdict.verdict for each in verifications if not each.acknowledged}

@@ -162,6 +162,17 @@ class Verifier:
         self._prev = None if seq else EMPTY
         self._recorded_at = None
 
+    def resume(self, size: int, head: bytes, recorded_at: str) -> None:
+        """The entries before were read by a run that was stopped, and were whole; this was the last one's hash."""
+        self._expected, self._prev, self._recorded_at = size, head, recorded_at
+
+    @property
+    def reached(self) -> tuple[int, bytes, str] | None:
+        """How far it has come, with the last hash and time; None where something was found, or nothing was read."""
+        if self.found or not self._expected or self._prev is None or self._recorded_at is None:
+            return None
+        return self._expected, self._prev, self._recorded_at
+
     def feed(self, entry: Entry) -> None:
         """Checks one entry by itself and as the successor of the one before."""
         self.checked += 1

@@ -149,25 +149,14 @@ def ledger() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context
 def verify(context: click.Context, code: str | None, level: Any, as_json: bool) -> None:
-    """Verify ledgers. Exit code 0: intact, 1: tampered, 2: cannot tell."""
-    from sqlalchemy import create_engine
+    """Verify ledgers. Exit code 0: intact, 1: tampered, 2: cannot tell.
 
-    from audit import report
-    from itm_admin.assurance import signing_place
-    from itm_admin.foundation.database import engine_options, installation, migration
+    Ctrl-C ends it; the next full run goes on where it was.
+    """
+    from itm_admin.assurance import verify_command
 
-    with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
-        engine = create_engine(str(settings.signer_url), **engine_options())
-        with progress_bar("Verifying") as progress:
-            rows, exit_code = report.report(
-                engine,
-                level,
-                code,
-                manifest=migration.manifest(),
-                evidence=signing_place.evidence(settings),
-                together=progress,
-            )
-        engine.dispose()
+    with progress_bar("Verifying") as progress:
+        rows, exit_code = verify_command.verify(Settings.from_environment(), level, code, progress)
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
@@ -215,6 +204,12 @@ for _command in ledger_cli.COMMANDS:
 def _tell(row: dict[str, Any]) -> None:
     size = "" if row["size"] is None else f", {row['size']} entries"
     click.echo(f"{row['institution'] or '-':<12}{row['verdict']}, {row['assurance']}{size}")
+    if row["since"]:
+        click.echo(
+            f"{'':<12}entries before {row['ranges'][0][0]} were read since {row['since']}, by a run that was stopped"
+        )
+    if sum(stop - start for start, stop in row["ranges"]) not in (0, row["size"]) and not row["since"]:
+        click.echo(f"{'':<12}read: {', '.join(f'{start} to {stop - 1}' for start, stop in row['ranges'])}")
     if row["first_broken"] is not None:
         click.echo(f"{'':<12}first broken: {row['first_broken']}")
     for finding in row["findings"]:

@@ -31,7 +31,7 @@ from itm_admin.assurance import raising, rounds, runs, signing_place
 from itm_admin.assurance.backlog import Watching
 from itm_admin.assurance.generations import Opening
 from itm_admin.assurance.raising import Trouble
-from itm_admin.assurance.rounds import Gather
+from itm_admin.assurance.rounds import Gather, Marks
 from itm_admin.assurance.runs import Job, Stopped
 from itm_admin.assurance.signing import Signing
 from itm_admin.assurance.stamping import Stamping
@@ -236,8 +236,9 @@ class Process:
 
     def _work_off_requests(self) -> None:
         try:
-            gather = self._signing.place.evidence if self._signing else None
-            rounds.work_off_requests(self._engine, self._halt.is_set, gather)
+            place = self._signing.place if self._signing else None
+            gather, marks = (place.evidence, place.watermarks) if place else (None, None)
+            rounds.work_off_requests(self._engine, self._halt.is_set, gather, marks)
         except Exception as fault:  # the request says that it failed; the next one must still be served
             log.error("a verification that was asked for failed (%s)", type(fault).__name__)
 
@@ -274,10 +275,14 @@ def _failed(job: str, due_at: datetime, note: str) -> Trouble:
     return Trouble(raising.FAILED, job, detail={"due_at": due_at.astimezone(UTC).isoformat(), "note": note})
 
 
-def attested(jobs: Sequence[Job], gather: Gather) -> list[Job]:
-    """The same jobs; those that verify look at what is held outside."""
+def attested(jobs: Sequence[Job], gather: Gather, marks: Marks | None = None) -> list[Job]:
+    """The same jobs; those that verify look at what is held outside, and full ones go on where they were stopped."""
     verifying = (rounds.incremental, rounds.sample, rounds.full)
-    return [replace(job, work=partial(job.work, gather=gather)) if job.work in verifying else job for job in jobs]
+    known = [replace(job, work=partial(job.work, gather=gather)) if job.work in verifying else job for job in jobs]
+    return [
+        replace(job, work=partial(rounds.full, gather=gather, marks=marks)) if before.work is rounds.full else job
+        for before, job in zip(jobs, known, strict=True)
+    ]
 
 
 def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> None:
@@ -294,4 +299,6 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
         return
     place = signing_place.of(settings)
     stamping, sinks = signing_place.stamping(settings), [SinkAddress.parse(each).name for each in settings.sinks]
-    Process(url, attested(jobs, place.evidence), stop, Signing(place), stamping, Watching(sinks)).run()
+    Process(
+        url, attested(jobs, place.evidence, place.watermarks), stop, Signing(place), stamping, Watching(sinks)
+    ).run()

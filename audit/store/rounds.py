@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
@@ -19,7 +19,8 @@ from audit.reconciliation import Found
 from audit.store import catalogue, records
 from audit.store.reading import Ledger, Unreadable, reading
 from audit.store.team import Read, reading_together
-from audit.store.verifying import Progress, Stop, Verification, verify
+from audit.store.verifying import Progress, Stop, Verification, unread, verify
+from audit.watermark import Watermarks
 
 LedgerProgress = Callable[[str, int, int], None]
 RECORDS = "records"
@@ -42,29 +43,30 @@ def verify_all(
     stop: Stop | None = None,
     evidence: Evidence | None = None,
     processes: int | None = None,
+    watermarks: Watermarks | None = None,
+    unfinished: list[Verification] | None = None,
 ) -> list[Verification]:
     """A verdict for each ledger, as itm_signer; fewer if it was asked to stop. Records nothing.
 
     Thorough at level full, and while the last verdict on one of the ledgers is "tampered". Without a manifest the
     catalogue is not compared; with one, its findings are the Presidency's. Without the evidence that was held outside
     beforehand no assurance is more than unsigned. Entries are read by so many ``processes``; not said: by one for each
-    core, where a ledger is large. Raises the database's errors.
+    core, where a ledger is large. A full round goes on from ``watermarks``, and discards them at its end. What was
+    begun and stopped comes into ``unfinished``. Raises the database's errors.
     """
+    looking = _Looking(ledgers, level, progress, stop, evidence, [] if unfinished is None else unfinished, watermarks)
     if level != "full" and not _suspect(engine, ledgers):
-        return _each(engine, ledgers, level, progress, stop, evidence)
-    with reading(engine) as connection:
-        with reading_together(connection, max((ledger.size for ledger in ledgers), default=0), processes) as chunks:
-            done = _each(connection, ledgers, level, progress, stop, evidence, chunks)
-        if len(done) < len(ledgers):
-            return done
-        tell = None if progress is None else _named(progress, RECORDS)
-        with _apart(connection):
-            rows = records.compare(connection, tell, stop)
-        beside = [rows]
-        with _apart(connection):
-            if manifest is not None:
-                beside.append(catalogue.check(connection, manifest, records.presidency(connection)))
-    return [] if rows.failure and stop and stop() else _joined(done, beside)
+        return looking.each(engine)
+    try:
+        with reading(engine) as connection:
+            done = looking.thoroughly(connection, manifest, processes)
+        if watermarks:
+            for verification in done:
+                watermarks.discard(verification.ledger.origin)
+        return done
+    finally:
+        if watermarks:
+            watermarks.close()
 
 
 def overall(ledgers: Sequence[Ledger], progress: Progress) -> LedgerProgress:
@@ -88,26 +90,56 @@ def _suspect(engine: Engine, ledgers: Sequence[Ledger]) -> bool:
         return bool(connection.execute(text(_SUSPECT), {"ids": ids}).scalar())
 
 
-def _each(
-    bind: Engine | Connection,
-    ledgers: Sequence[Ledger],
-    level: Level,
-    progress: LedgerProgress | None,
-    stop: Stop | None,
-    evidence: Evidence | None,
-    chunks: Read | None = None,
-) -> list[Verification]:
-    done: list[Verification] = []
-    for ledger in ledgers:
-        if stop and stop():
-            break
-        tell = None if progress is None else _named(progress, ledger.origin)
-        with _apart(bind):
-            verification = verify(bind, ledger, level, tell, stop, evidence, chunks)
-        if stop and stop() and verification.verdict.verdict == "cannot tell":
-            break
-        done.append(verification)
-    return done
+@dataclass(frozen=True)
+class _Looking:
+    """What a round looks at, and how."""
+
+    ledgers: Sequence[Ledger]
+    level: Level
+    progress: LedgerProgress | None
+    stop: Stop | None
+    evidence: Evidence | None
+    unfinished: list[Verification]
+    watermarks: Watermarks | None
+
+    def thoroughly(
+        self, connection: Connection, manifest: Manifest | None, processes: int | None
+    ) -> list[Verification]:
+        largest = max((ledger.size for ledger in self.ledgers), default=0)
+        with reading_together(connection, largest, processes) as chunks:
+            done = self.each(connection, chunks)
+        if len(done) < len(self.ledgers):
+            return done
+        tell = None if self.progress is None else _named(self.progress, RECORDS)
+        with _apart(connection):
+            rows = records.compare(connection, tell, self.stop)
+        beside = [rows]
+        with _apart(connection):
+            if manifest is not None:
+                beside.append(catalogue.check(connection, manifest, records.presidency(connection)))
+        joined = _joined(done, beside)
+        if rows.failure and self._stopped():
+            self.unfinished.extend(joined)
+            return []
+        return joined
+
+    def each(self, bind: Engine | Connection, chunks: Read | None = None) -> list[Verification]:
+        done: list[Verification] = []
+        for ledger in self.ledgers:
+            if self._stopped():
+                self.unfinished.append(unread(ledger, self.level, "stopped before it was read"))
+                continue
+            tell = None if self.progress is None else _named(self.progress, ledger.origin)
+            with _apart(bind):
+                found = verify(bind, ledger, self.level, tell, self.stop, self.evidence, chunks, self.watermarks)
+            if self._stopped() and found.verdict.verdict == "cannot tell":
+                self.unfinished.append(found)
+            else:
+                done.append(found)
+        return done
+
+    def _stopped(self) -> bool:
+        return bool(self.stop and self.stop())
 
 
 @contextmanager

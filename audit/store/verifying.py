@@ -20,6 +20,7 @@ from audit.store import checkpoints, generations
 from audit.store.reading import Ledger, Unreadable, entries, ledgers, purges, reading
 from audit.store.team import Read, alone
 from audit.verification import Anchors, Assurance, Finding, Head, Verdict, Verifier
+from audit.watermark import Watermarks
 
 Progress = Callable[[int, int], None]
 Stop = Callable[[], bool]
@@ -34,6 +35,8 @@ FROM audit.context() said
 
 CHUNK = 16_384
 """Entries that are read, and judged, at once."""
+EVERY = 5.0
+"""Seconds between two watermarks."""
 ASSURED: tuple[Assurance, ...] = ("witnessed", "self-attested")
 
 
@@ -71,16 +74,18 @@ def verify(
     stop: Stop | None = None,
     evidence: Evidence | None = None,
     chunks: Read | None = None,
+    watermarks: Watermarks | None = None,
 ) -> Verification:
     """Reads the ledger as far as the level says and gives a verdict; never raises for what it reads.
 
     An engine is read in a snapshot of its own, where the ledger's row is read again; a connection as it stands.
     ``progress`` is called with entries read and entries to read; ``stop`` ends the run with "cannot tell".
     ``evidence`` is what was held outside *before* a snapshot began; without it nothing is more than unsigned.
-    ``chunks`` reads in the same snapshot; without it, this process does.
+    ``chunks`` reads in the same snapshot; without it, this process does. With ``watermarks`` a full run goes on where
+    one was stopped; whoever gave them discards them when all is done.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    run = _Run(ledger, level, evidence)
+    run = _Run(ledger, level, evidence, watermarks if level == "full" else None)
     try:
         with reading(bind) as connection:
             run.prepare(connection)
@@ -99,19 +104,29 @@ def verify(
         verdict,
         acknowledged=known,
         ranges=tuple(run.ranges),
+        since=run.since,
     )
+
+
+def unread(ledger: Ledger, level: Level, why: str) -> Verification:
+    """What can be said of a ledger that was not read."""
+    verifier = Verifier(_head(ledger))
+    verifier.failed(why)
+    return Verification(ledger, level, datetime.now(UTC), 0.0, 0, 0, 0, verifier.verdict())
 
 
 class _Run:
     """One verification: which stretches to read, and what surrounds the entries."""
 
-    def __init__(self, ledger: Ledger, level: Level, evidence: Evidence | None) -> None:
+    def __init__(self, ledger: Ledger, level: Level, evidence: Evidence | None, watermarks: Watermarks | None) -> None:
         self.ledger = ledger
         self.level = level
         self.evidence = evidence
         self.attested: Attested | None = None
         self.plan = Plan(((0, ledger.size),))
         self.ranges: list[tuple[int, int]] = []
+        self.since: datetime | None = None
+        self._watermarks, self._kept = watermarks, time.monotonic()
         self._words = list(ASSURED)
         self.verifier = Verifier(_head(ledger))
 
@@ -221,16 +236,20 @@ class _Run:
             self.verifier.report(Finding(None, "unsealed", f"event {event_id} has no place in the ledger"))
 
     def read(self, connection: Connection, chunks: Read, progress: Progress | None, stop: Stop | None) -> None:
-        verifier, total = self.verifier, self.plan.total
+        verifier, before = self.verifier, self._resume(connection)
+        total = before + self.plan.total
         for start, end in self.plan.stretches:
-            verifier.begin(start)
+            if not before:
+                verifier.begin(start)
             for task, chunk in chunks(self._tasks(start, end)):
                 if chunk is None or not verifier.over(chunk):
                     self._one_by_one(connection, task)
                 if progress:
-                    progress(verifier.checked, total)
-                if stop and stop():
-                    verifier.failed("stopped")
+                    progress(before + verifier.checked, total)
+                stopped = bool(stop and stop())
+                self._keep(at_once=stopped)
+                if stopped:
+                    verifier.failed(f"stopped before entry {task.stop}")
                     self.ranges.append((start, task.stop))
                     return
             verifier.end(end)
@@ -241,8 +260,35 @@ class _Run:
                 verifier.alone(page[0])
         verifier.close(reached=self.plan.stretches[-1][1] == self.ledger.size)
         self._assure(connection)
+        self._keep(at_once=True)
         if progress:
             progress(total, total)
+
+    def _resume(self, connection: Connection) -> int:
+        """How many entries a run that was stopped has read, if the ledger is still what it was then."""
+        mark = self._watermarks.open(self.ledger.origin) if self._watermarks else None
+        if mark is None or self.attested is None or mark.size > self.ledger.size or self.verifier.found:
+            return 0
+        last = [entry for page in entries(connection, self.ledger.id, mark.size - 1, mark.size) for entry in page]
+        if [(entry.hash, entry.recorded_at) for entry in last] != [(mark.head, mark.recorded_at)]:
+            return 0
+        self.plan = Plan(((mark.size, self.ledger.size),), self.plan.next_seq)
+        self.verifier.resume(mark.size, mark.head, mark.recorded_at)
+        self.attested.resume(mark.range, {"self-attested": mark.attested, "witnessed": mark.witnessed})
+        self.since = mark.began
+        return mark.size
+
+    def _keep(self, at_once: bool) -> None:
+        """Every few seconds says outside how far it has come; takes it back where something was found."""
+        if self._watermarks is None or not (at_once or time.monotonic() - self._kept >= EVERY):
+            return
+        self._kept = time.monotonic()
+        reached, range = self.verifier.reached, self.attested.range if self.attested else None
+        if self.verifier.found:
+            self._watermarks.discard(self.ledger.origin)
+        elif reached and self.attested and range and range.end == reached[0]:
+            covered = [self.attested.covered(word) for word in ("self-attested", "witnessed")]
+            self._watermarks.keep(self.ledger.origin, *reached, range, *covered)
 
     def _tasks(self, start: int, end: int) -> Iterator[Task]:
         """A stretch in parts; most begin and end where large subtrees do, so that they join quickly."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from audit import durable, keyfile
 from audit.key import SigningKey, VerifierKey
 from audit.keyfile import KeyRefused
-from audit.outside import Outside
+from audit.outside import Outside, OutsideError
 from audit.trust import Keys, Statement
 
 
@@ -64,6 +64,14 @@ class Keyring:
             key = SigningKey.generate(deployment)
             keyfile.create(self.file, key)
         return key
+
+    def active(self) -> tuple[SigningKey, ...]:
+        """The keys that sign now, if this process may read them; makes and names none."""
+        try:
+            keys, active = (self._load(self.file), self._load(self.next_file)), self.outside.keys().active
+        except (KeyTrouble, OutsideError, OSError):
+            return ()
+        return tuple(key for key in keys if key and key.verifier in active)
 
     def prepare(self, deployment: str) -> None:
         """Makes a successor, if there is none yet: the next round names it and signs with both."""

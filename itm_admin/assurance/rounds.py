@@ -19,6 +19,7 @@ from audit.attested import Evidence
 from audit.coverage import Level
 from audit.store import Ledger, Verification
 from audit.verification import Finding
+from audit.watermark import Watermarks
 from itm_admin.assurance import raising
 from itm_admin.assurance.pace import Pace
 from itm_admin.assurance.raising import Trouble
@@ -32,6 +33,7 @@ _EVERY = 0.3
 
 Gather = Callable[[], Evidence]
 """What is held outside the database, listed when it is called."""
+Marks = Callable[[], Watermarks]
 
 
 def incremental(engine: Engine, halt: Halt, gather: Gather | None = None) -> Mapping[str, Scalar]:
@@ -48,9 +50,11 @@ def sample(engine: Engine, halt: Halt, gather: Gather | None = None) -> Mapping[
     return _told(verify(engine, _ledgers(engine, evidence=evidence), "sample", halt, evidence=evidence))
 
 
-def full(engine: Engine, halt: Halt, gather: Gather | None = None) -> Mapping[str, Scalar]:
-    evidence = gather() if gather else None
-    return _told(verify(engine, _ledgers(engine, evidence=evidence), "full", halt, evidence=evidence))
+def full(engine: Engine, halt: Halt, gather: Gather | None = None, marks: Marks | None = None) -> Mapping[str, Scalar]:
+    """Goes on where one was stopped."""
+    evidence, watermarks = gather() if gather else None, marks() if marks else None
+    ledgers = _ledgers(engine, evidence=evidence)
+    return _told(verify(engine, ledgers, "full", halt, evidence=evidence, watermarks=watermarks))
 
 
 def verify(
@@ -60,10 +64,11 @@ def verify(
     halt: Halt,
     progress: store.Progress | None = None,
     evidence: Evidence | None = None,
+    watermarks: Watermarks | None = None,
 ) -> list[Verification]:
     """One round. Raises Stopped, after recording, if it was asked to end before it had read everything."""
     within = store.overall(ledgers, progress) if progress else None
-    done = store.verify_all(engine, ledgers, level, migration.manifest(), within, halt, evidence)
+    done = store.verify_all(engine, ledgers, level, migration.manifest(), within, halt, evidence, watermarks=watermarks)
     _record(engine, done)
     if len(done) < len(ledgers):
         raise Stopped
@@ -144,13 +149,13 @@ def take_up_again(engine: Engine) -> None:
         )
 
 
-def work_off_requests(engine: Engine, halt: Halt, gather: Gather | None = None) -> None:
+def work_off_requests(engine: Engine, halt: Halt, gather: Gather | None = None, marks: Marks | None = None) -> None:
     """Verifies what people asked for, the oldest first, until nothing waits."""
     while not halt():
         request = _take(engine)
         if request is None:
             return
-        _work_off(engine, request, halt, gather() if gather else None)
+        _work_off(engine, request, halt, gather() if gather else None, marks() if marks else None)
 
 
 def _take(engine: Engine) -> Row[tuple[uuid.UUID, uuid.UUID | None, Level]] | None:
@@ -165,8 +170,9 @@ def _take(engine: Engine) -> Row[tuple[uuid.UUID, uuid.UUID | None, Level]] | No
 
 
 def _work_off(
-    engine: Engine, request: Row[tuple[uuid.UUID, uuid.UUID | None, Level]], halt: Halt, evidence: Evidence | None
-) -> None:
+    engine: Engine, request: Row[tuple[uuid.UUID, uuid.UUID | None, Level]], halt: Halt, evidence: Evidence | None,
+    watermarks: Watermarks | None,
+) -> None:  # fmt: skip
     noted, pace = 0.0, Pace()
 
     def progress(done: int, total: int) -> None:
@@ -177,7 +183,7 @@ def _work_off(
 
     try:
         verifications = verify(
-            engine, _ledgers(engine, request.holder, evidence), request.level, halt, progress, evidence
+            engine, _ledgers(engine, request.holder, evidence), request.level, halt, progress, evidence, watermarks
         )
     except Stopped:
         _note(engine, request.id, "waiting", done=0)

@@ -25,6 +25,7 @@ from audit.signer import Refused, Signer
 from audit.store import Ledger, checkpoints, tiling
 from audit.trust import Keys
 from audit.verification import Head
+from audit.watermark import Watermarks
 from audit.witnessing import Witness
 from itm_admin.assurance import raising
 from itm_admin.assurance.cosigning import Collector
@@ -47,6 +48,10 @@ class Place:
     keyring: Keyring
     witnesses: tuple[Witness, ...] = ()
     quorum: int = 0
+
+    def watermarks(self) -> Watermarks:
+        """Where a full run that was stopped goes on, and what it says of itself."""
+        return Watermarks(self.outside, self.keyring.active())
 
     def evidence(self) -> Evidence:
         """What is held, for a verification that begins now."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from audit.attested import Evidence, Witnesses
 from audit.authority import Trusted
 from audit.outside import Outside
+from audit.watermark import Watermarks
 from audit.witnessing import Witness
 from itm_admin.assurance.keyring import Keyring
 from itm_admin.assurance.signing import Place
@@ -19,6 +20,13 @@ def evidence(settings: Settings) -> Evidence:
     """What is held outside now."""
     witnesses = tuple(Witness.parse(each).key for each in settings.witnesses)
     return Evidence.now(_outside(settings), Witnesses(witnesses, settings.quorum))
+
+
+def watermarks(settings: Settings) -> Watermarks:
+    """Where a full run that was stopped goes on; kept only where the signing key is at hand."""
+    outside = _outside(settings)
+    file = settings.signing_key_file or settings.home / "secrets" / "ledger-signing-key"
+    return Watermarks(outside, Keyring(file, outside).active())
 
 
 def of(settings: Settings) -> Place:

@@ -107,7 +107,7 @@ TABLE: dict[str, dict[str, Expected]] = {
         **dict.fromkeys(
             (
                 *("-", "origin", "level", "started", "seconds", "first_seq", "checked", "next_seq", "verdict"),
-                *("assurance", "first_broken", "findings", "recorded_at", "recorded_by"),
+                *("assurance", "first_broken", "findings", "ranges", "since", "recorded_at", "recorded_by"),
             ),
             NOTED,
         ),
