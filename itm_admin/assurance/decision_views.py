@@ -73,7 +73,7 @@ class DecisionForm(PanelForm):
     institution = SelectField(_l("Whose ledger"), choices=[], validate_choice=False)
     reason = RadioField(_l("Why"), choices=[], validate_choice=False)
     first_seq = StringField(_l("First entry"), description=_l("Only to destroy content."))
-    last_seq = StringField(_l("Last entry"), description=_l("`itm ledger purge --dry-run` says up to where."))
+    last_seq = StringField(_l("Last entry"), description=_l("The command itm ledger purge --dry-run says up to where."))
 
 
 class DecisionView(Page):

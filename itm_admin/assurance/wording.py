@@ -275,7 +275,8 @@ def verdict_words(verdict: str, assurance: str | None = None) -> str:
     """The verdict and the assurance, which are never said apart and never mixed."""
     words = str(VERDICTS[verdict][0]) if verdict in VERDICTS else verdict
     if assurance == "witnessed" and witnessed_here():
-        return f"{words} · {_('witnessed, on this machine')}"
+        here = _("witnessed, on this machine")
+        return f"{words} · {here}"
     return f"{words} · {ASSURANCES.get(assurance, assurance)}" if assurance else words
 
 

@@ -249,6 +249,8 @@ def test_a_purged_range_without_its_entry_is_tampering(world: PurgeWorld) -> Non
         ("content", "replace(content, '\"last\"' || chr(58) || '255', '\"last\"' || chr(58) || '511')"),
         ("content", "replace(content, '\"first\"' || chr(58) || '0', '\"first\"' || chr(58) || '1')"),
         ("content", "replace(content, 'ledger.purge', 'ledger.merge')"),
+        ("content", "replace(content, 'removed', 'renamed')"),
+        ("salt", "sha256(salt)"),
         ("action", "'record.read'"),
         ("ledger_id", "(select id from audit.ledger where code = 'ASHB')"),
     ],
