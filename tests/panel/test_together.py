@@ -132,6 +132,17 @@ def test_a_colleague_is_assigned_to_all_or_to_none(desk: Desk) -> None:
     assert desk.panel.value(assigned, id=colleague.id) == 2
 
 
+def test_nobody_is_assigned_to_a_case_that_changed_since_it_was_seen(desk: Desk) -> None:
+    cases = desk.cases(1)
+    boxes = desk.boxes(cases)
+    with desk.panel.make.superuser() as connection:
+        connection.exec_driver_sql("update case_file set province = 'TR-35' where id = %s", (cases[0],))
+    colleague = desk.panel.make.focal_point(desk.own.tenant)
+    answer = desk.focal.post("/cases/together/assign", chosen=boxes, account_id=str(colleague.id), confirmed="yes")
+    assert answer.status_code == 409
+    assert desk.panel.value("select count(*) from case_assignment where account_id = :id", id=colleague.id) == 0
+
+
 def test_a_manager_deletes_several_and_nobody_else_does(desk: Desk) -> None:
     cases = desk.cases()
     fields = {"reason": "DUPLICATE", "confirmed": "yes", "next": NEXT}
