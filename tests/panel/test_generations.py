@@ -11,12 +11,15 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from audit import bundle_export, store, verify
+from audit.bundle import Filter
 from audit.generation import Closure, next_origin
 from itm_admin.assurance import generations, rounds
 from itm_admin.assurance.decisions import Approved
 from tests.conftest import Cluster, Database
 from tests.panel.generation_world import Backup, GenerationWorld
 from tests.panel.signing_world import Breaking, Stopped
+from tests.panel.test_signing_witnesses import _witness as witness_of
 
 
 @pytest.fixture
@@ -119,6 +122,21 @@ def test_an_acknowledged_tampering_stays_told_and_the_next_ledger_is_intact(worl
     assert world.closures().closing(old).size == world.outside.sizes(old)[-1]  # type: ignore[union-attr]
 
 
+def test_a_record_that_was_removed_before_the_opening_is_not_missed_in_the_next_generation(
+    world: GenerationWorld,
+) -> None:
+    world.run("insert into unit (institution_id, name) values (:id, 'gone')", id=world.ids["JGK"])
+    world.round()
+    world.run("alter table unit disable trigger all")
+    world.run("delete from unit where name = 'gone'")
+    world.run("alter table unit enable trigger all")
+    old = world.origin("JGK")
+    assert [each["kind"] for each in world.verdicts()[old]["findings"]] == ["record.removed"]
+    world.opened(reason="TAMPERED")
+    world.round()
+    assert world.verdicts()[world.origin("JGK")]["verdict"] == "intact"
+
+
 def test_nothing_is_opened_that_two_people_did_not_decide(world: GenerationWorld) -> None:
     world.round()
     call = text("select itm.open_generation(:id, 2, 0, sha256(''))")
@@ -194,6 +212,41 @@ def test_a_second_restore_does_not_give_a_name_again(world: GenerationWorld, clu
         assert world.exit == 0
     finally:
         backup.drop()
+
+
+def test_witnesses_and_the_offline_verifier_follow_into_the_next_generation(
+    world: GenerationWorld, cluster: Cluster, tmp_path: Path
+) -> None:
+    """An institution that kept a receipt proves what the restored database lost; both ledgers prove the rest."""
+    world.round()
+    with witness_of(world, "tihek") as witness:
+        place = world.place(witnesses=[witness], quorum=1)
+        world.act("JGK", 3)
+        world.round(place)
+        backup = Backup.of(cluster, world.database)
+        world.act("JGK", 4)
+        world.round(place)
+        old, (key,) = world.origin("JGK"), world.keys().active
+        receipt = tmp_path / "receipt"
+        receipt.write_bytes(bytes(world.outside.last(old).note))  # type: ignore[union-attr]
+        backup.restore()
+        backup.drop()
+        world.act("JGK", 9)
+        world.opened("JGK", place=place)
+        world.round(place)
+        answers = []
+        for generation in (1, 2):
+            file = tmp_path / f"{generation}.zip"
+            origin = f"{old[:-1]}{generation}"
+            engine = world.database.engine("signer")
+            with engine.connect() as connection:
+                (ledger,) = [each for each in store.ledgers(connection) if each.origin == origin]
+            with file.open("wb") as opened:
+                bundle_export.bundle(engine, ledger, opened, Filter(), "")
+            answers.append(verify.main([str(file), "--key", str(key)]))
+            answers.append(verify.main([str(file), "--key", str(key), "--checkpoint", str(receipt)]))
+        assert answers == [0, 2, 0, 2]
+        assert world.verdicts(place=place)[world.origin("JGK")]["assurance"] == "witnessed"
 
 
 def test_a_closure_is_read_back_as_it_was_written_and_in_no_other_way() -> None:
