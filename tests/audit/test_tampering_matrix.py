@@ -271,6 +271,8 @@ class Judge:
                 return "tampered", at, True
             case Found(at=at, kinds=kinds):
                 return "tampered", self.size + 1 if at == "end" else at, kinds
+            case Impossible():
+                raise AssertionError("what cannot be done is not judged")
 
 
 def test_every_column_of_the_schema_is_in_the_table_with_what_is_expected(attacker: Connection) -> None:
