@@ -73,7 +73,7 @@ def _unrecorded(panel: RunningPanel) -> Iterator[None]:
 
 
 def measure(place: Place, scale: Scale) -> Sequence[Figure]:
-    requests, turns = max(1, int(REQUESTS * scale)), max(2, int(120 * scale))
+    requests, turns = max(1, int(REQUESTS * scale)), max(2, int(80 * scale))
     many_cases, few_cases = max(60, int(MANY * scale)), max(40, int(FEW * scale))
     with tempfile.TemporaryDirectory() as folder:
         many = Office(place, Path(folder) / "many", many_cases)
