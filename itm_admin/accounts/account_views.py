@@ -28,6 +28,7 @@ from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, ROLES
 from itm_admin.foundation.views import Page, route, see
 from itm_admin.institutions import services as institutions
+from itm_admin.institutions.choices import offer_units
 from itm_admin.institutions.models import Institution
 
 Answer = str | tuple[str, int] | Response
@@ -155,14 +156,6 @@ class AuditAccountView(Page):
             why_not="",
             given_here=(),
         )
-
-
-def offer_units(field: Any, institution: uuid.UUID, whole: str) -> None:
-    """The institution's units, as a tree."""
-    tree = institutions.units(db.session, institution)
-    field.choices = [("", whole), *((str(unit.id), f"{'— ' * depth}{unit.name}") for unit, depth in tree)]
-    if field.data is not None:
-        field.data = str(field.data)
 
 
 def _do(id: uuid.UUID, work: Any, said: str) -> Answer:

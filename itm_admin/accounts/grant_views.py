@@ -14,7 +14,6 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import grants, services
-from itm_admin.accounts.account_views import offer_units
 from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import GrantForm, chosen_id, role_choices
 from itm_admin.foundation.database import db
@@ -23,6 +22,7 @@ from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
 from itm_admin.foundation.views import Page, route, see
 from itm_admin.foundation.writing import writing
+from itm_admin.institutions.choices import offer_units
 from itm_admin.institutions.models import Institution
 
 Answer = str | tuple[str, int] | Response

@@ -1,62 +1,107 @@
-"""What the forms of this area offer: only units, institutions, colleagues and persons that the actor may use."""
+"""What the forms of this area offer: only units, institutions, colleagues and persons that the actor may use.
+
+Each kind has a place where a form's script finds more of it. Finding colleagues or persons is a look and is recorded
+with those who were shown; units and the register hold no personal data.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from flask import Response, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, or_, select
+from wtforms import Field, SelectField
 
 from itm_admin.accounts.models import Account
 from itm_admin.cases.forms import SourceForm
-from itm_admin.cases.models import Person
-from itm_admin.foundation import tenancy
+from itm_admin.cases.models import Case, Person
+from itm_admin.foundation import choosing, tenancy
+from itm_admin.foundation.choosing import Choices
 from itm_admin.foundation.database import db
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.forms import offer_records
+from itm_admin.foundation.finding import reference_in
 from itm_admin.foundation.i18n import language
-from itm_admin.foundation.turkish import turkish_sort_key
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.foundation.turkish import turkish_contains, turkish_order
+from itm_admin.foundation.views import Page, route
+from itm_admin.institutions.choices import units
 from itm_admin.institutions.models import Institution, Unit
 
 Form = TypeVar("Form", bound=SourceForm)
 
 
-def units(session: AnySession) -> list[Unit]:
+def _where_to_open() -> list[ColumnElement[bool]]:
     """The units in which the actor may open cases."""
     context = tenancy.current()
-    wanted = select(Unit).where(Unit.institution_id == context.institution)
-    if context.create != "*":
-        wanted = wanted.where(Unit.id.in_(context.create))
-    return sorted(session.scalars(wanted), key=lambda unit: (unit.parent_id is not None, turkish_sort_key(unit.name)))
+    inside = [Unit.institution_id == context.institution]
+    return inside if context.create == "*" else [*inside, Unit.id.in_(context.create)]
 
 
-def institutions(session: AnySession) -> Sequence[Row[uuid.UUID, str, str, str]]:
-    """The register, by code."""
-    columns = (Institution.id, Institution.code, Institution.name_tr, Institution.name_en)
-    return session.execute(select(*columns).order_by(Institution.code)).all()
+def _institution_text(row: Row[Any]) -> str:
+    return f"{row.code} – {row.name_en if language() == 'en' else row.name_tr}"
 
 
-def colleagues(session: AnySession) -> list[Account]:
-    """The active accounts of the actor's institution."""
-    wanted = select(Account).where(Account.institution_id == tenancy.current().institution, Account.active)
-    return sorted(session.scalars(wanted).unique(), key=lambda account: turkish_sort_key(account.get_full_name()))
+def _institution_named(text: str) -> ColumnElement[bool]:
+    names = (Institution.code, Institution.name_tr, Institution.name_en)
+    return or_(*(turkish_contains(name, text) for name in names))
 
 
-def offered(form: Form) -> Form:
+def _called(text: str) -> ColumnElement[bool]:
+    """A pseudonym or a part of one; a name fits nothing."""
+    wanted = reference_in(text)
+    return Person.pseudonym.contains(wanted, autoescape=True) if wanted else Person.pseudonym.is_(None)
+
+
+UNITS = units(_where_to_open)
+INSTITUTIONS = Choices(
+    id=Institution.id,
+    records=lambda: select(Institution.id, Institution.code, Institution.name_tr, Institution.name_en),
+    order=(Institution.code,),
+    matches=_institution_named,
+    show=_institution_text,
+)
+_FULL_NAME = Account.first_name + " " + Account.last_name
+COLLEAGUES = Choices(
+    id=Account.id,
+    records=lambda: select(Account.id, _FULL_NAME.label("name")).where(
+        Account.institution_id == tenancy.current().institution, Account.active
+    ),
+    order=(turkish_order(Account.first_name), turkish_order(Account.last_name)),
+    matches=lambda text: turkish_contains(_FULL_NAME, text),
+    show=lambda row: str(row.name),
+)
+PERSONS = Choices(
+    id=Person.id,
+    records=lambda: select(Person.id, Person.pseudonym).where(Person.deleted_at.is_(None), Person.erased_at.is_(None)),
+    order=(Person.pseudonym,),
+    matches=_called,
+    show=lambda row: str(row.pseudonym),
+    shortest=2,
+)
+
+
+def offered(form: Form, stored: Case | None = None) -> Form:
     """The form with its units and institutions to choose from."""
-    offer_records(form.unit_id, units(db.session), lambda unit: unit.name)
-    english = language() == "en"
-    offer_records(
-        form.lead_institution_id,
-        institutions(db.session),
-        lambda row: f"{row.code} – {row.name_en if english else row.name_tr}",
-        _("Our institution"),
-    )
+    unit, lead = (stored.unit_id, stored.lead_institution_id) if stored else (None, None)
+    choosing.offer(db.session, form.unit_id, UNITS, url_for("CaseChoicesView.units"), stored=unit)
+    register = url_for("CaseChoicesView.institutions")
+    choosing.offer(db.session, form.lead_institution_id, INSTITUTIONS, register, _("Our institution"), lead)
     return form
+
+
+def offer_colleagues(field: SelectField) -> None:
+    """The active accounts of the actor's institution."""
+    choosing.offer(db.session, field, COLLEAGUES, url_for("CaseChoicesView.colleagues"), _("— choose —"))
+
+
+def offer_persons(field: Field) -> None:
+    """Pseudonyms are found by typing; none is offered beforehand."""
+    choosing.searched(field, url_for("PersonChoicesView.persons"))
 
 
 def person_called(session: AnySession, pseudonym: str | None) -> uuid.UUID:
@@ -66,3 +111,44 @@ def person_called(session: AnySession, pseudonym: str | None) -> uuid.UUID:
     if found is None:
         raise Invalid({"pseudonym": _l("No person that you may see has this pseudonym.")})
     return found
+
+
+class CaseChoicesView(Page):
+    """What the forms of cases name."""
+
+    subject = "Case"
+    scopes = (INSTITUTION,)
+    route_base = "/choices"
+
+    @route("/case-units", act="add", methods=("POST",), quiet=True)
+    def units(self) -> Response:
+        return choosing.answer(choosing.find(db.session, UNITS, request.form), request.form)
+
+    @route("/institutions", act="add", methods=("POST",), quiet=True)
+    def institutions(self) -> Response:
+        return choosing.answer(choosing.find(db.session, INSTITUTIONS, request.form), request.form)
+
+    @route("/colleagues", act="assign", methods=("POST",))
+    def colleagues(self) -> Response:
+        return _looked_up(COLLEAGUES, "account")
+
+
+class PersonChoicesView(Page):
+    """Persons of other cases, by pseudonym."""
+
+    subject = "Person"
+    scopes = (INSTITUTION,)
+    route_base = "/choices"
+
+    @route("/persons", act="add", methods=("POST",))
+    def persons(self) -> Response:
+        return _looked_up(PERSONS, "person")
+
+
+def _looked_up(kind: Choices, target: str) -> Response:
+    found = choosing.find(db.session, kind, request.form)
+    looked_at("record.list", target, subjects=found.ids, detail={"page": "choices"})
+    return choosing.answer(found, request.form)
+
+
+VIEWS: tuple[type, ...] = (CaseChoicesView, PersonChoicesView)

@@ -180,6 +180,7 @@ class PersonView(Page):
         if form.submitted() and attempt(form, lambda session: _link(session, case, form)):
             flash(_("The person is in the case now."))
             return see("CaseView.show", id=case)
+        choices.offer_persons(form.pseudonym)
         return self._about_case(case, form, "cases/person_link.html")
 
     @route("/unlink/<uuid:link>", act="delete", methods=BOTH)

@@ -27,7 +27,7 @@ from itm_admin.foundation.bulk import Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.formats import day, label
-from itm_admin.foundation.forms import PanelForm, attempt, offer_records
+from itm_admin.foundation.forms import PanelForm, attempt
 from itm_admin.foundation.list_parts import BulkAct
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
@@ -69,8 +69,7 @@ class CasesTogetherView(Page):
     @route("/assign", act="assign", methods=("POST",))
     def assign(self) -> Answer:
         form = AssignForm()
-        people = choices.colleagues(db.session)
-        offer_records(form.account_id, people, lambda account: account.get_full_name(), _("— choose —"))
+        choices.offer_colleagues(form.account_id)
         return self._ask(
             _Asked(
                 _("Assign somebody to the chosen cases"), _("Assign"), form, ("account_id",), _assign,

@@ -27,7 +27,7 @@ from itm_admin.cases.showing import case_facts, compared, protected_choices
 from itm_admin.cases.together import CasesTogetherView, bulk_acts
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import attempt, offer_records
+from itm_admin.foundation.forms import attempt
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
@@ -91,7 +91,7 @@ class CaseView(Page):
         looked_at("record.read", "case", id, detail={"page": "edit"})
         if not form.submitted():
             form = resumed(CaseForm(obj=case, version=case.row_version), at)
-        form = choices.offered(form)
+        form = choices.offered(form, case)
         form.clear.choices = protected_choices(form, case)
         rows = compared(form, services.shown_values(case)) if conflict else []
         if conflict:
@@ -139,9 +139,7 @@ class CaseView(Page):
         if form.submitted() and attempt(form, lambda session: services.assign(session, id, form.payload())):
             flash(_("The person is assigned to the case."))
             return see("CaseView.show", id=id)
-        offer_records(
-            form.account_id, choices.colleagues(db.session), lambda account: account.get_full_name(), _("— choose —")
-        )
+        choices.offer_colleagues(form.account_id)
         return self._ask(id, form, "cases/assign.html")
 
     @route("/<uuid:id>/assign/<uuid:account>/end", act="assign", methods=("POST",))
@@ -197,4 +195,7 @@ class CaseView(Page):
         return self.render(template, form=form, case=case), 422 if form.submitted() else 200
 
 
-VIEWS = (NewCaseView, DraftView, CaseView, CasesTogetherView, FindView, PersonView, ProfileView, *erasure_views.VIEWS)
+VIEWS = (
+    NewCaseView, DraftView, CaseView, CasesTogetherView, FindView, PersonView, ProfileView, *choices.VIEWS,
+    *erasure_views.VIEWS,
+)  # fmt: skip

@@ -7,7 +7,7 @@ empty on an edit form, and empty means "keep what is stored".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -181,13 +181,6 @@ def attempt(form: PanelForm, work: Callable[[Session], Done]) -> Done | None:
     except Invalid as error:
         form.take(error)
         return None
-
-
-def offer_records(
-    field: SelectField, rows: Sequence[Any], text: Callable[[Any], str], empty: str | None = None
-) -> None:
-    """Records as choices; only those that the person may see are passed in."""
-    field.choices = ([("", empty)] if empty is not None else []) + [(str(row.id), text(row)) for row in rows]
 
 
 def _value(field: Field) -> Any:

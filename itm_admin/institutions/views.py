@@ -25,6 +25,7 @@ from itm_admin.foundation.roles import INSTITUTION, OVERSIGHT
 from itm_admin.foundation.turkish import turkish_contains, turkish_order
 from itm_admin.foundation.views import Page, keyring, route, see
 from itm_admin.institutions import services
+from itm_admin.institutions.choices import UnitChoicesView, offer_units
 from itm_admin.institutions.forms import InstitutionForm, UnitForm
 from itm_admin.institutions.models import Institution
 
@@ -260,10 +261,7 @@ def _parent(form: UnitForm) -> Any:
 
 
 def _offer(form: UnitForm) -> None:
-    tree = services.units(db.session, me().institution_id)
-    form.parent.choices = [(str(unit.id), f"{'— ' * depth}{unit.name}") for unit, depth in tree]
-    if form.parent.data is not None:
-        form.parent.data = str(form.parent.data)
+    offer_units(form.parent, me().institution_id, None)
 
 
-VIEWS: tuple[type, ...] = (InstitutionView, UnitView)
+VIEWS: tuple[type, ...] = (InstitutionView, UnitView, UnitChoicesView)

@@ -160,6 +160,12 @@ ROUTES: Mapping[str, Expected] = {
     **_page("ProfileView.show", CASE_SIGHT, "link"),
     **_form("ProfileView.edit", CASE_WORK, "link", fields=_PROFILE),
     **_form("ProfileView.reveal", CASE_SIGHT, "link", fields=_PURPOSE),
+    # What a form's script finds while somebody types: by POST, so that nothing typed is in an address
+    "POST CaseChoicesView.units": Expected(CASE_WORK, empty=200),
+    "POST CaseChoicesView.institutions": Expected(CASE_WORK, empty=200),
+    "POST CaseChoicesView.colleagues": Expected(EXPORT, empty=200),
+    "POST PersonChoicesView.persons": Expected(CASE_WORK, empty=200),
+    "POST UnitChoicesView.units": Expected(_ACCOUNTS, empty=200),
     # Their API
     **_page("CaseApi.list", CASE_SIGHT),
     **_page("CaseApi.show", CASE_SIGHT, "case"),

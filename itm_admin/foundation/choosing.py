@@ -1,0 +1,129 @@
+"""Records that a form's field may name: a few at once, found by typing, a page at a time.
+
+A feature says which records there are (its own rule and row-level security decide), how they are ordered, found and
+shown. A short list stands whole in the form; of a long one stands what is chosen and its beginning, and the form's
+script asks for the rest, by POST, so that what is typed is in no address and no log. It must never know what is chosen.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, jsonify
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from sqlalchemy import ColumnElement, Row, Select, select, tuple_
+from wtforms import Field, SelectField
+
+from itm_admin.foundation.encryption import AnySession
+from itm_admin.foundation.errors import Invalid
+
+PAGE = 20
+MOST_WHOLE = 50
+"""Choices that a form holds by itself."""
+LONGEST = 100
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One kind of record: `records` selects those that the person may name, `order` and `id` put them in order.
+
+    `arrange` shows a short list in another order, a tree for example. What is shorter than `shortest` finds nothing.
+    """
+
+    id: Any
+    records: Callable[[], Select[*tuple[Any, ...]]]
+    order: tuple[Any, ...]
+    matches: Callable[[str], ColumnElement[bool]]
+    show: Callable[[Row[Any]], str]
+    arrange: Callable[[Sequence[Row[Any]]], Pairs] | None = None
+    shortest: int = 0
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of what fits; `next` is where the following page begins after, none at the end."""
+
+    pairs: Pairs
+    next: str | None
+
+    @property
+    def ids(self) -> list[str]:
+        return [id for id, _text in self.pairs]
+
+
+def find(session: AnySession, choices: Choices, asked: Mapping[str, str]) -> Found:
+    """What fits the typed text `q`, after the record `after`. Invalid for a place that is none."""
+    text, after = " ".join(asked.get("q", "").split()), asked.get("after")
+    if len(text) > LONGEST:
+        raise Invalid
+    if len(text) < choices.shortest:
+        return Found((), None)
+    wanted, place = choices.records(), (*choices.order, choices.id)
+    if text:
+        wanted = wanted.where(choices.matches(text))
+    if after:
+        last = session.execute(select(*place).where(choices.id == _id(after))).one_or_none()
+        if last is None:
+            raise Invalid
+        wanted = wanted.where(tuple_(*place) > tuple_(*last))
+    rows = session.execute(wanted.order_by(*place).limit(PAGE + 1)).all()
+    pairs = _pairs(choices, rows[:PAGE])
+    return Found(pairs, pairs[-1][0] if len(rows) > PAGE else None)
+
+
+def answer(found: Found, asked: Mapping[str, str]) -> Response:
+    """The page for the form's script, with what it says of all that it shows by now."""
+    before = asked.get("shown", "")
+    number = len(found.pairs) + (int(before) if before.isascii() and before.isdigit() and len(before) < 7 else 0)
+    said = ngettext("%(num)s result", "%(num)s results", number) if number else _("Nothing fits.")
+    if found.next:
+        said = _("%(num)s results; more follow at the end of the list", num=number)
+    return jsonify(items=[{"id": id, "text": text} for id, text in found.pairs], next=found.next, said=said)
+
+
+def offer(
+    session: AnySession, field: SelectField, choices: Choices, url: str, empty: str | None = None, stored: Any = None
+) -> None:
+    """The field's choices, with `empty` for none: all of a short list, else what is chosen or stored, and some more."""
+    known = [id for id in map(_known, (field.data, stored)) if id]
+    first = [choices.id.in_(known).desc()] if known else []
+    wanted = choices.records().order_by(*first, *choices.order, choices.id).limit(MOST_WHOLE + 1)
+    rows = session.execute(wanted).all()
+    if len(rows) > MOST_WHOLE:
+        pairs = _pairs(choices, rows[:MOST_WHOLE])
+        searched(field, url)
+    else:
+        pairs = (choices.arrange or (lambda all_: _pairs(choices, all_)))(rows)
+    field.choices = [*([("", empty)] if empty is not None else []), *pairs]
+    if field.data is not None:
+        field.data = str(field.data)
+
+
+def searched(field: Field, url: str) -> None:
+    """The field is found by typing: the form's script asks there."""
+    told = {"data-choices": url, "data-choices-failed": _("The list could not be loaded. Try again.")}
+    field.render_kw = {**(field.render_kw or {}), **told}
+
+
+def _pairs(choices: Choices, rows: Sequence[Row[Any]]) -> Pairs:
+    return [(str(row.id), choices.show(row)) for row in rows]
+
+
+def _known(value: Any) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(str(value)) if value else None
+    except ValueError:
+        return None
+
+
+def _id(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise Invalid from None

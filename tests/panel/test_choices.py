@@ -1,0 +1,142 @@
+"""What a form's field finds while somebody types: a page at a time, all of it and nothing of anybody else's."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.factories import Somebody, Tenant
+from tests.panel.panel_app import Browser, RunningPanel
+
+MANY = 56
+
+
+class World:
+    """JGK has a great many units and colleagues; EGM has one of each."""
+
+    def __init__(self, panel: RunningPanel) -> None:
+        self.panel, make = panel, panel.make
+        self.jgk: Tenant = make.institution("JGK")
+        self.egm: Tenant = make.institution("EGM")
+        self.units = {make.unit(f"Birim {number:02}", self.jgk): f"Birim {number:02}" for number in range(MANY)}
+        self.light = make.unit("Işık Çadırı", self.jgk)
+        self.theirs = make.unit("Işık Öteki", self.egm)
+        self.focal, self.manager = make.focal_point(self.jgk), make.manager(self.jgk)
+        self.stranger = make.focal_point(self.egm)
+        self.case = make.case(self.focal, unit_id=str(self.light))
+        self.link = make.person(self.focal, self.case)
+        foreign = make.case(self.stranger)
+        self.foreign = make.person(self.stranger, foreign).person
+
+    def browser(self, somebody: Somebody) -> Browser:
+        return self.panel.browser(somebody)
+
+
+@pytest.fixture(scope="module")
+def world(panel: RunningPanel) -> World:
+    return World(panel)
+
+
+@pytest.fixture(scope="module")
+def focal(world: World) -> Browser:
+    return world.browser(world.focal)
+
+
+def found(browser: Browser, path: str, **asked: str) -> dict[str, Any]:
+    answer = browser.post(path, **asked)
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = json.loads(answer.text)
+    return document
+
+
+def all_pages(browser: Browser, path: str, **asked: str) -> list[list[str]]:
+    pages, after = [], ""
+    while True:
+        page = found(browser, path, after=after, **asked)
+        pages.append([item["text"] for item in page["items"]])
+        if page["next"] is None:
+            return pages
+        after = page["next"]
+
+
+@pytest.mark.parametrize("path", ["/choices/case-units", "/choices/units"])
+def test_pages_follow_each_other_in_turkish_order_and_hold_everything_once(world: World, path: str) -> None:
+    browser = world.browser(world.focal if "case" in path else world.manager)
+    pages = all_pages(browser, path)
+    assert [len(page) for page in pages] == [20, 20, MANY + 2 - 40]
+    names = [text.split(" (")[0] for page in pages for text in page]
+    assert names == [*sorted(world.units.values()), "Işık Çadırı", "Merkez"]
+
+
+def test_typing_finds_whatever_the_case_and_the_marks(focal: Browser) -> None:
+    for typed in ("isik", "IŞIK", "çadır", "  ışık   cadiri "):
+        assert [item["text"] for item in found(focal, "/choices/case-units", q=typed)["items"]] == [
+            "Işık Çadırı (Merkez)"
+        ]
+    assert found(focal, "/choices/case-units", q="%")["items"] == []
+    assert found(focal, "/choices/institutions", q="egm")["items"][0]["text"].startswith("EGM")
+
+
+def test_nothing_of_another_institution_is_found(world: World, focal: Browser) -> None:
+    manager = world.browser(world.manager)
+    ids = {item["id"] for item in found(manager, f"/choices/units?of={world.egm.id}", q="ışık")["items"]}
+    assert ids == {str(world.light)}
+    colleagues = [text for page in all_pages(focal, "/choices/colleagues") for text in page]
+    assert len(colleagues) == 2
+    own, foreign = world.link.person.pseudonym, world.foreign.pseudonym
+    assert [item["text"] for item in found(focal, "/choices/persons", q=own)["items"]] == [own]
+    assert found(focal, "/choices/persons", q=foreign)["items"] == []
+
+
+def test_a_system_administrator_finds_the_units_of_the_institution_that_is_asked_for(world: World) -> None:
+    browser = world.browser(world.panel.make.administrator())
+    asked = found(browser, f"/choices/units?of={world.egm.id}")
+    assert {item["id"] for item in asked["items"]} == {str(world.theirs), str(world.egm.root)}
+    assert found(browser, "/choices/units")["items"] == []
+    assert browser.post("/choices/units?of=x").status_code == 400
+
+
+def test_who_opens_cases_in_one_unit_is_offered_that_one(world: World) -> None:
+    narrow = world.panel.make.focal_point(world.jgk, world.light)
+    browser = world.browser(narrow)
+    assert [item["id"] for item in found(browser, "/choices/case-units")["items"]] == [str(world.light)]
+
+
+def test_finding_persons_is_a_look_and_a_name_finds_nobody(world: World, focal: Browser) -> None:
+    answer = focal.post("/choices/persons", q=world.link.person.pseudonym.lower())
+    (noted,) = world.panel.events(answer)
+    assert (noted.action, noted.kind) == ("record.list", "person")
+    assert [str(id) for id in noted.subjects] == [str(world.link.person_id)]
+    for nothing in ("ad", "", "J", "Gülşen"):
+        assert found(focal, "/choices/persons", q=nothing)["items"] == []
+
+
+def test_a_damaged_place_or_an_endless_text_is_refused(focal: Browser) -> None:
+    for asked in ({"after": "x"}, {"after": str(uuid.uuid4())}, {"q": "a" * 101}):
+        assert focal.post("/choices/case-units", **asked).status_code == 400
+
+
+def test_what_is_found_is_counted_in_words(focal: Browser) -> None:
+    assert found(focal, "/choices/case-units", q="isik")["said"] == "1 sonuç"
+    assert found(focal, "/choices/case-units", q="yoktur")["said"] == "Uyan kayıt yok."
+    first = found(focal, "/choices/case-units")
+    assert first["said"] == "20 sonuç; devamı listenin sonunda"
+    assert found(focal, "/choices/case-units", after=first["next"], shown="20")["said"].startswith("40 sonuç")
+
+
+def test_a_form_holds_the_beginning_of_a_long_list_and_always_what_is_chosen(world: World, focal: Browser) -> None:
+    page = focal.get(f"/cases/{world.case.id}/edit").text
+    select = re.search(r'<select[^>]*name="unit_id"[^>]*>.*?</select>', page, re.DOTALL)
+    assert select is not None
+    assert 'data-choices="/choices/case-units"' in select[0]
+    assert select[0].count("<option") == 50
+    assert f'selected value="{world.light}"' in select[0]
+    short = re.search(r'<select[^>]*name="lead_institution_id"[^>]*>', page)
+    assert short is not None
+    assert "data-choices" not in short[0]
+    parent = world.browser(world.manager).get(f"/units/{world.light}").text
+    assert f'selected value="{world.jgk.root}"' in parent
