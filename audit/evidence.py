@@ -15,6 +15,7 @@ from audit.checkpoint import Checkpoint, Opened, opened
 from audit.leaf import Entry
 from audit.policy import Policy
 from audit.purge import Purge
+from audit.trust import Keys
 from audit.verification import CAP, Assurance, Finding, Verifier, Word
 
 RANK: tuple[Assurance, ...] = ("unsigned", "self-attested", "witnessed")
@@ -72,7 +73,10 @@ def unreadable(why: str, kind: str = "unread") -> Report:
 
 
 def spoken(data: bytes, policy: Policy, origin: str) -> Opened:
-    """This ledger's checkpoint. Raises Unsigned where no given key speaks for it, ValueError where one contradicts."""
+    """This ledger's checkpoint. Raises Unsigned where no given key speaks for it, ValueError where one contradicts.
+
+    What was said of the keys counts: one that was retired does not sign on, and a compromised one proves nothing.
+    """
     read = note.parse(data)
     said = Checkpoint.parse(read.text)
     for name in sorted({key.name for key in policy.logs}):
@@ -80,7 +84,12 @@ def spoken(data: bytes, policy: Policy, origin: str) -> Opened:
             raise Unsigned(f"not signed by {name} with a given key")
         if not f"{said.origin}/".startswith(f"{name}/"):
             raise Unsigned(f"{name} does not speak for this ledger")
-    return opened(data, policy, origin)
+    signed = opened(data, policy, origin)
+    for name in {key.name for key in policy.logs} if policy.said.statements else ():
+        keys = Keys.of(each for each in policy.said.statements if each.key.name == name)
+        if not keys.require(signed.note, origin, signed.checkpoint.size):
+            raise Unsigned(f"only a compromised key of {name} signed it")
+    return signed
 
 
 @dataclass

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from audit.key import Algorithm, VerifierKey
+from audit.trust import Keys
 
 MAX_BYTES = 1 << 16
 _NO_QUORUM = "none"
@@ -26,13 +27,14 @@ class Policy:
 
     A log's key vouches for origins that are its name, or begin with its name and a slash. Several keys of one name
     are a key and its successors. Without a quorum nothing is ever *witnessed*. ``addresses``: where a witness is asked,
-    by its key's name.
+    by its key's name. ``said`` of the logs' keys: where there is nothing, each counts for all that it signed.
     """
 
     logs: tuple[VerifierKey, ...]
     witnesses: tuple[VerifierKey, ...] = ()
     quorum: int = 0
     addresses: Mapping[str, str] = field(default_factory=dict)
+    said: Keys = field(default_factory=Keys)
 
     def __post_init__(self) -> None:
         if not self.logs:

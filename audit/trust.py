@@ -17,6 +17,7 @@ from audit.note import Note, SignatureError
 
 Word = Literal["named", "retired", "compromised"]
 WORDS: tuple[Word, ...] = ("named", "retired", "compromised")
+MAX_BYTES = 1 << 20
 
 
 class StatementFormatError(ValueError):
@@ -56,6 +57,24 @@ class Statement:
         if any(type(size) is not int or size < 0 for size in sizes.values()):
             raise ValueError("sizes are whole numbers")
         return cls(VerifierKey.parse(key), word, dict(sizes))
+
+
+def parse(data: bytes) -> Keys:
+    """What the lines of a file say, each written as a statement is. Raises StatementFormatError with the line."""
+    if len(data) > MAX_BYTES:
+        raise StatementFormatError("too long for statements about keys")
+    *lines, rest = data.split(b"\n")
+    if rest or not lines:
+        raise StatementFormatError("statements about keys end with their line, and there is one at least")
+    found: dict[tuple[VerifierKey, Word], Statement] = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            statement = Statement.parse(line + b"\n")
+        except StatementFormatError as error:
+            raise StatementFormatError(f"line {number}: {error}") from None
+        if found.setdefault((statement.key, statement.word), statement) is not statement:
+            raise StatementFormatError(f"line {number}: this was said of the key before")
+    return Keys.of(found.values())
 
 
 @dataclass(frozen=True)

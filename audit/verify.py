@@ -11,18 +11,19 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from audit import bundle_judge, policy, proof
+from audit import bundle_judge, policy, proof, trust
 from audit.archive import Archive, ArchiveError
 from audit.bundle_judge import Progress
 from audit.evidence import Report, unreadable
 from audit.key import Algorithm, KeyFormatError, VerifierKey
 from audit.note import MAX_BYTES
 from audit.policy import Policy, PolicyFormatError
+from audit.trust import Keys, Statement
 
 if TYPE_CHECKING:
     from audit.authority import Trusted
@@ -47,15 +48,21 @@ def judge(
         return unreadable(str(error))
 
 
-def policy_of(keys: Sequence[str], text: str | None) -> Policy:
-    """The given keys, beside those of a policy file. Raises ValueError where there is none, or no such key."""
+def policy_of(keys: Sequence[str], text: str | None, said: bytes | None = None) -> Policy:
+    """The given keys, beside those of a policy file and those that statements name.
+
+    Raises ValueError where there is none, or no such key.
+    """
     given = tuple(VerifierKey.parse(key) for key in keys)
     if any(key.algorithm is not Algorithm.NOTE for key in given):
         raise ValueError("--key takes a ledger's key; witnesses' keys stand in the policy")
-    if text is None:
-        return Policy(given)
-    said = policy.parse(text)
-    return Policy(tuple(dict.fromkeys((*said.logs, *given))), said.witnesses, said.quorum, said.addresses)
+    known = Keys() if said is None else trust.parse(said)
+    asked = Policy(given or known.named) if text is None else policy.parse(text)
+    logs = tuple(dict.fromkeys((*asked.logs, *given, *known.named)))
+    if said is not None:
+        unnamed = [Statement(key, "named", {}) for key in logs if not known.said(key, "named")]
+        known = Keys.of((*known.statements, *unnamed))
+    return replace(asked, logs=logs, said=known)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path, help="a bundle (.zip) or an entry's proof (.tlog-proof)")
     parser.add_argument(
         "--key", action="append", default=[], metavar="VKEY", help="the ledger's key, as on paper; may be repeated"
+    )
+    parser.add_argument(
+        "--keys", type=Path, metavar="FILE", help="what was said of the ledger's keys, as `itm ledger key` writes it"
     )
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="a checkpoint that you kept: must agree too")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="keys and witnesses that must have signed")
@@ -72,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="for programs")
     asked = parser.parse_args(arguments)
     try:
-        policy = policy_of(asked.key, None if asked.policy is None else _text(asked.policy))
+        said = None if asked.keys is None else _bytes(asked.keys, trust.MAX_BYTES)
+        policy = policy_of(asked.key, None if asked.policy is None else _text(asked.policy), said)
         outside = None if asked.checkpoint is None else _bytes(asked.checkpoint)
         trusted = None if asked.timestamp_certificates is None else _trusted(asked.timestamp_certificates)
         with asked.file.open("rb") as file:
@@ -121,9 +132,9 @@ def _trusted(path: Path) -> Trusted:
     return Trusted.parse(_bytes(path))
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, most: int = MAX_BYTES) -> bytes:
     with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
+        return file.read(most + 1)
 
 
 def _text(path: Path) -> str:

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -166,11 +167,12 @@ def verify(context: click.Context, code: str | None, level: Any, as_json: bool) 
 
 
 @ledger.command("key")
-def show_key() -> None:
+@click.option("--out", type=click.Path(path_type=Path), help="A new file with what is said of them, for --keys.")
+def show_key(out: Path | None) -> None:
     """The keys that sign checkpoints, as verifiers need them. Hand them on by another way than the evidence."""
     from itm_admin.assurance import key_commands
 
-    key_commands.show(Settings.from_environment())
+    key_commands.show(Settings.from_environment(), out)
 
 
 @ledger.command("rotate-key")

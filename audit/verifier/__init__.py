@@ -21,6 +21,7 @@ SCRIPTS = (
     "archive.js",
     "merkle.js",
     "notes.js",
+    "trust.js",
     "judge.js",
     "bundle.js",
     "proof.js",
@@ -28,7 +29,7 @@ SCRIPTS = (
 )
 MODULES = (
     "__init__ archive authority bundle bundle_judge bundle_stamps checkpoint chunk compact event evidence key leaf"
-    " lines merkle note policy proof purge stamped timestamp verification verify"
+    " lines merkle note policy proof purge stamped timestamp trust verification verify"
 ).split()
 _MAIN = """import sys
 try:

@@ -91,27 +91,33 @@ async function spoken(bytes, policy, origin) {
     if (!`${said.origin}/`.startsWith(`${name}/`)) throw new Unsigned("speaksForOthers", name);
   }
   const cosigned = {};
+  const signers = [];
   for (const signature of read.signatures) {
     const key = [...policy.logs, ...policy.witnesses].find(({ name, id }) => name === signature.name && id === signature.id);
     if (!key) continue;
     const time = await verifySignature(key, read.text, signature.value);
-    if (time !== null) cosigned[key.name] = Math.min(time, cosigned[key.name] ?? time);
+    if (time === null) signers.push(key);
+    else cosigned[key.name] = Math.min(time, cosigned[key.name] ?? time);
   }
   if (said.size === 0 && !equal(said.root, await sha256(new Uint8Array()))) throw new Refused("notCheckpoint");
   if (said.origin !== origin) throw new Refused("otherLedger");
+  if (policy.said) requireKeys(policy, signers, said);
   const witnessed = policy.quorum > 0 && Object.keys(cosigned).length >= policy.quorum;
   return { ...said, cosigned, assurance: witnessed ? "witnessed" : "self-attested" };
 }
 
-// The pasted keys, beside those of a policy's text.
-async function policyOf(keys, said) {
+// The pasted keys, beside those of a policy's text and those that statements name.
+async function policyOf(keys, said, statements) {
   const given = [];
   for (const key of keys) given.push(await parseKey(key));
   if (given.some(({ kind }) => kind !== SIGNS)) throw new Refused("witnessKey");
   const policy = said === null ? { logs: [], witnesses: [], quorum: 0 } : await parsePolicy(said);
+  const known = statements === null ? null : await parseStatements(statements);
+  for (const { key, named } of known?.values() ?? []) if (named) given.push(key);
   for (const key of given) if (!policy.logs.some((other) => other.text === key.text)) policy.logs.push(key);
   if (!policy.logs.length) throw new Refused("noKey");
-  return checkedPolicy(policy);
+  for (const key of known ? policy.logs : []) known.set(key.text, { named: new Map(), ...known.get(key.text), key });
+  return checkedPolicy({ ...policy, said: known });
 }
 
 function checkedPolicy(policy) {

@@ -87,7 +87,12 @@ async function verify() {
   try {
     await progress(0, "…");
     const keys = at("keys").value.split("\n").map((line) => line.trim()).filter(Boolean);
-    const given = { keys, policy: await bytesOf(at("policy"), MAX_POLICY * 4), checkpoint: await bytesOf(at("checkpoint"), MAX_NOTE) };
+    const given = {
+      keys,
+      policy: await bytesOf(at("policy"), MAX_POLICY * 4),
+      statements: await bytesOf(at("statements"), MAX_STATEMENTS),
+      checkpoint: await bytesOf(at("checkpoint"), MAX_NOTE),
+    };
     const found = await judgeFile(evidence, given, progress);
     if (mine !== run) return;
     report = found;

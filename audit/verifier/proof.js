@@ -61,10 +61,10 @@ async function compareOutside(judge, { origin, entry, path }, policy, outside) {
 }
 
 // A bundle or a proof; anything else is "cannot tell".
-async function judgeFile(file, { keys, policy, checkpoint }, progress) {
+async function judgeFile(file, { keys, policy, statements, checkpoint }, progress) {
   let known = null;
   try {
-    known = await policyOf(keys, policy === null ? null : decoded(policy));
+    known = await policyOf(keys, policy === null ? null : decoded(policy), statements);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     return unreadable(error, "asked");

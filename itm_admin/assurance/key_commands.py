@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 from sqlalchemy import create_engine
@@ -27,7 +28,8 @@ PATIENCE = 120.0
 """Seconds for which a command waits for a round of the scheduler to end."""
 
 
-def show(settings: Settings) -> None:
+def show(settings: Settings, out: Path | None = None) -> None:
+    """``out`` gets what was said of the keys, as `audit.verify --keys` reads it. No file is written over."""
     with _at(settings) as (place, _engine):
         said = place.outside.keys()
     if not said.named:
@@ -35,6 +37,12 @@ def show(settings: Settings) -> None:
     for key in said.named:
         compromised, retired = said.said(key, "compromised"), said.said(key, "retired")
         click.echo(f"{key}  {'compromised' if compromised else 'retired' if retired else 'signs'}")
+    if out is not None:
+        try:
+            with out.open("xb") as file:
+                file.write(b"".join(map(bytes, said.statements)))
+        except OSError as error:
+            raise Refusal(f"--out: {error.strerror}") from None
 
 
 def rotate(settings: Settings) -> None:

@@ -13,11 +13,13 @@ from functools import lru_cache
 from audit import lines, note
 from audit.bundle import Filter
 from audit.key import Algorithm, SigningKey
+from audit.trust import Statement, Word
 from tests.audit import purged
 from tests.audit.bundle_attacks import Kinds
 from tests.audit.evidence import (
     DEPLOYMENT,
     KEY,
+    ORIGIN,
     OTHER,
     POLICY_TEXT,
     TIME,
@@ -49,6 +51,7 @@ class Question:
     keys: tuple[str, ...] = (str(KEY.verifier),)
     policy: str | None = POLICY_TEXT
     outside: Callable[[], bytes] | None = None
+    said: bytes | None = None
 
 
 INTACT: Answer = ("intact", "witnessed", None, [])
@@ -60,6 +63,11 @@ def _open(*kinds: str, assurance: str = "unsigned") -> Answer:
 
 def _tampered(place: int | None, *kinds: tuple[int | None, str], assurance: str = "witnessed") -> Answer:
     return "tampered", assurance, place, list(kinds)
+
+
+def _tampered_at_checkpoint() -> Answer:
+    """The last checkpoint contradicts, and the one before covers not all."""
+    return "tampered", "unsigned", None, [(None, "checkpoint"), (None, "unsigned")]
 
 
 @lru_cache
@@ -146,7 +154,80 @@ def _eventless() -> bytes:
     return "\n".join(whole).encode()
 
 
+def _of(key: SigningKey, word: Word, size: int | None = None, origin: str = ORIGIN) -> bytes:
+    """A line of the file on keys."""
+    return bytes(Statement(key.verifier, word, {} if size is None else {origin: size}))
+
+
+BOTH = _of(KEY, "named") + _of(OTHER, "named")
+SELF: Answer = ("intact", "self-attested", None, [])
+
+
+def _keys(said: bytes, answer: Answer, *signers: SigningKey, evidence: Callable[[], bytes] | None = None) -> Question:
+    """A bundle of 20 with checkpoints of 10 and 20, judged by somebody who has this file, and no key beside it."""
+    return Question(evidence or (lambda: bundle(20, keys=signers)), answer, (), None, said=said)
+
+
+KEYS: dict[str, Question] = {
+    "keys-named": _keys(BOTH, SELF),
+    "keys-beside-a-policy": Question(lambda: bundle(20), INTACT, said=BOTH),
+    "keys-of-a-successor-alone": _keys(BOTH + _of(KEY, "retired", 9), SELF, OTHER),
+    "keys-retired-up-to-there": _keys(BOTH + _of(KEY, "retired", 20), SELF),
+    "keys-retired-before-the-last": _keys(BOTH + _of(KEY, "retired", 19), _tampered_at_checkpoint()),
+    "keys-retired-before-all": _keys(
+        BOTH + _of(KEY, "retired", 9),
+        ("tampered", "unsigned", None, [(None, "checkpoint"), (None, "checkpoint"), (None, "unsigned")]),
+    ),
+    "keys-retired-and-signed-with-the-successor": _keys(BOTH + _of(KEY, "retired", 9), SELF, KEY, OTHER),
+    "keys-retired-of-another-ledger": _keys(
+        BOTH + _of(KEY, "retired", 99, f"{DEPLOYMENT}/ledger/EGM/1"),
+        ("tampered", "unsigned", None, [(None, "checkpoint"), (None, "checkpoint"), (None, "unsigned")]),
+    ),
+    "keys-compromised-after": _keys(BOTH + _of(KEY, "compromised", 20), SELF),
+    "keys-compromised-before-the-last": _keys(BOTH + _of(KEY, "compromised", 19), _open("unsigned", "key")),
+    "keys-compromised-before-all": _keys(BOTH + _of(KEY, "compromised", 0), _open("unsigned", "key", "key")),
+    "keys-compromised-of-a-rewritten-history": _keys(
+        BOTH + _of(KEY, "compromised", 5),
+        _open("unsigned", "key", "key"),
+        evidence=lambda: bundle(20, history=FORKED),
+    ),
+    "keys-compromised-and-signed-with-the-successor": _keys(BOTH + _of(KEY, "compromised", 0), SELF, KEY, OTHER),
+    "keys-retired-and-compromised-since": _keys(
+        BOTH + _of(KEY, "retired", 15) + _of(KEY, "compromised", 12), _open("unsigned", "key")
+    ),
+    "keys-given-and-said-to-be-compromised": Question(
+        lambda: bundle(20), _open("unsigned", "key"), policy=None, said=BOTH + _of(KEY, "compromised", 19)
+    ),
+    "keys-given-and-retired-and-named-nowhere": Question(
+        lambda: bundle(20), _tampered_at_checkpoint(), policy=None, said=_of(KEY, "retired", 19)
+    ),
+    "keys-named-nowhere": _keys(_of(KEY, "retired", 20), _open("asked")),
+    "keys-kept-one-of-a-compromised-key": Question(
+        lambda: bundle(20, keys=(OTHER,)),
+        _open("outside", assurance="self-attested"),
+        (),
+        None,
+        _kept(20),
+        BOTH + _of(KEY, "compromised", 19),
+    ),
+    "keys-a-proof-by-a-retired-key": _keys(
+        BOTH + _of(KEY, "retired", 8),
+        _tampered(None, (None, "checkpoint"), assurance="unsigned"),
+        evidence=_proof(5, 9),
+    ),
+    "keys-a-proof-by-a-compromised-key": _keys(BOTH + _of(KEY, "compromised", 8), _open("key"), evidence=_proof(5, 9)),
+    "keys-a-proof-up-to-there": _keys(BOTH + _of(KEY, "compromised", 9), SELF, evidence=_proof(5, 9)),
+    "keys-a-file-of-nothing": _keys(b"", _open("asked")),
+    "keys-a-file-that-was-cut": _keys(BOTH[:-1], _open("asked")),
+    "keys-a-line-that-is-none": _keys(BOTH + b"\n", _open("asked")),
+    "keys-a-line-twice": _keys(BOTH + _of(KEY, "retired", 20) + _of(KEY, "retired", 30), _open("asked")),
+    "keys-a-line-in-another-way": _keys(BOTH.replace(b":", b": ", 1), _open("asked")),
+    "keys-another-word": _keys(BOTH.replace(b'"named"', b'"blessed"', 1), _open("asked")),
+    "keys-a-size-that-is-none": _keys(_of(KEY, "named", 7).replace(b":7}", b":-7}"), _open("asked")),
+    "keys-a-witness": _keys(BOTH + _of(WITNESS, "named"), _open("asked")),
+}
 QUESTIONS: dict[str, Question] = {
+    **KEYS,
     "purged content, as a later entry says": Question(purged.without(), INTACT),
     "purged content and one event more": Question(purged.without(purged.GONE | {8}), _tampered(8, (8, "event"))),
     "purged content without the entry's event": Question(

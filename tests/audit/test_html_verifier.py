@@ -34,7 +34,7 @@ class Auditor:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.runs = 0
-        self.given: dict[str, bytes | None] = {"#policy": None, "#checkpoint": None}
+        self.given: dict[str, bytes | None] = {"#policy": None, "#checkpoint": None, "#statements": None}
 
     def says(
         self,
@@ -42,9 +42,11 @@ class Auditor:
         keys: Sequence[str] = (str(KEY.verifier),),
         policy: str | None = POLICY_TEXT,
         outside: bytes | None = None,
+        said: bytes | None = None,
     ) -> dict[str, Any]:
         self.page.fill("#keys", "\n".join(keys))
-        for field, content in (("#policy", None if policy is None else policy.encode()), ("#checkpoint", outside)):
+        given = {"#policy": None if policy is None else policy.encode(), "#checkpoint": outside, "#statements": said}
+        for field, content in given.items():
             if content != self.given[field]:
                 self.page.set_input_files(field, [] if content is None else _file(content))
                 self.given[field] = content
@@ -115,7 +117,9 @@ def test_what_is_no_bundle_tells_nothing(auditor: Auditor, broken: str) -> None:
 def test_a_question_has_the_answer_that_the_program_gives(auditor: Auditor, name: str) -> None:
     question = QUESTIONS[name]
     outside = None if question.outside is None else question.outside()
-    verdict, assurance, place, kinds = told(auditor.says(question.evidence(), question.keys, question.policy, outside))
+    verdict, assurance, place, kinds = told(
+        auditor.says(question.evidence(), question.keys, question.policy, outside, question.said)
+    )
     assert (verdict, assurance, place, ordered(kinds)) == (*question.answer[:3], ordered(question.answer[3]))
 
 

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 def answered(question: Question) -> Report:
     try:
-        policy = verify.policy_of(question.keys, question.policy if question.keys else None)
+        policy = verify.policy_of(question.keys, question.policy if question.keys else None, question.said)
     except ValueError as error:
         return unreadable(str(error), "asked")
     outside = None if question.outside is None else question.outside()

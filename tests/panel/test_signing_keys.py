@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import Engine
 
-from audit import keyfile, note
+from audit import bundle_export, keyfile, note, store, trust, verify
 from audit.key import SigningKey
 from audit.verification import Assurance
 from itm_admin.assurance import key_commands
@@ -79,6 +81,44 @@ def test_what_a_retired_key_signs_later_is_found(world: SigningWorld, settings: 
     assert found["verdict"] == "tampered"
     assert [each["kind"] for each in found["findings"]] == ["signature"]
     assert "retired" in found["findings"][0]["detail"]
+
+
+def _judged(world: SigningWorld, *arguments: str) -> tuple[int, str]:
+    """What an auditor says of a bundle, with a file of keys from the signing machine and nothing else of it."""
+    with world.superuser.connect() as connection:
+        ledger = next(each for each in store.ledgers(connection) if each.origin == world.origin("JGK"))
+    with (world.folder / "bundle.zip").open("wb") as file:
+        bundle_export.bundle(world.superuser, ledger, file)
+    with redirect_stdout(StringIO()) as said:
+        code = verify.main([str(world.folder / "bundle.zip"), *arguments])
+    return code, said.getvalue()
+
+
+def test_an_auditor_who_has_what_is_said_of_the_keys_finds_what_a_retired_or_stolen_one_signed_later(
+    world: SigningWorld, settings: Settings
+) -> None:
+    stolen, out = keyfile.load(world.folder / "key"), world.folder / "keys.jsonl"
+    key_commands.rotate(settings)
+    world.act("JGK", 2)
+    world.round()
+    key_commands.show(settings, out)
+    assert trust.parse(out.read_bytes()) == world.keys()
+    assert _judged(world, "--keys", str(out))[0] == 0
+    row = world.recorded("JGK")[-1]
+    forged = bytes(note.sign(row.note.partition("\n\n")[0] + "\n", stolen)).decode()
+    world.attack("update audit.checkpoint set note = :note where id = :id", note=forged, id=row.id)
+    code, said = _judged(world, "--keys", str(out))
+    assert (code, "retired before" in said) == (1, True)
+    key_commands.compromise(settings, stolen.verifier.id.hex(), world.size("GIB"))
+    with pytest.raises(Refusal, match="--out: File exists"):
+        key_commands.show(settings, out)
+    out.unlink()
+    key_commands.show(settings, out)
+    code, said = _judged(world, "--keys", str(out))
+    assert (code, "only a compromised key" in said) == (2, True), "nobody is told that the ledger was tampered with"
+    world.act("JGK")
+    world.round()
+    assert _judged(world, "--keys", str(out))[0] == 0
 
 
 def _attested_by_a_stolen_key(world: SigningWorld, settings: Settings, trust: int) -> Assurance:
