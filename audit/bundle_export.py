@@ -74,6 +74,17 @@ def streamed(connection: Snapshot, ledger: Ledger, asked: Filter, policy: str | 
     yield from sink.taken()
 
 
+def reach(connection: Snapshot, ledger: Ledger, asked: Filter) -> tuple[int, int, int]:
+    """A bundle's first entry, where it ends, and how many entries are covered.
+
+    Raises NotCovered where content was purged and what says so cannot be in the bundle yet.
+    """
+    size = stored.covered(connection, ledger.id)
+    covered = ledger.size if size is None else size
+    first, stop = stored.bounds(connection, ledger.id, covered, asked)
+    return first, _as_far_as_purged(connection, ledger, first, stop, covered), covered
+
+
 class _Pieces:
     """What was written since somebody took it."""
 
@@ -92,10 +103,7 @@ def _steps(
     connection: Snapshot, ledger: Ledger, sink: Sink, asked: Filter, policy: str | None
 ) -> Generator[tuple[int, int], None, Taken]:
     """Writes a bundle, and stops now and then: entries written, and how many there will be."""
-    size = stored.covered(connection, ledger.id)
-    covered = ledger.size if size is None else size
-    first, stop = stored.bounds(connection, ledger.id, covered, asked)
-    stop = _as_far_as_purged(connection, ledger, first, stop, covered)
+    first, stop, covered = reach(connection, ledger, asked)
     writer = BundleWriter(sink, ledger.origin, first, asked)
     among = CompactRange(first, first)
     for entry in _each(connection, ledger, first, stop):

@@ -28,7 +28,7 @@ from audit.witnessing import Witness
 from itm_admin.assurance import entries
 from itm_admin.assurance.entries import AnySession
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.errors import NotFound
+from itm_admin.foundation.errors import Invalid, NotFound
 from itm_admin.foundation.tenancy import Context
 
 log = logging.getLogger("itm.evidence")
@@ -127,6 +127,21 @@ def proof(session: AnySession, id: uuid.UUID, seq: int) -> bytes:
         return bytes(bundle_export.proof(session.connection(), _ledger(session.connection(), id), seq))
     except bundle_export.NotCovered:
         raise NotFound(_l("This entry is not under a signed checkpoint yet. Come back in a minute.")) from None
+
+
+def require_reach(session: AnySession, id: uuid.UUID, asked: Filter) -> None:
+    """Raises Invalid where no bundle of this can be had yet, NotFound for another's ledger."""
+    entries.find_ledger(session, id)
+    connection = session.connection()
+    try:
+        bundle_export.reach(connection, _ledger(connection, id), asked)
+    except bundle_export.NotCovered:
+        raise Invalid(
+            message=_l(
+                "Content of these entries was purged a moment ago, and the entry that says so is not signed yet."
+                " Without it the bundle would look tampered with. Come back in a minute."
+            )
+        ) from None
 
 
 def streamed(

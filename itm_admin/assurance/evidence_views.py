@@ -76,6 +76,7 @@ class _Evidence(Page):
         form = EvidenceForm()
         try:
             asked = form.asked()
+            evidence.require_reach(db.session, id, asked)
         except Invalid as error:
             form.take(error)
             return self._page(id, form), 422

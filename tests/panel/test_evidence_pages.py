@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from io import BytesIO
 
 import pytest
 from werkzeug.test import TestResponse
 
 from audit import bundle, bundle_export
+from audit.compact import CompactRange
 from audit.evidence import Report
 from audit.policy import Policy
 from audit.verify import judge
+from tests.audit.evidence import base64
+from tests.panel.assurance_panel import words_of
 from tests.panel.test_receipts import Story, story
 
 __all__ = ["story"]
@@ -70,6 +74,38 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_taken(story: Story, 
     answer = _ask(story, **fields)
     assert answer.status_code == 422
     assert _exports(story) == []
+
+
+def test_purged_content_whose_purge_is_not_signed_yet_is_told_before_anything_is_taken(story: Story) -> None:
+    for _ in range(2):
+        story.signing.act("JGK")
+    story.signing.round()
+    _purged(story, first=0, last=1)
+    answer = _ask(story)
+    assert (answer.status_code, answer.mimetype) == (422, "text/html")
+    assert "Without it the bundle would look tampered with" in words_of(answer)
+    assert _exports(story) == []
+    assert _verified(story, _ask(story, since="3").data).verdict == "intact", "what was not purged can be had"
+    story.signing.round()
+    assert _verified(story, _ask(story).data).findings == ()
+
+
+def _purged(story: Story, first: int, last: int) -> None:
+    """The ledger says of these entries that their content is gone."""
+    rows = story.signing.run(
+        "select hash from audit.leaf f join audit.ledger l on l.id = f.ledger_id"
+        " where l.code = 'JGK' and seq between :first and :last order by seq",
+        first=first, last=last,
+    )  # fmt: skip
+    covered = CompactRange(first, first)
+    for row in rows:
+        covered.append(bytes(row.hash))
+    said = {"first": first, "last": last, "hashes": base64(covered.to_bytes())}
+    story.signing.run(
+        "select audit.write(holder, 'ledger.purge', 'success', 'append', 'ledger', code, NULL, '{}', NULL, :tail)"
+        " from audit.ledger where code = 'JGK'",
+        tail=f', "detail": {json.dumps(said)}',
+    )
 
 
 def test_an_entry_has_its_proof_behind_a_button(story: Story) -> None:
