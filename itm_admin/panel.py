@@ -52,6 +52,8 @@ class Link:
     label: Message
     endpoint: str
     icon: str
+    also: tuple[str, ...] = ()
+    """Views whose pages belong to it as well."""
 
 
 MENU: tuple[tuple[Message, tuple[Link, ...]], ...] = (
@@ -59,8 +61,13 @@ MENU: tuple[tuple[Message, tuple[Link, ...]], ...] = (
         _l("Work"),
         (
             Link(_l("Home"), "HomeView.show", "home"),
-            Link(_l("Cases"), "CaseView.list", "case"),
-            Link(_l("Persons"), "PersonView.list", "person"),
+            Link(
+                _l("Cases"),
+                "CaseView.list",
+                "case",
+                ("NewCaseView", "CasesTogetherView", "CaseHoldView", "ProfileView"),
+            ),
+            Link(_l("Persons"), "PersonView.list", "person", ("PersonHoldView", "ErasureView")),
         ),
     ),
     (
@@ -73,10 +80,15 @@ MENU: tuple[tuple[Message, tuple[Link, ...]], ...] = (
     (
         _l("Audit"),
         (
-            Link(_l("Ledgers"), "LedgerView.list", "ledger"),
+            Link(_l("Ledgers"), "LedgerView.list", "ledger", ("EvidenceView", "ReceiptView")),
             Link(_l("Verification"), "VerificationView.list", "check"),
-            Link(_l("Our access history"), "InstitutionHistoryView.list", "history"),
-            Link(_l("Alerts"), "AlertView.list", "alert"),
+            Link(
+                _l("Our access history"),
+                "InstitutionHistoryView.list",
+                "history",
+                ("InstitutionEvidenceView", "InstitutionReceiptView"),
+            ),
+            Link(_l("Alerts"), "AlertView.list", "alert", ("AlertsTogetherView",)),
             Link(_l("Decisions about ledgers"), "DecisionView.list", "check"),
             Link(_l("Accounts and roles"), "AuditAccountView.list", "people"),
         ),
@@ -84,7 +96,12 @@ MENU: tuple[tuple[Message, tuple[Link, ...]], ...] = (
     (
         _l("Administration"),
         (
-            Link(_l("Accounts"), "AccountView.list", "people"),
+            Link(
+                _l("Accounts"),
+                "AccountView.list",
+                "people",
+                ("AccountsTogetherView", "AccountHistoryView", "GrantView"),
+            ),
             Link(_l("Approvals"), "ApprovalView.list", "check"),
             Link(_l("Units"), "UnitView.list", "unit"),
             Link(_l("Register of institutions"), "InstitutionView.list", "building"),
@@ -125,7 +142,7 @@ def navigation() -> list[dict[str, Any]]:
 
 
 def _shown(link: Link) -> dict[str, Any]:
-    here = (request.endpoint or "").partition(".")[0] == link.endpoint.partition(".")[0]
+    here = (request.endpoint or "").partition(".")[0] in (link.endpoint.partition(".")[0], *link.also)
     return {"label": link.label, "url": url_for(link.endpoint), "icon": link.icon, "current": here}
 
 

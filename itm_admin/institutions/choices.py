@@ -24,13 +24,13 @@ _Above = aliased(Unit)
 
 
 def units(which: Callable[[], Sequence[ColumnElement[bool]]]) -> Choices:
-    """Units that fit, in Turkish order and each with the unit above it; a short list as a tree."""
+    """Units that fit, the root first and the others in Turkish order, with the unit above; a short list as a tree."""
     above = and_(_Above.institution_id == Unit.institution_id, _Above.id == Unit.parent_id)
     columns = (Unit.id, Unit.name, Unit.parent_id, _Above.name.label("above"))
     return Choices(
         id=Unit.id,
         records=lambda: select(*columns).outerjoin(_Above, above).where(*which()),
-        order=(turkish_order(Unit.name),),
+        order=(Unit.parent_id.is_not(None), turkish_order(Unit.name)),
         matches=lambda text: turkish_contains(Unit.name, text),
         show=lambda row: f"{row.name} ({row.above})" if row.above else row.name,
         arrange=_tree,
