@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+_UNKNOWN = x509.ObjectIdentifier("1.2.3.4.5")
 _CONFIG = """
 [tsa]
 default_tsa = here
@@ -31,7 +32,7 @@ signer_cert = $dir/signer.pem
 signer_key = $dir/signer.key
 signer_digest = sha256
 default_policy = 1.2.3.4.1
-digests = sha256, sha384
+digests = sha256, sha384, sha3-256
 ess_cert_id_alg = sha256
 """
 
@@ -53,8 +54,13 @@ def party(
     issuer: Party | None = None,
     usage: x509.ObjectIdentifier | None = None,
     valid: tuple[int, int] = (-30, 30),
+    critical: bool = True,
+    unknown: bool = False,
 ) -> Party:
-    """A root, a certificate authority under one, or, with a ``usage``, who signs. ``valid``: days from now."""
+    """A root, a certificate authority under one, or, with a ``usage``, who signs. ``valid``: days from now.
+
+    ``critical``: whether the usage is; ``unknown``: with a critical extension that nobody knows.
+    """
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     builder = (
@@ -69,7 +75,9 @@ def party(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
     if usage is not None:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=True)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=critical)
+    if unknown:
+        builder = builder.add_extension(x509.UnrecognizedExtension(_UNKNOWN, b"\x05\x00"), critical=True)
     if issuer is not None:
         theirs = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
         builder = builder.add_extension(theirs, critical=False)
@@ -88,6 +96,7 @@ class Authority:
     spoil: Callable[[bytes], bytes] = bytes
     status: int = 200
     silent: bool = False
+    drips: bool = False
     asked: int = 0
     url: str = ""
 
@@ -118,6 +127,12 @@ class Authority:
             def do_POST(self) -> None:
                 authority.asked += 1
                 request = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers["Content-Type"] != "application/timestamp-query":
+                    self.send_error(415)
+                    return
+                if authority.drips:
+                    self._drip()
+                    return
                 if authority.silent:
                     authority._released.wait(60)
                     return
@@ -127,6 +142,16 @@ class Authority:
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
+
+            def _drip(self) -> None:
+                """A byte now and then, so that no single wait is long."""
+                self.send_response(200)
+                self.end_headers()
+                for _ in range(400):
+                    if authority._released.wait(0.02):
+                        break
+                    self.wfile.write(b".")
+                    self.wfile.flush()
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -99,11 +100,49 @@ def test_a_statement_that_is_signed_again_by_a_certificate_for_time_stamping_is_
     timestamp.judge(_forged(authority, right, request), DIGEST, Trusted.parse(authority.pem))
 
 
-def _forged(authority: Authority, party: Party, request: bytes) -> bytes:
-    """The statement of a good answer, signed by somebody else under the same root."""
+def _then(days: int) -> bytes:
+    return (datetime.now(UTC) - timedelta(days=days)).strftime("%Y%m%d%H%M%SZ").encode()
+
+
+@pytest.mark.parametrize("days", [2, 25])
+def test_a_stamp_is_judged_at_the_time_that_it_says(authority: Authority, days: int) -> None:
+    """By a certificate that has expired since."""
+    expired = party("Signer", authority.root, USAGE.TIME_STAMPING, valid=(-29, -1))
+    answer = _forged(authority, expired, _request(), _then(days))
+    stamp = timestamp.judge(answer, DIGEST, Trusted.parse(authority.pem))
+    assert timedelta(days=days) <= datetime.now(UTC) - stamp.time < timedelta(days=days, hours=1)
+
+
+def test_a_time_at_which_the_certificate_or_the_root_was_not_valid_yet_is_refused(authority: Authority) -> None:
+    new = party("Signer", authority.root, USAGE.TIME_STAMPING, valid=(-1, 30))
+    old = party("Signer", authority.root, USAGE.TIME_STAMPING, valid=(-90, 30))
+    for signer, days in ((new, 2), (old, 40)):
+        with pytest.raises(StampError, match="not yet valid"):
+            timestamp.judge(_forged(authority, signer, _request(), _then(days)), DIGEST, Trusted.parse(authority.pem))
+
+
+@pytest.mark.parametrize(("critical", "unknown", "why"), [(False, False, "purpose|EKU"), (True, True, "extension")])
+def test_a_certificate_whose_extensions_are_not_as_they_must_be_is_refused(
+    authority: Authority, critical: bool, unknown: bool, why: str
+) -> None:
+    signer = party("Signer", authority.root, USAGE.TIME_STAMPING, critical=critical, unknown=unknown)
+    with pytest.raises(StampError, match=why):
+        timestamp.judge(_forged(authority, signer, _request()), DIGEST, Trusted.parse(authority.pem))
+
+
+def _request() -> bytes:
+    return TimestampRequestBuilder().data(MESSAGE).hash_algorithm(HashAlgorithm.SHA256).build().as_bytes()
+
+
+def _forged(authority: Authority, party: Party, request: bytes, then: bytes | None = None) -> bytes:
+    """The statement of a good answer, signed by somebody else under the same root, with this time in it."""
     good, kind = authority.stamp(request), bytes.fromhex("060b2a864886f70d0109100104")
     at = good.index(kind) + len(kind) + 2  # [0] EXPLICIT, then the OCTET STRING
-    (authority.folder / "info").write_bytes(good[at + 2 : at + 2 + good[at + 1]])
+    info = good[at + 2 : at + 2 + good[at + 1]]
+    if then is not None:
+        info, count = re.subn(rb"[0-9]{14}Z", then, info)
+        assert count == 1
+    (authority.folder / "info").write_bytes(info)
     key = party.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (authority.folder / "forger.pem").write_bytes(party.pem + key)
     words = "cms -sign -binary -nodetach -md sha256 -outform DER -econtent_type 1.2.840.113549.1.9.16.1.4"
@@ -123,6 +162,21 @@ def test_the_answer_to_another_request_is_refused(authority: Authority) -> None:
     again = TimestampRequestBuilder().data(MESSAGE).hash_algorithm(HashAlgorithm.SHA256).build().as_bytes()
     authority.spoil_request = lambda _: again
     _refused(authority, "another request")
+
+
+def test_the_same_bytes_by_another_hash_are_something_else(authority: Authority) -> None:
+    command = ["openssl", "ts", "-query", "-digest", DIGEST.hex(), "-sha3-256", "-cert"]
+    answer = authority.stamp(subprocess.run(command, capture_output=True, check=True).stdout)
+    with pytest.raises(StampError, match="something else"):
+        timestamp.judge(answer, DIGEST, Trusted.parse(authority.pem))
+    with pytest.raises(StampError, match="no stamp of a SHA-256"):
+        timestamp.digest_of(answer)
+
+
+@pytest.mark.parametrize("more", [b"\x00", b"\x05\x00"])
+def test_an_answer_with_something_behind_it_is_refused(authority: Authority, more: bytes) -> None:
+    authority.spoil = lambda answer: answer + more
+    _refused(authority, "not an answer")
 
 
 @pytest.mark.parametrize("byte", [5, 60, 200, -5, -60])
@@ -162,6 +216,11 @@ def test_who_does_not_answer_is_not_waited_for(authority: Authority) -> None:
     _refused(authority, "in time|timed out", seconds=0.2)
 
 
+def test_who_answers_without_an_end_is_not_waited_for(authority: Authority) -> None:
+    authority.drips = True
+    _refused(authority, "in time", seconds=0.5)
+
+
 def test_where_nobody_listens_is_told() -> None:
     with pytest.raises(StampError, match="ConnectionRefusedError"):
         timestamp.ask("http://127.0.0.1:1/", MESSAGE, Trusted.parse(party("Root").pem))
@@ -190,5 +249,7 @@ def test_what_is_stamped_does_not_change_when_witnesses_sign() -> None:
     signed = sign(Checkpoint("itm-test/ledger/A/1", 3, bytes(32)), key)
     cosigned = signed.with_signatures([Signature("witness.example", b"abcd", bytes(72))])
     assert message(cosigned) == message(signed) == bytes(signed)
+    similar = signed.with_signatures([Signature("itm", b"abcd", bytes(64)), Signature("itm-test/", b"abce", bytes(64))])
+    assert message(similar) == bytes(signed), "a name that the ledger's begins with, letter by letter"
     both = sign(Checkpoint("itm-test/ledger/A/1", 3, bytes(32)), key, SigningKey.generate("itm-test"))
     assert message(both) == bytes(both)
