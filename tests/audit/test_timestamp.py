@@ -17,11 +17,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
 from audit import timestamp
+from audit.authority import Trusted, address
 from audit.checkpoint import Checkpoint, sign
 from audit.key import SigningKey
 from audit.note import Signature
 from audit.stamped import message
-from audit.timestamp import StampError, Trusted
+from audit.timestamp import StampError
 from tests.audit.authority import Authority, Party, party
 
 MESSAGE = b"a checkpoint as it was signed\n"
@@ -241,7 +242,7 @@ def test_trust_needs_a_root() -> None:
 @pytest.mark.parametrize("url", ["", "ftp://a.example", "https://", "http://user@a.example", "http://a.example:0/"])
 def test_an_address_that_nobody_can_be_asked_at_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="."):
-        timestamp.address(url)
+        address(url)
 
 
 def test_what_is_stamped_does_not_change_when_witnesses_sign() -> None:

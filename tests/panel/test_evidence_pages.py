@@ -125,8 +125,15 @@ def test_whoever_may_not_export_sees_no_button_and_gets_nothing(story: Story) ->
     ledger = story.panel.ledger("JGK")
     browser = story.as_(story.worker)
     assert browser.get(f"{OWN}{ledger}").status_code == 403
-    assert browser.get(f"{OWN}{ledger}/0").status_code == 403
-    assert story.as_(story.other).get(f"{OWN}{ledger}").status_code == 404
+    for page in (f"{ledger}/0", "verifier.html", "verifier.pyz"):
+        assert browser.get(f"{OWN}{page}").status_code == 403
+    assert _ask(story, "worker").status_code == 403
+    stranger = story.as_(story.other)
+    for page in (f"{ledger}", f"{ledger}/0", f"{ledger}/root"):
+        assert stranger.get(f"{OWN}{page}").status_code == 404
+    assert stranger.get(f"{AUDIT}{ledger}").status_code == 403
+    assert stranger.post(f"{OWN}{ledger}", purpose="AUDIT").status_code == 404
+    assert [look for who in ("worker", "other") for look in _exports(story, who)] == []
 
 
 def test_the_verifiers_come_from_the_panel_and_are_told(story: Story) -> None:
@@ -149,6 +156,37 @@ def test_the_root_for_the_register_is_the_signed_one(story: Story) -> None:
     words = story.as_(story.worker).words(f"{OWN}{story.panel.ledger('JGK')}/root")
     assert held.root.hex(" ", 2) in words
     assert held.origin in words
+
+
+def test_a_bundle_is_of_the_moment_in_which_it_was_begun_and_after_its_entry(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One snapshot, whatever is written and signed while somebody downloads slowly."""
+    story.signing.act_together("JGK", 1500)
+    story.signing.round()
+    size = story.signing.recorded("JGK")[-1].size
+    monkeypatch.setattr(bundle, "SEGMENT", 10_000)
+    pieces = iter(_ask(story).iter_encoded())
+    came = [next(pieces)]
+    assert len(_exports(story)) == 1
+    story.signing.act("JGK")
+    story.signing.round()
+    report = _verified(story, b"".join([*came, *pieces]))
+    assert (report.verdict, report.size, report.leaves) == ("intact", size, size)
+
+
+def test_what_cannot_be_told_is_not_taken(story: Story) -> None:
+    browser, ledger = story.as_(story.manager), story.panel.ledger("JGK")
+    browser.get(f"{OWN}{ledger}")
+    story.signing.run("alter function audit.append rename to append_away")
+    for answer in (
+        browser.post(f"{OWN}{ledger}", purpose="AUDIT"),
+        browser.get(f"{OWN}{ledger}/0"),
+        browser.get(f"{OWN}verifier.html"),
+    ):
+        assert answer.status_code == 503
+        assert b"PK" not in answer.data[:2]
+        assert b"tlog-proof" not in answer.data
 
 
 def test_a_bundle_that_breaks_off_raises_and_is_no_bundle(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
