@@ -90,6 +90,16 @@ class Purges:
                 return purge if so_far.end == purge.stop and so_far.to_bytes() != purge.hashes else None
         return None
 
+    def resume(self, size: int) -> list[int]:
+        """A run that was stopped has read the entries before: what is claimed of them must still be proved.
+
+        Gives the first entries of ranges that are in the middle there: `passed` wants their hashes again.
+        """
+        for purge in self._all():
+            if purge.first < size:
+                self._used.setdefault(purge, purge.first)
+        return [purge.first for purge in self._all() if purge.first < size < purge.stop]
+
     def meets(self, start: int, stop: int) -> bool:
         """Whether entries start to stop - 1 must be shown one by one."""
         return any(purge.first < stop and start < purge.stop for purge in self._all())

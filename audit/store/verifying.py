@@ -272,6 +272,10 @@ class _Run:
         last = [entry for page in entries(connection, self.ledger.id, mark.size - 1, mark.size) for entry in page]
         if [(entry.hash, entry.recorded_at) for entry in last] != [(mark.head, mark.recorded_at)]:
             return 0
+        for first in self.verifier.purges.resume(mark.size):
+            for page in entries(connection, self.ledger.id, first, mark.size):
+                for entry in page:
+                    self.verifier.purges.passed(entry.seq, entry.hash)
         self.plan = Plan(((mark.size, self.ledger.size),), self.plan.next_seq)
         self.verifier.resume(mark.size, mark.head, mark.recorded_at)
         self.attested.resume(mark.range, {"self-attested": mark.attested, "witnessed": mark.witnessed})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -11,8 +10,6 @@ import sys
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 import psycopg
@@ -20,106 +17,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit import checkpoint, chunk, event, store
+from audit import checkpoint, event, store
 from audit.attested import Attested, Evidence, Recorded
 from audit.checkpoint import Checkpoint
-from audit.chunk import Chunk, Examiner, Task
+from audit.chunk import Task
 from audit.compact import CompactRange
 from audit.key import SigningKey
-from audit.leaf import EMPTY, Entry, leaf_hash
+from audit.leaf import EMPTY, Entry
 from audit.store import chunks, team
 from audit.trust import Keys, Statement
-from audit.verification import Anchors, Head, Verdict, Verifier
+from audit.verification import Anchors, Verdict, Verifier
 from tests.audit.conftest import OURS, World
+from tests.audit.cut_ledger import HEAD, HOLDER, ORIGIN, OTHER, SIZE, TRUE, composed, examined, sealed
 from tests.benchmarks.loading import load
 
-ORIGIN, HOLDER, OTHER = "itm-x/ledger/JGK/1", str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
 KEY = SigningKey.generate("itm-x")
-SIZE = 12
-_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-_2000 = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-def _moment(seq: int) -> str:
-    return (_BEGAN + timedelta(seconds=seq // 3, microseconds=seq)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _content(seq: int, tail: str = "", **said: Any) -> str:
-    """As audit.write composes it."""
-    id = str(uuid.UUID(int=seq + 100))
-    whole = {
-        "id": id,
-        "time": _moment(seq),
-        "action": "record.update",
-        "outcome": "success",
-        "via": "trigger" if seq % 2 else "append",
-        "actor": {
-            "user": None if seq % 5 == 0 else id, "name": "Ayşe \"A\"" if seq == 7 else "Ayşe", "institution": "JGK",
-            "role": "caseworker", "session": "itm_app", "transaction": "7", "client": None,
-        },
-        "on_behalf_of": None,
-        "target": None if seq == 4 else {"kind": "case", "id": id, "institution": HOLDER if seq % 2 else None},
-        "subjects": [[], ["a"], ["a", "b, c"]][seq % 3],
-        "purpose": None if seq % 2 else "casework",
-        "request": {"id": "r", "route": "x", "address": None},
-        **({"changes": {"id": {"old": None, "new": "["}}, "state": {"shape": "case/1"}} if seq % 2 else {}),
-        **said,
-    }  # fmt: skip
-    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).removesuffix("}") + tail + "}"
-
-
-def _sealed(entry: Entry) -> Entry:
-    return replace(entry, hash=leaf_hash(ORIGIN, entry.seq, entry.recorded_at, entry.prev, entry.commitment))
-
-
-def _chain(contents: Sequence[str]) -> list[Entry]:
-    entries: list[Entry] = []
-    for seq, content in enumerate(contents):
-        salt, prev = sha256(bytes([seq])).digest(), entries[-1].hash if entries else EMPTY
-        try:
-            columns = event.derived(content)
-        except ValueError:
-            columns = event.derived(_content(seq))
-        committed = event.commitment(salt, content)
-        made = Entry(seq, str(columns.id), _moment(seq), prev, committed, b"", salt, content, columns)
-        entries.append(_sealed(made))
-    return entries
-
-
-TRUE = _chain([_content(seq) for seq in range(SIZE)])
-HEAD = Head(ORIGIN, SIZE, TRUE[-1].hash, TRUE[-1].recorded_at, HOLDER)
-
-
-def _raw(entry: Entry) -> tuple[chunk.LeafRow, chunk.Row]:
-    """Both rows as PostgreSQL sends them."""
-
-    def text(value: str | None) -> bytes | None:
-        return None if value is None else value.encode()
-
-    columns = entry.columns or TRUE[0].columns
-    assert columns
-    assert columns.at
-    at = (datetime.fromisoformat(columns.at) - _2000) // timedelta(microseconds=1)
-    id = uuid.UUID(entry.event_id).bytes
-    shown = [text(value) for value in columns[2:11]]
-    holder = None if columns.target_holder is None else uuid.UUID(columns.target_holder).bytes
-    subjects = [subject.encode() for subject in columns.subjects or ()]
-    leaf = (entry.seq, id, entry.recorded_at.encode(), entry.prev, entry.commitment, entry.hash)
-    content = None if entry.content is None else entry.content.encode()
-    return leaf, (
-        uuid.UUID(str(columns.id)).bytes, entry.salt, content, at.to_bytes(8, "big", signed=True), *shown, holder,
-        subjects, text(columns.purpose), text(columns.request_id), entry.in_place,
-    )  # fmt: skip
-
-
-def _examined(entries: Sequence[Entry], task: Task, page: int) -> Chunk | None:
-    examiner = Examiner(task)
-    within = [_raw(entry) for entry in entries if task.start <= entry.seq < task.stop]
-    for at in range(0, len(within), page):
-        rows = within[at : at + page]
-        if not examiner.page([leaf for leaf, _ in rows], {row[0]: row for _, row in rows}):
-            return None
-    return examiner.chunk()
 
 
 def _references(anchors: Sequence[int], signed: Sequence[int]) -> tuple[Anchors, Attested]:
@@ -141,7 +53,7 @@ def _judged(
     verifier.begin()
     for start, stop in zip((0, *cuts), (*cuts, SIZE), strict=True):
         task = Task(uuid.UUID(int=9), ORIGIN, HOLDER, start, stop, verifier.sizes(start, stop))
-        found = _examined(entries, task, page) if cuts else None
+        found = examined(entries, task, page) if cuts else None
         if found is None or not verifier.over(found):
             for entry in entries:
                 if start <= entry.seq < stop:
@@ -158,7 +70,7 @@ def _columns(name: str, value: Any) -> Callable[[Entry], Entry]:
 def _other_content(entry: Entry, content: str, reseal: bool = True) -> Entry:
     assert entry.salt
     changed = replace(entry, content=content)
-    return _sealed(replace(changed, commitment=event.commitment(entry.salt, content))) if reseal else changed
+    return sealed(replace(changed, commitment=event.commitment(entry.salt, content))) if reseal else changed
 
 
 ATTACKS: dict[str, Callable[[Entry], Entry | None]] = {
@@ -168,11 +80,11 @@ ATTACKS: dict[str, Callable[[Entry], Entry | None]] = {
     "content": lambda entry: replace(entry, content=f"{entry.content} "),
     "commitment": lambda entry: replace(entry, commitment=bytes(32)),
     "hash": lambda entry: replace(entry, hash=bytes(32)),
-    "prev": lambda entry: _sealed(replace(entry, prev=bytes(32))),
+    "prev": lambda entry: sealed(replace(entry, prev=bytes(32))),
     "elsewhere": lambda entry: replace(entry, in_place=False),
     "another's event": lambda entry: replace(entry, event_id=str(uuid.UUID(int=77))),
-    "later": lambda entry: _sealed(replace(entry, recorded_at="2027-01-01T00:00:00.000000Z")),
-    "no time": lambda entry: _sealed(replace(entry, recorded_at="2026-01-01 00:00:00")),
+    "later": lambda entry: sealed(replace(entry, recorded_at="2027-01-01T00:00:00.000000Z")),
+    "no time": lambda entry: sealed(replace(entry, recorded_at="2026-01-01 00:00:00")),
     "at": _columns("at", "2026-01-01T00:00:09.000000Z"),
     "action": _columns("action", "record.read"),
     "actor": _columns("actor_name", None),
@@ -182,16 +94,16 @@ ATTACKS: dict[str, Callable[[Entry], Entry | None]] = {
     "request": _columns("request_id", None),
     "another holder's": lambda entry: _resealed_as(entry, target={"kind": "case", "id": "1", "institution": OTHER}),
     "spelled otherwise": lambda entry: _other_content(entry, f" {entry.content}"),
-    "said twice": lambda entry: _other_content(entry, _content(entry.seq, ',"purpose":"other"')),
-    "said twice, hidden": lambda entry: _other_content(entry, _content(entry.seq, ',"p\\u0075rpose":"other"')),
-    "no JSON": lambda entry: _other_content(entry, _content(entry.seq, ',"x":')),
-    "no end": lambda entry: _other_content(entry, _content(entry.seq).removesuffix("}")),
-    "more": lambda entry: _other_content(entry, _content(entry.seq) + "{}"),
+    "said twice": lambda entry: _other_content(entry, composed(entry.seq, ',"purpose":"other"')),
+    "said twice, hidden": lambda entry: _other_content(entry, composed(entry.seq, ',"p\\u0075rpose":"other"')),
+    "no JSON": lambda entry: _other_content(entry, composed(entry.seq, ',"x":')),
+    "no end": lambda entry: _other_content(entry, composed(entry.seq).removesuffix("}")),
+    "more": lambda entry: _other_content(entry, composed(entry.seq) + "{}"),
 }
 
 
 def _resealed_as(entry: Entry, **said: Any) -> Entry:
-    content = _content(entry.seq, **said)
+    content = composed(entry.seq, **said)
     return replace(_other_content(entry, content), columns=event.derived(content))
 
 
@@ -225,16 +137,16 @@ def test_nothing_is_said_of_a_chunk_in_which_something_is_wrong(name: str) -> No
         attacked = _attacked(name, seq, TRUE)
         if _judged(attacked, (), 9, (), ())[0].verdict == "tampered":
             inside = Task(uuid.UUID(int=9), ORIGIN, HOLDER, 2, 7)
-            assert _examined(attacked, inside, 9) is None
+            assert examined(attacked, inside, 9) is None
 
 
 def test_a_true_chunk_is_passed_over_and_only_what_is_spelled_otherwise_is_read_again() -> None:
-    whole = _examined(TRUE[:7], Task(uuid.UUID(int=9), ORIGIN, HOLDER, 0, 7, (3,)), 2)
+    whole = examined(TRUE[:7], Task(uuid.UUID(int=9), ORIGIN, HOLDER, 0, 7, (3,)), 2)
     assert whole
     assert (whole.hash, whole.prev, [mark.size for mark in whole.marks]) == (TRUE[6].hash, EMPTY, [3])
     assert whole.range == CompactRange.of([entry.hash for entry in TRUE[:7]])
     assert whole.marks[0].range == CompactRange.of([entry.hash for entry in TRUE[:3]])
-    assert _examined(TRUE, Task(uuid.UUID(int=9), ORIGIN, HOLDER, 7, 8), 2) is None
+    assert examined(TRUE, Task(uuid.UUID(int=9), ORIGIN, HOLDER, 7, 8), 2) is None
 
 
 def _verify(world: World, processes: int) -> store.Verification:
