@@ -54,7 +54,7 @@ DOUBTS: dict[str, list[Entry]] = {
     "no time": _with(_LAST, lambda entry: replace(entry, recorded_at="2026-01-02 00:00:00")),
     "another ledger's": _with(4, lambda entry: replace(entry, in_place=False)),
     "another event": _with(
-        4, lambda entry: replace(entry, event_id=str(_X), columns=entry.columns and entry.columns._replace(id=_X))
+        4, lambda entry: replace(entry, event_id=str(_X), columns=entry.columns and entry.columns._replace(id=str(_X)))
     ),
     "the time's column": _columns(5, at="2026-01-01T00:00:09.000000Z"),
     "a column": _columns(5, action="record.read"),
