@@ -9,6 +9,7 @@ from flask import url_for
 from flask_babel import ngettext
 from sqlalchemy import ColumnElement, and_, exists, func, select
 
+from itm_admin.accounts.models import Account
 from itm_admin.cases import lookup
 from itm_admin.cases.draft_views import waiting as drafts
 from itm_admin.cases.fields import today
@@ -34,7 +35,17 @@ def institution_home(session: AnySession) -> dict[str, Any]:
         "waiting": _waiting(session),
         "drafts": drafts(session) if may(roles, "edit", "Draft") else [],
         "may_add": may(roles, "add", "Case"),
+        "first_day": may(roles, "add", "Account") and _alone(session),
     }
+
+
+def _alone(session: AnySession) -> bool:
+    """Whether nobody else in the institution could open a case yet."""
+    context = tenancy.current()
+    others = select(Account.id).where(
+        Account.institution_id == context.institution, Account.active, Account.id != context.account
+    )
+    return session.scalar(others.limit(1)) is None
 
 
 def _mine() -> ColumnElement[bool]:

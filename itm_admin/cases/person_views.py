@@ -13,6 +13,7 @@ from flask import flash, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from itm_admin.accounts.actor import me
 from itm_admin.cases import choices, lookup, people, personal_data, services
 from itm_admin.cases.draft_views import Desk, desk, finished, resumed
 from itm_admin.cases.exporting import answer_export
@@ -52,7 +53,8 @@ class PersonView(Page):
     def list(self) -> str:
         shown = PERSONS.page(db.session, lookup.list_persons(), PERSONS.read(request.args))
         looked_at("record.list", "person", subjects=shown.ids)
-        shown.exports = [(_("Export the list"), with_query("PersonView.export"))]
+        if me().may("export", "Person"):
+            shown.exports = [(_("Export the list"), with_query("PersonView.export"))]
         return self.render("cases/persons.html", listing=shown)
 
     @route("/deleted", act="restore")

@@ -13,6 +13,7 @@ from flask import flash, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from itm_admin.accounts.actor import me
 from itm_admin.cases import choices, erasure_views, lookup, personal_data, services
 from itm_admin.cases.course import course
 from itm_admin.cases.draft_views import DraftView, desk, finished, resumed
@@ -48,9 +49,11 @@ class CaseView(Page):
     def list(self) -> str:
         shown = CASES.page(db.session, lookup.list_cases(), CASES.read(request.args))
         looked_at("record.list", "case", subjects=shown.ids)
-        shown.add = (url_for("NewCaseView.source"), _("New case"))
+        if me().may("add", "Case"):
+            shown.add = (url_for("NewCaseView.source"), _("New case"))
         shown.bulk = bulk_acts()
-        shown.exports = [(_("Export the list"), with_query("CaseView.export"))]
+        if me().may("export", "Case"):
+            shown.exports = [(_("Export the list"), with_query("CaseView.export"))]
         return self.render("cases/list.html", listing=shown)
 
     @route("/deleted", act="restore")

@@ -138,7 +138,7 @@ function combobox(control) {
 
 // The text field that is seen; the select goes on holding the value that is sent.
 function inPlaceOf(select) {
-  const input = Object.assign(document.createElement("input"), { type: "text", className: "form-control", id: select.id });
+  const input = Object.assign(document.createElement("input"), { type: "text", className: "form-select", id: select.id });
   for (const name of ["aria-describedby", "aria-invalid"]) {
     if (select.hasAttribute(name)) input.setAttribute(name, select.getAttribute(name));
   }

@@ -140,3 +140,13 @@ def test_a_form_holds_the_beginning_of_a_long_list_and_always_what_is_chosen(wor
     assert "data-choices" not in short[0]
     parent = world.browser(world.manager).get(f"/units/{world.light}").text
     assert f'selected value="{world.jgk.root}"' in parent
+
+
+def test_lists_offer_only_what_the_reader_may_do(world: World, focal: Browser) -> None:
+    offered = {"/cases/": ('href="/cases/new"', 'href="/cases/export'), "/persons/": ('href="/persons/export',)}
+    worker, manager = world.browser(world.panel.make.caseworker(world.jgk)), world.browser(world.manager)
+    for path, links in offered.items():
+        assert [link in focal.get(path).text for link in links] == [True] * len(links)
+        assert links[-1] not in worker.get(path).text
+        assert links[-1] in manager.get(path).text
+    assert 'href="/cases/new"' not in manager.get("/cases/").text
