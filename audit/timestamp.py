@@ -36,6 +36,7 @@ from audit.stamped import MAX_ANSWER
 
 SANE = timedelta(minutes=5)
 """How far an authority's time may lie from ours: clocks differ, and more is nobody's clock."""
+THREAD = "time stamp"
 _SHA256 = x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1")
 
 
@@ -133,7 +134,7 @@ def _posted(to: SplitResult, body: bytes, seconds: float) -> bytes:
         except (OSError, http.client.HTTPException, ValueError) as error:
             came.put(StampError(f"{type(error).__name__}: {error}"))
 
-    threading.Thread(target=work, daemon=True).start()
+    threading.Thread(target=work, name=THREAD, daemon=True).start()
     try:
         answer = came.get(timeout=seconds)
     except queue.Empty:
@@ -156,7 +157,11 @@ def _post(to: SplitResult, body: bytes, until: float) -> bytes:
         path = (to.path or "/") + (f"?{to.query}" if to.query else "")
         connection.request("POST", path, body, {"Content-Type": "application/timestamp-query"})
         response = connection.getresponse()
-        content = response.read(MAX_ANSWER + 1)
+        content = b""
+        while piece := response.read1(MAX_ANSWER + 1 - len(content)):
+            content += piece
+            if time.monotonic() > until:
+                raise StampError("no answer in time")
     finally:
         connection.close()
     if response.status != 200:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -96,7 +97,7 @@ class Authority:
     spoil: Callable[[bytes], bytes] = bytes
     status: int = 200
     silent: bool = False
-    drips: bool = False
+    drips: bytes | None = None
     asked: int = 0
     url: str = ""
 
@@ -130,8 +131,8 @@ class Authority:
                 if self.headers["Content-Type"] != "application/timestamp-query":
                     self.send_error(415)
                     return
-                if authority.drips:
-                    self._drip()
+                if authority.drips is not None:
+                    self._drip(authority.drips)
                     return
                 if authority.silent:
                     authority._released.wait(60)
@@ -143,15 +144,16 @@ class Authority:
                 self.end_headers()
                 self.wfile.write(answer)
 
-            def _drip(self) -> None:
-                """A byte now and then, so that no single wait is long."""
+            def _drip(self, first: bytes) -> None:
+                """A byte now and then after the first, so that no single wait is long."""
                 self.send_response(200)
                 self.end_headers()
+                self.wfile.write(first)
                 for _ in range(400):
                     if authority._released.wait(0.02):
                         break
-                    self.wfile.write(b".")
-                    self.wfile.flush()
+                    with suppress(OSError):
+                        self.wfile.write(b".")
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -21,7 +22,7 @@ from audit.authority import Trusted, address
 from audit.checkpoint import Checkpoint, sign
 from audit.key import SigningKey
 from audit.note import Signature
-from audit.stamped import message
+from audit.stamped import MAX_ANSWER, message
 from audit.timestamp import StampError
 from tests.audit.authority import Authority, Party, party
 
@@ -215,11 +216,26 @@ def test_an_error_of_the_server_is_refused(authority: Authority) -> None:
 def test_who_does_not_answer_is_not_waited_for(authority: Authority) -> None:
     authority.silent = True
     _refused(authority, "in time|timed out", seconds=0.2)
+    _gone()
 
 
 def test_who_answers_without_an_end_is_not_waited_for(authority: Authority) -> None:
-    authority.drips = True
+    authority.drips = b""
     _refused(authority, "in time", seconds=0.5)
+    _gone()
+
+
+def _gone() -> None:
+    """No thread stays behind with who does not answer: one is asked every few minutes."""
+    for thread in threading.enumerate():
+        if thread.name == timestamp.THREAD:
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+def test_of_an_answer_that_is_too_long_no_more_is_read(authority: Authority) -> None:
+    authority.drips = bytes(MAX_ANSWER + 1)
+    _refused(authority, "too long", seconds=30)
 
 
 def test_where_nobody_listens_is_told() -> None:
