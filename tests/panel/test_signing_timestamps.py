@@ -140,6 +140,22 @@ def test_a_stamp_that_proves_nothing_is_not_kept(world: SigningWorld, authority:
     assert len(world.alerts("ledger.unstamped")) == 1
 
 
+def test_a_kept_stamp_of_an_authority_that_does_not_count_is_not_told_of_and_another_is_asked_for(
+    world: SigningWorld, authority: Authority, tmp_path: Path
+) -> None:
+    held = world.outside.last(world.origin("GIB"))
+    assert held is not None
+    with Authority(tmp_path / "former") as former:
+        answer, _ = timestamp.ask(former.url, message(held.note), Trusted.parse(former.pem))
+    world.outside.stamp(held, answer)
+    beside = Beside(world, authority)
+    assert not beside.tick()
+    assert (beside.sizes(), beside.recorded()) == ([held.checkpoint.size], [])
+    beside.sign(60)
+    assert beside.tick(), "though no hour has passed"
+    assert beside.recorded() == beside.sizes()[1:]
+
+
 @pytest.mark.parametrize("step", [1, 2, 3])
 @pytest.mark.parametrize("persisted", [False, True])
 def test_a_process_that_stops_while_it_keeps_a_stamp_is_put_right_by_the_next(
