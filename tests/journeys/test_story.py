@@ -62,10 +62,14 @@ def opens_a_case(focal: Visitor) -> tuple[str, str]:
         "Düzeltilmesi gerekenler var"
     )
     focal.fill(opened_on="05.03.2026").choose(referral_source="Jandarma", province="Adana").send("Devam")
-    focal.says("Bilinen ilk kişi").send("Devam")
+    focal.says("Bilinen ilk kişi")
+    focal.send("Devam")
     focal.fill(narrative=NARRATIVE).choose(industry="Tarım, ormancılık ve balıkçılık")
     focal.main.get_by_label("Zorla çalıştırma (emek sömürüsü)").check()
-    focal.send("Devam").says("05.03.2026", "Adana", NARRATIVE).send("Dosyayı aç").says("numaralı dosya açıldı.")
+    focal.send("Devam")
+    for word in ("05.03.2026", "Adana", NARRATIVE):
+        focal.says(word)
+    focal.send("Dosyayı aç").says("numaralı dosya açıldı.")
     reference = focal.page.locator("h1").inner_text()
     assert re.fullmatch(r"ITM-JGK-2026-\d{6}", reference)
     shows_none_of_it(focal)
