@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor as Threads
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,7 +21,9 @@ from typing import Any, LiteralString
 import psycopg
 from apscheduler.events import EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.triggers.cron import CronTrigger
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import create_engine
@@ -175,6 +178,7 @@ class Process:
                         stamped = stamper.submit(self._stamp, self._stamping)
                     if self._watching and (watched is None or watched.done()):
                         watched = watcher.submit(self._watch_sinks, self._watching)
+                    put_right(scheduler)
                     self._stop.wait(BEAT)
             finally:
                 self._halt.set()
@@ -264,6 +268,17 @@ class Process:
             watching.tick(self._engine)
         except Exception as fault:  # the next beat tries again
             log.error("the sinks could not be looked at (%s)", type(fault).__name__)
+
+
+def put_right(scheduler: BaseScheduler, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    """After the clock went back, jobs would wait for a moment that is far off now: they are due when they are due."""
+    jobs = scheduler.get_jobs()  # before the clock is read: what is due meanwhile is not put off
+    now = clock()
+    for job in jobs:
+        due = job.trigger.get_next_fire_time(None, now)
+        if due is not None and job.next_run_time is not None and due < job.next_run_time:
+            with suppress(JobLookupError):
+                scheduler.modify_job(job.id, next_run_time=due)
 
 
 def _missed(job: str, slots: Sequence[datetime]) -> Trouble:

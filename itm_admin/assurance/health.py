@@ -86,8 +86,9 @@ def _ledger() -> Check:
 
 
 def _scheduler() -> Check:
-    newest = runs.latest(db.session.connection())
-    late = watch().overdue(newest, datetime.now(UTC))
+    now = datetime.now(UTC)
+    newest = runs.latest(db.session.connection(), now)
+    late = watch().overdue(newest, now)
     last = max(newest.values(), default=None)
     return {"ok": bool(newest) and not late, "last_run": last.isoformat() if last else None, "late": sorted(late)}
 

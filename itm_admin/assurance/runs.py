@@ -107,15 +107,17 @@ def finish(
     return True
 
 
-def latest(connection: Connection) -> dict[str, datetime]:
-    """The newest claimed slot of every job that ever ran."""
-    rows = connection.execute(text("SELECT job, max(due_at) AS due_at FROM job_run GROUP BY job"))
+def latest(connection: Connection, until: datetime) -> dict[str, datetime]:
+    """The newest claimed slot, up to a moment, of every job that ran: later ones are of a clock that was wrong."""
+    rows = connection.execute(
+        text("SELECT job, max(due_at) AS due_at FROM job_run WHERE due_at <= :until GROUP BY job"), {"until": until}
+    )
     return {row.job: row.due_at for row in rows}
 
 
 def left_out(connection: Connection, job: Job, before: datetime) -> list[datetime]:
     """Slots between the job's newest run and `before` that nobody claimed; none for a job that never ran."""
-    newest = latest(connection).get(job.name)
+    newest = latest(connection, before).get(job.name)
     return [] if newest is None else [slot for slot in job.slots(newest, before) if slot < before]
 
 

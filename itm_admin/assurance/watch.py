@@ -47,7 +47,8 @@ class Watch:
 
     def look(self, connection: Connection, now: datetime | None = None) -> list[str]:
         """Raises an alert for each job whose runs fail to come; their names."""
-        late = self.overdue(runs.latest(connection), now or datetime.now(UTC))
+        now = now or datetime.now(UTC)
+        late = self.overdue(runs.latest(connection, now), now)
         for name, since in late.items():
             raising.notice(connection, Trouble(raising.MISSED, name, detail={"since": since.isoformat()}))
         return list(late)
@@ -79,8 +80,9 @@ def watch() -> Watch:
 
 def scheduler_seen() -> bool:
     """Whether runs have come lately. Asked by pages that depend on the scheduler."""
-    newest = runs.latest(db.session.connection())
-    return bool(newest) and not watch().overdue(newest, datetime.now(UTC))
+    now = datetime.now(UTC)
+    newest = runs.latest(db.session.connection(), now)
+    return bool(newest) and not watch().overdue(newest, now)
 
 
 def _look() -> None:
