@@ -11,7 +11,7 @@ function combobox(control) {
   const box = part("div", "choices", input);
   const list = Object.assign(document.createElement("ul"), { id: `${input.id}-choices`, hidden: true });
   const said = Object.assign(document.createElement("p"), { className: "choices-said" });
-  let wanted = "", next = null, active = null, waiting = 0, asking = null;
+  let wanted = "", next = null, active = null, waiting = 0, asking = null, stale = false; // stale: typed, not yet asked
 
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", document.querySelector(`label[for="${input.id}"]`).textContent.trim());
@@ -26,6 +26,7 @@ function combobox(control) {
     window.clearTimeout(waiting);
     asking?.abort();
     asking = null;
+    stale = false;
     list.hidden = true;
     said.textContent = "";
     input.setAttribute("aria-expanded", "false");
@@ -73,7 +74,7 @@ function combobox(control) {
       list.replaceChildren();
       if (none && !text) add("", none.textContent.trim());
     }
-    [wanted, next] = [text, found.next];
+    [wanted, next, stale] = [text, found.next, false];
     for (const { id, text: name } of found.items) add(id, name);
     list.hidden = !list.children.length;
     input.setAttribute("aria-expanded", String(!list.hidden));
@@ -92,7 +93,7 @@ function combobox(control) {
   }
 
   async function along(step) {
-    if (list.hidden) {
+    if (list.hidden || stale) {
       await ask(select && input.value === chosenText() ? "" : input.value.trim());
       return mark(step > 0 ? list.firstElementChild : list.lastElementChild);
     }
@@ -102,6 +103,8 @@ function combobox(control) {
   }
 
   input.addEventListener("input", () => {
+    stale = true;
+    mark(null);
     window.clearTimeout(waiting);
     waiting = window.setTimeout(() => ask(input.value.trim()), 250);
   });
@@ -112,7 +115,7 @@ function combobox(control) {
     if (event.isComposing || event.ctrlKey || event.metaKey) return;
     const open = !list.hidden;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") along(event.key === "ArrowDown" ? 1 : -1);
-    else if (event.key === "Enter" && open && active) choose(active);
+    else if (event.key === "Enter" && open && active && !stale) choose(active);
     else if (event.key === "Enter" && select && input.value !== chosenText()) ask(input.value.trim()); // not sent unchosen
     else if (event.key === "Escape" && (open || (select && input.value !== chosenText()))) {
       if (select && !open) input.value = chosenText();
