@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -196,6 +196,44 @@ def test_a_worker_that_dies_changes_nothing(loaded: World, monkeypatch: pytest.M
         found = store.verify(connection, loaded.ledger(), "full", progress=killed, chunks=read)
     assert (found.verdict.verdict, found.checked, len(hired)) == ("intact", 3_000, 2)
     assert all(process.returncode is not None for process in hired)
+
+
+def test_answers_that_nobody_waited_for_are_not_given_to_whoever_reads_next(loaded: World) -> None:
+    """As where a ledger could not be read on, and the next one is read by the same workers."""
+    ledger = loaded.ledger()
+    tasks = [Task(ledger.id, ledger.origin, str(OURS), start, start + 256) for start in range(0, 2_560, 256)]
+    signer = loaded.engine("signer")
+    with store.reading(signer) as connection, team.reading_together(connection, 0, 2) as read:
+        answers = read(tasks)
+        assert isinstance(answers, Generator)
+        assert next(answers)[0] == tasks[0]
+        answers.close()
+        for task, found in read(tasks[5:7]):
+            assert found
+            assert found.start == task.start
+
+
+def test_workers_see_what_their_reader_sees_and_nothing_later(loaded: World) -> None:
+    """What was put right after the snapshot was taken is still wrong in it."""
+
+    def swap() -> None:
+        with loaded.engine("superuser").begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE audit.leaf DISABLE TRIGGER ALL")
+            connection.exec_driver_sql(
+                "UPDATE audit.leaf SET hash = substr(hash, 2) || substr(hash, 1, 1) WHERE seq = 700"
+            )
+
+    def swap_back() -> None:
+        with loaded.engine("superuser").begin() as connection:
+            connection.exec_driver_sql(
+                "UPDATE audit.leaf SET hash = substr(hash, 32) || substr(hash, 1, 31) WHERE seq = 700"
+            )
+
+    swap()
+    ledger, signer = loaded.ledger(), loaded.engine("signer")
+    with store.reading(signer) as connection, team.reading_together(connection, 0, 2) as read:
+        swap_back()
+        assert store.verify(connection, ledger, "full", chunks=read).verdict.first_broken == 700
 
 
 def test_a_transaction_that_has_written_is_read_by_itself(loaded: World) -> None:

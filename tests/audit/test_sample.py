@@ -13,7 +13,7 @@ from audit import report, store
 from audit.attested import Evidence
 from audit.checkpoint import Checkpoint, sign
 from audit.compact import CompactRange
-from audit.coverage import MOST, RANGES, SPAN, Plan, sample
+from audit.coverage import MOST, RANGES, SPAN, Past, Plan, plan, sample
 from audit.key import SigningKey
 from audit.outside import Held, Outside
 from audit.trust import Statement
@@ -24,14 +24,14 @@ from tests.benchmarks.loading import load
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 10**6), max_size=300), st.integers())
 def test_ranges_are_in_order_apart_within_the_ledger_and_not_too_long(size: int, marks: list[int], seed: int) -> None:
     marks = sorted({mark for mark in marks if mark <= size})
-    plan = sample(size, marks, 7, Random(seed))
-    assert plan.next_seq == 7
+    found = sample(size, marks, 7, Random(seed))
+    assert found.next_seq == 7
     if size <= RANGES * SPAN:
-        assert plan.stretches == ((0, size),)
+        assert found.stretches == ((0, size),)
         return
-    assert SPAN <= plan.total <= RANGES * MOST
+    assert SPAN <= found.total <= RANGES * MOST
     before = -1
-    for start, stop in plan.stretches:
+    for start, stop in found.stretches:
         assert before < start < stop <= size
         before = stop
 
@@ -41,6 +41,17 @@ def test_where_checkpoints_are_near_each_range_goes_from_one_to_another(seed: in
     marks = range(1_000, 900_001, 1_000)
     for start, stop in sample(900_000, marks, 0, Random(seed)).stretches:
         assert (start == 0 or start in marks, stop in marks) == (True, True)
+
+
+def test_signed_sizes_past_a_ledger_that_was_cut_are_no_ranges_ends() -> None:
+    marks = range(1_500, 200_001, 1_500)
+    for seed in range(100):
+        assert all(stop <= 100_000 for _, stop in sample(100_000, marks, 0, Random(seed)).stretches)
+
+
+def test_a_sample_keeps_the_place_of_incremental_runs_and_what_was_cut_is_read_whole() -> None:
+    assert plan("sample", 10**6, Past(True, 10**6, 77)).next_seq == 77
+    assert plan("incremental", 5, Past(True, 9, 9)).stretches == ((0, 5),)
 
 
 def test_every_place_may_be_read_and_nobody_knows_which() -> None:

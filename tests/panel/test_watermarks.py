@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from audit import note, store
+from audit.attested import Evidence
+from audit.coverage import Level
 from audit.durable import DISK, Disk
 from audit.key import SigningKey
 from audit.store import rounds
@@ -117,8 +119,28 @@ def _other_key(world: SigningWorld) -> None:
 
 
 def _moved(world: SigningWorld) -> None:
+    path = _files(world)[0]
+    path.rename(path.with_name(f"{path.name.split('.')[0]}.{299:019d}.watermark"))
+    for other in _files(world)[:-1]:
+        other.unlink()
+
+
+def _anothers(world: SigningWorld) -> None:
+    """A good one of another ledger, in this one's place."""
+    (signer,) = world.place().keyring.active()
     for path in _files(world):
-        path.rename(path.with_name(path.name.replace(path.name[-30:], f"{299:019d}.watermark"[-30:])))
+        signed = note.parse(path.read_bytes())
+        other = signed.text.replace(world.origin("JGK"), world.origin("ASHB"))
+        path.write_bytes(bytes(note.sign(other, signer)))
+
+
+def _unsealed(world: SigningWorld) -> None:
+    """Something is found before any entry is read."""
+    world.attack(
+        "insert into audit.event (id, ledger_id, salt, content, at, action, outcome, via) select gen_random_uuid(),"
+        " ledger_id, salt, content, at, action, outcome, via from audit.event where ledger_id ="
+        " (select id from audit.ledger where code = 'JGK') limit 1"
+    )
 
 
 def _changed(world: SigningWorld) -> None:
@@ -137,7 +159,8 @@ def _garbage(world: SigningWorld) -> None:
 
 
 @pytest.mark.parametrize(
-    "what", [_rewritten, _expired, _clock_back, _other_key, _moved, _changed, _compromised, _garbage]
+    "what",
+    [_rewritten, _expired, _clock_back, _other_key, _moved, _anothers, _unsealed, _changed, _compromised, _garbage],
 )
 def test_a_watermark_that_is_not_beyond_doubt_is_not_believed(
     world: SigningWorld, what: Callable[[SigningWorld], None]
@@ -145,9 +168,10 @@ def test_a_watermark_that_is_not_beyond_doubt_is_not_believed(
     Run(world, stop_after=3)
     assert len(_files(world)) == 3
     what(world)
+    assert _files(world)
     run = Run(world)
     assert (run.found.first_seq, run.found.checked, run.found.since) == (0, world.size("JGK"), None)
-    assert run.verdict.verdict == ("tampered" if what is _rewritten else "intact")
+    assert run.verdict.verdict == ("tampered" if what in (_rewritten, _unsealed) else "intact")
 
 
 def test_a_finding_discards_what_was_kept(world: SigningWorld) -> None:
@@ -160,6 +184,32 @@ def test_a_finding_discards_what_was_kept(world: SigningWorld) -> None:
     assert (run.found.first_seq, run.verdict.first_broken) == (192, 250)
     assert _files(world) == []
     assert Run(world).found.first_seq == 0
+
+
+def test_a_finding_discards_at_once_and_only_a_full_run_with_evidence_goes_on(world: SigningWorld) -> None:
+    Run(world, stop_after=3)
+    place, engine = world.place(), world.database.engine("signer")
+    with engine.connect() as connection:
+        ledger = next(each for each in store.ledgers(connection) if each.code == "JGK")
+
+    def read(level: Level, evidence: Evidence | None) -> int:
+        marks = Watermarks(place.outside, place.keyring.active(), lambda: world.wall)
+        try:
+            return store.verify(engine, ledger, level, evidence=evidence, watermarks=marks).first_seq
+        finally:
+            marks.close()
+
+    assert read("incremental", place.evidence()) == 0
+    assert read("sample", place.evidence()) == 0
+    before = _files(world)
+    assert read("full", None) == 0
+    assert _files(world) == before
+    world.attack(
+        "update audit.event set purpose = 'x' where id = (select event_id from audit.leaf where seq = 250 and"
+        " ledger_id = (select id from audit.ledger where code = 'JGK'))"
+    )
+    assert read("full", place.evidence()) == 192
+    assert _files(world) == []
 
 
 def test_where_no_file_can_be_removed_what_has_ended_is_still_over(
@@ -220,6 +270,15 @@ def test_text_that_nobody_signed_so_is_no_watermark(world: SigningWorld) -> None
     text = note.parse(_files(world)[0].read_bytes()).text
     mark = Watermark.parse(text)
     assert (mark.text, mark.size, mark.attested) == (text, 64, 0)
-    for wrong in (text + "\n", text.replace("size 64", "size 65"), text.replace("size 64", "size 064"), "", text[:-1]):
+    root = text.index("root ") + 5
+    other = text[:root] + ("A" if text[root] != "A" else "B") + text[root + 1 :]
+    for wrong in (
+        other,
+        text + "\n",
+        text.replace("size 64", "size 65"),
+        text.replace("size 64", "size 064"),
+        "",
+        text[:-1],
+    ):
         with pytest.raises(ValueError, match="watermark"):
             Watermark.parse(wrong)
