@@ -208,9 +208,9 @@ def test_answers_that_nobody_waited_for_are_not_given_to_whoever_reads_next(load
         assert isinstance(answers, Generator)
         assert next(answers)[0] == tasks[0]
         answers.close()
-        for task, found in read(tasks[5:7]):
-            assert found
-            assert found.start == task.start
+        given = list(read(tasks[5:7]))
+        assert [task for task, _ in given] == tasks[5:7]
+        assert [found and found.start for _, found in given] == [task.start for task in tasks[5:7]]
 
 
 def test_workers_see_what_their_reader_sees_and_nothing_later(loaded: World) -> None:
