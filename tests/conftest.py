@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings as examples
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.pool import NullPool
@@ -24,6 +25,9 @@ from sqlalchemy.pool import NullPool
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options, migration, roles
 from itm_admin.foundation.database.embedded import Server
+
+examples.register_profile("patient", deadline=None)  # a busy machine is no failure
+examples.load_profile("patient")
 
 PASSWORDS = {
     "owner": "an-owner-for-tests",

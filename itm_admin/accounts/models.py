@@ -177,9 +177,7 @@ class SavedView(Model):
         ForeignKeyConstraint(
             ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="saved_view_account"
         ),
-        CheckConstraint(
-            "length(label) between 1 and 60 and length(query) between 1 and 1000", name="saved_view_short"
-        ),
+        CheckConstraint("length(label) between 1 and 60 and length(query) between 1 and 1000", name="saved_view_short"),
         Index("saved_view_opens", "account_id", "list", unique=True, postgresql_where=text("opens")),
     )
 

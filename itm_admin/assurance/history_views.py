@@ -115,7 +115,7 @@ class InstitutionHistoryView(Page):
         looked_at("record.list", "entry", detail={**wanted.chosen, "entries": len(found.rows)})
         listing = EntryList(found, wanted, _entry_url, _("Entries of the institution's ledger"), with_ledger=False)
         own = tenancy.current().reads == "actor"
-        (ledger, *_others) = [row.id for row in entries.ledgers(db.session)][-1:] or [None]
+        (ledger, *_others) = [row.id for row in entries.ledgers(db.session)][:1] or [None]
         takes = evidence_views.links("InstitutionEvidenceView", ledger) if ledger else []
         return self.render("assurance/institution_history.html", listing=listing, own_acts_only=own, takes=takes)
 

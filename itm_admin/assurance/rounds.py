@@ -37,6 +37,7 @@ Marks = Callable[[], Watermarks]
 
 
 def incremental(engine: Engine, halt: Halt, gather: Gather | None = None) -> Mapping[str, Scalar]:
+    """What is new: a closed ledger, which the folder outside knows as one, is read by the full rounds alone."""
     evidence = gather() if gather else None
     ledgers = _ledgers(engine, evidence=evidence)
     if evidence:

@@ -49,7 +49,3 @@ def stamping(settings: Settings) -> Stamping | None:
 
 def _outside(settings: Settings) -> Outside:
     return Outside(settings.checkpoints or settings.home / "checkpoints")
-
-
-def _quorum(settings: Settings) -> int:
-    return settings.witness_quorum or (len(settings.witnesses) // 2 + 1 if settings.witnesses else 0)

@@ -90,8 +90,7 @@ ROLES: Mapping[str, Role] = {
             (INSTITUTION,),
             {
                 "Case": READ | {"delete", "restore", "assign", "export", "reveal", "history", "close", "hold"},
-                "Person": READ
-                | {"search", "delete", "restore", "export", "reveal", "history", "hold", "erase"},
+                "Person": READ | {"search", "delete", "restore", "export", "reveal", "history", "hold", "erase"},
                 "VictimProfile": READ | {"reveal"},
                 "Account": WORK | {"suspend", "invite", "history"},
                 "RoleGrant": READ | {"add", "end", "approve"},

@@ -92,10 +92,11 @@ class Panel:
         return self.rows(statement, **values)[0][0]
 
     def stored(self) -> str:
-        """A digest of every row of the panel and the ledger. Not what counts attempts to sign in, nor who has a form open."""
+        """A digest of every row, but those that count tries to sign in and tell who has a form open."""
         tables = self.rows(
             "select format('%I.%I', schemaname, tablename) from pg_tables"
-            " where schemaname in ('public', 'audit', 'itm') and tablename not in ('login_throttle', 'editing') order by 1"
+            " where schemaname in ('public', 'audit', 'itm') and tablename not in ('login_throttle', 'editing')"
+            " order by 1"
         )
         whole = hashlib.sha256()
         for (table,) in tables:

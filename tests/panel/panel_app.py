@@ -133,7 +133,8 @@ class RunningPanel:
         tables = self.rows(
             "select c.relname, exists (select from pg_attribute a where a.attrelid = c.oid"
             " and a.attname = 'institution_id') as owned from pg_class c where c.relkind = 'r'"
-            " and c.relnamespace = 'public'::regnamespace and c.relname not in ('login_throttle', 'editing', 'alembic_version')"
+            " and c.relnamespace = 'public'::regnamespace"
+            " and c.relname not in ('login_throttle', 'editing', 'alembic_version')"
         )
         parts = []
         for each in tables:

@@ -210,7 +210,7 @@ def test_commands_refuse_what_cannot_be(world: SigningWorld, settings: Settings,
 def test_the_web_server_is_not_told_of_the_key_and_its_role_may_not_sign(world: SigningWorld) -> None:
     from itm_admin.supervisor import _SCHEDULER, _WEB
 
-    secret = {"ITM_SIGNING_KEY_FILE", "ITM_CHECKPOINTS", "ITM_WITNESSES"}
+    secret = {"ITM_SIGNING_KEY_FILE", "ITM_CHECKPOINTS"}
     assert not secret & set(_WEB)
     assert secret <= set(_SCHEDULER)
     for call in ("record_checkpoints('[]')", "state_key('x', 'named', '{}')", "put_tile(null, 0, 0, null, null)"):

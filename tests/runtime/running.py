@@ -48,7 +48,7 @@ class System:
     """`itm run` on a data folder of its own."""
 
     def __init__(self, home: Path, under_make: bool = False, demo: bool = False, **settings: str) -> None:
-        self.home, self.port, self.said = home, free_port(), ""
+        self.home, self.port, self.said, self._heard = home, free_port(), "", 0
         shell = ["sh", "-c", '"$@"; true', "sh"] if under_make else []
         self.process = subprocess.Popen(
             [*shell, sys.executable, "-m", "itm_admin.cli", "run", *(["--demo"] if demo else [])],
@@ -64,15 +64,16 @@ class System:
         self._waiting.register(self._output, selectors.EVENT_READ)
 
     def wait_until_it_says(self, words: str) -> None:
-        """Reads on until the words were said after what was read before."""
-        deadline, start = time.monotonic() + PATIENCE, len(self.said)
-        while words not in self.said[start:]:
+        """Reads on until the words were said after those that were waited for before."""
+        deadline = time.monotonic() + PATIENCE
+        while words not in self.said[self._heard :]:
             if not self._waiting.select(deadline - time.monotonic()):
                 raise AssertionError(f"{words!r} was not said within {PATIENCE} s, but:\n{self.said}")
             piece = os.read(self._output, 65536)
             if not piece:
                 raise AssertionError(f"it ended without saying {words!r}, but:\n{self.said}")
             self.said += piece.decode()
+        self._heard = self.said.index(words, self._heard) + len(words)
 
     def get(self, path: str = "/healthz") -> int:
         """The status of a page; waits as long as a browser would."""
