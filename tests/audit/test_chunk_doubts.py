@@ -84,7 +84,7 @@ def test_one_doubt_is_enough_for_nothing_to_be_said(what: str) -> None:
     assert examined(DOUBTS[what], _task(0, _SIZE), 5) is None
 
 
-@pytest.mark.parametrize("what", DOUBTS.keys() - {"a purge"})
+@pytest.mark.parametrize("what", [name for name in DOUBTS if name != "a purge"])
 def test_and_whoever_reads_entry_by_entry_finds_it(what: str) -> None:
     verifier = Verifier(HEAD)
     verifier.begin()
