@@ -113,5 +113,8 @@ def the_next_night_comes(panel: Panel, code: str) -> None:
             "the alert",
         )
         until(
-            lambda: panel.ask("select from job_run having count(*) filter (where outcome = 'success') = 2"), "both runs"
+            lambda: panel.ask(
+                "select from job_run where outcome = 'success' and job like 'ledger.verify.%' having count(*) = 3"
+            ),
+            "all three runs",
         )
