@@ -18,7 +18,7 @@ run: $(VENV)/run.stamp  ## Start the whole system on this machine, with syntheti
 	@exec $(BIN)/itm run --demo
 
 test: check  ## Lint, types, import contracts and every test
-	@$(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -q -n 3 --dist loadfile $(ARGS)
 
 check: lint types imports
 
