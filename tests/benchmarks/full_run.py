@@ -1,6 +1,8 @@
 """One full verification of a database's ledgers in a process of its own, whose time and memory are looked at.
 
-python -m tests.benchmarks.full_run ADDRESS [alone]    (as itm_signer) → {"seconds": …, "verdict": …}
+python -m tests.benchmarks.full_run ADDRESS [alone|frames|roots]    (as itm_signer) → {"seconds": …, "verdict": …}
+
+`frames` reads frames, links and commitments alone, `roots` the tree as well; nothing is judged by them.
 """
 
 from __future__ import annotations
@@ -15,17 +17,27 @@ from typing import Any
 
 import psutil
 from sqlalchemy import create_engine
+from sqlalchemy.engine import Engine
 
 from audit import store
+from audit.chunk import Task
+from audit.store import Ledger
+from audit.store.team import reading_together
 from itm_admin.foundation.database import engine_options
 
+CHUNK = 16_384
 
-def main(address: str, alone: bool = False) -> None:
+
+def main(address: str, what: str = "") -> None:
     engine = create_engine(address, **engine_options())
     with engine.connect() as connection:
         ledgers = [ledger for ledger in store.ledgers(connection) if ledger.code == "JGK"]
     begun = time.perf_counter()
-    if alone:
+    if what in ("frames", "roots"):
+        read = _read(engine, ledgers[0], tree=what == "roots")
+        print(json.dumps({"seconds": time.perf_counter() - begun, "verdict": "intact", "entries": read}))
+        return
+    if what == "alone":
         found = [store.verify(engine, ledger, "full") for ledger in ledgers]
     else:
         found = store.verify_all(engine, ledgers, "full", None)
@@ -34,9 +46,20 @@ def main(address: str, alone: bool = False) -> None:
     print(json.dumps(told))
 
 
-def run(address: str, *, alone: bool = False) -> Mapping[str, Any]:
+def _read(engine: Engine, ledger: Ledger, tree: bool) -> int:
+    """How many entries of which nothing had to be looked at one by one: all of them, in a ledger that is whole."""
+    starts = range(0, ledger.size, CHUNK)
+    tasks = [
+        Task(ledger.id, ledger.origin, ledger.holder, start, min(start + CHUNK, ledger.size), columns=False, tree=tree)
+        for start in starts
+    ]
+    with store.reading(engine) as connection, reading_together(connection, ledger.size) as read:
+        return sum(task.stop - task.start for task, chunk in read(tasks) if chunk is not None)
+
+
+def run(address: str, what: str = "") -> Mapping[str, Any]:
     """The same in a child; with ``megabytes``, the most private memory that it and its own children had at once."""
-    command = [sys.executable, "-m", "tests.benchmarks.full_run", address, *(["alone"] if alone else [])]
+    command = [sys.executable, "-m", "tests.benchmarks.full_run", address, *([what] if what else [])]
     most = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as child:
         while True:
@@ -64,4 +87,4 @@ def _memory(pid: int) -> int:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:] == ["alone"])
+    main(*sys.argv[1:])
