@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from itm_admin.cases import drafts
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.database import db
 from tests.conftest import Database
 from tests.factories import CASE, PERSON, Somebody
 from tests.new_case import open_case
@@ -71,6 +73,17 @@ def test_nobody_else_sees_a_draft_and_the_database_holds_it_sealed(desk: Desk) -
     sealed = bytes(desk.panel.value("select sealed from draft where account_id = :id", id=desk.author.id))
     assert TYPED.encode() not in sealed
     assert b"TR-" not in sealed
+
+
+def test_the_database_itself_shows_a_draft_to_nobody_but_its_author(desk: Desk) -> None:
+    _types(desk.own, desk.case)
+    seen = {}
+    for who, somebody in (("author", desk.author), ("colleague", desk.colleague), ("stranger", desk.stranger)):
+        with desk.panel.app.app_context(), tenancy.acting(somebody.context("institution"), db.session):
+            wanted = text("select count(*) from draft where account_id = :id")
+            seen[who] = db.session.scalar(wanted, {"id": desk.author.id})
+            db.session.rollback()
+    assert seen == {"author": 1, "colleague": 0, "stranger": 0}
 
 
 def test_a_draft_that_was_exchanged_in_the_database_does_not_open(desk: Desk) -> None:
