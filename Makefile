@@ -31,7 +31,7 @@ build/fuzz/stamp: tests/fuzz/requirements.txt | $(VENV)/bin/python
 	@build/fuzz/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes --only-binary :all: -r $<
 	@touch $@
 
-bench: $(VENV)/dev.stamp build/peers/stamp  ## Take the figures of the README, about 15 minutes (ONLY="updates pages")
+bench: $(VENV)/dev.stamp build/peers/stamp  ## Take the figures of the README, 5 to 15 minutes (ONLY="updates pages")
 	@$(BIN)/python -m tests.benchmarks.run $(ONLY)
 
 build/peers/stamp: tests/benchmarks/requirements.txt | $(VENV)/bin/python

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask_appbuilder import Model
-from sqlalchemy import ForeignKeyConstraint, delete, func, select, text
+from sqlalchemy import ForeignKeyConstraint, delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -72,6 +72,7 @@ def begin(session: AnySession, record: uuid.UUID) -> Sequence[Colleague]:
 
 
 def end(session: AnySession, record: uuid.UUID) -> None:
-    """The person has saved."""
+    """The person has saved; notes of forms that they left long ago go as well."""
     actor = require("edit", "Draft")
-    session.execute(delete(Editing).where(Editing.record == record, Editing.account_id == actor.account))
+    stale = Editing.seen_at < func.now() - FRESH
+    session.execute(delete(Editing).where(Editing.account_id == actor.account, or_(Editing.record == record, stale)))
