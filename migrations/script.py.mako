@@ -8,14 +8,17 @@ Rules of this house, to be kept or to be argued with here:
   keys, its capture trigger, its grants, and a COMMENT on every column with personal data.
 - A change of covered columns or of their values appends baseline events in a new shape: without them every row is
   found changed (audit/DESIGN.md).
-- What it makes is written down beside it, for verification: python -m tests.house.catalogue (versions/REVISION/).
+- What it makes is written down beside it, for verification: python -m tests.house.catalogue (catalogue.json).
 - Nothing is dropped in the release that stops using it. There is no downgrade.
 """
 
 from __future__ import annotations
 
-import sqlalchemy as sa
+from pathlib import Path
+
 from alembic import op
+
+from itm_admin.foundation.database.migration import run_scripts
 ${imports if imports else ""}
 
 revision = ${repr(up_revision)}
@@ -25,7 +28,7 @@ depends_on = ${repr(depends_on)}
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
+    run_scripts(op.get_bind(), Path(__file__).parent / revision)
 
 
 def downgrade() -> None:

@@ -56,7 +56,6 @@ def main(addresses: list[str]) -> None:
         for finding in differences(ours, other):
             raise SystemExit(f"PostgreSQL {version} has other words for this than {MAJOR}: {finding.detail}")
     path = migration.manifest_path()
-    path.parent.mkdir(exist_ok=True)
     before = migration.manifest().versions if path.exists() else ()
     path.write_text(Manifest(SCHEMAS, sorted({*before, *found}), ours).dump(), "utf-8")
     print(f"{path}: seen on PostgreSQL {', '.join(map(str, sorted(found)))}")
