@@ -70,6 +70,19 @@ def init() -> None:
     click.echo(f"The institutions are registered. The first administrator chooses a password here, once:\n\n{link}\n")
 
 
+@itm.command()
+@click.argument("username")
+def invite(username: str) -> None:
+    """Make a new one-time link for a system administrator who cannot sign in: an entry and an alert."""
+    from itm_admin.accounts import administrator_link
+    from itm_admin.foundation.database import installation
+
+    settings = Settings.from_environment()
+    with installation.running(settings, "ITM_DATABASE_URL", "ITM_DATABASE_SIGNER_URL") as settings:
+        link = administrator_link.make(settings, username)
+    click.echo(f"The present password and all sessions of {username} have ended. A password is chosen here, once:\n\n{link}\n")
+
+
 @itm.group(invoke_without_command=True)
 @click.pass_context
 def demo(context: click.Context) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import grants, services
+from itm_admin.accounts import grants, invitations, services
 from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import AccountForm, NewAccountForm, chosen_id, role_choices
 from itm_admin.accounts.lists import ALL, here, institution_choices
@@ -63,6 +63,7 @@ class AccountView(Page):
             grants=_rows(db.session, account),
             why_not=services.why_not(db.session, me(), account),
             given_here=grants.given_here(me()),
+            link=_link(db.session, account),
         )
 
     @route("/new", act="add", methods=BOTH)
@@ -155,6 +156,7 @@ class AuditAccountView(Page):
             grants=rows,
             why_not="",
             given_here=(),
+            link=None,
         )
 
 
@@ -165,6 +167,12 @@ def _do(id: uuid.UUID, work: Any, said: str) -> Answer:
     else:
         flash(said)
     return see("AccountView.show", id=id)
+
+
+def _link(session: Session, account: Account) -> dict[str, Any] | None:
+    """The newest link that nobody used: whether it has expired, and until when it works or worked."""
+    found = invitations.standing(session, account.id)
+    return {"expired": invitations.is_expired(found), "until": found.expires_at} if found else None
 
 
 def _rows(session: Session, account: Account) -> list[dict[str, Any]]:

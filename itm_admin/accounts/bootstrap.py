@@ -39,6 +39,11 @@ def run(settings: Settings) -> str:
             session.commit()
     finally:
         engine.dispose()
+    return address_of(settings, token)
+
+
+def address_of(settings: Settings, token: str) -> str:
+    """The one-time link of a token."""
     return f"http{'s' if settings.https else ''}://{settings.trusted_hosts[0]}:{settings.port}{INVITATION_PATH}{token}"
 
 

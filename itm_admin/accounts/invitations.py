@@ -69,6 +69,17 @@ def issue(session: Session, account: uuid.UUID, institution: uuid.UUID, now: dat
     return token
 
 
+def standing(session: Session, account: uuid.UUID) -> Invitation | None:
+    """The newest link of an account, if it was not used: it is open until `expires_at`, or has expired."""
+    newest = select(Invitation).where(Invitation.account_id == account).order_by(Invitation.created_at.desc()).limit(1)
+    found = session.execute(newest).scalar_one_or_none()
+    return found if found is not None and found.used_at is None else None
+
+
+def is_expired(invitation: Invitation, now: datetime | None = None) -> bool:
+    return invitation.expires_at <= (now or datetime.now(UTC))
+
+
 def look_up(session: Session, token: str, now: datetime | None = None) -> Invited:
     """Whose link this is, if it still opens. BadInvitation otherwise."""
     with acting(_with(token), session):

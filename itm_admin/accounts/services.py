@@ -115,6 +115,11 @@ def change_own(session: Session, actor: Actor, version: int, email: str, title: 
     return account
 
 
+def same_address(stored: str, typed: str) -> bool:
+    """Compares as `_checked` would keep them."""
+    return stored == _address(typed)
+
+
 def choose_language(session: Session, actor: Actor, language: str) -> None:
     """The language in which a person reads the panel."""
     if language not in ("tr", "en"):
@@ -194,7 +199,7 @@ def _checked(session: Session, institution: uuid.UUID, person: Person) -> dict[s
     local, at, domain = values["email"].rpartition("@")
     if values["email"] and (not at or not local or "." not in domain or " " in values["email"]):
         wrong["email"] = _l("This is not an e-mail address.")
-    values["email"] = f"{local}{at}{domain.lower()}"
+    values["email"] = _address(values["email"])
     values["title"] = " ".join((person.title or "").split())[:200] or None
     values["language"] = person.language
     if person.language not in ("tr", "en"):
@@ -207,6 +212,11 @@ def _checked(session: Session, institution: uuid.UUID, person: Person) -> dict[s
     if wrong:
         raise Invalid(wrong)
     return values
+
+
+def _address(typed: str) -> str:
+    local, at, domain = " ".join(typed.split()).rpartition("@")
+    return f"{local}{at}{domain.lower()}"
 
 
 def _apply(account: Account, values: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from itm_admin.accounts.grant_views import ApprovalView, GrantView
 from itm_admin.accounts.preference_views import PreferenceView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.accounts.together import AccountsTogetherView
-from itm_admin.foundation import i18n
+from itm_admin.foundation import i18n, tenancy
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, NotFound
 from itm_admin.foundation.forms import attempt
@@ -128,17 +128,7 @@ class OwnProfileView(Page):
     def edit(self) -> Answer:
         actor = me()
         form = OwnDataForm()
-        if form.submitted() and attempt(
-            form,
-            lambda work: services.change_own(
-                work,
-                actor,
-                form.expected_version(),
-                form.email.data or "",
-                form.title.data,
-                form.language.data or "",
-            ),
-        ):
+        if form.submitted() and _may_change_address(form, actor) and _save_own(form, actor):
             flash(_("The changes are saved."))
             return see("OwnProfileView.show")
         account = services.own(db.session, actor)
@@ -178,8 +168,36 @@ class OwnProfileView(Page):
         return see("SignInView.sign_in")
 
 
-def _signed_in() -> bool:
+def _may_change_address(form: OwnDataForm, actor: Actor) -> bool:
+    """Links to a new password go to the e-mail address: whoever finds an open session must not change it."""
+    with tenancy.acting(actor.own_context(), db.session):
+        stored = services.own(db.session, actor).email
+    if services.same_address(stored, form.email.data or ""):
+        return True
+    with writing() as work:
+        known = sign_in.confirm(work, actor, form.current.data or "")
+    if not known:
+        form.take(Invalid({"current": _("Your current password is needed for another e-mail address.")}))
+    return known
 
+
+def _save_own(form: OwnDataForm, actor: Actor) -> bool:
+    return bool(
+        attempt(
+            form,
+            lambda work: services.change_own(
+                work,
+                actor,
+                form.expected_version(),
+                form.email.data or "",
+                form.title.data,
+                form.language.data or "",
+            ),
+        )
+    )
+
+
+def _signed_in() -> bool:
     return isinstance(g.get("actor"), Actor)
 
 

@@ -30,7 +30,10 @@ RETURNED, UNFINISHED = "person.returned", "person.unfinished"
 """Who was erased had come back and was erased again; list and database do not say the same of an erasure."""
 BEHIND = "sink.behind"
 """Entries are passed on too slowly, or not at all."""
+INVITED = "account.invited"
+"""Somebody who holds the machine made a one-time link for a system administrator."""
 SEVERITY = {
+    INVITED: "critical",
     RETURNED: "critical",
     UNFINISHED: "warning",
     TAMPERED: "critical",

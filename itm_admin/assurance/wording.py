@@ -391,6 +391,9 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         raising.RETURNED: _l("Persons who had been erased were in the database again, and were erased once more."),
         raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
         raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
+        raising.INVITED: _l(
+            "On the server itself a one-time link was made for the system administrator %(user)s.", user=subject
+        ),
         raising.BEHIND: _l("Entries are not passed on in time to %(sink)s.", sink=subject),
         raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
         raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
