@@ -9,10 +9,10 @@ from typing import Any
 from flask import g, request, url_for
 from flask_babel import gettext as _
 
-from itm_admin.assurance import entries, evidence_views, history, wording
+from itm_admin.assurance import entries, evidence, evidence_views, history, wording
 from itm_admin.assurance.entries import AnyRow, Condition, Found, Wanted
 from itm_admin.assurance.showing import EntryList, proof, shown
-from itm_admin.foundation import tenancy
+from itm_admin.foundation import access, tenancy
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Denied
 from itm_admin.foundation.reading import looked_at
@@ -32,8 +32,10 @@ class _HistoryPage(Page):
         found, wanted = _history(condition)
         looked_at("record.read", kind, id, detail={"page": "history", "entries": len(found.rows)})
 
-        def link(row: AnyRow) -> str:
-            return url_for(entry_endpoint, id=row.ledger_id, seq=row.seq)
+        opens = access.allowed(entry_endpoint, g.actor)
+
+        def link(row: AnyRow) -> str | None:
+            return url_for(entry_endpoint, id=row.ledger_id, seq=row.seq) if opens else None
 
         older = url_for(request.endpoint or "", **(request.view_args or {}), **_following(found))
         return self.render(
@@ -125,7 +127,13 @@ class InstitutionHistoryView(Page):
         looked_at("record.read", "entry", row.event_id, detail={"ledger": str(id), "seq": seq})
         takes = evidence_views.proof_link("InstitutionEvidenceView", row)
         return self.render(
-            "assurance/entry.html", row=row, entry=shown(row), proof=proof(row), takes=takes, words=wording
+            "assurance/entry.html",
+            row=row,
+            entry=shown(row),
+            proof=proof(row),
+            signed=evidence.is_signed(db.session, id, seq),
+            takes=takes,
+            words=wording,
         )
 
 

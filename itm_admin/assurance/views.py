@@ -18,6 +18,7 @@ from itm_admin.assurance import (
     backlog,
     decision_views,
     entries,
+    evidence,
     evidence_views,
     receipt_views,
     requests,
@@ -89,7 +90,13 @@ class LedgerView(Page):
         looked_at("record.read", "entry", row.event_id, detail={"ledger": str(id), "seq": seq})
         takes = evidence_views.proof_link("EvidenceView", row)
         return self.render(
-            "assurance/entry.html", row=row, entry=shown(row), proof=proof(row), takes=takes, words=wording
+            "assurance/entry.html",
+            row=row,
+            entry=shown(row),
+            proof=proof(row),
+            signed=evidence.is_signed(db.session, id, seq),
+            takes=takes,
+            words=wording,
         )
 
 
