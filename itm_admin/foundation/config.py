@@ -255,7 +255,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 TEST_SETTINGS: Mapping[str, str] = {
     "ITM_TEST_DATABASE_URL": "Superuser's address of a server that the tests use instead of an embedded one",
-    "ITM_TEST_CHROMIUM": "Chromium's path for the tests of journeys (default /usr/bin/chromium)",
+    "ITM_TEST_CHROMIUM": "Chromium's path for the tests (none: the system's, or the one that make test downloaded)",
 }
 
 
