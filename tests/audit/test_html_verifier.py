@@ -170,7 +170,7 @@ def _scribbled(random: Random, data: bytes) -> bytes:
 def test_the_verdict_stands_first_and_says_no_more_than_it_is_in_both_languages(auditor: Auditor) -> None:
     page = auditor.page
     auditor.says(bundle(9))
-    assert page.inner_text("#verdict") == "Sonuç: Bozulmamış"
+    assert page.inner_text("#verdict") == "Sonuç: Sağlam"
     assert "bağımsız tanıkların imzasıyla" in page.inner_text("#facts")
     assert page.evaluate("document.activeElement.id") == "result"
     page.click("#language")
@@ -181,7 +181,7 @@ def test_the_verdict_stands_first_and_says_no_more_than_it_is_in_both_languages(
     auditor.says(b"nothing")
     assert page.inner_text("#verdict") == "Result: Cannot tell"
     page.click("#language")
-    assert page.inner_text("#verdict") == "Sonuç: Söylenemez"
+    assert page.inner_text("#verdict") == "Sonuç: Belirlenemedi"
 
 
 def test_a_file_is_dropped_on_the_page(auditor: Auditor) -> None:
