@@ -80,7 +80,9 @@ def invite(username: str) -> None:
     settings = Settings.from_environment()
     with installation.running(settings, "ITM_DATABASE_URL", "ITM_DATABASE_SIGNER_URL") as settings:
         link = administrator_link.make(settings, username)
-    click.echo(f"The present password and all sessions of {username} have ended. A password is chosen here, once:\n\n{link}\n")
+    click.echo(
+        f"The present password and all sessions of {username} have ended. A password is chosen here, once:\n\n{link}\n"
+    )
 
 
 @itm.group(invoke_without_command=True)

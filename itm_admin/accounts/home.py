@@ -33,7 +33,8 @@ def administrator_home(session: Session) -> dict[str, Any]:
     return {
         "counts": [(label, str(number)) for label, number in zip(labels, counts, strict=True)],
         "without_manager": session.execute(
-            select(Institution).where(~managed, Institution.status == "active").order_by(Institution.code))
+            select(Institution).where(~managed, Institution.status == "active").order_by(Institution.code)
+        )
         .scalars()
         .all(),
     }
