@@ -66,8 +66,13 @@ def init() -> None:
     settings = Settings.from_environment()
     with installation.running(settings, *NEEDED_BY_THE_PANEL, "ITM_DATABASE_OWNER_URL") as settings:
         migration.upgrade(str(settings.owner_url))
-        link = bootstrap.run(settings)
-    click.echo(f"The institutions are registered. The first administrator chooses a password here, once:\n\n{link}\n")
+        links = bootstrap.run(settings)
+    click.echo(
+        "The institutions are registered. The first administrator chooses a password here, once:\n\n"
+        f"{links.administrator}\n\n"
+        f"And another person, the Presidency's first supervisor ({bootstrap.SUPERVISOR}), here. The two confirm each "
+        f"other's proposals, so give the links to two people:\n\n{links.supervisor}\n"
+    )
 
 
 @itm.command()

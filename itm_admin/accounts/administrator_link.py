@@ -24,7 +24,7 @@ COMMAND = "itm invite"
 
 
 def make(settings: Settings, username: str) -> str:
-    """A new one-time link for a system administrator. Refusal for anybody else. Printed only after its alert."""
+    """A new one-time link for an administrator or supervisor, once its alert is there. Refusal for others."""
     settings.require("ITM_DATABASE_URL", "ITM_DATABASE_SIGNER_URL")
     engine = create_engine(settings.database_url or "", **engine_options())
     try:
@@ -52,10 +52,13 @@ def _administrator(session: Session, username: str) -> Account:
         .where(
             Account.username == username.strip(),
             Account.active,
-            RoleGrant.role == "system_administrator",
+            RoleGrant.role.in_(("system_administrator", "presidency_supervisor")),
             RoleGrant.state == "active",
         )
     ).one_or_none()
     if found is None:
-        raise Refusal(f"{COMMAND}: {username} is no active system administrator; others are invited in the panel")
+        raise Refusal(
+            f"{COMMAND}: {username} is no active system administrator and no supervisor of the Presidency;"
+            " others are invited in the panel"
+        )
     return found

@@ -48,6 +48,8 @@ class Invited:
     first_name: str
     last_name: str
     expires_at: datetime
+    waits: bool
+    """Its maker has seen it: another person confirms the first sign-in."""
 
 
 def issue(session: Session, account: uuid.UUID, institution: uuid.UUID, now: datetime | None = None) -> str:
@@ -149,6 +151,7 @@ def _find(session: Session, token: str, now: datetime, lock: bool = False) -> In
         row.first_name,
         row.last_name,
         found.expires_at,
+        found.created_by is not None,
     )
 
 

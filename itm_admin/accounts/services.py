@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from itm_admin.accounts import grants, invitations, usernames
+from itm_admin.accounts import changes, grants, invitations, usernames
 from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation import tenancy
@@ -66,6 +66,12 @@ def why_not(session: Session, actor: Actor, account: Account) -> Message | None:
     for role in held:
         if managing and (role not in able or ROLES[role].approvals):
             return above
+    if session.scalar(select(func.itm.audits(account.id))):
+        audits: Message = _l("Who audits is not touched by those who are audited: what changes here takes two people.")
+        return audits
+    if session.scalar(select(func.itm.is_proposed(account.id))):
+        waits: Message = _l("A role of this account waits for confirmation: its data stay as they are until then.")
+        return waits
     return None
 
 
@@ -153,7 +159,9 @@ def reactivate(session: Session, actor: Actor, account_id: uuid.UUID, version: i
 
 def invite(session: Session, actor: Actor, account_id: uuid.UUID) -> str:
     """A one-time link's token, for a first password or instead of a forgotten one: shown once, to hand over."""
-    account = _changeable(session, actor, account_id, None)
+    account = get(session, actor, account_id)
+    if tenancy.current().scope != ACCOUNTS or not changes.is_fresh_auditor(session, account.id):
+        account = _changeable(session, actor, account_id, None)
     if not account.active:
         raise Invalid({"": _l("This account is suspended.")})
     return invitations.issue(session, account.id, account.institution_id)

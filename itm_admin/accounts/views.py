@@ -11,7 +11,7 @@ from itm_admin.accounts import history, invitations, passwords, services, sessio
 from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.actor import Actor, me
 from itm_admin.accounts.forms import OwnDataForm, OwnPasswordForm, PasswordForm, SignInForm
-from itm_admin.accounts.grant_views import ApprovalView, GrantView
+from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView, GrantView
 from itm_admin.accounts.preference_views import PreferenceView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.accounts.together import AccountsTogetherView
@@ -93,7 +93,11 @@ class InvitationView(Page):
         )
         if invited is not None:
             session.clear()
-            flash(_("The password is saved. Sign in with it now."))
+            flash(
+                _("The password is saved. Another person has to confirm that it was you; then you can sign in.")
+                if invited.waits
+                else _("The password is saved. Sign in with it now.")
+            )
             return see("SignInView.sign_in")
         try:
             invited = invitations.look_up(db.session, token)
@@ -172,7 +176,7 @@ def _may_change_address(form: OwnDataForm, actor: Actor) -> bool:
     """Links to a new password go to the e-mail address: whoever finds an open session must not change it."""
     with tenancy.acting(actor.own_context(), db.session):
         stored = services.own(db.session, actor).email
-    if services.same_address(stored, form.email.data or ""):
+    if not form.email.data or services.same_address(stored, form.email.data):
         return True
     with writing() as work:
         known = sign_in.confirm(work, actor, form.current.data or "")
@@ -211,5 +215,6 @@ VIEWS: tuple[type, ...] = (
     AccountsTogetherView,
     GrantView,
     ApprovalView,
+    AccessChangeView,
     AuditAccountView,
 )

@@ -34,6 +34,7 @@ KINDS: Mapping[str, Message] = {
     "invitation": _l("Invitation"),
     "role_grant": _l("Role of a person"),
     "grant_approval": _l("Approval of a role"),
+    "access_change": _l("Change of access"),
     "ledger_decision": _l("Decision about a ledger"),
     "institution": _l("Institution"),
     "institution_key": _l("Institution's key"),
@@ -51,6 +52,7 @@ _PAGES: Mapping[str, Message] = {
     "oversightcase": _l("Cases of all institutions"), "oversightinstitution": _l("Institutions"),
     "auditaccount": _l("Accounts and roles"), "institutionhistory": _l("Our access history"),
     "victimprofile": _l("Victim's profile"), "rolegrant": _l("Role of a person"), "grantapproval": _l("Approvals"),
+    "accesschange": _l("What waits for a second person"),
     "ledgerdecision": _l("Decisions about ledgers"), "apidescription": _l("Programming interface"),
     "health": _l("Verification"), "language": _l("Language"),
 }  # fmt: skip
@@ -86,6 +88,7 @@ FIELDS: Mapping[str, Message] = {
     "password_hash": _l("Password"), "locked_until": _l("Locked until"), "failures": _l("Failed sign-ins"),
     "state": _l("State"), "grant_id": _l("Role of a person"), "approver_id": _l("Approved by"),
     "approver_institution_id": _l("Institution of the approver"), "approved_at": _l("Approved"),
+    "invitation_id": _l("Invitation"),
     "token_digest": _l("One-time link"), "expires_at": _l("Valid until"), "used_at": _l("Used"),
     "created_by": _l("Made by"), "code": _l("Code"), "name_tr": _l("Turkish name"), "name_en": _l("English name"),
     "kind": _l("Kind"), "member_from": _l("Member since"), "member_to": _l("Member until"), "votes": _l("Votes"),

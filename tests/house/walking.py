@@ -114,9 +114,15 @@ class World:
 
     def _assurance(self, records: Records) -> dict[str, uuid.UUID]:
         """A verification that was asked for, an alert, and a proposed decision, of the institution's ledger."""
-        found = {"request": uuid.uuid4(), "alert": uuid.uuid4(), "decision": uuid.uuid4()}
+        found = {"request": uuid.uuid4(), "alert": uuid.uuid4(), "decision": uuid.uuid4(), "change": uuid.uuid4()}
         supervisor = self.walkers[SUPERVISOR].somebody
-        values = {**found, "holder": records.tenant.id, "supervisor": supervisor.id, "home": supervisor.tenant.id}
+        values = {
+            **found,
+            "colleague": records.colleague.id,
+            "holder": records.tenant.id,
+            "supervisor": supervisor.id,
+            "home": supervisor.tenant.id,
+        }
         with self.panel.make.superuser() as connection:
             connection.execute(
                 text("insert into verification_request (id, holder, level, requested_by)"
@@ -128,6 +134,9 @@ class World:
                 text("insert into ledger_decision"
                      " (id, institution_id, kind, reason, proposed_by, proposer_institution_id)"
                      " values (:decision, :holder, 'generation', 'TAMPERED', :supervisor, :home)"), values)  # fmt: skip
+            connection.execute(
+                text("insert into access_change (id, institution_id, account_id, kind)"
+                     " values (:change, :holder, :colleague, 'link')"), values)  # fmt: skip
         return found
 
     def path(self, step: Step, record: Records | None, seq: int = 1) -> str:
@@ -142,7 +151,7 @@ class World:
     def id_of(self, kind: str, record: Records | None) -> uuid.UUID:
         if record is None:
             return uuid.uuid4()
-        if kind in ("request", "alert", "decision"):
+        if kind in ("request", "alert", "decision", "change"):
             return self.more[record.tenant.code][kind]
         named = {"account": record.colleague.id, "institution": record.tenant.id}
         return named[kind] if kind in named else getattr(record, kind, None) or uuid.uuid4()

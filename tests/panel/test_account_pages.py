@@ -190,6 +190,14 @@ def test_the_invitation_is_shown_once_and_opens_once(panel: Flask, factory: Fact
         assert invited.post(link[1], page=link[1], password=password, again=again).status_code == 422
     assert invited.post(link[1], page=link[1], password=NEW, again=NEW).status_code == 303
     assert invited.get(link[1]).status_code == 404
+    told = Browser(panel).sign_in("jgk.sule.gun", NEW)
+    assert (told.status_code, "başka bir kişinin onaylaması gerekir" in told.text) == (401, True)
+    colleague = signed_in(panel, factory.focal_point(tenant))
+    for browser, may in ((boss, False), (colleague, True)):  # whoever made the link has seen it
+        address = re.search(r'action="(/confirmations/[0-9a-f-]+/confirm)"', browser.get("/confirmations/").text)
+        assert (address is not None) is may
+        if address:
+            assert browser.post(address[1], page="/confirmations/").status_code == 303
     assert signed_in(panel, "jgk.sule.gun", NEW).get("/profile/").status_code == 200
     assert not any(token in content or NEW in content for content in factory.ledger())
 
