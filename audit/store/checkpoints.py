@@ -47,7 +47,8 @@ SELECT EXISTS (SELECT FROM audit.leaf f JOIN audit.event e ON e.id = f.event_id
                WHERE f.ledger_id = :id AND f.seq >= :start
                  AND (f.recorded_at < to_char((now() - interval '5 minutes') AT TIME ZONE 'UTC',
                                               'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-                      OR e.at < clock_timestamp() - interval '5 minutes' OR e.at > clock_timestamp() + interval '1 minute' OR f.seq >= :start + 10000)
+                      OR e.at < clock_timestamp() - interval '5 minutes'
+                      OR e.at > clock_timestamp() + interval '1 minute' OR f.seq >= :start + 10000)
                  AND NOT audit.is_upkeep(e.action, e.target_kind, e.target_id))
 """
 _TOLD = """

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from itm_admin.assurance import raising
 from itm_admin.assurance.raising import Trouble
+from itm_admin.assurance.runs import Scalar
 
 LONGEST = timedelta(minutes=3)
 """A signer takes one; a round that was refused is told by its own alert."""
@@ -52,7 +53,7 @@ def overdue(connection: Connection, now: datetime | None = None) -> list[Unsigne
 
 def trouble(late: Unsigned) -> Trouble:
     """The alert about one ledger."""
-    detail = {"since": late.since.isoformat(), "held": late.signed, "size": late.size}
+    detail: dict[str, Scalar] = {"since": late.since.isoformat(), "held": late.signed, "size": late.size}
     return Trouble(raising.WAITING, late.code, detail=detail)
 
 

@@ -1,4 +1,4 @@
-"""Entries that wait too long for their checkpoint are told, by number, whoever holds the signer up and whatever the clock."""
+"""Entries that wait too long for their checkpoint are told, whatever holds the signer up and whatever the clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from itm_admin.foundation import tenancy
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 
-_SEALED = "id in (select event_id from audit.leaf where ledger_id = (select id from audit.ledger where code = 'JGK') and seq >= :seq)"
+_SEALED = (
+    "id in (select event_id from audit.leaf where seq >= :seq"
+    " and ledger_id = (select id from audit.ledger where code = 'JGK'))"
+)
 
 
 @pytest.fixture
