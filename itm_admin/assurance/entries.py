@@ -55,6 +55,8 @@ SIZES = (25, 50, 100)
 FILTERS = ("from", "to", "actor", "action", "purpose", "kind", "target", "outcome", "ledger", "outside")
 OWN_LOGINS = ("itm_app", "itm_signer", "itm_purger")
 """Roles of the database with which the panel and its jobs work; whoever else changes a row does so past the panel."""
+MIGRATION = "migration"
+"""The name with which upgrades of the schema change rows (migrations/env.py)."""
 WINDOW = 2_000
 """A list without a record or a person reads so many entries at a time for those who do not see every entry."""
 _HERE = ZoneInfo(TIMEZONE)
@@ -207,7 +209,8 @@ def _narrowed(wanted: Wanted) -> list[Condition]:
 def outside() -> Condition:
     """Changes that came past the panel, from a user of the database that is none of its own roles."""
     nobody = and_(entry.c.via == "trigger", entry.c.actor_id.is_(None))
-    return and_(nobody, *(entry.c.content.not_like(f'%"session":"{login}"%') for login in OWN_LOGINS))
+    by_hand = entry.c.actor_name.is_distinct_from(MIGRATION)
+    return and_(nobody, by_hand, *(entry.c.content.not_like(f'%"session":"{login}"%') for login in OWN_LOGINS))
 
 
 def about(ids: Sequence[str]) -> Condition:
