@@ -120,6 +120,7 @@ class World:
             **found,
             "colleague": records.colleague.id,
             "holder": records.tenant.id,
+            "code": records.tenant.code,
             "supervisor": supervisor.id,
             "home": supervisor.tenant.id,
         }
@@ -129,7 +130,7 @@ class World:
                      " values (:request, :holder, 'full', :holder)"), values)  # fmt: skip
             connection.execute(
                 text("insert into alert (id, kind, severity, holder, subject)"
-                     " values (:alert, 'ledger.tampered', 'critical', :holder, :holder)"), values)  # fmt: skip
+                     " values (:alert, 'ledger.tampered', 'critical', :holder, :code)"), values)  # fmt: skip
             connection.execute(
                 text("insert into ledger_decision"
                      " (id, institution_id, kind, reason, proposed_by, proposer_institution_id)"

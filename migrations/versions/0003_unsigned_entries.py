@@ -1,4 +1,7 @@
-"""Every rise in power is proposed by one person and confirmed by another whom the first did not raise."""
+"""The oldest entry without a checkpoint is told to everybody who asks whether the panel is ready.
+
+Rules of this house: migrations/script.py.mako. No covered column changes here.
+"""
 
 from __future__ import annotations
 
