@@ -28,17 +28,17 @@ _RELATIONS = """
 SELECT w.relation, array_agg(DISTINCT w.kind),
        coalesce(array_agg(DISTINCT w.holder) FILTER (WHERE w.holder <> ''), '{}'),
        greatest(max(c.reltuples), 0)::bigint
-FROM audit.watched w JOIN pg_class c ON c.oid = to_regclass(w.relation) GROUP BY w.relation ORDER BY w.relation
+FROM ONLY audit.watched w JOIN pg_class c ON c.oid = to_regclass(w.relation) GROUP BY w.relation ORDER BY w.relation
 """
-_HOLDERS = "SELECT DISTINCT holder::text FROM audit.ledger"
-_PRESIDENCY = "SELECT holder::text FROM audit.ledger WHERE presidency AND closed_at IS NULL"
+_HOLDERS = "SELECT DISTINCT holder::text FROM ONLY audit.ledger"
+_PRESIDENCY = "SELECT holder::text FROM ONLY audit.ledger WHERE presidency AND closed_at IS NULL"
 _ROWS = "SELECT key, coalesce(holder::text, %s), state FROM audit.row_states(%s, %s, %s)"
 # A generation begins with a baseline of every row: what an earlier one said is over.
 # A ledger's entries have the order of a row's changes: whoever changes it waits for the commit of who did before.
 _TOLD = sql.SQL("""
 SELECT DISTINCT ON (e.target_id, l.holder) e.target_id, l.holder::text, right(e.content, {end}),
        CASE WHEN {moved} THEN e.content END
-FROM audit.event e JOIN audit.leaf f ON f.event_id = e.id JOIN audit.ledger l ON l.id = f.ledger_id
+FROM ONLY audit.event e JOIN ONLY audit.leaf f ON f.event_id = e.id JOIN ONLY audit.ledger l ON l.id = f.ledger_id
 WHERE e.target_kind = ANY ({kinds}) AND e.via IN ('trigger', 'baseline') AND e.target_id IS NOT NULL
   AND l.closed_at IS NULL
 ORDER BY e.target_id, l.holder, f.seq DESC

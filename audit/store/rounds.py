@@ -27,7 +27,7 @@ RECORDS = "records"
 """What progress is told of while rows are compared, instead of an origin."""
 
 _SUSPECT = """
-SELECT EXISTS (SELECT FROM (SELECT DISTINCT ON (ledger_id) ledger_id, verdict FROM audit.verification
+SELECT EXISTS (SELECT FROM (SELECT DISTINCT ON (ledger_id) ledger_id, verdict FROM ONLY audit.verification
                             WHERE verdict = 'tampered' OR verdict = 'intact' AND level <> 'sample'
                             ORDER BY ledger_id, id DESC) last
                WHERE verdict = 'tampered' AND ledger_id = ANY (:ids))

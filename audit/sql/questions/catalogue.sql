@@ -138,7 +138,7 @@ UNION ALL
 SELECT 'watched', format('%s as %s/%s', w.relation, w.kind, w.shape),
        format('holder %s, key %s, columns %s, private %s, ignored %s, action %s', coalesce(w.holder, '-'), w.key,
               w.columns, w.private, w.ignored, coalesce(w.action, '-'))
-FROM audit.watched w
+FROM ONLY audit.watched w
 
 UNION ALL
-SELECT 'action', a.code, 'written by ' || a.by::text FROM audit.action a
+SELECT 'action', a.code, 'written by ' || a.by::text FROM ONLY audit.action a
