@@ -30,6 +30,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from audit.store.session import OPTIONS
 from itm_admin.assurance import raising, rounds, runs, signing_place
 from itm_admin.assurance.backlog import Watching
 from itm_admin.assurance.generations import Opening
@@ -128,7 +129,7 @@ class Process:
             try:
                 with psycopg.connect(
                     self._conninfo, autocommit=True, connect_timeout=5, application_name="itm-scheduler",
-                    keepalives_idle=10, keepalives_interval=5, keepalives_count=3,
+                    keepalives_idle=10, keepalives_interval=5, keepalives_count=3, options=OPTIONS,
                 ) as connection:  # fmt: skip
                     if self._wait_for(connection, "SELECT pg_try_advisory_lock(%s)", [LEADER]) and self._wait_for(
                         connection, _OPENED, []

@@ -50,7 +50,8 @@ SELECT EXISTS (SELECT FROM ONLY audit.leaf f JOIN ONLY audit.event e ON e.id = f
                  AND NOT audit.is_upkeep(e.action, e.target_kind, e.target_id))
 """
 _TOLD = """
-SELECT c.size FROM ONLY audit.checkpoint c LEFT JOIN ONLY audit.event e ON e.id = c.event_id AND e.action = 'ledger.checkpoint'
+SELECT c.size FROM ONLY audit.checkpoint c
+LEFT JOIN ONLY audit.event e ON e.id = c.event_id AND e.action = 'ledger.checkpoint'
 WHERE c.ledger_id = :id AND strpos(coalesce(e.content, ''), '{"origin":' || to_json(cast(:origin AS text))::text
     || ',"size":' || c.size || ',"root":"' || replace(encode(c.root, 'base64'), E'\\n', '') || '","signed_at":"'
     || to_char(c.signed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"}') = 0 ORDER BY c.size LIMIT 100
@@ -141,8 +142,9 @@ def trusted_sizes(connection: Connection, presidency: uuid.UUID, size: int) -> d
     """By origin, the largest sizes that the Presidency's first ``size`` entries name as signed."""
     rows = connection.execute(
         text(
-            "SELECT l.origin, max(c.size) AS size FROM ONLY audit.checkpoint c JOIN ONLY audit.leaf f ON f.event_id = c.event_id"
-            " JOIN ONLY audit.ledger l ON l.id = c.ledger_id WHERE f.ledger_id = :id AND f.seq < :size GROUP BY l.origin"
+            "SELECT l.origin, max(c.size) AS size FROM ONLY audit.checkpoint c"
+            " JOIN ONLY audit.leaf f ON f.event_id = c.event_id JOIN ONLY audit.ledger l ON l.id = c.ledger_id"
+            " WHERE f.ledger_id = :id AND f.seq < :size GROUP BY l.origin"
         ),
         {"id": presidency, "size": size},
     )
@@ -167,7 +169,8 @@ def recorded(connection: Connection, ledger: uuid.UUID, start: int = 0) -> Itera
     """The ledger's recorded checkpoints, from a size on."""
     rows = connection.execute(
         text(
-            "SELECT size, root, note FROM ONLY audit.checkpoint WHERE ledger_id = :id AND size >= :start ORDER BY size, id"
+            "SELECT size, root, note FROM ONLY audit.checkpoint WHERE ledger_id = :id AND size >= :start"
+            " ORDER BY size, id"
         ),
         {"id": ledger, "start": start},
     )
@@ -210,7 +213,9 @@ def cosignatures(connection: Connection, ledger: uuid.UUID, start: int = 0) -> M
     """Witnesses' signatures by size, unverified; lines that are none are left out."""
     found: dict[int, list[Signature]] = {}
     rows = connection.execute(
-        text("SELECT size, line FROM ONLY audit.cosignature WHERE ledger_id = :id AND size >= :start ORDER BY size, line"),
+        text(
+            "SELECT size, line FROM ONLY audit.cosignature WHERE ledger_id = :id AND size >= :start ORDER BY size, line"
+        ),
         {"id": ledger, "start": start},
     )
     for row in rows:

@@ -73,7 +73,8 @@ class Ledger:
 
 def ledgers(connection: Connection) -> list[Ledger]:
     """Every ledger that this connection may see, by code; those whose row is lost come last."""
-    rows = connection.exec_driver_sql(_LEDGERS).all()
+    with pinned(connection):
+        rows = connection.exec_driver_sql(_LEDGERS).all()
     return [
         Ledger(
             row.id,

@@ -6,7 +6,7 @@ that the statement needs. Whatever was in force before is in force again afterwa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,8 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import Connection
 
 _WAYS = ("enable_seqscan", "enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan", "enable_tidscan",
-         "enable_sort", "enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_hashagg", "enable_material")  # fmt: skip
+         "enable_sort", "enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_hashagg",
+         "enable_material")  # fmt: skip
 _READING = {"transform_null_equals": "off", "quote_all_identifiers": "off", "row_security": "on"}
 PLAIN: Mapping[str, str] = {"search_path": "pg_catalog, pg_temp", **_READING, **dict.fromkeys(_WAYS, "on")}
 """For every statement that judges."""
@@ -37,7 +38,7 @@ OPTIONS = " ".join(
 """For libpq's ``options``: they come with the connection, and no setting of a role or a database is stronger."""
 
 _NOW = """
-SELECT pg_catalog.array_agg(pg_catalog.current_setting(name) ORDER BY place)
+SELECT pg_catalog.array_agg(coalesce(pg_catalog.current_setting(name, true), '') ORDER BY place)
 FROM pg_catalog.unnest(%s::pg_catalog.text[]) WITH ORDINALITY AS named(name, place)
 """
 _SET = """
@@ -49,14 +50,21 @@ FROM ROWS FROM (pg_catalog.unnest(%s::pg_catalog.text[]), pg_catalog.unnest(%s::
 @contextmanager
 def pinned(bind: Connection | psycopg.Connection[Any], settings: Mapping[str, str] = PLAIN) -> Iterator[None]:
     """Within a transaction. One that failed forgets the settings by itself."""
-    connection = driver(bind) if isinstance(bind, Connection) else bind
     names = list(settings)
-    with connection.cursor(row_factory=rows.tuple_row) as cursor:
-        before = (cursor.execute(_NOW, (names,)).fetchone() or ([],))[0]
-        cursor.execute(_SET, (names, list(settings.values())))
+    ((before,),) = _asked(bind, _NOW, (names,))
+    _asked(bind, _SET, (names, list(settings.values())))
     yield
+    connection = driver(bind) if isinstance(bind, Connection) else bind
     if connection.info.transaction_status == TransactionStatus.INTRANS:
-        connection.execute(_SET, (names, before))
+        _asked(bind, _SET, (names, before))
+
+
+def _asked(bind: Connection | psycopg.Connection[Any], statement: str, values: tuple[Any, ...]) -> Sequence[Any]:
+    """By SQLAlchemy where it is its connection, so that it sees a lost one."""
+    if isinstance(bind, Connection):
+        return bind.exec_driver_sql(statement, values).all()
+    with bind.cursor(row_factory=rows.tuple_row) as cursor:
+        return cursor.execute(statement.encode(), values).fetchall()
 
 
 def driver(connection: Connection) -> psycopg.Connection[Any]:

@@ -37,7 +37,8 @@ FROM pg_class c WHERE c.relnamespace = 'audit'::regnamespace
   AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) AND c.relkind = 'r'
 UNION ALL
 SELECT c.relname::text, 'a rule rewrites what is asked of it' FROM pg_class c
-WHERE c.relnamespace = 'audit'::regnamespace AND c.relkind = 'r' AND EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)
+WHERE c.relnamespace = 'audit'::regnamespace AND c.relkind = 'r'
+  AND EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)
 UNION ALL
 SELECT c.relname::text, 'its index ' || i.relname || ' is switched off'
 FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid

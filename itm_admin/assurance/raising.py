@@ -90,8 +90,11 @@ _NOTICE = text(
 )
 
 
-def raise_alert(connection: Connection, trouble: Trouble) -> bool:
-    """As itm_signer. True if it is new: then the ledger has an entry; else the open alert's detail is renewed."""
+def raise_alert(connection: Connection, trouble: Trouble, told: bool = True) -> bool:
+    """As itm_signer. True if it is new: then the ledger has an entry; else the open alert's detail is renewed.
+
+    Not ``told``: where the ledger cannot be written, which is when people most need to see it.
+    """
     if (
         trouble.kind in (TAMPERED, REFUSED)
         and connection.execute(
@@ -111,7 +114,7 @@ def raise_alert(connection: Connection, trouble: Trouble) -> bool:
             _RAISE, {**_columns(trouble), "holder": trouble.holder, "first_broken": trouble.first_broken}
         ).scalar_one()
     )
-    if new:
+    if new and told:
         _tell(connection, trouble)
     return new
 

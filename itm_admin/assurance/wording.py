@@ -172,6 +172,8 @@ _FINDINGS: Mapping[str, Message] = {
     "signature": _l("A checkpoint does not bear the signature that it should."),
     "row": _l("What is recorded of checkpoints or keys is not what their entry says."),
     "unsealed": _l("An event has no place in the ledger."),
+    "twice": _l("A row is there more than once, or not for every way to read it: pages may show another one."),
+    "way": _l("Something stands between a table of the ledger and those who read it."),
     "ledger": _l("The ledger itself is not there."),
     "origin": _l("The ledger's code and its origin do not agree."),
     "opened": _l("Nothing outside the database says that this ledger was opened so."),
