@@ -30,12 +30,15 @@ UNSTAMPED = "ledger.unstamped"
 """No authority stamps the time on checkpoints, while one should."""
 RETURNED, UNFINISHED = "person.returned", "person.unfinished"
 """Who was erased had come back and was erased again; list and database do not say the same of an erasure."""
+OUTSIDE = "record.outside"
+"""Somebody changed records in the database itself, past the panel, and the ledger has it."""
 BEHIND = "sink.behind"
 """Entries are passed on too slowly, or not at all."""
 SEVERITY = {
     RETURNED: "critical",
     UNFINISHED: "warning",
     TAMPERED: "critical",
+    OUTSIDE: "critical",
     REFUSED: "critical",
     CONTRADICTED: "critical",
     OPENED: "critical",
