@@ -29,6 +29,8 @@ UNSTAMPED = "ledger.unstamped"
 RETURNED, UNFINISHED = "person.returned", "person.unfinished"
 """Who was erased had come back and was erased again; list and database do not say the same of an erasure."""
 BEHIND = "sink.behind"
+LIMIT = "access.limit"
+"""An account revealed or searched as often as is allowed within an hour (raised by the database)."""
 """Entries are passed on too slowly, or not at all."""
 SEVERITY = {
     RETURNED: "critical",
@@ -44,6 +46,7 @@ SEVERITY = {
     MISSED: "warning",
     FAILED: "warning",
     BEHIND: "warning",
+    LIMIT: "warning",
 }
 
 

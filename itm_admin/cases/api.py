@@ -21,10 +21,12 @@ from itm_admin.cases.schemas import (
     CloseInput,
     DeleteInput,
     LinkInput,
+    LowerInput,
     NewPersonInput,
     PersonInput,
     RevealInput,
     SearchInput,
+    UnlinkInput,
     VictimProfileInput,
     load,
 )
@@ -47,7 +49,7 @@ class CaseApi(Api):
     scopes = (INSTITUTION,)
     resource_name = "cases"
     openapi_spec_tag = "Cases"
-    openapi_spec_component_schemas = (CaseInput, CloseInput, DeleteInput, AssignInput, RevealInput)
+    openapi_spec_component_schemas = (CaseInput, CloseInput, LowerInput, DeleteInput, AssignInput, RevealInput)
 
     @route("/", act="list")
     @describes("A page of cases", query=("page", "size", "sort", "q", *(each.name for each in CASES.filters)))
@@ -95,6 +97,14 @@ class CaseApi(Api):
             case = services.reopen_case(session, id, version)
         return self.changed(case)
 
+    @route("/<uuid:id>/confidentiality", act="lower", methods=("POST",))
+    @describes("Lowers the confidentiality, for a reason", takes=LowerInput)
+    def lower(self, id: uuid.UUID) -> Response:
+        data, version = versioned()
+        with writing() as session:
+            case = services.lower_confidentiality(session, id, data, version)
+        return self.changed(case)
+
     @route("/<uuid:id>", act="delete", methods=("DELETE",))
     @describes("Deletes the case (it can be restored)", takes=DeleteInput)
     def delete(self, id: uuid.UUID) -> Response:
@@ -127,9 +137,9 @@ class CaseApi(Api):
     @route("/<uuid:id>/reveal", act="reveal", methods=("POST",))
     @describes("The protected values of one case, for a purpose", takes=RevealInput)
     def reveal(self, id: uuid.UUID) -> Response:
-        purpose = load(RevealInput, body())["purpose"]
+        why = load(RevealInput, body())
         case = lookup.get_case(db.session, id)
-        return self.told({"id": str(id), **personal_data.reveal_case(db.session, keyring(), case, purpose)})
+        return self.told({"id": str(id), **personal_data.reveal_case(db.session, keyring(), case, **why)})
 
     @route("/<uuid:id>/people", act="edit", methods=("POST",))
     @describes("Adds a new person, or with `person_id` a known one, to the case", takes=NewPersonInput, status=201)
@@ -137,9 +147,9 @@ class CaseApi(Api):
         data = body()
         with writing() as session:
             if "person_id" in data:
-                link = people.link_person(session, id, data)
+                link = people.link_person(session, keyring(), id, data)
             else:
-                link = people.add_person_to_case(session, keyring(), id, data)
+                link = people.add_person_to_case(session, keyring(), id, data, notice=True)
         return self.answer(201, id=str(link.id), person_id=str(link.person_id), row_version=link.row_version)
 
 
@@ -150,7 +160,7 @@ class PersonApi(Api):
     scopes = (INSTITUTION,)
     resource_name = "persons"
     openapi_spec_tag = "Persons"
-    openapi_spec_component_schemas = (PersonInput, NewPersonInput, LinkInput, SearchInput)
+    openapi_spec_component_schemas = (PersonInput, NewPersonInput, LinkInput, UnlinkInput, SearchInput)
 
     @route("/", act="list")
     @describes("A page of persons", query=("page", "size", "sort", "q", *(each.name for each in PERSONS.filters)))
@@ -179,7 +189,7 @@ class PersonApi(Api):
     def edit(self, id: uuid.UUID) -> Response:
         data, version = versioned()
         with writing() as session:
-            person = people.change_person(session, keyring(), id, data, version)
+            person = people.change_person(session, keyring(), id, data, version, notice=True)
         return self.changed(person)
 
     @route("/<uuid:id>", act="delete", methods=("DELETE",))
@@ -197,12 +207,19 @@ class PersonApi(Api):
             person = people.restore_person(session, id)
         return self.changed(person)
 
+    @route("/links/<uuid:link>", act="delete", methods=("DELETE",))
+    @describes("Takes a person out of a case; from the last one they go to another or are deleted", takes=UnlinkInput)
+    def unlink(self, link: uuid.UUID) -> Response:
+        with writing() as session:
+            changed = people.unlink_person(session, keyring(), link, body())
+        return self.changed(changed)
+
     @route("/<uuid:id>/reveal", act="reveal", methods=("POST",))
     @describes("One person's protected values, for a purpose", takes=RevealInput)
     def reveal(self, id: uuid.UUID) -> Response:
-        purpose = load(RevealInput, body())["purpose"]
+        why = load(RevealInput, body())
         person = lookup.get_person(db.session, id)
-        return self.told({"id": str(id), **personal_data.reveal(db.session, keyring(), person, purpose)})
+        return self.told({"id": str(id), **personal_data.reveal(db.session, keyring(), person, **why)})
 
 
 class ProfileApi(Api):
@@ -235,11 +252,11 @@ class ProfileApi(Api):
     @route("/<uuid:link>/reveal", act="reveal", methods=("POST",))
     @describes("The profile's protected values, for a purpose", takes=RevealInput)
     def reveal(self, link: uuid.UUID) -> Response:
-        purpose = load(RevealInput, body())["purpose"]
+        why = load(RevealInput, body())
         found = lookup.get_link(db.session, link)
         if found.profile is None:
             return self.answer(id=None)
-        values = personal_data.reveal_profile(db.session, keyring(), found, found.profile, purpose)
+        values = personal_data.reveal_profile(db.session, keyring(), found, found.profile, **why)
         return self.told({"id": str(found.profile.id), **values})
 
 

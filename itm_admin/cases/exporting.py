@@ -15,7 +15,7 @@ from itm_admin.cases import export
 from itm_admin.cases.fields import today
 from itm_admin.cases.forms import ExportForm
 from itm_admin.cases.models import Case, Person
-from itm_admin.foundation import vocabulary
+from itm_admin.foundation import purposes, tenancy, vocabulary
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.reading import looked_at
@@ -28,7 +28,7 @@ _KINDS: dict[str, Any] = {
 
 def answer_export(session: AnySession, kind: str, statement: Select[Any], form: ExportForm) -> Response:
     """The filtered list as a CSV or XLSX file. Invalid without a purpose, or beyond the export's bound."""
-    purpose = vocabulary.check("access_purpose", form.purpose.data, "purpose")
+    purpose = purposes.check("export", tenancy.current().roles, form.purpose.data)
     chosen = form.format.data
     if chosen not in ("csv", "xlsx"):
         raise Invalid({"format": vocabulary.NOT_A_CHOICE})

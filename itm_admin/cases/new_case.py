@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 
 from itm_admin.cases import choices, drafts, people, services
 from itm_admin.cases.drafts import Kept
-from itm_admin.cases.forms import FirstPersonForm, RiskForm, SourceForm
+from itm_admin.cases.forms import FirstPersonForm, MatchForm, RiskForm, SourceForm
 from itm_admin.cases.models import Case
 from itm_admin.cases.schemas import CaseInput, NewPersonInput, VictimProfileInput, load
 from itm_admin.cases.showing import filled
@@ -101,9 +101,9 @@ class NewCaseView(Page):
         if kept is None or missing is not None:
             return see(f"NewCaseView.{(missing or STEPS[0]).name}")
         forms = [_filled(step, kept) for step in STEPS]
-        told = PanelForm()
+        told = MatchForm()
         if request.method == "POST":
-            case = attempt(told, lambda session: _open(session, [form.payload() for form in forms]))
+            case = attempt(told, lambda session: _open(session, [form.payload() for form in forms], told.payload()))
             if case is not None:
                 flash(_("Case %(reference)s is open.", reference=case.reference))
                 return see("CaseView.show", id=case.id)
@@ -175,13 +175,13 @@ def _keep(session: Session, step: Step, values: Mapping[str, Any], kept: Kept | 
     return True
 
 
-def _open(session: Session, values: list[dict[str, Any]]) -> Case:
+def _open(session: Session, values: list[dict[str, Any]], confirmed: dict[str, Any]) -> Case:
     """The case with its first person and that one's profile, all or nothing; the draft has done its work."""
     source, person, risk = values
     about, profile = _parted(risk)
     case = services.open_case(session, keyring(), {**source, **about})
     if any(person.values()):
-        link = people.add_person_to_case(session, keyring(), case.id, person)
+        link = people.add_person_to_case(session, keyring(), case.id, {**person, **confirmed}, notice=True)
         if profile and person.get("role") == _VICTIM:
             people.set_profile(session, keyring(), link.id, profile)
     drafts.drop(session, FORM)

@@ -26,6 +26,7 @@ from itm_admin.cases.forms import (
     PurposeForm,
     ReasonForm,
     SearchForm,
+    UnlinkForm,
 )
 from itm_admin.cases.lists import PERSONS
 from itm_admin.cases.models import Person
@@ -93,7 +94,9 @@ class PersonView(Page):
                         session,
                         "person",
                         id,
-                        people.change_person(session, keyring(), id, form.payload(), form.expected_version()),
+                        people.change_person(
+                            session, keyring(), id, form.payload(), form.expected_version(), notice=True
+                        ),
                     ),
                 )
             except Conflict as error:
@@ -120,7 +123,7 @@ class PersonView(Page):
         person = _living(id)
         if form.submitted():
             try:
-                values = personal_data.reveal(db.session, keyring(), person, form.purpose.data or "")
+                values = personal_data.reveal(db.session, keyring(), person, form.purpose.data or "", form.words.data)
                 return revealing(self._page(id, values), url_for("PersonView.show", id=id))
             except Invalid as error:
                 form.take(error)
@@ -166,7 +169,10 @@ class PersonView(Page):
             link = attempt(
                 form,
                 lambda session: finished(
-                    session, "new-person", case, people.add_person_to_case(session, keyring(), case, form.payload())
+                    session,
+                    "new-person",
+                    case,
+                    people.add_person_to_case(session, keyring(), case, form.payload(), notice=True),
                 ),
             )
             if link is not None:
@@ -187,11 +193,13 @@ class PersonView(Page):
 
     @route("/unlink/<uuid:link>", act="delete", methods=BOTH)
     def unlink(self, link: uuid.UUID) -> Answer:
-        form = ReasonForm()
+        form = UnlinkForm()
         found = lookup.get_link(db.session, link)
-        case = found.case_id
-        if form.submitted() and attempt(form, lambda session: people.unlink_person(session, link, form.payload())):
+        case, person = found.case_id, found.person_id
+        if form.submitted() and attempt(form, lambda session: _unlink(session, link, form)):
             flash(_("The person is no longer in the case."))
+            if form.then.data == people.ERASE:
+                return see("ErasureView.erase", id=person)
             return see("CaseView.show", id=case)
         found = lookup.get_link(db.session, link)
         looked_at("record.read", "case_person", link)
@@ -265,7 +273,7 @@ class ProfileView(Page):
         if form.submitted() and found.profile is not None:
             try:
                 values = personal_data.reveal_profile(
-                    db.session, keyring(), found, found.profile, form.purpose.data or ""
+                    db.session, keyring(), found, found.profile, form.purpose.data or "", form.words.data
                 )
                 return revealing(self._page(found, values), url_for("ProfileView.show", link=link))
             except Invalid as error:
@@ -290,4 +298,10 @@ def _living(id: uuid.UUID) -> Person:
 def _link(session: Any, case: uuid.UUID, form: LinkForm) -> Any:
     data = form.payload()
     person = choices.person_called(session, data.pop("pseudonym", None))
-    return people.link_person(session, case, {**data, "person_id": person})
+    return people.link_person(session, keyring(), case, {**data, "person_id": person})
+
+
+def _unlink(session: Any, link: uuid.UUID, form: UnlinkForm) -> Any:
+    data = form.payload()
+    data["case_id"] = lookup.case_called(session, data.pop("case", None))
+    return people.unlink_person(session, keyring(), link, data)

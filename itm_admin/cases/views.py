@@ -19,7 +19,7 @@ from itm_admin.cases.course import course
 from itm_admin.cases.draft_views import DraftView, desk, finished, resumed
 from itm_admin.cases.exporting import answer_export
 from itm_admin.cases.finding import FindView
-from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, ExportForm, PurposeForm, ReasonForm
+from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, ExportForm, LowerForm, PurposeForm, ReasonForm
 from itm_admin.cases.lists import CASES
 from itm_admin.cases.models import Case
 from itm_admin.cases.new_case import NewCaseView
@@ -113,6 +113,18 @@ class CaseView(Page):
             return see("CaseView.show", id=id)
         return self._ask(id, form, "cases/close.html")
 
+    @route("/<uuid:id>/confidentiality", act="lower", methods=BOTH)
+    def lower(self, id: uuid.UUID) -> Answer:
+        """More people may see the case: a manager's act, for a reason."""
+        form = LowerForm()
+        if form.submitted() and attempt(
+            form,
+            lambda session: services.lower_confidentiality(session, id, form.payload(), form.expected_version()),
+        ):
+            flash(_("The confidentiality is lowered."))
+            return see("CaseView.show", id=id)
+        return self._ask(id, form, "cases/lower.html")
+
     @route("/<uuid:id>/reopen", act="close", methods=("POST",))
     def reopen(self, id: uuid.UUID) -> Answer:
         form = ReasonForm()
@@ -159,7 +171,7 @@ class CaseView(Page):
             return self._ask(id, form, "cases/reveal.html")
         case = lookup.get_case(db.session, id)
         try:
-            values = personal_data.reveal_case(db.session, keyring(), case, form.purpose.data or "")
+            values = personal_data.reveal_case(db.session, keyring(), case, form.purpose.data or "", form.words.data)
         except Invalid as error:
             form.take(error)
             return self._ask(id, form, "cases/reveal.html")

@@ -20,6 +20,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.reading import queue
 from itm_admin.foundation.writing import writing
 
 Done = TypeVar("Done")
@@ -69,6 +70,12 @@ class CodeField(SelectField):
     def offer(self) -> None:
         if self._list:
             self.choices = [("", _("— choose —")), *vocabulary.choices(self._list)]
+
+    def among(self, codes: Iterable[str]) -> None:
+        """Offers these codes of the list alone."""
+        wanted = set(codes)
+        offered = vocabulary.choices(self._list)
+        self.choices = [("", _("— choose —")), *(choice for choice in offered if choice[0] in wanted)]
 
     def payload(self) -> str | None:
         return self.data or None
@@ -128,6 +135,8 @@ class PanelForm(FlaskForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.told: list[str] = []
+        self.matches: list[tuple[Any, str]] = []
+        """Records that a refusal names, to be opened: id and pseudonym."""
         for field in self:
             if isinstance(field, CodeField | CodesField):
                 field.offer()
@@ -151,6 +160,7 @@ class PanelForm(FlaskForm):
 
     def take(self, error: Invalid) -> None:
         """Puts the domain's messages beside the fields they belong to, the rest on top."""
+        self.matches = list(getattr(error, "found", ()))
         for name, message in error.fields.items():
             field = self._fields.get(name)
             if field is None:
@@ -179,6 +189,7 @@ def attempt(form: PanelForm, work: Callable[[Session], Done]) -> Done | None:
         with writing() as session:
             return work(session)
     except Invalid as error:
+        queue(error.looks)
         form.take(error)
         return None
 

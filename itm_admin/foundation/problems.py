@@ -80,7 +80,7 @@ TITLES: Mapping[int, Message] = {
     415: _l("Not this kind of content"),
     422: _l("Some values are not correct"),
     423: _l("Locked at the moment"),
-    429: _l("Too many attempts"),
+    429: _l("Too often"),
     500: _l("Something went wrong"),
     503: _l("Not available at the moment"),
 }
@@ -174,6 +174,12 @@ def _domain(error: DomainError) -> Response:
             refused()
         except LedgerUnavailable as worse:
             return answer(503, worse)
+    if error.looks:
+        forget_looks()
+        try:
+            append_now(error.looks)
+        except LedgerUnavailable as worse:
+            return answer(503, worse)
     if isinstance(error, Unauthenticated) and not _wants_json() and request.method == "POST":
         return make_response(redirect(url_for(current_app.config["ITM_SIGN_IN_ENDPOINT"]), 303))
     if status == 500:
@@ -246,6 +252,8 @@ def answer(status: int, error: DomainError | None = None) -> Response:
         session.modified = False  # no cookie leaves: what the session was to hold is as if it had not happened
     if status == 503:
         response.headers["Retry-After"] = "30"
+    if isinstance(error, TooMany) and error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 

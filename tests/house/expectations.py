@@ -133,6 +133,7 @@ ROUTES: Mapping[str, Expected] = {
     **_form("CaseView.close", CASE_SIGHT, "case", fields={"reason": "OTHER"}),
     **_post("CaseView.reopen", CASE_SIGHT, "case"),
     **_form("CaseView.delete", MANAGERS, "case", fields=_WHY),
+    **_form("CaseView.lower", MANAGERS, "case", fields={"confidentiality": "OPEN", "reason": "RISK_ENDED"}),
     **_form("CaseHoldView.hold", MANAGERS, "case", fields={"reason": "COURT_ORDER"}),
     **_form("CaseHoldView.release", MANAGERS, "case", fields={"reason": "ENDED"}),
     **_post("CaseView.restore", MANAGERS, "case"),
@@ -173,6 +174,9 @@ ROUTES: Mapping[str, Expected] = {
     "PATCH CaseApi.edit": Expected(CASE_WORK, "case", fields={**_VERSION, "province": "TR-34"}),
     "DELETE CaseApi.delete": Expected(MANAGERS, "case", fields={**_VERSION, **_WHY}),
     "POST CaseApi.close": Expected(CASE_SIGHT, "case", fields={**_VERSION, "reason": "OTHER"}),
+    "POST CaseApi.lower": Expected(
+        MANAGERS, "case", fields={**_VERSION, "confidentiality": "OPEN", "reason": "RISK_ENDED"}
+    ),
     "POST CaseApi.reopen": Expected(CASE_SIGHT, "case", fields=_VERSION),
     "POST CaseApi.restore": Expected(MANAGERS, "case"),
     "POST CaseApi.assign": Expected(EXPORT, "case", fields={"account_id": "colleague"}),
@@ -184,6 +188,7 @@ ROUTES: Mapping[str, Expected] = {
     "POST PersonApi.search": Expected(CASE_SIGHT, empty=400),
     "PATCH PersonApi.edit": Expected(CASE_WORK, "person", fields={**_VERSION, "gender": "Feminine"}),
     "DELETE PersonApi.delete": Expected(MANAGERS, "person", fields={**_VERSION, **_WHY}),
+    "DELETE PersonApi.unlink": Expected(MANAGERS, "link", fields={**_WHY, "then": "DELETE"}),
     "POST PersonApi.restore": Expected(MANAGERS, "person"),
     "POST PersonApi.reveal": Expected(CASE_SIGHT, "person", fields=_PURPOSE),
     **_page("ProfileApi.show", CASE_SIGHT, "link"),
