@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
 from audit import store
+from itm_admin.assurance import naming
 from itm_admin.assurance.models import Alert
 from itm_admin.assurance.watch import watch
 from itm_admin.assurance.wording import alert_words, detail_words
@@ -77,7 +78,7 @@ def words(alert: Alert) -> str:
 def facts(alert: Alert) -> list[tuple[str, str]]:
     """What else is known, name and value."""
     known = {name: value for name, value in alert.detail.items() if value is not None}
-    return detail_words({"detail": known})
+    return detail_words({"detail": known}, naming.named())
 
 
 def acknowledge(session: Session | scoped_session[Any], id: uuid.UUID) -> None:

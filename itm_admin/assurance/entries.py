@@ -30,6 +30,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    cast,
     func,
     literal_column,
     or_,
@@ -42,17 +43,23 @@ from sqlalchemy.orm import Session, scoped_session
 from werkzeug.datastructures import MultiDict
 
 from itm_admin.assurance import purged
-from itm_admin.foundation import vocabulary
+from itm_admin.foundation import dates, tenancy, vocabulary
 from itm_admin.foundation.errors import Invalid, Message, NotFound
 from itm_admin.foundation.i18n import TIMEZONE
+from itm_admin.foundation.roles import INSTITUTION
 
 AnyRow = Row[*tuple[Any, ...]]
 Condition = ColumnElement[bool]
 AnySession = Session | scoped_session[Any]
 SIZES = (25, 50, 100)
-FILTERS = ("from", "to", "actor", "action", "kind", "target", "outcome")
+FILTERS = ("from", "to", "actor", "action", "purpose", "kind", "target", "outcome", "ledger", "outside")
+OWN_LOGINS = ("itm_app", "itm_signer", "itm_purger")
+"""Roles of the database with which the panel and its jobs work; whoever else changes a row does so past the panel."""
+WINDOW = 2_000
+"""A list without a record or a person reads so many entries at a time for those who do not see every entry."""
 _HERE = ZoneInfo(TIMEZONE)
 _LARGEST = 2**63 - 1
+_BEGINNING = "0001-01-01T00:00:00.000000Z"
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)~([0-9a-f-]{36})~(\d{1,18})", re.ASCII)
 
@@ -116,7 +123,13 @@ def read(args: MultiDict[str, str]) -> Wanted:
             wrong[name if name in FILTERS else ""] = _("The address holds something that this list does not know.")
     chosen = {name: args[name].strip() for name in FILTERS if args.get(name, "").strip()}
     for name, value in chosen.items():
-        if not _fits(name, value):
+        if name in ("from", "to"):
+            try:
+                chosen[name] = dates.read_day(value).isoformat()
+            except dates.NotADate as error:
+                wrong[name] = error.message
+                continue
+        if not _fits(name, chosen[name]):
             wrong[name] = _("This filter's value is not correct.")
     size = args.get("size", str(SIZES[0]))
     if size not in map(str, SIZES):
@@ -137,6 +150,10 @@ def _fits(name: str, value: str) -> bool:
             return False
     if name == "action":
         return value in vocabulary.codes("audit_event")
+    if name == "purpose":
+        return value in vocabulary.codes("access_purpose")
+    if name == "outside":
+        return value == "yes"
     if name == "outcome":
         return value in ("success", "denied", "failure")
     return bool(_WORD.fullmatch(value))
@@ -178,9 +195,19 @@ def _narrowed(wanted: Wanted) -> list[Condition]:
             found.append(entry.c.target_kind == value)
         elif name == "target":
             found.append(about([value]))
-        elif name in ("action", "outcome"):
+        elif name == "ledger":
+            found.append(entry.c.code == value)
+        elif name == "outside":
+            found.append(outside())
+        elif name in ("action", "outcome", "purpose"):
             found.append(entry.c[name] == value)
     return found
+
+
+def outside() -> Condition:
+    """Changes that came past the panel, from a user of the database that is none of its own roles."""
+    nobody = and_(entry.c.via == "trigger", entry.c.actor_id.is_(None))
+    return and_(nobody, *(entry.c.content.not_like(f'%"session":"{login}"%') for login in OWN_LOGINS))
 
 
 def about(ids: Sequence[str]) -> Condition:
@@ -197,17 +224,31 @@ def done_by(account: uuid.UUID) -> Condition:
 
 def page(session: AnySession, wanted: Wanted, *conditions: Condition, ledger_id: uuid.UUID | None = None) -> Found:
     """One page, the newest entries first; of one ledger, or of all that the reader sees."""
+    narrow = bool(conditions) or bool({"actor", "target"} & set(wanted.chosen))
     conditions = (*conditions, *_narrowed(wanted))
     if ledger_id is None:
         ledger_id = _only_ledger(session)
-    if conditions:
-        statement = _placed(select(entry).where(*conditions), entry, wanted, ledger_id)
+    bottom = None if narrow or ledger_id is None else _bottom(session, wanted, ledger_id)
+    if conditions or bottom is not None:
+        within = () if bottom is None else (entry.c.seq >= bottom,)
+        statement = _placed(select(entry).where(*conditions, *within), entry, wanted, ledger_id)
     else:
         statement = _by_place(wanted, ledger_id)
     rows = session.execute(statement).all()
     shown = rows[: wanted.size]
     last = shown[-1] if len(rows) > wanted.size else None
+    if last is None and bottom:
+        return Found(shown, f"{_BEGINNING}~{ledger_id}~{bottom}")
     return Found(shown, f"{last.recorded_at}~{last.ledger_id}~{last.seq}" if last else None)
+
+
+def _bottom(session: AnySession, wanted: Wanted, ledger_id: uuid.UUID) -> int | None:
+    """Where a page's reading ends for those whom row-level security asks of each entry; None for all others."""
+    context = tenancy.current()
+    if context.reads != "ledger" or context.scope != INSTITUTION or context.manage == "*":
+        return None
+    top = wanted.after[2] if wanted.after else session.scalar(select(ledger.c.size).where(ledger.c.id == ledger_id))
+    return max(0, (top or 0) - WINDOW)
 
 
 def _by_place(wanted: Wanted, ledger_id: uuid.UUID | None) -> Select[Any]:
@@ -278,6 +319,15 @@ def find_ledger(session: AnySession, id: uuid.UUID) -> AnyRow:
     if found is None:
         raise NotFound
     return found
+
+
+def visible(session: AnySession, ids: Sequence[str]) -> list[str]:
+    """Those of the ids that an entry showed whose records this person may see now."""
+    context = tenancy.current()
+    if context.scope != INSTITUTION or context.manage == "*" or not ids:
+        return list(ids)
+    seen = set(session.scalar(select(func.itm.visible(cast(list(ids), ARRAY(Text))))) or ())
+    return [id for id in ids if id in seen]
 
 
 def find_entry(session: AnySession, ledger_id: uuid.UUID, seq: int) -> AnyRow:

@@ -28,7 +28,7 @@ from audit.witnessing import Witness
 from itm_admin.assurance import entries
 from itm_admin.assurance.entries import AnySession
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.errors import Invalid, NotFound
+from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.tenancy import Context
 
 log = logging.getLogger("itm.evidence")
@@ -120,13 +120,15 @@ def signed(session: AnySession, ledger: uuid.UUID, witnesses: Sequence[str], quo
     )
 
 
+def is_signed(session: AnySession, ledger: uuid.UUID, seq: int) -> bool:
+    """Whether a recorded checkpoint covers the entry."""
+    last = checkpoints.last(session.connection(), ledger)
+    return last is not None and last.size > seq
+
+
 def proof(session: AnySession, id: uuid.UUID, seq: int) -> bytes:
-    """One entry's proof. NotFound where there is none, or not for this person."""
-    entries.find_entry(session, id, seq)
-    try:
-        return bytes(bundle_export.proof(session.connection(), _ledger(session.connection(), id), seq))
-    except bundle_export.NotCovered:
-        raise NotFound(_l("This entry is not under a signed checkpoint yet. Come back in a minute.")) from None
+    """The proof of an entry that this person sees. NotCovered where it is not signed yet."""
+    return bytes(bundle_export.proof(session.connection(), _ledger(session.connection(), id), seq))
 
 
 def require_reach(session: AnySession, id: uuid.UUID, asked: Filter) -> None:

@@ -6,26 +6,28 @@ Promise: the entry of an export is committed before a byte of it leaves; a bundl
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from contextlib import suppress
 from typing import ClassVar
 
-from flask import Response, current_app, g, url_for
+from flask import Response, current_app, flash, g, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from werkzeug.wrappers import Response as Answer
 from wtforms import SelectField, StringField
 
 from audit import verifier
 from audit.bundle import Bound, Filter
+from audit.bundle_export import NotCovered
 from itm_admin.assurance import entries, evidence, wording
 from itm_admin.assurance.entries import AnyRow
 from itm_admin.assurance.evidence import Signed
-from itm_admin.foundation import access, tenancy, vocabulary
+from itm_admin.foundation import access, dates, tenancy, vocabulary
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, Message
-from itm_admin.foundation.forms import DATE_FORMS, CodeField, PanelForm
+from itm_admin.foundation.forms import CodeField, PanelForm
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
-from itm_admin.foundation.views import Page, route
+from itm_admin.foundation.views import Page, route, see
 
 _TARGETS = ("case", "person", "case_person", "victim_profile", "account", "institution", "unit")
 
@@ -64,6 +66,8 @@ class EvidenceForm(PanelForm):
 
 class _Evidence(Page):
     back: ClassVar[tuple[Message, str]]
+    entry: ClassVar[str]
+    """The page of one entry."""
 
     @route("/<uuid:id>", act="export")
     def show(self, id: uuid.UUID) -> str:
@@ -85,9 +89,15 @@ class _Evidence(Page):
         return _file(Response(pieces, mimetype="application/zip"), f"itm-{ledger.code}-evidence.zip")
 
     @route("/<uuid:id>/<int:seq>", act="export")
-    def proof(self, id: uuid.UUID, seq: int) -> Response:
+    def proof(self, id: uuid.UUID, seq: int) -> Answer:
         ledger = entries.find_ledger(db.session, id)
-        content = evidence.proof(db.session, id, seq)
+        row = entries.find_entry(db.session, id, seq)
+        try:
+            content = evidence.proof(db.session, id, seq)
+        except NotCovered:
+            looked_at("record.read", "entry", row.event_id, subjects=[id], detail={"ledger": str(id), "seq": seq})
+            flash(_("This entry is not signed yet. Its proof is there within a minute."), "info")
+            return see(self.entry, id=id, seq=seq)
         looked_at("ledger.export", "ledger", id, detail=evidence.told("proof", Filter(seq, seq)))
         return _file(Response(content, mimetype="text/plain"), f"itm-{ledger.code}-{seq}.tlog-proof")
 
@@ -132,6 +142,7 @@ class InstitutionEvidenceView(_Evidence):
     scopes = (INSTITUTION,)
     route_base = "/institution-history/evidence"
     back = (_l("Our access history"), "InstitutionHistoryView.list")
+    entry = "InstitutionHistoryView.entry"
 
 
 class EvidenceView(_Evidence):
@@ -141,6 +152,7 @@ class EvidenceView(_Evidence):
     scopes = (AUDIT,)
     route_base = "/ledgers/evidence"
     back = (_l("Ledgers"), "LedgerView.list")
+    entry = "LedgerView.entry"
 
 
 def signed(id: uuid.UUID) -> Signed | None:
@@ -159,8 +171,8 @@ def links(view: str, ledger: uuid.UUID) -> list[tuple[str, str, str]]:
 
 
 def proof_link(view: str, row: AnyRow) -> list[tuple[str, str, str]]:
-    """One entry's proof, as a button."""
-    if not access.allowed(f"{view}.proof", g.actor):
+    """One entry's proof, as a button; none before a checkpoint covers the entry."""
+    if not access.allowed(f"{view}.proof", g.actor) or not evidence.is_signed(db.session, row.ledger_id, row.seq):
         return []
     return [(url_for(f"{view}.proof", id=row.ledger_id, seq=row.seq), _("Proof of this entry"), "secondary")]
 
@@ -172,11 +184,8 @@ def _witnesses() -> tuple[tuple[str, ...], int]:
 def _written(said: str | None) -> str | None:
     """A day as people write it here, as ISO text; a number as it is."""
     said = (said or "").strip()
-    for form in DATE_FORMS:
-        try:
-            return datetime.strptime(said, form).date().isoformat()  # noqa: DTZ007 (a date has no zone)
-        except ValueError:
-            continue
+    with suppress(dates.NotADate):
+        return dates.read_day(said).isoformat()
     if said and not (said.isascii() and said.isdecimal() and len(said) < 16):
         raise ValueError
     return said or None

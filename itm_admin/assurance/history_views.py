@@ -9,10 +9,10 @@ from typing import Any
 from flask import g, request, url_for
 from flask_babel import gettext as _
 
-from itm_admin.assurance import entries, evidence_views, history, wording
+from itm_admin.assurance import entries, evidence, evidence_views, history, naming, wording
 from itm_admin.assurance.entries import AnyRow, Condition, Found, Wanted
-from itm_admin.assurance.showing import EntryList, proof, shown
-from itm_admin.foundation import tenancy
+from itm_admin.assurance.showing import EntryList, ids_of, learn_names, proof, told
+from itm_admin.foundation import access, tenancy
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Denied
 from itm_admin.foundation.reading import looked_at
@@ -30,18 +30,22 @@ class _HistoryPage(Page):
 
     def timeline(self, condition: Condition, kind: str, id: uuid.UUID, entry_endpoint: str) -> str:
         found, wanted = _history(condition)
-        looked_at("record.read", kind, id, detail={"page": "history", "entries": len(found.rows)})
+        detail = {"page": "history", "entries": len(found.rows)}
+        looked_at("record.read", kind, id, subjects=ids_of(found.rows), detail=detail)
 
-        def link(row: AnyRow) -> str:
-            return url_for(entry_endpoint, id=row.ledger_id, seq=row.seq)
+        opens = access.allowed(entry_endpoint, g.actor)
 
+        def link(row: AnyRow) -> str | None:
+            return url_for(entry_endpoint, id=row.ledger_id, seq=row.seq) if opens else None
+
+        events = told(db.session, found.rows, link, str(id))
         older = url_for(request.endpoint or "", **(request.view_args or {}), **_following(found))
         return self.render(
             "assurance/history.html",
-            target=wording.target_words(kind, str(id)),
+            target=wording.target_words(kind, naming.name_of(id)),
             kind=kind,
             id=id,
-            events=[shown(row, link) for row in found.rows],
+            events=events,
             older=older if found.next else None,
             narrowed=bool(wanted.after),
             own_acts_only=tenancy.current().reads == "actor",
@@ -112,7 +116,10 @@ class InstitutionHistoryView(Page):
     @route("/", act="list")
     def list(self) -> str:
         found, wanted = _history()
-        looked_at("record.list", "entry", detail={**wanted.chosen, "entries": len(found.rows)})
+        looked_at(
+            "record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "entries": len(found.rows)}
+        )
+        learn_names(db.session, found.rows)
         listing = EntryList(found, wanted, _entry_url, _("Entries of the institution's ledger"), with_ledger=False)
         own = tenancy.current().reads == "actor"
         (ledger, *_others) = [row.id for row in entries.ledgers(db.session)][:1] or [None]
@@ -121,12 +128,34 @@ class InstitutionHistoryView(Page):
 
     @route("/<uuid:id>/<int:seq>", act="show")
     def entry(self, id: uuid.UUID, seq: int) -> str:
-        row = entries.find_entry(db.session, id, seq)
-        looked_at("record.read", "entry", row.event_id, detail={"ledger": str(id), "seq": seq})
-        takes = evidence_views.proof_link("InstitutionEvidenceView", row)
-        return self.render(
-            "assurance/entry.html", row=row, entry=shown(row), proof=proof(row), takes=takes, words=wording
-        )
+        return entry_page(self, id, seq, "InstitutionEvidenceView")
+
+
+def entry_page(view: Page, id: uuid.UUID, seq: int, evidence_view: str) -> str:
+    """One entry, as far as the reader may see what it tells; the records in it are told to the ledger too."""
+    row = entries.find_entry(db.session, id, seq)
+    subjects = entries.visible(db.session, row.subjects)
+    looked_at(
+        "record.read",
+        "entry",
+        row.event_id,
+        subjects=list(dict.fromkeys(filter(None, (row.target_id, *subjects, str(id))))),
+        detail={"ledger": str(id), "seq": seq},
+    )
+    (entry,) = told(db.session, [row], None, *subjects)
+    hidden = any(change.withheld for change in entry.changes) or len(subjects) < len(row.subjects)
+    return view.render(
+        "assurance/entry.html",
+        row=row,
+        entry=entry,
+        subjects=subjects,
+        named=[name for subject in subjects if (name := naming.name_of(subject))],
+        whole=not hidden,
+        proof=proof(row),
+        signed=evidence.is_signed(db.session, id, seq),
+        takes=evidence_views.proof_link(evidence_view, row),
+        words=wording,
+    )
 
 
 class OwnHistoryView(Page):
@@ -140,7 +169,8 @@ class OwnHistoryView(Page):
         own = dataclasses.replace(tenancy.current(), institution=g.actor.institution_id, reads="actor")
         with tenancy.acting(own, db.session()):
             found, wanted = _history(entries.done_by(g.actor.id))
-        looked_at("record.list", "entry", detail={**wanted.chosen, "page": "own"})
+        looked_at("record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "page": "own"})
+        learn_names(db.session, found.rows)
         listing = EntryList(found, wanted, lambda _row: None, _("What I did"), with_ledger=False)
         return self.render("assurance/own_history.html", listing=listing)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from flask import url_for
@@ -11,7 +13,7 @@ from flask_babel import gettext as _
 from itm_admin.assurance import entries, wording
 from itm_admin.assurance.entries import AnyRow, AnySession, Wanted
 from itm_admin.assurance.last_day import last_day
-from itm_admin.assurance.showing import shown
+from itm_admin.assurance.showing import ids_of, told
 from itm_admin.assurance.watch import scheduler_seen
 from itm_admin.foundation.reading import looked_at
 
@@ -21,7 +23,15 @@ _SHOWN = 5
 def auditor_home(session: AnySession) -> dict[str, Any]:
     """What `assurance/home.html` shows."""
     ledgers = entries.ledgers(session)
-    looked_at("record.list", "ledger", subjects=[row.id for row in ledgers], detail={"page": "home"})
+    latest = [
+        (_("Latest refusals"), None, "denied", _latest(session, outcome="denied")),
+        (_("Latest reveals"), "record.reveal", None, _latest(session, action="record.reveal")),
+        (_("Latest exports"), "record.export", None, _latest(session, action="record.export")),
+    ]
+    rows = [row for *_title, found in latest for row in found]
+    shown_ids = [str(row.id) for row in ledgers] + ids_of(rows)
+    looked_at("record.list", "ledger", subjects=list(dict.fromkeys(shown_ids)), detail={"page": "home"})
+    lines = iter(told(session, rows, _url))
     counts = Counter(row.verdict for row in ledgers if row.verdict)
     return {
         "ledgers": ledgers,
@@ -32,17 +42,15 @@ def auditor_home(session: AnySession) -> dict[str, Any]:
         "alive": scheduler_seen(),
         "last_day": last_day(session),
         "latest": [
-            (_("Latest refusals"), None, "denied", _latest(session, outcome="denied")),
-            (_("Latest reveals"), "record.reveal", None, _latest(session, action="record.reveal")),
-            (_("Latest exports"), "record.export", None, _latest(session, action="record.export")),
+            (title, action, outcome, list(islice(lines, len(found)))) for title, action, outcome, found in latest
         ],
         "words": wording,
     }
 
 
-def _latest(session: AnySession, **chosen: str) -> list[Any]:
+def _latest(session: AnySession, **chosen: str) -> Sequence[AnyRow]:
     found = entries.page(session, Wanted(chosen, _SHOWN))
-    return [shown(row, _url) for row in found.rows]
+    return found.rows
 
 
 def _url(row: AnyRow) -> str:

@@ -6,7 +6,7 @@ Recomputing a leaf here is a help for the reader's eye; only a verification give
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -16,8 +16,8 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from audit import event, leaf
-from itm_admin.assurance import entries, wording
-from itm_admin.assurance.entries import AnyRow, Found, Wanted
+from itm_admin.assurance import disclosure, entries, naming, wording
+from itm_admin.assurance.entries import AnyRow, AnySession, Found, Wanted
 from itm_admin.assurance.wording import Change
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
@@ -35,6 +35,9 @@ _LABELS: Mapping[str, Message] = {
     "kind": _l("Kind of record"),
     "target": _l("Number of the record"),
     "outcome": _l("Outcome"),
+    "purpose": _l("Why"),
+    "ledger": _l("Institution"),
+    "outside": _l("Outside the panel"),
 }
 _TONES = {"success": "good", "denied": "warn", "failure": "bad"}
 
@@ -45,6 +48,8 @@ class ShownEntry:
 
     when: datetime
     who: str
+    outside: bool
+    """Whether the change came past the panel, from somebody at the database."""
     what: str
     target: str
     why: str | None
@@ -56,21 +61,44 @@ class ShownEntry:
     code: str
 
 
-def shown(row: AnyRow, link: Link | None = None) -> ShownEntry:
-    content = content_of(row)
+def ids_of(rows: Sequence[AnyRow]) -> list[str]:
+    """The ids that a list of entries shows: of records, and of the ledgers that its links lead to."""
+    return list(dict.fromkeys(id for row in rows for id in (row.target_id, str(row.ledger_id)) if id))
+
+
+def learn_names(session: AnySession, rows: Sequence[AnyRow], *more: str) -> None:
+    """Names for whatever these entries tell of, and for more ids; asked once."""
+    found = {id for row in rows for id in naming.ids_in(row.content, row.actor_id, row.target_id)}
+    naming.learn(session, found.union(more))
+
+
+def told(session: AnySession, rows: Sequence[AnyRow], link: Link | None = None, *more: str) -> list[ShownEntry]:
+    """Entries as lines of a history, with names, as far as the reader may see them."""
+    learn_names(session, rows, *more)
+    shared = disclosure.shared_among(session, rows)
+    return [shown(row, link, shared) for row in rows]
+
+
+def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -> ShownEntry:
+    content = disclosure.shown_content(content_of(row), row.target_kind, row.target_id, shared)
     return ShownEntry(
         when=recorded(row),
         who=who(row),
+        outside=outside_user(row) is not None,
         what=wording.action_words(row.action),
-        target=wording.target_words(row.target_kind, row.target_id),
+        target=target(row),
         why=wording.purpose_words(row.purpose),
         outcome=row.outcome,
         url=link(row) if link else None,
-        changes=wording.changes(content),
-        details=wording.detail_words(content),
+        changes=wording.changes(content, row.target_kind, naming.named()),
+        details=wording.detail_words(content, naming.named()),
         seq=row.seq,
         code=row.code,
     )
+
+
+def target(row: AnyRow) -> str:
+    return wording.target_words(row.target_kind, naming.name_of(row.target_id))
 
 
 def recorded(row: AnyRow) -> datetime:
@@ -78,13 +106,22 @@ def recorded(row: AnyRow) -> datetime:
 
 
 def who(row: AnyRow) -> str:
-    """The actor as the entry names it, with institution and roles; the system where nobody is named."""
+    """The actor by name, with institution and roles; where nobody is named, the system or a user of the database."""
+    if user := outside_user(row):
+        return str(_("Outside the panel (database user %(user)s)", user=user))
     if not row.actor_name and not row.actor_id:
         return str(_("The system"))
     roles = [str(ROLES[code].label) for code in (row.actor_role or "").split(",") if code in ROLES]
     about = ", ".join(filter(None, (row.actor_institution, *roles)))
-    name = str(row.actor_name or row.actor_id)
+    name = naming.name_of(row.actor_id) or str(row.actor_name or _("Somebody who has no account any more"))
     return f"{name} ({about})" if about else name
+
+
+def outside_user(row: AnyRow) -> str | None:
+    """The database's user who changed a row past the panel's own roles."""
+    actor = content_of(row).get("actor") if row.via == "trigger" and not row.actor_id else None
+    session = actor.get("session") if isinstance(actor, Mapping) else None
+    return None if session is None or session in entries.OWN_LOGINS else str(session)
 
 
 def content_of(row: AnyRow) -> Mapping[str, Any]:
@@ -105,6 +142,8 @@ class EntryList:
     link: Link
     caption: str
     with_ledger: bool = True
+    codes: Sequence[str] = ()
+    """The institutions whose ledgers the list has, where there are several."""
     search: None = None
     sort: str = ""
     total: None = None
@@ -137,9 +176,9 @@ class EntryList:
         if self.with_ledger:
             cells.append(Cell("text", row.code))
         cells += [
-            Cell("text", who(row)),
+            Cell("badge", who(row), "bad") if outside_user(row) else Cell("text", who(row)),
             Cell("text", wording.action_words(row.action)),
-            Cell("text", wording.target_words(row.target_kind, row.target_id)),
+            Cell("text", target(row)),
             Cell("text", wording.purpose_words(row.purpose)),
             Cell("badge", str(wording.OUTCOMES.get(row.outcome, row.outcome)), _TONES.get(row.outcome, "neutral")),
         ]
@@ -151,11 +190,14 @@ class EntryList:
             "action": vocabulary.choices("audit_event"),
             "outcome": [(code, str(text)) for code, text in wording.OUTCOMES.items()],
             "kind": [(code, str(text)) for code, text in wording.KINDS.items()],
+            "purpose": vocabulary.choices("access_purpose"),
+            "ledger": [(code, code) for code in self.codes],
         }
-        kinds = {"from": "day", "to": "day"}
+        kinds = {"from": "day", "to": "day", "outside": "flag"}
         return [
             ShownFilter(name, _LABELS[name], kinds.get(name, "choice"), choices.get(name, ()), self._chosen(name))
             for name in entries.FILTERS
+            if name != "ledger" or len(self.codes) > 1
         ]
 
     @property

@@ -19,6 +19,7 @@ from itm_admin.assurance import (
     decision_views,
     entries,
     evidence_views,
+    naming,
     receipt_views,
     requests,
     wording,
@@ -32,9 +33,10 @@ from itm_admin.assurance.history_views import (
     HistoryView,
     InstitutionHistoryView,
     OwnHistoryView,
+    entry_page,
 )
 from itm_admin.assurance.models import Alert
-from itm_admin.assurance.showing import EntryList, proof, shown
+from itm_admin.assurance.showing import EntryList, ids_of, learn_names
 from itm_admin.assurance.watch import scheduler_seen
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, NotFound
@@ -61,8 +63,12 @@ class LedgerView(Page):
     def entries(self) -> str:
         wanted = entries.read(request.args)
         found = entries.page(db.session, wanted)
-        looked_at("record.list", "entry", detail={**wanted.chosen, "entries": len(found.rows)})
-        listing = EntryList(found, wanted, entry_url, _("Entries of all ledgers"))
+        looked_at(
+            "record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "entries": len(found.rows)}
+        )
+        learn_names(db.session, found.rows)
+        codes = sorted({row.code for row in entries.ledgers(db.session)})
+        listing = EntryList(found, wanted, entry_url, _("Entries of all ledgers"), codes=codes)
         return self.render("assurance/entries.html", listing=listing, ledger=None)
 
     @route("/<uuid:id>", act="show")
@@ -70,7 +76,9 @@ class LedgerView(Page):
         wanted = entries.read(request.args)
         ledger = entries.find_ledger(db.session, id)
         found = entries.page(db.session, wanted, ledger_id=id)
-        looked_at("record.list", "ledger", id, detail={**wanted.chosen, "entries": len(found.rows)})
+        detail = {**wanted.chosen, "entries": len(found.rows)}
+        looked_at("record.list", "ledger", id, subjects=ids_of(found.rows), detail=detail)
+        learn_names(db.session, found.rows)
         listing = EntryList(found, wanted, entry_url, _("Entries of the ledger"), with_ledger=False)
         verdicts = entries.verdicts(db.session, id)
         return self.render(
@@ -85,12 +93,7 @@ class LedgerView(Page):
 
     @route("/<uuid:id>/<int:seq>", act="show")
     def entry(self, id: uuid.UUID, seq: int) -> str:
-        row = entries.find_entry(db.session, id, seq)
-        looked_at("record.read", "entry", row.event_id, detail={"ledger": str(id), "seq": seq})
-        takes = evidence_views.proof_link("EvidenceView", row)
-        return self.render(
-            "assurance/entry.html", row=row, entry=shown(row), proof=proof(row), takes=takes, words=wording
-        )
+        return entry_page(self, id, seq, "EvidenceView")
 
 
 class VerificationView(Page):
@@ -151,7 +154,10 @@ class AlertView(Page):
         past = db.session.scalars(
             select(Alert).where(Alert.acknowledged_at.is_not(None)).order_by(Alert.acknowledged_at.desc()).limit(50)
         ).all()
-        looked_at("record.list", "alert", subjects=[alert.id for alert in (*waiting, *past)])
+        everything = (*waiting, *past)
+        concerned = naming.ids_in(*(str(alert.detail) for alert in everything))
+        naming.learn(db.session, concerned)
+        looked_at("record.list", "alert", subjects=[*(alert.id for alert in everything), *sorted(concerned)])
         return self.render("assurance/alerts.html", open=waiting, past=past, words=alerts.words, detail=alerts.facts)
 
     @route("/<uuid:id>/acknowledge", act="acknowledge", methods=("POST",))

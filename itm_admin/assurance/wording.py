@@ -6,6 +6,7 @@ Promise: a code that has no words here is shown as it is, never hidden. Knows no
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -112,6 +113,8 @@ _CODED: Mapping[str, str] = {
 }  # fmt: skip
 """Which vocabulary a field's codes come from."""
 
+Names = Mapping[str, str | None]
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DAYS = frozenset({"opened_on", "closed_on", "member_from", "member_to"})
 _MOMENTS = frozenset(
     {
@@ -153,9 +156,7 @@ SINK_STATES: Mapping[str, tuple[Message, str]] = {
 
 _STATES: Mapping[str, Message] = {
     "active": _l("Active"), "suspended": _l("Suspended"), "proposed": _l("Proposed"), "ended": _l("Ended"),
-    **{code: role.label for code, role in ROLES.items()},
 }  # fmt: skip
-"""Codes of states and roles, which share their field's name with a vocabulary of cases."""
 
 _FINDINGS: Mapping[str, Message] = {
     "link": _l("The entry does not name the entry before it."),
@@ -210,6 +211,40 @@ _ANSWERS: Mapping[str, Message] = {
     "restored": _l("The ledger is shorter than the receipt"),
     "distrusted": _l("The receipt's key is not trusted"),
 }
+_PAGE_NAMES: Mapping[str, Message] = {
+    "home": _l("Home page"), "history": _l("Access history"), "edit": _l("Form to edit"),
+    "reveal": _l("Form to reveal"),
+    "delete": _l("Form to delete"), "find": _l("The header's box"), "choices": _l("Choices of a form"),
+    "oversight": _l("Cases of all institutions"), "together": _l("Several at once"), "erase": _l("Form to erase"),
+    "profile": _l("Own profile"), "profile.edit": _l("Own profile"), "grant": _l("Form to give a role"),
+    "verification": _l("Verification"), "evidence": _l("Evidence"), "root": _l("Root for the register"),
+    "own": _l("What I did"), "check": _l("Check and open"), "looks": _l("Who looked?"), "acts": _l("What somebody did"),
+}  # fmt: skip
+_ACTS: Mapping[str, Message] = {
+    "list": _l("List"), "show": _l("Look"), "get": _l("Look"), "add": _l("Add"), "edit": _l("Change"),
+    "delete": _l("Delete"), "restore": _l("Restore"), "close": _l("Close"), "export": _l("Export"),
+    "assign": _l("Assign"), "reveal": _l("Reveal"), "history": _l("Access history"), "search": _l("Search"),
+    "hold": _l("Legal hold"), "erase": _l("Erase"), "suspend": _l("Suspend"), "invite": _l("Invite"),
+    "approve": _l("Approve"), "end": _l("End"), "verify": _l("Verify"), "acknowledge": _l("Deal with it"),
+}  # fmt: skip
+_CODED_DETAILS: Mapping[str, str] = {"action": "audit_event", "purpose": "access_purpose"}
+_WORDS: Mapping[tuple[str, str], Mapping[str, Message]] = {
+    ("role_grant", "role"): {code: role.label for code, role in ROLES.items()},
+    ("role_grant", "state"): _STATES,
+    ("institution", "status"): _STATES,
+    ("account", "language"): {"tr": _l("Turkish"), "en": _l("English")},
+    ("ledger_decision", "kind"): {
+        "generation": _l("Next generation of a ledger"), "recovery": _l("What is held outside is begun anew"),
+        "purge": _l("Content past its time is destroyed"),
+    },
+    ("ledger_decision", "reason"): {**_REASONS, "RETENTION": _l("Its retention time is over")},
+    ("ledger_decision", "decision"): {"approved": _l("Approved"), "rejected": _l("Rejected")},
+    ("ledger_decision", "outcome"): {"done": _l("Done"), "failed": _l("Failed")},
+    ("person", "birth_precision"): {"year": _l("Year"), "month": _l("Month"), "day": _l("Day")},
+    ("draft", "form"): {"new-case": _l("New case")},
+}  # fmt: skip
+"""Words for the codes of a field of one kind of record."""
+_CODED_IN: Mapping[tuple[str, str], str] = {("unit", "province"): "province"}
 _STATEMENTS: Mapping[str, Message] = {
     "named": _l("Signs from now on"),
     "retired": _l("Signs no more: another key took its place"),
@@ -249,6 +284,8 @@ class Change:
     old: Any
     new: Any
     private: bool
+    withheld: bool = False
+    """Whether the values are not shown to this reader."""
 
 
 def kind_words(kind: str | None) -> str:
@@ -269,9 +306,9 @@ def purpose_words(purpose: str | None) -> str | None:
     return label(purpose, "access_purpose") if purpose else None
 
 
-def target_words(kind: str | None, id: str | None) -> str:
-    """A record, without saying who it is about: its kind and the beginning of its number."""
-    return " ".join(filter(None, (kind_words(kind), (id or "")[:8] if id and len(id) == 36 else id)))
+def target_words(kind: str | None, name: str | None) -> str:
+    """A record: its kind, and its reference, pseudonym or name where the reader may know it."""
+    return " ".join(filter(None, (kind_words(kind), name)))
 
 
 def verdict_words(verdict: str, assurance: str | None = None) -> str:
@@ -303,7 +340,7 @@ def finding_words(finding: Mapping[str, Any]) -> str:
     return told if seq is None else str(_("Entry %(seq)s: %(what)s", seq=seq, what=told))
 
 
-def changes(content: Mapping[str, Any]) -> list[Change]:
+def changes(content: Mapping[str, Any], kind: str | None = None, names: Names | None = None) -> list[Change]:
     """The fields that a change touched, in the event's own order."""
     found = content.get("changes")
     if not isinstance(found, Mapping):
@@ -311,28 +348,35 @@ def changes(content: Mapping[str, Any]) -> list[Change]:
     return [
         Change(
             field_words(name),
-            value_words(name, change.get("old")),
-            value_words(name, change.get("new")),
+            value_words(name, change.get("old"), kind, names),
+            value_words(name, change.get("new"), kind, names),
             bool(change.get("private")),
+            bool(change.get("withheld")),
         )
         for name, change in found.items()
+        if name != "id"
     ]
 
 
-def value_words(field: str, value: Any) -> Any:
-    """A stored value as people read it."""
+def value_words(field: str, value: Any, kind: str | None = None, names: Names | None = None) -> Any:
+    """A stored value as people read it: words by the kind of record and the field, names for ids."""
     if value is None or value == []:
         return None
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
     if isinstance(value, Mapping):
         return _("a long text")  # its digest alone is in the ledger
-    if field in _CODED and _CODED[field] in vocabulary.names():
+    if words := _WORDS.get((kind or "", field)):
+        return str(words.get(str(value), value))
+    coded = _CODED_IN.get((kind or "", field)) or _CODED.get(field)
+    if coded and coded in vocabulary.names():
         codes = value if isinstance(value, list) else [value]
-        return ", ".join(str(_STATES.get(str(code)) or label(str(code), _CODED[field])) for code in codes)
+        return ", ".join(label(str(code), coded) for code in codes)
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return str(_STATES.get(str(value)) or value) if field == "state" else _time_words(field, str(value))
+    if _ID.fullmatch(str(value)):
+        return (names or {}).get(str(value)) or _("a record without a name here")
+    return _time_words(field, str(value))
 
 
 def _time_words(field: str, value: str) -> str:
@@ -345,21 +389,27 @@ def _time_words(field: str, value: str) -> str:
         return value
 
 
-def detail_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+def detail_words(content: Mapping[str, Any], names: Names | None = None) -> list[tuple[str, str]]:
     """What else the event says, name and value."""
     detail = content.get("detail")
     if not isinstance(detail, Mapping):
         return []
-    return [
-        (str(_DETAILS.get(name, name)), _detail_value(name, value))
-        for name, value in detail.items()
-        if value is not None
-    ]
+    told = [(name, _detail_value(name, value, names or {})) for name, value in detail.items() if value is not None]
+    return [(str(_DETAILS.get(name, name)), words) for name, words in told if words]
 
 
-def _detail_value(name: str, value: Any) -> str:
+def _detail_value(name: str, value: Any, names: Names) -> str:
+    if isinstance(value, str) and _ID.fullmatch(value):
+        return names.get(value) or ""
+    if name in _CODED_DETAILS and isinstance(value, str):
+        return (
+            vocabulary.label(_CODED_DETAILS[name], value) if value in vocabulary.codes(_CODED_DETAILS[name]) else value
+        )
     words: Mapping[str, Mapping[str, Message]] = {
         "level": LEVELS,
+        "page": _PAGE_NAMES,
+        "act": _ACTS,
+        "kind": KINDS,
         "finding": _FINDINGS,
         "outcome": OUTCOMES,
         "reason": _REASONS,
@@ -377,7 +427,7 @@ def _detail_value(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(_("Yes") if value else _("No"))
     told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return str(words.get(name, {}).get(told, told))
+    return str(words.get(name, {}).get(told, "" if name in ("page", "act") else told))
 
 
 def alert_words(kind: str, subject: str | None, first_broken: int | None, job_label: str | None = None) -> str:

@@ -78,11 +78,11 @@ def test_entries_are_filtered_by_time_actor_action_kind_target_and_outcome(story
     base = f"/ledgers/{story.panel.ledger('JGK')}"
     for query, there, absent in (
         (f"actor={story.focal.username}&action=record.create", "Create", "nothing"),
-        (f"actor={story.focal.id}", story.focal.username, "nothing"),
+        (f"actor={story.focal.id}", story.focal.actor.full_name, "nothing"),
         (f"target={story.case.id}", "Create", "nothing"),
         ("kind=person&action=record.create", "Person", "nothing"),
-        ("from=2020-01-01&to=2020-01-02", "Nothing matches", story.focal.username + " ("),
-        ("outcome=failure", "Nothing matches", story.focal.username + " ("),
+        ("from=2020-01-01&to=2020-01-02", "Nothing matches", story.focal.actor.full_name + " ("),
+        ("outcome=failure", "Nothing matches", story.focal.actor.full_name + " ("),
     ):
         page = browser.words(f"{base}?{query}")
         assert there in page, query
@@ -134,7 +134,7 @@ def test_an_entry_that_is_not_there_is_not_found(story: Story) -> None:
 
 def test_a_focal_point_sees_who_touched_the_record_and_what_changed(story: Story) -> None:
     page = story.as_(story.focal).words(f"/history/case/{story.case.id}")
-    assert f"{story.focal.username} (JGK, Focal point)" in page
+    assert f"{story.focal.actor.full_name} (JGK, Focal point)" in page
     assert "Create" in page
     assert "Province" in page
     assert "Ankara" in page
@@ -156,7 +156,7 @@ def test_the_history_of_another_institutions_record_is_not_found(story: Story, k
     browser = story.as_(story.stranger)
     foreign, nowhere = browser.get(f"/history/{kind}/{id}"), browser.get(f"/history/{kind}/{uuid.uuid4()}")
     assert foreign.status_code == nowhere.status_code == 404
-    assert story.focal.username not in foreign.get_data(as_text=True)
+    assert story.focal.actor.full_name not in foreign.get_data(as_text=True)
 
 
 def test_a_kind_without_a_history_has_no_page(story: Story) -> None:
@@ -166,7 +166,7 @@ def test_a_kind_without_a_history_has_no_page(story: Story) -> None:
 def test_an_auditor_proves_the_access_history_of_any_record_by_its_number(story: Story) -> None:
     story.as_(story.focal).get(f"/cases/{story.case.id}")
     page = story.as_(story.national).words(f"/audit/history/case/{story.case.id}")
-    assert story.focal.username in page
+    assert story.focal.actor.full_name in page
     assert "View" in page
     page = story.as_(story.national).words(f"/audit/acts/{story.focal.id}")
     assert "Create" in page
@@ -174,16 +174,16 @@ def test_an_auditor_proves_the_access_history_of_any_record_by_its_number(story:
 
 def test_an_institutions_auditor_learns_nothing_of_another_institutions_record(story: Story) -> None:
     page = story.as_(story.other).words(f"/audit/history/case/{story.case.id}")
-    assert story.focal.username not in page
+    assert story.focal.actor.full_name not in page
 
 
 def test_a_focal_point_reads_the_institutions_history_and_a_caseworker_only_the_own_acts(story: Story) -> None:
     worker = story.panel.make.caseworker()
     browser = story.as_(worker)
-    assert story.focal.username in story.as_(story.focal).words("/institution-history/")
+    assert story.focal.actor.full_name in story.as_(story.focal).words("/institution-history/")
     page = browser.words("/institution-history/")
     assert "Your role shows you what you did yourself." in page
-    assert f"{story.focal.username} (" not in page
+    assert f"{story.focal.actor.full_name} (" not in page
     assert browser.get(f"/institution-history/{story.panel.ledger('EGM')}/0").status_code == 404
 
 
@@ -192,8 +192,10 @@ def test_everybody_reads_what_they_did_themselves_and_nothing_else(story: Story)
         browser = story.as_(somebody)
         browser.get("/")
         page = browser.words("/my-history/")
-        assert f"{somebody.username} (" in page
-        others = {story.supervisor.username, story.focal.username, story.national.username} - {somebody.username}
+        assert f"{somebody.actor.full_name} (" in page
+        others = {
+            each.actor.full_name for each in (story.supervisor, story.focal, story.national) if each is not somebody
+        }
         assert not any(f"{name} (" in page for name in others)
 
 
@@ -210,7 +212,7 @@ def test_the_auditors_first_page_shows_verdicts_and_the_latest_refusals(story: S
     page = story.as_(story.national).words("/")
     assert "Intact" in page
     assert "Latest refusals" in page
-    assert story.stranger.username in page
+    assert story.stranger.actor.full_name in page
 
 
 @pytest.mark.parametrize(

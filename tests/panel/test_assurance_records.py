@@ -41,7 +41,7 @@ def test_a_changed_record_is_told_by_table_and_id_to_auditors_on_every_page(pane
     browser = panel.browser(make.auditor())
     named = f"A record was changed behind the ledger's back. (public.case_file {case.id})"
     assert named in browser.words("/verification/")
-    assert str(case.id) in browser.words("/alerts/")
+    assert case.reference in browser.words("/alerts/")
 
 
 def test_an_acknowledged_change_is_raised_again_only_when_there_is_another(panel: PanelWorld) -> None:

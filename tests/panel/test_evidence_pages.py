@@ -118,7 +118,11 @@ def test_an_entry_has_its_proof_behind_a_button(story: Story) -> None:
     assert _verified(story, answer.data).verdict == "intact"
     assert [each["form"] for each in _exports(story)] == ["proof"]
     newest = story.signing.size("JGK") - 1
-    assert browser.get(f"{OWN}{ledger}/{newest}").status_code == 404, "nothing has signed it yet"
+    early = browser.get(f"{OWN}{ledger}/{newest}")
+    assert early.headers["Location"].endswith(f"/{ledger}/{newest}"), "back to the entry"
+    page = browser.words(early.headers["Location"])
+    assert "This entry is not signed yet" in page
+    assert "Proof of this entry" not in page
 
 
 def test_whoever_may_not_export_sees_no_button_and_gets_nothing(story: Story) -> None:

@@ -41,10 +41,10 @@ def test_the_mark_of_a_chosen_day_is_written_as_days_are(app: Flask) -> None:
 
 def test_codes_of_the_ledger_are_read_as_words_whichever_table_they_are_of(app: Flask) -> None:
     assert wording.value_words("role", "WITNESS") == "Tanık"
-    assert wording.value_words("role", "caseworker") == "Dosya sorumlusu"
+    assert wording.value_words("role", "caseworker", "role_grant") == "Dosya sorumlusu"
     assert wording.value_words("status", "Active") == "Açık"
-    assert wording.value_words("status", "suspended") == "Askıda"
-    assert wording.value_words("state", "proposed") == "Önerildi"
+    assert wording.value_words("status", "suspended", "institution") == "Askıda"
+    assert wording.value_words("state", "proposed", "role_grant") == "Önerildi"
     assert wording.value_words("assigned_at", "2026-11-24T21:30:05.25+00:00") == "25.11.2026 00:30"
 
 

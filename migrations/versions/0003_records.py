@@ -13,8 +13,8 @@ from alembic import op
 
 from itm_admin.foundation.database.migration import run_scripts
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 

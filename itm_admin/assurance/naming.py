@@ -1,0 +1,51 @@
+"""Names for the ids that stand in the ledger: reference, pseudonym, a colleague's name, a unit's.
+
+Asked once for each page, of the database, which names a record only to those who may see it (`itm.names`). An id
+without a name here is shown by its kind alone.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flask import g
+from sqlalchemy import text
+from sqlalchemy.orm import Session, scoped_session
+
+AnySession = Session | scoped_session[Any]
+MOST = 2000
+"""A page with more ids than these names the first of them."""
+_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
+
+def ids_in(*texts: str | None) -> set[str]:
+    """The ids that stand in these texts."""
+    return {id for each in texts if each for id in _ID.findall(each)}
+
+
+def learn(session: AnySession, ids: Iterable[str | uuid.UUID | None]) -> None:
+    """Finds names for the rest of this request."""
+    names = _names()
+    new = sorted(id for id in ids_in(*(str(id) for id in ids if id)) if id not in names)[:MOST]
+    if new:
+        names.update(dict.fromkeys(new))
+        rows = session.execute(text("select id, name from itm.names(cast(:ids as uuid[]))"), {"ids": new})
+        names.update({str(row.id): row.name for row in rows})
+
+
+def name_of(id: str | uuid.UUID | None) -> str | None:
+    """The name that was learnt; None where there is none, or none for this reader."""
+    return _names().get(str(id)) if id else None
+
+
+def named() -> Mapping[str, str | None]:
+    return _names()
+
+
+def _names() -> dict[str, str | None]:
+    if "record_names" not in g:
+        g.record_names = {}
+    return g.record_names  # type: ignore[no-any-return]
