@@ -13,8 +13,8 @@ from alembic import op
 
 from itm_admin.foundation.database.migration import run_scripts
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
