@@ -28,12 +28,13 @@ from itm_admin.cases.forms import (
     SearchForm,
 )
 from itm_admin.cases.lists import PERSONS
-from itm_admin.cases.models import Person
+from itm_admin.cases.models import CasePerson, Person, VictimProfile
 from itm_admin.cases.showing import compared, person_facts, profile_facts, protected_choices
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import attempt
+from itm_admin.foundation.forms import attempt, told
 from itm_admin.foundation.lists import with_query
+from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, revealing, route, see
@@ -142,8 +143,7 @@ class PersonView(Page):
 
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
     def restore(self, id: uuid.UUID) -> Answer:
-        attempt(ReasonForm(), lambda session: people.restore_person(session, id))
-        flash(_("The person is restored."))
+        told(ReasonForm(), lambda session: people.restore_person(session, id), _("The person is restored."))
         return see("PersonView.show", id=id)
 
     @route("/export", act="export", methods=BOTH)
@@ -165,9 +165,7 @@ class PersonView(Page):
         if form.submitted():
             link = attempt(
                 form,
-                lambda session: finished(
-                    session, "new-person", case, people.add_person_to_case(session, keyring(), case, form.payload())
-                ),
+                lambda session: once(session, CasePerson, lambda: _add(session, case, form)),
             )
             if link is not None:
                 flash(_("%(pseudonym)s is in the case now.", pseudonym=link.person.pseudonym))
@@ -179,7 +177,9 @@ class PersonView(Page):
     def link(self, case: uuid.UUID) -> Answer:
         """A person of another case, in this one as well."""
         form = LinkForm()
-        if form.submitted() and attempt(form, lambda session: _link(session, case, form)):
+        if form.submitted() and attempt(
+            form, lambda session: once(session, CasePerson, lambda: _link(session, case, form))
+        ):
             flash(_("The person is in the case now."))
             return see("CaseView.show", id=case)
         choices.offer_persons(form.pseudonym)
@@ -230,12 +230,7 @@ class ProfileView(Page):
             try:
                 saved = attempt(
                     form,
-                    lambda session: finished(
-                        session,
-                        "profile",
-                        link,
-                        people.set_profile(session, keyring(), link, form.payload(), form.seen_version()),
-                    ),
+                    lambda session: once(session, VictimProfile, lambda: _set_profile(session, link, form)),
                 )
             except Conflict as error:
                 saved, conflict = None, error
@@ -285,6 +280,15 @@ def _living(id: uuid.UUID) -> Person:
     person = lookup.get_person(db.session, id)
     personal_data.refuse_erased(person)
     return person
+
+
+def _add(session: Any, case: uuid.UUID, form: NewPersonForm) -> CasePerson:
+    return finished(session, "new-person", case, people.add_person_to_case(session, keyring(), case, form.payload()))
+
+
+def _set_profile(session: Any, link: uuid.UUID, form: ProfileForm) -> VictimProfile:
+    profile = people.set_profile(session, keyring(), link, form.payload(), form.seen_version())
+    return finished(session, "profile", link, profile)
 
 
 def _link(session: Any, case: uuid.UUID, form: LinkForm) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any, TypeVar
 
+from flask import flash
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
@@ -181,6 +182,15 @@ def attempt(form: PanelForm, work: Callable[[Session], Done]) -> Done | None:
     except Invalid as error:
         form.take(error)
         return None
+
+
+def told(form: PanelForm, work: Callable[[Session], Any], said: str) -> None:
+    """For a button that leads back to the record's page: `said` once the work is done, else why it was refused."""
+    if attempt(form, work) is None:
+        reasons = [*form.told, *(str(error) for errors in form.errors.values() for error in errors)]
+        flash(" ".join(reasons), "warning")
+    else:
+        flash(said)
 
 
 def _value(field: Field) -> Any:

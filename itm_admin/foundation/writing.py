@@ -44,4 +44,4 @@ def writing(purpose: str | None = None) -> Iterator[Session]:
         raise
     ledger_works()
     if has_request_context():
-        g.wrote = True
+        g.wrote = not g.get("repeated")  # a repetition wrote nothing, and its look is still to be recorded
