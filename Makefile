@@ -17,7 +17,10 @@ help:  ## What can be done
 run: $(VENV)/run.stamp  ## Start the whole system on this machine, with synthetic data
 	@exec $(BIN)/itm run --demo
 
-test: check  ## Lint, types, import contracts and every test
+# What the tests need beside Python's packages is seen to before anything else: a test that cannot run has shown nothing.
+test: $(VENV)/bin/python  ## Lint, types, import contracts and every test
+	@$(BIN)/python tests/machine.py
+	@$(MAKE) --no-print-directory check
 	@$(BIN)/pytest -q -n 3 --dist loadfile $(ARGS)
 
 check: lint types imports
@@ -52,7 +55,11 @@ $(VENV): $(VENV)/dev.stamp  ## Install everything, for tests too
 
 $(VENV)/bin/python:
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer was not found (name one: make PYTHON=/path/to/python)" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is missing (Debian: python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	  echo "Installing python3-venv …" && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; } || \
+	  { echo "Python's venv module is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the packages of requirements.txt …"

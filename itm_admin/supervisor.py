@@ -35,6 +35,7 @@ from itm_admin.local_witness import LocalWitness
 _COMMON = ("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE", "ITM_ERASURES")
 _WEB = (
     *(*_COMMON, "ITM_HOST", "ITM_PORT", "ITM_WEB_WORKERS", "ITM_WEB_THREADS"),
+    *("ITM_WEB_CONNECTIONS", "ITM_WEB_CONNECTIONS_PER_ADDRESS", "ITM_WEB_REQUEST_SECONDS"),
     *("ITM_TRUSTED_HOSTS", "ITM_TRUSTED_PROXIES", "ITM_HTTPS"),
     *("ITM_WITNESSES", "ITM_WITNESS_QUORUM"),  # where they are: the pages say what *witnessed* means
 )

@@ -1,46 +1,187 @@
-"""How gunicorn serves the panel: threads, one copy of the code, and no trace of what people searched for.
+"""The web server's processes: one copy of the code, several processes that share a listening socket, threads in each.
 
-Read by gunicorn itself (`--config python:itm_admin.web`), after `command` has put it together.
+`command` is the line that starts it. Promises: a fault in the panel ends the start at once; a process that dies is
+started again; at the end, requests that were begun are answered; no process outlives the first.
 """
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
+import resource
 import signal
+import socket
 import sys
+import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from waitress.adjustments import Adjustments
+
+from itm_admin import web_connections
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import processes
+from itm_admin.foundation.traces import trace
 
 ROOT = Path(__file__).parents[1]
-
-worker_class = "gthread"
-preload_app = True  # imported once, shared by the workers, and a fault in it ends the start at once
-timeout = 60
-graceful_timeout = 20
-keepalive = 5
-loglevel = "warning"
-logger_class = "itm_admin.web_log.Reticent"
-forwarded_allow_ips = ""  # ITM_TRUSTED_PROXIES alone decides whom to believe
-# The route's pattern in place of the path, which holds ids and invitations' tokens; never the query.
-access_log_format = '%(t)s %(h)s "%(m)s %({x-route}o)s" %(s)s %(B)s %(M)sms %({x-request-id}o)s'
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (a heartbeat in memory)
+GRACE = 20
+"""Seconds for what was begun, when it is told to stop."""
+_PAUSE = 1.0
+"""Seconds before a process that died is started again."""
+_SPARE_FILES = 300
+"""For the database, files and pipes, beside the connections."""
+_MEGABYTE = 1024 * 1024
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def post_fork(server: Any, worker: Any) -> None:
-    """A worker ends with its master, even when that is killed."""
-    processes.die_with_parent(server.pid, signal.SIGKILL)
-
-
-def command(settings: Settings, descriptor: int | None = None) -> list[str]:
+def command(settings: Settings, descriptor: int | None = None, application: str = "app:create_app") -> list[str]:
     """The command line that serves on an already listening socket, or on the settings' own address."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return [
-        *(sys.executable, "-m", "gunicorn", "--config", "python:itm_admin.web", "--no-control-socket"),
-        *("--bind", f"fd://{descriptor}" if descriptor is not None else f"{host}:{settings.port}"),
-        *("--workers", str(settings.web_workers), "--threads", str(settings.web_threads)),
-        *("--access-logfile", str(settings.home / "access.log"), "--chdir", str(ROOT)),
-        "app:create_app()",
-    ]
+    where = [f"fd:{descriptor}"] if descriptor is not None else [settings.host, str(settings.port)]
+    return [sys.executable, "-m", "itm_admin.web", application, *where]
+
+
+def main(application: str, *where: str) -> None:
+    """Listens, loads the application and keeps the processes running until SIGTERM or SIGINT."""
+    settings = Settings.from_environment()
+    listening = _listening(*where)
+    module, _, function = application.partition(":")
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    panel = getattr(importlib.import_module(module), function)()
+    _Processes(panel, listening, settings).run()
+
+
+def _listening(where: str, port: str = "") -> socket.socket:
+    if where.startswith("fd:"):
+        return socket.socket(fileno=int(where[3:]))
+    family = socket.AF_INET6 if ":" in where else socket.AF_INET
+    return socket.create_server((where, int(port)), family=family, backlog=256)
+
+
+class _Stop(Exception):
+    """SIGTERM or SIGINT came."""
+
+
+class _Processes:
+    """The first process: it answers nobody itself."""
+
+    def __init__(self, panel: Any, listening: socket.socket, settings: Settings) -> None:
+        self.panel, self.listening, self.settings = panel, listening, settings
+        self.running: set[int] = set()
+
+    def run(self) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, _stop)
+        try:
+            while True:
+                while len(self.running) < self.settings.web_workers:
+                    self._fork()
+                began = time.monotonic()
+                self.running.discard(os.wait()[0])
+                logging.getLogger("itm.web").warning("a process of the web server ended and is started again")
+                time.sleep(max(0.0, _PAUSE - (time.monotonic() - began)))
+        except _Stop:
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+            self._end()
+
+    def _fork(self) -> None:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        parent, pid = os.getpid(), os.fork()
+        if pid:
+            self.running.add(pid)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            return
+        code = 1
+        try:
+            processes.die_with_parent(parent, signal.SIGKILL)
+            _work(self.panel, self.listening, self.settings)
+            code = 0
+        except BaseException as fault:
+            logging.getLogger("itm.web").error("a process of the web server failed: %s", trace(fault))
+        finally:
+            os._exit(code)
+
+    def _end(self) -> None:
+        deadline = time.monotonic() + GRACE + 2
+        for pid in self.running:
+            os.kill(pid, signal.SIGTERM)
+        for pid in self.running:
+            if not processes.wait_for_end(pid, max(0.0, deadline - time.monotonic())):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise _Stop
+
+
+def _work(panel: Any, listening: socket.socket, settings: Settings) -> None:
+    """One process that answers."""
+    told: list[int] = []
+    limits = web_connections.Limits(
+        settings.web_connections,
+        None if settings.trusted_proxies else settings.web_connections_per_address,
+        settings.web_request_seconds,
+    )
+    _allow_files(settings.web_connections + _SPARE_FILES)
+    with (settings.home / "access.log").open("a", buffering=1, encoding="utf-8") as access_log:
+        server = web_connections.Server(
+            panel,
+            _sock=listening,
+            bind_socket=False,
+            sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
+            adj=_adjustments(settings),
+            limits=limits,
+            access_log=access_log,
+        )
+
+        def stop(number: int, _frame: FrameType | None) -> None:
+            told.append(number)
+            server.pull_trigger()
+
+        for number in _SIGNALS:
+            signal.signal(number, stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        server.serve(lambda: bool(told), GRACE)
+
+
+def _adjustments(settings: Settings) -> Adjustments:
+    return Adjustments(
+        threads=settings.web_threads,
+        connection_limit=settings.web_connections + _SPARE_FILES,  # ours makes room before
+        backlog=256,
+        cleanup_interval=1,
+        asyncore_use_poll=True,
+        ident=None,
+        log_socket_errors=False,
+        clear_untrusted_proxy_headers=False,  # ITM_TRUSTED_PROXIES alone decides whom to believe
+        max_request_header_size=32 * 1024,
+        max_request_body_size=4 * _MEGABYTE,  # beyond the panel's own bound its page says so, beyond this one line
+        inbuf_overflow=64 * 1024,
+        outbuf_overflow=_MEGABYTE,
+        outbuf_high_watermark=4 * _MEGABYTE,
+    )
+
+
+def _allow_files(number: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _log() -> None:
+    """Words about requests go to stderr without anything of them."""
+    said = logging.StreamHandler()
+    said.addFilter(web_connections.Reticent())
+    waitress = logging.getLogger("waitress")
+    waitress.addHandler(said)
+    waitress.propagate = False
+    logging.getLogger("waitress.queue").disabled = True
+
+
+if __name__ == "__main__":
+    _log()
+    main(*sys.argv[1:])

@@ -43,7 +43,7 @@ from sqlalchemy.orm import Session, scoped_session
 from werkzeug.datastructures import MultiDict
 
 from itm_admin.assurance import purged
-from itm_admin.foundation import tenancy, vocabulary
+from itm_admin.foundation import dates, tenancy, vocabulary
 from itm_admin.foundation.errors import Invalid, Message, NotFound
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.roles import INSTITUTION
@@ -123,7 +123,13 @@ def read(args: MultiDict[str, str]) -> Wanted:
             wrong[name if name in FILTERS else ""] = _("The address holds something that this list does not know.")
     chosen = {name: args[name].strip() for name in FILTERS if args.get(name, "").strip()}
     for name, value in chosen.items():
-        if not _fits(name, value):
+        if name in ("from", "to"):
+            try:
+                chosen[name] = dates.read_day(value).isoformat()
+            except dates.NotADate as error:
+                wrong[name] = error.message
+                continue
+        if not _fits(name, chosen[name]):
             wrong[name] = _("This filter's value is not correct.")
     size = args.get("size", str(SIZES[0]))
     if size not in map(str, SIZES):

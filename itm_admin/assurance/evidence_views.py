@@ -6,7 +6,7 @@ Promise: the entry of an export is committed before a byte of it leaves; a bundl
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from contextlib import suppress
 from typing import ClassVar
 
 from flask import Response, current_app, flash, g, url_for
@@ -21,10 +21,10 @@ from audit.bundle_export import NotCovered
 from itm_admin.assurance import entries, evidence, wording
 from itm_admin.assurance.entries import AnyRow
 from itm_admin.assurance.evidence import Signed
-from itm_admin.foundation import access, tenancy, vocabulary
+from itm_admin.foundation import access, dates, tenancy, vocabulary
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, Message
-from itm_admin.foundation.forms import DATE_FORMS, CodeField, PanelForm
+from itm_admin.foundation.forms import CodeField, PanelForm
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
 from itm_admin.foundation.views import Page, route, see
@@ -184,11 +184,8 @@ def _witnesses() -> tuple[tuple[str, ...], int]:
 def _written(said: str | None) -> str | None:
     """A day as people write it here, as ISO text; a number as it is."""
     said = (said or "").strip()
-    for form in DATE_FORMS:
-        try:
-            return datetime.strptime(said, form).date().isoformat()  # noqa: DTZ007 (a date has no zone)
-        except ValueError:
-            continue
+    with suppress(dates.NotADate):
+        return dates.read_day(said).isoformat()
     if said and not (said.isascii() and said.isdecimal() and len(said) < 16):
         raise ValueError
     return said or None

@@ -17,7 +17,7 @@ from flask_babel import lazy_gettext as _l
 from marshmallow import ValidationError, fields, validate
 
 from itm_admin.cases.birth import OLDEST, BirthDate
-from itm_admin.foundation import vocabulary
+from itm_admin.foundation import dates, vocabulary
 from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.foundation.i18n import TIMEZONE
 
@@ -34,7 +34,7 @@ MESSAGES: Mapping[str, Message] = {
     "validator_failed": _l("This value is not correct."),
     "invalid_utf8": _NOT_TEXT,
     "invalid_uuid": _NOT_A_CHOICE,
-    "format": _l("This is not a date."),
+    "format": dates.NOT_A_DAY,
     "invalid_self": _l("This value is not correct."),
 }
 
@@ -108,7 +108,7 @@ class Birth(Text):
         try:
             born = BirthDate.read(text)
         except ValueError:
-            raise ValidationError(_l("Give a year, a month or a day: 1999, 1999-05 or 1999-05-12.")) from None
+            raise ValidationError(dates.why_no_birth(text)) from None  # type: ignore[arg-type]
         if born.earliest > today() or born.latest.year < today().year - OLDEST:
             raise ValidationError(_l("Nobody alive was born then."))
         return str(born)
@@ -164,11 +164,11 @@ class Day(fields.Date):
                 raise ValidationError(REQUIRED)
             return None
         if not isinstance(value, str) or len(value) != 10:
-            raise ValidationError(MESSAGES["format"])  # type: ignore[arg-type]
+            raise ValidationError(dates.why_no_day(value))  # type: ignore[arg-type]
         try:
             day = date.fromisoformat(value)
         except ValueError:
-            raise ValidationError(MESSAGES["format"]) from None  # type: ignore[arg-type]
+            raise ValidationError(dates.why_no_day(value)) from None  # type: ignore[arg-type]
         if not self.FIRST <= day <= today():
             raise ValidationError(_l("This day is in the future, or too long ago."))
         return day

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
 
 from itm_admin.cases import personal_data
 from itm_admin.cases.models import Case, Person, VictimProfile
+from itm_admin.foundation import dates
 from itm_admin.foundation.formats import HIDDEN, day, label, moment
 from itm_admin.foundation.forms import PROTECTED, DayField, PanelForm
 from itm_admin.foundation.i18n import language
@@ -167,7 +167,7 @@ def filled(form: PanelForm) -> Facts:
 def _as_day(value: Any) -> Any:
     """A date, or one as it was typed into a form; what is none is shown as it was typed."""
     try:
-        return day(date.fromisoformat(value) if isinstance(value, str) else value)
+        return day(dates.read_day(value) if isinstance(value, str) else value)
     except ValueError:
         return value
 

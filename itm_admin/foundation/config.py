@@ -246,6 +246,27 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("ITM_WEB_WORKERS", "web_workers", _between(1, 64), "2", "Processes of the web server"),
     Setting("ITM_WEB_THREADS", "web_threads", _between(1, 128), "8", "Threads of each of them"),
+    Setting(
+        "ITM_WEB_CONNECTIONS",
+        "web_connections",
+        _between(50, 20000),
+        "1000",
+        "Connections that each of them holds; beyond, the one that waited longest is closed",
+    ),
+    Setting(
+        "ITM_WEB_CONNECTIONS_PER_ADDRESS",
+        "web_connections_per_address",
+        _between(10, 20000),
+        "200",
+        "The same of one address (with ITM_TRUSTED_PROXIES: not bounded here)",
+    ),
+    Setting(
+        "ITM_WEB_REQUEST_SECONDS",
+        "web_request_seconds",
+        _between(1, 600),
+        "10",
+        "Seconds for a request's header to arrive; twice that, and a second for each 1000 bytes, with its body",
+    ),
     Setting("ITM_TRUSTED_HOSTS", "trusted_hosts", _names, "localhost,127.0.0.1", "Host names that requests may name"),
     Setting(
         "ITM_TRUSTED_PROXIES", "trusted_proxies", _between(0, 8), "0", "Number of reverse proxies in front, exactly"
@@ -255,7 +276,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 TEST_SETTINGS: Mapping[str, str] = {
     "ITM_TEST_DATABASE_URL": "Superuser's address of a server that the tests use instead of an embedded one",
-    "ITM_TEST_CHROMIUM": "Chromium's path for the tests of journeys (default /usr/bin/chromium)",
+    "ITM_TEST_CHROMIUM": "Chromium's path for the tests (none: the system's, or the one that make test downloaded)",
 }
 
 
@@ -285,6 +306,9 @@ class Settings:
     sink_authorities: Path | None = None
     web_workers: int = 2
     web_threads: int = 8
+    web_connections: int = 1000
+    web_connections_per_address: int = 200
+    web_request_seconds: int = 10
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
     trusted_proxies: int = 0
     https: bool = False

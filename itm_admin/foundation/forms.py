@@ -6,9 +6,8 @@ empty on an edit form, and empty means "keep what is stored".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
+from datetime import date
 from typing import Any, TypeVar
 
 from flask import flash
@@ -19,42 +18,40 @@ from sqlalchemy.orm import Session
 from wtforms import BooleanField, Field, HiddenField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from itm_admin.foundation import vocabulary
+from itm_admin.foundation import dates, vocabulary
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.writing import writing
 
 Done = TypeVar("Done")
-DATE_FORMS = ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y")
 
 
 class DayField(StringField):
-    """A date as people write it here (24.11.2026) or as the native picker sends it; ISO text in the payload."""
+    """A date as people type it (dates.py); ISO text in the payload, or what was typed, for the schema to refuse."""
+
+    example = dates.EXAMPLE
 
     def payload(self) -> str | None:
         text = (self.data or "").strip()
-        if not text:
-            return None
-        for form in DATE_FORMS:
-            try:
-                return datetime.strptime(text, form).date().isoformat()  # noqa: DTZ007 a date has no zone
-            except ValueError:
-                continue
-        return text  # the schema refuses it in its own words
+        try:
+            return dates.read_day(text).isoformat() if text else None
+        except dates.NotADate:
+            return text
 
     def process_data(self, value: Any) -> None:
         super().process_data(value.strftime("%d.%m.%Y") if isinstance(value, date) else value)
 
 
 class BirthField(StringField):
-    """A birth date as far as it is known: 1999, 05.1999 or 12.05.1999; ISO text in the payload. Never shown."""
+    """A birth date as far as it is known (dates.py); ISO text in the payload, as `DayField`. Never shown."""
+
+    example = dates.BIRTH_EXAMPLE
 
     def payload(self) -> str | None:
         text = (self.data or "").strip()
-        parts = re.fullmatch(r"(?:(?:(\d{1,2})[./-])?(\d{1,2})[./-])?(\d{4})", text)
-        if not parts:
-            return text or None
-        day, month, year = parts.groups()
-        return "-".join(part.zfill(2) for part in (year, month, day) if part)
+        try:
+            return dates.read_birth(text) if text else None
+        except dates.NotADate:
+            return text
 
 
 class CodeField(SelectField):

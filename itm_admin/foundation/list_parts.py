@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from flask_babel import gettext as _
 from sqlalchemy import ColumnElement
 
+from itm_admin.foundation import dates
 from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.foundation.formats import day
 
@@ -41,7 +42,7 @@ class Column(Generic[Row]):
 
 @dataclass(frozen=True)
 class Filter:
-    """`kind`: choice (a code of `choices`), day (an ISO date), flag (yes or no)."""
+    """`kind`: choice (a code of `choices`), day (as people type it), flag (yes or no)."""
 
     name: str
     label: Message
@@ -57,10 +58,15 @@ class Filter:
             return text == "yes"
         if self.kind == "day":
             try:
-                return date.fromisoformat(text)
-            except ValueError:
-                pass
+                return dates.read_day(text)
+            except dates.NotADate as error:
+                raise Invalid({self.name: error.message}) from None
         raise Invalid({self.name: _("This filter's value is not correct.")})
+
+    def canonical(self, text: str) -> str:
+        """The value as it stands in an address: a day in ISO form, however it was typed."""
+        value = self.read(text)
+        return value.isoformat() if isinstance(value, date) else text
 
     def options(self) -> Sequence[tuple[str, str]]:
         if self.kind == "flag":
@@ -69,7 +75,7 @@ class Filter:
 
     def said(self, text: str) -> str:
         if self.kind == "day":
-            return day(date.fromisoformat(text))
+            return day(dates.read_day(text))
         return dict(self.options()).get(text, text)
 
 
@@ -109,6 +115,11 @@ class ShownFilter:
     kind: str
     choices: Sequence[tuple[str, str]]
     value: str
+
+    @property
+    def typed(self) -> str:
+        """The value as the field shows it: a day as people write it."""
+        return day(dates.read_day(self.value)) if self.kind in ("day", "date") and self.value else self.value
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ class Listing(Generic[Row]):
         for each in self.filters:
             if each.name in chosen:
                 try:
-                    each.read(chosen[each.name])
+                    chosen[each.name] = each.canonical(chosen[each.name])
                 except Invalid as error:
                     wrong.update(error.fields)
         shown = self._columns(args.getlist(COLUMNS), wrong)

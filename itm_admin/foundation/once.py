@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, g, has_request_context, request
+from flask import Flask, current_app, has_request_context, request
 from flask_appbuilder import Model
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, delete, func, select, text, update
@@ -120,7 +120,6 @@ def _again(session: Session, model: type[Record], id: uuid.UUID | None) -> Recor
     if made is None:
         raise NotFound
     looked_at("record.read", getattr(model, "__tablename__", model.__name__.lower()).removesuffix("_file"), id)
-    g.repeated = True
     return made
 
 

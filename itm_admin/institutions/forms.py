@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, SelectField, StringField
 
+from itm_admin.foundation.dates import why_no_day
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import CodeField, DayField, PanelForm
 from itm_admin.institutions.services import Membership
@@ -55,7 +56,7 @@ def _day(field: DayField) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Invalid({field.name: _("This is not a date. Write it like 24.11.2026.")}) from None
+        raise Invalid({field.name: why_no_day(text)}) from None
 
 
 def _number(field: Any) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
 from audit import verifier
 from audit.archive import ArchiveError
+from tests import machine
 from tests.audit.archive_attacks import BROKEN
 from tests.audit.bundle_attacks import FEW, Case, Kinds, cases, ordered
 from tests.audit.evidence import KEY, POLICY_TEXT, TRUE, Parts, bundle, report, summary
@@ -77,8 +77,8 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A machine without Chromium fails these tests: they cannot be skipped."""
-    path = Path(os.environ.get("ITM_TEST_CHROMIUM") or "/usr/bin/chromium")
-    assert path.is_file(), f"ITM_TEST_CHROMIUM: there is no Chromium at {path}"
+    path = machine.chromium()
+    assert path is not None, "there is no Chromium: run `make test`, or name one in ITM_TEST_CHROMIUM"
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=_FLAGS)
         yield started

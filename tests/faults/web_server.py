@@ -21,14 +21,14 @@ from itm_admin.foundation.database import processes
 PATIENCE = 60
 _SETTINGS = (
     *("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE"),
-    *("ITM_WEB_WORKERS", "ITM_WEB_THREADS"),
+    *("ITM_WEB_WORKERS", "ITM_WEB_THREADS", "ITM_WEB_REQUEST_SECONDS", "ITM_WEB_CONNECTIONS_PER_ADDRESS"),
 )
 
 
 class WebServer:
-    """Gunicorn on a socket that outlives it, as under the supervisor. `application` replaces the panel's own."""
+    """The web server on a socket that outlives it, as under the supervisor. `application` replaces the panel's own."""
 
-    def __init__(self, settings: Settings, log: Path, application: str = "app:create_app()") -> None:
+    def __init__(self, settings: Settings, log: Path, application: str = "app:create_app") -> None:
         self.settings, self.log, self.application = settings, log, application
         self.listening = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port: int = self.listening.getsockname()[1]
@@ -39,7 +39,7 @@ class WebServer:
         descriptor = self.listening.fileno()
         with self.log.open("ab") as log:
             self.process = processes.start(
-                [*web.command(self.settings, descriptor)[:-1], self.application],
+                web.command(self.settings, descriptor, self.application),
                 environment=self.settings.environment(*_SETTINGS),
                 folder=web.ROOT,
                 on_parents_death=signal.SIGKILL,

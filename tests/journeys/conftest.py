@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests import machine
 from tests.conftest import Cluster, Database, _copy
 from tests.journeys.cast import Cast
 from tests.journeys.panel import Panel
@@ -23,8 +23,8 @@ _FLAGS = (
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The system's Chromium. A machine without one fails these tests: they cannot be skipped."""
-    path = Path(os.environ.get("ITM_TEST_CHROMIUM") or "/usr/bin/chromium")
-    assert path.is_file(), f"ITM_TEST_CHROMIUM: there is no Chromium at {path}"
+    path = machine.chromium()
+    assert path is not None, "there is no Chromium: run `make test`, or name one in ITM_TEST_CHROMIUM"
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=_FLAGS)
         yield chromium

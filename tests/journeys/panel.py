@@ -1,4 +1,4 @@
-"""The panel as people meet it: gunicorn and the scheduler in processes of their own, on a test's database.
+"""The panel as people meet it: the web server and the scheduler in processes of their own, on a test's database.
 
 The web process knows the application's role alone, as in an installation. Nothing here waits by the clock.
 """

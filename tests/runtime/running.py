@@ -99,7 +99,7 @@ class System:
         return self.child("bin/postgres")
 
     def web(self) -> psutil.Process:
-        return self.child("gunicorn")
+        return self.child("itm_admin.web")
 
     def scheduler(self) -> psutil.Process:
         return self.child("itm_admin.cli", "scheduler")

@@ -1,0 +1,113 @@
+"""The programs that the tests need beside Python's packages: found, installed, or named before any test runs.
+
+`make test` runs this first. As root it installs with the system's package manager; an ordinary user gets a browser into
+the folder `build/`. Standard library alone: nothing is installed when it begins.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BROWSERS = ROOT / "build" / "browsers"
+_GO_MODULES = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog")
+_NPM = ROOT / "tests" / "audit" / "npm"
+
+
+def chromium() -> Path | None:
+    """The Chromium that tests start: the one that was named, the system's, or the one that was downloaded."""
+    if named := os.environ.get("ITM_TEST_CHROMIUM"):
+        return Path(named) if _runs(Path(named)) else None
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = [Path(path) for name in names if (path := shutil.which(name))]
+    found += sorted(BROWSERS.glob("chromium-*/chrome-linux*/chrome"), reverse=True)
+    return next((path for path in found if _runs(path)), None)
+
+
+def openssl() -> Path | None:
+    found = shutil.which("openssl")
+    return Path(found) if found else None
+
+
+def _runs(program: Path) -> bool:
+    """A program can be there without its libraries."""
+    try:
+        return subprocess.run([program, "--version"], capture_output=True, timeout=60, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _install(*packages: str) -> bool:
+    """As root, with Debian's package manager. False where that is not to be had, or fails."""
+    if os.geteuid() or not shutil.which("apt-get"):
+        return False
+    print(f"Installing {' '.join(packages)} …", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    steps = (["update"], ["install", "-y", "--no-install-recommends", *packages])
+    return all(_quietly(["apt-get", "-qq", *step], environment) for step in steps)
+
+
+def _download_chromium() -> bool:
+    """Into the project's own folder, with the packages that the tests bring."""
+    print(f"Downloading Chromium into {BROWSERS} …", flush=True)
+    make = [os.environ.get("MAKE", "make"), "--no-print-directory", ".venv"]
+    if subprocess.run(make, cwd=ROOT, check=False).returncode:
+        return False
+    environment = {**os.environ, "PLAYWRIGHT_BROWSERS_PATH": str(BROWSERS)}
+    command = [str(ROOT / ".venv" / "bin" / "playwright"), "install", "--no-shell", "chromium"]
+    return _quietly(command, environment)
+
+
+def _quietly(command: list[str], environment: dict[str, str]) -> bool:
+    try:
+        return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def _see_to(name: str, find: Callable[[], Path | None], install: Callable[[], bool], advice: str) -> bool:
+    """Whether the program is here, if need be after it was installed; if not, one line says so."""
+    if find() is not None or (install() and find() is not None):
+        return True
+    print(f"make test: {name} is missing and could not be installed: {advice}", file=sys.stderr)
+    return False
+
+
+def _see_to_chromium() -> bool:
+    if named := os.environ.get("ITM_TEST_CHROMIUM"):
+        return _see_to(
+            f"Chromium at {named}", chromium, lambda: False, "ITM_TEST_CHROMIUM names no Chromium that starts"
+        )
+    install = _download_chromium if os.geteuid() else lambda: _install("chromium")
+    advice = "install it (Debian: apt-get install chromium), or name one in ITM_TEST_CHROMIUM"
+    return _see_to("Chromium", chromium, install, advice)
+
+
+def _ask_others_again() -> None:
+    """Optional: Go and npm's package, whose answers are kept. With them the tests compare fresh answers too."""
+    if not (shutil.which("go") and _GO_MODULES.is_dir()) and not _install("golang-go", "golang-golang-x-mod-dev"):
+        print("Go or its x/mod is not here: its kept answers are compared, and it is not asked again")
+    shutil.rmtree(_NPM / "node_modules", ignore_errors=True)
+    words = "npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000 --loglevel=error"
+    command = ["timeout", "180", *words.split(), "--prefix", str(_NPM)]
+    if not shutil.which("npm") or not _quietly(command, dict(os.environ)):
+        shutil.rmtree(_NPM / "node_modules", ignore_errors=True)
+        print("npm or its package is not to be had: its kept answers are compared, and it is not asked again")
+
+
+def main() -> int:
+    advice = "install it (Debian: apt-get install openssl)"
+    if not (_see_to("OpenSSL", openssl, lambda: _install("openssl"), advice) and _see_to_chromium()):
+        return 1
+    if os.environ.get("CI"):
+        _ask_others_again()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
