@@ -14,9 +14,10 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts.actor import me
-from itm_admin.cases import choices, lookup, people, personal_data, services
+from itm_admin.cases import choices, drafts, lookup, people, personal_data, services
 from itm_admin.cases.draft_views import Desk, desk, finished, resumed
-from itm_admin.cases.exporting import answer_export
+from itm_admin.cases.drafts import Kept
+from itm_admin.cases.exporting import answer_export, how_many
 from itm_admin.cases.forms import (
     ExportForm,
     LinkForm,
@@ -68,6 +69,9 @@ class PersonView(Page):
     @route("/search", act="search", methods=BOTH)
     def search(self) -> Answer:
         form, found = SearchForm(), None
+        if not form.submitted() and (kept := _typed_elsewhere()) is not None:
+            form = SearchForm(formdata=kept.values)
+            looked_at("record.read", "draft", kept.id, detail={"page": "search"})
         if form.submitted():
             try:
                 found = lookup.find_persons(db.session, keyring(), form.payload())
@@ -156,7 +160,9 @@ class PersonView(Page):
             except Invalid as error:
                 form.take(error)
         back = with_query("PersonView.list")
-        return self.render("cases/export.html", form=form, back=back), 422 if form.submitted() else 200
+        return self.render(
+            "cases/export.html", rows=how_many(db.session, statement), form=form, back=back
+        ), 422 if form.submitted() else 200
 
     @route("/new/<uuid:case>", act="add", methods=BOTH)
     def add(self, case: uuid.UUID) -> Answer:
@@ -273,6 +279,15 @@ class ProfileView(Page):
     def _page(self, link: Any, revealed: dict[str, Any] | None = None) -> str:
         facts = profile_facts(link.profile, revealed) if link.profile else []
         return self.render("cases/profile_show.html", link=link, facts=facts, revealed=revealed)
+
+
+def _typed_elsewhere() -> Kept | None:
+    """What was typed into a list's search or the header's box and is no reference."""
+    try:
+        id = uuid.UUID(request.args.get("typed", ""))
+    except ValueError:
+        return None
+    return drafts.find(db.session, keyring(), f"search:{id}") if me().may("edit", "Draft") else None
 
 
 def _living(id: uuid.UUID) -> Person:

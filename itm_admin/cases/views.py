@@ -17,7 +17,7 @@ from itm_admin.accounts.actor import me
 from itm_admin.cases import choices, erasure_views, lookup, personal_data, services
 from itm_admin.cases.course import course
 from itm_admin.cases.draft_views import DraftView, desk, finished, resumed
-from itm_admin.cases.exporting import answer_export
+from itm_admin.cases.exporting import answer_export, how_many
 from itm_admin.cases.finding import FindView
 from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, ExportForm, PurposeForm, ReasonForm
 from itm_admin.cases.lists import CASES
@@ -180,9 +180,9 @@ class CaseView(Page):
                 return answer_export(db.session, "case", statement, form)
             except Invalid as error:
                 form.take(error)
-        return self.render("cases/export.html", form=form, back=with_query("CaseView.list")), (
-            422 if form.submitted() else 200
-        )
+        return self.render(
+            "cases/export.html", rows=how_many(db.session, statement), form=form, back=with_query("CaseView.list")
+        ), (422 if form.submitted() else 200)
 
     def _page(self, id: uuid.UUID, revealed: dict[str, Any] | None = None) -> str:
         case = lookup.get_case(db.session, id, or_deleted=True)

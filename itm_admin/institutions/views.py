@@ -56,6 +56,7 @@ REGISTER: Listing[Institution] = Listing(
     tie=(Institution.id,),
     search=_named,
     search_label=_l("Search by code or name"),
+    by_reference=False,
     columns=(
         Column("code", _l("Code"), lambda each: Cell("link", each.code), (Institution.code,)),
         Column("name", _l("Name"), lambda each: Cell("text", name_of(each)), (turkish_order(Institution.name_tr),)),

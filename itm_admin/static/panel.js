@@ -76,6 +76,7 @@ if (bulk) {
   const count = () => {
     const chosen = boxes.filter((box) => box.checked).length;
     bulk.querySelector("output").textContent = chosen ? `${bulk.dataset.chosen} ${chosen}` : "";
+    bulk.classList.toggle("chosen", chosen > 0);
     all.checked = chosen === boxes.length;
     all.indeterminate = chosen > 0 && chosen < boxes.length;
   };
