@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, request
+from sqlalchemy.orm import Session
 
 from itm_admin.cases import lookup, people, personal_data, services
 from itm_admin.cases.fields import REQUIRED
 from itm_admin.cases.lists import CASES, PERSONS
-from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.cases.schemas import (
     AssignInput,
     CaseInput,
@@ -34,6 +35,7 @@ from itm_admin.foundation.api import Api, body, describes, route
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.lists import Shown
+from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import keyring
@@ -62,7 +64,7 @@ class CaseApi(Api):
     @describes("Opens a case", takes=CaseInput, status=201)
     def add(self) -> Response:
         with writing() as session:
-            case = services.open_case(session, keyring(), body())
+            case = once(session, Case, lambda: services.open_case(session, keyring(), body()))
         return self.answer(201, id=str(case.id), reference=case.reference, row_version=case.row_version)
 
     @route("/<uuid:id>", act="show")
@@ -124,7 +126,7 @@ class CaseApi(Api):
     @describes("Assigns an account of the institution", takes=AssignInput, status=201)
     def assign(self, id: uuid.UUID) -> Response:
         with writing() as session:
-            assignment = services.assign(session, id, body())
+            assignment = once(session, CaseAssignment, lambda: services.assign(session, id, body()))
         return self.answer(201, id=str(assignment.id))
 
     @route("/<uuid:id>/assignments/<uuid:account>", act="assign", methods=("DELETE",))
@@ -146,10 +148,7 @@ class CaseApi(Api):
     def add_person(self, id: uuid.UUID) -> Response:
         data = body()
         with writing() as session:
-            if "person_id" in data:
-                link = people.link_person(session, keyring(), id, data)
-            else:
-                link = people.add_person_to_case(session, keyring(), id, data, notice=True)
+            link = once(session, CasePerson, lambda: _added(session, id, data))
         return self.answer(201, id=str(link.id), person_id=str(link.person_id), row_version=link.row_version)
 
 
@@ -258,6 +257,12 @@ class ProfileApi(Api):
             return self.answer(id=None)
         values = personal_data.reveal_profile(db.session, keyring(), found, found.profile, **why)
         return self.told({"id": str(found.profile.id), **values})
+
+
+def _added(session: Session, id: uuid.UUID, data: Document) -> CasePerson:
+    if "person_id" in data:
+        return people.link_person(session, keyring(), id, data)
+    return people.add_person_to_case(session, keyring(), id, data, notice=True)
 
 
 def document(record: Case | Person | VictimProfile) -> Document:

@@ -9,7 +9,7 @@ import io
 from typing import Any
 
 from flask import Response, send_file
-from sqlalchemy import Select
+from sqlalchemy import Select, func, literal, select
 
 from itm_admin.cases import export
 from itm_admin.cases.fields import today
@@ -24,6 +24,12 @@ _KINDS: dict[str, Any] = {
     "case": (Case, export.CASE_COLUMNS, export.case_rows),
     "person": (Person, export.PERSON_COLUMNS, export.person_rows),
 }
+
+
+def how_many(session: AnySession, statement: Select[Any]) -> int:
+    """Rows that an export of the filtered list would hold now."""
+    narrowed = statement.order_by(None).with_only_columns(literal(1)).subquery()
+    return session.scalar(select(func.count()).select_from(narrowed)) or 0
 
 
 def answer_export(session: AnySession, kind: str, statement: Select[Any], form: ExportForm) -> Response:

@@ -14,9 +14,10 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts.actor import me
-from itm_admin.cases import choices, lookup, people, personal_data, services
+from itm_admin.cases import choices, drafts, lookup, people, personal_data, services
 from itm_admin.cases.draft_views import Desk, desk, finished, resumed
-from itm_admin.cases.exporting import answer_export
+from itm_admin.cases.drafts import Kept
+from itm_admin.cases.exporting import answer_export, how_many
 from itm_admin.cases.forms import (
     ExportForm,
     LinkForm,
@@ -29,12 +30,13 @@ from itm_admin.cases.forms import (
     UnlinkForm,
 )
 from itm_admin.cases.lists import PERSONS
-from itm_admin.cases.models import Person
+from itm_admin.cases.models import CasePerson, Person, VictimProfile
 from itm_admin.cases.showing import compared, person_facts, profile_facts, protected_choices
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import attempt
+from itm_admin.foundation.forms import attempt, told
 from itm_admin.foundation.lists import with_query
+from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, revealing, route, see
@@ -68,6 +70,9 @@ class PersonView(Page):
     @route("/search", act="search", methods=BOTH)
     def search(self) -> Answer:
         form, found = SearchForm(), None
+        if not form.submitted() and (kept := _typed_elsewhere()) is not None:
+            form = SearchForm(formdata=kept.values)
+            looked_at("record.read", "draft", kept.id, detail={"page": "search"})
         if form.submitted():
             try:
                 found = lookup.find_persons(db.session, keyring(), form.payload())
@@ -145,8 +150,7 @@ class PersonView(Page):
 
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
     def restore(self, id: uuid.UUID) -> Answer:
-        attempt(ReasonForm(), lambda session: people.restore_person(session, id))
-        flash(_("The person is restored."))
+        told(ReasonForm(), lambda session: people.restore_person(session, id), _("The person is restored."))
         return see("PersonView.show", id=id)
 
     @route("/export", act="export", methods=BOTH)
@@ -159,7 +163,9 @@ class PersonView(Page):
             except Invalid as error:
                 form.take(error)
         back = with_query("PersonView.list")
-        return self.render("cases/export.html", form=form, back=back), 422 if form.submitted() else 200
+        return self.render(
+            "cases/export.html", rows=how_many(db.session, statement), form=form, back=back
+        ), 422 if form.submitted() else 200
 
     @route("/new/<uuid:case>", act="add", methods=BOTH)
     def add(self, case: uuid.UUID) -> Answer:
@@ -168,12 +174,7 @@ class PersonView(Page):
         if form.submitted():
             link = attempt(
                 form,
-                lambda session: finished(
-                    session,
-                    "new-person",
-                    case,
-                    people.add_person_to_case(session, keyring(), case, form.payload(), notice=True),
-                ),
+                lambda session: once(session, CasePerson, lambda: _add(session, case, form)),
             )
             if link is not None:
                 flash(_("%(pseudonym)s is in the case now.", pseudonym=link.person.pseudonym))
@@ -185,7 +186,9 @@ class PersonView(Page):
     def link(self, case: uuid.UUID) -> Answer:
         """A person of another case, in this one as well."""
         form = LinkForm()
-        if form.submitted() and attempt(form, lambda session: _link(session, case, form)):
+        if form.submitted() and attempt(
+            form, lambda session: once(session, CasePerson, lambda: _link(session, case, form))
+        ):
             flash(_("The person is in the case now."))
             return see("CaseView.show", id=case)
         choices.offer_persons(form.pseudonym)
@@ -238,12 +241,7 @@ class ProfileView(Page):
             try:
                 saved = attempt(
                     form,
-                    lambda session: finished(
-                        session,
-                        "profile",
-                        link,
-                        people.set_profile(session, keyring(), link, form.payload(), form.seen_version()),
-                    ),
+                    lambda session: once(session, VictimProfile, lambda: _set_profile(session, link, form)),
                 )
             except Conflict as error:
                 saved, conflict = None, error
@@ -288,11 +286,30 @@ class ProfileView(Page):
         return self.render("cases/profile_show.html", link=link, facts=facts, revealed=revealed)
 
 
+def _typed_elsewhere() -> Kept | None:
+    """What was typed into a list's search or the header's box and is no reference."""
+    try:
+        id = uuid.UUID(request.args.get("typed", ""))
+    except ValueError:
+        return None
+    return drafts.find(db.session, keyring(), f"search:{id}") if me().may("edit", "Draft") else None
+
+
 def _living(id: uuid.UUID) -> Person:
     """Locked for a person who was erased."""
     person = lookup.get_person(db.session, id)
     personal_data.refuse_erased(person)
     return person
+
+
+def _add(session: Any, case: uuid.UUID, form: NewPersonForm) -> CasePerson:
+    link = people.add_person_to_case(session, keyring(), case, form.payload(), notice=True)
+    return finished(session, "new-person", case, link)
+
+
+def _set_profile(session: Any, link: uuid.UUID, form: ProfileForm) -> VictimProfile:
+    profile = people.set_profile(session, keyring(), link, form.payload(), form.seen_version())
+    return finished(session, "profile", link, profile)
 
 
 def _link(session: Any, case: uuid.UUID, form: LinkForm) -> Any:

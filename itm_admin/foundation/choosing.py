@@ -43,6 +43,8 @@ class Choices:
     show: Callable[[Row[Any]], str]
     arrange: Callable[[Sequence[Row[Any]]], Pairs] | None = None
     shortest: int = 0
+    anywhere: Callable[[], Select[*tuple[Any, ...]]] | None = None
+    """As `records`, without the rule: what is stored already stays a choice. Row-level security still decides."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,19 @@ def offer(
         searched(field, url)
     else:
         pairs = (choices.arrange or (lambda all_: _pairs(choices, all_)))(rows)
+    pairs = [*_missing(session, choices, pairs, _known(stored)), *pairs]
     field.choices = [*([("", empty)] if empty is not None else []), *pairs]
     if field.data is not None:
         field.data = str(field.data)
+
+
+def _missing(session: AnySession, choices: Choices, pairs: Pairs, stored: uuid.UUID | None) -> Pairs:
+    """The stored record where the person may not choose it anew: a form that is saved untouched changes nothing."""
+    if stored is None or str(stored) in {id for id, _text in pairs}:
+        return ()
+    known = choices.anywhere or choices.records
+    row = session.execute(known().where(choices.id == stored)).one_or_none()
+    return [(str(stored), choices.show(row) if row is not None else _("As it is now"))]
 
 
 def searched(field: Field, url: str) -> None:

@@ -53,6 +53,7 @@ from itm_admin.foundation.errors import (
     Uncertain,
 )
 from itm_admin.foundation.faults import domain_error
+from itm_admin.foundation.once import Reused
 from itm_admin.foundation.reading import Look, append_now, forget_looks
 from itm_admin.foundation.traces import trace
 
@@ -62,6 +63,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Unauthenticated: 401,
     NotFound: 404,
     Denied: 403,
+    Reused: 422,
     Invalid: 400,
     Conflict: 409,
     Locked: 423,

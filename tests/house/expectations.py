@@ -127,6 +127,7 @@ ROUTES: Mapping[str, Expected] = {
     "GET NewCaseView.check": Expected(CASE_WORK, shown=303),
     "POST NewCaseView.check": Expected(CASE_WORK, empty=303),
     "POST NewCaseView.discard": Expected(CASE_WORK, empty=303),
+    "POST NewCaseView.keep": Expected(CASE_WORK, empty=400),
     **_post("DraftView.keep", CASE_WORK, "case"),
     **_post("DraftView.discard", CASE_WORK, "case"),
     **_form("CaseView.edit", CASE_WORK, "case", fields=_CASE),
