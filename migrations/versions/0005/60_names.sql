@@ -6,7 +6,7 @@ language sql immutable strict parallel safe set search_path = pg_catalog, pg_tem
 as $$
   select btrim(regexp_replace(regexp_replace(translate(normalize(value, nfc),
       U&'\00B4\0060\2018\2019\201B\02B9\02BB\02BC\02BD\02BE\02BF\2032\FF07\2010\2011\2012\2013\2014\2015\2212\FE58\FE63\FF0D',
-      '''''''''''''''''''''''''''''''----------'),
+      repeat('''', 13) || repeat('-', 10)),
     -- controls (but what separates words), soft hyphens, joiners, marks of direction, fillers, selectors, tags
     U&'[\0001-\0008\000E-\001B\007F-\0084\0086-\009F\00AD\034F\0600-\0605\061C\06DD\070F\08E2\115F\1160\17B4\17B5\180B-\180F\200B-\200F\202A-\202E\2060-\206F\3164\FE00-\FE0F\FEFF\FFA0\FFF9-\FFFB]|[\+0E0000-\+0E0FFF]', '', 'g'),
     U&'[\0009-\000D\001C-\0020\0085\00A0\1680\2000-\200A\2028\2029\202F\205F\3000]+', ' ', 'g'), ' ')
