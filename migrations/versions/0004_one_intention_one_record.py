@@ -11,8 +11,8 @@ from alembic import op
 
 from itm_admin.foundation.database.migration import run_scripts
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
