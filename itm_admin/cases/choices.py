@@ -92,9 +92,8 @@ def offered(form: Form, stored: Case | None = None) -> Form:
     register = url_for("CaseChoicesView.institutions")
     own = str(tenancy.current().institution)
     form.lead_institution_id.data = form.lead_institution_id.data or own
-    choosing.offer(db.session, form.lead_institution_id, INSTITUTIONS, register, stored=lead)
-    others = [pair for pair in form.lead_institution_id.choices if pair[0] != own]
-    form.lead_institution_id.choices = [(own, _("Our institution")), *others]
+    ours = (own, _("Our institution"))
+    choosing.offer(db.session, form.lead_institution_id, INSTITUTIONS, register, stored=lead, own=ours)
     return form
 
 

@@ -90,9 +90,15 @@ def answer(found: Found, asked: Mapping[str, str]) -> Response:
 
 
 def offer(
-    session: AnySession, field: SelectField, choices: Choices, url: str, empty: str | None = None, stored: Any = None
+    session: AnySession,
+    field: SelectField,
+    choices: Choices,
+    url: str,
+    empty: str | None = None,
+    stored: Any = None,
+    own: tuple[str, str] | None = None,
 ) -> None:
-    """The field's choices, with `empty` for none: all of a short list, else what is chosen or stored, and some more."""
+    """All of a short list, else what is chosen or stored and some more; before them `empty` for none, and `own`."""
     known = [id for id in map(_known, (field.data, stored)) if id]
     first = [choices.id.in_(known).desc()] if known else []
     wanted = choices.records().order_by(*first, *choices.order, choices.id).limit(MOST_WHOLE + 1)
@@ -103,6 +109,8 @@ def offer(
     else:
         pairs = (choices.arrange or (lambda all_: _pairs(choices, all_)))(rows)
     pairs = [*_missing(session, choices, pairs, _known(stored)), *pairs]
+    if own is not None:
+        pairs = [own, *(pair for pair in pairs if pair[0] != own[0])]
     field.choices = [*([("", empty)] if empty is not None else []), *pairs]
     if field.data is not None:
         field.data = str(field.data)

@@ -132,4 +132,4 @@ def test_a_stored_code_that_the_list_no_longer_has_stays_chosen(panel: RunningPa
 
     with panel.app.test_request_context("/"):
         form = Asked(formdata=None, province="TR-00")
-        assert "TR-00" in [code for code, _label in form.province.choices]
+        assert 'value="TR-00"' in str(form.province())

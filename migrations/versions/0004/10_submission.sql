@@ -1,4 +1,6 @@
 -- What was sent once, by its key, and the record that it became: the second sender waits on the unique key.
+-- Kept for a week and not watched: the record's own event tells of it. `key` and `content` are keyed digests, which
+-- cannot be turned back into what was typed.
 create table submission (
   institution_id uuid not null,
   account_id uuid not null,
@@ -10,10 +12,6 @@ create table submission (
   constraint submission_account foreign key (institution_id, account_id) references account (institution_id, id),
   constraint submission_digests check (length(key) = 64 and length(content) = 64)
 );
-comment on table submission is 'One intention, one record: keys of forms and requests that created something, for a week. Not watched: the record''s own event tells of it.';
-comment on column submission.key is 'A digest of the key that the form or the request carried.';
-comment on column submission.content is 'A keyed digest of what was sent with it; it cannot be turned back into what was typed.';
-comment on column submission.record is 'The record that it became.';
 create index submission_age on submission (account_id, sent_at);
 
 alter table submission enable row level security;
