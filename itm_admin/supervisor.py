@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from audit.store import checkpoints
 from itm_admin import local_witness, web
 from itm_admin.assurance import sink_process
-from itm_admin.cases import replay
+from itm_admin.cases import replay, upkeep
 from itm_admin.foundation.config import Refusal, SettingError, Settings
 from itm_admin.foundation.database import embedded, installation, migration, processes
 from itm_admin.foundation.database.processes import Child, Signals
@@ -83,6 +83,7 @@ class Supervisor:
             self.settings = installation.with_addresses(self.settings, self.place.server)
         migration.upgrade(str(self.settings.owner_url))
         replay.at_start(self.settings)
+        upkeep.run(self.settings, all_ages=False)
         if self.demo:
             self._seed()
             if not self.settings.witnesses:

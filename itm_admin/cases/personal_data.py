@@ -127,6 +127,18 @@ def index(keys: InstitutionKeys, key: Key, person: Person) -> None:
 
     One random term is in it, so that the column changes with every write: the ledger names changed columns.
     """
+    terms = _terms(keys, key, person)
+    person.index_terms = sorted({*terms, os.urandom(blind_index.TERM_BYTES)}) if terms else []
+
+
+def is_indexed(keys: InstitutionKeys, key: Key, person: Person) -> bool:
+    """Whether the index holds every term of this program's form, and besides them at most the random one."""
+    stored = {bytes(term) for term in person.index_terms or ()}
+    terms = _terms(keys, key, person)
+    return terms <= stored and len(stored - terms) <= 1
+
+
+def _terms(keys: InstitutionKeys, key: Key, person: Person) -> set[bytes]:
     plain = opened(key, person)
     terms = {
         term
@@ -135,7 +147,7 @@ def index(keys: InstitutionKeys, key: Key, person: Person) -> None:
     }
     for name in ("given_name", "family_name"):
         terms.update(blind_index.name_terms(keys, cast("str | None", plain[name])))
-    person.index_terms = sorted({*terms, os.urandom(blind_index.TERM_BYTES)}) if terms else []
+    return terms
 
 
 def reveal(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin.cases import lookup, people, services
+from itm_admin.cases import lookup, people, services, upkeep
 from itm_admin.cases.birth import BirthDate, estimated, is_child
 from itm_admin.cases.models import Case, CasePerson
 from itm_admin.foundation import purposes, vocabulary
@@ -219,6 +219,26 @@ def test_an_estimate_can_be_entered(panel: RunningPanel, author: Somebody, case:
     assert made.status_code == 201
     person = panel.browser(author).get(f"/api/v1/persons/{made.get_json()['person_id']}").get_json()
     assert (person["birth_precision"], person["is_child"]) == ("estimate", True)
+
+
+def test_the_night_puts_right_what_was_left_behind(make: Factory, author: Somebody, case: Case) -> None:
+    link = make.person(author, case, birth_date="2008-01-15", given_name="Ayşe Nur")
+    with make.superuser() as connection:
+        connection.execute(text("set local session_replication_role = replica"))
+        connection.execute(
+            text("update person set index_terms = '{}', is_child = null where id = :id"), {"id": link.person_id}
+        )
+        connection.execute(text("update case_person set is_child = null where id = :id"), {"id": link.id})
+        connection.execute(text("delete from itm.indexed"))
+    engine = make.database.engine("app")
+    first = upkeep.keep_up(engine, make.keyring, all_ages=False)
+    assert (first.indexed >= 1, first.ages >= 1) == (True, True)
+    with make.working(author) as session:
+        assert lookup.find_persons(session, make.keyring, {"name": "Ayşenur"}).persons
+        mended = lookup.get_link(session, link.id)
+        assert mended.is_child is not None
+        assert mended.person.is_child is not None
+    assert upkeep.keep_up(engine, make.keyring, all_ages=True) == upkeep.Upkeep(unreadable=first.unreadable)
 
 
 # Nobody is lost, and what is closed is closed
