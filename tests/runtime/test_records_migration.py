@@ -15,15 +15,13 @@ from tests.conftest import Database
 
 SCRIPTS = Path(migration.__file__).parents[3] / "migrations"
 ROWS = """
-set local session_replication_role = replica;
-insert into institution (id, code, name_tr, name_en, kind) values
-  ('{gib}', 'GIB', 'Başkanlık', 'Presidency', 'presidency'), ('{jgk}', 'JGK', 'Jandarma', 'Gendarmerie', 'law_enforcement');
-select audit.open_ledger('{gib}', 'GIB', true), audit.open_ledger('{jgk}', 'JGK', false);
-set local session_replication_role = origin;
+insert into institution (id, code, name_tr, name_en, kind) values ('{gib}', 'GIB', 'Başkanlık', 'x', 'presidency');
+insert into institution (id, code, name_tr, name_en, kind) values ('{jgk}', 'JGK', 'Jandarma', 'y', 'law_enforcement');
 insert into unit (id, institution_id, name) values ('{root}', '{jgk}', 'Merkez');
-insert into unit (institution_id, parent_id, name) values
-  ('{jgk}', '{root}', 'ok'), ('{jgk}', '{root}', 'OK'), ('{jgk}', '{root}', U&'Ok\\200B'), ('{jgk}', '{root}', U&'a\\202Eb');
-insert into case_file (id, institution_id, unit_id, reference, opened_on, province, referral_source, lead_institution_id)
+insert into unit (institution_id, parent_id, name)
+  select '{jgk}', '{root}', name from unnest(array['ok', 'OK', U&'Ok\\200B', U&'a\\202Eb']) name;
+insert into case_file (id, institution_id, unit_id, reference, opened_on, province, referral_source,
+    lead_institution_id)
   values ('{case}', '{jgk}', '{root}', 'ITM-JGK-2026-000001', '2026-01-01', 'TR-06', 'GENDARMERIE', '{jgk}');
 insert into person (id, institution_id, unit_id, pseudonym, gender, age_band, is_child)
   values ('{person}', '{jgk}', '{root}', 'JGK-K-00001', 'Feminine', '9-17', true);
