@@ -240,7 +240,9 @@ _WORDS: Mapping[tuple[str, str], Mapping[str, Message]] = {
     ("ledger_decision", "reason"): {**_REASONS, "RETENTION": _l("Its retention time is over")},
     ("ledger_decision", "decision"): {"approved": _l("Approved"), "rejected": _l("Rejected")},
     ("ledger_decision", "outcome"): {"done": _l("Done"), "failed": _l("Failed")},
-    ("person", "birth_precision"): {"year": _l("Year"), "month": _l("Month"), "day": _l("Day")},
+    ("person", "birth_precision"): {
+        "year": _l("Year"), "month": _l("Month"), "day": _l("Day"), "estimate": _l("Estimate"),
+    },
     ("draft", "form"): {"new-case": _l("New case")},
 }  # fmt: skip
 """Words for the codes of a field of one kind of record."""

@@ -155,6 +155,13 @@ def test_statistics_and_audit_reveal_nobody_and_an_emergency_asks_for_words(
         with make.working(who) as session:
             assert len(session.scalars(read, {"id": child.person_id}).all()) == wanted, who.username
     assert not any("tedavi" in content for content in make.ledger())
+    where = (
+        "select '/institution-history/' || ledger_id || '/' || seq from audit.entry"
+        " where action = 'record.reveal' and purpose = 'EMERGENCY' and target_id = :id"
+    )
+    path = panel.value(where, id=str(child.person_id))
+    assert "acil tedavi" in panel.browser(manager).get(path).text
+    assert "acil tedavi" not in panel.browser(colleague).get(path).text
 
 
 @pytest.fixture
