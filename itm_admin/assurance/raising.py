@@ -30,6 +30,8 @@ UNSTAMPED = "ledger.unstamped"
 """No authority stamps the time on checkpoints, while one should."""
 RETURNED, UNFINISHED = "person.returned", "person.unfinished"
 """Who was erased had come back and was erased again; list and database do not say the same of an erasure."""
+OUTSIDE = "record.outside"
+"""Somebody changed records in the database itself, past the panel, and the ledger has it."""
 BEHIND = "sink.behind"
 LIMIT = "access.limit"
 """An account revealed or searched as often as is allowed within an hour (raised by the database)."""
@@ -38,6 +40,7 @@ SEVERITY = {
     RETURNED: "critical",
     UNFINISHED: "warning",
     TAMPERED: "critical",
+    OUTSIDE: "critical",
     REFUSED: "critical",
     CONTRADICTED: "critical",
     OPENED: "critical",

@@ -437,6 +437,7 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
     job = job_label or subject
     sentences: Mapping[str, Message] = {
         raising.TAMPERED: _l("The ledger of %(code)s was tampered with.", code=subject),
+        raising.OUTSIDE: _l("Records of %(code)s were changed in the database outside the panel.", code=subject),
         raising.UNVERIFIED: _l("The ledger of %(code)s could not be verified.", code=subject),
         raising.REFUSED: _l("Nothing is signed over the ledger of %(code)s.", code=subject),
         raising.CONTRADICTED: _l("A witness knows another history of the ledger of %(code)s.", code=subject),
