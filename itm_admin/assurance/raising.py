@@ -33,6 +33,8 @@ RETURNED, UNFINISHED = "person.returned", "person.unfinished"
 OUTSIDE = "record.outside"
 """Somebody changed records in the database itself, past the panel, and the ledger has it."""
 BEHIND = "sink.behind"
+LIMIT = "access.limit"
+"""An account revealed or searched as often as is allowed within an hour (raised by the database)."""
 """Entries are passed on too slowly, or not at all."""
 SEVERITY = {
     RETURNED: "critical",
@@ -50,6 +52,7 @@ SEVERITY = {
     MISSED: "warning",
     FAILED: "warning",
     BEHIND: "warning",
+    LIMIT: "warning",
 }
 
 
