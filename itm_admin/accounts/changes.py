@@ -1,6 +1,6 @@
 """What takes a second person: a first sign-in by a link that its maker has seen, an auditor's end or new password.
 
-The rules are the database's (0004/30_triggers.sql); here they are said in words before it says no. Flushes, never
+The rules are the database's (0006/30_triggers.sql); here they are said in words before it says no. Flushes, never
 commits.
 """
 

@@ -1,4 +1,7 @@
-"""Every rise in power is proposed by one person and confirmed by another whom the first did not raise."""
+"""A form that is sent twice is stored once.
+
+Rules of this house: migrations/script.py.mako. A new table alone; it holds no record's data.
+"""
 
 from __future__ import annotations
 
