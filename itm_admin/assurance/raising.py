@@ -30,7 +30,10 @@ RETURNED, UNFINISHED = "person.returned", "person.unfinished"
 """Who was erased had come back and was erased again; list and database do not say the same of an erasure."""
 BEHIND = "sink.behind"
 """Entries are passed on too slowly, or not at all."""
+LOST = "sink.lost"
+"""What a sink had acknowledged is gone from its folder."""
 SEVERITY = {
+    LOST: "critical",
     RETURNED: "critical",
     UNFINISHED: "warning",
     TAMPERED: "critical",
@@ -114,6 +117,14 @@ def raise_alert(connection: Connection, trouble: Trouble) -> bool:
     if new:
         _tell(connection, trouble)
     return new
+
+
+def is_open(connection: Connection, kind: str, subject: str) -> bool:
+    """As itm_signer: whether nobody has acknowledged this trouble yet."""
+    asked = text(
+        "SELECT EXISTS (SELECT FROM alert WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NULL)"
+    )
+    return bool(connection.execute(asked, {"kind": kind, "subject": subject}).scalar_one())
 
 
 def resolve(connection: Connection, kind: str, subject: str) -> bool:
