@@ -20,6 +20,7 @@ from itm_admin.accounts import saved_views
 from itm_admin.accounts.actor import load_actor
 from itm_admin.assurance import watch
 from itm_admin.assurance.alerts import alerts_for
+from itm_admin.assurance.tampering import found_changed
 from itm_admin.foundation import access, compression, formats, headers, i18n, problems, reading, synthetic, tenancy
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import db, engine_options
@@ -117,6 +118,7 @@ def _page_values() -> dict[str, Any]:
         "request_id": g.get("request_id"),
         "language": i18n.language(),
         "links": links(),
+        "found_changed": lambda id: found_changed(db.session, str(id)),
     }
 
 

@@ -20,6 +20,8 @@ from itm_admin.assurance.runs import Scalar
 TAMPERED, UNVERIFIED, MISSED, FAILED = "ledger.tampered", "ledger.unverified", "job.missed", "job.failed"
 REFUSED, CONTRADICTED, UNSIGNED = "ledger.refused", "ledger.contradicted", "ledger.unsigned"
 """Nothing is signed over it; a witness knows another history; the signer cannot do its work."""
+WAITING = "ledger.waiting"
+"""An entry waits for its checkpoint for longer than three minutes, whatever the reason."""
 OPENED = "ledger.opened"
 """Two people closed a ledger and opened its next generation."""
 RECOVERED = "ledger.recovered"
@@ -28,6 +30,8 @@ UNSTAMPED = "ledger.unstamped"
 """No authority stamps the time on checkpoints, while one should."""
 RETURNED, UNFINISHED = "person.returned", "person.unfinished"
 """Who was erased had come back and was erased again; list and database do not say the same of an erasure."""
+OUTSIDE = "record.outside"
+"""Somebody changed records in the database itself, past the panel, and the ledger has it."""
 BEHIND = "sink.behind"
 """Entries are passed on too slowly, or not at all."""
 LOST = "sink.lost"
@@ -37,12 +41,14 @@ SEVERITY = {
     RETURNED: "critical",
     UNFINISHED: "warning",
     TAMPERED: "critical",
+    OUTSIDE: "critical",
     REFUSED: "critical",
     CONTRADICTED: "critical",
     OPENED: "critical",
     RECOVERED: "critical",
     UNVERIFIED: "warning",
     UNSIGNED: "warning",
+    WAITING: "warning",
     UNSTAMPED: "warning",
     MISSED: "warning",
     FAILED: "warning",
@@ -137,7 +143,7 @@ def resolve(connection: Connection, kind: str, subject: str) -> bool:
 
 
 def notice(connection: Connection, trouble: Trouble) -> bool:
-    """The same as itm_app, which may tell of missed runs only and sees no alert that it raises."""
+    """The same as itm_app, which may tell of missed runs and waiting entries only, and sees no alert that it raises."""
     new = connection.execute(_NOTICE, _columns(trouble)).rowcount == 1
     if new:
         _tell(connection, trouble)

@@ -58,7 +58,7 @@ class DraftView(Page):
     scopes = (INSTITUTION,)
     route_base = "/drafts"
 
-    @route("/<kind>/<uuid:id>", act="edit", methods=("POST",))
+    @route("/<kind>/<uuid:id>", act="edit", methods=("POST",), quiet=True)
     def keep(self, kind: str, id: uuid.UUID) -> Response:
         """The form as it stands now. Answers with the moment, for the page to say."""
         form = _name(kind, id)

@@ -7,6 +7,7 @@ Each reveal is one record's, for a purpose, and is queued for the ledger here, s
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Mapping
 from typing import Any, cast
@@ -96,13 +97,14 @@ def destroy(record: Record) -> None:
 def put(key: Key, record: Record, values: Mapping[str, Any]) -> bool:
     """Seals the named fields: absent = unchanged, None or empty = cleared. Tells whether anything changed.
 
-    A value that is stored already is not sealed again, so that saving a form unchanged changes nothing.
+    A value that is given is sealed again, also where the same one is stored: an answer, a version or an entry that told
+    the two apart would tell whether a guess was right. A form sends only what was typed into it.
     """
     changed = False
     for name in FIELDS[type(record)]:
         if name in values:
             text = _text(name, values[name])
-            if text != _known(key, record, name):
+            if text is not None or _stored(record, name) is not None:
                 setattr(record, f"{name}_enc", None if text is None else key.seal_text(_place(record, name), text))
                 changed = True
     return changed
@@ -119,15 +121,17 @@ def opened(key: Key, record: Record) -> dict[str, Value]:
 
 
 def index(keys: InstitutionKeys, key: Key, person: Person) -> None:
-    """Writes the person's blind index anew from all its fields."""
+    """Writes the person's blind index anew from all its fields.
+
+    One random term is in it, so that the column changes with every write: the ledger names changed columns.
+    """
     plain = opened(key, person)
     terms = {
         term
         for name, kind in _INDEXED.items()
         for term in blind_index.terms(keys, kind, cast("str | None", plain[name]))
     }
-    if sorted(terms) != sorted(bytes(term) for term in person.index_terms or ()):
-        person.index_terms = sorted(terms)
+    person.index_terms = sorted({*terms, os.urandom(blind_index.TERM_BYTES)}) if terms else []
 
 
 def reveal(session: AnySession, keyring: Keyring, person: Person, purpose: str) -> dict[str, Value]:
@@ -179,17 +183,6 @@ def _place(record: Record, name: str) -> Place:
 
 def _stored(record: Record, name: str) -> bytes | None:
     return cast("bytes | None", getattr(record, f"{name}_enc"))
-
-
-def _known(key: Key, record: Record, name: str) -> str | None:
-    """The stored text; something that equals no text where it does not open, so that it can be replaced."""
-    stored = _stored(record, name)
-    if stored is None:
-        return None
-    try:
-        return key.open_text(_place(record, name), stored)
-    except CannotDecrypt:
-        return "\x00"
 
 
 def _text(name: str, value: Any) -> str | None:

@@ -117,6 +117,7 @@ def refused(outcome: str = "denied") -> None:
     """Appends the refusal to the actor's ledger, in a transaction of its own."""
     access: Access | None = g.get("access")
     forget_looks()
+    g.refused = True
     if g.get("actor") is None or access is None:
         return
     if tenancy.current().institution is None:  # refused before a scope was bound
@@ -169,9 +170,9 @@ def _target() -> str | None:
 def _domain(error: DomainError) -> Response:
     db.session.rollback()
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
-    if isinstance(error, NotFound | Denied):
+    if isinstance(error, NotFound | Denied) or (isinstance(error, Conflict | Locked | Invalid) and _target()):
         try:
-            refused()
+            refused("denied" if isinstance(error, NotFound | Denied) else "failure")
         except LedgerUnavailable as worse:
             return answer(503, worse)
     if isinstance(error, Unauthenticated) and not _wants_json() and request.method == "POST":

@@ -2,14 +2,16 @@
 
 A view says what it is about to show (`looked_at`); once its answer is ready, the entries are appended and
 committed, and only then the answer leaves. If the ledger cannot be written the answer is 503 and no data.
-A view that said nothing is recorded all the same, as a read of its subject.
+A view that said nothing is recorded all the same, as a read of its subject, and every id in an answer that nobody told
+of is told of with the rest: what leaves is what the ledger says.
 """
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
@@ -24,6 +26,8 @@ from itm_admin.foundation.errors import DomainError, LedgerUnavailable
 from itm_admin.foundation.trouble import ledger_failed, ledger_works
 
 MOST_SUBJECTS = 1000
+_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_READABLE = ("text/html", "application/json", "application/problem+json", "text/csv")
 
 
 @dataclass(frozen=True)
@@ -128,10 +132,42 @@ def _publish(response: Response) -> Response:
 
 
 def _due(response: Response) -> list[Look]:
+    """What was queued, what nothing was queued for, and every id in the answer that is told of by neither."""
     access: Access | None = g.get("access")
-    if g.get("wrote"):
-        return []  # the change's own entry was committed with it, and the answer holds no data
     looks = list(_queue())
-    if not looks and access and g.get("actor") and not access.quiet and response.status_code < 300:
-        looks = [Look("record.read", access.subject.lower(), detail={"page": request.endpoint})]
+    if not access or not g.get("actor") or access.quiet:
+        return looks
+    wrote = bool(g.get("wrote"))
+    if not looks and not wrote and (response.status_code < 300 or g.get("committed")):
+        looks = [Look("record.read", access.subject.lower(), _asked(), detail={"page": request.endpoint})]
+    told = {id for look in looks for id in (look.id, *look.subjects)} | (_written() | _sent() if wrote else set())
+    more = tuple(id for id in _ids_in(response) if id not in told) if not g.get("refused") else ()
+    if more and not looks:
+        return [Look("record.read", access.subject.lower(), subjects=more, detail={"page": request.endpoint})]
+    if more:
+        looks[0] = replace(looks[0], subjects=(*looks[0].subjects, *more))
     return looks
+
+
+def _ids_in(response: Response) -> list[str]:
+    """Ids of records in an answer's text and headers, once each. A stream says itself what is in it."""
+    texts = [response.headers.get("Location", "")]
+    if not response.is_streamed and not response.direct_passthrough:
+        texts.append(response.get_data(as_text=True) if response.mimetype in _READABLE else "")
+    return list(dict.fromkeys(id for each in texts for id in _ID.findall(each)))
+
+
+def _asked() -> str | None:
+    """The record that the address names."""
+    return next((str(value) for value in (request.view_args or {}).values() if isinstance(value, uuid.UUID)), None)
+
+
+def _sent() -> set[str]:
+    """Ids that came with the request: after a change the answer may lead back to them."""
+    return set(_ID.findall(" ".join((request.path, *(str(value) for _name, value in request.form.items(multi=True))))))
+
+
+def _written() -> set[str]:
+    """Rows whose own events were committed with the change."""
+    found: set[str] = g.get("written") or set()
+    return found

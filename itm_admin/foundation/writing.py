@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import g, has_request_context
+from sqlalchemy import event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -19,6 +20,9 @@ from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import LedgerUnavailable
 from itm_admin.foundation.faults import domain_error
 from itm_admin.foundation.trouble import ledger_failed, ledger_works
+
+_EVENTS = text("select nullif(current_setting('audit.pending', true), '')")
+"""Ledgers that this transaction has events for: none where nothing changed."""
 
 
 @contextmanager
@@ -31,6 +35,7 @@ def writing(purpose: str | None = None) -> Iterator[Session]:
             tenancy.bind(dataclasses.replace(tenancy.current(), purpose=purpose), session)
         yield session
         session.flush()
+        events = session.scalar(_EVENTS)
         committing = True
         session.commit()
     except SQLAlchemyError as fault:
@@ -44,4 +49,12 @@ def writing(purpose: str | None = None) -> Iterator[Session]:
         raise
     ledger_works()
     if has_request_context():
-        g.wrote = True
+        g.wrote, g.committed = bool(events) or bool(g.get("wrote")), True
+
+
+@event.listens_for(Session, "after_flush")
+def _note(session: Session, _context: object) -> None:
+    """Remembers the rows of this request's change, whose events name them."""
+    if has_request_context():
+        written: set[str] = g.setdefault("written", set())
+        written.update(str(row.id) for row in (*session.new, *session.dirty) if hasattr(row, "id"))

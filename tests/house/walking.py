@@ -116,14 +116,20 @@ class World:
         """A verification that was asked for, an alert, and a proposed decision, of the institution's ledger."""
         found = {"request": uuid.uuid4(), "alert": uuid.uuid4(), "decision": uuid.uuid4()}
         supervisor = self.walkers[SUPERVISOR].somebody
-        values = {**found, "holder": records.tenant.id, "supervisor": supervisor.id, "home": supervisor.tenant.id}
+        values = {
+            **found,
+            "holder": records.tenant.id,
+            "code": records.tenant.code,
+            "supervisor": supervisor.id,
+            "home": supervisor.tenant.id,
+        }
         with self.panel.make.superuser() as connection:
             connection.execute(
                 text("insert into verification_request (id, holder, level, requested_by)"
                      " values (:request, :holder, 'full', :holder)"), values)  # fmt: skip
             connection.execute(
                 text("insert into alert (id, kind, severity, holder, subject)"
-                     " values (:alert, 'ledger.tampered', 'critical', :holder, :holder)"), values)  # fmt: skip
+                     " values (:alert, 'ledger.tampered', 'critical', :holder, :code)"), values)  # fmt: skip
             connection.execute(
                 text("insert into ledger_decision"
                      " (id, institution_id, kind, reason, proposed_by, proposer_institution_id)"

@@ -272,8 +272,15 @@ def test_two_who_save_at_once_wait_for_each_other_and_one_is_told(factory: Facto
 def test_saving_a_form_unchanged_changes_nothing(factory: Factory, focal_point: Somebody) -> None:
     case = factory.case(focal_point, narrative="same")
     with factory.working(focal_point) as session:
-        again = services.change_case(session, factory.keyring, case.id, {**CASE, "narrative": "same"}, case.row_version)
+        again = services.change_case(session, factory.keyring, case.id, CASE, case.row_version)
         assert (again.row_version, again.narrative_enc) == (case.row_version, case.narrative_enc)
+
+
+def test_a_right_guess_of_a_narrative_is_stored_like_a_wrong_one(factory: Factory, focal_point: Somebody) -> None:
+    case = factory.case(focal_point, narrative="same")
+    with factory.working(focal_point) as session:
+        again = services.change_case(session, factory.keyring, case.id, {"narrative": "same"}, case.row_version)
+        assert (again.row_version, again.narrative_enc == case.narrative_enc) == (case.row_version + 1, False)
 
 
 def test_an_absent_narrative_stays_and_null_clears_it(factory: Factory, focal_point: Somebody) -> None:
