@@ -30,6 +30,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from audit.store.session import OPTIONS
 from itm_admin.assurance import raising, rounds, runs, signing_place
 from itm_admin.assurance.backlog import Watching
 from itm_admin.assurance.generations import Opening
@@ -38,7 +39,7 @@ from itm_admin.assurance.rounds import Gather, Marks
 from itm_admin.assurance.runs import Job, Stopped
 from itm_admin.assurance.signing import Signing
 from itm_admin.assurance.stamping import Stamping
-from itm_admin.cases import drafts, replay
+from itm_admin.cases import drafts, replay, upkeep
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.erasures import Erasures
@@ -90,6 +91,13 @@ JOBS: tuple[Job, ...] = (
         timedelta(hours=1),
         replay.work,
     ),
+    Job(
+        "person.upkeep",
+        _l("Ages and search index of persons"),
+        CronTrigger(hour=3, minute=45, timezone=TIMEZONE),
+        timedelta(days=1),
+        upkeep.work,
+    ),
 )
 
 LEADER = 0x49544D01
@@ -135,7 +143,7 @@ class Process:
             try:
                 with psycopg.connect(
                     self._conninfo, autocommit=True, connect_timeout=5, application_name="itm-scheduler",
-                    keepalives_idle=10, keepalives_interval=5, keepalives_count=3,
+                    keepalives_idle=10, keepalives_interval=5, keepalives_count=3, options=OPTIONS,
                 ) as connection:  # fmt: skip
                     if self._wait_for(connection, "SELECT pg_try_advisory_lock(%s)", [LEADER]) and self._wait_for(
                         connection, _OPENED, []
@@ -319,6 +327,8 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
     url = settings.require("ITM_DATABASE_SIGNER_URL").signer_url or ""
     erasures = partial(replay.work, erasures=Erasures.of(settings))
     jobs = [replace(job, work=erasures) if job.work is replay.work else job for job in jobs]
+    kept_up = partial(upkeep.work, settings=settings)
+    jobs = [replace(job, work=kept_up) if job.work is upkeep.work else job for job in jobs]
     if not signs:
         Process(url, jobs, stop).run()
         return

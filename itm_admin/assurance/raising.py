@@ -33,6 +33,8 @@ RETURNED, UNFINISHED = "person.returned", "person.unfinished"
 OUTSIDE = "record.outside"
 """Somebody changed records in the database itself, past the panel, and the ledger has it."""
 BEHIND = "sink.behind"
+LIMIT = "access.limit"
+"""An account revealed or searched as often as is allowed within an hour (raised by the database)."""
 """Entries are passed on too slowly, or not at all."""
 LOST = "sink.lost"
 """What a sink had acknowledged is gone from its folder."""
@@ -53,6 +55,7 @@ SEVERITY = {
     MISSED: "warning",
     FAILED: "warning",
     BEHIND: "warning",
+    LIMIT: "warning",
 }
 
 
@@ -99,8 +102,11 @@ _NOTICE = text(
 )
 
 
-def raise_alert(connection: Connection, trouble: Trouble) -> bool:
-    """As itm_signer. True if it is new: then the ledger has an entry; else the open alert's detail is renewed."""
+def raise_alert(connection: Connection, trouble: Trouble, told: bool = True) -> bool:
+    """As itm_signer. True if it is new: then the ledger has an entry; else the open alert's detail is renewed.
+
+    Not ``told``: where the ledger cannot be written, which is when people most need to see it.
+    """
     if (
         trouble.kind in (TAMPERED, REFUSED)
         and connection.execute(
@@ -120,7 +126,7 @@ def raise_alert(connection: Connection, trouble: Trouble) -> bool:
             _RAISE, {**_columns(trouble), "holder": trouble.holder, "first_broken": trouble.first_broken}
         ).scalar_one()
     )
-    if new:
+    if new and told:
         _tell(connection, trouble)
     return new
 
