@@ -44,12 +44,14 @@ def run(demo: bool) -> None:
 @itm.command()
 def migrate() -> None:
     """Bring the database's schema up to date, and repeat erasures that a restored backup does not know."""
-    from itm_admin.cases import replay
+    from itm_admin.cases import replay, upkeep
     from itm_admin.foundation.database import installation, migration
 
     with installation.running(Settings.from_environment(), "ITM_DATABASE_OWNER_URL") as settings:
         migration.upgrade(str(settings.owner_url))
         found = replay.at_start(settings)
+        if upkeep.run(settings, all_ages=False) is None:
+            click.echo("The search index is written anew by the panel's own process: `itm run` or the scheduler.")
     click.echo("The schema is up to date.")
     if found is None:
         click.echo("ITM_DATABASE_SIGNER_URL is not set: after a restore run `itm erasures replay`.")

@@ -24,9 +24,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from audit.store import checkpoints
+from audit.store.session import OPTIONS
 from itm_admin import local_witness, web
 from itm_admin.assurance import signing_place, sink_process
-from itm_admin.cases import replay
+from itm_admin.cases import replay, upkeep
 from itm_admin.foundation import key_check
 from itm_admin.foundation.config import Refusal, SettingError, Settings, all_at_once
 from itm_admin.foundation.database import embedded, installation, migration, processes
@@ -85,6 +86,7 @@ class Supervisor:
         migration.upgrade(str(self.settings.owner_url))
         _check_master_key(self.settings)
         replay.at_start(self.settings)
+        upkeep.run(self.settings, all_ages=False)
         if self.demo:
             self._seed()
             if not self.settings.witnesses:
@@ -302,12 +304,16 @@ def _check_master_key(settings: Settings) -> None:
 
 
 def _deployment(settings: Settings) -> str:
-    engine = create_engine(str(settings.signer_url), poolclass=NullPool, hide_parameters=True)
+    engine = create_engine(
+        str(settings.signer_url), poolclass=NullPool, hide_parameters=True, connect_args={"options": OPTIONS}
+    )
     with engine.connect() as connection:
         return checkpoints.deployment(connection)
 
 
 def _has_institutions(settings: Settings) -> bool:
-    engine = create_engine(str(settings.signer_url), poolclass=NullPool, hide_parameters=True)
+    engine = create_engine(
+        str(settings.signer_url), poolclass=NullPool, hide_parameters=True, connect_args={"options": OPTIONS}
+    )
     with engine.connect() as connection:
         return bool(connection.scalar(text("SELECT EXISTS (SELECT FROM institution)")))
