@@ -38,8 +38,11 @@ LIMIT = "access.limit"
 """Entries are passed on too slowly, or not at all."""
 INVITED = "account.invited"
 """Somebody who holds the machine made a one-time link for a system administrator."""
+LOST = "sink.lost"
+"""What a sink had acknowledged is gone from its folder."""
 SEVERITY = {
     INVITED: "critical",
+    LOST: "critical",
     RETURNED: "critical",
     UNFINISHED: "warning",
     TAMPERED: "critical",
@@ -129,6 +132,14 @@ def raise_alert(connection: Connection, trouble: Trouble, told: bool = True) -> 
     if new and told:
         _tell(connection, trouble)
     return new
+
+
+def is_open(connection: Connection, kind: str, subject: str) -> bool:
+    """As itm_signer: whether nobody has acknowledged this trouble yet."""
+    asked = text(
+        "SELECT EXISTS (SELECT FROM alert WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NULL)"
+    )
+    return bool(connection.execute(asked, {"kind": kind, "subject": subject}).scalar_one())
 
 
 def resolve(connection: Connection, kind: str, subject: str) -> bool:

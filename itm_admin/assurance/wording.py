@@ -457,6 +457,7 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
             "On the server itself a one-time link was made for the system administrator %(user)s.", user=subject
         ),
         raising.BEHIND: _l("Entries are not passed on in time to %(sink)s.", sink=subject),
+        raising.LOST: _l("Entries that were passed on to %(sink)s are gone from there.", sink=subject),
         raising.LIMIT: _l(
             "The account %(account)s revealed or searched as often as is allowed within an hour.", account=subject
         ),
