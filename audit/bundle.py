@@ -16,7 +16,6 @@ from typing import Any
 from audit.archive import MAX_MEMBER, Archive, Sink, Writer
 from audit.leaf import Entry
 from audit.lines import (
-    MAX_NUMBER,
     Event,
     LineError,
     Meaning,
@@ -33,6 +32,7 @@ from audit.lines import (
     written,
 )
 from audit.merkle import full_subtrees
+from audit.numerals import MAX_NUMBER
 
 FORMAT = "itm-evidence/v1"
 MANIFEST, CHECKPOINTS, POLICY = "manifest.json", "checkpoints.jsonl", "policy.txt"

@@ -15,8 +15,9 @@ from typing import Literal
 
 from audit import note
 from audit.key import SigningKey, canonical
-from audit.merkle import EMPTY_ROOT, HASH, MAX_SIZE
+from audit.merkle import EMPTY_ROOT, HASH
 from audit.note import Note, SignatureError
+from audit.numerals import MAX_NUMBER
 from audit.policy import Policy
 
 MAX_ORIGIN = 255
@@ -26,6 +27,14 @@ _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 class CheckpointFormatError(ValueError):
     """A note's text that is not a checkpoint."""
+
+
+class EmptyRootError(CheckpointFormatError):
+    """Of size 0, with another root than the empty tree's: a witness answers it as it answers a wrong proof."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__("an empty ledger has another root")
+        self.origin = origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +51,17 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
-        """Three lines and no more: nobody can audit extension lines, so ours have none, and others' are refused."""
+        """Three lines and no more: nobody can audit extension lines, so ours have none, and others' are refused.
+
+        A size is at most 2**53 - 1.
+        """
         lines = text.split("\n")
         if len(lines) != 4 or lines[3]:
             raise CheckpointFormatError("a checkpoint has three lines")
         origin, size, encoded, _ = lines
         if not 0 < len(origin.encode(errors="replace")) <= MAX_ORIGIN:
             raise CheckpointFormatError("an origin that is empty or too long")
-        if not _SIZE.fullmatch(size) or int(size) > MAX_SIZE:
+        if not _SIZE.fullmatch(size) or int(size) > MAX_NUMBER:
             raise CheckpointFormatError("not a size")
         try:
             root = canonical(encoded)
@@ -58,7 +70,7 @@ class Checkpoint:
         if len(root) != HASH:
             raise CheckpointFormatError("not a SHA-256 root")
         if size == "0" and root != EMPTY_ROOT:
-            raise CheckpointFormatError("an empty ledger has another root")
+            raise EmptyRootError(origin)
         return cls(origin, int(size), root)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from audit import merkle, note
-from audit.checkpoint import Checkpoint
+from audit.checkpoint import Checkpoint, EmptyRootError
 from audit.durable import Unsettled
 from audit.key import Algorithm, SigningKey, VerifierKey, canonical
 from audit.merkle import MAX_PROOF, MAX_SIZE, ProofError
@@ -106,6 +106,9 @@ class Cosigner:
         try:
             request = Request.parse(data)
             offered = Checkpoint.parse(request.note.text)
+        except EmptyRootError as error:
+            self._by_known_log(error.origin, request.note)
+            raise Refusal(422, str(error)) from None
         except ValueError as error:
             raise Refusal(400, f"malformed: {error}") from None
         signed = self._by_known_log(offered.origin, request.note)
@@ -116,6 +119,11 @@ class Cosigner:
                 raise Refusal(503, self._unsettled)
             self._check_growth(request, offered)
             return offered, self._cosign(signed)
+
+    def last(self, origin_hash: str) -> Note | None:
+        """The last cosigned checkpoint of the origin whose SHA-256, in lower-case hexadecimal digits, this is."""
+        with self._one_at_a_time:
+            return None if self._unsettled else self._memory.note(origin_hash)
 
     def _by_known_log(self, origin: str, offered: Note) -> Note:
         """The note with the log's own signatures only: nobody else's are remembered."""
@@ -137,7 +145,7 @@ class Cosigner:
         if request.old != size:
             raise Refusal(409, "another size was cosigned last", size)
         if offered.size == size and offered.root != root:
-            raise Refusal(409, "another root of this size was cosigned", size)
+            raise Refusal(422, "another root of this size was cosigned")
         try:
             merkle.verify_consistency(size, offered.size, root, offered.root, request.proof)
         except ProofError as error:

@@ -16,6 +16,8 @@ from hashlib import sha256
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from audit.numerals import MAX_TIME
+
 _SIGNATURE = 64
 _TIMESTAMP = 8
 _MAX_KEY_TEXT = 1024
@@ -71,6 +73,8 @@ class VerifierKey:
         time = None
         if self.algorithm is Algorithm.COSIGNATURE:
             time, signature = int.from_bytes(signature[:_TIMESTAMP], "big"), signature[_TIMESTAMP:]
+            if time > MAX_TIME:
+                raise ValueError("a time after the year 9999")
             text = cosigned(text, time)
         if len(signature) != _SIGNATURE:
             raise ValueError("a signature of another length")

@@ -15,20 +15,16 @@ from typing import Any, NamedTuple
 from audit.key import canonical
 from audit.leaf import Entry
 from audit.merkle import HASH
+from audit.numerals import MAX_NUMBER, decoder
 from audit.purge import ACTION as PURGE
 
-MAX_NUMBER = 2**53 - 1
 """The largest number that every language's JSON keeps."""
 MAX_DEPTH = 64
 """How deep an event's content may nest."""
 
 
-def _refused(name: str) -> Any:
-    raise ValueError(name)
-
-
 # Made once: json.loads and json.dumps would make them for every line.
-_DECODER = json.JSONDecoder(parse_constant=_refused)
+_DECODER = decoder()
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 

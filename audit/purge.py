@@ -6,15 +6,18 @@ and the hashes of its leaves. Knows no database.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from audit.compact import CompactRange
 from audit.key import canonical
+from audit.numerals import decoder, whole
 
 ACTION = "ledger.purge"
+
+
+_DECODER = decoder()
 
 
 @dataclass(frozen=True)
@@ -30,21 +33,16 @@ class Purge:
     def read(cls, seq: int, content: str) -> Purge | None:
         """None for an event that is no purge. ValueError for one that cannot be read, or speaks of what follows."""
         try:
-            said = json.loads(content)
+            said = _DECODER.decode(content)
             if said["action"] != ACTION:
                 return None
             detail: dict[str, Any] = said["detail"]
-            first, last = detail["first"], detail["last"]
+            first, last = whole(detail["first"]), whole(detail["last"])
             purge = cls(seq, first, last + 1, canonical(detail["hashes"]))
             covered = CompactRange.from_bytes(purge.hashes)
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"not a purge: {error!r}") from error
-        if (
-            type(first) is not int
-            or type(last) is not int
-            or not 0 <= purge.first < purge.stop <= seq
-            or (covered.start, covered.end) != (purge.first, purge.stop)
-        ):
+        if not 0 <= purge.first < purge.stop <= seq or (covered.start, covered.end) != (purge.first, purge.stop):
             raise ValueError("not a purge of earlier entries")
         return purge
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import signal
 import socket
 import socketserver
@@ -29,11 +30,14 @@ from audit.witnessed import Memory, MemoryRefused, identity
 AT_ONCE = 16
 SECONDS = 10.0
 """For a whole request, and for the next one on a kept connection to begin."""
+_MONITORED = re.compile(r"/([0-9a-f]{64})/checkpoint", re.ASCII)
+PROTOCOL = "https://c2sp.org/tlog-witness"
+"""Spoken as it is at its HEAD: 422 for another root of the same size. Extension lines of checkpoints are refused."""
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
 class Handler(BaseHTTPRequestHandler):
-    """``POST /add-checkpoint`` and ``GET /``, which tells the verifier key."""
+    """``POST /add-checkpoint``; ``GET /``: the verifier key; ``GET /<SHA-256 of the origin>/checkpoint``: the last."""
 
     server: Service
     protocol_version = "HTTP/1.1"
@@ -52,8 +56,19 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/":
             self._answer(200, f"{self.server.verifier_key}\n")
+        elif found := _MONITORED.fullmatch(self.path):
+            self._tell_last(found[1])
         else:
             self._answer(404, "not here\n")
+
+    def _tell_last(self, origin_hash: str) -> None:
+        """For monitors: the last checkpoint that was cosigned, with the cosignature."""
+        try:
+            last = self.server.cosigner.last(origin_hash)
+        except (MemoryRefused, OSError) as error:
+            self.log_message("503 the memory cannot be read: %s", error)
+            return self._answer(503, "the memory cannot be read\n")
+        return self._answer(200, bytes(last).decode()) if last else self._answer(404, "nothing was cosigned\n")
 
     def do_POST(self) -> None:
         if self.path != "/add-checkpoint":
@@ -92,6 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         content = body.encode()
         self.send_response(status)
         self.send_header("Content-Type", kind)
+        self.send_header("Link", f'<{PROTOCOL}>; rel="profile"')
         self.send_header("Content-Length", str(len(content)))
         if self.close_connection:
             self.send_header("Connection", "close")

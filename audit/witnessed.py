@@ -51,6 +51,11 @@ class Memory:
         path = self._path(origin)
         return self._read(path) if path.exists() else None
 
+    def note(self, origin_hash: str) -> Note | None:
+        """The last checkpoint with its cosignature, by the SHA-256 of its origin. MemoryRefused if it was changed."""
+        path = self._folder / f"{origin_hash}{_SUFFIX}"
+        return note.parse(path.read_bytes()) if path.is_file() and self._read(path) else None
+
     def keep(self, cosigned: Note) -> None:
         """Remembers a checkpoint in place of the last one. Raises Full, OSError, or durable.Unsettled."""
         path = self._path(Checkpoint.parse(cosigned.text).origin)

@@ -45,8 +45,10 @@ SELECT EXISTS (SELECT FROM audit.leaf f JOIN audit.event e ON e.id = f.event_id
 _UNCOVERED = """
 SELECT EXISTS (SELECT FROM audit.leaf f JOIN audit.event e ON e.id = f.event_id
                WHERE f.ledger_id = :id AND f.seq >= :start
-                 AND f.recorded_at < to_char((now() - interval '5 minutes') AT TIME ZONE 'UTC',
-                                             'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                 AND (f.recorded_at < to_char((now() - interval '5 minutes') AT TIME ZONE 'UTC',
+                                              'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                      OR e.at < clock_timestamp() - interval '5 minutes'
+                      OR e.at > clock_timestamp() + interval '1 minute' OR f.seq >= :start + 10000)
                  AND NOT audit.is_upkeep(e.action, e.target_kind, e.target_id))
 """
 _TOLD = """
@@ -111,7 +113,8 @@ def due(connection: Connection, ledger: uuid.UUID, start: int, stop: int) -> boo
 
 
 def uncovered(connection: Connection, ledger: uuid.UUID, start: int) -> bool:
-    """Whether an entry from here on has waited for its checkpoint for longer than a signer takes."""
+    """Whether an entry from here on has waited for its checkpoint for longer than a signer takes, or may have: more
+    than a signer leaves unsigned, or of a clock that ran ahead."""
     return bool(connection.execute(text(_UNCOVERED), {"id": ledger, "start": start}).scalar())
 
 

@@ -29,7 +29,7 @@ SCRIPTS = (
 )
 MODULES = (
     "__init__ archive authority bundle bundle_judge bundle_stamps checkpoint chunk compact event evidence key leaf"
-    " lines merkle note policy proof purge stamped timestamp trust verification verify"
+    " lines merkle note numerals policy proof purge stamped timestamp trust verification verify"
 ).split()
 _MAIN = """import sys
 try:

@@ -19,7 +19,7 @@ class Judge {
     this.prev = first ? null : new Uint8Array(HASH);
     this.recordedAt = null;
     this.assurance = "unsigned";
-    this.cosigned = {};
+    this.cosigned = Object.create(null);
     this.size = null;
     this.claims = async () => [];
     this.purges = null;

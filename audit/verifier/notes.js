@@ -36,6 +36,7 @@ async function verifySignature(key, said, signature) {
   if (key.kind === COSIGNS) {
     if (signature.length !== 72) throw new Refused("badSignature", key.name);
     time = new DataView(signature.buffer, signature.byteOffset).getBigUint64(0);
+    if (time > MAX_TIME) throw new Refused("badSignature", key.name);
     signature = signature.subarray(8);
     said = `cosignature/v1\ntime ${time}\n${said}`;
   }
@@ -90,7 +91,7 @@ async function spoken(bytes, policy, origin) {
     if (!read.signatures.some(by)) throw new Unsigned("unsignedBy", name);
     if (!`${said.origin}/`.startsWith(`${name}/`)) throw new Unsigned("speaksForOthers", name);
   }
-  const cosigned = {};
+  const cosigned = Object.create(null);
   const signers = [];
   for (const signature of read.signatures) {
     const key = [...policy.logs, ...policy.witnesses].find(({ name, id }) => name === signature.name && id === signature.id);

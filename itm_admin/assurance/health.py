@@ -15,7 +15,7 @@ from flask import Response, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from itm_admin.assurance import runs
+from itm_admin.assurance import runs, waiting
 from itm_admin.assurance.watch import watch
 from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.database import db, migration
@@ -54,6 +54,7 @@ def readiness() -> dict[str, Check]:
         "scheduler": _asked(_scheduler),
         "alerts": _asked(_alerts),
         "time_stamps": _asked(_time_stamps),
+        "signatures": _asked(_signatures),
     }
     db.session.rollback()
     return checks
@@ -96,6 +97,12 @@ def _scheduler() -> Check:
 def _alerts() -> Check:
     count = db.session.scalar(text("select itm.open_critical_alerts()"))
     return {"ok": count == 0, "open_critical": count}
+
+
+def _signatures() -> Check:
+    """No entry waits for its checkpoint for longer than three minutes."""
+    late = waiting.overdue(db.session.connection())
+    return {"ok": not late, "waiting": len(late)}
 
 
 def _time_stamps() -> Check:

@@ -20,6 +20,8 @@ from itm_admin.assurance.runs import Scalar
 TAMPERED, UNVERIFIED, MISSED, FAILED = "ledger.tampered", "ledger.unverified", "job.missed", "job.failed"
 REFUSED, CONTRADICTED, UNSIGNED = "ledger.refused", "ledger.contradicted", "ledger.unsigned"
 """Nothing is signed over it; a witness knows another history; the signer cannot do its work."""
+WAITING = "ledger.waiting"
+"""An entry waits for its checkpoint for longer than three minutes, whatever the reason."""
 OPENED = "ledger.opened"
 """Two people closed a ledger and opened its next generation."""
 RECOVERED = "ledger.recovered"
@@ -43,6 +45,7 @@ SEVERITY = {
     RECOVERED: "critical",
     UNVERIFIED: "warning",
     UNSIGNED: "warning",
+    WAITING: "warning",
     UNSTAMPED: "warning",
     MISSED: "warning",
     FAILED: "warning",
@@ -129,7 +132,7 @@ def resolve(connection: Connection, kind: str, subject: str) -> bool:
 
 
 def notice(connection: Connection, trouble: Trouble) -> bool:
-    """The same as itm_app, which may tell of missed runs only and sees no alert that it raises."""
+    """The same as itm_app, which may tell of missed runs and waiting entries only, and sees no alert that it raises."""
     new = connection.execute(_NOTICE, _columns(trouble)).rowcount == 1
     if new:
         _tell(connection, trouble)

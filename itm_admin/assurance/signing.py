@@ -27,7 +27,7 @@ from audit.trust import Keys
 from audit.verification import Head
 from audit.watermark import Watermarks
 from audit.witnessing import Witness
-from itm_admin.assurance import raising
+from itm_admin.assurance import raising, waiting
 from itm_admin.assurance.cosigning import Collector
 from itm_admin.assurance.keyring import Keyring, KeyTrouble
 from itm_admin.assurance.raising import Trouble
@@ -89,7 +89,10 @@ class Signing:
         if not self.due(engine):
             return None
         self._tried = self._clock()
-        return self.round(engine)
+        done = self.round(engine)
+        with engine.begin() as connection:
+            waiting.judge(connection)
+        return done
 
     def due(self, engine: Engine) -> bool:
         """Cheap: a row for each ledger, and the entries that are new since the last time."""

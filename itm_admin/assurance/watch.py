@@ -16,7 +16,7 @@ from flask import Flask, current_app, request
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from itm_admin.assurance import raising, runs
+from itm_admin.assurance import raising, runs, waiting
 from itm_admin.assurance.raising import Trouble
 from itm_admin.assurance.runs import Job
 from itm_admin.foundation import tenancy
@@ -46,11 +46,13 @@ class Watch:
             return True
 
     def look(self, connection: Connection, now: datetime | None = None) -> list[str]:
-        """Raises an alert for each job whose runs fail to come; their names."""
+        """Raises an alert for each job whose runs fail to come, and each ledger that is not signed; the jobs' names."""
         now = now or datetime.now(UTC)
         late = self.overdue(runs.latest(connection, now), now)
         for name, since in late.items():
             raising.notice(connection, Trouble(raising.MISSED, name, detail={"since": since.isoformat()}))
+        for each in waiting.overdue(connection):
+            raising.notice(connection, waiting.trouble(each))
         return list(late)
 
     def overdue(self, latest: Mapping[str, datetime], now: datetime) -> dict[str, datetime]:

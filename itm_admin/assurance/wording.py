@@ -439,6 +439,7 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         raising.OPENED: _l("Two people closed the ledger of %(code)s and opened its next generation.", code=subject),
         raising.RECOVERED: _l("What is held outside the database was lost, and begun anew by two people."),
         raising.UNSIGNED: _l("Checkpoints could not be signed."),
+        raising.WAITING: _l("Entries of the ledger of %(code)s wait too long for their checkpoint.", code=subject),
         raising.RETURNED: _l("Persons who had been erased were in the database again, and were erased once more."),
         raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
         raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),

@@ -1,7 +1,8 @@
 """Lists taken away as files: CSV and XLSX, with pseudonyms and masked values only.
 
-The ids are fixed first, so that the ledger can be told what leaves before the first byte does; the rows are
-then read in batches. No protected value is decrypted here, and no cell can act as a formula.
+The ids are fixed first, the rows are then read in batches; each row that is written names its id to the caller, who
+records those and no others. No protected value is decrypted here, and no cell can act as a formula
+(`foundation/spreadsheet.py`).
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ from itm_admin.foundation import vocabulary
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.foundation.formats import HIDDEN
+from itm_admin.foundation.spreadsheet import marked, reads_as_more
 
 MOST_ROWS = 10_000
 BATCH = 500
 DELIMITER = ";"
 """What Excel expects where the decimal sign is a comma, as in Türkiye; the byte order mark tells it UTF-8.
-Quoting and line ends are those of RFC 4180. Who reads by machine has the REST API."""
+Quoting and line ends are those of RFC 4180. A text that begins with an apostrophe carries it as a mark: whoever
+reads the file by machine takes exactly one off (`spreadsheet.unmarked`), and has every text as it was."""
 CSV_TYPE = "text/csv"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-_ACTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 Cell = str | int | date | None
 Row = TypeVar("Row", Case, Person)
@@ -107,17 +108,24 @@ def fix_ids(session: AnySession, statement: Select[Row], kind: type[Row]) -> lis
     return ids
 
 
-def case_rows(session: AnySession, ids: Sequence[uuid.UUID]) -> Iterator[list[Cell]]:
-    """The cells of these cases, in the order of the ids; what is no longer visible is left out."""
+def case_rows(
+    session: AnySession, ids: Sequence[uuid.UUID], written: list[uuid.UUID] | None = None
+) -> Iterator[list[Cell]]:
+    """The cells of these cases, in the order of the ids; what is no longer visible is left out.
+
+    `written` gains the id of each row that is given.
+    """
     people = selectinload(Case.people.and_(CasePerson.deleted_at.is_(None))).joinedload(
         CasePerson.person.and_(Person.deleted_at.is_(None))
     )
-    return _rows(session, lookup.list_cases().options(people), Case, CASE_COLUMNS, ids)
+    return _rows(session, lookup.list_cases().options(people), Case, CASE_COLUMNS, ids, written)
 
 
-def person_rows(session: AnySession, ids: Sequence[uuid.UUID]) -> Iterator[list[Cell]]:
+def person_rows(
+    session: AnySession, ids: Sequence[uuid.UUID], written: list[uuid.UUID] | None = None
+) -> Iterator[list[Cell]]:
     """The cells of these persons; as `case_rows`."""
-    return _rows(session, lookup.list_persons(), Person, PERSON_COLUMNS, ids)
+    return _rows(session, lookup.list_persons(), Person, PERSON_COLUMNS, ids, written)
 
 
 def header(columns: Sequence[ExportColumn[Any]]) -> list[Cell]:
@@ -139,6 +147,7 @@ def write_xlsx(rows: Iterable[Sequence[Cell]], file: IO[bytes]) -> None:
     book = xlsxwriter.Workbook(file, {"constant_memory": True})
     sheet = book.add_worksheet()
     day, bold = book.add_format({"num_format": "dd.mm.yyyy"}), book.add_format({"bold": True})
+    text = book.add_format({"num_format": "@", "quote_prefix": True})  # stays text when somebody edits the cell
     sheet.freeze_panes(1, 0)
     for place, row in enumerate(rows):
         for column, cell in enumerate(row):
@@ -147,19 +156,14 @@ def write_xlsx(rows: Iterable[Sequence[Cell]], file: IO[bytes]) -> None:
             elif isinstance(cell, int):
                 sheet.write_number(place, column, cell)
             elif cell:
-                sheet.write_string(place, column, harmless(cell), bold if place == 0 else None)
+                sheet.write_string(place, column, cell, bold if place == 0 else text if reads_as_more(cell) else None)
     book.close()
-
-
-def harmless(text: str) -> str:
-    """Text that no spreadsheet takes for a formula (OWASP, CSV injection): an apostrophe before = + - @ tab CR."""
-    return f"'{text}" if text.lstrip(" \u00a0\u3000").startswith(_ACTS) else text
 
 
 def _plain(cell: Cell) -> str:
     if cell is None:
         return ""
-    return harmless(cell) if isinstance(cell, str) else str(cell)
+    return marked(cell) if isinstance(cell, str) else str(cell)
 
 
 def _rows(
@@ -168,11 +172,15 @@ def _rows(
     kind: type[Row],
     columns: Sequence[ExportColumn[Row]],
     ids: Sequence[uuid.UUID],
+    written: list[uuid.UUID] | None,
 ) -> Iterator[list[Cell]]:
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
         found = {row.id: row for row in session.scalars(statement.where(kind.id.in_(batch)))}
         for row in (found[one] for one in batch if one in found):
-            yield [column.value(row) for column in columns]
+            cells = [column.value(row) for column in columns]
+            if written is not None:
+                written.append(row.id)
+            yield cells
         for row in found.values():
             session.expunge(row)

@@ -1,11 +1,13 @@
-"""An export as an answer: purpose asked, ids fixed and queued for the ledger, then the file.
+"""An export as an answer: purpose asked, the file written, its rows named to the ledger.
 
-The file is whole before it leaves, and it leaves only once its entry is committed.
+The entry is composed from what is in the file: while one is written, a record may be deleted or leave the person's
+sight. The file is whole before it leaves, and it leaves only once its entry is committed.
 """
 
 from __future__ import annotations
 
 import io
+import uuid
 from typing import Any
 
 from flask import Response, send_file
@@ -34,14 +36,15 @@ def answer_export(session: AnySession, kind: str, statement: Select[Any], form: 
         raise Invalid({"format": vocabulary.NOT_A_CHOICE})
     model, columns, read = _KINDS[kind]
     ids = export.fix_ids(session, statement, model)
-    looked_at("record.export", kind, subjects=ids, purpose=purpose, detail={"format": chosen, "rows": len(ids)})
-    rows = (row for part in ([export.header(columns)], read(session, ids)) for row in part)
+    written: list[uuid.UUID] = []
+    rows = (row for part in ([export.header(columns)], read(session, ids, written)) for row in part)
     file = io.BytesIO()
     if chosen == "csv":
         file.writelines(export.as_csv(rows))
     else:
         export.write_xlsx(rows, file)
     file.seek(0)
+    looked_at("record.export", kind, subjects=written, purpose=purpose, detail={"format": chosen, "rows": len(written)})
     name = f"itm-{kind}-{today().isoformat()}.{chosen}"
     mimetype = export.CSV_TYPE if chosen == "csv" else export.XLSX_TYPE
     return send_file(file, mimetype=mimetype, as_attachment=True, download_name=name)

@@ -8,12 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
+from base64 import b64encode
+from hashlib import sha256
 from itertools import combinations, count
 from pathlib import Path
 from threading import Lock, Thread
 
 import pytest
 
+from audit import note
 from audit.checkpoint import Checkpoint
 from audit.cosigning import MAX_REQUEST, Request
 from audit.key import VerifierKey
@@ -224,3 +227,39 @@ def test_killed_again_and_again_at_work_a_witness_cosigns_one_history(folder: Pa
         assert any(
             history.checkpoint(one.size) == one and history.checkpoint(other.size) == other for history in HISTORIES
         )
+
+
+def test_a_monitor_reads_the_last_cosigned_checkpoint_by_the_hash_of_its_origin(folder: Path) -> None:
+    request = TRUE.request(0, 8)
+    origin = Checkpoint.parse(request.note.text).origin
+    path = f"/{sha256(origin.encode()).hexdigest()}/checkpoint"
+    with service(folder) as serving:
+        port = serving.server_address[1]
+        assert _got(port, path)[0] == 404, "nothing was cosigned yet"
+        status, cosignature = post(port, bytes(request))
+        assert status == 200
+        assert _got(port, path) == (
+            200,
+            f"{request.note.text}\n{''.join(map(str, request.note.signatures))}{cosignature}",
+        )
+        assert _got(port, path.upper())[0] == 404
+        assert _got(port, f"/{'0' * 64}/checkpoint")[0] == 404
+
+
+def _got(port: int, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    assert response.headers["Link"] == '<https://c2sp.org/tlog-witness>; rel="profile"', "the protocol is named"
+    content = response.read().decode()
+    connection.close()
+    return response.status, content
+
+
+def test_an_empty_ledger_with_another_root_is_answered_like_a_wrong_proof(folder: Path) -> None:
+    text = f"{Checkpoint.parse(TRUE.note(8).text).origin}\n0\n{b64encode(bytes(32)).decode()}\n"
+    with service(folder) as serving:
+        signed = note.sign(text, TRUE.signer)
+        assert post(serving.server_address[1], b"old 0\n\n" + bytes(signed))[0] == 422
+        extended = note.sign(f"{TRUE.note(8).text}extension\n", TRUE.signer)
+        assert post(serving.server_address[1], b"old 0\n\n" + bytes(extended))[0] == 400, "extension lines are refused"

@@ -47,7 +47,15 @@ def test_it_is_ready_when_runs_come_and_the_ledger_can_be_written(panel: PanelWo
     _ran(panel, timedelta(minutes=1))
     status, document = _ready(panel)
     assert (status, document["status"]) == (200, "ready")
-    assert set(document["checks"]) == {"database", "schema", "ledger", "scheduler", "alerts", "time_stamps"}
+    assert set(document["checks"]) == {
+        "database",
+        "schema",
+        "ledger",
+        "scheduler",
+        "alerts",
+        "time_stamps",
+        "signatures",
+    }
 
 
 def test_it_is_not_ready_when_no_run_ever_came_or_none_came_lately(panel: PanelWorld) -> None:
