@@ -53,6 +53,7 @@ from itm_admin.foundation.errors import (
     Uncertain,
 )
 from itm_admin.foundation.faults import domain_error
+from itm_admin.foundation.once import Reused
 from itm_admin.foundation.reading import Look, append_now, forget_looks
 from itm_admin.foundation.traces import trace
 
@@ -62,6 +63,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Unauthenticated: 401,
     NotFound: 404,
     Denied: 403,
+    Reused: 422,
     Invalid: 400,
     Conflict: 409,
     Locked: 423,
@@ -80,7 +82,7 @@ TITLES: Mapping[int, Message] = {
     415: _l("Not this kind of content"),
     422: _l("Some values are not correct"),
     423: _l("Locked at the moment"),
-    429: _l("Too many attempts"),
+    429: _l("Too often"),
     500: _l("Something went wrong"),
     503: _l("Not available at the moment"),
 }
@@ -175,6 +177,12 @@ def _domain(error: DomainError) -> Response:
             refused("denied" if isinstance(error, NotFound | Denied) else "failure")
         except LedgerUnavailable as worse:
             return answer(503, worse)
+    if error.looks:
+        forget_looks()
+        try:
+            append_now(error.looks)
+        except LedgerUnavailable as worse:
+            return answer(503, worse)
     if isinstance(error, Unauthenticated) and not _wants_json() and request.method == "POST":
         return make_response(redirect(url_for(current_app.config["ITM_SIGN_IN_ENDPOINT"]), 303))
     if status == 500:
@@ -247,6 +255,8 @@ def answer(status: int, error: DomainError | None = None) -> Response:
         session.modified = False  # no cookie leaves: what the session was to hold is as if it had not happened
     if status == 503:
         response.headers["Retry-After"] = "30"
+    if isinstance(error, TooMany) and error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
