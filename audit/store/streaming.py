@@ -91,6 +91,12 @@ def name_sinks(connection: Connection, names: Sequence[str]) -> None:
     connection.execute(text("SELECT audit.name_sinks(:names)"), {"names": list(names)})
 
 
+def has_begun(connection: Connection, sink: str) -> bool:
+    """Whether the sink ever acknowledged an entry."""
+    begun = text("SELECT EXISTS (SELECT FROM audit.sink_cursor c WHERE c.sink = :sink AND c.next_seq > 0)")
+    return bool(connection.execute(begun, {"sink": sink}).scalar_one())
+
+
 def move(connection: Connection, sink: str, ledger: uuid.UUID, next: int) -> None:
     connection.execute(
         text("SELECT audit.move_sink(:sink, :ledger, :next)"), {"sink": sink, "ledger": ledger, "next": next}

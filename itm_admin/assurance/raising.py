@@ -36,7 +36,10 @@ BEHIND = "sink.behind"
 LIMIT = "access.limit"
 """An account revealed or searched as often as is allowed within an hour (raised by the database)."""
 """Entries are passed on too slowly, or not at all."""
+LOST = "sink.lost"
+"""What a sink had acknowledged is gone from its folder."""
 SEVERITY = {
+    LOST: "critical",
     RETURNED: "critical",
     UNFINISHED: "warning",
     TAMPERED: "critical",
@@ -126,6 +129,14 @@ def raise_alert(connection: Connection, trouble: Trouble, told: bool = True) -> 
     if new and told:
         _tell(connection, trouble)
     return new
+
+
+def is_open(connection: Connection, kind: str, subject: str) -> bool:
+    """As itm_signer: whether nobody has acknowledged this trouble yet."""
+    asked = text(
+        "SELECT EXISTS (SELECT FROM alert WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NULL)"
+    )
+    return bool(connection.execute(asked, {"kind": kind, "subject": subject}).scalar_one())
 
 
 def resolve(connection: Connection, kind: str, subject: str) -> bool:

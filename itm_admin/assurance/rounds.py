@@ -34,7 +34,14 @@ _EVERY = 0.3
 """Seconds between two notes of progress."""
 
 
+MOST_SECONDS = 120.0
+"""A full run that takes no longer than so is made every hour."""
+_LONGEST = text(
+    "SELECT coalesce(max(extract(epoch FROM finished_at - started_at)), 0) FROM job_run"
+    " WHERE job IN ('ledger.verify.full', 'ledger.verify.hourly') AND finished_at > now() - interval '25 hours'"
+)
 log = logging.getLogger(__name__)
+
 
 Gather = Callable[[], Evidence]
 """What is held outside the database, listed when it is called."""
@@ -61,6 +68,21 @@ def full(engine: Engine, halt: Halt, gather: Gather | None = None, marks: Marks 
     evidence, watermarks = gather() if gather else None, marks() if marks else None
     ledgers = _ledgers(engine, evidence=evidence)
     return _told(verify(engine, ledgers, "full", halt, evidence=evidence, watermarks=watermarks))
+
+
+def full_while_quick(
+    engine: Engine,
+    halt: Halt,
+    gather: Gather | None = None,
+    marks: Marks | None = None,
+    most: float = MOST_SECONDS,
+) -> Mapping[str, Scalar]:
+    """As `full`, unless a run of the last day took longer than ``most`` seconds: then every night is enough."""
+    with engine.connect() as connection:
+        longest = float(connection.execute(_LONGEST).scalar_one())
+    if longest > most:
+        return {"skipped": True, "longest": round(longest, 1), "most": most}
+    return full(engine, halt, gather, marks)
 
 
 def verify(

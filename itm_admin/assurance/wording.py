@@ -451,6 +451,7 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
         raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
         raising.BEHIND: _l("Entries are not passed on in time to %(sink)s.", sink=subject),
+        raising.LOST: _l("Entries that were passed on to %(sink)s are gone from there.", sink=subject),
         raising.LIMIT: _l(
             "The account %(account)s revealed or searched as often as is allowed within an hour.", account=subject
         ),

@@ -218,6 +218,7 @@ ROUTES: Mapping[str, Expected] = {
     **_form("UnitView.edit", MANAGERS, "unit", fields={"name": "Birim"}),
     # The Presidency's boards and register
     **_page("OversightInstitutionView.list", BOARD | {NATIONAL}),
+    **_page("OversightInstitutionView.show", BOARD | {NATIONAL}, "institution", BOARD | {NATIONAL}),
     **_page("OversightCaseView.list", BOARD | AUDITORS),
     **_post("OversightFindView.find", BOARD | AUDITORS, empty=303),
     **_page("OversightCaseView.show", BOARD | AUDITORS, "case", BOARD | {NATIONAL}),
