@@ -24,6 +24,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from audit.store import checkpoints
+from audit.store.session import OPTIONS
 from itm_admin import local_witness, web
 from itm_admin.assurance import signing_place, sink_process
 from itm_admin.cases import replay, upkeep
@@ -303,12 +304,16 @@ def _check_master_key(settings: Settings) -> None:
 
 
 def _deployment(settings: Settings) -> str:
-    engine = create_engine(str(settings.signer_url), poolclass=NullPool, hide_parameters=True)
+    engine = create_engine(
+        str(settings.signer_url), poolclass=NullPool, hide_parameters=True, connect_args={"options": OPTIONS}
+    )
     with engine.connect() as connection:
         return checkpoints.deployment(connection)
 
 
 def _has_institutions(settings: Settings) -> bool:
-    engine = create_engine(str(settings.signer_url), poolclass=NullPool, hide_parameters=True)
+    engine = create_engine(
+        str(settings.signer_url), poolclass=NullPool, hide_parameters=True, connect_args={"options": OPTIONS}
+    )
     with engine.connect() as connection:
         return bool(connection.scalar(text("SELECT EXISTS (SELECT FROM institution)")))

@@ -16,18 +16,21 @@ from audit.attested import Evidence
 from audit.catalogue import Manifest
 from audit.coverage import Level
 from audit.reconciliation import Found
-from audit.store import catalogue, records
+from audit.store import catalogue, records, ways
 from audit.store.reading import Ledger, Unreadable, reading
+from audit.store.session import pinned
 from audit.store.team import Read, reading_together
 from audit.store.verifying import Progress, Stop, Verification, unread, verify
 from audit.watermark import Watermarks
 
+Check = Callable[[Connection, str | None], Found]
+"""Compares something else in a thorough round's snapshot; findings are those of the holder that it is given."""
 LedgerProgress = Callable[[str, int, int], None]
 RECORDS = "records"
 """What progress is told of while rows are compared, instead of an origin."""
 
 _SUSPECT = """
-SELECT EXISTS (SELECT FROM (SELECT DISTINCT ON (ledger_id) ledger_id, verdict FROM audit.verification
+SELECT EXISTS (SELECT FROM (SELECT DISTINCT ON (ledger_id) ledger_id, verdict FROM ONLY audit.verification
                             WHERE verdict = 'tampered' OR verdict = 'intact' AND level <> 'sample'
                             ORDER BY ledger_id, id DESC) last
                WHERE verdict = 'tampered' AND ledger_id = ANY (:ids))
@@ -45,6 +48,7 @@ def verify_all(
     processes: int | None = None,
     watermarks: Watermarks | None = None,
     unfinished: list[Verification] | None = None,
+    beside: Sequence[Check] = (),
 ) -> list[Verification]:
     """A verdict for each ledger, as itm_signer; fewer if it was asked to stop. Records nothing.
 
@@ -54,11 +58,13 @@ def verify_all(
     core, where a ledger is large. A full round goes on from ``watermarks``, and discards them at its end. What was
     begun and stopped comes into ``unfinished``. Raises the database's errors.
     """
-    looking = _Looking(ledgers, level, progress, stop, evidence, [] if unfinished is None else unfinished, watermarks)
+    looking = _Looking(
+        ledgers, level, progress, stop, evidence, [] if unfinished is None else unfinished, watermarks, beside
+    )
     if level != "full" and not _suspect(engine, ledgers):
         return looking.each(engine)
     try:
-        with reading(engine) as connection:
+        with reading(engine) as connection, pinned(connection):
             done = looking.thoroughly(connection, manifest, processes)
         if watermarks:
             for verification in done:
@@ -101,6 +107,7 @@ class _Looking:
     evidence: Evidence | None
     unfinished: list[Verification]
     watermarks: Watermarks | None
+    beside: Sequence[Check] = ()
 
     def thoroughly(
         self, connection: Connection, manifest: Manifest | None, processes: int | None
@@ -114,6 +121,9 @@ class _Looking:
         with _apart(connection):
             rows = records.compare(connection, tell, self.stop)
         beside = [rows]
+        for check in (ways.check, *self.beside):
+            with _apart(connection):
+                beside.append(check(connection, records.presidency(connection)))
         with _apart(connection):
             if manifest is not None:
                 beside.append(catalogue.check(connection, manifest, records.presidency(connection)))

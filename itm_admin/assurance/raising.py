@@ -36,7 +36,13 @@ BEHIND = "sink.behind"
 LIMIT = "access.limit"
 """An account revealed or searched as often as is allowed within an hour (raised by the database)."""
 """Entries are passed on too slowly, or not at all."""
+INVITED = "account.invited"
+"""Somebody who holds the machine made a one-time link for a system administrator."""
+LOST = "sink.lost"
+"""What a sink had acknowledged is gone from its folder."""
 SEVERITY = {
+    INVITED: "critical",
+    LOST: "critical",
     RETURNED: "critical",
     UNFINISHED: "warning",
     TAMPERED: "critical",
@@ -99,8 +105,11 @@ _NOTICE = text(
 )
 
 
-def raise_alert(connection: Connection, trouble: Trouble) -> bool:
-    """As itm_signer. True if it is new: then the ledger has an entry; else the open alert's detail is renewed."""
+def raise_alert(connection: Connection, trouble: Trouble, told: bool = True) -> bool:
+    """As itm_signer. True if it is new: then the ledger has an entry; else the open alert's detail is renewed.
+
+    Not ``told``: where the ledger cannot be written, which is when people most need to see it.
+    """
     if (
         trouble.kind in (TAMPERED, REFUSED)
         and connection.execute(
@@ -120,9 +129,17 @@ def raise_alert(connection: Connection, trouble: Trouble) -> bool:
             _RAISE, {**_columns(trouble), "holder": trouble.holder, "first_broken": trouble.first_broken}
         ).scalar_one()
     )
-    if new:
+    if new and told:
         _tell(connection, trouble)
     return new
+
+
+def is_open(connection: Connection, kind: str, subject: str) -> bool:
+    """As itm_signer: whether nobody has acknowledged this trouble yet."""
+    asked = text(
+        "SELECT EXISTS (SELECT FROM alert WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NULL)"
+    )
+    return bool(connection.execute(asked, {"kind": kind, "subject": subject}).scalar_one())
 
 
 def resolve(connection: Connection, kind: str, subject: str) -> bool:

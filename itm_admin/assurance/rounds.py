@@ -7,12 +7,14 @@ repaired. A round that is asked to stop records what it finished and says that i
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from sqlalchemy import text
-from sqlalchemy.engine import Engine, Row
+from sqlalchemy.engine import Connection, Engine, Row
 
 from audit import store
 from audit.attested import Evidence
@@ -20,7 +22,7 @@ from audit.coverage import Level
 from audit.store import Ledger, Verification
 from audit.verification import Finding
 from audit.watermark import Watermarks
-from itm_admin.assurance import raising
+from itm_admin.assurance import alert_rows, raising
 from itm_admin.assurance.entries import MIGRATION, OWN_LOGINS
 from itm_admin.assurance.pace import Pace
 from itm_admin.assurance.raising import Trouble
@@ -30,6 +32,15 @@ from itm_admin.foundation.database import migration
 WORST_FIRST = ("tampered", "cannot tell", "intact")
 _EVERY = 0.3
 """Seconds between two notes of progress."""
+
+
+MOST_SECONDS = 120.0
+"""A full run that takes no longer than so is made every hour."""
+_LONGEST = text(
+    "SELECT coalesce(max(extract(epoch FROM finished_at - started_at)), 0) FROM job_run"
+    " WHERE job IN ('ledger.verify.full', 'ledger.verify.hourly') AND finished_at > now() - interval '25 hours'"
+)
+log = logging.getLogger(__name__)
 
 
 Gather = Callable[[], Evidence]
@@ -59,6 +70,21 @@ def full(engine: Engine, halt: Halt, gather: Gather | None = None, marks: Marks 
     return _told(verify(engine, ledgers, "full", halt, evidence=evidence, watermarks=watermarks))
 
 
+def full_while_quick(
+    engine: Engine,
+    halt: Halt,
+    gather: Gather | None = None,
+    marks: Marks | None = None,
+    most: float = MOST_SECONDS,
+) -> Mapping[str, Scalar]:
+    """As `full`, unless a run of the last day took longer than ``most`` seconds: then every night is enough."""
+    with engine.connect() as connection:
+        longest = float(connection.execute(_LONGEST).scalar_one())
+    if longest > most:
+        return {"skipped": True, "longest": round(longest, 1), "most": most}
+    return full(engine, halt, gather, marks)
+
+
 def verify(
     engine: Engine,
     ledgers: Sequence[Ledger],
@@ -70,7 +96,17 @@ def verify(
 ) -> list[Verification]:
     """One round. Raises Stopped, after recording, if it was asked to end before it had read everything."""
     within = store.overall(ledgers, progress) if progress else None
-    done = store.verify_all(engine, ledgers, level, migration.manifest(), within, halt, evidence, watermarks=watermarks)
+    done = store.verify_all(
+        engine,
+        ledgers,
+        level,
+        migration.manifest(),
+        within,
+        halt,
+        evidence,
+        watermarks=watermarks,
+        beside=(alert_rows.check,),
+    )
     _record(engine, done)
     if len(done) < len(ledgers):
         raise Stopped
@@ -92,15 +128,31 @@ def _ledgers(engine: Engine, holder: uuid.UUID | None = None, evidence: Evidence
 
 
 def _record(engine: Engine, verifications: Sequence[Verification]) -> None:
-    with engine.begin() as connection:
-        store.record_round(connection, verifications)
-        for verification in verifications:
-            trouble = _trouble(verification)
-            if trouble:
+    """Raises the database's errors, but not before what was found stands in the log and, if that can be, as alerts."""
+    troubles = [trouble for trouble in map(_trouble, verifications) if trouble]
+    try:
+        with engine.begin() as connection:
+            store.record_round(connection, verifications)
+            for trouble in troubles:
                 raising.raise_alert(connection, trouble)
-        for row in connection.execute(_OUTSIDE, {"migration": MIGRATION, "logins": list(OWN_LOGINS)}).all():
-            detail = {"entries": row.times, "seq": row.seq, "ledger": str(row.ledger_id)}
-            raising.raise_alert(connection, Trouble(raising.OUTSIDE, row.code, row.holder, None, detail))
+            _changes_outside(connection)
+    except store.Unreadable:
+        for trouble in troubles:
+            log.critical(
+                "%s: %s, first broken entry %s, %s findings (%s); the round could not be recorded",
+                trouble.kind, trouble.subject, trouble.first_broken, trouble.detail.get("findings"),
+                trouble.detail.get("object") or trouble.detail.get("finding"),
+            )  # fmt: skip
+        with suppress(*store.Unreadable), engine.begin() as connection:
+            for trouble in troubles:
+                raising.raise_alert(connection, trouble, told=False)
+        raise
+
+
+def _changes_outside(connection: Connection) -> None:
+    for row in connection.execute(_OUTSIDE, {"migration": MIGRATION, "logins": list(OWN_LOGINS)}).all():
+        detail = {"entries": row.times, "seq": row.seq, "ledger": str(row.ledger_id)}
+        raising.raise_alert(connection, Trouble(raising.OUTSIDE, row.code, row.holder, None, detail))
 
 
 _OUTSIDE = text(

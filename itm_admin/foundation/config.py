@@ -208,6 +208,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Years after which the ledger's content may be purged",
     ),
     Setting(
+        "ITM_FULL_SECONDS",
+        "full_seconds",
+        _between(0, 86_400),
+        "120",
+        "All entries are verified every hour while that takes no more seconds, else every night",
+    ),
+    Setting(
         "ITM_SECRET_KEY",
         "secret_key",
         _secret,
@@ -341,6 +348,7 @@ class Settings:
     signer_url: str | None = field(default=None, repr=False)
     purger_url: str | None = field(default=None, repr=False)
     retention_years: int = 10
+    full_seconds: int = 120
     secret_key: str | None = field(default=None, repr=False)
     master_key_file: Path | None = None
     signing_key_file: Path | None = None
