@@ -95,7 +95,8 @@ def test_a_change_by_hand_with_triggers_on_is_outside_the_panel_with_an_alert_an
     assert [tuple(row) for row in panel.run("select kind, severity, subject from alert")] == [
         ("record.outside", "critical", "JGK")
     ]
-    page = auditor.get("/ledgers/entries?outside=yes").text
+    assert "/ledgers/entries?outside=yes&amp;ledger=JGK" in auditor.get("/alerts/").text
+    page = auditor.get("/ledgers/entries?outside=yes&ledger=JGK").text
     user = panel.scalar("select session_user")
     assert page.count(f"Outside the panel (database user {user})") == 1
     assert case.reference in page
