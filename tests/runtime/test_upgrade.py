@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -65,9 +66,11 @@ def test_an_old_database_with_50000_more_entries_comes_up_whole(folder: Path, ol
     app = create_app(released.settings_of(folder, old, tmp_path / "home"))
     for login in released.logins(folder):
         browser = Browser(app.test_client())
-        browser.renew_token()
-        signed_in = browser.post("/login/", username=login["username"], password=login["password"])
-        assert signed_in.status_code == 302, login
+        token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/sign-in").text)
+        assert token is not None
+        browser.token = token[1]
+        signed_in = browser.post("/sign-in", username=login["username"], password=login["password"])
+        assert signed_in.status_code == 303, login
         assert browser.get("/").status_code == 200, login
 
 
