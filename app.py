@@ -20,7 +20,19 @@ from itm_admin.accounts import saved_views
 from itm_admin.accounts.actor import load_actor
 from itm_admin.assurance import watch
 from itm_admin.assurance.alerts import alerts_for
-from itm_admin.foundation import access, compression, formats, headers, i18n, problems, reading, synthetic, tenancy
+from itm_admin.assurance.tampering import found_changed
+from itm_admin.foundation import (
+    access,
+    compression,
+    formats,
+    headers,
+    i18n,
+    once,
+    problems,
+    reading,
+    synthetic,
+    tenancy,
+)
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
@@ -51,6 +63,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     watch.install(app, JOBS)
     CSRFProtect(app)
     formats.install(app)
+    once.install(app)
     app.add_url_rule("/vendor/<path:name>", "static_vendor", _vendor)
     app.context_processor(_page_values)
     with app.app_context():
@@ -117,6 +130,7 @@ def _page_values() -> dict[str, Any]:
         "request_id": g.get("request_id"),
         "language": i18n.language(),
         "links": links(),
+        "found_changed": lambda id: found_changed(db.session, str(id)),
     }
 
 

@@ -38,17 +38,30 @@ def run(
     ``progress`` gets the ledger's origin, entries read, entries to read; ``together`` the latter two, of all ledgers.
     Raises the database's errors.
     """
+    begun = [] if unfinished is None else unfinished
+    verifications = _verified(engine, level, code, progress, stop, manifest, evidence, together, watermarks, begun)
+    _record(engine, verifications)
+    return verifications
+
+
+def _record(engine: Database, verifications: list[Verification]) -> None:
+    with engine.begin() as connection:
+        store.record_round(connection, verifications)
+
+
+def _verified(
+    engine: Database, level: Level, code: str | None, progress: LedgerProgress | None, stop: store.Stop | None,
+    manifest: Manifest | None, evidence: Evidence | None, together: store.Progress | None,
+    watermarks: Watermarks | None, unfinished: list[Verification],
+) -> list[Verification]:  # fmt: skip
     with engine.connect() as connection:
         found = [ledger for ledger in store.ledgers(connection) if code is None or ledger.code == code]
     if evidence and code is None:
         found += store.unlisted(found, evidence)
     within = store.overall(found, together) if together else progress
-    verifications = store.verify_all(
+    return store.verify_all(
         engine, found, level, manifest, within, stop, evidence, watermarks=watermarks, unfinished=unfinished
     )
-    with engine.begin() as connection:
-        store.record_round(connection, verifications)
-    return verifications
 
 
 def report(
@@ -62,17 +75,28 @@ def report(
     stop: store.Stop | None = None,
     watermarks: Watermarks | None = None,
 ) -> Report:
-    """One dict a ledger, and the exit code. No ledger, and a database that cannot be asked, are "cannot tell"."""
+    """One dict a ledger, and the exit code. No ledger, and a database that cannot be asked, are "cannot tell".
+
+    What was found is said whatever fails afterwards; a round that cannot be recorded is "cannot tell" beside it.
+    """
     unfinished: list[Verification] = []
+    beside: list[dict[str, Any]] = []
     try:
-        verifications = run(engine, level, code, progress, stop, manifest, evidence, together, watermarks, unfinished)
+        verifications = _verified(
+            engine, level, code, progress, stop, manifest, evidence, together, watermarks, unfinished
+        )
     except store.Unreadable as error:
         return [_unread(f"the database could not be asked: {type(error).__name__}")], 2
+    try:
+        _record(engine, verifications)
+    except store.Unreadable as error:
+        beside = [_unread(f"the round could not be recorded: {type(error).__name__}")]
     verifications += unfinished
     if not verifications:
         return [_unread("no such ledger" if code else "there is no ledger yet")], 2
     words = {each.verdict.verdict for each in verifications if not each.acknowledged}
-    return [row(v) for v in verifications], 1 if "tampered" in words else 2 if "cannot tell" in words else 0
+    unknown = bool(beside) or "cannot tell" in words
+    return [*map(row, verifications), *beside], 1 if "tampered" in words else 2 if unknown else 0
 
 
 def row(verification: Verification) -> dict[str, Any]:

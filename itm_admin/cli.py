@@ -44,12 +44,14 @@ def run(demo: bool) -> None:
 @itm.command()
 def migrate() -> None:
     """Bring the database's schema up to date, and repeat erasures that a restored backup does not know."""
-    from itm_admin.cases import replay
+    from itm_admin.cases import replay, upkeep
     from itm_admin.foundation.database import installation, migration
 
     with installation.running(Settings.from_environment(), "ITM_DATABASE_OWNER_URL") as settings:
         migration.upgrade(str(settings.owner_url))
         found = replay.at_start(settings)
+        if upkeep.run(settings, all_ages=False) is None:
+            click.echo("The search index is written anew by the panel's own process: `itm run` or the scheduler.")
     click.echo("The schema is up to date.")
     if found is None:
         click.echo("ITM_DATABASE_SIGNER_URL is not set: after a restore run `itm erasures replay`.")
@@ -107,7 +109,8 @@ def scheduler() -> None:
     from itm_admin import schedule
     from itm_admin.foundation.database import installation
 
-    with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
+    needed = ("ITM_DATABASE_SIGNER_URL", "ITM_SIGNING_KEY_FILE")
+    with installation.running(Settings.from_environment(), *needed) as settings:
         schedule.main(settings)
 
 
@@ -127,13 +130,18 @@ def web() -> None:
     from sqlalchemy import create_engine
 
     from itm_admin import web as server
-    from itm_admin.foundation.database import embedded, engine_options, migration
+    from itm_admin.foundation import key_check
+    from itm_admin.foundation.config import all_at_once
+    from itm_admin.foundation.database import embedded, engine_options, migration, roles
 
-    settings = Settings.from_environment().require(*NEEDED_BY_THE_PANEL)
-    settings.master_key()
+    settings = Settings.from_environment()
+    all_at_once(lambda: settings.require(*NEEDED_BY_THE_PANEL), settings.master_key)
     embedded.prepare_home(settings.home)
     engine = create_engine(str(settings.database_url), **engine_options())
     migration.check_version(engine)
+    with engine.connect() as connection:
+        roles.refuse_deviations(connection)
+    key_check.check(engine, settings)
     engine.dispose()
     command = server.command(settings)
     os.execv(command[0], command)  # noqa: S606 (our own words)
@@ -310,7 +318,8 @@ def main() -> None:
         line = _one_line(error)
         if line is None:
             raise
-        click.echo(f"itm: {line}", err=True)
+        for each in line.split("\n"):
+            click.echo(f"itm: {each}", err=True)
         code = 2
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -333,6 +342,10 @@ def _one_line(error: Exception) -> str | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, psycopg.OperationalError):
         reason = " ".join(str(cause).split())
+        if "password authentication failed" in reason:
+            reason += (
+                ". Where somebody changed a role's password: an administrator of the server runs ALTER ROLE … PASSWORD"
+            )
         return f"ITM_DATABASE_URL: the database cannot be used: {reason}"
     return None
 

@@ -6,9 +6,10 @@ from itm_admin.accounts import models as accounts
 from itm_admin.assurance import models as assurance
 from itm_admin.cases import drafts, editing
 from itm_admin.cases import models as cases
+from itm_admin.foundation import once
 from itm_admin.institutions import models as institutions
 
-__all__ = ["OUR_TABLES", "accounts", "assurance", "cases", "drafts", "editing", "institutions", "metadata"]
+__all__ = ["OUR_TABLES", "accounts", "assurance", "cases", "drafts", "editing", "institutions", "metadata", "once"]
 
 metadata = Model.metadata
 

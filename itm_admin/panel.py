@@ -82,6 +82,8 @@ MENU: tuple[tuple[Message, tuple[Link, ...]], ...] = (
     (
         _l("Audit"),
         (
+            Link(_l("Who looked?"), "LooksView.ask", "eye", ("AuditHistoryView",)),
+            Link(_l("Who looked?"), "InstitutionLooksView.ask", "eye"),
             Link(_l("Ledgers"), "LedgerView.list", "ledger", ("EvidenceView", "ReceiptView")),
             Link(_l("Verification"), "VerificationView.list", "check"),
             Link(

@@ -30,6 +30,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from audit.store.session import OPTIONS
 from itm_admin.assurance import raising, rounds, runs, signing_place
 from itm_admin.assurance.backlog import Watching
 from itm_admin.assurance.generations import Opening
@@ -38,7 +39,7 @@ from itm_admin.assurance.rounds import Gather, Marks
 from itm_admin.assurance.runs import Job, Stopped
 from itm_admin.assurance.signing import Signing
 from itm_admin.assurance.stamping import Stamping
-from itm_admin.cases import drafts, replay
+from itm_admin.cases import drafts, replay, upkeep
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.erasures import Erasures
@@ -70,6 +71,13 @@ JOBS: tuple[Job, ...] = (
         rounds.full,
     ),
     Job(
+        "ledger.verify.hourly",
+        _l("Verification of all entries, while it is quick"),
+        CronTrigger(minute=47, timezone="UTC"),
+        timedelta(hours=1),
+        rounds.full_while_quick,
+    ),
+    Job(
         "draft.expire",
         _l("Removal of old drafts"),
         CronTrigger(hour=3, minute=15, timezone=TIMEZONE),
@@ -82,6 +90,13 @@ JOBS: tuple[Job, ...] = (
         CronTrigger(minute=15, timezone="UTC"),
         timedelta(hours=1),
         replay.work,
+    ),
+    Job(
+        "person.upkeep",
+        _l("Ages and search index of persons"),
+        CronTrigger(hour=3, minute=45, timezone=TIMEZONE),
+        timedelta(days=1),
+        upkeep.work,
     ),
 )
 
@@ -128,7 +143,7 @@ class Process:
             try:
                 with psycopg.connect(
                     self._conninfo, autocommit=True, connect_timeout=5, application_name="itm-scheduler",
-                    keepalives_idle=10, keepalives_interval=5, keepalives_count=3,
+                    keepalives_idle=10, keepalives_interval=5, keepalives_count=3, options=OPTIONS,
                 ) as connection:  # fmt: skip
                     if self._wait_for(connection, "SELECT pg_try_advisory_lock(%s)", [LEADER]) and self._wait_for(
                         connection, _OPENED, []
@@ -290,14 +305,17 @@ def _failed(job: str, due_at: datetime, note: str) -> Trouble:
     return Trouble(raising.FAILED, job, detail={"due_at": due_at.astimezone(UTC).isoformat(), "note": note})
 
 
-def attested(jobs: Sequence[Job], gather: Gather, marks: Marks | None = None) -> list[Job]:
+def attested(
+    jobs: Sequence[Job], gather: Gather, marks: Marks | None = None, most: float = rounds.MOST_SECONDS
+) -> list[Job]:
     """The same jobs; those that verify look at what is held outside, and full ones go on where they were stopped."""
-    verifying = (rounds.incremental, rounds.sample, rounds.full)
-    known = [replace(job, work=partial(job.work, gather=gather)) if job.work in verifying else job for job in jobs]
-    return [
-        replace(job, work=partial(rounds.full, gather=gather, marks=marks)) if before.work is rounds.full else job
-        for before, job in zip(jobs, known, strict=True)
-    ]
+    given: dict[Any, dict[str, Any]] = {
+        rounds.incremental: {"gather": gather},
+        rounds.sample: {"gather": gather},
+        rounds.full: {"gather": gather, "marks": marks},
+        rounds.full_while_quick: {"gather": gather, "marks": marks, "most": most},
+    }
+    return [replace(job, work=partial(job.work, **given[job.work])) if job.work in given else job for job in jobs]
 
 
 def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> None:
@@ -309,11 +327,18 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
     url = settings.require("ITM_DATABASE_SIGNER_URL").signer_url or ""
     erasures = partial(replay.work, erasures=Erasures.of(settings))
     jobs = [replace(job, work=erasures) if job.work is replay.work else job for job in jobs]
+    kept_up = partial(upkeep.work, settings=settings)
+    jobs = [replace(job, work=kept_up) if job.work is upkeep.work else job for job in jobs]
     if not signs:
         Process(url, jobs, stop).run()
         return
     place = signing_place.of(settings)
     stamping, sinks = signing_place.stamping(settings), [SinkAddress.parse(each).name for each in settings.sinks]
     Process(
-        url, attested(jobs, place.evidence, place.watermarks), stop, Signing(place), stamping, Watching(sinks)
+        url,
+        attested(jobs, place.evidence, place.watermarks, settings.full_seconds),
+        stop,
+        Signing(place),
+        stamping,
+        Watching(sinks),
     ).run()

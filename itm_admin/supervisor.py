@@ -24,10 +24,12 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from audit.store import checkpoints
+from audit.store.session import OPTIONS
 from itm_admin import local_witness, web
-from itm_admin.assurance import sink_process
-from itm_admin.cases import replay
-from itm_admin.foundation.config import Refusal, SettingError, Settings
+from itm_admin.assurance import signing_place, sink_process
+from itm_admin.cases import replay, upkeep
+from itm_admin.foundation import key_check
+from itm_admin.foundation.config import Refusal, SettingError, Settings, all_at_once
 from itm_admin.foundation.database import embedded, installation, migration, processes
 from itm_admin.foundation.database.processes import Child, Signals
 from itm_admin.local_witness import LocalWitness
@@ -39,8 +41,8 @@ _WEB = (
     *("ITM_TRUSTED_HOSTS", "ITM_TRUSTED_PROXIES", "ITM_HTTPS"),
     *("ITM_WITNESSES", "ITM_WITNESS_QUORUM"),  # where they are: the pages say what *witnessed* means
 )
-_SCHEDULER = (
-    *(*_COMMON, "ITM_DATABASE_SIGNER_URL", "ITM_SIGNING_KEY_FILE", "ITM_CHECKPOINTS"),
+_SCHEDULER = (  # neither the application's role nor a key of the data or of sessions
+    *("ITM_HOME", "ITM_ERASURES", "ITM_DATABASE_SIGNER_URL", "ITM_SIGNING_KEY_FILE", "ITM_CHECKPOINTS"),
     *("ITM_SINKS", "ITM_SINK_SECRET_FILE"),  # the scheduler sees how far they lag behind, and sends nothing
     *("ITM_WITNESSES", "ITM_WITNESS_QUORUM", "ITM_TIMESTAMP_URL", "ITM_TIMESTAMP_CERTIFICATES"),
 )
@@ -82,7 +84,9 @@ class Supervisor:
         if self.place.server is not None:
             self.settings = installation.with_addresses(self.settings, self.place.server)
         migration.upgrade(str(self.settings.owner_url))
+        _check_master_key(self.settings)
         replay.at_start(self.settings)
+        upkeep.run(self.settings, all_ages=False)
         if self.demo:
             self._seed()
             if not self.settings.witnesses:
@@ -235,15 +239,20 @@ def run(settings: Settings, demo: bool) -> None:
     """What `itm run` does. Refusal or SettingError says why it could not."""
     if "MAKELEVEL" in os.environ:  # a killed make tells nobody
         processes.die_with_parent(os.getppid(), signal.SIGTERM)
-    if not settings.embedded:
-        settings.require(*installation.NEEDED_EXTERNALLY)
+    all_at_once(
+        *()
+        if settings.embedded
+        else (lambda: settings.require(*installation.NEEDED_EXTERNALLY, "ITM_SIGNING_KEY_FILE"),),
+        *(settings.master_key,) if settings.master_key_file else (),
+        lambda: sink_process.maker(settings),
+        lambda: signing_place.check_key(settings),
+    )
     listening = _listen(settings)
     embedded.prepare_home(settings.home)
     with installation.alone(settings) if settings.embedded else contextlib.nullcontext():
         local_witness.forget(settings.home)
         place = installation.of(settings)
         place.settings.master_key()
-        sink_process.maker(place.settings)  # a file that is needed and missing is found out before anything starts
         Supervisor(place, place.settings, listening, demo).run()
 
 
@@ -289,13 +298,22 @@ def _print_logins(settings: Settings) -> None:
     click.echo("")
 
 
+def _check_master_key(settings: Settings) -> None:
+    engine = create_engine(str(settings.database_url), poolclass=NullPool, hide_parameters=True)
+    key_check.check(engine, settings)
+
+
 def _deployment(settings: Settings) -> str:
-    engine = create_engine(str(settings.signer_url), poolclass=NullPool, hide_parameters=True)
+    engine = create_engine(
+        str(settings.signer_url), poolclass=NullPool, hide_parameters=True, connect_args={"options": OPTIONS}
+    )
     with engine.connect() as connection:
         return checkpoints.deployment(connection)
 
 
 def _has_institutions(settings: Settings) -> bool:
-    engine = create_engine(str(settings.signer_url), poolclass=NullPool, hide_parameters=True)
+    engine = create_engine(
+        str(settings.signer_url), poolclass=NullPool, hide_parameters=True, connect_args={"options": OPTIONS}
+    )
     with engine.connect() as connection:
         return bool(connection.scalar(text("SELECT EXISTS (SELECT FROM institution)")))

@@ -21,6 +21,7 @@ from typing import Any
 from waitress.adjustments import Adjustments
 
 from itm_admin import web_connections
+from itm_admin.foundation import lock_watch
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import processes
 from itm_admin.foundation.traces import trace
@@ -126,6 +127,7 @@ def _work(panel: Any, listening: socket.socket, settings: Settings) -> None:
         settings.web_request_seconds,
     )
     _allow_files(settings.web_connections + _SPARE_FILES)
+    lock_watch.start(settings.database_url or "")
     with (settings.home / "access.log").open("a", buffering=1, encoding="utf-8") as access_log:
         server = web_connections.Server(
             panel,

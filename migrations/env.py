@@ -13,6 +13,8 @@ from itm_admin import models
 
 _ONE_AT_A_TIME = 0x69746D5F6D6967  # "itm_mig"
 
+_CONTEXT = '{"actor": {"name": "migration"}}'
+
 
 def ours(_object: object, name: str | None, kind: str, _reflected: bool, _compare_to: object) -> bool:
     """Flask-AppBuilder declares tables that do not exist here."""
@@ -26,6 +28,8 @@ def run(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
         connection.execute(text("SET LOCAL lock_timeout = '4s'"))
         connection.execute(text("SET LOCAL statement_timeout = '30s'"))
+        # What it changes is told apart from what somebody changes by hand with the same role
+        connection.execute(text("SELECT set_config('audit.context', :said, true)"), {"said": _CONTEXT})
         context.run_migrations()
 
 

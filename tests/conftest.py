@@ -201,6 +201,7 @@ def settings_for(database: Database, home: Path) -> Settings:
     home.mkdir(parents=True, exist_ok=True)
     key = home / "master_key"
     if not key.exists():
+        key.touch(0o600)
         key.write_bytes(base64.b64encode(os.urandom(32)))
     return Settings(
         home=home,

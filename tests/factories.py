@@ -61,6 +61,9 @@ class Somebody:
         return self.actor.context(scope)
 
 
+_UPGRADE = '{"actor": {"name": "migration"}}'
+
+
 class Factory:
     """Makes rows in one database. `keyring` must be the application's, where one runs on it."""
 
@@ -75,8 +78,9 @@ class Factory:
 
     @contextmanager
     def superuser(self) -> Iterator[Connection]:
-        """Sees and writes everything; commits at the end."""
+        """Sees and writes everything; commits at the end. Not told as somebody's hand at the database."""
         with self._superuser.begin() as connection:
+            connection.execute(text("select set_config('audit.context', :said, true)"), {"said": _UPGRADE})
             yield connection
 
     @contextmanager

@@ -6,40 +6,35 @@ grants; on PostgreSQL 15 to 18 too, as long as no function's parsed body sees a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from audit.catalogue import Manifest, Unknown
+from audit.expression import normal
 from audit.reconciliation import Found
 from audit.store.reading import Unreadable
+from audit.store.session import PLAIN, pinned
 
 _QUESTION = (Path(__file__).parents[1] / "sql" / "questions" / "catalogue.sql").read_text("utf-8")
 
 
 def catalogue(connection: Connection, schemas: Sequence[str]) -> dict[str, str]:
     """What there is in these schemas, by kind and name. Raises the database's errors."""
-    with _plainly(connection, schemas):
+    with pinned(connection, {**PLAIN, "search_path": "pg_catalog", "audit.compared": ",".join(schemas)}):
         rows = connection.exec_driver_sql(_QUESTION, execution_options={"no_parameters": True}).all()
-    return {f"{row.kind} {row.name}": " ".join(row.said.split()) for row in rows}
+    found: dict[str, str] = {}
+    for row in rows:
+        name, said = f"{row.kind} {row.name}", normal(" ".join(row.said.split()))
+        found[name] = f"{found[name]}; and {said}" if name in found else said
+    return found
 
 
 def major(connection: Connection) -> int:
     """The server's major version."""
     return int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10_000
-
-
-@contextmanager
-def _plainly(connection: Connection, schemas: Sequence[str]) -> Iterator[None]:
-    """Names outside pg_catalog are printed with their schema. After an error the transaction forgets it anyway."""
-    before = connection.execute(text("SHOW search_path")).scalar_one()
-    said = text("SELECT set_config('search_path', :path, true), set_config('audit.compared', :schemas, true)")
-    connection.execute(said, {"path": "pg_catalog", "schemas": ",".join(schemas)})
-    yield
-    connection.execute(said, {"path": before, "schemas": ""})
 
 
 def check(connection: Connection, manifest: Manifest, holder: str | None) -> Found:

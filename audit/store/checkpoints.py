@@ -33,17 +33,17 @@ _MOST = 200
 
 _GROWTH = """
 SELECT l.id, l.size, coalesce(c.size, 0) AS signed, l.presidency
-FROM audit.ledger l
-LEFT JOIN LATERAL (SELECT size FROM audit.checkpoint WHERE ledger_id = l.id ORDER BY size DESC LIMIT 1) c ON true
+FROM ONLY audit.ledger l
+LEFT JOIN LATERAL (SELECT size FROM ONLY audit.checkpoint WHERE ledger_id = l.id ORDER BY size DESC LIMIT 1) c ON true
 WHERE l.closed_at IS NULL
 """
 _DUE = """
-SELECT EXISTS (SELECT FROM audit.leaf f JOIN audit.event e ON e.id = f.event_id
+SELECT EXISTS (SELECT FROM ONLY audit.leaf f JOIN ONLY audit.event e ON e.id = f.event_id
                WHERE f.ledger_id = :id AND f.seq >= :start AND f.seq < :stop
                  AND NOT audit.is_upkeep(e.action, e.target_kind, e.target_id))
 """
 _UNCOVERED = """
-SELECT EXISTS (SELECT FROM audit.leaf f JOIN audit.event e ON e.id = f.event_id
+SELECT EXISTS (SELECT FROM ONLY audit.leaf f JOIN ONLY audit.event e ON e.id = f.event_id
                WHERE f.ledger_id = :id AND f.seq >= :start
                  AND (f.recorded_at < to_char((now() - interval '5 minutes') AT TIME ZONE 'UTC',
                                               'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
@@ -52,24 +52,25 @@ SELECT EXISTS (SELECT FROM audit.leaf f JOIN audit.event e ON e.id = f.event_id
                  AND NOT audit.is_upkeep(e.action, e.target_kind, e.target_id))
 """
 _TOLD = """
-SELECT c.size FROM audit.checkpoint c LEFT JOIN audit.event e ON e.id = c.event_id AND e.action = 'ledger.checkpoint'
+SELECT c.size FROM ONLY audit.checkpoint c
+LEFT JOIN ONLY audit.event e ON e.id = c.event_id AND e.action = 'ledger.checkpoint'
 WHERE c.ledger_id = :id AND strpos(coalesce(e.content, ''), '{"origin":' || to_json(cast(:origin AS text))::text
     || ',"size":' || c.size || ',"root":"' || replace(encode(c.root, 'base64'), E'\\n', '') || '","signed_at":"'
     || to_char(c.signed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"}') = 0 ORDER BY c.size LIMIT 100
 """
 _ROUNDS = """
-SELECT f.seq FROM audit.event e JOIN audit.leaf f ON f.event_id = e.id
+SELECT f.seq FROM ONLY audit.event e JOIN ONLY audit.leaf f ON f.event_id = e.id
 WHERE e.ledger_id = :id AND e.action = 'ledger.checkpoint' AND e.via = 'append'
   AND (length(e.content) - length(replace(e.content, '{"origin":', ''))) / length('{"origin":')
-      <> (SELECT count(*) FROM audit.checkpoint c WHERE c.event_id = e.id) ORDER BY f.seq LIMIT 100
+      <> (SELECT count(*) FROM ONLY audit.checkpoint c WHERE c.event_id = e.id) ORDER BY f.seq LIMIT 100
 """
 _NOBODYS = """
-SELECT DISTINCT c.ledger_id FROM audit.checkpoint c
-WHERE NOT EXISTS (SELECT FROM audit.ledger l WHERE l.id = c.ledger_id) LIMIT 100
+SELECT DISTINCT c.ledger_id FROM ONLY audit.checkpoint c
+WHERE NOT EXISTS (SELECT FROM ONLY audit.ledger l WHERE l.id = c.ledger_id) LIMIT 100
 """
 _KEYS = """
-SELECT coalesce(k.event_id, e.id) AS id FROM audit.key k
-FULL JOIN (SELECT id, content, at FROM audit.event WHERE action = 'ledger.key') e ON e.id = k.event_id
+SELECT coalesce(k.event_id, e.id) AS id FROM ONLY audit.key k
+FULL JOIN (SELECT id, content, at FROM ONLY audit.event WHERE action = 'ledger.key') e ON e.id = k.event_id
 WHERE (e.at = k.said_at AND strpos(e.content, ',"detail":{"key":' || to_json(k.verifier)::text || ',"statement":"'
     || k.statement || '","sizes":' || k.sizes::text || '}') > 0) IS NOT TRUE LIMIT 100
 """
@@ -98,7 +99,7 @@ def signing_alone(engine: Engine) -> Iterator[bool]:
 
 
 def deployment(connection: Connection) -> str:
-    found: str = connection.execute(text("SELECT name FROM audit.deployment")).scalar_one()
+    found: str = connection.execute(text("SELECT name FROM ONLY audit.deployment")).scalar_one()
     return found
 
 
@@ -144,8 +145,9 @@ def trusted_sizes(connection: Connection, presidency: uuid.UUID, size: int) -> d
     """By origin, the largest sizes that the Presidency's first ``size`` entries name as signed."""
     rows = connection.execute(
         text(
-            "SELECT l.origin, max(c.size) AS size FROM audit.checkpoint c JOIN audit.leaf f ON f.event_id = c.event_id"
-            " JOIN audit.ledger l ON l.id = c.ledger_id WHERE f.ledger_id = :id AND f.seq < :size GROUP BY l.origin"
+            "SELECT l.origin, max(c.size) AS size FROM ONLY audit.checkpoint c"
+            " JOIN ONLY audit.leaf f ON f.event_id = c.event_id JOIN ONLY audit.ledger l ON l.id = c.ledger_id"
+            " WHERE f.ledger_id = :id AND f.seq < :size GROUP BY l.origin"
         ),
         {"id": presidency, "size": size},
     )
@@ -162,7 +164,7 @@ def state_key(connection: Connection, statement: Statement) -> None:
 
 def keys(connection: Connection) -> Keys:
     """What the database says of keys. Raises ValueError for what cannot be said."""
-    rows = connection.execute(text("SELECT verifier, statement, sizes FROM audit.key ORDER BY said_at"))
+    rows = connection.execute(text("SELECT verifier, statement, sizes FROM ONLY audit.key ORDER BY said_at"))
     return Keys.of(Statement.of(row.verifier, row.statement, row.sizes) for row in rows)
 
 
@@ -170,7 +172,8 @@ def recorded(connection: Connection, ledger: uuid.UUID, start: int = 0) -> Itera
     """The ledger's recorded checkpoints, from a size on."""
     rows = connection.execute(
         text(
-            "SELECT size, root, note FROM audit.checkpoint WHERE ledger_id = :id AND size >= :start ORDER BY size, id"
+            "SELECT size, root, note FROM ONLY audit.checkpoint WHERE ledger_id = :id AND size >= :start"
+            " ORDER BY size, id"
         ),
         {"id": ledger, "start": start},
     )
@@ -182,7 +185,7 @@ def copies(connection: Connection, ledger: uuid.UUID) -> Iterator[Row[Any]]:
     rows = connection.execute(
         text(
             "SELECT size, note, to_char(signed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS signed_at"
-            " FROM audit.checkpoint WHERE ledger_id = :id ORDER BY size, id"
+            " FROM ONLY audit.checkpoint WHERE ledger_id = :id ORDER BY size, id"
         ),
         {"id": ledger},
     )
@@ -192,7 +195,7 @@ def copies(connection: Connection, ledger: uuid.UUID) -> Iterator[Row[Any]]:
 def root_at(connection: Connection, ledger: uuid.UUID, size: int) -> bytes | None:
     """The recorded root of a checkpoint of this size, if there is one."""
     found = connection.execute(
-        text("SELECT root FROM audit.checkpoint WHERE ledger_id = :id AND size = :size LIMIT 1"),
+        text("SELECT root FROM ONLY audit.checkpoint WHERE ledger_id = :id AND size = :size LIMIT 1"),
         {"id": ledger, "size": size},
     ).scalar()
     return None if found is None else bytes(found)
@@ -202,7 +205,7 @@ def last(connection: Connection, ledger: uuid.UUID) -> Row[Any] | None:
     """The newest recorded checkpoint: size, note, signed_at."""
     return connection.execute(
         text(
-            "SELECT size, note, signed_at FROM audit.checkpoint WHERE ledger_id = :id"
+            "SELECT size, note, signed_at FROM ONLY audit.checkpoint WHERE ledger_id = :id"
             " ORDER BY size DESC, id DESC LIMIT 1"
         ),
         {"id": ledger},
@@ -213,7 +216,9 @@ def cosignatures(connection: Connection, ledger: uuid.UUID, start: int = 0) -> M
     """Witnesses' signatures by size, unverified; lines that are none are left out."""
     found: dict[int, list[Signature]] = {}
     rows = connection.execute(
-        text("SELECT size, line FROM audit.cosignature WHERE ledger_id = :id AND size >= :start ORDER BY size, line"),
+        text(
+            "SELECT size, line FROM ONLY audit.cosignature WHERE ledger_id = :id AND size >= :start ORDER BY size, line"
+        ),
         {"id": ledger, "start": start},
     )
     for row in rows:
@@ -241,7 +246,7 @@ def contradictions(connection: Connection, ledger: Ledger) -> list[Finding]:
         Finding(None, "row", f"the checkpoint of {size} entries is not what its entry says", "audit.checkpoint")
         for size in connection.execute(text(_TOLD), values).scalars()
     ]
-    if connection.execute(text("SELECT presidency FROM audit.ledger WHERE id = :id"), values).scalar():
+    if connection.execute(text("SELECT presidency FROM ONLY audit.ledger WHERE id = :id"), values).scalar():
         found += [
             Finding(None, "row", f"entry {seq} names other checkpoints than are recorded", "audit.checkpoint")
             for seq in connection.execute(text(_ROUNDS), values).scalars()

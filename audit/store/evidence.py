@@ -24,22 +24,22 @@ _BETWEEN = 64
 
 _SIGNED = """
 WITH sizes AS (
-    SELECT max(size) AS size FROM audit.checkpoint
+    SELECT max(size) AS size FROM ONLY audit.checkpoint
     WHERE ledger_id = :id AND size > :first AND size < :stop GROUP BY width_bucket(size, :first, :end, :between)
-    UNION SELECT min(size) FROM audit.checkpoint WHERE ledger_id = :id AND size >= :stop
-    UNION SELECT max(size) FROM audit.checkpoint WHERE ledger_id = :id AND size >= :stop
-    UNION SELECT max(c.size) FROM audit.checkpoint c JOIN audit.cosignature w USING (ledger_id, size)
+    UNION SELECT min(size) FROM ONLY audit.checkpoint WHERE ledger_id = :id AND size >= :stop
+    UNION SELECT max(size) FROM ONLY audit.checkpoint WHERE ledger_id = :id AND size >= :stop
+    UNION SELECT max(c.size) FROM ONLY audit.checkpoint c JOIN ONLY audit.cosignature w USING (ledger_id, size)
     WHERE c.ledger_id = :id AND c.size >= :stop
-    UNION SELECT max(size) FROM audit.timestamp WHERE ledger_id = :id AND size > :first AND size < :stop
-    UNION SELECT min(size) FROM audit.timestamp WHERE ledger_id = :id AND size >= :stop
+    UNION SELECT max(size) FROM ONLY audit.timestamp WHERE ledger_id = :id AND size > :first AND size < :stop
+    UNION SELECT min(size) FROM ONLY audit.timestamp WHERE ledger_id = :id AND size >= :stop
 )
 SELECT DISTINCT ON (c.size) c.size, c.root, c.note,
-       ARRAY(SELECT w.line FROM audit.cosignature w
+       ARRAY(SELECT w.line FROM ONLY audit.cosignature w
              WHERE w.ledger_id = c.ledger_id AND w.size = c.size ORDER BY w.line) AS lines
-FROM audit.checkpoint c JOIN sizes USING (size) WHERE c.ledger_id = :id ORDER BY c.size, c.id DESC
+FROM ONLY audit.checkpoint c JOIN sizes USING (size) WHERE c.ledger_id = :id ORDER BY c.size, c.id DESC
 """
-_SINCE = "SELECT min(seq) FROM audit.leaf WHERE ledger_id = :id AND recorded_at >= :bound"
-_UNTIL = "SELECT min(seq) FROM audit.leaf WHERE ledger_id = :id AND recorded_at > :bound"
+_SINCE = "SELECT min(seq) FROM ONLY audit.leaf WHERE ledger_id = :id AND recorded_at >= :bound"
+_UNTIL = "SELECT min(seq) FROM ONLY audit.leaf WHERE ledger_id = :id AND recorded_at > :bound"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def bounds(connection: Connection, ledger: uuid.UUID, size: int, asked: Filter) 
 
 def covered(connection: Connection, ledger: uuid.UUID) -> int | None:
     """The largest size that a checkpoint was recorded for."""
-    statement = text("SELECT max(size) FROM audit.checkpoint WHERE ledger_id = :id")
+    statement = text("SELECT max(size) FROM ONLY audit.checkpoint WHERE ledger_id = :id")
     found: int | None = connection.execute(statement, {"id": ledger}).scalar()
     return found
 

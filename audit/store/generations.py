@@ -21,12 +21,12 @@ from audit.store.reading import Ledger
 from audit.verification import Finding, Verdict
 
 _FIRST = """
-SELECT e.content FROM audit.leaf f JOIN audit.event e ON e.id = f.event_id
+SELECT e.content FROM ONLY audit.leaf f JOIN ONLY audit.event e ON e.id = f.event_id
 WHERE f.ledger_id = :id AND f.seq = 0 AND e.action = 'ledger.open' AND e.via = 'append'
 """
 _NEXT = """
-SELECT e.content FROM audit.ledger l JOIN audit.leaf f ON f.ledger_id = l.id AND f.seq = 0
-JOIN audit.event e ON e.id = f.event_id AND e.action = 'ledger.open'
+SELECT e.content FROM ONLY audit.ledger l JOIN ONLY audit.leaf f ON f.ledger_id = l.id AND f.seq = 0
+JOIN ONLY audit.event e ON e.id = f.event_id AND e.action = 'ledger.open'
 WHERE l.origin = :origin
 """
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.event import Columns
 from audit.leaf import EMPTY, Entry
 from audit.purge import Purge
+from audit.store.session import BY_INDEX, driver, pinned
 
 PAGE = 2_000
 Unreadable = (SQLAlchemyError, psycopg.Error)
@@ -25,21 +26,21 @@ _TIME = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 # The ledgers, and those that only leaves or earlier verifications still tell of.
 _LEDGERS = f"""
 WITH RECURSIVE seen(id) AS (
-    (SELECT ledger_id FROM audit.leaf ORDER BY ledger_id LIMIT 1)
+    (SELECT ledger_id FROM ONLY audit.leaf ORDER BY ledger_id LIMIT 1)
     UNION ALL
-    SELECT (SELECT f.ledger_id FROM audit.leaf f WHERE f.ledger_id > seen.id ORDER BY f.ledger_id LIMIT 1)
+    SELECT (SELECT f.ledger_id FROM ONLY audit.leaf f WHERE f.ledger_id > seen.id ORDER BY f.ledger_id LIMIT 1)
     FROM seen WHERE seen.id IS NOT NULL
 ), verified AS (
-    SELECT DISTINCT ON (ledger_id) ledger_id AS id, origin FROM audit.verification
+    SELECT DISTINCT ON (ledger_id) ledger_id AS id, origin FROM ONLY audit.verification
     WHERE verdict = 'intact' ORDER BY ledger_id, id DESC
 )
 SELECT l.id, l.code, l.origin, l.generation, l.size, l.head, {_TIME.format("l.recorded_at")} AS recorded_at,
        l.holder::text AS holder, d.name AS deployment, l.closed_at IS NOT NULL AS closed
-FROM audit.ledger l LEFT JOIN audit.deployment d ON true
+FROM ONLY audit.ledger l LEFT JOIN ONLY audit.deployment d ON true
 UNION ALL
 SELECT i.id, NULL, coalesce(v.origin, 'unknown'), NULL, 0, NULL, NULL, NULL, NULL, false
 FROM (SELECT id FROM seen WHERE id IS NOT NULL UNION SELECT id FROM verified WHERE id IS NOT NULL) i
-LEFT JOIN verified v USING (id) WHERE NOT EXISTS (SELECT FROM audit.ledger l WHERE l.id = i.id)
+LEFT JOIN verified v USING (id) WHERE NOT EXISTS (SELECT FROM ONLY audit.ledger l WHERE l.id = i.id)
 ORDER BY 2 NULLS LAST, 4
 """  # noqa: S608 (our own words)
 
@@ -48,7 +49,7 @@ SELECT f.seq, f.event_id::text, f.recorded_at, f.prev, f.commitment, f.hash, e.s
        coalesce(e.ledger_id = f.ledger_id, false),
        e.id::text, {_TIME.format("e.at")}, e.action, e.outcome, e.via, e.actor_id, e.actor_name, e.actor_institution,
        e.actor_role, e.target_kind, e.target_id, e.target_holder::text, e.subjects, e.purpose, e.request_id
-FROM audit.leaf f LEFT JOIN audit.event e ON e.id = f.event_id
+FROM ONLY audit.leaf f LEFT JOIN ONLY audit.event e ON e.id = f.event_id
 WHERE f.ledger_id = %s AND f.seq >= %s AND f.seq < %s ORDER BY f.seq LIMIT %s
 """  # noqa: S608 (our own words)
 
@@ -72,7 +73,8 @@ class Ledger:
 
 def ledgers(connection: Connection) -> list[Ledger]:
     """Every ledger that this connection may see, by code; those whose row is lost come last."""
-    rows = connection.exec_driver_sql(_LEDGERS).all()
+    with pinned(connection):
+        rows = connection.exec_driver_sql(_LEDGERS).all()
     return [
         Ledger(
             row.id,
@@ -92,10 +94,8 @@ def ledgers(connection: Connection) -> list[Ledger]:
 
 def entries(connection: Connection, ledger: uuid.UUID, start: int, stop: int) -> Iterator[list[Entry]]:
     """Entries start to stop - 1 in pages, in order, as many as there are."""
-    driver: Any = connection.connection.dbapi_connection
-    if driver is None:
-        raise psycopg.OperationalError("the connection is closed")
-    with driver.cursor(binary=True) as cursor:
+    by_index = pinned(connection, BY_INDEX)
+    with by_index, driver(connection).cursor(binary=True) as cursor:
         while start < stop:
             rows = cursor.execute(_ENTRIES, (ledger, start, stop, PAGE)).fetchall()
             if rows:
@@ -108,7 +108,7 @@ def entries(connection: Connection, ledger: uuid.UUID, start: int, stop: int) ->
 def purges(connection: Connection, ledger: uuid.UUID) -> list[Purge]:
     """What the ledger says was purged. What cannot be read says nothing."""
     rows = connection.exec_driver_sql(
-        "SELECT f.seq, e.content FROM audit.event e JOIN audit.leaf f ON f.event_id = e.id"
+        "SELECT f.seq, e.content FROM ONLY audit.event e JOIN ONLY audit.leaf f ON f.event_id = e.id"
         " WHERE e.ledger_id = %s AND f.ledger_id = e.ledger_id AND e.action = 'ledger.purge' ORDER BY f.seq",
         (ledger,),
     )

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from audit.reconciliation import Difference, Found, Row, Told, differences
 from audit.store.reading import Unreadable
+from audit.store.session import BY_INDEX, ONE_BY_ONE, driver, pinned
 from audit.store.verifying import Progress, Stop
 from audit.verification import Finding
 
@@ -28,17 +29,23 @@ _RELATIONS = """
 SELECT w.relation, array_agg(DISTINCT w.kind),
        coalesce(array_agg(DISTINCT w.holder) FILTER (WHERE w.holder <> ''), '{}'),
        greatest(max(c.reltuples), 0)::bigint
-FROM audit.watched w JOIN pg_class c ON c.oid = to_regclass(w.relation) GROUP BY w.relation ORDER BY w.relation
+FROM ONLY audit.watched w JOIN pg_class c ON c.oid = to_regclass(w.relation) GROUP BY w.relation ORDER BY w.relation
 """
-_HOLDERS = "SELECT DISTINCT holder::text FROM audit.ledger"
-_PRESIDENCY = "SELECT holder::text FROM audit.ledger WHERE presidency AND closed_at IS NULL"
-_ROWS = "SELECT key, coalesce(holder::text, %s), state FROM audit.row_states(%s, %s, %s)"
+_HOLDERS = "SELECT DISTINCT holder::text FROM ONLY audit.ledger"
+_PRESIDENCY = "SELECT holder::text FROM ONLY audit.ledger WHERE presidency AND closed_at IS NULL"
+_SUM = "hashtextextended(concat_ws(' ', key, holder, state), 0)"
+_ROWS = f"SELECT {_SUM}, key, coalesce(holder::text, %s), state FROM audit.row_states(%s, %s, %s)"  # noqa: S608
+_ALL = f"SELECT count(*), coalesce(sum({_SUM}), 0) FROM audit.row_states(%s, NULL, NULL)"  # noqa: S608
+_TWICE = """
+SELECT key, coalesce(max(holder::text), %s) FROM audit.row_states(%s, NULL, NULL)
+GROUP BY key HAVING count(*) > 1 ORDER BY key LIMIT 100
+"""
 # A generation begins with a baseline of every row: what an earlier one said is over.
 # A ledger's entries have the order of a row's changes: whoever changes it waits for the commit of who did before.
 _TOLD = sql.SQL("""
 SELECT DISTINCT ON (e.target_id, l.holder) e.target_id, l.holder::text, right(e.content, {end}),
        CASE WHEN {moved} THEN e.content END
-FROM audit.event e JOIN audit.leaf f ON f.event_id = e.id JOIN audit.ledger l ON l.id = f.ledger_id
+FROM ONLY audit.event e JOIN ONLY audit.leaf f ON f.event_id = e.id JOIN ONLY audit.ledger l ON l.id = f.ledger_id
 WHERE e.target_kind = ANY ({kinds}) AND e.via IN ('trigger', 'baseline') AND e.target_id IS NOT NULL
   AND l.closed_at IS NULL
 ORDER BY e.target_id, l.holder, f.seq DESC
@@ -85,11 +92,16 @@ def compare(connection: Connection, progress: Progress | None = None, stop: Stop
         holders = set(connection.execute(text(_HOLDERS)).scalars())
         total = sum(relation.estimate for relation in relations)
         for relation in relations:
-            for each in _compare(connection, relation, nobody, tick):
+            seen = _Seen()
+            for each in _compare(connection, relation, nobody, tick, seen):
                 detail = f"{relation.name} {each.key}: {each.why}"
                 # Whoever has no ledger is the Presidency's to look after
                 whose = each.holder if each.holder in holders else nobody
                 found.add(whose, Finding(None, each.kind, detail, relation.name, each.key))
+            for key, holder in _otherwise(connection, relation, nobody, seen):
+                detail = f"{relation.name} {key or ''}: not every way to its rows leads to the same ones"
+                whose = holder if holder in holders else nobody
+                found.add(whose, Finding(None, "twice", detail, relation.name, key))
     except Halted:
         found.failure = "stopped"
     except Unreadable as error:
@@ -103,24 +115,48 @@ def presidency(connection: Connection) -> str | None:
     return holder
 
 
-def _compare(connection: Connection, relation: Relation, nobody: str | None, tick: Tick) -> Iterator[Difference]:
-    driver: Any = connection.connection.dbapi_connection
-    if driver is None:
-        raise psycopg.OperationalError("the connection is closed")
-    with driver.cursor(name="told") as told:
+@dataclass
+class _Seen:
+    """Rows that were read by the index of the key: how many, and the sum of their digests."""
+
+    rows: int = 0
+    sum: int = 0
+
+
+def _compare(
+    connection: Connection, relation: Relation, nobody: str | None, tick: Tick, seen: _Seen
+) -> Iterator[Difference]:
+    asked = driver(connection)
+    with asked.cursor(name="told") as told:
         told.itersize = ROWS
         told.execute(relation.told())
-        rows = _rows(driver, relation, nobody, tick)
+        rows = _rows(asked, relation, nobody, tick, seen)
         yield from differences(rows, map(Told._make, told), relation.holders, nobody)
 
 
-def _rows(driver: Any, relation: Relation, nobody: str | None, tick: Tick) -> Iterator[Row]:
+def _rows(
+    asked: psycopg.Connection[Any], relation: Relation, nobody: str | None, tick: Tick, seen: _Seen
+) -> Iterator[Row]:
     after: str | None = None
-    with driver.cursor() as cursor:
+    with asked.cursor() as cursor:
         while True:
-            page = cursor.execute(_ROWS, (nobody, relation.name, after, ROWS)).fetchall()
-            yield from map(Row._make, page)
+            with pinned(asked, BY_INDEX):
+                page = cursor.execute(_ROWS, (nobody, relation.name, after, ROWS)).fetchall()
+            seen.rows += len(page)
+            seen.sum += sum(row[0] for row in page)
+            yield from (Row._make(row[1:]) for row in page)
             tick(len(page))
             if len(page) < ROWS:
                 return
-            after = page[-1][0]
+            after = page[-1][1]
+
+
+def _otherwise(
+    connection: Connection, relation: Relation, nobody: str | None, seen: _Seen
+) -> list[tuple[str | None, str | None]]:
+    """Keys and holders of rows that are there otherwise when the table is read from its beginning to its end."""
+    asked = driver(connection)
+    with pinned(connection, ONE_BY_ONE):
+        if asked.execute(_ALL, (relation.name,)).fetchone() == (seen.rows, seen.sum):
+            return []
+        return asked.execute(_TWICE, (nobody, relation.name)).fetchall() or [(None, None)]

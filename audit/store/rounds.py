@@ -16,8 +16,9 @@ from audit.attested import Evidence
 from audit.catalogue import Manifest
 from audit.coverage import Level
 from audit.reconciliation import Found
-from audit.store import catalogue, records
+from audit.store import catalogue, records, ways
 from audit.store.reading import Ledger, Unreadable, reading
+from audit.store.session import pinned
 from audit.store.team import Read, reading_together
 from audit.store.verifying import Progress, Stop, Verification, unread, verify
 from audit.watermark import Watermarks
@@ -27,7 +28,7 @@ RECORDS = "records"
 """What progress is told of while rows are compared, instead of an origin."""
 
 _SUSPECT = """
-SELECT EXISTS (SELECT FROM (SELECT DISTINCT ON (ledger_id) ledger_id, verdict FROM audit.verification
+SELECT EXISTS (SELECT FROM (SELECT DISTINCT ON (ledger_id) ledger_id, verdict FROM ONLY audit.verification
                             WHERE verdict = 'tampered' OR verdict = 'intact' AND level <> 'sample'
                             ORDER BY ledger_id, id DESC) last
                WHERE verdict = 'tampered' AND ledger_id = ANY (:ids))
@@ -58,7 +59,7 @@ def verify_all(
     if level != "full" and not _suspect(engine, ledgers):
         return looking.each(engine)
     try:
-        with reading(engine) as connection:
+        with reading(engine) as connection, pinned(connection):
             done = looking.thoroughly(connection, manifest, processes)
         if watermarks:
             for verification in done:
@@ -114,6 +115,8 @@ class _Looking:
         with _apart(connection):
             rows = records.compare(connection, tell, self.stop)
         beside = [rows]
+        with _apart(connection):
+            beside.append(ways.check(connection, records.presidency(connection)))
         with _apart(connection):
             if manifest is not None:
                 beside.append(catalogue.check(connection, manifest, records.presidency(connection)))

@@ -19,14 +19,14 @@ from audit.ocsf import Sealed
 _WAITING = text(
     """
     SELECT l.id AS ledger, l.origin, l.size, coalesce(c.next_seq, 0) AS next
-    FROM audit.ledger l LEFT JOIN audit.sink_cursor c ON c.ledger_id = l.id AND c.sink = :sink
+    FROM ONLY audit.ledger l LEFT JOIN audit.sink_cursor c ON c.ledger_id = l.id AND c.sink = :sink
     WHERE l.size <> coalesce(c.next_seq, 0) ORDER BY l.origin
     """
 )
 _PAGE = text(
     """
     SELECT f.seq, f.recorded_at, f.commitment, f.hash, e.content
-    FROM audit.leaf f LEFT JOIN audit.event e ON e.id = f.event_id
+    FROM ONLY audit.leaf f LEFT JOIN ONLY audit.event e ON e.id = f.event_id
     WHERE f.ledger_id = :ledger AND f.seq >= :first ORDER BY f.seq LIMIT :most
     """
 )
@@ -37,9 +37,9 @@ _BACKLOGS = text(
            sum(greatest(l.size - coalesce(c.next_seq, 0), 0))::bigint AS entries,
            min(f.recorded_at)::timestamptz AS oldest
     FROM audit.sink s
-    CROSS JOIN audit.ledger l
+    CROSS JOIN ONLY audit.ledger l
     LEFT JOIN audit.sink_cursor c ON c.sink = s.name AND c.ledger_id = l.id
-    LEFT JOIN audit.leaf f ON f.ledger_id = l.id AND f.seq = coalesce(c.next_seq, 0)
+    LEFT JOIN ONLY audit.leaf f ON f.ledger_id = l.id AND f.seq = coalesce(c.next_seq, 0)
     WHERE s.dropped_at IS NULL
     GROUP BY s.name ORDER BY s.name
     """
@@ -89,6 +89,12 @@ def backlogs(connection: Connection) -> list[Backlog]:
 
 def name_sinks(connection: Connection, names: Sequence[str]) -> None:
     connection.execute(text("SELECT audit.name_sinks(:names)"), {"names": list(names)})
+
+
+def has_begun(connection: Connection, sink: str) -> bool:
+    """Whether the sink ever acknowledged an entry."""
+    begun = text("SELECT EXISTS (SELECT FROM audit.sink_cursor c WHERE c.sink = :sink AND c.next_seq > 0)")
+    return bool(connection.execute(begun, {"sink": sink}).scalar_one())
 
 
 def move(connection: Connection, sink: str, ledger: uuid.UUID, next: int) -> None:

@@ -15,15 +15,14 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection as Pipe_
 from multiprocessing.connection import Pipe
 from pathlib import Path
-from typing import Any
 
-import psycopg
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from audit.chunk import Chunk, Task
 from audit.store import chunks
 from audit.store.chunks import read
+from audit.store.session import driver
 
 Read = Callable[[Iterable[Task]], Iterator[tuple[Task, Chunk | None]]]
 """Tasks → their chunks, in order; None where entries must be looked at one by one."""
@@ -41,7 +40,7 @@ def alone(connection: Connection) -> Read:
 
     def each(tasks: Iterable[Task]) -> Iterator[tuple[Task, Chunk | None]]:
         for task in tasks:
-            yield task, read(_driver(connection), task)
+            yield task, read(driver(connection), task)
 
     return each
 
@@ -138,10 +137,3 @@ def _environment() -> dict[str, str]:
     """No secret of ours is among these."""
     kept = {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith("PG")}
     return {**kept, "LANG": "C.UTF-8", "PATH": os.defpath, "PYTHONPATH": str(_ROOT)}
-
-
-def _driver(connection: Connection) -> Any:
-    driver: Any = connection.connection.dbapi_connection
-    if driver is None:
-        raise psycopg.OperationalError("the connection is closed")
-    return driver

@@ -25,7 +25,7 @@ def extend(connection: Connection, ledger: uuid.UUID, size: int) -> None:
     while size >> (HEIGHT * (level + 1)):
         count = size >> (HEIGHT * (level + 1))
         have = connection.execute(
-            text("SELECT coalesce(max(index) + 1, 0) FROM audit.tile WHERE ledger_id = :id AND level = :level"),
+            text("SELECT coalesce(max(index) + 1, 0) FROM ONLY audit.tile WHERE ledger_id = :id AND level = :level"),
             {"id": ledger, "level": level},
         ).scalar_one()
         for start, stop in pairwise([*range(have, count, _BATCH), count]):
@@ -46,7 +46,7 @@ def tree(connection: Connection, ledger: uuid.UUID, size: int, leaves_only: bool
             return b"".join(_from_leaves(connection, ledger, tile.level, first, first + tile.width))
         if tile.width == WIDTH:
             stored = connection.execute(
-                text("SELECT hashes FROM audit.tile WHERE ledger_id = :id AND level = :level AND index = :index"),
+                text("SELECT hashes FROM ONLY audit.tile WHERE ledger_id = :id AND level = :level AND index = :index"),
                 {"id": ledger, "level": tile.level, "index": tile.index},
             ).scalar()
             if stored is not None:
@@ -81,7 +81,7 @@ def _nodes(connection: Connection, ledger: uuid.UUID, level: int, start: int, st
     if level:
         rows = connection.execute(
             text(
-                "SELECT root FROM audit.tile WHERE ledger_id = :id AND level = :level AND index >= :start"
+                "SELECT root FROM ONLY audit.tile WHERE ledger_id = :id AND level = :level AND index >= :start"
                 " AND index < :stop ORDER BY index"
             ),
             {"id": ledger, "level": level - 1, "start": start, "stop": stop},

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 _SURROUNDING = """
-SELECT size, digest, stamped_at, answer FROM audit.timestamp WHERE ledger_id = :id AND size = ANY (:sizes)
+SELECT size, digest, stamped_at, answer FROM ONLY audit.timestamp WHERE ledger_id = :id AND size = ANY (:sizes)
 ORDER BY size, stamped_at
 """
 
@@ -31,7 +31,9 @@ class Stamped:
 
 def presidency(connection: Connection) -> tuple[uuid.UUID, str] | None:
     """Id and origin of the ledger whose checkpoints are stamped: it names all others'."""
-    row = connection.execute(text("SELECT id, origin FROM audit.ledger WHERE presidency AND closed_at IS NULL")).first()
+    row = connection.execute(
+        text("SELECT id, origin FROM ONLY audit.ledger WHERE presidency AND closed_at IS NULL")
+    ).first()
     return None if row is None else (row.id, row.origin)
 
 
@@ -44,7 +46,9 @@ def record(connection: Connection, ledger: uuid.UUID, stamped: Stamped) -> bool:
 
 
 def recorded(connection: Connection, ledger: uuid.UUID, size: int, digest: bytes) -> bool:
-    statement = text("SELECT EXISTS (SELECT FROM audit.timestamp WHERE ledger_id = :l AND size = :s AND digest = :d)")
+    statement = text(
+        "SELECT EXISTS (SELECT FROM ONLY audit.timestamp WHERE ledger_id = :l AND size = :s AND digest = :d)"
+    )
     return bool(connection.execute(statement, {"l": ledger, "s": size, "d": digest}).scalar_one())
 
 

@@ -16,8 +16,9 @@ from audit.chunk import Task
 from audit.coverage import REREAD, Level, Past, Plan, plan
 from audit.outside import OutsideError
 from audit.purge import Purges
-from audit.store import checkpoints, generations
+from audit.store import checkpoints, generations, surroundings
 from audit.store.reading import Ledger, Unreadable, entries, ledgers, purges, reading
+from audit.store.session import pinned
 from audit.store.team import Read, alone
 from audit.verification import Anchors, Assurance, Finding, Head, Verdict, Verifier
 from audit.watermark import Watermarks
@@ -87,7 +88,7 @@ def verify(
     started, clock = datetime.now(UTC), time.monotonic()
     run = _Run(ledger, level, evidence, watermarks if level == "full" else None)
     try:
-        with reading(bind) as connection:
+        with reading(bind) as connection, pinned(connection):
             run.prepare(connection)
             run.read(connection, chunks or alone(connection), progress, stop)
     except (*Unreadable, Unseen, OutsideError) as error:
@@ -137,7 +138,7 @@ class _Run:
         self.ledger = again[0] if again else self.ledger
         heads = connection.execute(
             text(
-                "SELECT DISTINCT size, head FROM audit.verification WHERE ledger_id = :id AND verdict = 'intact'"
+                "SELECT DISTINCT size, head FROM ONLY audit.verification WHERE ledger_id = :id AND verdict = 'intact'"
                 " AND level <> 'sample'"
             ),
             {"id": self.ledger.id},
@@ -153,7 +154,8 @@ class _Run:
             self.verifier.report(Finding(0, "origin", "code, generation and origin do not agree"))
         self.verifier.purges = Purges(partial(purges, connection, self.ledger.id))
         self.verifier.purges.load()
-        self._look_around(connection)
+        for finding in surroundings.findings(connection, self.ledger, self.level):
+            self.verifier.report(finding)
         self._look_at_copies(connection)
 
     def _gather(self, connection: Connection) -> None:
@@ -204,36 +206,13 @@ class _Run:
     def _past(self, connection: Connection) -> Past | None:
         row = connection.execute(
             text(
-                "SELECT verdict, size, next_seq FROM audit.verification"
+                "SELECT verdict, size, next_seq FROM ONLY audit.verification"
                 " WHERE ledger_id = :id AND (verdict = 'tampered' OR verdict = 'intact' AND level <> 'sample')"
                 " ORDER BY id DESC LIMIT 1"
             ),
             {"id": self.ledger.id},
         ).one_or_none()
         return None if row is None else Past(row.verdict == "intact", row.size, row.next_seq)
-
-    def _look_around(self, connection: Connection) -> None:
-        """What no entry shows: leaves past the end, events that no leaf seals."""
-        past = connection.execute(
-            text(
-                "SELECT coalesce((SELECT min(seq) FROM audit.leaf WHERE ledger_id = :id AND seq < 0),"
-                " (SELECT min(seq) FROM audit.leaf WHERE ledger_id = :id"
-                "  AND seq >= coalesce((SELECT size FROM audit.ledger WHERE id = :id), 0)))"
-            ),
-            {"id": self.ledger.id},
-        ).scalar()
-        if past is not None:
-            self.verifier.report(Finding(past, "size", f"an entry past the ledger's size of {self.ledger.size}"))
-        unsealed = connection.execute(
-            text(
-                "SELECT e.id::text FROM audit.event e LEFT JOIN audit.leaf f ON f.event_id = e.id"
-                " WHERE f.event_id IS NULL AND (e.ledger_id = :id"
-                " OR :first AND NOT EXISTS (SELECT FROM audit.ledger l WHERE l.id = e.ledger_id))"
-            ),
-            {"id": self.ledger.id, "first": self.ledger.code is not None and self.level == "full"},
-        ).scalars()
-        for event_id in unsealed:
-            self.verifier.report(Finding(None, "unsealed", f"event {event_id} has no place in the ledger"))
 
     def read(self, connection: Connection, chunks: Read, progress: Progress | None, stop: Stop | None) -> None:
         verifier, before = self.verifier, self._resume(connection)

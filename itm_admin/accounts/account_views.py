@@ -92,7 +92,7 @@ class AccountView(Page):
         stored = AccountForm(formdata=None, obj=account, version=account.row_version, unit=account.unit_id)
         form = form if form.submitted() else stored
         for each in (form, stored):
-            offer_units(each.unit, account.institution_id, _("None"))
+            offer_units(each.unit, account.institution_id, _("None"), account.unit_id)
         rows = []
         if conflict:
             form.version.data = str(account.row_version)

@@ -142,6 +142,7 @@ class Actor:
             manage=together(each.units for each in held if ROLES[each.role].covers == "manage"),
             create=together([*work, *assigned]),
             assigned=bool(assigned),
+            assigns=table.may(roles, "assign", "Case"),
             national=scope == AUDIT and "auditor_national" in roles,
             approves=scope == OVERSIGHT and "presidency_supervisor" in roles,
             reads=max((ROLES[role].reads for role in roles), key=_WIDTH.index),

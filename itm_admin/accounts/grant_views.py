@@ -11,13 +11,16 @@ import uuid
 from flask import flash
 from flask_babel import gettext as _
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import grants, services
 from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import GrantForm, chosen_id, role_choices
+from itm_admin.accounts.models import RoleGrant
 from itm_admin.foundation.database import db
 from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
 from itm_admin.foundation.views import Page, route, see
@@ -47,9 +50,7 @@ class GrantView(Page):
         if form.submitted():
             done = attempt(
                 form,
-                lambda session: grants.give(
-                    session, me(), services.get(session, me(), id), form.role.data or "", chosen_id(form.unit)
-                ),
+                lambda session: once(session, RoleGrant, lambda: _give(session, id, form)),
             )
             if done is not None:
                 flash(_("The role is proposed.") if done.state == "proposed" else _("The role is given."))
@@ -96,6 +97,11 @@ class ApprovalView(Page):
     @route("/<uuid:id>/refuse", act="approve", methods=("POST",))
     def refuse(self, id: uuid.UUID) -> Answer:
         return _decide(id, "ApprovalView.list", approves=False)
+
+
+def _give(session: Session, id: uuid.UUID, form: GrantForm) -> RoleGrant:
+    account = services.get(session, me(), id)
+    return grants.give(session, me(), account, form.role.data or "", chosen_id(form.unit))
 
 
 def _decide(id: uuid.UUID, back: str, approves: bool) -> Answer:

@@ -173,7 +173,7 @@ class SavedView(Model):
 
     __tablename__ = "saved_view"
     __table_args__ = (
-        UniqueConstraint("account_id", "list", "label", name="saved_view_label_once"),
+        Index("saved_view_label_once", "account_id", "list", text("itm.name_key(label)"), unique=True),
         ForeignKeyConstraint(
             ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="saved_view_account"
         ),

@@ -25,6 +25,7 @@ from itm_admin.foundation import access, tenancy
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, NotFound
 from itm_admin.foundation.lists import Listing
+from itm_admin.foundation.names import clean_name
 
 MOST = 12
 """Views that a person may keep of one list."""
@@ -128,7 +129,7 @@ def get(session: Session, view_id: uuid.UUID) -> SavedView:
 
 def checked_label(text: str) -> str:
     """A short name of one line. What looks like a number of a person is refused: no list is named after people."""
-    label = " ".join(text.split())
+    label = clean_name(text)
     if not 0 < len(label) <= LONGEST or not label.isprintable():
         raise Invalid({"label": _l("Give the view a name of at most 60 characters.")})
     if _LIKE_A_NUMBER.search(label):

@@ -20,6 +20,7 @@ from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Message, NotFound
+from itm_admin.foundation.names import clean_name
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, ROLES
 from itm_admin.institutions.models import Institution, Unit
 
@@ -186,7 +187,7 @@ def _checked(session: Session, institution: uuid.UUID, person: Person) -> dict[s
     wrong: dict[str, Message] = {}
     values: dict[str, Any] = {}
     for field, longest in (("first_name", 100), ("last_name", 100), ("email", 200)):
-        values[field] = " ".join(getattr(person, field).split())
+        values[field] = clean_name(getattr(person, field))
         if not values[field]:
             wrong[field] = _l("This field is needed.")
         elif len(values[field]) > longest:
@@ -195,7 +196,7 @@ def _checked(session: Session, institution: uuid.UUID, person: Person) -> dict[s
     if values["email"] and (not at or not local or "." not in domain or " " in values["email"]):
         wrong["email"] = _l("This is not an e-mail address.")
     values["email"] = f"{local}{at}{domain.lower()}"
-    values["title"] = " ".join((person.title or "").split())[:200] or None
+    values["title"] = clean_name(person.title or "")[:200] or None
     values["language"] = person.language
     if person.language not in ("tr", "en"):
         wrong["language"] = _l("This is not one of the choices.")

@@ -75,9 +75,18 @@ def words(alert: Alert) -> str:
     return alert_words(alert.kind, alert.subject, alert.first_broken, watch().label(alert.subject))
 
 
+def findings(alert: Alert) -> list[dict[str, Any]]:
+    """The record that an alert of tampering is about, as a finding; none where it is about entries."""
+    told = alert.detail
+    if not told.get("object"):
+        return []
+    return [{"kind": told.get("finding"), "table": told.get("table"), "id": told["object"]}]
+
+
 def facts(alert: Alert) -> list[tuple[str, str]]:
     """What else is known, name and value."""
-    known = {name: value for name, value in alert.detail.items() if value is not None}
+    told = ("table", "object", "named", "ledger")  # in words elsewhere on the page
+    known = {name: value for name, value in alert.detail.items() if value is not None and name not in told}
     return detail_words({"detail": known}, naming.named())
 
 

@@ -23,6 +23,7 @@ from itm_admin.foundation import access
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.views import Page, route, see
@@ -94,7 +95,7 @@ class DecisionView(Page):
     def add(self) -> Answer:
         form = DecisionForm()
         if form.submitted():
-            made = attempt(form, lambda session: _propose(session, form))
+            made = attempt(form, lambda session: once(session, LedgerDecision, lambda: _propose(session, form)))
             if made is not None:
                 flash(_("The decision is proposed. An auditor of another institution decides."), "success")
                 return see("DecisionView.show", id=made.id)

@@ -100,6 +100,14 @@ def shared_among(session: AnySession, rows: Sequence[AnyRow]) -> frozenset[str]:
     return frozenset(map(str, found))
 
 
+def columns(session: AnySession, kind: str, id: str) -> frozenset[str]:
+    """The columns of this record whose values auditors see."""
+    seen = SHOWN.get(kind, frozenset())
+    if kind in OF_SHARED and session.scalar(select(board.case.c.id).where(board.case.c.id == id)) is not None:
+        seen |= OF_SHARED[kind]
+    return seen
+
+
 def shown_content(content: Mapping[str, Any], kind: str | None, id: str | None, shared: Collection[str]) -> Any:
     """The content without the values that this reader is not shown."""
     changes = content.get("changes")

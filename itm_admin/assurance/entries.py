@@ -55,6 +55,8 @@ SIZES = (25, 50, 100)
 FILTERS = ("from", "to", "actor", "action", "purpose", "kind", "target", "outcome", "ledger", "outside")
 OWN_LOGINS = ("itm_app", "itm_signer", "itm_purger")
 """Roles of the database with which the panel and its jobs work; whoever else changes a row does so past the panel."""
+MIGRATION = "migration"
+"""The name with which upgrades of the schema change rows (migrations/env.py)."""
 WINDOW = 2_000
 """A list without a record or a person reads so many entries at a time for those who do not see every entry."""
 _HERE = ZoneInfo(TIMEZONE)
@@ -129,7 +131,7 @@ def read(args: MultiDict[str, str]) -> Wanted:
             except dates.NotADate as error:
                 wrong[name] = error.message
                 continue
-        if not _fits(name, chosen[name]):
+        if not fits(name, chosen[name]):
             wrong[name] = _("This filter's value is not correct.")
     size = args.get("size", str(SIZES[0]))
     if size not in map(str, SIZES):
@@ -142,7 +144,7 @@ def read(args: MultiDict[str, str]) -> Wanted:
     return Wanted(chosen, int(size), _cursor(cursor) if cursor else None)
 
 
-def _fits(name: str, value: str) -> bool:
+def fits(name: str, value: str) -> bool:
     if name in ("from", "to"):
         try:
             return 1 < date.fromisoformat(value).year < 9999
@@ -175,7 +177,7 @@ def _utc(moment: datetime) -> str:
     return moment.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 
-def _within(table: Table, wanted: Wanted) -> list[Condition]:
+def within(table: Table, wanted: Wanted) -> list[Condition]:
     """The filters on time, for the leaves or the entries."""
     found: list[Condition] = []
     if "from" in wanted.chosen:
@@ -185,7 +187,7 @@ def _within(table: Table, wanted: Wanted) -> list[Condition]:
     return found
 
 
-def _narrowed(wanted: Wanted) -> list[Condition]:
+def narrowed(wanted: Wanted) -> list[Condition]:
     """The other filters. An actor is named by account id or user name; a target by id, also among those shown."""
     found: list[Condition] = []
     for name, value in wanted.chosen.items():
@@ -207,7 +209,8 @@ def _narrowed(wanted: Wanted) -> list[Condition]:
 def outside() -> Condition:
     """Changes that came past the panel, from a user of the database that is none of its own roles."""
     nobody = and_(entry.c.via == "trigger", entry.c.actor_id.is_(None))
-    return and_(nobody, *(entry.c.content.not_like(f'%"session":"{login}"%') for login in OWN_LOGINS))
+    by_hand = entry.c.actor_name.is_distinct_from(MIGRATION)
+    return and_(nobody, by_hand, *(entry.c.content.not_like(f'%"session":"{login}"%') for login in OWN_LOGINS))
 
 
 def about(ids: Sequence[str]) -> Condition:
@@ -225,7 +228,7 @@ def done_by(account: uuid.UUID) -> Condition:
 def page(session: AnySession, wanted: Wanted, *conditions: Condition, ledger_id: uuid.UUID | None = None) -> Found:
     """One page, the newest entries first; of one ledger, or of all that the reader sees."""
     narrow = bool(conditions) or bool({"actor", "target"} & set(wanted.chosen))
-    conditions = (*conditions, *_narrowed(wanted))
+    conditions = (*conditions, *narrowed(wanted))
     if ledger_id is None:
         ledger_id = _only_ledger(session)
     bottom = None if narrow or ledger_id is None else _bottom(session, wanted, ledger_id)
@@ -262,7 +265,7 @@ def _by_place(wanted: Wanted, ledger_id: uuid.UUID | None) -> Select[Any]:
 def _placed(statement: Select[Any], table: Table, wanted: Wanted, ledger_id: uuid.UUID | None) -> Select[Any]:
     """Behind the page before, in order. In one ledger the number alone is the order of time."""
     place = _place_of(table)
-    statement = statement.where(*_within(table, wanted))
+    statement = statement.where(*within(table, wanted))
     if ledger_id is not None:
         statement, place = statement.where(table.c.ledger_id == ledger_id), (table.c.seq,)
     if wanted.after and ledger_id is not None:
@@ -283,6 +286,12 @@ def _only_ledger(session: AnySession) -> uuid.UUID | None:
         g.only_ledger = found[0] if len(found) == 1 else None
     only: uuid.UUID | None = g.only_ledger
     return only
+
+
+def codes(session: AnySession, wanted: Wanted, conditions: Sequence[Condition]) -> set[str]:
+    """The ledgers in which such entries stand."""
+    statement = select(entry.c.code).where(*conditions, *within(entry, wanted), *narrowed(wanted)).distinct()
+    return set(session.scalars(statement))
 
 
 def ledgers(session: AnySession) -> Sequence[AnyRow]:

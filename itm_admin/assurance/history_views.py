@@ -9,7 +9,7 @@ from typing import Any
 from flask import g, request, url_for
 from flask_babel import gettext as _
 
-from itm_admin.assurance import entries, evidence, evidence_views, history, naming, wording
+from itm_admin.assurance import entries, evidence, evidence_views, history, looks, naming, wording
 from itm_admin.assurance.entries import AnyRow, Condition, Found, Wanted
 from itm_admin.assurance.showing import EntryList, ids_of, learn_names, proof, told
 from itm_admin.foundation import access, tenancy
@@ -99,7 +99,7 @@ class AuditHistoryView(_HistoryPage):
 
     @route("/history/<any(case,person,case_person,victim_profile,account):kind>/<uuid:id>", act="history")
     def record(self, kind: str, id: uuid.UUID) -> str:
-        return self.timeline(entries.about([str(id)]), kind, id, "LedgerView.entry")
+        return self.timeline(looks.of_record(db.session, kind, id), kind, id, "LedgerView.entry")
 
     @route("/acts/<uuid:id>", act="history")
     def acts(self, id: uuid.UUID) -> str:

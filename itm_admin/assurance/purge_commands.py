@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from audit.store.session import OPTIONS
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import installation
 
@@ -22,7 +23,9 @@ _PURGE = text("SELECT itm.purge(:decision, :years)")
 def purge(settings: Settings, dry: bool) -> None:
     """Carries out what was approved; ``dry``: says what is approved, and what could be proposed."""
     with installation.running(settings, "ITM_DATABASE_PURGER_URL") as running:
-        engine = create_engine(running.purger_url or "", poolclass=NullPool, hide_parameters=True)
+        engine = create_engine(
+            running.purger_url or "", poolclass=NullPool, hide_parameters=True, connect_args={"options": OPTIONS}
+        )
         try:
             if dry:
                 _say(engine, running.retention_years)

@@ -30,12 +30,20 @@ UNSTAMPED = "ledger.unstamped"
 """No authority stamps the time on checkpoints, while one should."""
 RETURNED, UNFINISHED = "person.returned", "person.unfinished"
 """Who was erased had come back and was erased again; list and database do not say the same of an erasure."""
+OUTSIDE = "record.outside"
+"""Somebody changed records in the database itself, past the panel, and the ledger has it."""
 BEHIND = "sink.behind"
+LIMIT = "access.limit"
+"""An account revealed or searched as often as is allowed within an hour (raised by the database)."""
 """Entries are passed on too slowly, or not at all."""
+LOST = "sink.lost"
+"""What a sink had acknowledged is gone from its folder."""
 SEVERITY = {
+    LOST: "critical",
     RETURNED: "critical",
     UNFINISHED: "warning",
     TAMPERED: "critical",
+    OUTSIDE: "critical",
     REFUSED: "critical",
     CONTRADICTED: "critical",
     OPENED: "critical",
@@ -47,6 +55,7 @@ SEVERITY = {
     MISSED: "warning",
     FAILED: "warning",
     BEHIND: "warning",
+    LIMIT: "warning",
 }
 
 
@@ -93,8 +102,11 @@ _NOTICE = text(
 )
 
 
-def raise_alert(connection: Connection, trouble: Trouble) -> bool:
-    """As itm_signer. True if it is new: then the ledger has an entry; else the open alert's detail is renewed."""
+def raise_alert(connection: Connection, trouble: Trouble, told: bool = True) -> bool:
+    """As itm_signer. True if it is new: then the ledger has an entry; else the open alert's detail is renewed.
+
+    Not ``told``: where the ledger cannot be written, which is when people most need to see it.
+    """
     if (
         trouble.kind in (TAMPERED, REFUSED)
         and connection.execute(
@@ -114,9 +126,17 @@ def raise_alert(connection: Connection, trouble: Trouble) -> bool:
             _RAISE, {**_columns(trouble), "holder": trouble.holder, "first_broken": trouble.first_broken}
         ).scalar_one()
     )
-    if new:
+    if new and told:
         _tell(connection, trouble)
     return new
+
+
+def is_open(connection: Connection, kind: str, subject: str) -> bool:
+    """As itm_signer: whether nobody has acknowledged this trouble yet."""
+    asked = text(
+        "SELECT EXISTS (SELECT FROM alert WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NULL)"
+    )
+    return bool(connection.execute(asked, {"kind": kind, "subject": subject}).scalar_one())
 
 
 def resolve(connection: Connection, kind: str, subject: str) -> bool:

@@ -15,7 +15,8 @@ from sqlalchemy import select, text
 
 from audit import store
 from audit.coverage import LEVELS
-from itm_admin.assurance.entries import AnySession, find_ledger
+from itm_admin.assurance import entries
+from itm_admin.assurance.entries import AnyRow, AnySession, find_ledger
 from itm_admin.assurance.models import VerificationRequest
 from itm_admin.assurance.runs import Scalar
 from itm_admin.foundation import tenancy
@@ -54,6 +55,22 @@ def ask(session: AnySession, level: str, ledger: uuid.UUID | None = None) -> uui
     detail: dict[str, Scalar] = {"job": f"ledger.verify.{level}", "request": str(asked), "asked": True}
     store.append(session.connection(), "job.run", kind="ledger", id=str(ledger) if ledger else None, detail=detail)
     return asked
+
+
+def results(session: AnySession, asked: VerificationRequest) -> list[AnyRow]:
+    """Verdicts of the run that answered a request, those that are not intact first."""
+    if asked.started_at is None or asked.state != "done":
+        return []
+    run = entries.verification.c
+    statement = (
+        select(entries.verification, entries.ledger.c.code)
+        .join(entries.ledger, entries.ledger.c.id == run.ledger_id)
+        .where(run.level == asked.level, run.recorded_at.between(asked.started_at, asked.finished_at))
+        .order_by(run.verdict == "intact", entries.ledger.c.code)
+    )
+    if asked.holder is not None:
+        statement = statement.where(entries.ledger.c.holder == asked.holder)
+    return list(session.execute(statement))
 
 
 def find(session: AnySession, id: uuid.UUID) -> VerificationRequest:

@@ -7,12 +7,14 @@ repaired. A round that is asked to stop records what it finished and says that i
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from sqlalchemy import text
-from sqlalchemy.engine import Engine, Row
+from sqlalchemy.engine import Connection, Engine, Row
 
 from audit import store
 from audit.attested import Evidence
@@ -21,6 +23,7 @@ from audit.store import Ledger, Verification
 from audit.verification import Finding
 from audit.watermark import Watermarks
 from itm_admin.assurance import raising
+from itm_admin.assurance.entries import MIGRATION, OWN_LOGINS
 from itm_admin.assurance.pace import Pace
 from itm_admin.assurance.raising import Trouble
 from itm_admin.assurance.runs import Halt, Scalar, Stopped
@@ -29,6 +32,15 @@ from itm_admin.foundation.database import migration
 WORST_FIRST = ("tampered", "cannot tell", "intact")
 _EVERY = 0.3
 """Seconds between two notes of progress."""
+
+
+MOST_SECONDS = 120.0
+"""A full run that takes no longer than so is made every hour."""
+_LONGEST = text(
+    "SELECT coalesce(max(extract(epoch FROM finished_at - started_at)), 0) FROM job_run"
+    " WHERE job IN ('ledger.verify.full', 'ledger.verify.hourly') AND finished_at > now() - interval '25 hours'"
+)
+log = logging.getLogger(__name__)
 
 
 Gather = Callable[[], Evidence]
@@ -56,6 +68,21 @@ def full(engine: Engine, halt: Halt, gather: Gather | None = None, marks: Marks 
     evidence, watermarks = gather() if gather else None, marks() if marks else None
     ledgers = _ledgers(engine, evidence=evidence)
     return _told(verify(engine, ledgers, "full", halt, evidence=evidence, watermarks=watermarks))
+
+
+def full_while_quick(
+    engine: Engine,
+    halt: Halt,
+    gather: Gather | None = None,
+    marks: Marks | None = None,
+    most: float = MOST_SECONDS,
+) -> Mapping[str, Scalar]:
+    """As `full`, unless a run of the last day took longer than ``most`` seconds: then every night is enough."""
+    with engine.connect() as connection:
+        longest = float(connection.execute(_LONGEST).scalar_one())
+    if longest > most:
+        return {"skipped": True, "longest": round(longest, 1), "most": most}
+    return full(engine, halt, gather, marks)
 
 
 def verify(
@@ -91,12 +118,45 @@ def _ledgers(engine: Engine, holder: uuid.UUID | None = None, evidence: Evidence
 
 
 def _record(engine: Engine, verifications: Sequence[Verification]) -> None:
-    with engine.begin() as connection:
-        store.record_round(connection, verifications)
-        for verification in verifications:
-            trouble = _trouble(verification)
-            if trouble:
+    """Raises the database's errors, but not before what was found stands in the log and, if that can be, as alerts."""
+    troubles = [trouble for trouble in map(_trouble, verifications) if trouble]
+    try:
+        with engine.begin() as connection:
+            store.record_round(connection, verifications)
+            for trouble in troubles:
                 raising.raise_alert(connection, trouble)
+            _changes_outside(connection)
+    except store.Unreadable:
+        for trouble in troubles:
+            log.critical(
+                "%s: %s, first broken entry %s, %s findings (%s); the round could not be recorded",
+                trouble.kind, trouble.subject, trouble.first_broken, trouble.detail.get("findings"),
+                trouble.detail.get("object") or trouble.detail.get("finding"),
+            )  # fmt: skip
+        with suppress(*store.Unreadable), engine.begin() as connection:
+            for trouble in troubles:
+                raising.raise_alert(connection, trouble, told=False)
+        raise
+
+
+def _changes_outside(connection: Connection) -> None:
+    for row in connection.execute(_OUTSIDE, {"migration": MIGRATION, "logins": list(OWN_LOGINS)}).all():
+        detail = {"entries": row.times, "seq": row.seq, "ledger": str(row.ledger_id)}
+        raising.raise_alert(connection, Trouble(raising.OUTSIDE, row.code, row.holder, None, detail))
+
+
+_OUTSIDE = text(
+    """
+    SELECT l.id AS ledger_id, l.holder, l.code, count(*) AS times, max(f.seq) AS seq
+    FROM audit.event e JOIN audit.leaf f ON f.event_id = e.id JOIN audit.ledger l ON l.id = f.ledger_id
+    WHERE e.via = 'trigger' AND e.actor_id IS NULL AND e.actor_name IS DISTINCT FROM :migration
+      AND e.content::jsonb -> 'actor' ->> 'session' <> ALL (cast(:logins AS text[]))
+      AND f.seq > coalesce((SELECT max((a.detail ->> 'seq')::bigint) FROM alert a WHERE a.kind = 'record.outside'
+                            AND a.detail ->> 'ledger' = l.id::text AND a.acknowledged_at IS NOT NULL), -1)
+    GROUP BY l.id, l.holder, l.code
+    """
+)
+"""Changes that came past the panel, since the last that somebody dealt with."""
 
 
 def _trouble(verification: Verification) -> Trouble | None:

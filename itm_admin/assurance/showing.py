@@ -109,8 +109,15 @@ def who(row: AnyRow) -> str:
     """The actor by name, with institution and roles; where nobody is named, the system or a user of the database."""
     if user := outside_user(row):
         return str(_("Outside the panel (database user %(user)s)", user=user))
+    return person(row)
+
+
+def person(row: AnyRow) -> str:
+    """The actor by name, with institution and roles; the system where nobody is named."""
     if not row.actor_name and not row.actor_id:
         return str(_("The system"))
+    if row.actor_name == entries.MIGRATION and not row.actor_id:
+        return str(_("An upgrade of the panel"))
     roles = [str(ROLES[code].label) for code in (row.actor_role or "").split(",") if code in ROLES]
     about = ", ".join(filter(None, (row.actor_institution, *roles)))
     name = naming.name_of(row.actor_id) or str(row.actor_name or _("Somebody who has no account any more"))
@@ -120,6 +127,8 @@ def who(row: AnyRow) -> str:
 def outside_user(row: AnyRow) -> str | None:
     """The database's user who changed a row past the panel's own roles."""
     actor = content_of(row).get("actor") if row.via == "trigger" and not row.actor_id else None
+    if row.actor_name == entries.MIGRATION:
+        return None
     session = actor.get("session") if isinstance(actor, Mapping) else None
     return None if session is None or session in entries.OWN_LOGINS else str(session)
 

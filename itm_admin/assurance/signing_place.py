@@ -5,6 +5,7 @@ Only for the scheduler's process and `itm ledger`: the web server is told none o
 
 from __future__ import annotations
 
+from audit import keyfile
 from audit.attested import Evidence, Witnesses
 from audit.authority import Trusted
 from audit.outside import Outside
@@ -13,7 +14,7 @@ from audit.witnessing import Witness
 from itm_admin.assurance.keyring import Keyring
 from itm_admin.assurance.signing import Place
 from itm_admin.assurance.stamping import Authority, Stamping
-from itm_admin.foundation.config import Settings
+from itm_admin.foundation.config import SettingError, Settings
 
 
 def evidence(settings: Settings) -> Evidence:
@@ -37,6 +38,17 @@ def of(settings: Settings) -> Place:
     file = settings.signing_key_file or settings.home / "secrets" / "ledger-signing-key"
     witnesses = tuple(Witness.parse(each) for each in settings.witnesses)
     return Place(outside, Keyring(file, outside), witnesses, settings.quorum)
+
+
+def check_key(settings: Settings) -> None:
+    """SettingError if the key's file is there and cannot be used. One that is not there is made at the first round."""
+    try:
+        if settings.signing_key_file is not None:
+            keyfile.load(settings.signing_key_file)
+    except FileNotFoundError:
+        return
+    except keyfile.KeyRefused as reason:
+        raise SettingError("ITM_SIGNING_KEY_FILE", str(reason)) from None
 
 
 def stamping(settings: Settings) -> Stamping | None:

@@ -1,12 +1,14 @@
 """A sink of files: one entry a line, a file for each day and another where it grows too large.
 
 Promise: what is acknowledged is on the disk; nothing that was written is changed. A line without its newline was cut
-off, is no line, and comes again in the next file.
+off, is no line, and comes again in the next file. An index of the files and their sizes lies beside them, so that a
+file that is gone or shorter is noticed.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -14,12 +16,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from audit import ocsf
+from audit import durable, ocsf
 from audit.durable import DISK
 from audit.ocsf import Sealed
 
 LARGEST = 64 * 2**20
 """Bytes after which a day goes on in another file."""
+INDEX = ".written.json"
+"""Each file's name and the bytes of it that were acknowledged."""
 
 
 class FileSink:
@@ -51,6 +55,24 @@ class FileSink:
             os.close(descriptor)
         if new:
             DISK.sync(self._folder)
+        self._note({**self._index(), path.name: (size or 0) + len(content)})
+
+    def lost(self, passed_on: bool) -> Sequence[str]:
+        """Names of files that are gone, or shorter than what was acknowledged; the folder's where nothing is left.
+
+        `passed_on` says whether this sink ever acknowledged an entry.
+        """
+        index = self._index()
+        gone = [name for name, size in index.items() if _size(self._folder / name) < size]
+        if not index and passed_on and not (self._folder / INDEX).exists():
+            return [self._folder.name]
+        return gone
+
+    def forget(self, names: Sequence[str]) -> None:
+        """What is left of these files is what counts from now on."""
+        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        left = {name: _size(self._folder / name) for name in names}
+        self._note({name: size for name, size in {**self._index(), **left}.items() if size >= 0})
 
     def unsure(self) -> Mapping[uuid.UUID, int]:
         """Nothing: what is on the disk is there."""
@@ -60,6 +82,16 @@ class FileSink:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _index(self) -> dict[str, int]:
+        """Files of a time before there was an index are in it as they are."""
+        try:
+            return dict(json.loads((self._folder / INDEX).read_text("ascii")))
+        except (OSError, ValueError):
+            return {path.name: path.stat().st_size for path in self._folder.glob("*.jsonl")}
+
+    def _note(self, index: Mapping[str, int]) -> None:
+        durable.replace(self._folder / INDEX, json.dumps(index, sort_keys=True).encode("ascii"), 0o640)
 
     def _take(self) -> None:
         if self._lock is not None:
@@ -76,15 +108,24 @@ class FileSink:
     def _current(self) -> tuple[Path, int | None]:
         """The file that is written next, and how large it is; none: there is no such file yet."""
         day = self._now().astimezone(UTC).date().isoformat()
-        numbers = [int(path.stem[11:]) for path in self._folder.glob(f"{day}.[0-9][0-9][0-9][0-9].jsonl")]
+        names = {path.name for path in self._folder.glob(f"{day}.[0-9][0-9][0-9][0-9].jsonl")} | set(self._index())
+        numbers = [int(name[11:15]) for name in names if name.startswith(day)]
         last = max(numbers, default=0)
         path = self._folder / f"{day}.{last:04}.jsonl"
         if not numbers:
             return path, None
-        size = path.stat().st_size
-        if size >= self._largest or not _ends_with_a_line(path, size):
+        size = _size(path)
+        if size < 0 or size >= self._largest or not _ends_with_a_line(path, size):
             return self._folder / f"{day}.{last + 1:04}.jsonl", None
         return path, size
+
+
+def _size(path: Path) -> int:
+    """-1 where there is no such file."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
 
 
 def _ends_with_a_line(path: Path, size: int) -> bool:

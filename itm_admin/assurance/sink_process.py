@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.store import streaming
+from audit.store.session import OPTIONS
 from itm_admin.assurance.sink_file import FileSink
 from itm_admin.assurance.sink_syslog import SyslogSink
 from itm_admin.assurance.sink_webhook import WebhookSink
@@ -51,7 +52,7 @@ class Process:
             try:
                 with psycopg.connect(
                     self._conninfo, autocommit=True, connect_timeout=5, application_name="itm-sinks",
-                    keepalives_idle=10, keepalives_interval=5, keepalives_count=3,
+                    keepalives_idle=10, keepalives_interval=5, keepalives_count=3, options=OPTIONS,
                 ) as connection:  # fmt: skip
                     if self._alone(connection):
                         self._work(connection)

@@ -61,6 +61,13 @@ class SyslogSink:
             lowest[ledger] = min(first, lowest.get(ledger, first))
         return lowest
 
+    def lost(self, _passed_on: bool) -> Sequence[str]:
+        """Nothing: what was acknowledged is the receiver's to keep."""
+        return ()
+
+    def forget(self, _names: Sequence[str]) -> None:
+        """There is nothing to forget."""
+
     def close(self) -> None:
         if self._socket is not None:
             with suppress(OSError):

@@ -53,6 +53,13 @@ class WebhookSink:
         """Nothing: what was acknowledged was taken."""
         return {}
 
+    def lost(self, _passed_on: bool) -> Sequence[str]:
+        """Nothing: what was acknowledged is the receiver's to keep."""
+        return ()
+
+    def forget(self, _names: Sequence[str]) -> None:
+        """There is nothing to forget."""
+
     def close(self) -> None:
         """Nothing is kept open."""
 

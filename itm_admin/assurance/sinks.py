@@ -17,6 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit.ocsf import Sealed
 from audit.store import streaming
+from itm_admin.assurance import raising
+from itm_admin.assurance.raising import Trouble
+from itm_admin.assurance.runs import Scalar
 
 log = logging.getLogger("itm.sinks")
 BATCH = 200
@@ -33,6 +36,10 @@ class Sink(Protocol):
 
     def unsure(self) -> Mapping[uuid.UUID, int]: ...
 
+    def lost(self, passed_on: bool) -> Sequence[str]: ...
+
+    def forget(self, names: Sequence[str]) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -48,6 +55,8 @@ class Stream:
         self._failures = 0
         self._well = False
         """Whether the database says that all is well; at first it may say what an earlier process saw."""
+        self._lost = True
+        """Whether people have still to deal with the loss of what was passed on; asked of the database at the start."""
         self._back: dict[uuid.UUID, int] = {}
         """Where the cursors have to go back to, as soon as the database can be told."""
 
@@ -55,8 +64,9 @@ class Stream:
         """A batch of each ledger that has something new. 0: there is more."""
         try:
             self._go_back()
+            self._take_stock()
             more = self._pass()
-            if not self._well:
+            if not self._well and not self._lost:
                 self._tell(None)
         except Undelivered as fault:
             log.warning("%s: %s", self._name, fault)
@@ -70,6 +80,20 @@ class Stream:
 
     def close(self) -> None:
         self._sink.close()
+
+    def _take_stock(self) -> None:
+        """Raises an alert where something that was acknowledged is gone. What follows is passed on all the same."""
+        with self._engine.begin() as connection:
+            names = self._sink.lost(streaming.has_begun(connection, self._name))
+            if names:
+                detail: dict[str, Scalar] = {"files": len(names), "note": ", ".join(names)[:500]}
+                raising.raise_alert(connection, Trouble(raising.LOST, self._name, detail=detail))
+                streaming.tell(connection, self._name, f"lost: {', '.join(names)}"[:200])
+            elif self._lost:
+                self._lost = raising.is_open(connection, raising.LOST, self._name)
+        if names:
+            self._sink.forget(names)
+            self._lost, self._well = True, False
 
     def _pass(self) -> bool:
         with self._engine.connect() as connection:

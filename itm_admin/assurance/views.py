@@ -19,9 +19,11 @@ from itm_admin.assurance import (
     decision_views,
     entries,
     evidence_views,
+    looks_views,
     naming,
     receipt_views,
     requests,
+    tampering,
     wording,
 )
 from itm_admin.assurance.alerts_together import AlertsTogetherView
@@ -106,9 +108,11 @@ class VerificationView(Page):
     @route("/", act="list")
     def list(self) -> str:
         looked_at("record.list", "ledger", detail={"page": "verification"})
+        verdicts = entries.verdicts(db.session)
         return self.render(
             "assurance/verification.html",
-            verdicts=entries.verdicts(db.session),
+            verdicts=verdicts,
+            found={row.id: tampering.told(db.session, row.findings) for row in verdicts if row.findings},
             ledgers=entries.ledgers(db.session),
             requests=requests.recent(db.session),
             alive=scheduler_seen(),
@@ -130,6 +134,7 @@ class VerificationView(Page):
             "assurance/verification_progress.html",
             asked=asked,
             progress=requests.progress(asked),
+            results=[(row, tampering.told(db.session, row.findings)) for row in requests.results(db.session, asked)],
             alive=scheduler_seen(),
             words=wording,
         )
@@ -158,7 +163,10 @@ class AlertView(Page):
         concerned = naming.ids_in(*(str(alert.detail) for alert in everything))
         naming.learn(db.session, concerned)
         looked_at("record.list", "alert", subjects=[*(alert.id for alert in everything), *sorted(concerned)])
-        return self.render("assurance/alerts.html", open=waiting, past=past, words=alerts.words, detail=alerts.facts)
+        found = {alert.id: tampering.told(db.session, alerts.findings(alert)) for alert in waiting}
+        return self.render(
+            "assurance/alerts.html", open=waiting, past=past, words=alerts.words, detail=alerts.facts, found=found
+        )
 
     @route("/<uuid:id>/acknowledge", act="acknowledge", methods=("POST",))
     def acknowledge(self, id: uuid.UUID) -> Response:
@@ -196,6 +204,7 @@ VIEWS: tuple[type, ...] = (
     InstitutionHistoryView,
     OwnHistoryView,
     HealthView,
+    *looks_views.VIEWS,
     *receipt_views.VIEWS,
     *decision_views.VIEWS,
     *evidence_views.VIEWS,

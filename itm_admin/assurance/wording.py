@@ -29,6 +29,7 @@ KINDS: Mapping[str, Message] = {
     "case_person": _l("Person in a case"),
     "victim_profile": _l("Victim's profile"),
     "case_assignment": _l("Assignment"),
+    "access_note": _l("Reason in words"),
     "account": _l("Account"),
     "credential": _l("Password"),
     "invitation": _l("Invitation"),
@@ -78,6 +79,8 @@ FIELDS: Mapping[str, Message] = {
     "recruitment_methods": _l("How recruited"), "control_methods": _l("Means of control"),
     "age_when_trafficked": _l("Age when trafficked"), "relation_to_trafficker": _l("Relation to the trafficker"),
     "sex_exploitation_enc": _l("Kinds of sexual exploitation"), "health_enc": _l("Health"), "needs_enc": _l("Needs"),
+    "lowering_reason": _l("Reason for lowering it"), "words": _l("Reason in words"),
+    "record": _l("Number of the record"),
     "held_at": _l("Legal hold since"), "hold_reason": _l("Reason for the hold"), "erased_at": _l("Erased on"),
     "erasure_ground": _l("Legal ground"),
     "account_id": _l("Account"), "assigned_at": _l("Assigned on"), "ended_at": _l("Ended"),
@@ -173,6 +176,8 @@ _FINDINGS: Mapping[str, Message] = {
     "signature": _l("A checkpoint does not bear the signature that it should."),
     "row": _l("What is recorded of checkpoints or keys is not what their entry says."),
     "unsealed": _l("An event has no place in the ledger."),
+    "twice": _l("A row is there more than once, or not for every way to read it: pages may show another one."),
+    "way": _l("Something stands between a table of the ledger and those who read it."),
     "ledger": _l("The ledger itself is not there."),
     "origin": _l("The ledger's code and its origin do not agree."),
     "opened": _l("Nothing outside the database says that this ledger was opened so."),
@@ -237,7 +242,9 @@ _WORDS: Mapping[tuple[str, str], Mapping[str, Message]] = {
     ("ledger_decision", "reason"): {**_REASONS, "RETENTION": _l("Its retention time is over")},
     ("ledger_decision", "decision"): {"approved": _l("Approved"), "rejected": _l("Rejected")},
     ("ledger_decision", "outcome"): {"done": _l("Done"), "failed": _l("Failed")},
-    ("person", "birth_precision"): {"year": _l("Year"), "month": _l("Month"), "day": _l("Day")},
+    ("person", "birth_precision"): {
+        "year": _l("Year"), "month": _l("Month"), "day": _l("Day"), "estimate": _l("Estimate"),
+    },
     ("draft", "form"): {"new-case": _l("New case")},
 }  # fmt: skip
 """Words for the codes of a field of one kind of record."""
@@ -432,6 +439,7 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
     job = job_label or subject
     sentences: Mapping[str, Message] = {
         raising.TAMPERED: _l("The ledger of %(code)s was tampered with.", code=subject),
+        raising.OUTSIDE: _l("Records of %(code)s were changed in the database outside the panel.", code=subject),
         raising.UNVERIFIED: _l("The ledger of %(code)s could not be verified.", code=subject),
         raising.REFUSED: _l("Nothing is signed over the ledger of %(code)s.", code=subject),
         raising.CONTRADICTED: _l("A witness knows another history of the ledger of %(code)s.", code=subject),
@@ -443,6 +451,10 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
         raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
         raising.BEHIND: _l("Entries are not passed on in time to %(sink)s.", sink=subject),
+        raising.LOST: _l("Entries that were passed on to %(sink)s are gone from there.", sink=subject),
+        raising.LIMIT: _l(
+            "The account %(account)s revealed or searched as often as is allowed within an hour.", account=subject
+        ),
         raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
         raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
     }

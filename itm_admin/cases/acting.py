@@ -9,9 +9,10 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import func, select
 
-from itm_admin.cases.models import Case, CaseAssignment
+from itm_admin.cases.models import Case, CaseAssignment, Person
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Denied
@@ -61,6 +62,21 @@ def require_work_on(session: AnySession, case: Case, actor: Actor) -> None:
         return
     if not is_assigned(session, case, actor.account):
         raise Denied
+
+
+SPECIAL = 3
+"""The sensitivity of children: they are seen in full by those assigned to their case, and managers."""
+
+
+def is_in_circle(session: AnySession, person: Person) -> bool:
+    """Whether the actor manages the person's unit or is assigned to one of the person's cases."""
+    return bool(session.scalar(select(func.itm.in_circle(person.id, person.unit_id))))
+
+
+def require_circle(session: AnySession, person: Person) -> None:
+    """Denied to those outside the circle of a person of special sensitivity, whatever case shows the person."""
+    if person.sensitivity >= SPECIAL and not is_in_circle(session, person):
+        raise Denied(_l("Only those assigned to a case of this person, and managers, may do this."))
 
 
 def require_management(case_unit: uuid.UUID, actor: Actor) -> None:

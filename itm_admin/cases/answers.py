@@ -15,6 +15,7 @@ from itm_admin.cases.schemas import (
     CloseInput,
     DeleteInput,
     Input,
+    LowerInput,
     PersonInput,
     VictimProfileInput,
 )
@@ -90,3 +91,4 @@ PersonChange = versioned(PersonInput, "PersonChange", partial=True)
 ProfileChange = versioned(VictimProfileInput, "ProfileChange", partial=True)
 CloseChange = versioned(CloseInput, "CloseChange")
 DeleteChange = versioned(DeleteInput, "DeleteChange")
+LowerChange = versioned(LowerInput, "LowerChange")

@@ -9,6 +9,7 @@ import uuid
 from typing import Any
 
 from flask import Response
+from sqlalchemy.orm import Session
 
 from itm_admin.cases import lookup, people, personal_data, services
 from itm_admin.cases.answers import (
@@ -21,6 +22,7 @@ from itm_admin.cases.answers import (
     DeleteChange,
     LinkMade,
     LinkWithProfile,
+    LowerChange,
     PersonAnswer,
     PersonChange,
     PersonPage,
@@ -30,7 +32,7 @@ from itm_admin.cases.answers import (
     ProfileRevealed,
 )
 from itm_admin.cases.lists import CASES, PERSONS
-from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.cases.schemas import (
     AssignInput,
     CaseInput,
@@ -38,6 +40,7 @@ from itm_admin.cases.schemas import (
     NewPersonInput,
     RevealInput,
     SearchInput,
+    UnlinkInput,
     load,
 )
 from itm_admin.foundation.api import (
@@ -54,6 +57,7 @@ from itm_admin.foundation.api import (
 from itm_admin.foundation.api_schemas import HIDDEN, Changed, Identified, OnlyVersion
 from itm_admin.foundation.database import db
 from itm_admin.foundation.lists import Shown
+from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import keyring
@@ -81,7 +85,7 @@ class CaseApi(Api):
     @describes("Opens a case", takes=CaseInput, gives=CaseOpened, status=201)
     def add(self) -> Response:
         with writing() as session:
-            case = services.open_case(session, keyring(), body())
+            case = once(session, Case, lambda: services.open_case(session, keyring(), body()))
         return self.answer(201, id=case.id, reference=case.reference, row_version=case.row_version)
 
     @route("/<uuid:id>", act="show")
@@ -116,6 +120,14 @@ class CaseApi(Api):
             case = services.reopen_case(session, id, version)
         return self.changed(case)
 
+    @route("/<uuid:id>/confidentiality", act="lower", methods=("POST",))
+    @describes("Lowers the confidentiality, for a reason", takes=LowerChange, gives=Changed, matching=True)
+    def lower(self, id: uuid.UUID) -> Response:
+        data, version = versioned()
+        with writing() as session:
+            case = services.lower_confidentiality(session, id, data, version)
+        return self.changed(case)
+
     @route("/<uuid:id>", act="delete", methods=("DELETE",))
     @describes("Deletes the case (it can be restored)", takes=DeleteChange, gives=Changed, matching=True)
     def delete(self, id: uuid.UUID) -> Response:
@@ -135,7 +147,7 @@ class CaseApi(Api):
     @describes("Assigns an account of the institution", takes=AssignInput, gives=Identified, status=201)
     def assign(self, id: uuid.UUID) -> Response:
         with writing() as session:
-            assignment = services.assign(session, id, body())
+            assignment = once(session, CaseAssignment, lambda: services.assign(session, id, body()))
         return self.answer(201, id=assignment.id)
 
     @route("/<uuid:id>/assignments/<uuid:account>", act="assign", methods=("DELETE",))
@@ -148,9 +160,9 @@ class CaseApi(Api):
     @route("/<uuid:id>/reveal", act="reveal", methods=("POST",))
     @describes("The protected values of one case, for a purpose", takes=RevealInput, gives=CaseRevealed)
     def reveal(self, id: uuid.UUID) -> Response:
-        purpose = load(RevealInput, body())["purpose"]
+        why = load(RevealInput, body())
         case = lookup.get_case(db.session, id)
-        return self.told({"id": id, **personal_data.reveal_case(db.session, keyring(), case, purpose)})
+        return self.told({"id": id, **personal_data.reveal_case(db.session, keyring(), case, **why)})
 
     @route("/<uuid:id>/people", act="edit", methods=("POST",))
     @describes(
@@ -162,10 +174,7 @@ class CaseApi(Api):
     def add_person(self, id: uuid.UUID) -> Response:
         data = body()
         with writing() as session:
-            if "person_id" in data:
-                link = people.link_person(session, id, data)
-            else:
-                link = people.add_person_to_case(session, keyring(), id, data)
+            link = once(session, CasePerson, lambda: _added(session, id, data))
         return self.answer(201, id=link.id, person_id=link.person_id, row_version=link.row_version)
 
 
@@ -204,7 +213,7 @@ class PersonApi(Api):
     def edit(self, id: uuid.UUID) -> Response:
         data, version = versioned()
         with writing() as session:
-            person = people.change_person(session, keyring(), id, data, version)
+            person = people.change_person(session, keyring(), id, data, version, notice=True)
         return self.changed(person)
 
     @route("/<uuid:id>", act="delete", methods=("DELETE",))
@@ -222,12 +231,23 @@ class PersonApi(Api):
             person = people.restore_person(session, id)
         return self.changed(person)
 
+    @route("/links/<uuid:link>", act="delete", methods=("DELETE",))
+    @describes(
+        "Takes a person out of a case; from the last one they go to another or are deleted",
+        takes=UnlinkInput,
+        gives=Changed,
+    )
+    def unlink(self, link: uuid.UUID) -> Response:
+        with writing() as session:
+            changed = people.unlink_person(session, keyring(), link, body())
+        return self.changed(changed)
+
     @route("/<uuid:id>/reveal", act="reveal", methods=("POST",))
     @describes("One person's protected values, for a purpose", takes=RevealInput, gives=PersonRevealed)
     def reveal(self, id: uuid.UUID) -> Response:
-        purpose = load(RevealInput, body())["purpose"]
+        why = load(RevealInput, body())
         person = lookup.get_person(db.session, id)
-        return self.told({"id": id, **personal_data.reveal(db.session, keyring(), person, purpose)})
+        return self.told({"id": id, **personal_data.reveal(db.session, keyring(), person, **why)})
 
 
 class ProfileApi(Api):
@@ -263,12 +283,18 @@ class ProfileApi(Api):
     @route("/<uuid:link>/reveal", act="reveal", methods=("POST",))
     @describes("The profile's protected values, for a purpose", takes=RevealInput, gives=ProfileRevealed)
     def reveal(self, link: uuid.UUID) -> Response:
-        purpose = load(RevealInput, body())["purpose"]
+        why = load(RevealInput, body())
         found = lookup.get_link(db.session, link)
         if found.profile is None:
             return self.answer(id=None)
-        values = personal_data.reveal_profile(db.session, keyring(), found, found.profile, purpose)
+        values = personal_data.reveal_profile(db.session, keyring(), found, found.profile, **why)
         return self.told({"id": found.profile.id, **values})
+
+
+def _added(session: Session, id: uuid.UUID, data: Document) -> CasePerson:
+    if "person_id" in data:
+        return people.link_person(session, keyring(), id, data)
+    return people.add_person_to_case(session, keyring(), id, data, notice=True)
 
 
 def document(record: Case | Person | VictimProfile) -> Document:

@@ -43,7 +43,7 @@ def _where_to_open() -> list[ColumnElement[bool]]:
 
 
 def _institution_text(row: Row[Any]) -> str:
-    return f"{row.code} – {row.name_en if language() == 'en' else row.name_tr}"
+    return f"{row.name_en if language() == 'en' else row.name_tr} ({row.code})"
 
 
 def _institution_named(text: str) -> ColumnElement[bool]:
@@ -61,7 +61,7 @@ UNITS = units(_where_to_open)
 INSTITUTIONS = Choices(
     id=Institution.id,
     records=lambda: select(Institution.id, Institution.code, Institution.name_tr, Institution.name_en),
-    order=(Institution.code,),
+    order=(turkish_order(Institution.name_tr),),
     matches=_institution_named,
     show=_institution_text,
 )
@@ -90,7 +90,10 @@ def offered(form: Form, stored: Case | None = None) -> Form:
     unit, lead = (stored.unit_id, stored.lead_institution_id) if stored else (None, None)
     choosing.offer(db.session, form.unit_id, UNITS, url_for("CaseChoicesView.units"), stored=unit)
     register = url_for("CaseChoicesView.institutions")
-    choosing.offer(db.session, form.lead_institution_id, INSTITUTIONS, register, _("Our institution"), lead)
+    own = str(tenancy.current().institution)
+    form.lead_institution_id.data = form.lead_institution_id.data or own
+    ours = (own, _("Our institution"))
+    choosing.offer(db.session, form.lead_institution_id, INSTITUTIONS, register, stored=lead, own=ours)
     return form
 
 

@@ -124,8 +124,8 @@ def waiting(session: AnySession) -> list[tuple[str, str, datetime]]:
     found: list[tuple[str, str, datetime]] = []
     for form, saved_at in drafts.waiting(session):
         kind, _colon, id = form.partition(":")
-        if form == "case.new":
-            found.append((_("A new case"), url_for("NewCaseView.source"), saved_at))
+        if kind == "case.new":
+            found.append((_("A new case"), url_for("NewCaseView.source", draft=id), saved_at))
         elif kind in PLACES:
             place = PLACES[kind]
             values: dict[str, Any] = {place.id: id, "draft": "resume"}

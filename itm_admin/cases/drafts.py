@@ -7,6 +7,7 @@ so is opening it again; what it holds is not a record's data before it is saved.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +29,7 @@ from itm_admin.foundation.records import Identifier, Moment, identifier_column
 KEPT = timedelta(days=7)
 MOST = 100_000
 """Bytes of one draft: more than the longest form can hold."""
-_NEVER = frozenset({"csrf_token"})
+_NEVER = frozenset({"csrf_token", "form_key"})
 Pairs = Sequence[tuple[str, str]]
 
 
@@ -60,6 +61,8 @@ class Kept:
     form: str
     saved_at: datetime
     values: MultiDict[str, str]
+    version: str = ""
+    """Another one after each change; it tells nothing of what the draft holds."""
 
 
 def keep(session: AnySession, keyring: Keyring, form: str, values: Iterable[tuple[str, str]]) -> datetime:
@@ -96,7 +99,8 @@ def find(session: AnySession, keyring: Keyring, form: str) -> Kept | None:
         content = _key(session, keyring).open(_place(actor, draft.id), draft.sealed)
     except CannotDecrypt:
         return None
-    return Kept(draft.id, form, draft.saved_at, MultiDict(json.loads(content)))
+    version = hashlib.sha256(draft.sealed).hexdigest()[:32]
+    return Kept(draft.id, form, draft.saved_at, MultiDict(json.loads(content)), version)
 
 
 def drop(session: AnySession, form: str) -> None:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 
 from audit import store
 from itm_admin.cases import lookup, personal_data
 from itm_admin.cases.acting import require, require_management
-from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
+from itm_admin.cases.models import AccessNote, Case, CasePerson, Person, VictimProfile
 from itm_admin.cases.schemas import EraseInput, load
 from itm_admin.cases.services import Id, expect
 from itm_admin.foundation.encryption import AnySession
@@ -83,6 +83,7 @@ def destroy(
         personal_data.destroy(case)
     for profile in _profiles_of(session, person):
         personal_data.destroy(profile)
+    _forget_words(session, person)
     _forget_drafts(session, person, cases)
     session.flush()  # the database wants the profiles to be gone first
     personal_data.destroy(person)
@@ -128,6 +129,14 @@ def _profiles_of(session: AnySession, person: Person) -> list[VictimProfile]:
     linked = select(CasePerson.id).where(CasePerson.person_id == person.id)
     filled = or_(*(getattr(VictimProfile, f"{name}_enc").is_not(None) for name in personal_data.FIELDS[VictimProfile]))
     return list(session.scalars(select(VictimProfile).where(VictimProfile.case_person_id.in_(linked), filled)))
+
+
+def _forget_words(session: AnySession, person: Person) -> None:
+    """Reasons in words why the person or the person's profiles were looked at: they may name them."""
+    links = select(CasePerson.id).where(CasePerson.person_id == person.id)
+    profiles = select(VictimProfile.id).where(VictimProfile.case_person_id.in_(links))
+    about = or_(AccessNote.record == person.id, AccessNote.record.in_(profiles))
+    session.execute(update(AccessNote).where(about, AccessNote.words.is_not(None)).values(words=None))
 
 
 def _forget_drafts(session: AnySession, person: Person, cases: list[Case]) -> None:

@@ -11,13 +11,13 @@ import uuid
 from typing import Any
 
 from flask import Response, send_file
-from sqlalchemy import Select
+from sqlalchemy import Select, func, literal, select
 
 from itm_admin.cases import export
 from itm_admin.cases.fields import today
 from itm_admin.cases.forms import ExportForm
 from itm_admin.cases.models import Case, Person
-from itm_admin.foundation import vocabulary
+from itm_admin.foundation import purposes, tenancy, vocabulary
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.reading import looked_at
@@ -28,9 +28,15 @@ _KINDS: dict[str, Any] = {
 }
 
 
+def how_many(session: AnySession, statement: Select[Any]) -> int:
+    """Rows that an export of the filtered list would hold now."""
+    narrowed = statement.order_by(None).with_only_columns(literal(1)).subquery()
+    return session.scalar(select(func.count()).select_from(narrowed)) or 0
+
+
 def answer_export(session: AnySession, kind: str, statement: Select[Any], form: ExportForm) -> Response:
     """The filtered list as a CSV or XLSX file. Invalid without a purpose, or beyond the export's bound."""
-    purpose = vocabulary.check("access_purpose", form.purpose.data, "purpose")
+    purpose = purposes.check("export", tenancy.current().roles, form.purpose.data)
     chosen = form.format.data
     if chosen not in ("csv", "xlsx"):
         raise Invalid({"format": vocabulary.NOT_A_CHOICE})

@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo
 from flask_babel import lazy_gettext as _l
 from marshmallow import ValidationError, fields, validate
 
-from itm_admin.cases.birth import OLDEST, BirthDate
+from itm_admin.cases.birth import OLDEST, BirthDate, estimated
 from itm_admin.foundation import dates, vocabulary
 from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.foundation.i18n import TIMEZONE
+from itm_admin.foundation.names import clean_name
 
 _OVERRIDES = "\u202d\u202e"
 """Left-to-right and right-to-left override: they can make a text read as something that it is not."""
@@ -80,6 +81,13 @@ class Text(fields.String):
         return text
 
 
+class Name(Text):
+    """A person's name, in the one form of all names."""
+
+    def checked(self, text: str) -> str | None:  # type: ignore[override]
+        return clean_name(text) or None
+
+
 class Checked(Text):
     """A text of a form: `form` gives the normal form, or None for what is refused with `message`."""
 
@@ -102,11 +110,13 @@ class Email(Text):
 
 
 class Birth(Text):
-    """1999, 1999-05 or 1999-05-12; not in the future and not more than 120 years ago."""
+    """1999, 1999-05 or 1999-05-12, or an estimate (about 17); not in the future and not more than 120 years ago."""
 
     def checked(self, text: str) -> str:
         try:
-            born = BirthDate.read(text)
+            born = BirthDate.read(estimated(text, today()) or text)
+            if born.estimate and born.estimate[1] > today():
+                raise ValueError("estimated in the future")
         except ValueError:
             raise ValidationError(dates.why_no_birth(text)) from None  # type: ignore[arg-type]
         if born.earliest > today() or born.latest.year < today().year - OLDEST:

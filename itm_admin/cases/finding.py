@@ -1,21 +1,29 @@
 """The box in the header, for those who work on cases: straight to the record if exactly one fits, else to a list.
 
-Names are no part of it: persons are searched by name on a page of their own. What is found is recorded as a look.
+A name or a number leads to the search for persons, with what was typed: sealed on the server, and in no address.
+What is found is recorded as a look.
 """
 
 from __future__ import annotations
+
+import uuid
 
 from flask import flash, request
 from flask_babel import gettext as _
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
+from itm_admin.accounts.actor import me
+from itm_admin.cases import drafts
 from itm_admin.cases.models import Case, Person
 from itm_admin.foundation.database import db
-from itm_admin.foundation.finding import reference_in
+from itm_admin.foundation.finding import reference_in, searched_list
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
-from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.views import Page, keyring, route, see
+from itm_admin.foundation.writing import writing
+
+MOST = 200
 
 
 class FindView(Page):
@@ -29,10 +37,9 @@ class FindView(Page):
     def find(self) -> Response:
         wanted = reference_in(request.form.get("q"))
         if wanted is None:
-            flash(
-                _("Type a case's reference or a pseudonym here. Persons are searched by name on a page of their own.")
-            )
-            return see("CaseView.list", sort="-opened")
+            return _to_the_search(request.form.get("q", ""))
+        if request.form.get("next"):
+            return searched_list(request.form["next"], wanted)
         case = db.session.scalar(select(Case.id).where(Case.reference == wanted, Case.deleted_at.is_(None)))
         if case is not None:
             looked_at("record.list", "case", subjects=[case], detail={"page": "find"})
@@ -43,3 +50,16 @@ class FindView(Page):
         if len(people) == 1:
             return see("PersonView.show", id=people[0])
         return see("PersonView.list" if people else "CaseView.list", q=wanted, sort="-added" if people else "-opened")
+
+
+def _to_the_search(typed: str) -> Response:
+    """Persons are searched by name or number on a page of their own; what was typed waits there, sealed."""
+    typed = typed.strip()
+    if not typed or len(typed) > MOST or not (me().may("search", "Person") and me().may("edit", "Draft")):
+        flash(_("Type a case's reference or a pseudonym here. Persons are searched by name on a page of their own."))
+        return see("CaseView.list", sort="-opened")
+    field = "number" if any(sign.isdigit() for sign in typed) else "name"
+    id = uuid.uuid4()
+    with writing() as session:
+        drafts.keep(session, keyring(), f"search:{id}", [(field, typed)])
+    return see("PersonView.search", typed=id)

@@ -7,6 +7,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, RadioField, SelectField, StringField
 
+from itm_admin.foundation import purposes, tenancy
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import (
     BirthField,
@@ -52,6 +53,7 @@ class RiskForm(EventForm):
 
 
 class PersonForm(PanelForm):
+    somebody_else = BooleanField(_l("It is somebody else"))
     given_name = KeptLine(_l("Given names"))
     family_name = KeptLine(_l("Family names"))
     birth_date = BirthField(_l("Date of birth"))
@@ -69,6 +71,12 @@ class PersonForm(PanelForm):
 
 class NewPersonForm(PersonForm):
     role = CodeField(_l("Role in the case"), "case_role")
+
+
+class MatchForm(PanelForm):
+    """What is asked where a new person may be known already."""
+
+    somebody_else = BooleanField(_l("It is somebody else"))
 
 
 class FirstPersonForm(PanelForm):
@@ -104,6 +112,17 @@ class CloseForm(PanelForm):
     reason = CodeField(_l("Reason for closing"), "case_closure_reason")
     closed_on = DayField(_l("Date closed"))
     note = KeptField(_l("Note"))
+
+
+class LowerForm(PanelForm):
+    confidentiality = CodeField(_l("Confidentiality"), "confidentiality")
+    reason = CodeField(_l("Reason for lowering it"), "lowering_reason")
+
+
+class UnlinkForm(PanelForm):
+    reason = CodeField(_l("Reason"), "deletion_reason")
+    then = CodeField(_l("If this is the person's last case"), "last_unlinking")
+    case = StringField(_l("Other case"), description=_l("Its reference, if the person is moved to another case."))
 
 
 class ReasonForm(PanelForm):
@@ -144,10 +163,26 @@ class AssignForm(PanelForm):
 class PurposeForm(PanelForm):
     """Why protected values are to be seen. Nothing is chosen beforehand."""
 
+    act = "reveal"
     purpose = CodeField(_l("Purpose"), "access_purpose")
+    words = KeptField(
+        _l("Reason in words"),
+        description=_l("For an emergency or a judicial request. The manager and the auditors read it."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        codes = purposes.offered(self.act, tenancy.current().roles)
+        self.purpose.among(codes)
 
 
 class ExportForm(PurposeForm):
+    act = "export"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.words
+
     format = RadioField(
         _l("Format"), choices=[("csv", "CSV"), ("xlsx", "Excel (XLSX)")], default="xlsx", validate_choice=False
     )

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import url_for
-from flask_babel import ngettext
+from flask_babel import gettext, ngettext
 from sqlalchemy import ColumnElement, and_, exists, func, select
 
 from itm_admin.accounts.models import Account
@@ -32,6 +32,7 @@ def institution_home(session: AnySession) -> dict[str, Any]:
     roles = tenancy.current().roles
     return {
         "own": own,
+        "figures": _figures(session) if tenancy.current().manage else [],
         "waiting": _waiting(session),
         "drafts": drafts(session) if may(roles, "edit", "Draft") else [],
         "may_add": may(roles, "add", "Case"),
@@ -46,6 +47,33 @@ def _alone(session: AnySession) -> bool:
         Account.institution_id == context.institution, Account.active, Account.id != context.account
     )
     return session.scalar(others.limit(1)) is None
+
+
+def _figures(session: AnySession) -> list[tuple[str, int, str]]:
+    """(name, count, address) of what a manager answers for, counted in one statement."""
+    assigned = exists().where(CaseAssignment.case_id == Case.id, CaseAssignment.ended_at.is_(None))
+    there, opened = Case.deleted_at.is_(None), and_(Case.deleted_at.is_(None), Case.closed_on.is_(None))
+    people = select(func.count()).select_from(Account).where(Account.institution_id == tenancy.current().institution)
+    row = session.execute(
+        select(
+            func.count().filter(there).label("cases"),
+            func.count().filter(opened).label("open"),
+            func.count().filter(and_(opened, ~assigned)).label("nobodys"),
+            func.count().filter(Case.deleted_at.is_not(None)).label("deleted"),
+            people.where(Account.active).scalar_subquery().label("people"),
+        ).select_from(Case)
+    ).one()
+    return [
+        (gettext("Cases"), row.cases, url_for("CaseView.list")),
+        (gettext("Open cases"), row.open, url_for("CaseView.list", open="yes")),
+        (
+            gettext("Open cases that nobody is assigned to"),
+            row.nobodys,
+            url_for("CaseView.list", open="yes", assigned="no"),
+        ),
+        (gettext("Deleted cases"), row.deleted, url_for("CaseView.deleted")),
+        (gettext("Accounts"), row.people, url_for("AccountView.list")),
+    ]
 
 
 def _mine() -> ColumnElement[bool]:

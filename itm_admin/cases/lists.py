@@ -33,6 +33,15 @@ def _choice(name: str, text: Any, list_name: str, condition: Any) -> Filter:
     return Filter(name, text, "choice", condition, lambda: vocabulary.choices(list_name))
 
 
+def _is_open(wanted: bool) -> Any:
+    return Case.closed_on.is_(None) if wanted else Case.closed_on.is_not(None)
+
+
+def _assigned(wanted: bool) -> Any:
+    somebody = exists().where(CaseAssignment.case_id == Case.id, CaseAssignment.ended_at.is_(None))
+    return somebody if wanted else ~somebody
+
+
 def _mine(wanted: bool) -> Any:
     mine = exists().where(
         CaseAssignment.case_id == Case.id,
@@ -82,6 +91,8 @@ CASES: Listing[Case] = Listing(
     filters=(
         _choice("status", _l("Status"), "case_status", lambda code: Case.status == code),
         Filter("mine", _l("Assigned to me"), "flag", _mine),
+        Filter("open", _l("Open"), "flag", _is_open),
+        Filter("assigned", _l("Assigned to somebody"), "flag", _assigned),
         _choice("province", _l("Province"), "province", lambda code: Case.province == code),
         _choice(
             "exploitation",

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload, with_expression
 from sqlalchemy.sql.base import ExecutableOption
 
+from itm_admin.cases import limits
 from itm_admin.cases.acting import require
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.cases.schemas import SearchInput, load
@@ -54,6 +55,19 @@ def get_case(session: AnySession, case_id: uuid.UUID | str, *, or_deleted: bool 
         selectinload(Case.assignments.and_(CaseAssignment.ended_at.is_(None))).joinedload(CaseAssignment.account),
     )
     return _get(session, Case, case_id, "Case", or_deleted, lock, options)
+
+
+def find_case(session: AnySession, case_id: uuid.UUID | None) -> Case | None:
+    """A visible, live case; None for any other."""
+    if case_id is None:
+        return None
+    return session.scalar(select(Case).where(Case.id == case_id, Case.deleted_at.is_(None)))
+
+
+def case_called(session: AnySession, reference: str | None) -> uuid.UUID | None:
+    """The visible, live case with this reference."""
+    wanted = (reference or "").strip().upper()
+    return session.scalar(select(Case.id).where(Case.reference == wanted, Case.deleted_at.is_(None)))
 
 
 def get_person(
@@ -124,10 +138,7 @@ def _only_assigned(case_id: Any) -> list[ColumnElement[bool]]:
 
 
 def list_persons(*, deleted: bool = False) -> Select[Person]:
-    """Visible persons with their live links and cases; `deleted`: those who were deleted or erased.
-
-    Those left without a live case are shown in neither.
-    """
+    """Visible persons with their live links and cases; `deleted`: those who, or whose cases, were deleted or erased."""
     narrow = _only_assigned(Case.id)
     link = select(CasePerson.id).where(
         CasePerson.person_id == Person.id,
@@ -139,9 +150,14 @@ def list_persons(*, deleted: bool = False) -> Select[Person]:
     # With OFFSET it is looked up for each row that is shown, and not for all persons beforehand.
     in_a_case = exists(link if narrow else link.offset(0))
     gone = or_(Person.deleted_at.is_not(None), Person.erased_at.is_not(None))
-    shown = gone if deleted else and_(Person.deleted_at.is_(None), Person.erased_at.is_(None), in_a_case)
+    live = and_(Person.deleted_at.is_(None), Person.erased_at.is_(None), in_a_case)
+    return everybody().where(or_(gone, ~in_a_case) if deleted else live)
+
+
+def everybody() -> Select[Person]:
+    """All persons that row-level security shows: managers find each of whom something is stored."""
     links = selectinload(Person.links.and_(CasePerson.deleted_at.is_(None))).joinedload(CasePerson.case)
-    return select(Person).where(shown).options(links)
+    return select(Person).options(links)
 
 
 @dataclass(frozen=True)
@@ -159,15 +175,16 @@ def find_persons(session: AnySession, keyring: Keyring, data: Mapping[str, Any],
 
     Invalid if nothing is given that could be searched for. No typed value reaches the database or a log.
     """
-    require("search", "Person")
+    actor = require("search", "Person")
     typed = load(SearchInput, data)
     keys = keyring.of_institution(session)
-    statement = list_persons()
+    statement = everybody() if may(actor.context.roles, "restore", "Person") else list_persons()
     given = {name: typed[name] for name in ("name", "number", "email") if typed.get(name)}
     if not given:
         raise Invalid({"": _l("Give at least one thing to search for.")})
-    for name, value in given.items():
-        statement = statement.where(_condition(keys, name, value))
+    conditions = [_condition(keys, name, value) for name, value in given.items()]
+    limits.heed(session, "record.search")
+    statement = statement.where(*conditions)
     most = max(1, min(most, MOST_FOUND))
     rows = session.scalars(statement.order_by(Person.created_at.desc(), Person.id.desc()).limit(most + 1)).all()
     digest = blind_index.digest(keys, [f"{name}={value}" for name, value in given.items()])
@@ -180,8 +197,8 @@ def _condition(keys: InstitutionKeys, name: str, value: str) -> Any:
         alternatives = [blind_index.terms(keys, kind, value) for kind in kinds]
         fitting = [Person.index_terms.contains(terms) for terms in alternatives if terms]
     else:
-        terms = blind_index.terms(keys, name, value)
-        fitting = [Person.index_terms.contains(terms)] if terms else []
+        ways = blind_index.readings_of(keys, value) if name == "name" else [blind_index.terms(keys, name, value)]
+        fitting = [Person.index_terms.contains(terms) for terms in ways if terms]
     if not fitting:
         raise Invalid({name: _l("There is nothing in this to search for.")})
     return or_(*fitting)

@@ -70,6 +70,7 @@ class Case(TenantRecord, Model):
     closure_note_enc: Mapped[bytes | None] = mapped_column(Ciphertext)
     held_at: Mapped[datetime | None] = mapped_column(Moment, server_onupdate=FetchedValue())
     hold_reason: Mapped[str | None]
+    lowering_reason: Mapped[str | None]
 
     people_count: Mapped[int | None] = query_expression()
     """How many people are in the case: filled by `lookup.list_cases` alone."""
@@ -107,7 +108,7 @@ class Person(TenantRecord, Model):
         UniqueConstraint("institution_id", "id", name="person_in_institution"),
         UniqueConstraint("institution_id", "pseudonym", name="person_pseudonym"),
         ForeignKeyConstraint(["institution_id", "unit_id"], ["unit.institution_id", "unit.id"], name="person_unit"),
-        CheckConstraint("birth_precision in ('year', 'month', 'day')", name="person_birth_precision"),
+        CheckConstraint("birth_precision in ('year', 'month', 'day', 'estimate')", name="person_birth_precision"),
         CheckConstraint("(deleted_at is null) = (deletion_reason is null)", name="person_deletion"),
         CheckConstraint("sensitivity between 0 and 3", name="person_sensitivity"),
         CheckConstraint("(held_at is null) = (hold_reason is null)", name="person_hold"),
@@ -179,6 +180,8 @@ class CasePerson(TenantRecord, Model):
     case_id: Mapped[uuid.UUID] = mapped_column(Identifier)
     person_id: Mapped[uuid.UUID] = mapped_column(Identifier)
     role: Mapped[str]
+    age_band: Mapped[str] = mapped_column(default="UNK", server_default=text("'UNK'"))
+    is_child: Mapped[bool | None]
 
     case: Mapped[Case] = relationship(
         "Case", primaryjoin="foreign(CasePerson.case_id) == Case.id", viewonly=True, lazy="raise_on_sql"
@@ -252,3 +255,27 @@ class CaseAssignment(Model):
     account = relationship(
         "Account", primaryjoin="foreign(CaseAssignment.account_id) == Account.id", viewonly=True, lazy="raise_on_sql"
     )
+
+
+class AccessNote(Model):
+    """Why protected values had to be seen, in words: they may name people, so they stand beside the ledger."""
+
+    __tablename__ = "access_note"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="access_note_account"
+        ),
+        CheckConstraint("length(words) between 1 and 1000", name="access_note_words"),
+        Index("access_note_of_record", "record"),
+    )
+
+    id: Mapped[uuid.UUID] = identifier_column()
+    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    account_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    kind: Mapped[str]
+    record: Mapped[uuid.UUID] = mapped_column(Identifier)
+    purpose: Mapped[str]
+    words: Mapped[str | None] = mapped_column(
+        comment="Personal data, possibly. Destroyed when the person it is about is erased."
+    )
+    made_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))

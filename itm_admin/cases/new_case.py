@@ -1,16 +1,19 @@
 """A new case, step by step: its source, a first person, what happened, and a look at all of it before it is stored.
 
 What was typed is kept between the steps as a draft, sealed on the server, so that the way can be left and taken up
-again. The last step opens the case, adds the person and writes the profile as one transaction.
+again. Each case that is begun has a draft of its own, named in the address, so that two tabs do not mix. The last
+step opens the case, adds the person and writes the profile as one transaction: once for a draft, and only as shown.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from flask import flash, request
+from flask import flash, jsonify, request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
@@ -19,13 +22,16 @@ from werkzeug.wrappers import Response
 
 from itm_admin.cases import choices, drafts, people, services
 from itm_admin.cases.drafts import Kept
-from itm_admin.cases.forms import FirstPersonForm, RiskForm, SourceForm
+from itm_admin.cases.fields import today
+from itm_admin.cases.forms import FirstPersonForm, MatchForm, RiskForm, SourceForm
 from itm_admin.cases.models import Case
 from itm_admin.cases.schemas import CaseInput, NewPersonInput, VictimProfileInput, load
 from itm_admin.cases.showing import filled
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Message
+from itm_admin.foundation.errors import Conflict, Invalid, Message, NotFound
+from itm_admin.foundation.formats import moment
 from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.once import made_before, once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, route, see
@@ -34,7 +40,11 @@ from itm_admin.foundation.writing import writing
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
 FORM = "case.new"
+DRAFT = "draft"
+_BACK = "back"
 _DONE = "step"
+_BEGUN = "begun"
+"""A step that was typed into and is not in order yet."""
 _PROFILE = ("trafficking_status", "control_methods")
 _VICTIM = "VICTIM"
 
@@ -95,42 +105,80 @@ class NewCaseView(Page):
     @route("/new/check", act="add", methods=BOTH)
     def check(self) -> Answer:
         """Everything once more; sent, it becomes a case."""
-        kept = _kept()
-        missing = _first_missing(kept)
-        looked_at("record.read", "draft", kept.id if kept else None, detail={"page": "check"})
-        if kept is None or missing is not None:
-            return see(f"NewCaseView.{(missing or STEPS[0]).name}")
-        forms = [_filled(step, kept) for step in STEPS]
-        told = PanelForm()
-        if request.method == "POST":
-            case = attempt(told, lambda session: _open(session, [form.payload() for form in forms]))
+        id = _asked()
+        told, changed = MatchForm(), False
+        if request.method == "POST" and id is not None:
+            seen = request.form.get("seen", "")
+            try:
+                case = attempt(
+                    told,
+                    lambda session: once(
+                        session, Case, lambda: _open(session, id, seen, told.payload()), key=f"{FORM}:{id}"
+                    ),
+                )
+            except Conflict as error:
+                case, changed = None, True
+                told.told.append(str(error))
             if case is not None:
                 flash(_("Case %(reference)s is open.", reference=case.reference))
                 return see("CaseView.show", id=case.id)
-        parts = [(step, filled(_offer(form))) for step, form in zip(STEPS, forms, strict=True)]
-        return self.render("cases/new_case_check.html", steps=STEPS, parts=parts, form=told, kept=kept), (
-            422 if request.method == "POST" else 200
-        )
+        kept = _kept(id)
+        if kept is None and id is not None and (made := made_before(db.session, Case, f"{FORM}:{id}")):
+            return see("CaseView.show", id=made.id)
+        missing = _first_missing(kept)
+        looked_at("record.read", "draft", kept.id if kept else None, detail={"page": "check"})
+        if kept is None or missing is not None:
+            if changed:
+                flash(" ".join(told.told), "warning")
+            return _go((missing or STEPS[0]).name, id if kept else None)
+        parts = [(step, filled(_offer(_filled(step, kept)))) for step in STEPS]
+        page = self.render("cases/new_case_check.html", steps=STEPS, parts=parts, form=told, kept=kept, draft=id)
+        return page, 409 if changed else 422 if request.method == "POST" else 200
 
     @route("/new/discard", act="add", methods=("POST",))
     def discard(self) -> Response:
-        with writing() as session:
-            drafts.drop(session, FORM)
-        flash(_("What was typed is thrown away."))
+        id = _asked()
+        if id is not None:
+            with writing() as session:
+                drafts.drop(session, _name(id))
+            flash(_("What was typed is thrown away."))
         return see("NewCaseView.source")
 
+    @route("/new/keep", act="add", methods=("POST",))
+    def keep(self) -> Response:
+        """A step as it stands now, in order or not. Answers with the moment, for the page to say."""
+        id, step = _asked(), next((each for each in STEPS if each.name == request.form.get("at")), None)
+        if id is None or step is None:
+            raise Invalid
+        with writing() as session:
+            if made_before(session, Case, f"{FORM}:{id}") is not None:
+                raise Conflict
+            saved_at = _keep(session, step, id, done=False)
+        return jsonify(said=_("Kept as a draft at %(when)s", when=moment(saved_at)[-5:]))
+
     def _step(self, place: int) -> Answer:
-        step, kept = STEPS[place], _kept()
+        step, id = STEPS[place], _asked()
+        kept = _kept(id)
+        if kept is None and id is not None and (made := made_before(db.session, Case, f"{FORM}:{id}")):
+            return see("CaseView.show", id=made.id)
         missing = _first_missing(kept)
         looked_at("record.read", "draft", kept.id if kept else None, detail={"page": step.name})
         if missing is not None and STEPS.index(missing) < place:
-            return see(f"NewCaseView.{missing.name}")
+            return _go(missing.name, id if kept else None)
+        id = id or uuid.uuid4()
         form = step.form() if request.method == "POST" else _filled(step, kept)
         if form.submitted():
+            if _BACK in request.form:
+                with writing() as session:
+                    _keep(session, step, id, done=False)
+                return _go(STEPS[max(place - 1, 0)].name, id)
             values = form.payload()
-            if attempt(form, lambda session: _keep(session, step, values, kept)):
-                return see(f"NewCaseView.{STEPS[place + 1].name if place + 1 < len(STEPS) else 'check'}")
-            kept = _kept()
+            if attempt(form, lambda session: _checked(session, step, id, values)):
+                return _go(STEPS[place + 1].name if place + 1 < len(STEPS) else "check", id)
+            if any(values.values()):  # refused: what was typed waits in the draft as well
+                with writing() as session:
+                    _keep(session, step, id, done=False)
+                kept = _kept(id)
         _offer(form)
         page = self.render(
             "cases/new_case.html",
@@ -139,13 +187,31 @@ class NewCaseView(Page):
             back=STEPS[place - 1] if place else None,
             form=form,
             kept=kept,
+            draft=id,
             victim=kept is not None and kept.values.get("role") == _VICTIM,
         )
         return page, 422 if form.submitted() else 200
 
 
-def _kept() -> Kept | None:
-    return drafts.find(db.session, keyring(), FORM)
+def _asked() -> uuid.UUID | None:
+    """The draft that the address names; NotFound for what is no id."""
+    text = request.args.get(DRAFT)
+    try:
+        return uuid.UUID(text) if text else None
+    except ValueError:
+        raise NotFound from None
+
+
+def _name(id: uuid.UUID) -> str:
+    return f"{FORM}:{id}"
+
+
+def _kept(id: uuid.UUID | None) -> Kept | None:
+    return drafts.find(db.session, keyring(), _name(id)) if id else None
+
+
+def _go(step: str, id: uuid.UUID | None) -> Response:
+    return see(f"NewCaseView.{step}", **({DRAFT: id} if id else {}))
 
 
 def _first_missing(kept: Kept | None) -> Step | None:
@@ -155,36 +221,46 @@ def _first_missing(kept: Kept | None) -> Step | None:
 
 def _filled(step: Step, kept: Kept | None) -> PanelForm:
     """The step's form as it was left, or with what a new case begins with."""
-    if kept is not None and step.name in kept.values.getlist(_DONE):
+    if kept is not None and step.name in (*kept.values.getlist(_DONE), *kept.values.getlist(_BEGUN)):
         return step.form(formdata=kept.values)
-    return step.form(formdata=None, confidentiality="INTERNAL")
+    if step.form is SourceForm:
+        return step.form(formdata=None, confidentiality="INTERNAL", opened_on=today())
+    return step.form(formdata=None)
 
 
-def _keep(session: Session, step: Step, values: Mapping[str, Any], kept: Kept | None) -> bool:
+def _checked(session: Session, step: Step, id: uuid.UUID, values: Mapping[str, Any]) -> bool:
     """Keeps a step that is in order, beside the others."""
     step.check(session, values)
-    names = {field.name for field in step.form(formdata=None)}
-    before = kept.values if kept else MultiDict[str, str]()
-    pairs = [
-        (name, text)
-        for name, text in before.items(multi=True)
-        if name not in names and (name, text) != (_DONE, step.name)
-    ]
-    pairs += [(name, text) for name, text in request.form.items(multi=True) if name in names]
-    drafts.keep(session, keyring(), FORM, [*pairs, (_DONE, step.name)])
+    _keep(session, step, id, done=True)
     return True
 
 
-def _open(session: Session, values: list[dict[str, Any]]) -> Case:
-    """The case with its first person and that one's profile, all or nothing; the draft has done its work."""
-    source, person, risk = values
+def _keep(session: Session, step: Step, id: uuid.UUID, done: bool) -> datetime:
+    kept = drafts.find(session, keyring(), _name(id))
+    names = {field.name for field in step.form(formdata=None)}
+    marks = {(_DONE, step.name), (_BEGUN, step.name)}
+    before = kept.values if kept else MultiDict[str, str]()
+    pairs = [pair for pair in before.items(multi=True) if pair[0] not in names and pair not in marks]
+    pairs += [(name, text) for name, text in request.form.items(multi=True) if name in names]
+    return drafts.keep(session, keyring(), _name(id), [*pairs, (_DONE if done else _BEGUN, step.name)])
+
+
+def _open(session: Session, id: uuid.UUID, seen: str, confirmed: dict[str, Any]) -> Case:
+    """The case with its first person and that one's profile, all or nothing; the draft has done its work.
+
+    Conflict if the draft is not the one that was shown.
+    """
+    kept = drafts.find(session, keyring(), _name(id))
+    if kept is None or _first_missing(kept) is not None or kept.version != seen:
+        raise Conflict(message=_l("This was changed in another tab since. Check it again: below is what is kept now."))
+    source, person, risk = (_filled(step, kept).payload() for step in STEPS)
     about, profile = _parted(risk)
     case = services.open_case(session, keyring(), {**source, **about})
     if any(person.values()):
-        link = people.add_person_to_case(session, keyring(), case.id, person)
+        link = people.add_person_to_case(session, keyring(), case.id, {**person, **confirmed}, notice=True)
         if profile and person.get("role") == _VICTIM:
             people.set_profile(session, keyring(), link.id, profile)
-    drafts.drop(session, FORM)
+    drafts.drop(session, _name(id))
     return case
 
 

@@ -14,23 +14,33 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
 
-from itm_admin.cases import lookup, personal_data
-from itm_admin.cases.acting import Actor, require, require_management, require_work_on
-from itm_admin.cases.birth import BirthDate, age_band, is_child
-from itm_admin.cases.fields import today
-from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
+from itm_admin.cases import ages, duplicates, lookup, personal_data
+from itm_admin.cases.acting import (
+    SPECIAL,
+    Actor,
+    is_assigned,
+    require,
+    require_circle,
+    require_management,
+    require_work_on,
+)
+from itm_admin.cases.birth import BirthDate
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.cases.numbering import add_with_pseudonym
 from itm_admin.cases.schemas import (
     DeleteInput,
     LinkInput,
     NewPersonInput,
     PersonInput,
+    UnlinkInput,
     VictimProfileInput,
     load,
 )
 from itm_admin.cases.services import Id, expect
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring
 from itm_admin.foundation.errors import Denied, Invalid, Locked, NotFound
+from itm_admin.foundation.roles import may
+from itm_admin.institutions.models import Institution
 
 VICTIM = "VICTIM"
 _PLAIN = ("gender", "citizenships", "language")
@@ -39,29 +49,44 @@ _PROFILE = (
     "relation_to_trafficker",
 )  # fmt: skip
 _NEVER_EMPTY = frozenset({"gender", "trafficking_status"})
-_ADULT, _CHILD = 2, 3
-"""Sensitivity of persons: confidential, and special for children (DOMAIN, sharing rule 6)."""
+MOVE, DELETE, ERASE = "MOVE", "DELETE", "ERASE"
+IDENTIFIED = "ActualVictimOfTrafficking"
+"""The formal status, which the Presidency alone gives; others have an opinion (DOMAIN, identification)."""
 
 
-def add_person_to_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mapping[str, Any]) -> CasePerson:
-    """A new person in a case, in a role (NewPersonInput). Returns the link, with its person loaded."""
+def add_person_to_case(
+    session: AnySession, keyring: Keyring, case_id: Id, data: Mapping[str, Any], *, notice: bool = False
+) -> CasePerson:
+    """A new person in a case, in a role (NewPersonInput). Returns the link, with its person loaded.
+
+    `notice`: PossibleMatch if it may be somebody who is known already, unless `somebody_else` says that it is not.
+    """
     actor = require("add", "Person")
     case = _open_case(session, case_id, actor)
     values = load(NewPersonInput, data)
     keys = keyring.of_institution(session)
+    if not values.pop("somebody_else", False) and notice:
+        duplicates.refuse(session, keys, values)
     person = Person(id=uuid.uuid4(), institution_id=actor.institution, unit_id=case.unit_id, index_terms=[])
-    _write(keys, personal_data.new_key(keys, person), person, values, case.opened_on)
+    person.sensitivity = ages.ADULT
+    _write(keys, personal_data.new_key(keys, person), person, values, [case.opened_on])
+    if person.is_child:
+        stay_inside(session, case, actor)
     add_with_pseudonym(session, person, actor.code)
-    return _add_link(session, case, person, values["role"])
+    return _add_link(session, keys, case, person, values["role"])
 
 
-def link_person(session: AnySession, case_id: Id, data: Mapping[str, Any]) -> CasePerson:
-    """A person who is known already, in one more case (LinkInput). NotFound if the person is not visible."""
+def link_person(session: AnySession, keyring: Keyring, case_id: Id, data: Mapping[str, Any]) -> CasePerson:
+    """A person who is known already, in one more case (LinkInput). NotFound if the person is not visible.
+
+    Denied for a person of special sensitivity to those outside the circle: else one could let oneself in.
+    """
     actor = require("add", "Person")
     case = _open_case(session, case_id, actor)
     values = load(LinkInput, data)
     person = lookup.get_person(session, values["person_id"])
     personal_data.refuse_erased(person)
+    require_circle(session, person)
     there = select(CasePerson.id).where(
         CasePerson.case_id == case.id,
         CasePerson.person_id == person.id,
@@ -70,36 +95,89 @@ def link_person(session: AnySession, case_id: Id, data: Mapping[str, Any]) -> Ca
     )
     if session.scalar(there) is not None:
         raise Invalid({"role": _l("This person is in the case in this role already.")})
-    return _add_link(session, case, person, values["role"])
+    keys = keyring.of_institution(session)
+    link = _add_link(session, keys, case, person, values["role"])
+    ages.follow(session, keys, person)
+    return link
 
 
 def change_person(
-    session: AnySession, keyring: Keyring, person_id: Id, data: Mapping[str, Any], version: int
+    session: AnySession,
+    keyring: Keyring,
+    person_id: Id,
+    data: Mapping[str, Any],
+    version: int,
+    *,
+    notice: bool = False,
 ) -> Person:
-    """Changes the named fields (PersonInput, partial): absent = unchanged, null = cleared; as `change_case`."""
+    """Changes the named fields (PersonInput, partial): absent = unchanged, null = cleared; as `change_case`.
+
+    Locked while all the person's cases are closed; PossibleMatch as `add_person_to_case`.
+    """
     actor = require("edit", "Person")
     person = lookup.get_person(session, person_id, lock=True)
     cases = [link.case for link in person.links if link.case is not None and link.case.deleted_at is None]
     _require_work_on_one(session, cases, actor)
     personal_data.refuse_erased(person)
+    require_circle(session, person)
+    if cases and all(case.closed_on is not None for case in cases):
+        raise Locked(_l("All cases of this person are closed. Reopen one first."))
     expect(person, version)
     values = load(PersonInput, data, partial=True)
     keys = keyring.of_institution(session)
-    reference = min((case.opened_on for case in cases), default=today())
-    _write(keys, personal_data.record_key(keys, person), person, values, reference)
+    key = personal_data.record_key(keys, person)
+    if not values.pop("somebody_else", False) and notice:
+        duplicates.refuse(session, keys, values, duplicates.stored_values(keys, person), person.id)
+    was_child = person.is_child
+    _write(keys, key, person, values, list(ages.days_of(session, person).values()))
+    if person.is_child and not was_child:
+        stay_inside(session, next(case for case in cases if case.closed_on is None), actor)
     session.flush()
+    if "birth_date" in values:
+        ages.follow(session, keys, person)
     return person
 
 
-def unlink_person(session: AnySession, link_id: Id, data: Mapping[str, Any]) -> CasePerson:
-    """Takes a person out of a case, for a reason (DeleteInput); by a manager of the case's unit."""
+def stay_inside(session: AnySession, case: Case, actor: Actor) -> None:
+    """Assigns whoever closes a circle by entering a child: they stay inside it."""
+    if is_assigned(session, case, actor.account) or session.scalar(select(func.itm.holds_special(case.id))):
+        return
+    if may(actor.context.roles, "assign", "Case"):
+        session.add(CaseAssignment(institution_id=case.institution_id, case_id=case.id, account_id=actor.account))
+        session.flush()
+
+
+def unlink_person(session: AnySession, keyring: Keyring, link_id: Id, data: Mapping[str, Any]) -> CasePerson:
+    """Takes a person out of a case, for a reason (UnlinkInput); by a manager of the case's unit.
+
+    From the last case it is said where to: another case of the institution, or the person is deleted. Invalid
+    otherwise. Who is to be erased is deleted here and erased on the page or by the call for that.
+    """
     actor = require("delete", "Person")
     link = lookup.get_link(session, link_id, lock=True)
     require_management(link.unit_id, actor)
-    link.deletion_reason = load(DeleteInput, data)["reason"]
-    link.deleted_at = func.now()
+    values, person = load(UnlinkInput, data), link.person
+    keys = keyring.of_institution(session)
+    last = len(ages.days_of(session, person)) == 1
+    then = values.get("then")
+    if last and then is None:
+        raise Invalid({"then": _l("This is the person's last case: say what happens to the person.")})
+    if then == MOVE:
+        _move(session, keys, link, values.get("case_id"))
+    link.deletion_reason, link.deleted_at = values["reason"], func.now()
+    if last and then in (DELETE, ERASE):
+        person.deletion_reason, person.deleted_at = values["reason"], func.now()
     session.flush()
+    ages.follow(session, keys, person)
     return link
+
+
+def _move(session: AnySession, keys: InstitutionKeys, link: CasePerson, wanted: uuid.UUID | None) -> None:
+    """The same person in the same role in another open case of the institution."""
+    target = lookup.find_case(session, wanted)
+    if target is None or target.id == link.case_id or target.closed_on is not None:
+        raise Invalid({"case_id": _l("Choose another open case of your institution.")})
+    _add_link(session, keys, target, link.person, link.role)
 
 
 def delete_person(session: AnySession, person_id: Id, data: Mapping[str, Any], version: int | None = None) -> Person:
@@ -125,8 +203,18 @@ def restore_person(session: AnySession, person_id: Id) -> Person:
     if person.deleted_at is None:
         raise NotFound
     person.deleted_at = person.deletion_reason = None
+    if not ages.days_of(session, person):
+        _back_into_last_case(session, person)
     session.flush()
     return person
+
+
+def _back_into_last_case(session: AnySession, person: Person) -> None:
+    """Nobody alive is in no case: who was deleted when leaving the last one returns to it."""
+    mine = select(CasePerson).where(CasePerson.person_id == person.id).order_by(CasePerson.deleted_at.desc()).limit(1)
+    link = session.scalar(mine)
+    if link is not None:
+        link.deleted_at = link.deletion_reason = None
 
 
 def set_profile(
@@ -141,6 +229,7 @@ def set_profile(
     actor = require("add" if profile is None else "edit", "VictimProfile")
     require_work_on(session, link.case, actor)
     personal_data.refuse_erased(link.person)
+    require_circle(session, link.person)
     if link.case.closed_on is not None:
         raise Locked(_l("This case is closed. Reopen it first."))
     if link.role != VICTIM:
@@ -148,15 +237,31 @@ def set_profile(
     if profile is not None:
         expect(profile, version or 0)
     values = load(VictimProfileInput, data, partial=profile is not None)
+    refuse_identifying(session, values, profile)
     if profile is None:
         profile = VictimProfile(id=uuid.uuid4(), institution_id=link.institution_id, unit_id=link.unit_id)
-        profile.case_person_id, profile.sensitivity = link.id, _CHILD
+        profile.case_person_id, profile.sensitivity = link.id, SPECIAL
         session.add(profile)
     with session.no_autoflush:
         _put_plain(profile, _PROFILE, values)
         personal_data.put(personal_data.record_key(keyring.of_institution(session), link.person), profile, values)
     session.flush()
     return profile
+
+
+def identifies(session: AnySession, institution: uuid.UUID) -> bool:
+    """Whether this institution identifies victims formally."""
+    kind = session.scalar(select(Institution.kind).where(Institution.id == institution))
+    return kind == "presidency"
+
+
+def refuse_identifying(session: AnySession, values: Mapping[str, Any], profile: VictimProfile | None = None) -> None:
+    """Invalid if another institution than the Presidency calls a victim formally identified."""
+    stored = profile.trafficking_status if profile is not None else None
+    if values.get("trafficking_status") != IDENTIFIED or stored == IDENTIFIED:
+        return
+    if not identifies(session, require("show", "VictimProfile").institution):
+        raise Invalid({"trafficking_status": _l("Only the Presidency identifies victims formally. Give your opinion.")})
 
 
 def _open_case(session: AnySession, case_id: Id, actor: Actor) -> Case:
@@ -176,9 +281,10 @@ def _require_work_on_one(session: AnySession, cases: list[Case], actor: Actor) -
     raise Denied
 
 
-def _add_link(session: AnySession, case: Case, person: Person, role: str) -> CasePerson:
+def _add_link(session: AnySession, keys: InstitutionKeys, case: Case, person: Person, role: str) -> CasePerson:
     link = CasePerson(institution_id=case.institution_id, unit_id=case.unit_id, case_id=case.id, person_id=person.id)
-    link.role, link.sensitivity = role, person.sensitivity
+    link.role = role
+    ages.set_link(link, ages.birth_of(keys, person), case.opened_on)
     session.add(link)
     session.flush()
     session.refresh(link, ["case", "person", "profile"])
@@ -191,13 +297,11 @@ def _put_plain(record: Any, names: tuple[str, ...], values: Mapping[str, Any]) -
             setattr(record, name, values[name])
 
 
-def _write(keys: InstitutionKeys, key: Key, person: Person, values: Mapping[str, Any], reference: date) -> None:
+def _write(keys: InstitutionKeys, key: Key, person: Person, values: Mapping[str, Any], days: list[date]) -> None:
     """The fields, and what follows from them: the index, the age band, whether it is a child."""
     _put_plain(person, _PLAIN, values)
     if personal_data.put(key, person, values):
         personal_data.index(keys, key, person)
     if "birth_date" in values:
         born = BirthDate.read(values["birth_date"]) if values["birth_date"] else None
-        person.birth_precision = born.precision if born else None
-        person.age_band, person.is_child = age_band(born, reference), is_child(born, reference)
-    person.sensitivity = _CHILD if person.is_child else _ADULT
+        ages.set_person(person, born, days)

@@ -14,9 +14,10 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts.actor import me
-from itm_admin.cases import choices, lookup, people, personal_data, services
+from itm_admin.cases import choices, drafts, lookup, people, personal_data, services
 from itm_admin.cases.draft_views import Desk, desk, finished, resumed
-from itm_admin.cases.exporting import answer_export
+from itm_admin.cases.drafts import Kept
+from itm_admin.cases.exporting import answer_export, how_many
 from itm_admin.cases.forms import (
     ExportForm,
     LinkForm,
@@ -26,14 +27,16 @@ from itm_admin.cases.forms import (
     PurposeForm,
     ReasonForm,
     SearchForm,
+    UnlinkForm,
 )
 from itm_admin.cases.lists import PERSONS
-from itm_admin.cases.models import Person
+from itm_admin.cases.models import CasePerson, Person, VictimProfile
 from itm_admin.cases.showing import compared, person_facts, profile_facts, protected_choices
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import attempt
+from itm_admin.foundation.forms import attempt, told
 from itm_admin.foundation.lists import with_query
+from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, revealing, route, see
@@ -67,6 +70,9 @@ class PersonView(Page):
     @route("/search", act="search", methods=BOTH)
     def search(self) -> Answer:
         form, found = SearchForm(), None
+        if not form.submitted() and (kept := _typed_elsewhere()) is not None:
+            form = SearchForm(formdata=kept.values)
+            looked_at("record.read", "draft", kept.id, detail={"page": "search"})
         if form.submitted():
             try:
                 found = lookup.find_persons(db.session, keyring(), form.payload())
@@ -93,7 +99,9 @@ class PersonView(Page):
                         session,
                         "person",
                         id,
-                        people.change_person(session, keyring(), id, form.payload(), form.expected_version()),
+                        people.change_person(
+                            session, keyring(), id, form.payload(), form.expected_version(), notice=True
+                        ),
                     ),
                 )
             except Conflict as error:
@@ -120,7 +128,7 @@ class PersonView(Page):
         person = _living(id)
         if form.submitted():
             try:
-                values = personal_data.reveal(db.session, keyring(), person, form.purpose.data or "")
+                values = personal_data.reveal(db.session, keyring(), person, form.purpose.data or "", form.words.data)
                 return revealing(self._page(id, values), url_for("PersonView.show", id=id))
             except Invalid as error:
                 form.take(error)
@@ -142,8 +150,7 @@ class PersonView(Page):
 
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
     def restore(self, id: uuid.UUID) -> Answer:
-        attempt(ReasonForm(), lambda session: people.restore_person(session, id))
-        flash(_("The person is restored."))
+        told(ReasonForm(), lambda session: people.restore_person(session, id), _("The person is restored."))
         return see("PersonView.show", id=id)
 
     @route("/export", act="export", methods=BOTH)
@@ -156,7 +163,9 @@ class PersonView(Page):
             except Invalid as error:
                 form.take(error)
         back = with_query("PersonView.list")
-        return self.render("cases/export.html", form=form, back=back), 422 if form.submitted() else 200
+        return self.render(
+            "cases/export.html", rows=how_many(db.session, statement), form=form, back=back
+        ), 422 if form.submitted() else 200
 
     @route("/new/<uuid:case>", act="add", methods=BOTH)
     def add(self, case: uuid.UUID) -> Answer:
@@ -165,9 +174,7 @@ class PersonView(Page):
         if form.submitted():
             link = attempt(
                 form,
-                lambda session: finished(
-                    session, "new-person", case, people.add_person_to_case(session, keyring(), case, form.payload())
-                ),
+                lambda session: once(session, CasePerson, lambda: _add(session, case, form)),
             )
             if link is not None:
                 flash(_("%(pseudonym)s is in the case now.", pseudonym=link.person.pseudonym))
@@ -179,7 +186,9 @@ class PersonView(Page):
     def link(self, case: uuid.UUID) -> Answer:
         """A person of another case, in this one as well."""
         form = LinkForm()
-        if form.submitted() and attempt(form, lambda session: _link(session, case, form)):
+        if form.submitted() and attempt(
+            form, lambda session: once(session, CasePerson, lambda: _link(session, case, form))
+        ):
             flash(_("The person is in the case now."))
             return see("CaseView.show", id=case)
         choices.offer_persons(form.pseudonym)
@@ -187,11 +196,13 @@ class PersonView(Page):
 
     @route("/unlink/<uuid:link>", act="delete", methods=BOTH)
     def unlink(self, link: uuid.UUID) -> Answer:
-        form = ReasonForm()
+        form = UnlinkForm()
         found = lookup.get_link(db.session, link)
-        case = found.case_id
-        if form.submitted() and attempt(form, lambda session: people.unlink_person(session, link, form.payload())):
+        case, person = found.case_id, found.person_id
+        if form.submitted() and attempt(form, lambda session: _unlink(session, link, form)):
             flash(_("The person is no longer in the case."))
+            if form.then.data == people.ERASE:
+                return see("ErasureView.erase", id=person)
             return see("CaseView.show", id=case)
         found = lookup.get_link(db.session, link)
         looked_at("record.read", "case_person", link)
@@ -230,12 +241,7 @@ class ProfileView(Page):
             try:
                 saved = attempt(
                     form,
-                    lambda session: finished(
-                        session,
-                        "profile",
-                        link,
-                        people.set_profile(session, keyring(), link, form.payload(), form.seen_version()),
-                    ),
+                    lambda session: once(session, VictimProfile, lambda: _set_profile(session, link, form)),
                 )
             except Conflict as error:
                 saved, conflict = None, error
@@ -265,7 +271,7 @@ class ProfileView(Page):
         if form.submitted() and found.profile is not None:
             try:
                 values = personal_data.reveal_profile(
-                    db.session, keyring(), found, found.profile, form.purpose.data or ""
+                    db.session, keyring(), found, found.profile, form.purpose.data or "", form.words.data
                 )
                 return revealing(self._page(found, values), url_for("ProfileView.show", link=link))
             except Invalid as error:
@@ -280,6 +286,15 @@ class ProfileView(Page):
         return self.render("cases/profile_show.html", link=link, facts=facts, revealed=revealed)
 
 
+def _typed_elsewhere() -> Kept | None:
+    """What was typed into a list's search or the header's box and is no reference."""
+    try:
+        id = uuid.UUID(request.args.get("typed", ""))
+    except ValueError:
+        return None
+    return drafts.find(db.session, keyring(), f"search:{id}") if me().may("edit", "Draft") else None
+
+
 def _living(id: uuid.UUID) -> Person:
     """Locked for a person who was erased."""
     person = lookup.get_person(db.session, id)
@@ -287,7 +302,23 @@ def _living(id: uuid.UUID) -> Person:
     return person
 
 
+def _add(session: Any, case: uuid.UUID, form: NewPersonForm) -> CasePerson:
+    link = people.add_person_to_case(session, keyring(), case, form.payload(), notice=True)
+    return finished(session, "new-person", case, link)
+
+
+def _set_profile(session: Any, link: uuid.UUID, form: ProfileForm) -> VictimProfile:
+    profile = people.set_profile(session, keyring(), link, form.payload(), form.seen_version())
+    return finished(session, "profile", link, profile)
+
+
 def _link(session: Any, case: uuid.UUID, form: LinkForm) -> Any:
     data = form.payload()
     person = choices.person_called(session, data.pop("pseudonym", None))
-    return people.link_person(session, case, {**data, "person_id": person})
+    return people.link_person(session, keyring(), case, {**data, "person_id": person})
+
+
+def _unlink(session: Any, link: uuid.UUID, form: UnlinkForm) -> Any:
+    data = form.payload()
+    data["case_id"] = lookup.case_called(session, data.pop("case", None))
+    return people.unlink_person(session, keyring(), link, data)

@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from flask_babel import lazy_gettext as _l
+from sqlalchemy import func, select
 
+from itm_admin.cases import limits
 from itm_admin.cases.acting import require
 from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
-from itm_admin.foundation import blind_index, vocabulary
+from itm_admin.foundation import blind_index, purposes
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring, Place
-from itm_admin.foundation.errors import CannotDecrypt, Locked
+from itm_admin.foundation.errors import CannotDecrypt, Denied, Locked
 from itm_admin.foundation.formats import HIDDEN, Hidden
 from itm_admin.foundation.reading import looked_at
 
@@ -125,41 +127,75 @@ def index(keys: InstitutionKeys, key: Key, person: Person) -> None:
 
     One random term is in it, so that the column changes with every write: the ledger names changed columns.
     """
+    terms = _terms(keys, key, person)
+    person.index_terms = sorted({*terms, os.urandom(blind_index.TERM_BYTES)}) if terms else []
+
+
+def is_indexed(keys: InstitutionKeys, key: Key, person: Person) -> bool:
+    """Whether the index holds every term of this program's form, and besides them at most the random one."""
+    stored = {bytes(term) for term in person.index_terms or ()}
+    terms = _terms(keys, key, person)
+    return terms <= stored and len(stored - terms) <= 1
+
+
+def _terms(keys: InstitutionKeys, key: Key, person: Person) -> set[bytes]:
     plain = opened(key, person)
     terms = {
         term
         for name, kind in _INDEXED.items()
         for term in blind_index.terms(keys, kind, cast("str | None", plain[name]))
     }
-    person.index_terms = sorted({*terms, os.urandom(blind_index.TERM_BYTES)}) if terms else []
+    for name in ("given_name", "family_name"):
+        terms.update(blind_index.name_terms(keys, cast("str | None", plain[name])))
+    return terms
 
 
-def reveal(session: AnySession, keyring: Keyring, person: Person, purpose: str) -> dict[str, Value]:
-    """One person's protected fields, for a purpose of the vocabulary `access_purpose`.
+def reveal(
+    session: AnySession, keyring: Keyring, person: Person, purpose: str, words: str | None = None
+) -> dict[str, Value]:
+    """One person's protected fields, for a purpose of a reveal, in words where the purpose asks for them.
 
-    Invalid without a purpose, Denied without the permission, CannotDecrypt if a value does not open.
+    Invalid without a purpose, Denied without the permission or outside the person's circle, TooMany beyond the
+    hour's limit, CannotDecrypt if a value does not open.
     """
-    return _reveal(session, keyring, "Person", "person", person, person, purpose)
+    return _reveal(session, keyring, ("Person", "person"), person, person, (purpose, words))
 
 
-def reveal_case(session: AnySession, keyring: Keyring, case: Case, purpose: str) -> dict[str, Value]:
+def reveal_case(
+    session: AnySession, keyring: Keyring, case: Case, purpose: str, words: str | None = None
+) -> dict[str, Value]:
     """One case's narrative and closing note; as `reveal`."""
-    return _reveal(session, keyring, "Case", "case", case, case, purpose)
+    return _reveal(session, keyring, ("Case", "case"), case, case, (purpose, words))
 
 
 def reveal_profile(
-    session: AnySession, keyring: Keyring, link: CasePerson, profile: VictimProfile, purpose: str
+    session: AnySession,
+    keyring: Keyring,
+    link: CasePerson,
+    profile: VictimProfile,
+    purpose: str,
+    words: str | None = None,
 ) -> dict[str, Value]:
     """One victim's profile in one case; as `reveal`. It is sealed under the key of the link's person."""
-    return _reveal(session, keyring, "VictimProfile", "victim_profile", profile, link.person, purpose)
+    return _reveal(session, keyring, ("VictimProfile", "victim_profile"), profile, link.person, (purpose, words))
 
 
 def _reveal(
-    session: AnySession, keyring: Keyring, subject: str, kind: str, record: Record, owner: Case | Person, purpose: str
+    session: AnySession,
+    keyring: Keyring,
+    names: tuple[str, str],
+    record: Record,
+    owner: Case | Person,
+    why: tuple[str, str | None],
 ) -> dict[str, Value]:
-    require("reveal", subject)
+    subject, kind = names
+    actor = require("reveal", subject)
     refuse_erased(owner)
-    vocabulary.check("access_purpose", purpose, "purpose")
+    words = (why[1] or "").strip()[: purposes.MOST_WORDS] or None
+    purpose = purposes.check("reveal", actor.context.roles, why[0], words)
+    if session.scalar(select(func.itm.reveal_refused(kind, record.id, purpose))) is not None:
+        raise Denied(_l("Only those assigned to a case of this person, and managers, may do this."))
+    limits.heed(session, "record.reveal")
     try:
         values: dict[str, Value] = dict.fromkeys(FIELDS[type(record)])
         if filled(record):
@@ -167,7 +203,7 @@ def _reveal(
     except CannotDecrypt:
         looked_at("record.reveal", kind, record.id, purpose=purpose, outcome="failure")
         raise
-    looked_at("record.reveal", kind, record.id, purpose=purpose)
+    looked_at("record.reveal", kind, record.id, purpose=purpose, words=words)
     return values
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
+from audit.store.session import OPTIONS
 from itm_admin.assurance import raising
 from itm_admin.assurance.raising import Trouble
 from itm_admin.assurance.runs import Halt, Scalar
@@ -71,7 +72,9 @@ def at_start(settings: Settings) -> Replayed | None:
     """Before a database that may be a restored one is served. None where the signer's address is unknown."""
     if settings.signer_url is None:
         return None
-    engine = create_engine(settings.signer_url, poolclass=NullPool, hide_parameters=True)
+    engine = create_engine(
+        settings.signer_url, poolclass=NullPool, hide_parameters=True, connect_args={"options": OPTIONS}
+    )
     try:
         return replay(engine, Erasures.of(settings))
     finally:

@@ -12,7 +12,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from marshmallow import RAISE, Schema, ValidationError
 
-from itm_admin.cases.fields import MESSAGES, Birth, Checked, Code, Codes, Day, Email, Flag, RecordId, Text, Whole
+from itm_admin.cases.fields import MESSAGES, Birth, Checked, Code, Codes, Day, Email, Flag, Name, RecordId, Text, Whole
 from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.foundation.identity_numbers import passport_number, phone_number, tckn, ykn
 
@@ -47,9 +47,9 @@ class PersonInput(Input):
     gender = Code("gender", required=True)
     citizenships = Codes("citizenship", load_default=list)
     language = Code("language")
-    given_name = Text(most=200)
-    family_name = Text(most=200)
-    birth_date = Birth(most=10)
+    given_name = Name(most=200)
+    family_name = Name(most=200)
+    birth_date = Birth(most=40)
     tckn = Checked(tckn, _l("This is not a Turkish identity number: its check digits do not fit."))
     ykn = Checked(ykn, _l("This is not a foreigner's identity number: 99 first, and check digits that fit."))
     passport = Checked(passport_number, _l("A passport number has 5 to 20 letters and digits."))
@@ -57,6 +57,7 @@ class PersonInput(Input):
     email = Email(most=254)
     address = Text(most=1_000, lines=True)
     guardian = Text(most=1_000, lines=True)
+    somebody_else = Flag(metadata={"description": "true: seen, and not one of those who were told as possible matches"})
 
 
 class NewPersonInput(PersonInput):
@@ -111,12 +112,27 @@ class EraseInput(Input):
     pseudonym = Text(most=40, required=True)
 
 
+class LowerInput(Input):
+    """A lower confidentiality, and why."""
+
+    confidentiality = Code("confidentiality", required=True)
+    reason = Code("lowering_reason", required=True)
+
+
+class UnlinkInput(DeleteInput):
+    """Why a person leaves a case. From their last case they go to another one (`case_id`), or are deleted."""
+
+    then = Code("last_unlinking")
+    case_id = RecordId()
+
+
 class AssignInput(Input):
     account_id = RecordId(required=True)
 
 
 class RevealInput(Input):
     purpose = Code("access_purpose", required=True)
+    words = Text(most=1_000, lines=True)
 
 
 class SearchInput(Input):

@@ -12,9 +12,10 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
+from sqlalchemy.orm import attributes
 
 from itm_admin.accounts.models import Account
-from itm_admin.cases import lookup, personal_data
+from itm_admin.cases import ages, lookup, personal_data
 from itm_admin.cases.acting import (
     CLOSED_CIRCLE,
     Actor,
@@ -27,7 +28,7 @@ from itm_admin.cases.acting import (
 from itm_admin.cases.fields import today
 from itm_admin.cases.models import Case, CaseAssignment, Person, VictimProfile
 from itm_admin.cases.numbering import next_reference
-from itm_admin.cases.schemas import AssignInput, CaseInput, CloseInput, DeleteInput, load
+from itm_admin.cases.schemas import AssignInput, CaseInput, CloseInput, DeleteInput, LowerInput, load
 from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Locked, NotFound
 from itm_admin.institutions.models import Institution, Unit
@@ -84,6 +85,7 @@ def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
         _unit(session, actor, values["unit_id"])
     if values.get("lead_institution_id") not in (None, case.lead_institution_id):
         _lead_institution(session, actor, values["lead_institution_id"])
+    _refuse_lowering(case, values)
     if values.get("confidentiality") in CLOSED_CIRCLE and not is_assigned(session, case, actor.account):
         _add_assignment(session, case, actor.account)  # whoever closes the circle stays inside it
     for name in _PLAIN:
@@ -92,8 +94,34 @@ def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
     case.sensitivity = SENSITIVITY[case.confidentiality]
     if any(name in values for name in personal_data.FIELDS[Case]):
         personal_data.put(personal_data.key_to_write(keyring.of_institution(session), case), case, values)
+    day_changed = attributes.get_history(case, "opened_on").has_changes()
+    session.flush()
+    if day_changed:
+        ages.follow_case(session, keyring.of_institution(session), case)
+    return case
+
+
+def lower_confidentiality(session: AnySession, case_id: Id, data: Mapping[str, Any], version: int) -> Case:
+    """Lets more people into a case, for a reason (LowerInput); by a manager of its unit."""
+    actor = require("lower", "Case")
+    case = lookup.get_case(session, case_id, lock=True)
+    require_management(case.unit_id, actor)
+    expect(case, version)
+    values = load(LowerInput, data)
+    if SENSITIVITY[values["confidentiality"]] >= SENSITIVITY[case.confidentiality]:
+        raise Invalid({"confidentiality": _l("This is not lower than it is now.")})
+    case.confidentiality, case.lowering_reason = values["confidentiality"], values["reason"]
+    case.sensitivity = SENSITIVITY[case.confidentiality]
     session.flush()
     return case
+
+
+def _refuse_lowering(case: Case, values: Mapping[str, Any]) -> None:
+    wanted = values.get("confidentiality")
+    if wanted is not None and SENSITIVITY[wanted] < SENSITIVITY[case.confidentiality]:
+        raise Invalid(
+            {"confidentiality": _l("Only a manager lowers the confidentiality, for a reason, from the case's page.")}
+        )
 
 
 def close_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mapping[str, Any], version: int) -> Case:

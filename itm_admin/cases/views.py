@@ -17,19 +17,20 @@ from itm_admin.accounts.actor import me
 from itm_admin.cases import choices, erasure_views, lookup, personal_data, services
 from itm_admin.cases.course import course
 from itm_admin.cases.draft_views import DraftView, desk, finished, resumed
-from itm_admin.cases.exporting import answer_export
+from itm_admin.cases.exporting import answer_export, how_many
 from itm_admin.cases.finding import FindView
-from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, ExportForm, PurposeForm, ReasonForm
+from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, ExportForm, LowerForm, PurposeForm, ReasonForm
 from itm_admin.cases.lists import CASES
-from itm_admin.cases.models import Case
+from itm_admin.cases.models import Case, CaseAssignment
 from itm_admin.cases.new_case import NewCaseView
 from itm_admin.cases.person_views import PersonView, ProfileView
 from itm_admin.cases.showing import case_facts, compared, protected_choices
 from itm_admin.cases.together import CasesTogetherView, bulk_acts
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import attempt
+from itm_admin.foundation.forms import attempt, told
 from itm_admin.foundation.lists import with_query
+from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, revealing, route, see
@@ -113,11 +114,26 @@ class CaseView(Page):
             return see("CaseView.show", id=id)
         return self._ask(id, form, "cases/close.html")
 
+    @route("/<uuid:id>/confidentiality", act="lower", methods=BOTH)
+    def lower(self, id: uuid.UUID) -> Answer:
+        """More people may see the case: a manager's act, for a reason."""
+        form = LowerForm()
+        if form.submitted() and attempt(
+            form,
+            lambda session: services.lower_confidentiality(session, id, form.payload(), form.expected_version()),
+        ):
+            flash(_("The confidentiality is lowered."))
+            return see("CaseView.show", id=id)
+        return self._ask(id, form, "cases/lower.html")
+
     @route("/<uuid:id>/reopen", act="close", methods=("POST",))
     def reopen(self, id: uuid.UUID) -> Answer:
         form = ReasonForm()
-        attempt(form, lambda session: services.reopen_case(session, id, form.expected_version()))
-        flash(_("The case is open again."))
+        told(
+            form,
+            lambda session: services.reopen_case(session, id, form.expected_version()),
+            _("The case is open again."),
+        )
         return see("CaseView.show", id=id)
 
     @route("/<uuid:id>/delete", act="delete", methods=BOTH)
@@ -132,14 +148,16 @@ class CaseView(Page):
 
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
     def restore(self, id: uuid.UUID) -> Answer:
-        attempt(ReasonForm(), lambda session: services.restore_case(session, id))
-        flash(_("The case is restored."))
+        told(ReasonForm(), lambda session: services.restore_case(session, id), _("The case is restored."))
         return see("CaseView.show", id=id)
 
     @route("/<uuid:id>/assign", act="assign", methods=BOTH)
     def assign(self, id: uuid.UUID) -> Answer:
         form = AssignForm()
-        if form.submitted() and attempt(form, lambda session: services.assign(session, id, form.payload())):
+        if form.submitted() and attempt(
+            form,
+            lambda session: once(session, CaseAssignment, lambda: services.assign(session, id, form.payload())),
+        ):
             flash(_("The person is assigned to the case."))
             return see("CaseView.show", id=id)
         choices.offer_colleagues(form.account_id)
@@ -147,8 +165,8 @@ class CaseView(Page):
 
     @route("/<uuid:id>/assign/<uuid:account>/end", act="assign", methods=("POST",))
     def unassign(self, id: uuid.UUID, account: uuid.UUID) -> Answer:
-        attempt(ReasonForm(), lambda session: services.unassign(session, id, account) or True)
-        flash(_("The person is no longer assigned to the case."))
+        said = _("The person is no longer assigned to the case.")
+        told(ReasonForm(), lambda session: services.unassign(session, id, account) or True, said)
         return see("CaseView.show", id=id)
 
     @route("/<uuid:id>/reveal", act="reveal", methods=BOTH)
@@ -159,7 +177,7 @@ class CaseView(Page):
             return self._ask(id, form, "cases/reveal.html")
         case = lookup.get_case(db.session, id)
         try:
-            values = personal_data.reveal_case(db.session, keyring(), case, form.purpose.data or "")
+            values = personal_data.reveal_case(db.session, keyring(), case, form.purpose.data or "", form.words.data)
         except Invalid as error:
             form.take(error)
             return self._ask(id, form, "cases/reveal.html")
@@ -174,9 +192,9 @@ class CaseView(Page):
                 return answer_export(db.session, "case", statement, form)
             except Invalid as error:
                 form.take(error)
-        return self.render("cases/export.html", form=form, back=with_query("CaseView.list")), (
-            422 if form.submitted() else 200
-        )
+        return self.render(
+            "cases/export.html", rows=how_many(db.session, statement), form=form, back=with_query("CaseView.list")
+        ), (422 if form.submitted() else 200)
 
     def _page(self, id: uuid.UUID, revealed: dict[str, Any] | None = None) -> str:
         case = lookup.get_case(db.session, id, or_deleted=True)

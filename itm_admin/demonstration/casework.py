@@ -23,6 +23,7 @@ from itm_admin.cases.models import Case, CaseCounter, CasePerson
 from itm_admin.demonstration.plan import PlannedCase
 from itm_admin.demonstration.staffing import Office, working
 from itm_admin.demonstration.team import CASEWORKER, FOCAL_POINT, MANAGER
+from itm_admin.foundation import purposes
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.reading import append_queued, looked_at
 from itm_admin.foundation.roles import INSTITUTION
@@ -30,6 +31,7 @@ from itm_admin.institutions.models import Unit
 
 BATCH = 10
 _NO_PAGES = Flask("itm demo")
+_WORDS = "Nöbetçi amirin talebiyle, gecikmeden bilinmesi gerekiyor."
 _PURPOSES = ("CASE_WORK", "CASE_WORK", "CASE_WORK", "IDENTIFICATION", "REFERRAL", "EMERGENCY", "COURT")
 
 
@@ -90,7 +92,7 @@ class Casework:
             with working(session, self._managers[0], INSTITUTION):
                 services.delete_case(session, case.id, {"reason": planned.deleted})
         elif planned.case["confidentiality"] in ("OPEN", "INTERNAL"):
-            self._known.extend(link.person_id for link in links[:1])
+            self._known.extend(link.person_id for link in links[:1] if not link.is_child)
         return case
 
     def _author(self, lot: Random, unit: uuid.UUID, known_person: bool) -> Actor:
@@ -110,7 +112,7 @@ class Casework:
             links.append(link)
         if planned.known_person and self._known:
             person = planned.lot.choice(tuple(self._known))
-            people.link_person(session, case.id, {"person_id": person, "role": "WITNESS"})
+            people.link_person(session, self._keyring, case.id, {"person_id": person, "role": "WITNESS"})
         return links
 
     def _assign(self, session: Session, case: Case, author: Actor, unit: uuid.UUID, lot: Random) -> None:
@@ -129,7 +131,9 @@ class Casework:
         with _recorded(session):
             looked_at("record.read", "case", case.id)
             looked_at("record.read", "person", person.id)
-            personal_data.reveal(session, self._keyring, person, lot.choice(_PURPOSES))
+            purpose = lot.choice(_PURPOSES)
+            words = _WORDS if purpose in purposes.IN_WORDS else None
+            personal_data.reveal(session, self._keyring, person, purpose, words)
 
     def _search_and_export(self, session: Session, batch: Sequence[PlannedCase]) -> None:
         """A worker looks for a name; a manager takes the list of cases away for statistics."""

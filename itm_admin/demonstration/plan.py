@@ -195,7 +195,7 @@ def _birth(lot: Random, year: int) -> str:
 
 
 def _profile(lot: Random, kind: str, age: int, closed_for: str | None) -> dict[str, Any]:
-    status = lot.choices(("ActualVictimOfTrafficking", "PossibleVictimOfTrafficking"), (62, 38))[0]
+    status = lot.choices(("InstitutionConsidersVictim", "PossibleVictimOfTrafficking"), (62, 38))[0]
     if closed_for == "NOT_A_VICTIM":
         status = "NotAVictimOfTrafficking"
     profile = {

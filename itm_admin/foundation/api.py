@@ -32,6 +32,12 @@ Parameters = Callable[[], list[dict[str, Any]]]
 
 _PROBLEM = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 _TAG = re.compile(r'"([0-9]{1,9})"')
+_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "maxLength": 200},
+    "description": "One intention, one record: a request that is sent twice with it is answered with the first record.",
+}
 _MATCHING = {
     "in": "header",
     "name": "If-Match",
@@ -58,6 +64,7 @@ class Api(BaseApi):
             "409": "Somebody else has changed the record (row_version).",
             "412": "Somebody else has changed the record (If-Match).",
             "413": "The request is too large.",
+            "422": "The Idempotency-Key came before with another content.",
             "423": "The record is not open for this change.",
             "428": "The change names no version: send row_version or If-Match.",
             "429": "Too many attempts.",
@@ -129,6 +136,8 @@ def describes(
             shape = bodies[0] if len(bodies) == 1 else {"oneOf": [*bodies]}
             operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": shape}}}
         asked: list[Parameters] = [parameters] if parameters else []
+        if status == 201:
+            asked.append(lambda: [_KEY])
         if matching:
             asked.append(lambda: [_MATCHING])
         method.__dict__.update(_operation=operation, _gives=gives, _parameters=asked)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from itm_admin.foundation.encryption import InstitutionKeys
 from itm_admin.foundation.identity_numbers import phone_number
-from itm_admin.foundation.names import digits, document_number, email_address, name_parts
+from itm_admin.foundation.names import digits, document_number, email_address, index_parts, name_parts, readings
 
 TERM_BYTES = 16
 
@@ -37,7 +37,23 @@ def terms(keys: InstitutionKeys, kind: str, value: str | None) -> list[bytes]:
         return []
     key = keys.derive(f"index/{kind}/v1")
     forms = {form for form in KINDS[kind](value) if form}
-    return sorted(hmac.digest(key, form.encode("utf-8"), "sha256")[:TERM_BYTES] for form in forms)
+    return sorted(_term(key, form) for form in forms)
+
+
+def name_terms(keys: InstitutionKeys, name: str | None) -> list[bytes]:
+    """The terms by which a stored name is found: its parts, and neighbours joined."""
+    key = keys.derive("index/name/v1")
+    return sorted(_term(key, part) for part in index_parts(name or ""))
+
+
+def readings_of(keys: InstitutionKeys, name: str) -> list[list[bytes]]:
+    """For a typed name: the terms of each way to read it. A person who has all of one of them fits."""
+    key = keys.derive("index/name/v1")
+    return [sorted(_term(key, part) for part in way) for way in readings(name)]
+
+
+def _term(key: bytes, form: str) -> bytes:
+    return hmac.digest(key, form.encode("utf-8"), "sha256")[:TERM_BYTES]
 
 
 def digest(keys: InstitutionKeys, typed: Iterable[str]) -> str:

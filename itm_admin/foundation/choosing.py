@@ -43,6 +43,8 @@ class Choices:
     show: Callable[[Row[Any]], str]
     arrange: Callable[[Sequence[Row[Any]]], Pairs] | None = None
     shortest: int = 0
+    anywhere: Callable[[], Select[*tuple[Any, ...]]] | None = None
+    """As `records`, without the rule: what is stored already stays a choice. Row-level security still decides."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,15 @@ def answer(found: Found, asked: Mapping[str, str]) -> Response:
 
 
 def offer(
-    session: AnySession, field: SelectField, choices: Choices, url: str, empty: str | None = None, stored: Any = None
+    session: AnySession,
+    field: SelectField,
+    choices: Choices,
+    url: str,
+    empty: str | None = None,
+    stored: Any = None,
+    own: tuple[str, str] | None = None,
 ) -> None:
-    """The field's choices, with `empty` for none: all of a short list, else what is chosen or stored, and some more."""
+    """All of a short list, else what is chosen or stored and some more; before them `empty` for none, and `own`."""
     known = [id for id in map(_known, (field.data, stored)) if id]
     first = [choices.id.in_(known).desc()] if known else []
     wanted = choices.records().order_by(*first, *choices.order, choices.id).limit(MOST_WHOLE + 1)
@@ -100,9 +108,21 @@ def offer(
         searched(field, url)
     else:
         pairs = (choices.arrange or (lambda all_: _pairs(choices, all_)))(rows)
+    pairs = [*_missing(session, choices, pairs, _known(stored)), *pairs]
+    if own is not None:
+        pairs = [own, *(pair for pair in pairs if pair[0] != own[0])]
     field.choices = [*([("", empty)] if empty is not None else []), *pairs]
     if field.data is not None:
         field.data = str(field.data)
+
+
+def _missing(session: AnySession, choices: Choices, pairs: Pairs, stored: uuid.UUID | None) -> Pairs:
+    """The stored record where the person may not choose it anew: a form that is saved untouched changes nothing."""
+    if stored is None or str(stored) in {id for id, _text in pairs}:
+        return ()
+    known = choices.anywhere or choices.records
+    row = session.execute(known().where(choices.id == stored)).one_or_none()
+    return [(str(stored), choices.show(row) if row is not None else _("As it is now"))]
 
 
 def searched(field: Field, url: str) -> None:

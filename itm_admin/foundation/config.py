@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from audit import authority
@@ -32,6 +33,43 @@ class SettingError(Refusal):
     def __init__(self, name: str, message: str) -> None:
         super().__init__(f"{name}: {message}")
         self.name = name
+
+
+class SettingErrors(SettingError):
+    """Several at once, each in a line of its own."""
+
+    def __init__(self, errors: Sequence[SettingError]) -> None:
+        Refusal.__init__(self, "\n".join(str(error) for error in errors))
+        self.name = errors[0].name
+
+
+def all_at_once(*checks: Callable[[], object]) -> None:
+    """Makes every check, and then refuses with everything that is wrong: nobody mends one to meet the next."""
+    errors: list[SettingError] = []
+    for check in checks:
+        try:
+            check()
+        except SettingErrors as several:
+            errors += [_parsed(line) for line in str(several).split("\n")]
+        except SettingError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0] if len(errors) == 1 else SettingErrors(errors)
+
+
+def _parsed(line: str) -> SettingError:
+    name, _, message = line.partition(": ")
+    return SettingError(name, message)
+
+
+def private(name: str, path: Path) -> None:
+    """SettingError if others than its owner may read or change a secret's file."""
+    try:
+        mode = path.stat().st_mode & 0o777
+    except OSError as error:
+        raise SettingError(name, f"{path}: {error.strerror}") from None
+    if mode & 0o077:
+        raise SettingError(name, f"{path}: others may read it (mode {mode:04o}): chmod 0600 {path}")
 
 
 def default_home() -> Path:
@@ -110,7 +148,18 @@ def _database(value: str) -> str:
         raise ValueError("only postgresql:// is supported")
     if not url.username or not url.database:
         raise ValueError("the address must name a role and a database")
+    if not _stays_here(url) and url.query.get("sslmode") != "verify-full":
+        raise ValueError("the server is on another machine: add sslmode=verify-full (and sslrootcert=…) to the address")
     return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def _stays_here(url: URL) -> bool:
+    """Whether every server that the address names is this machine: all others must show who they are."""
+    named = [url.host, *(url.query.get(key) for key in ("host", "hostaddr"))]
+    hosts = [host for each in named if each for host in (each.split(",") if isinstance(each, str) else each)]
+    hosts = hosts or [os.environ.get("PGHOST", ""), os.environ.get("PGHOSTADDR", "")]  # as libpq does
+    here = ("", "localhost", "127.0.0.1", "::1")
+    return "service" not in url.query and all(host in here or host.startswith(("/", "@")) for host in hosts)
 
 
 @dataclass(frozen=True)
@@ -157,6 +206,13 @@ SETTINGS: tuple[Setting, ...] = (
         _between(5, 100),
         "10",
         "Years after which the ledger's content may be purged",
+    ),
+    Setting(
+        "ITM_FULL_SECONDS",
+        "full_seconds",
+        _between(0, 86_400),
+        "120",
+        "All entries are verified every hour while that takes no more seconds, else every night",
     ),
     Setting(
         "ITM_SECRET_KEY",
@@ -292,6 +348,7 @@ class Settings:
     signer_url: str | None = field(default=None, repr=False)
     purger_url: str | None = field(default=None, repr=False)
     retention_years: int = 10
+    full_seconds: int = 120
     secret_key: str | None = field(default=None, repr=False)
     master_key_file: Path | None = None
     signing_key_file: Path | None = None
@@ -319,34 +376,45 @@ class Settings:
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Reads ITM_*; empty means not set. Raises SettingError."""
         environ = os.environ if environ is None else environ
-        known = {setting.name for setting in SETTINGS}
-        for name in sorted(environ):
-            if name.startswith("ITM_") and name not in known and name not in TEST_SETTINGS:
-                raise SettingError(name, "there is no such setting")
         values: dict[str, Any] = {}
-        for setting in SETTINGS:
-            value = environ.get(setting.name, "")
-            if not value:
-                continue
-            try:
-                values[setting.attribute] = setting.parse(value)
-            except ValueError as error:
-                raise SettingError(setting.name, str(error)) from None
+        all_at_once(
+            *(partial(_refuse_unknown, name) for name in sorted(environ)),
+            *(partial(_take, setting, environ.get(setting.name, ""), values) for setting in SETTINGS),
+        )
         settings = cls(**values)
-        settings._complain_about_half_a_server()
-        if settings.timestamp_url and not settings.timestamp_certificates:
-            raise SettingError("ITM_TIMESTAMP_CERTIFICATES", "is missing, while ITM_TIMESTAMP_URL is set")
-        if settings.timestamp_certificates and not settings.timestamp_url:
-            raise SettingError("ITM_TIMESTAMP_URL", "is missing, while ITM_TIMESTAMP_CERTIFICATES is set")
-        if (settings.witness_quorum or 0) > len(settings.witnesses):
-            raise SettingError("ITM_WITNESS_QUORUM", f"is more than the {len(settings.witnesses)} witnesses")
-        if settings.sink_secret_file is None and any(SinkAddress.parse(each).is_webhook for each in settings.sinks):
-            raise SettingError("ITM_SINK_SECRET_FILE", "is missing, while ITM_SINKS names an https:// sink")
+        all_at_once(*(partial(settings._refuse, *each) for each in settings._contradictions()))
         return replace(settings, embedded=settings.database_url is None and settings.signer_url is None)
 
-    def _complain_about_half_a_server(self) -> None:
-        if self.database_url is None and self.owner_url is not None:
-            raise SettingError("ITM_DATABASE_URL", "is missing, while ITM_DATABASE_OWNER_URL is set")
+    def _contradictions(self) -> list[tuple[bool, str, str]]:
+        """Each condition that must not hold, with the setting that mends it."""
+        url, certificates = self.timestamp_url, self.timestamp_certificates
+        webhook = any(SinkAddress.parse(each).is_webhook for each in self.sinks)
+        too_many = (self.witness_quorum or 0) > len(self.witnesses)
+        half = self.database_url is None and self.owner_url is not None
+        return [
+            (half, "ITM_DATABASE_URL", "is missing, while ITM_DATABASE_OWNER_URL is set"),
+            (
+                bool(url) and not certificates,
+                "ITM_TIMESTAMP_CERTIFICATES",
+                "is missing, while ITM_TIMESTAMP_URL is set",
+            ),
+            (
+                bool(certificates) and not url,
+                "ITM_TIMESTAMP_URL",
+                "is missing, while ITM_TIMESTAMP_CERTIFICATES is set",
+            ),
+            (too_many, "ITM_WITNESS_QUORUM", f"is more than the {len(self.witnesses)} witnesses"),
+            (
+                self.sink_secret_file is None and webhook,
+                "ITM_SINK_SECRET_FILE",
+                "is missing, while ITM_SINKS names an https:// sink",
+            ),
+        ]
+
+    @staticmethod
+    def _refuse(wrong: bool, name: str, message: str) -> None:
+        if wrong:
+            raise SettingError(name, message)
 
     @property
     def quorum(self) -> int:
@@ -360,10 +428,10 @@ class Settings:
         return bool(self.witnesses) and here >= self.quorum
 
     def require(self, *names: str) -> Settings:
-        """Itself, or SettingError for the first of these variables that has no value."""
-        for setting in SETTINGS:
-            if setting.name in names and getattr(self, setting.attribute) is None:
-                raise SettingError(setting.name, f"is missing ({setting.meaning})")
+        """Itself, or SettingError for those of these variables that have no value."""
+        needed = [setting for setting in SETTINGS if setting.name in names]
+        absent = [each for each in needed if getattr(self, each.attribute) is None]
+        all_at_once(*(partial(self._refuse, True, each.name, f"is missing ({each.meaning})") for each in absent))
         return self
 
     def master_key(self) -> bytes:
@@ -371,6 +439,7 @@ class Settings:
         path = self.master_key_file
         if path is None:
             raise SettingError("ITM_MASTER_KEY_FILE", "is missing")
+        private("ITM_MASTER_KEY_FILE", path)
         try:
             key = base64.b64decode(path.read_text("ascii").strip(), validate=True)
         except OSError as error:
@@ -384,6 +453,7 @@ class Settings:
     def sink_secret(self) -> bytes:
         """What signs batches for webhooks, read from its file."""
         path = self.require("ITM_SINK_SECRET_FILE").sink_secret_file or Path()
+        private("ITM_SINK_SECRET_FILE", path)
         try:
             secret = path.read_bytes().strip()
         except OSError as error:
@@ -397,6 +467,20 @@ class Settings:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
         ours = {s.name: _written(getattr(self, s.attribute), s.separator) for s in SETTINGS if s.name in names}
         return {"LANG": "C.UTF-8", **kept, **{name: value for name, value in ours.items() if value}}
+
+
+def _refuse_unknown(name: str) -> None:
+    if name.startswith("ITM_") and name not in TEST_SETTINGS and name not in {setting.name for setting in SETTINGS}:
+        raise SettingError(name, "there is no such setting")
+
+
+def _take(setting: Setting, value: str, values: dict[str, Any]) -> None:
+    """Empty means not set."""
+    try:
+        if value:
+            values[setting.attribute] = setting.parse(value)
+    except ValueError as error:
+        raise SettingError(setting.name, str(error)) from None
 
 
 def _written(value: Any, separator: str) -> str:

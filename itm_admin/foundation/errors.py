@@ -6,7 +6,7 @@ lazy translations (anything with ``str``). They must never know HTTP, and never 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from flask_babel import lazy_gettext as _
@@ -23,6 +23,8 @@ class DomainError(Exception):
 
     code = "error"
     default: Message = _("The request could not be carried out.")
+    looks: Sequence[Any] = ()
+    """What the refusal itself shows of records (`reading.Look`): recorded before it leaves."""
 
     def __init__(self, message: Message | None = None) -> None:
         super().__init__()
@@ -126,6 +128,15 @@ class TooMany(DomainError):
 
     code = "too_many"
     default = _("Too many attempts. Wait a while, then try again.")
+
+    def __init__(self, message: Message | None = None, *, retry_after: int | None = None) -> None:
+        if message is None and retry_after is not None:
+            minutes = -(-retry_after // 60)
+            message = _(
+                "You have done this very often within an hour. You can go on in %(minutes)s minutes.", minutes=minutes
+            )
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class CannotDecrypt(DomainError):

@@ -6,10 +6,11 @@ empty on an edit form, and empty means "keep what is stored".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any, TypeVar
 
+from flask import flash
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
@@ -19,6 +20,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from itm_admin.foundation import dates, vocabulary
 from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.reading import queue
 from itm_admin.foundation.writing import writing
 
 Done = TypeVar("Done")
@@ -53,6 +55,26 @@ class BirthField(StringField):
             return text
 
 
+FREQUENT: Mapping[str, tuple[str, ...]] = {
+    "citizenship": ("TR", "SY", "AF", "UZ", "TM", "KG", "UA", "MA", "ID", "IQ", "IR", "MD", "GE", "AZ", "RU"),
+    "language": ("tr", "ar", "fa", "uz", "tk", "ky", "uk", "ru", "en", "fr", "id", "ku"),
+}
+"""Of lists too long to be read: what is asked for most here stands on top, after what is chosen."""
+
+
+def _with(list_name: str, chosen: Iterable[Any]) -> list[tuple[str, str]]:
+    """The list's codes. A stored one that it no longer has stays a choice, so that saving changes nothing."""
+    offered = vocabulary.choices(list_name)
+    held = [code for code in chosen if isinstance(code, str) and code]
+    known = {code for code, _label in offered}
+    offered += [(code, code) for code in held if code not in known]
+    first = FREQUENT.get(list_name)
+    if first is None:
+        return offered
+    places = {code: place for place, code in enumerate(dict.fromkeys((*held, *first)))}
+    return sorted(offered, key=lambda pair: places.get(pair[0], len(places)))
+
+
 class CodeField(SelectField):
     """One code of a vocabulary; nothing is chosen beforehand."""
 
@@ -65,7 +87,13 @@ class CodeField(SelectField):
 
     def offer(self) -> None:
         if self._list:
-            self.choices = [("", _("— choose —")), *vocabulary.choices(self._list)]
+            self.choices = [("", _("— choose —")), *_with(self._list, [self.data])]
+
+    def among(self, codes: Iterable[str]) -> None:
+        """Offers these codes of the list alone."""
+        wanted = set(codes)
+        offered = vocabulary.choices(self._list)
+        self.choices = [("", _("— choose —")), *(choice for choice in offered if choice[0] in wanted)]
 
     def payload(self) -> str | None:
         return self.data or None
@@ -86,7 +114,7 @@ class CodesField(SelectMultipleField):
 
     def offer(self) -> None:
         if self._list:
-            self.choices = vocabulary.choices(self._list)
+            self.choices = _with(self._list, self.data or ())
 
     def payload(self) -> list[str]:
         return list(self.data or [])
@@ -125,6 +153,8 @@ class PanelForm(FlaskForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.told: list[str] = []
+        self.matches: list[tuple[Any, str]] = []
+        """Records that a refusal names, to be opened: id and pseudonym."""
         for field in self:
             if isinstance(field, CodeField | CodesField):
                 field.offer()
@@ -148,6 +178,7 @@ class PanelForm(FlaskForm):
 
     def take(self, error: Invalid) -> None:
         """Puts the domain's messages beside the fields they belong to, the rest on top."""
+        self.matches = list(getattr(error, "found", ()))
         for name, message in error.fields.items():
             field = self._fields.get(name)
             if field is None:
@@ -176,8 +207,18 @@ def attempt(form: PanelForm, work: Callable[[Session], Done]) -> Done | None:
         with writing() as session:
             return work(session)
     except Invalid as error:
+        queue(error.looks)
         form.take(error)
         return None
+
+
+def told(form: PanelForm, work: Callable[[Session], Any], said: str) -> None:
+    """For a button that leads back to the record's page: `said` once the work is done, else why it was refused."""
+    if attempt(form, work) is None:
+        reasons = [*form.told, *(str(error) for errors in form.errors.values() for error in errors)]
+        flash(" ".join(reasons), "warning")
+    else:
+        flash(said)
 
 
 def _value(field: Field) -> Any:

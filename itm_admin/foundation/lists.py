@@ -62,6 +62,8 @@ class Listing(Generic[Row]):
     caption: Message = _l("List")
     empty_text: Message = _l("Nothing to show.")
     search_label: Message = _l("Search by reference or pseudonym")
+    by_reference: bool = True
+    """What is searched for is a reference or a pseudonym: it is posted, since people type names there as well."""
     counted: int = COUNT_BOUND
     """Beyond so many rows the number is not told: fewer where row-level security makes each of them dear."""
     keys_first: bool = False
@@ -182,6 +184,7 @@ class Shown(Generic[Row]):
         self.caption, self.empty_text, self.name = listing.caption, listing.empty_text, listing.name
         self.search: str | None = query.search if listing.search is not None else None
         self.search_label = listing.search_label
+        self.by_reference = listing.by_reference
         self.page, self.page_size = query.page, query.size
         self.first = (query.page - 1) * query.size + 1 if found else 0
         self.last = self.first + len(found) - 1 if found else 0
@@ -266,6 +269,11 @@ class Shown(Generic[Row]):
     def all_url(self) -> str:
         """Without filters and search, in the same order and columns."""
         return self._url(page=None, q=None, **{each.name: None for each in self._listing.filters})
+
+    @property
+    def unsearched_url(self) -> str:
+        """The same filters, order and columns, without what was searched for."""
+        return self._url(page=None, q=None)
 
     @property
     def previous_url(self) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 
 _SINGLE = {
     # Latin letters that have no decomposition
@@ -37,21 +38,67 @@ _SPELLINGS: tuple[tuple[str, str], ...] = (
     ("q", "k"), ("w", "v"), ("ou", "u"), ("oo", "u"), ("ee", "i"), ("y", "i"),
 )  # fmt: skip
 
-_APOSTROPHES = re.compile("['’‘`´ʻʼʹʽʾʿ\u200c\u200d\u200e\u200f]")
+APOSTROPHES = "\u00b4\u0060\u2018\u2019\u201b\u02b9\u02bb\u02bc\u02bd\u02be\u02bf\u2032\uff07"
+DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+_ONE_SIGN = str.maketrans({**dict.fromkeys(APOSTROPHES, "'"), **dict.fromkeys(DASHES, "-")})
+UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u08e2\u115f\u1160\u17b4\u17b5"
+    "\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff]"
+)
+"""Controls, soft hyphens, joiners, marks of direction, fillers, selectors, tags: what nobody sees in a name."""
+_SPACES = re.compile("[\x09-\x0d\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _WORDS = re.compile(r"[^\W\d_]+")
 _TWICE = re.compile(r"(.)\1+")
 _HARDENED = {"d": "t", "b": "p"}
 """Turkish hardens a final d and b: Ahmed and Ahmet, Receb and Recep are one name."""
 
 
+def clean_name(name: str) -> str:
+    """A name as it is stored and searched, of whatever it is the name: one form for what looks the same.
+
+    Form C, without what nobody sees, with one apostrophe, one dash and one space. In the database `itm.clean_name`.
+    """
+    text = unicodedata.normalize("NFC", name).translate(_ONE_SIGN)
+    return _SPACES.sub(" ", UNSEEN.sub("", text)).strip(" ")
+
+
 def name_parts(name: str) -> frozenset[str]:
     """The parts of a name in the index's form; empty if there is no letter in it."""
-    return frozenset(part for part in map(_spelling, _WORDS.findall(_plain(name))) if part)
+    return frozenset(part for part in map(_spelling, _words(name)) if part)
+
+
+def index_parts(name: str) -> frozenset[str]:
+    """What a stored name is found by: its parts, and neighbours joined, since Ayşe Nur is Ayşenur."""
+    words = _words(name)
+    joined = [_spelling("".join(pair)) for pair in pairwise(words)]
+    return name_parts(name) | {part for part in joined if part}
+
+
+def readings(name: str) -> list[frozenset[str]]:
+    """The ways to read a typed name: its words apart, and neighbours joined. One of them must fit as a whole."""
+    words = _words(name)[:MOST_WORDS]
+    ways: list[list[str]] = [[]]
+    for number in range(len(words)):
+        apart = [[*way, words[number]] for way in ways]
+        joined = [[*way[:-1], way[-1] + words[number]] for way in ways if way and way[-1] == words[number - 1]]
+        ways = apart + joined
+    parts = (frozenset(filter(None, map(_spelling, way))) for way in ways)
+    return list(dict.fromkeys(filter(None, parts)))
+
+
+MOST_WORDS = 8
+"""Of so many words a typed name is read in every way: 34 ways at most."""
+
+
+def _words(name: str) -> list[str]:
+    return _WORDS.findall(_plain(name))
 
 
 def _plain(name: str) -> str:
     """Lower-case Latin without marks: İ, I, ı and i are one letter; Cyrillic is transliterated."""
-    folded = _APOSTROPHES.sub("", unicodedata.normalize("NFKC", name)).replace("İ", "i").casefold()
+    cleaned = clean_name(unicodedata.normalize("NFKC", clean_name(name))).replace("'", "")
+    folded = cleaned.replace("İ", "i").casefold()
     letters = (_SINGLE[letter] if letter in _SINGLE else _unmarked(letter) for letter in folded)
     return "".join(letters).translate(_ARABIC)
 

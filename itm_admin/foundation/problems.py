@@ -55,6 +55,7 @@ from itm_admin.foundation.errors import (
 )
 from itm_admin.foundation.faults import domain_error
 from itm_admin.foundation.i18n import say_language
+from itm_admin.foundation.once import Reused
 from itm_admin.foundation.reading import Look, append_now, forget_looks
 from itm_admin.foundation.traces import trace
 
@@ -64,6 +65,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Unauthenticated: 401,
     NotFound: 404,
     Denied: 403,
+    Reused: 422,
     Invalid: 400,
     Conflict: 409,
     VersionMissing: 428,
@@ -85,7 +87,7 @@ TITLES: Mapping[int, Message] = {
     422: _l("Some values are not correct"),
     423: _l("Locked at the moment"),
     428: _l("Which version?"),
-    429: _l("Too many attempts"),
+    429: _l("Too often"),
     500: _l("Something went wrong"),
     503: _l("Not available at the moment"),
 }
@@ -184,6 +186,12 @@ def _domain(error: DomainError) -> Response:
             refused("denied" if isinstance(error, NotFound | Denied) else "failure")
         except LedgerUnavailable as worse:
             return answer(503, worse)
+    if error.looks:
+        forget_looks()
+        try:
+            append_now(error.looks)
+        except LedgerUnavailable as worse:
+            return answer(503, worse)
     if isinstance(error, Unauthenticated) and not _wants_json() and request.method == "POST":
         return make_response(redirect(url_for(current_app.config["ITM_SIGN_IN_ENDPOINT"]), 303))
     if status == 500:
@@ -256,6 +264,8 @@ def answer(status: int, error: DomainError | None = None) -> Response:
         session.modified = False  # no cookie leaves: what the session was to hold is as if it had not happened
     if status == 503:
         response.headers["Retry-After"] = "30"
+    if isinstance(error, TooMany) and error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 

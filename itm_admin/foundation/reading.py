@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
+from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -42,6 +43,8 @@ class Look:
     outcome: str = "success"
     detail: Mapping[str, Any] | None = field(default=None)
     to_presidency: bool = False
+    words: str | None = None
+    """Why, in words: kept beside the ledger, in the same transaction; the entry names the row."""
 
 
 def looked_at(
@@ -53,10 +56,17 @@ def looked_at(
     purpose: str | None = None,
     outcome: str = "success",
     detail: Mapping[str, Any] | None = None,
+    words: str | None = None,
 ) -> None:
     """Queues the entry for what this request is about to show. ``subjects`` are the ids shown by a list."""
-    look = Look(action, kind, str(id) if id else None, tuple(map(str, subjects)), purpose, outcome, detail)
+    look = Look(action, kind, str(id) if id else None, tuple(map(str, subjects)), purpose, outcome, detail, words=words)
     _queue().append(look)
+
+
+def queue(looks: Sequence[Look]) -> None:
+    """Queues what a refused form is about to show."""
+    if looks:
+        _queue().extend(looks)
 
 
 def forget_looks() -> None:
@@ -92,7 +102,7 @@ def append_queued(connection: Connection) -> None:
 
 def _append(connection: Connection, looks: Sequence[Look]) -> None:
     for look in looks:
-        for part in _parts(look):
+        for part in _parts(_noted(connection, look)):
             store.append(
                 connection,
                 action=part.action,
@@ -104,6 +114,22 @@ def _append(connection: Connection, looks: Sequence[Look]) -> None:
                 detail=part.detail,
                 to_presidency=part.to_presidency,
             )
+
+
+_NOTE = text(
+    "insert into access_note (institution_id, account_id, kind, record, purpose, words)"
+    " values (:institution, :account, :kind, :record, :purpose, :words) returning id"
+)
+
+
+def _noted(connection: Connection, look: Look) -> Look:
+    """The look, with the row that keeps its words named in it."""
+    if look.words is None:
+        return look
+    context = tenancy.current()
+    values = {"institution": context.institution, "account": context.account, "kind": look.kind, "record": look.id}
+    note = connection.execute(_NOTE, {**values, "purpose": look.purpose, "words": look.words}).scalar_one()
+    return replace(look, words=None, detail={**(look.detail or {}), "note": str(note)})
 
 
 def _queue() -> list[Look]:

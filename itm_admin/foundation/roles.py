@@ -91,7 +91,7 @@ ROLES: Mapping[str, Role] = {
             _l("Institution manager"),
             (INSTITUTION,),
             {
-                "Case": READ | {"delete", "restore", "assign", "export", "reveal", "history", "close", "hold"},
+                "Case": READ | {"delete", "restore", "assign", "export", "reveal", "history", "close", "hold", "lower"},
                 "Person": READ | {"search", "delete", "restore", "export", "reveal", "history", "hold", "erase"},
                 "VictimProfile": READ | {"reveal"},
                 "Account": WORK | {"suspend", "invite", "history"},

@@ -42,6 +42,7 @@ class Context:
     manage: Units = ()
     create: Units = ()
     assigned: bool = False
+    assigns: bool = False
     national: bool = False
     approves: bool = False
     reads: str = "none"
@@ -63,6 +64,7 @@ class Context:
                 "manage": _units(self.manage),
                 "create": _units(self.create),
                 "assigned": self.assigned,
+                "assigns": self.assigns,
                 "national": self.national,
                 "approves": self.approves,
                 "login": self.login,

@@ -34,6 +34,7 @@ def units(which: Callable[[], Sequence[ColumnElement[bool]]]) -> Choices:
         matches=lambda text: turkish_contains(Unit.name, text),
         show=lambda row: f"{row.name} ({row.above})" if row.above else row.name,
         arrange=_tree,
+        anywhere=lambda: select(*columns).outerjoin(_Above, above),
     )
 
 
@@ -42,10 +43,10 @@ def of_institution(institution: uuid.UUID | None) -> Choices:
     return units(lambda: [Unit.institution_id == institution])
 
 
-def offer_units(field: SelectField, institution: uuid.UUID, whole: str | None) -> None:
+def offer_units(field: SelectField, institution: uuid.UUID, whole: str | None, stored: uuid.UUID | None = None) -> None:
     """An institution's units, for a manager of it or a system administrator; `whole` for none of them."""
     url = url_for("UnitChoicesView.units", of=institution)
-    choosing.offer(db.session, field, of_institution(institution), url, whole)
+    choosing.offer(db.session, field, of_institution(institution), url, whole, stored)
 
 
 class UnitChoicesView(Page):

@@ -43,7 +43,7 @@ class Unit(Stamped, Model):
     __tablename__ = "unit"
     __table_args__ = (
         UniqueConstraint("institution_id", "id", name="unit_in_institution"),
-        UniqueConstraint("institution_id", "parent_id", "name", name="unit_name_per_parent"),
+        Index("unit_name_per_parent", "institution_id", "parent_id", text("itm.name_key(name)"), unique=True),
         Index("unit_one_root", "institution_id", unique=True, postgresql_where=text("parent_id is null")),
         ForeignKeyConstraint(["institution_id", "parent_id"], ["unit.institution_id", "unit.id"], name="unit_parent"),
     )

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from itm_admin.foundation import tenancy, vocabulary
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Message, NotFound
+from itm_admin.foundation.names import clean_name
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT
 from itm_admin.foundation.turkish import turkish_sort_key
 from itm_admin.institutions.models import Institution, InstitutionKey, Unit
@@ -194,7 +195,7 @@ def _checked(membership: Membership, code: str | None = None) -> dict[str, Any]:
     elif code in AMBIGUOUS:
         wrong["code"] = _l("This abbreviation stands for several bodies: choose another.")
     for field in ("name_tr", "name_en"):
-        values[field] = " ".join(getattr(membership, field).split())
+        values[field] = clean_name(getattr(membership, field))
         if not values[field]:
             wrong[field] = _l("This field is needed.")
         elif len(values[field]) > 200:
@@ -211,7 +212,7 @@ def _checked(membership: Membership, code: str | None = None) -> dict[str, Any]:
 
 
 def _unit_values(name: str, province: str | None) -> dict[str, Any]:
-    tidy = " ".join(name.split())
+    tidy = clean_name(name)
     if not tidy:
         raise Invalid({"name": _l("This field is needed.")})
     if len(tidy) > 200:

@@ -9,6 +9,7 @@ from flask import flash, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts.actor import me
@@ -17,9 +18,10 @@ from itm_admin.foundation import vocabulary
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.formats import label
-from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.forms import PanelForm, attempt, told
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
+from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION, OVERSIGHT
 from itm_admin.foundation.turkish import turkish_contains, turkish_order
@@ -27,7 +29,7 @@ from itm_admin.foundation.views import Page, keyring, route, see
 from itm_admin.institutions import services
 from itm_admin.institutions.choices import UnitChoicesView, offer_units
 from itm_admin.institutions.forms import InstitutionForm, UnitForm
-from itm_admin.institutions.models import Institution
+from itm_admin.institutions.models import Institution, Unit
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
@@ -54,6 +56,7 @@ REGISTER: Listing[Institution] = Listing(
     tie=(Institution.id,),
     search=_named,
     search_label=_l("Search by code or name"),
+    by_reference=False,
     columns=(
         Column("code", _l("Code"), lambda each: Cell("link", each.code), (Institution.code,)),
         Column("name", _l("Name"), lambda each: Cell("text", name_of(each)), (turkish_order(Institution.name_tr),)),
@@ -123,9 +126,7 @@ class InstitutionView(Page):
         if form.submitted():
             made = attempt(
                 form,
-                lambda session: services.register(
-                    session, keyring(), (form.code.data or "").strip(), form.membership()
-                ),
+                lambda session: once(session, Institution, lambda: _register(session, form)),
             )
             if made is not None:
                 flash(_("The institution is registered. The system administrator opens its manager's account."))
@@ -174,15 +175,15 @@ class InstitutionView(Page):
     @route("/<uuid:id>/suspend", act="edit", methods=("POST",))
     def suspend(self, id: uuid.UUID) -> Answer:
         form = PanelForm()
-        attempt(form, lambda session: services.suspend(session, id, form.expected_version()))
-        flash(_("The institution is suspended."))
+        said = _("The institution is suspended.")
+        told(form, lambda session: services.suspend(session, id, form.expected_version()), said)
         return see("InstitutionView.show", id=id)
 
     @route("/<uuid:id>/reactivate", act="edit", methods=("POST",))
     def reactivate(self, id: uuid.UUID) -> Answer:
         form = PanelForm()
-        attempt(form, lambda session: services.reactivate(session, id, form.expected_version()))
-        flash(_("The institution is active again."))
+        said = _("The institution is active again.")
+        told(form, lambda session: services.reactivate(session, id, form.expected_version()), said)
         return see("InstitutionView.show", id=id)
 
 
@@ -205,9 +206,7 @@ class UnitView(Page):
         if form.submitted():
             made = attempt(
                 form,
-                lambda session: services.add_unit(
-                    session, form.name.data or "", _parent(form), form.province.payload()
-                ),
+                lambda session: once(session, Unit, lambda: _add_unit(session, form)),
             )
             if made is not None:
                 flash(_("The unit is added."))
@@ -251,6 +250,14 @@ class UnitView(Page):
         return self.render(
             "institutions/unit_form.html", heading=heading, form=form, action=action, conflict=conflict
         ), (409 if conflict else 422 if form.submitted() else 200)
+
+
+def _register(session: Session, form: InstitutionForm) -> Institution:
+    return services.register(session, keyring(), (form.code.data or "").strip(), form.membership())
+
+
+def _add_unit(session: Session, form: UnitForm) -> Unit:
+    return services.add_unit(session, form.name.data or "", _parent(form), form.province.payload())
 
 
 def _parent(form: UnitForm) -> Any:

@@ -80,6 +80,14 @@ def institutions(session: AnySession) -> Sequence[AnyRow]:
     return session.execute(statement).all()
 
 
+def find_institution(session: AnySession, id: uuid.UUID) -> AnyRow:
+    """One institution with its counts. NotFound if there is none, or not for this person."""
+    found: AnyRow | None = session.execute(select(institution).where(institution.c.id == id)).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
 def totals(rows: Sequence[AnyRow]) -> Totals:
     def total(name: str) -> int:
         return sum(getattr(row, name) for row in rows)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from itm_admin.foundation.database import db
-from itm_admin.foundation.finding import reference_in
+from itm_admin.foundation.finding import reference_in, searched_list
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.views import Page, route, see
@@ -28,6 +28,8 @@ class OversightFindView(Page):
         if wanted is None:
             flash(_("Type a case's reference or a pseudonym here. Names are not searched."))
             return see("OversightCaseView.list", sort="-opened")
+        if request.form.get("next"):
+            return searched_list(request.form["next"], wanted)
         fitting = select(board.case.c.id).where(board.case.c.reference == wanted)
         cases = list(db.session.scalars(fitting.limit(2)))
         if not cases:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import url_for
+from flask import g, url_for
 from flask_babel import gettext as _
 
-from itm_admin.foundation import pictures
+from itm_admin.foundation import access, pictures
 from itm_admin.foundation.formats import label
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.pictures import Count, Picture
@@ -22,14 +22,28 @@ def presidency_home(session: AnySession) -> dict[str, Any]:
     """What `oversight/home.html` shows: counts without identities."""
     rows = board.institutions(session)
     looked_at("record.list", "institution", subjects=[row.id for row in rows], detail={"page": "home"})
+    totals = board.totals(rows)
     return {
         "institutions": rows,
-        "totals": board.totals(rows),
+        "totals": totals,
+        "figures": [(_("Institutions"), totals.institutions, "#institutions"), *figures(totals)],
         "provinces": _provinces(board.by_province(session)),
         "years": _years(board.by_year(session)),
         "exploitations": _exploitations(board.by_exploitation(session)),
         "name_of": name_of,
     }
+
+
+def figures(counts: board.Totals | AnyRow, **chosen: Any) -> list[tuple[str, int, str | None]]:
+    """(name, count, address of what was counted) for all institutions or one."""
+    accounts = access.allowed("AuditAccountView.list", g.actor)
+    return [
+        (_("Cases"), counts.cases, _cases(**chosen)),
+        (_("Open cases"), counts.open_cases, _cases(open="yes", **chosen)),
+        (_("Not shared"), counts.unshared, None),
+        (_("Persons"), counts.persons, _cases(**chosen)),
+        (_("Accounts"), counts.accounts, url_for("AuditAccountView.list", **chosen) if accounts else None),
+    ]
 
 
 def name_of(row: AnyRow) -> str:

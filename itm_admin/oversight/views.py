@@ -6,10 +6,11 @@ import uuid
 from typing import Any
 
 from flask import g, request, url_for
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 
-from itm_admin.foundation import vocabulary
+from itm_admin.foundation import access, vocabulary
 from itm_admin.foundation.database import db
 from itm_admin.foundation.formats import label
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
@@ -19,7 +20,7 @@ from itm_admin.foundation.views import Page, route
 from itm_admin.oversight import board
 from itm_admin.oversight.board import AnyRow
 from itm_admin.oversight.finding import OversightFindView
-from itm_admin.oversight.home import presidency_home
+from itm_admin.oversight.home import figures, name_of, presidency_home
 
 _CASE = board.case.c
 _STATUS_TONES = {"Active": "info", "FollowUp": "warn"}
@@ -27,6 +28,10 @@ _STATUS_TONES = {"Active": "info", "FollowUp": "warn"}
 
 def _choice(name: str, text: Any, list_name: str, condition: Any) -> Filter:
     return Filter(name, text, "choice", condition, lambda: vocabulary.choices(list_name))
+
+
+def _is_open(wanted: bool) -> Any:
+    return _CASE.closed_on.is_(None) if wanted else _CASE.closed_on.is_not(None)
 
 
 def _institutions() -> list[tuple[str, str]]:
@@ -74,6 +79,7 @@ CASES: Listing[AnyRow] = Listing(
     filters=(
         Filter("institution", _l("Institution"), "choice", lambda code: _CASE.institution_code == code, _institutions),
         _choice("status", _l("Status"), "case_status", lambda code: _CASE.status == code),
+        Filter("open", _l("Open"), "flag", _is_open),
         _choice("province", _l("Province"), "province", lambda code: _CASE.province == code),
         _choice(
             "exploitation",
@@ -97,6 +103,23 @@ class OversightInstitutionView(Page):
     @route("/", act="list")
     def list(self) -> str:
         return self.render("oversight/home.html", **presidency_home(db.session))
+
+    @route("/<uuid:id>", act="show")
+    def show(self, id: uuid.UUID) -> str:
+        row = board.find_institution(db.session, id)
+        looked_at("record.read", "institution", id, detail={"page": "oversight"})
+        places = (
+            ("OversightCaseView.list", {"institution": row.code}, _("Its shared cases")),
+            ("InstitutionView.show", {"id": id}, _("Entry in the register")),
+            ("LooksView.everything", {"ledger": row.code}, _("Who looked?")),
+        )
+        links = [
+            (url_for(endpoint, **values), label, "secondary")
+            for endpoint, values, label in places
+            if access.allowed(endpoint, g.actor)
+        ]
+        shown = figures(row, institution=row.code)
+        return self.render("oversight/institution.html", row=row, figures=shown, links=links, name_of=name_of)
 
 
 class OversightCaseView(Page):

@@ -76,6 +76,7 @@ if (bulk) {
   const count = () => {
     const chosen = boxes.filter((box) => box.checked).length;
     bulk.querySelector("output").textContent = chosen ? `${bulk.dataset.chosen} ${chosen}` : "";
+    bulk.classList.toggle("chosen", chosen > 0);
     all.checked = chosen === boxes.length;
     all.indeterminate = chosen > 0 && chosen < boxes.length;
   };
@@ -124,8 +125,16 @@ document.addEventListener("submit", (event) => {
   if (event.defaultPrevented || event.target.method !== "post") return;
   if (event.target.dataset.sent) event.preventDefault();
   event.target.dataset.sent = "yes";
-  window.setTimeout(() => delete event.target.dataset.sent, 4000); // a download leaves the page where it is
+  // A download leaves the page where it is. Elsewhere the answer may be slow: the server stores a form once all the same.
+  window.setTimeout(() => delete event.target.dataset.sent, event.target.hasAttribute("data-download") ? 4000 : 30000);
 });
+
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent; // back from the browser's memory
+});
+
+// A page that answers a form is left as an address: reload and Back ask for it anew, and no form is sent again.
+if (document.body.hasAttribute("data-answers-form")) window.history.replaceState(null, "", window.location.href);
 
 // Revealed values disappear after their time, and when the page comes back from the browser's memory.
 function remask(place) {

@@ -169,7 +169,113 @@ ATTACKS: dict[str, tuple[str, list[str]]] = {
     ),
     "let a role pass row-level security": ("ALTER ROLE itm_app BYPASSRLS", ["role itm_app"]),
     "make a role a superuser": ("ALTER ROLE itm_signer SUPERUSER", ["role itm_signer"]),
-    "make a role a member of the owner": ("GRANT itm_owner TO itm_app", ["role itm_app"]),
+    "make a role a member of the owner": (
+        "GRANT itm_owner TO itm_app",
+        ["role itm_app", "member itm_app in itm_owner"],
+    ),
+    "let somebody else be the owner": (
+        "CREATE ROLE itm_other; GRANT itm_owner TO itm_other",
+        ["member itm_other in itm_owner"],
+    ),
+    "let a role end": ("ALTER ROLE itm_app VALID UNTIL '2020-01-01'", ["role itm_app"]),
+    "let a role have no connections": ("ALTER ROLE itm_app CONNECTION LIMIT 0", ["role itm_app"]),
+    "another search path of the panel": (
+        "ALTER ROLE itm_app SET search_path = elsewhere, public",
+        ["setting search_path of itm_app in every database"],
+    ),
+    "another search path here": (
+        "DO $$ BEGIN EXECUTE format('ALTER ROLE itm_signer IN DATABASE %I SET search_path = x',"
+        " current_database()); END $$",
+        ["setting search_path of itm_signer in this database"],
+    ),
+    "a setting of the database": (
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET row_security = off', current_database()); END $$",
+        ["setting row_security of every role in this database"],
+    ),
+    "a way that the signer does not take": (
+        "ALTER ROLE itm_signer SET enable_seqscan = off",
+        ["setting enable_seqscan of itm_signer in every database"],
+    ),
+    "forget a role's setting": (
+        "ALTER ROLE itm_app RESET lock_timeout",
+        ["setting lock_timeout of itm_app in every database"],
+    ),
+    "let a role choose for which triggers it works": (
+        "GRANT SET ON PARAMETER session_replication_role TO itm_app",
+        ["parameter session_replication_role"],
+    ),
+    "give the database away": (
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO itm_signer', current_database()); END $$",
+        ["database this one"],
+    ),
+    "grant the database": (
+        "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO itm_app', current_database()); END $$",
+        ["database this one"],
+    ),
+    "publish everything": ("CREATE PUBLICATION p FOR ALL TABLES", ["added publication p"]),
+    "add a cast": (
+        "CREATE FUNCTION pg_temp.f(uuid) RETURNS integer LANGUAGE sql RETURN 1;"
+        " CREATE CAST (uuid AS integer) WITH FUNCTION pg_temp.f(uuid) AS IMPLICIT",
+        ["added cast uuid to integer"],
+    ),
+    "add a collation": (
+        "CREATE COLLATION public.c (provider = libc, locale = 'C')",
+        ["added collation public.c"],
+    ),
+    "a function's name elsewhere": (
+        "CREATE SCHEMA elsewhere; CREATE FUNCTION elsewhere.right(text, integer) RETURNS text LANGUAGE sql RETURN ''",
+        ['shadow function elsewhere."right"(text, integer)'],
+    ),
+    "a table's name elsewhere": (
+        "CREATE SCHEMA elsewhere; CREATE VIEW elsewhere.case_file AS SELECT * FROM public.case_file",
+        ["shadow relation elsewhere.case_file"],
+    ),
+    "the name of a table of PostgreSQL's": (
+        "CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.pg_trigger (n integer)",
+        ["shadow relation elsewhere.pg_trigger"],
+    ),
+    "an operator elsewhere": (
+        "CREATE SCHEMA elsewhere; CREATE OPERATOR elsewhere.= (leftarg = text, rightarg = text,"
+        " function = starts_with)",
+        ["shadow operator elsewhere.=(text,text)"],
+    ),
+    "a type's name elsewhere": (
+        "CREATE SCHEMA elsewhere; CREATE DOMAIN elsewhere.uuid AS text",
+        ["shadow type elsewhere.uuid"],
+    ),
+    "a child elsewhere": (
+        "CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.e () INHERITS (audit.event)",
+        ["inheritance elsewhere.e"],
+    ),
+    "an index that is not written": (
+        "UPDATE pg_index SET indisready = false WHERE indexrelid = 'audit.event_pkey'::regclass",
+        ["index audit.event_pkey"],
+    ),
+    "an index that is not asked": (
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'audit.event_target'::regclass",
+        ["index audit.event_target"],
+    ),
+    "an index that does not live": (
+        "UPDATE pg_index SET indislive = false WHERE indexrelid = 'public.case_file_pkey'::regclass",
+        ["index public.case_file_pkey"],
+    ),
+    "triggers that are not looked for": (
+        "UPDATE pg_class SET relhastriggers = false WHERE oid = 'public.case_file'::regclass",
+        ["relation public.case_file"],
+    ),
+    "checks that are not looked for": (
+        "UPDATE pg_class SET relchecks = 0 WHERE oid = 'public.person'::regclass",
+        ["relation public.person"],
+    ),
+    "defaults that are not looked for": (
+        "UPDATE pg_attribute SET atthasdef = false WHERE attrelid = 'public.case_file'::regclass"
+        " AND attname = 'shared'",
+        ["relation public.case_file"],
+    ),
+    "a sequence that begins again": (
+        "ALTER SEQUENCE audit.checkpoint_id_seq MAXVALUE 9 CYCLE",
+        ["sequence audit.checkpoint_id_seq"],
+    ),
     "forget a watched table": (
         "DELETE FROM audit.watched WHERE relation = 'public.case_file'",
         ["watched public.case_file as case/1"],

@@ -24,7 +24,7 @@ from tests.conftest import Database, settings_for
 from tests.factories import PASSWORD, Factory, Somebody, Tenant
 
 _REQUEST = re.compile(r"\b[0-9a-f]{32}\b")
-_TOKEN = re.compile(r'(name="csrf_token" value=)"[^"]+"')
+_TOKEN = re.compile(r'(name="(?:csrf_token|form_key)" value=)"[^"]+"')
 _NOT_COMPARED = "array['last_login', 'row_version', 'updated_at', 'updated_by', 'epoch']"
 """What signing in and the database's stamps change."""
 

@@ -39,9 +39,71 @@ def test_a_changed_record_is_told_by_table_and_id_to_auditors_on_every_page(pane
     told = panel.scalar("select content::jsonb -> 'detail' from audit.event where action = 'alert.raise'")
     assert (told["table"], told["object"]) == ("public.case_file", str(case.id))
     browser = panel.browser(make.auditor())
-    named = f"A record was changed behind the ledger's back. (public.case_file {case.id})"
-    assert named in browser.words("/verification/")
-    assert case.reference in browser.words("/alerts/")
+    told = (
+        f"{case.reference}: “Province” was changed in the database outside the panel; by the ledger Ankara, now Adana."
+    )
+    for path in ("/verification/", "/alerts/"):
+        page = browser.words(path)
+        assert told in page, path
+        assert "Last lawful change: " in page
+        assert "What to do" in page
+    for link in (f"/oversight/cases/{case.id}", f"/audit/history/case/{case.id}"):
+        assert link in browser.get("/alerts/").text
+        assert browser.get(link).status_code == 200
+
+
+def test_values_about_a_person_and_of_an_unshared_case_are_not_told_with_a_change(panel: PanelWorld) -> None:
+    make = panel.make
+    focal = make.focal_point()
+    case = make.case(focal, shared=False)
+    link = make.person(focal, make.case(focal))
+    _edit(panel, case.id, "TR-01")
+    with make.superuser() as connection:
+        connection.execute(text("alter table person disable trigger audit_capture"))
+        connection.execute(text("update person set gender = 'Masculine' where id = :id"), {"id": link.person_id})
+        connection.execute(text("alter table person enable always trigger audit_capture"))
+    panel.verify()
+    page = panel.browser(make.auditor()).words("/verification/")
+    for name, field in ((case.reference, "Province"), (link.person.pseudonym, "Gender")):
+        assert f"{name}: “{field}” was changed in the database outside the panel. The value is about a person" in page
+    assert "Adana" not in page
+
+
+def test_a_records_own_page_has_a_mark_once_it_was_found_changed(panel: PanelWorld) -> None:
+    make = panel.make
+    focal = make.focal_point()
+    case = make.case(focal)
+    mark = "This record was changed in the database outside the panel"
+    browser = panel.browser(focal)
+    panel.verify()
+    assert mark not in browser.words(f"/cases/{case.id}")
+    _edit(panel, case.id, "TR-01")
+    panel.verify()
+    assert mark in browser.words(f"/cases/{case.id}")
+    assert mark in panel.browser(make.auditor()).words(f"/oversight/cases/{case.id}")
+
+
+def test_a_change_by_hand_with_triggers_on_is_outside_the_panel_with_an_alert_and_a_filter(panel: PanelWorld) -> None:
+    make = panel.make
+    case = make.case(make.focal_point())
+    auditor = panel.browser(make.auditor())
+    panel.verify("incremental")
+    assert panel.run("select kind from alert") == []
+    with panel.database.engine("superuser").begin() as connection:
+        connection.execute(text("update case_file set province = 'TR-01' where id = :id"), {"id": case.id})
+    panel.verify("incremental")
+    assert [tuple(row) for row in panel.run("select kind, severity, subject from alert")] == [
+        ("record.outside", "critical", "JGK")
+    ]
+    assert "/ledgers/entries?outside=yes&amp;ledger=JGK" in auditor.get("/alerts/").text
+    page = auditor.get("/ledgers/entries?outside=yes&ledger=JGK").text
+    user = panel.scalar("select session_user")
+    assert page.count(f"Outside the panel (database user {user})") == 1
+    assert case.reference in page
+    assert f"Outside the panel (database user {user})" in auditor.words(f"/audit/history/case/{case.id}")
+    panel.run("update alert set acknowledged_at = now()")
+    panel.verify("incremental")
+    assert panel.scalar("select count(*) from alert") == 1, "what somebody dealt with is not raised again"
 
 
 def test_an_acknowledged_change_is_raised_again_only_when_there_is_another(panel: PanelWorld) -> None:

@@ -78,7 +78,7 @@ def test_typing_finds_whatever_the_case_and_the_marks(focal: Browser) -> None:
             "Işık Çadırı (Merkez)"
         ]
     assert found(focal, "/choices/case-units", q="%")["items"] == []
-    assert found(focal, "/choices/institutions", q="egm")["items"][0]["text"].startswith("EGM")
+    assert found(focal, "/choices/institutions", q="egm")["items"][0]["text"].endswith("(EGM)")
 
 
 def test_nothing_of_another_institution_is_found(world: World, focal: Browser) -> None:

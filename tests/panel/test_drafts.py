@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
 from tests.conftest import Database
 from tests.factories import CASE, PERSON, Somebody
-from tests.new_case import open_case
+from tests.new_case import open_case, seen_in
 from tests.panel.panel_app import Browser, RunningPanel
 
 FORM = {**CASE, "confidentiality": "INTERNAL"}
@@ -189,23 +190,74 @@ def test_a_new_case_comes_with_its_first_person_and_profile_or_not_at_all(desk: 
     assert desk.own.get("/cases/new/check").status_code == 303  # the way is at its end
 
 
-def test_a_step_that_is_wrong_is_said_beside_its_field_and_nothing_is_kept(desk: Desk) -> None:
-    before = desk.drafts()
-    answer = desk.own.post("/cases/new", opened_on="gestern")
+def test_a_step_that_is_wrong_is_said_beside_its_field_and_what_was_typed_waits_in_the_draft(desk: Desk) -> None:
+    address = f"/cases/new?draft={uuid.uuid4()}"
+    answer = desk.own.post(address, opened_on="gestern")
     assert answer.status_code == 422
     assert 'value="gestern"' in answer.text
-    assert desk.drafts() == before
-    assert desk.own.post("/cases/new", **FORM).status_code == 303
-    refused = desk.own.post("/cases/new/person", given_name="Ayşe")
+    assert 'value="gestern"' in desk.own.get(address).text
+    person = desk.own.post("/cases/new", **FORM).headers["Location"]
+    refused = desk.own.post(person, given_name="Ayşe")
     assert (refused.status_code, "Ayşe" in refused.text) == (422, True)
+    assert "Ayşe" in desk.own.get(person).text
+
+
+def test_a_step_that_is_typed_into_is_kept_while_it_is_typed_and_by_going_back(desk: Desk) -> None:
+    person = desk.own.post("/cases/new", **FORM).headers["Location"]
+    draft = person.partition("=")[2]
+    said = desk.own.post(f"/cases/new/keep?draft={draft}", at="person", given_name="Zeynep")
+    assert json.loads(said.text)["said"].startswith("Taslak")
+    assert "Zeynep" in desk.own.get(person).text
+    back = desk.own.post(person, given_name="Zeliha", back="yes")
+    assert back.headers["Location"] == f"/cases/new?draft={draft}"
+    assert "Zeliha" in desk.own.get(person).text
 
 
 def test_the_way_can_be_left_and_taken_up_again_where_it_was(desk: Desk) -> None:
-    desk.own.post("/cases/new", **FORM)
-    desk.own.post("/cases/new/person")
+    person = desk.own.post("/cases/new", **FORM).headers["Location"]
+    desk.own.post(person)
+    draft = person.partition("=")[2]
     again = desk.browser(desk.author)
-    assert "Yeni dosya" in again.get("/").text
-    assert again.get("/cases/new/check").headers["Location"].endswith("/cases/new/risk")
-    assert f'<option selected value="{FORM["province"]}">' in again.get("/cases/new").text
-    assert again.post("/cases/new/discard").status_code == 303
-    assert again.get("/cases/new/risk").headers["Location"].endswith("/cases/new")
+    assert f"/cases/new?draft={draft}" in again.get("/").text
+    assert again.get(f"/cases/new/check?draft={draft}").headers["Location"] == f"/cases/new/risk?draft={draft}"
+    assert f'<option selected value="{FORM["province"]}">' in again.get(f"/cases/new?draft={draft}").text
+    assert again.post(f"/cases/new/discard?draft={draft}").status_code == 303
+    assert again.get(f"/cases/new/risk?draft={draft}").headers["Location"].endswith("/cases/new")
+
+
+def _begun(browser: Browser, **fields: str) -> str:
+    """The address of the last step of a case that is ready to be opened."""
+    person = browser.post("/cases/new", **{**FORM, **fields}).headers["Location"]
+    return browser.post(browser.post(person).headers["Location"]).headers["Location"]
+
+
+def test_two_cases_that_are_begun_in_two_tabs_do_not_mix(desk: Desk) -> None:
+    ankara, izmir = _begun(desk.own, province="TR-06"), _begun(desk.own, province="TR-35")
+    stored = []
+    for check in (ankara, izmir):
+        case = desk.own.post(check, seen=seen_in(desk.own.get(check).text)).headers["Location"].rpartition("/")[2]
+        stored.append(desk.panel.value("select province from case_file where id = :id", id=case))
+    assert stored == ["TR-06", "TR-35"]
+
+
+def test_what_was_shown_is_what_is_stored_or_a_conflict_that_keeps_everything(desk: Desk) -> None:
+    check = _begun(desk.own, province="TR-06")
+    seen = seen_in(desk.own.get(check).text)
+    before = desk.panel.value("select count(*) from case_file")
+    assert desk.own.post(check.replace("/check", ""), **{**FORM, "province": "TR-35"}).status_code == 303
+    answer = desk.own.post(check, seen=seen)
+    assert (answer.status_code, "İzmir" in answer.text) == (409, True)
+    assert desk.panel.value("select count(*) from case_file") == before
+    assert desk.own.post(check, seen=seen_in(answer.text)).status_code == 303
+
+
+def test_a_case_that_is_opened_five_times_at_once_is_one_case(desk: Desk) -> None:
+    check = _begun(desk.own)
+    seen, before = seen_in(desk.own.get(check).text), desk.panel.value("select count(*) from case_file")
+    browsers = [desk.browser(desk.author) for _ in range(5)]
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(lambda each: each.post(check, seen=seen), browsers))
+    assert {answer.status_code for answer in answers} == {303}
+    assert len({answer.headers["Location"] for answer in answers}) == 1
+    assert desk.panel.value("select count(*) from case_file") == before + 1
+    assert desk.own.get(check).headers["Location"] == answers[0].headers["Location"]

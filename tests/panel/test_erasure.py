@@ -125,7 +125,9 @@ def test_an_erased_person_is_not_found_listed_exported_shown_or_changed(
         other = services.open_case(session, factory.keyring, {
             "opened_on": "2026-03-01", "province": "TR-06", "referral_source": "GENDARMERIE"})  # fmt: skip
         with pytest.raises(Locked):
-            people.link_person(session, other.id, {"person_id": str(link.person_id), "role": "WITNESS"})
+            people.link_person(
+                session, factory.keyring, other.id, {"person_id": str(link.person_id), "role": "WITNESS"}
+            )
     with factory.working(manager) as session:
         with pytest.raises(Locked):
             people.delete_person(session, link.person_id, {"reason": "OTHER"})
@@ -164,9 +166,13 @@ def test_every_narrative_is_answered_for_in_the_version_that_was_seen(
 ) -> None:
     second = factory.case(focal_point, narrative="Başka bir anlatı")
     with factory.working(focal_point) as session:
-        other = people.link_person(session, second.id, {"person_id": str(link.person_id), "role": "WITNESS"})
+        other = people.link_person(
+            session, factory.keyring, second.id, {"person_id": str(link.person_id), "role": "WITNESS"}
+        )
     with factory.working(manager) as session:
-        people.unlink_person(session, other.id, {"reason": "WRONG_CASE"})  # a former case's narrative counts as well
+        people.unlink_person(
+            session, factory.keyring, other.id, {"reason": "WRONG_CASE"}
+        )  # a former case's narrative counts as well
     values = {"ground": "PERSON_REQUEST", "pseudonym": link.person.pseudonym}
     seen = {case.id: Answer("reviewed", 1)}
     for answers in ({}, seen, seen | {second.id: Answer("later", 1)}, seen | {second.id: Answer("reviewed", 7)}):

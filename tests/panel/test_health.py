@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from itm_admin.assurance.watch import Watch
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.encryption import Keyring
 from itm_admin.schedule import JOBS
 from tests.conftest import Database
 from tests.panel.assurance_panel import PanelWorld
@@ -51,6 +52,7 @@ def test_it_is_ready_when_runs_come_and_the_ledger_can_be_written(panel: PanelWo
         "database",
         "schema",
         "ledger",
+        "keys",
         "scheduler",
         "alerts",
         "time_stamps",
@@ -154,3 +156,36 @@ def test_the_web_server_can_raise_no_other_alert(panel: PanelWorld, app_engine: 
     ):
         with pytest.raises(ProgrammingError), app_engine.begin() as connection:
             connection.execute(text(statement))
+
+
+def test_it_is_not_ready_while_nothing_can_be_written(panel: PanelWorld) -> None:
+    _ran(panel, timedelta(0))
+    with panel.database.cluster.connect() as connection:
+        connection.execute(f'alter database "{panel.database.name}" set default_transaction_read_only = on'.encode())
+    status, document = _ready(panel)
+    assert (status, document["checks"]["ledger"]["ok"]) == (503, False)
+
+
+def test_it_is_not_ready_while_nothing_can_be_sealed(panel: PanelWorld) -> None:
+    _ran(panel, timedelta(0))
+    with panel.database.cluster.connect(panel.database.name) as connection:
+        connection.execute(b"alter table audit.leaf add constraint broken check (false) not valid")
+    status, document = _ready(panel)
+    assert (status, document["checks"]["ledger"]["ok"]) == (503, False)
+
+
+def test_it_is_not_ready_with_another_master_key(panel: PanelWorld) -> None:
+    _ran(panel, timedelta(0))
+    assert _ready(panel)[0] == 200
+    panel.app.extensions["itm_readiness"].clear()
+    panel.app.extensions["itm_keyring"] = Keyring(bytes(32))
+    status, document = _ready(panel)
+    assert (status, document["checks"]["keys"]["ok"]) == (503, False)
+
+
+def test_looking_whether_it_is_ready_leaves_nothing_in_the_ledger(panel: PanelWorld) -> None:
+    _ran(panel, timedelta(0))
+    question = "select count(*), (select sum(size) from audit.ledger) from audit.event"
+    before = panel.run(question)
+    assert _ready(panel)[0] == 200
+    assert panel.run(question) == before

@@ -50,6 +50,26 @@ def test_the_presidencys_home_shows_all_institutions_with_counts(story: Story) -
     assert "By province" in page
 
 
+def test_figures_are_links_and_the_unshared_cases_between_them_are_explained(story: Story) -> None:
+    story.panel.make.institution("ILO", "international")
+    page = story.supervisor.get("/").text
+    for address in ("/oversight/cases/", "/oversight/cases/?open=yes", "/oversight/cases/?institution=JGK"):
+        assert f'href="{address}"' in page, address
+        assert story.supervisor.get(address).status_code == 200
+    words = story.supervisor.words("/")
+    assert "Of 3 cases the institutions share 2." in words
+    assert "without any activity yet" in words
+
+
+def test_each_institution_has_a_page_with_its_counts(story: Story) -> None:
+    jgk = story.panel.make.institution()
+    address = f"/oversight/institutions/{jgk.id}"
+    assert f'href="{address}"' in story.supervisor.get("/").text
+    for browser in (story.supervisor, story.auditor):
+        assert "Cases 2 Open cases 2 Not shared 1 Persons 2" in browser.words(address)
+    assert story.own_auditor.get(f"/oversight/institutions/{uuid.uuid4()}").status_code == 403
+
+
 def test_an_unshared_case_is_in_no_list_and_has_no_page(story: Story) -> None:
     for browser in _overseers(story):
         page = browser.words("/oversight/cases/")

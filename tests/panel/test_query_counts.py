@@ -113,8 +113,11 @@ PAGES = (
 
 SEVERAL_LISTS = {("auditor", "/"): 10}
 """A page with ledgers, refusals, reveals and exports."""
-MORE = {("focal", "/cases/{case}/edit"): 8, ("focal", "/history/case/{case}"): 7}
-"""A form asks for its choices too, for a draft that waits, and who else has it open; a history for names."""
+MORE = {("focal", "/cases/{case}/edit"): 8, ("focal", "/history/case/{case}"): 7, **dict.fromkeys(
+    [("focal", "/cases/{case}"), ("focal", "/persons/{person}"), ("manager", "/accounts/{account}"),
+     ("supervisor", "/oversight/cases/{case}")], 7)}  # fmt: skip
+"""A form asks for its choices too, for a draft that waits, and who else has it open; a history for names; a
+record's page whether it was found changed outside the panel."""
 
 
 def _path(path: str, own: Records) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 from itm_admin import schedule
-from itm_admin.assurance import runs
+from itm_admin.assurance import rounds, runs
 from itm_admin.foundation.database import migration, roles
 from itm_admin.foundation.database.embedded import Server
 from tests.conftest import PASSWORDS, Cluster, Database
@@ -241,3 +241,19 @@ def test_the_table_holds_an_incremental_round_every_five_minutes_a_sample_hourly
     assert [slot.minute for slot in SAMPLE.slots(HOUR, HOUR + timedelta(hours=3))] == [17, 17, 17]
     assert INCREMENTAL.last_slot(HOUR) == HOUR
     assert FULL.last_slot(HOUR) == datetime(2026, 2, 28, 23, 30, tzinfo=UTC)
+
+
+def test_all_entries_are_verified_every_hour_while_that_is_quick(world: Institutions, signer: Engine) -> None:
+    done = rounds.full_while_quick(signer, lambda: False)
+    assert done["verdict"] == "intact"
+    long_ago = (
+        "insert into job_run (job, due_at, started_at, finished_at, outcome)"
+        " values (:job, now() - :age, now() - :age, now() - :age + interval '121 s', 'success')"
+    )
+    world.run(long_ago, job="ledger.verify.full", age=timedelta(days=2))
+    assert "verdict" in rounds.full_while_quick(signer, lambda: False)
+    world.run(long_ago, job="ledger.verify.full", age=timedelta(hours=20))
+    before = world.scalar("select count(*) from audit.verification")
+    assert rounds.full_while_quick(signer, lambda: False)["skipped"] is True
+    assert world.scalar("select count(*) from audit.verification") == before
+    assert "verdict" in rounds.full_while_quick(signer, lambda: False, most=200)

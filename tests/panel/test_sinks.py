@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
+import shutil
 import socket
 import ssl
 import threading
@@ -20,7 +22,8 @@ from sqlalchemy.engine import Engine
 
 from audit.ocsf import Sealed
 from audit.store import streaming
-from itm_admin.assurance.sink_file import FileSink
+from itm_admin.assurance.raising import LOST
+from itm_admin.assurance.sink_file import INDEX, FileSink
 from itm_admin.assurance.sink_process import Process
 from itm_admin.assurance.sink_syslog import SyslogSink
 from itm_admin.assurance.sink_webhook import WebhookSink
@@ -100,6 +103,12 @@ class Ending:
     def unsure(self) -> Mapping[uuid.UUID, int]:
         return {}
 
+    def lost(self, passed_on: bool) -> Sequence[str]:
+        return self._sink.lost(passed_on)
+
+    def forget(self, names: Sequence[str]) -> None:
+        self._sink.forget(names)
+
     def close(self) -> None:
         self._sink.close()
 
@@ -157,6 +166,52 @@ def test_a_line_that_was_cut_off_stays_and_comes_whole_in_the_next_file(world: S
     _stream(world, FileSink(folder, today)).step()
     assert broken.read_text() == '{"metadata":{"ui'
     assert set(_ids(_lines(folder))) == _all(world)
+
+
+@pytest.mark.parametrize("loss", ["the file", "its end", "all files", "the folder"])
+def test_a_loss_under_the_sink_is_alarmed_and_the_rest_goes_on(world: SigningWorld, tmp_path: Path, loss: str) -> None:
+    """Nobody is told that all is well until somebody has acknowledged the alert."""
+    folder = tmp_path / "out"
+    first = FileSink(folder)
+    _stream(world, first).step()
+    first.close()
+    (file,) = folder.glob("*.jsonl")
+    if loss == "its end":
+        os.truncate(file, file.stat().st_size // 2)
+    elif loss == "the folder":
+        shutil.rmtree(folder)
+    else:
+        file.unlink()
+        if loss == "all files":
+            (folder / INDEX).unlink()
+    stream = _stream(world, FileSink(folder))
+    stream.step()
+    stream.step()
+    (alert,) = world.alerts(LOST)
+    assert alert.subject == NAME
+    assert _trouble(world).startswith("lost: ")
+    world.act_together("JGK", 2)
+    stream.step()
+    assert len(_ids(_lines(folder))) >= 2, "what came afterwards was passed on"
+    assert len(world.alerts(LOST)) == 1
+    assert _trouble(world).startswith("lost: ")
+    world.run("update alert set acknowledged_at = now() where kind = 'sink.lost' returning id")
+    stream.step()
+    assert _trouble(world) is None
+    assert len(world.alerts(LOST)) == 1
+
+
+def test_files_of_a_time_before_the_index_are_no_loss(world: SigningWorld, tmp_path: Path) -> None:
+    first = FileSink(tmp_path / "out")
+    _stream(world, first).step()
+    first.close()
+    (tmp_path / "out" / INDEX).unlink()
+    _stream(world, FileSink(tmp_path / "out")).step()
+    assert world.alerts(LOST) == []
+
+
+def _trouble(world: SigningWorld) -> Any:
+    return world.run(f"select trouble from audit.sink where name = '{NAME}'")[0][0]
 
 
 def test_a_folder_in_which_another_process_writes_is_left_to_it(world: SigningWorld, tmp_path: Path) -> None:
@@ -318,6 +373,12 @@ def test_a_sink_that_never_answers_delays_no_other(world: SigningWorld, tmp_path
 
         def unsure(self) -> Mapping[uuid.UUID, int]:
             return {}
+
+        def lost(self, passed_on: bool) -> Sequence[str]:
+            return ()
+
+        def forget(self, names: Sequence[str]) -> None:
+            """Nothing to forget."""
 
         def close(self) -> None:
             """Nothing to close."""

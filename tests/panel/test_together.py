@@ -179,9 +179,26 @@ def test_a_part_of_one_leads_to_the_list_and_a_foreign_one_to_an_empty_one(desk:
     assert find(desk.focal, desk.theirs.pseudonym).startswith("/cases/?")
 
 
-def test_a_name_is_looked_for_nowhere_and_stands_in_no_address(desk: Desk) -> None:
-    for typed in ("Gülizar Uğurlu", "ayşe", "", "a" * 41, "10000000146 Ayşe"):
-        assert find(desk.focal, typed) in ("/cases/?sort=-opened",), typed
+def test_a_name_or_a_number_leads_to_the_search_for_persons_with_the_text_kept_and_in_no_address(desk: Desk) -> None:
+    numbers = ("10000000146", "0532-1234567", "+90 532 123 45 67", "U12345678", "10000000146 Ayşe")
+    for typed in ("Gülizar Uğurlu", "ayşe", "a" * 41, *numbers):
+        where = find(desk.focal, typed)
+        assert where.startswith("/persons/search?typed="), typed
+        assert not any(part in where for part in typed.split()), typed
+        assert f'value="{typed}"' in desk.focal.get(where).text, typed
+    assert find(desk.focal, "") == "/cases/?sort=-opened"
+    assert find(desk.chief, "ayşe") == "/cases/?sort=-opened", "a manager searches no persons"
+
+
+def test_a_lists_own_search_is_posted_and_comes_back_to_the_list_with_its_filters(desk: Desk) -> None:
+    for path in ("/cases/?status=Active", "/persons/?child=yes"):
+        page = desk.focal.get(path).text
+        form = page[page.index('class="tools-form"') :]
+        assert 'method="post" action="/find"' in form[:100], path
+    kept = "/cases/?status=Active&sort=-opened"
+    answer = desk.focal.post("/find", q="ITM-2026", next=kept)
+    assert answer.headers["Location"] == f"{kept}&q=ITM-2026"
+    assert desk.focal.post("/find", q="Şule", next=kept).headers["Location"].startswith("/persons/search?typed=")
 
 
 def test_overseers_find_shared_cases_by_reference_and_by_pseudonym(desk: Desk) -> None:

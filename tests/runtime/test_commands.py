@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Database
+from tests.factories import Factory
 from tests.runtime.running import free_port, itm
 
 
 def external(database: Database, folder: Path) -> dict[str, str]:
     """A complete set of settings for a named server."""
     key = folder / "key"
+    key.touch(0o600)
     key.write_bytes(base64.b64encode(os.urandom(32)))
     return {
         "ITM_DATABASE_URL": database.url("app"),
@@ -23,12 +25,19 @@ def external(database: Database, folder: Path) -> dict[str, str]:
         "ITM_DATABASE_SIGNER_URL": database.url("signer"),
         "ITM_SECRET_KEY": "k" * 40,
         "ITM_MASTER_KEY_FILE": str(key),
+        "ITM_SIGNING_KEY_FILE": str(folder / "signing-key"),
     }
 
 
 @pytest.mark.parametrize(
     "missing",
-    ["ITM_DATABASE_OWNER_URL", "ITM_DATABASE_SIGNER_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE"],
+    [
+        "ITM_DATABASE_OWNER_URL",
+        "ITM_DATABASE_SIGNER_URL",
+        "ITM_SECRET_KEY",
+        "ITM_MASTER_KEY_FILE",
+        "ITM_SIGNING_KEY_FILE",
+    ],
 )
 def test_running_on_a_named_server_without_a_setting_names_it(database: Database, tmp_path: Path, missing: str) -> None:
     told = external(database, tmp_path)
@@ -102,3 +111,23 @@ def test_the_dbas_script_is_printed_without_asking_a_database(tmp_path: Path) ->
     said = itm(tmp_path / "home", "database", "sql")
     assert said.returncode == 0
     assert "CREATE DATABASE itm OWNER itm_owner" in said.stdout
+
+
+def test_running_names_all_that_is_missing_or_wrong_at_once(database: Database, tmp_path: Path) -> None:
+    told = external(database, tmp_path)
+    del told["ITM_SIGNING_KEY_FILE"], told["ITM_SECRET_KEY"]
+    (tmp_path / "key").chmod(0o644)
+    refused = itm(tmp_path / "home", "run", **told)
+    named = [line.split(": ")[1] for line in refused.stderr.splitlines()]
+    assert (refused.returncode, sorted(named)) == (
+        2,
+        ["ITM_MASTER_KEY_FILE", "ITM_SECRET_KEY", "ITM_SIGNING_KEY_FILE"],
+    )
+
+
+@pytest.mark.parametrize("words", [["run"], ["web"]])
+def test_another_master_key_than_the_datas_is_refused(database: Database, tmp_path: Path, words: list[str]) -> None:
+    Factory(database).institution()
+    refused = itm(tmp_path / "home", *words, **external(database, tmp_path), ITM_PORT=str(free_port()))
+    assert refused.returncode == 2
+    assert "itm: ITM_MASTER_KEY_FILE: is another master key than" in refused.stderr

@@ -93,8 +93,23 @@ def test_the_web_process_knows_the_application_role_and_no_other(running: System
         assert not any("itm_owner" in value or "itm_signer" in value for value in told.values())
 
 
-def test_the_scheduler_does_not_know_the_owner(running: System) -> None:
-    assert not any("itm_owner" in value for value in running.scheduler().environ().values())
+def test_the_scheduler_knows_the_signer_and_neither_another_role_nor_a_key_of_the_data(running: System) -> None:
+    told = running.scheduler().environ()
+    assert not any(role in value for role in ("itm_owner", "itm_app", "itm_purger") for value in told.values())
+    assert not {"ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE"} & set(told)
+
+
+def test_a_password_that_a_role_gave_itself_is_mended_by_a_restart(home: Path) -> None:
+    address = ""
+    with system(home):
+        address = itm(home, "database", "url", "--role", "app").stdout.strip()
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("ALTER ROLE itm_app PASSWORD 'another'")
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(address)
+    with system(home) as again:
+        psycopg.connect(address).close()
+        assert again.get("/sign-in") == 200
 
 
 def test_passwords_are_in_no_command_line(running: System) -> None:

@@ -23,6 +23,15 @@ from itm_admin.foundation.config import SETTINGS, SettingError, Settings, defaul
         ("ITM_HTTPS", "perhaps", "yes or no"),
         ("ITM_SECRET_KEY", "short", "at least 32 characters"),
         ("ITM_DATABASE_URL", "mysql://a:b@c/d", "only postgresql://"),
+        ("ITM_DATABASE_URL", "postgresql://a:b@10.0.0.5/itm", "the server is on another machine"),
+        ("ITM_DATABASE_URL", "postgresql://a:b@db.example/itm?sslmode=require", "the server is on another machine"),
+        ("ITM_DATABASE_SIGNER_URL", "postgresql://a:b@/itm?host=/run,db.example", "the server is on another machine"),
+        (
+            "ITM_DATABASE_OWNER_URL",
+            "postgresql://a:b@localhost/itm?hostaddr=10.0.0.5",
+            "the server is on another machine",
+        ),
+        ("ITM_DATABASE_URL", "postgresql://a:b@/itm?service=x", "the server is on another machine"),
         ("ITM_DATABASE_URL", "postgresql://host/itm", "the address must name a role and a database"),
         ("ITM_DATABASE_URL", "nonsense", "an address like postgresql://"),
         ("ITM_TRUSTED_HOSTS", "https://panel.example/", "host names are expected"),
@@ -43,7 +52,7 @@ def test_a_refused_secret_is_not_repeated() -> None:
 
 def test_an_owners_address_without_the_applications_is_half_a_server() -> None:
     with pytest.raises(SettingError, match="^ITM_DATABASE_URL: is missing"):
-        Settings.from_environment({"ITM_DATABASE_OWNER_URL": "postgresql://itm_owner:x@host/itm"})
+        Settings.from_environment({"ITM_DATABASE_OWNER_URL": "postgresql://itm_owner:x@host/itm?sslmode=verify-full"})
 
 
 def test_nothing_set_is_an_installation_of_this_machine() -> None:
@@ -54,30 +63,36 @@ def test_nothing_set_is_an_installation_of_this_machine() -> None:
 
 
 def test_a_named_server_is_not_embedded_and_is_spoken_to_with_psycopg() -> None:
-    settings = Settings.from_environment({"ITM_DATABASE_URL": "postgresql://itm_app:p%40ss@host:6543/itm"})
+    settings = Settings.from_environment(
+        {"ITM_DATABASE_URL": "postgresql://itm_app:p%40ss@host:6543/itm?sslmode=verify-full"}
+    )
     assert not settings.embedded
-    assert settings.database_url == "postgresql+psycopg://itm_app:p%40ss@host:6543/itm"
+    assert settings.database_url == "postgresql+psycopg://itm_app:p%40ss@host:6543/itm?sslmode=verify-full"
 
 
 def test_what_is_needed_and_missing_is_named() -> None:
-    settings = Settings.from_environment({"ITM_DATABASE_URL": "postgresql://itm_app:x@host/itm"})
+    settings = Settings.from_environment({"ITM_DATABASE_URL": "postgresql://itm_app:x@host/itm?sslmode=verify-full"})
     with pytest.raises(SettingError, match="^ITM_MASTER_KEY_FILE: is missing"):
         settings.require("ITM_DATABASE_URL", "ITM_MASTER_KEY_FILE")
 
 
 def test_secrets_are_not_in_the_representation() -> None:
     settings = Settings.from_environment(
-        {"ITM_SECRET_KEY": "k" * 40, "ITM_DATABASE_URL": "postgresql://itm_app:hidden@host/itm"}
+        {"ITM_SECRET_KEY": "k" * 40, "ITM_DATABASE_URL": "postgresql://itm_app:hidden@host/itm?sslmode=verify-full"}
     )
     assert "kkkk" not in repr(settings)
     assert "hidden" not in repr(settings)
 
 
 def test_a_childs_environment_holds_what_it_is_given_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ITM_DATABASE_OWNER_URL", "postgresql://itm_owner:x@host/itm")
+    monkeypatch.setenv("ITM_DATABASE_OWNER_URL", "postgresql://itm_owner:x@host/itm?sslmode=verify-full")
     monkeypatch.setenv("AWS_SECRET", "x")
     settings = Settings.from_environment(
-        {"ITM_DATABASE_URL": "postgresql://itm_app:x@host/itm", "ITM_HTTPS": "yes", "ITM_TRUSTED_HOSTS": "a.example,b"}
+        {
+            "ITM_DATABASE_URL": "postgresql://itm_app:x@host/itm?sslmode=verify-full",
+            "ITM_HTTPS": "yes",
+            "ITM_TRUSTED_HOSTS": "a.example,b",
+        }
     )
     told = settings.environment("ITM_DATABASE_URL", "ITM_HTTPS", "ITM_TRUSTED_HOSTS", "ITM_PORT")
     assert set(told) <= {"PATH", "HOME", "LANG", "TZ", "ITM_DATABASE_URL", "ITM_HTTPS", "ITM_TRUSTED_HOSTS", "ITM_PORT"}
@@ -92,6 +107,7 @@ def test_a_childs_environment_holds_what_it_is_given_and_nothing_else(monkeypatc
 @pytest.mark.parametrize("content", [b"", b"not base64!", base64.b64encode(b"short"), b"\xff\xfe", bytes(range(32))])
 def test_a_master_key_of_another_shape_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "key"
+    file.touch(0o600)
     file.write_bytes(content)
     with pytest.raises(SettingError, match="^ITM_MASTER_KEY_FILE: .* 32 bytes in base64"):
         Settings(master_key_file=file).master_key()
@@ -134,3 +150,35 @@ def test_witnesses_on_this_machine_are_told_apart_where_they_are_enough(
     named = ",".join(f"http://{host}:8600={key}" for host, key in zip(hosts, keys, strict=True))
     environ = {"ITM_WITNESSES": named, **({"ITM_WITNESS_QUORUM": str(quorum)} if quorum else {})}
     assert Settings.from_environment(environ).witnessed_here is told
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
+@pytest.mark.parametrize("attribute", ["master_key_file", "sink_secret_file"])
+def test_a_secrets_file_that_others_may_read_is_refused(tmp_path: Path, mode: int, attribute: str) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(base64.b64encode(bytes(32)))
+    file.chmod(mode)
+    settings = Settings(**{attribute: file})  # type: ignore[arg-type]
+    read = settings.master_key if attribute == "master_key_file" else settings.sink_secret
+    with pytest.raises(SettingError, match=f"others may read it .mode {mode:04o}.: chmod 0600 {file}$"):
+        read()
+    file.chmod(0o600)
+    assert read()
+
+
+def test_everything_that_is_wrong_is_named_at_once() -> None:
+    wrong = {"ITM_PROT": "1", "ITM_PORT": "0", "ITM_HTTPS": "perhaps"}
+    with pytest.raises(SettingError) as refused:
+        Settings.from_environment(wrong)
+    assert sorted(line.partition(":")[0] for line in str(refused.value).split("\n")) == sorted(wrong)
+    with pytest.raises(SettingError) as refused:
+        Settings(database_url="x").require("ITM_SECRET_KEY", "ITM_DATABASE_URL", "ITM_MASTER_KEY_FILE")
+    assert [line.partition(":")[0] for line in str(refused.value).split("\n")] == [
+        "ITM_SECRET_KEY",
+        "ITM_MASTER_KEY_FILE",
+    ]
+
+
+@pytest.mark.parametrize("place", ["localhost", "127.0.0.1", "[::1]:5433", ""])
+def test_a_server_on_this_machine_needs_no_tls(place: str) -> None:
+    assert Settings.from_environment({"ITM_DATABASE_URL": f"postgresql://itm_app:x@{place}/itm"}).database_url

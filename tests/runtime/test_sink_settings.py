@@ -87,6 +87,7 @@ def test_a_webhook_needs_a_secret_of_32_bytes_and_nothing_else_needs_one(tmp_pat
     with pytest.raises(SettingError, match="^ITM_SINK_SECRET_FILE: is missing"):
         Settings.from_environment({"ITM_SINKS": "https://siem.example/"})
     file = tmp_path / "secret"
+    file.touch(0o600)
     file.write_bytes(b"short\n")
     said = {"ITM_SINKS": "https://siem.example/", "ITM_SINK_SECRET_FILE": str(file)}
     with pytest.raises(SettingError, match="^ITM_SINK_SECRET_FILE: .*at least 32 bytes"):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from itm_admin.foundation.database.session import db as db
 
+from audit.store.session import OPTIONS
+
 __all__ = ["db", "engine_options"]
 
 
@@ -25,7 +27,8 @@ def __getattr__(name: str) -> Any:
 def engine_options(threads: int = 8) -> dict[str, Any]:
     """For `create_engine` and SQLALCHEMY_ENGINE_OPTIONS: a connection per thread, tested before it is used.
 
-    Statements' parameters appear in no log and no exception's text.
+    Statements' parameters appear in no log and no exception's text. Names and the ways to rows are this program's to
+    choose: no setting of a role or of the database changes them.
     """
     return {
         "pool_pre_ping": True,
@@ -34,5 +37,5 @@ def engine_options(threads: int = 8) -> dict[str, Any]:
         "pool_size": threads + 1,
         "max_overflow": 1,
         "pool_timeout": 10,
-        "connect_args": {"connect_timeout": 5, "application_name": "itm"},
+        "connect_args": {"connect_timeout": 5, "application_name": "itm", "options": OPTIONS},
     }

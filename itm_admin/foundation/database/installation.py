@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy.engine import URL
 
-from itm_admin.foundation.config import Refusal, SettingError, Settings
+from itm_admin.foundation.config import Refusal, SettingError, Settings, private
 from itm_admin.foundation.database import embedded, roles
 
 NEEDED_EXTERNALLY = (
@@ -206,6 +206,7 @@ def _make_secrets(settings: Settings) -> None:
 
 
 def _read(home: Path, name: str) -> str:
+    private(_MADE_ONCE[name], home / "secrets" / name)
     return (home / "secrets" / name).read_text("ascii").strip()
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from audit.catalogue import Manifest
 from itm_admin.foundation.config import Refusal
-from itm_admin.foundation.database import engine_options
+from itm_admin.foundation.database import engine_options, roles
 
 _SCRIPTS = Path(__file__).parents[3] / "migrations"
 
@@ -26,6 +26,7 @@ def upgrade(owner_url: str | URL) -> None:
     """Brings the schema up to date as the owner, in one transaction. Refusal for a newer schema."""
     engine = create_engine(owner_url, poolclass=NullPool, connect_args=engine_options()["connect_args"])
     with engine.connect() as connection:
+        roles.refuse_deviations(connection)
         refuse_unknown(_found(connection))
         if _found(connection) == (_expected(),):
             return

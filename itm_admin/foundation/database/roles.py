@@ -80,18 +80,44 @@ def dba_sql() -> str:
 
 
 def ensure(connection: psycopg.Connection[tuple[object, ...]], passwords: Mapping[str, str]) -> None:
-    """Makes the roles that are missing. `connection` is a superuser's, in autocommit; passwords by short name."""
-    for short, role in ROLES.items():
-        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
-            continue
-        verifier = connection.pgconn.encrypt_password(passwords[short].encode(), role.encode(), b"scram-sha-256")
-        connection.execute(
-            sql.SQL("CREATE ROLE {} LOGIN " + _POWERLESS + " PASSWORD {}").format(
-                sql.Identifier(role), sql.Literal(verifier.decode())
+    """Makes the roles, or makes them right: password, attributes, settings, memberships.
+
+    A role may change its own password and settings, so this is done at each start. `connection` is a superuser's, in
+    autocommit; passwords by short name.
+    """
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext('itm roles'))")
+        for short, role in ROLES.items():
+            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+                connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+            verifier = connection.pgconn.encrypt_password(passwords[short].encode(), role.encode(), b"scram-sha-256")
+            connection.execute(
+                sql.SQL(
+                    "ALTER ROLE {} LOGIN " + _POWERLESS + " CONNECTION LIMIT -1 VALID UNTIL 'infinity' PASSWORD {}"
+                ).format(sql.Identifier(role), sql.Literal(verifier.decode()))
             )
-        )
-        for statement in _limits(role):
-            connection.execute(statement.encode())
+            _take_away(connection, role)
+            for statement in _limits(role):
+                connection.execute(statement.encode())
+
+
+def _take_away(connection: psycopg.Connection[tuple[object, ...]], role: str) -> None:
+    """Every setting of the role, in whatever database, and every membership that it has or gives."""
+    for (statement,) in connection.execute(_TAKE_AWAY, {"role": role}).fetchall():
+        connection.execute(str(statement).encode())
+
+
+_TAKE_AWAY = """
+    SELECT CASE WHEN s.setdatabase = 0 THEN format('ALTER ROLE %%I RESET ALL', r.rolname)
+                ELSE format('ALTER ROLE %%I IN DATABASE %%I RESET ALL', r.rolname, d.datname) END
+    FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase
+    WHERE r.rolname = %(role)s
+    UNION ALL
+    SELECT format('REVOKE %%I FROM %%I GRANTED BY %%I CASCADE', granted.rolname, member.rolname, grantor.rolname)
+    FROM pg_auth_members m JOIN pg_roles granted ON granted.oid = m.roleid JOIN pg_roles member ON member.oid = m.member
+    JOIN pg_roles grantor ON grantor.oid = m.grantor
+    WHERE %(role)s IN (granted.rolname, member.rolname)
+"""
 
 
 def make_database(
@@ -104,7 +130,7 @@ def make_database(
                 sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(template)
             )
         )
-    for statement in _rights(name):
+    for statement in (f'ALTER DATABASE "{name}" RESET ALL', *_rights(name)):
         connection.execute(statement.encode())
 
 
@@ -142,3 +168,30 @@ def check(connection: Connection) -> None:
                 f"is a member of {facts[name].member_of}" if facts[name].member_of else "has a power such as SUPERUSER"
             )
             raise Refusal(f"The role {name} {power} and must not: compare it with what `itm database sql` prints")
+
+
+_MEMBERS = text("""
+    SELECT member.rolname || ' is a member of ' || granted.rolname FROM pg_auth_members m
+    JOIN pg_roles granted ON granted.oid = m.roleid JOIN pg_roles member ON member.oid = m.member
+    WHERE granted.rolname = ANY(:names) OR member.rolname = ANY(:names)
+""")
+_SETTINGS = text("""
+    SELECT coalesce(r.rolname, '') AS role,
+           lower(split_part(setting, '=', 1)) || '=' || substr(setting, strpos(setting, '=') + 1) AS setting
+    FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
+    CROSS JOIN LATERAL unnest(s.setconfig) AS setting
+    WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+      AND (r.rolname = ANY(:names) OR s.setrole = 0)
+""")
+
+
+def refuse_deviations(connection: Connection) -> None:
+    """Refusal for a setting or membership that `itm database sql` does not give: a role may change its own."""
+    names = {"names": list(ROLES.values())}
+    expected = {(role, f"{name}={value}") for role, settings in _LIMITS.items() for name, value in settings.items()}
+    found = {(row.role, row.setting) for row in connection.execute(_SETTINGS, names)}
+    wrong = [f"{role or 'the database'} has the setting {setting}" for role, setting in sorted(found - expected)]
+    wrong += [f"{role} lacks the setting {setting}" for role, setting in sorted(expected - found)]
+    wrong += sorted(connection.scalars(_MEMBERS, names).all())
+    if wrong:
+        raise Refusal(f"ITM_DATABASE_URL: {'; '.join(wrong)}: compare with what `itm database sql` prints")

@@ -1,0 +1,75 @@
+"""Settings under which a judging session asks: what a role's or the database's settings say counts for nothing here.
+
+Promise: in a pinned transaction a name without schema means an object of pg_catalog, and no way to a row is closed
+that the statement needs. Whatever was in force before is in force again afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import rows
+from psycopg.pq import TransactionStatus
+from sqlalchemy.engine import Connection
+
+_WAYS = ("enable_seqscan", "enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan", "enable_tidscan",
+         "enable_sort", "enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_hashagg",
+         "enable_material")  # fmt: skip
+_READING = {"transform_null_equals": "off", "quote_all_identifiers": "off", "row_security": "on"}
+PLAIN: Mapping[str, str] = {"search_path": "pg_catalog, pg_temp", **_READING, **dict.fromkeys(_WAYS, "on")}
+"""For every statement that judges."""
+BY_INDEX = {
+    "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_mergejoin": "off", "enable_hashjoin": "off",
+    "enable_sort": "off",
+}  # fmt: skip
+"""Rows are looked for as the pages look for them."""
+ONE_BY_ONE = {
+    "enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_bitmapscan": "off", "enable_nestloop": "off",
+    "enable_mergejoin": "off", "work_mem": "64MB",
+}  # fmt: skip
+"""Every row that the table has, whether an index knows it or not."""
+OPTIONS = " ".join(
+    f"-c {name}={value}"
+    for name, value in {"search_path": "public,pg_temp", **_READING, **dict.fromkeys(_WAYS, "on")}.items()
+)
+"""For libpq's ``options``: they come with the connection, and no setting of a role or a database is stronger."""
+
+_NOW = """
+SELECT pg_catalog.array_agg(coalesce(pg_catalog.current_setting(name, true), '') ORDER BY place)
+FROM pg_catalog.unnest(%s::pg_catalog.text[]) WITH ORDINALITY AS named(name, place)
+"""
+_SET = """
+SELECT pg_catalog.set_config(name, value, true)
+FROM ROWS FROM (pg_catalog.unnest(%s::pg_catalog.text[]), pg_catalog.unnest(%s::pg_catalog.text[])) AS said(name, value)
+"""
+
+
+@contextmanager
+def pinned(bind: Connection | psycopg.Connection[Any], settings: Mapping[str, str] = PLAIN) -> Iterator[None]:
+    """Within a transaction. One that failed forgets the settings by itself."""
+    names = list(settings)
+    ((before,),) = _asked(bind, _NOW, (names,))
+    _asked(bind, _SET, (names, list(settings.values())))
+    yield
+    connection = driver(bind) if isinstance(bind, Connection) else bind
+    if connection.info.transaction_status == TransactionStatus.INTRANS:
+        _asked(bind, _SET, (names, before))
+
+
+def _asked(bind: Connection | psycopg.Connection[Any], statement: str, values: tuple[Any, ...]) -> Sequence[Any]:
+    """By SQLAlchemy where it is its connection, so that it sees a lost one."""
+    if isinstance(bind, Connection):
+        return bind.exec_driver_sql(statement, values).all()
+    with bind.cursor(row_factory=rows.tuple_row) as cursor:
+        return cursor.execute(statement.encode(), values).fetchall()
+
+
+def driver(connection: Connection) -> psycopg.Connection[Any]:
+    found: Any = connection.connection.dbapi_connection
+    if found is None:
+        raise psycopg.OperationalError("the connection is closed")
+    driver: psycopg.Connection[Any] = found
+    return driver

@@ -1,0 +1,154 @@
+"""The page "Who looked?": for auditors over the ledgers that they reach, for managers over their institution's."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from flask import request, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from werkzeug.wrappers import Response
+from wtforms import SelectField, StringField
+
+from itm_admin.assurance import entries, looks, naming, wording
+from itm_admin.foundation import vocabulary
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.forms import DayField, PanelForm
+from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.roles import AUDIT, INSTITUTION
+from itm_admin.foundation.views import Page, route, see
+
+KINDS = "case,person,case_person,victim_profile,account"
+
+
+class LooksForm(PanelForm):
+    what = StringField(_l("Case, person or user"))
+    since = DayField(_l("From"))
+    until = DayField(_l("Until"))
+    purpose = SelectField(_l("Why"), validate_choice=False)
+    action = SelectField(_l("What"), validate_choice=False)
+    ledger = SelectField(_l("Institution"), validate_choice=False)
+
+    def offer(self, codes: list[str]) -> None:
+        everything = ("", _("all"))
+        self.purpose.choices = [everything, *vocabulary.choices("access_purpose")]
+        acts = [(code, vocabulary.label("audit_event", code)) for code in looks.LOOKED]
+        self.action.choices = [everything, *acts]
+        self.ledger.choices = [everything, *((code, code) for code in codes)]
+
+    def filters(self) -> dict[str, str]:
+        """As the address of the answer says them. Invalid for a day that is none."""
+        values = self.payload()
+        found = {"from": values.get("since"), "to": values.get("until")}
+        found |= {name: values.get(name) for name in ("purpose", "action", "ledger")}
+        chosen = {name: str(value) for name, value in found.items() if value}
+        fields = {"from": "since", "to": "until"}
+        wrong = {fields.get(name, name): _("This filter's value is not correct.") for name, value in chosen.items()
+                 if not entries.fits(name, value)}  # fmt: skip
+        if wrong:
+            raise Invalid(wrong)
+        return chosen
+
+
+class _Looks(Page):
+    history: ClassVar[str]
+    acts: ClassVar[str]
+    evidence: ClassVar[str]
+    listed: ClassVar[str]
+
+    @route("/", act="history")
+    def ask(self) -> str:
+        looked_at("record.list", "entry", detail={"page": "looks"})
+        return self._form(LooksForm())
+
+    @route("/", act="history", methods=("POST",))
+    def find(self) -> Response | tuple[str, int]:
+        form = LooksForm()
+        try:
+            chosen = form.filters()
+            what = (form.what.data or "").strip()
+            kind, id = looks.find(db.session, what) if what else ("everything", None)
+        except Invalid as error:
+            form.take(error)
+            looked_at("record.search", "entry", detail={"page": "looks"})
+            return self._form(form), 422
+        found = {"page": "looks", "rows": int(bool(id))}
+        looked_at("record.search", "entry", subjects=[id] if id else [], detail=found)
+        if id is None:
+            return see(f"{self.endpoint}.everything", **chosen)
+        return see(f"{self.endpoint}.show", kind=kind, id=id, **chosen)
+
+    @route("/everything", act="history")
+    def everything(self) -> str:
+        return self._answer("everything", None)
+
+    @route(f"/<any({KINDS}):kind>/<uuid:id>", act="history")
+    def show(self, kind: str, id: uuid.UUID) -> str:
+        return self._answer(kind, id)
+
+    def _answer(self, kind: str, id: uuid.UUID | None) -> str:
+        wanted = entries.read(request.args)
+        conditions = looks.condition(db.session, kind, id)
+        found, more = looks.grouped(db.session, wanted, conditions)
+        naming.learn(db.session, [id])
+        ledgers = [row for row in entries.ledgers(db.session) if not row.closed_at]
+        detail = {**wanted.chosen, "page": "looks", "rows": len(found)}
+        looked_at("record.read", kind if id else "entry", id, detail=detail)
+        since, until = looks.bounds(wanted)
+        chosen = {name: value for name, value in wanted.chosen.items() if name in ("from", "to", "purpose", "action")}
+        return self.render(
+            "assurance/looks.html",
+            target=wording.target_words(kind, naming.name_of(id)) if id else None,
+            kind=kind,
+            id=id,
+            lookers=found,
+            more=more,
+            wanted=wanted,
+            since=since,
+            until=until,
+            chosen=chosen,
+            ledgers=self._of(ledgers, conditions, wanted) if id else [],
+            view=self,
+        )
+
+    def _of(self, ledgers: list[Any], conditions: list[Any], wanted: entries.Wanted) -> list[Any]:
+        """Ledgers in which the shown entries stand, for their evidence."""
+        codes = entries.codes(db.session, wanted, conditions)
+        return [row for row in ledgers if row.code in codes]
+
+    def _form(self, form: LooksForm) -> str:
+        form.offer(sorted({row.code for row in entries.ledgers(db.session)}))
+        month = looks.last_month()
+        at = f"{self.endpoint}.everything"
+        presets = [
+            (url_for(at, action="record.reveal", purpose="EMERGENCY", **month), _("Emergency reveals of last month")),
+            (url_for(at, action="record.reveal", **month), _("All reveals of last month")),
+            (url_for(at, action="record.export", **month), _("Exports of last month")),
+            (url_for(at, outcome="denied", **month), _("Refusals of last month")),
+        ]
+        return self.render("assurance/looks_ask.html", form=form, presets=presets, view=self)
+
+
+class LooksView(_Looks):
+    """Over every ledger that an auditor may see."""
+
+    subject = "Ledger"
+    scopes = (AUDIT,)
+    route_base = "/looks"
+    history, acts, evidence = "AuditHistoryView.record", "AuditHistoryView.acts", "EvidenceView.take"
+    listed = "LedgerView.entries"
+
+
+class InstitutionLooksView(_Looks):
+    """Over one's own institution's ledger, for its managers."""
+
+    subject = "Account"
+    scopes = (INSTITUTION,)
+    route_base = "/institution-looks"
+    history, acts, evidence = "HistoryView.record", "AccountHistoryView.acts", "InstitutionEvidenceView.take"
+    listed = "InstitutionHistoryView.list"
+
+
+VIEWS: tuple[type, ...] = (LooksView, InstitutionLooksView)

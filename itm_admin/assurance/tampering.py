@@ -1,0 +1,109 @@
+"""Findings of a verification in sentences: the record, the field, its value by the ledger and its value now.
+
+Values are shown as disclosure.py allows. Only told to those whose scope is audit: the database answers nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import url_for
+from flask_babel import gettext as _
+from sqlalchemy import Text, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from itm_admin.assurance import disclosure, entries, naming, showing, wording
+from itm_admin.assurance.entries import AnySession
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.formats import moment
+from itm_admin.foundation.roles import AUDIT
+from itm_admin.oversight import board
+
+MOST = 10
+KINDS: Mapping[str, str] = {
+    "public.case_file": "case", "public.person": "person", "public.case_person": "case_person",
+    "public.victim_profile": "victim_profile", "public.case_assignment": "case_assignment", "public.account": "account",
+    "public.role_grant": "role_grant", "public.institution": "institution", "public.unit": "unit",
+    "public.grant_approval": "grant_approval", "public.invitation": "invitation", "public.draft": "draft",
+    "public.credential": "credential", "public.institution_key": "institution_key",
+    "public.ledger_decision": "ledger_decision",
+}  # fmt: skip
+"""The kind of record that a table of a finding holds."""
+_WITH_HISTORY = ("case", "person", "case_person", "victim_profile", "account")
+_DIFFERENCES = text("select * from itm.differences(:kind, :id, :shown)").bindparams(
+    bindparam("shown", type_=ARRAY(Text))
+)
+_LAST = text("select seq, ledger_id from audit.entry where target_kind = :kind and target_id = :id and via = 'trigger'"
+             " order by recorded_at desc, seq desc limit 1")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Told:
+    """One finding in sentences, with links to what helps to judge it."""
+
+    sentences: list[str]
+    links: list[tuple[str, str]]
+
+
+def told(session: AnySession, findings: Sequence[Mapping[str, Any]]) -> list[Told]:
+    """The first findings of a verdict."""
+    shown = findings[:MOST]
+    naming.learn(session, [finding.get("id") for finding in shown])
+    return [_told(session, finding) for finding in shown]
+
+
+def _told(session: AnySession, finding: Mapping[str, Any]) -> Told:
+    kind, id = KINDS.get(str(finding.get("table"))), str(finding.get("id") or "")
+    if kind is None or not str(finding.get("kind")).startswith("record."):
+        return Told([wording.finding_words(finding)], [])
+    naming.learn(session, [id])
+    name = wording.target_words(kind, naming.name_of(id))
+    if tenancy.current().scope != AUDIT:
+        return Told([f"{name}: {wording.finding_words({'kind': finding['kind']})}"], [])
+    lines = _changed(session, kind, id, name) if finding["kind"] == "record.changed" else []
+    if not lines:
+        lines = [f"{name}: {wording.finding_words({'kind': finding['kind']})}"]
+    last, links = _last(session, kind, id), []
+    if last is not None:
+        lines.append(str(_("Last lawful change: %(when)s, by %(who)s.", when=last[1], who=last[2])))
+        links.append((url_for("LedgerView.entry", id=last[0].ledger_id, seq=last[0].seq), _("Its last entry")))
+        links.append((url_for("EvidenceView.show", id=last[0].ledger_id), _("Take evidence away")))
+    if kind in _WITH_HISTORY:
+        links.insert(0, (url_for("AuditHistoryView.record", kind=kind, id=id), _("Access history")))
+    if kind == "case" and session.scalar(select(board.case.c.id).where(board.case.c.id == id)):
+        links.insert(0, (url_for("OversightCaseView.show", id=id), _("The record")))
+    return Told(lines, links)
+
+
+def _changed(session: AnySession, kind: str, id: str, name: str) -> list[str]:
+    """One sentence for each field."""
+    shown = disclosure.columns(session, kind, id)
+    rows = session.execute(_DIFFERENCES, {"kind": kind, "id": id, "shown": sorted(shown)}).all()
+    naming.learn(session, naming.ids_in(*(str(value) for row in rows for value in (row.by_ledger, row.now))))
+    lines = []
+    for row in rows:
+        field = wording.field_words(row.field)
+        if row.field not in shown:
+            lines.append(_("%(name)s: “%(field)s” was changed in the database outside the panel. The value is about a"
+                           " person and is not shown here.", name=name, field=field))  # fmt: skip
+            continue
+        was, now = (wording.value_words(row.field, value, kind, naming.named()) for value in (row.by_ledger, row.now))
+        lines.append(_("%(name)s: “%(field)s” was changed in the database outside the panel; by the ledger %(was)s,"
+                       " now %(now)s.", name=name, field=field, was=was or "–", now=now or "–"))  # fmt: skip
+    return [str(line) for line in lines]
+
+
+def _last(session: AnySession, kind: str, id: str) -> tuple[Any, str, str] | None:
+    place = session.execute(_LAST, {"kind": kind, "id": id}).one_or_none()
+    if place is None:
+        return None
+    row = entries.find_entry(session, place.ledger_id, place.seq)
+    showing.learn_names(session, [row])
+    return row, moment(showing.recorded(row), seconds=True), showing.who(row)
+
+
+def found_changed(session: AnySession, id: str) -> bool:
+    """True if the last full verification found this record changed past the panel."""
+    return bool(session.scalar(text("select itm.found_changed(:id)"), {"id": id}))

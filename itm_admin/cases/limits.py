@@ -1,0 +1,22 @@
+"""How often one account may reveal and search in an hour: the database counts, from the ledger itself.
+
+An account that reaches its limit is told when it may go on; the auditors and the Presidency get an alert.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from itm_admin.foundation.encryption import AnySession
+from itm_admin.foundation.errors import TooMany
+
+
+def heed(session: AnySession, action: str) -> None:
+    """TooMany if this account has done this so often within the hour; the alert is committed before."""
+    wait = session.scalar(select(func.itm.seconds_to_wait(action)))
+    if not wait:
+        return
+    session.rollback()  # nothing of this request is stored, and the alert stands alone
+    session.scalar(select(func.itm.tell_of_limit(action)))
+    session.commit()
+    raise TooMany(retry_after=int(wait))

@@ -1,0 +1,128 @@
+"""What the database cannot work out by itself, since it is sealed or keyed: the blind index and the ages.
+
+The index is written anew in the form of this program, after an update; ages that were left behind are put right. As
+itm_app with the master key, one institution after the other, a hundred persons in a transaction: an interrupted run
+goes on where it was. Each person that changes has an entry in the institution's ledger.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import create_engine, select, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import NullPool
+
+from itm_admin.assurance.runs import Halt, Scalar
+from itm_admin.cases import ages, personal_data
+from itm_admin.cases.models import Person
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.config import Refusal, Settings
+from itm_admin.foundation.encryption import Keyring
+from itm_admin.foundation.errors import CannotDecrypt, NotFound
+from itm_admin.foundation.roles import INSTITUTION
+
+FORM = 2
+"""The form of the index that names.py makes. Raised with it."""
+BATCH = 100
+NAME = "itm.upkeep"
+_REACHED = text("select up_to from itm.indexed where institution_id = :institution and form = :form")
+_DONE = text(
+    "select exists (select from itm.indexed where institution_id = :institution and form = :form and up_to is null)"
+)
+_REACH = text(
+    "insert into itm.indexed (institution_id, form, up_to) values (:institution, :form, :up_to)"
+    " on conflict (institution_id) do update set form = excluded.form, up_to = excluded.up_to"
+)
+
+
+@dataclass
+class Upkeep:
+    """What was put right: index entries, persons whose ages were, and persons whose values do not open."""
+
+    indexed: int = 0
+    ages: int = 0
+    unreadable: int = 0
+
+
+def run(settings: Settings, *, all_ages: bool, halt: Halt = lambda: False) -> Upkeep | None:
+    """None where the application's address or the master key is unknown to this process."""
+    try:
+        keyring = Keyring.from_settings(settings)
+    except Refusal:
+        return None
+    if settings.database_url is None:
+        return None
+    engine = create_engine(settings.database_url, poolclass=NullPool, hide_parameters=True)
+    try:
+        return keep_up(engine, keyring, all_ages=all_ages, halt=halt)
+    finally:
+        engine.dispose()
+
+
+def keep_up(engine: Engine, keyring: Keyring, *, all_ages: bool, halt: Halt = lambda: False) -> Upkeep:
+    """Goes through every institution; through those whose index is current only if `all_ages` are wanted."""
+    found = Upkeep()
+    sessions = sessionmaker(engine, expire_on_commit=False)
+    tenancy.install(sessions)
+    with tenancy.acting(tenancy.Context(scope=INSTITUTION)), sessions() as session:
+        institutions = session.execute(text("select id, code from institution order by code")).all()
+    for institution in institutions:
+        context = tenancy.Context(
+            scope=INSTITUTION,
+            institution=institution.id,
+            institution_code=institution.code,
+            manage="*",
+            account_name=NAME,
+        )
+        with tenancy.acting(context), sessions() as session:
+            _institution(session, keyring, institution.id, found, all_ages, halt)
+    return found
+
+
+def work(_engine: Engine, halt: Halt, settings: Settings | None = None) -> Mapping[str, Scalar]:
+    """As a scheduled job, at night."""
+    done = run(settings, all_ages=True, halt=halt) if settings is not None else None
+    return {name: count for name, count in vars(done).items() if count} if done else {"left_out": done is None}
+
+
+def _institution(
+    session: Session, keyring: Keyring, institution: uuid.UUID, found: Upkeep, all_ages: bool, halt: Halt
+) -> None:
+    place: dict[str, object] = {"institution": institution, "form": FORM}
+    current = session.scalar(_DONE, place)
+    if current and not all_ages:
+        return
+    after = None if current else session.scalar(_REACHED, place)
+    while not halt():
+        persons = _batch(session, after)
+        for person in persons:
+            _person(session, keyring, person, found)
+        after = persons[-1].id if persons else None
+        if not current:
+            session.execute(_REACH, {**place, "up_to": after})
+        session.commit()
+        if after is None:
+            return
+
+
+def _batch(session: Session, after: uuid.UUID | None) -> list[Person]:
+    statement = select(Person).where(Person.erased_at.is_(None), Person.data_key.is_not(None))
+    if after is not None:
+        statement = statement.where(Person.id > after)
+    return list(session.scalars(statement.order_by(Person.id).limit(BATCH).with_for_update()))
+
+
+def _person(session: Session, keyring: Keyring, person: Person, found: Upkeep) -> None:
+    try:
+        keys = keyring.of_institution(session)
+        key = personal_data.record_key(keys, person)
+        if not personal_data.is_indexed(keys, key, person):
+            personal_data.index(keys, key, person)
+            found.indexed += 1
+        found.ages += ages.follow(session, keys, person)
+    except (CannotDecrypt, NotFound):
+        found.unreadable += 1

@@ -1,0 +1,54 @@
+"""Nobody holds what others wait for, such as a ledger's head, for more than seconds.
+
+A session may put its role's own time limits away, so each process of the web server looks every few seconds, as the
+same role, and ends a session that is in others' way. One that ends these looks too is stopped by the next process.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import psycopg
+
+log = logging.getLogger("itm.web")
+BEAT = 2.0
+_LONGEST = "75s"
+"""A transaction of the panel's; its role's statement_timeout and idle timeout are 60 s."""
+_END = """
+    SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+    WHERE a.usename = current_user AND a.datname = current_database() AND a.pid <> pg_backend_pid()
+      AND (a.xact_start < clock_timestamp() - %(longest)s::interval
+           OR (a.xact_start < clock_timestamp() - interval '5s' AND EXISTS (
+               SELECT FROM pg_locks l WHERE NOT l.granted AND l.waitstart < clock_timestamp() - interval '4s'
+                 AND a.pid = ANY (pg_blocking_pids(l.pid))
+                 AND cardinality(pg_blocking_pids(a.pid)) = 0)))
+"""
+"""Those who wait give up after 10 s (lock_timeout), so who holds them up goes before. Who waits too is left alone."""
+
+
+def look(connection: psycopg.Connection[tuple[object, ...]]) -> int:
+    """Ends what is in others' way, as the connection's own role: the number of sessions."""
+    return len(connection.execute(_END.encode(), {"longest": _LONGEST}).fetchall())
+
+
+def watch(address: str, stopped: Callable[[float], bool]) -> None:
+    """Until `stopped(seconds)`, which waits for so long at most."""
+    address = address.replace("postgresql+psycopg://", "postgresql://", 1)
+    while not stopped(BEAT):
+        try:
+            with psycopg.connect(
+                address, autocommit=True, connect_timeout=5, application_name="itm-watch"
+            ) as connection:
+                while not stopped(BEAT):
+                    if ended := look(connection):
+                        log.warning("sessions of the panel's role that held others up were ended: %s", ended)
+        except psycopg.Error as fault:
+            log.warning("locks could not be looked at (%s)", type(fault).__name__)
+
+
+def start(address: str) -> None:
+    """In a thread that ends with the process."""
+    never = threading.Event()
+    threading.Thread(target=watch, args=(address, never.wait), name="locks", daemon=True).start()

@@ -1,0 +1,56 @@
+"""Somebody with the application's role seals at once, keeps a ledger's head and puts all time limits away."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+import pytest
+
+from itm_admin.foundation import lock_watch
+from tests.conftest import Database
+from tests.factories import Factory
+
+PATIENCE = 60
+_LIMITS = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+_APPEND = b"select audit.append(action => 'alert.raise', target_kind => 'x', to_presidency => true)"
+
+
+def _address(database: Database) -> str:
+    return database.url("app").replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+def _seal(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    for name in _LIMITS:
+        connection.execute(f"set {name} = 0".encode())
+    connection.execute(_APPEND)
+    connection.execute(b"set constraints all immediate")
+
+
+def test_a_session_that_keeps_a_head_is_ended_and_the_next_one_writes(database: Database) -> None:
+    Factory(database).institution()
+    address, ended = _address(database), threading.Event()
+    watching = threading.Thread(target=lock_watch.watch, args=(address, ended.wait))
+    watching.start()
+    try:
+        with psycopg.connect(address) as holding, psycopg.connect(address) as waiting:
+            _seal(holding)
+            waiting.execute(_APPEND)
+            waiting.execute(b"set constraints all immediate")  # with its own ten seconds
+            waiting.commit()
+            with pytest.raises(psycopg.OperationalError):
+                holding.execute(b"select 1")
+    finally:
+        ended.set()
+        watching.join(PATIENCE)
+
+
+def test_a_session_that_is_in_nobodys_way_is_left_alone(database: Database) -> None:
+    Factory(database).institution()
+    with (
+        psycopg.connect(_address(database)) as holding,
+        psycopg.connect(_address(database), autocommit=True) as looking,
+    ):
+        _seal(holding)
+        assert lock_watch.look(looking) == 0
+        holding.execute(b"select 1")
