@@ -6,6 +6,7 @@ as they were then. Prints nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from audit import store
@@ -30,6 +31,7 @@ def run(
     together: store.Progress | None = None,
     watermarks: Watermarks | None = None,
     unfinished: list[Verification] | None = None,
+    beside: Sequence[store.Check] = (),
 ) -> list[Verification]:
     """Verifies every ledger, or those of one code, and records the round. `engine` is itm_signer's.
 
@@ -39,7 +41,9 @@ def run(
     Raises the database's errors.
     """
     begun = [] if unfinished is None else unfinished
-    verifications = _verified(engine, level, code, progress, stop, manifest, evidence, together, watermarks, begun)
+    verifications = _verified(
+        engine, level, code, progress, stop, manifest, evidence, together, watermarks, begun, beside
+    )
     _record(engine, verifications)
     return verifications
 
@@ -52,7 +56,7 @@ def _record(engine: Database, verifications: list[Verification]) -> None:
 def _verified(
     engine: Database, level: Level, code: str | None, progress: LedgerProgress | None, stop: store.Stop | None,
     manifest: Manifest | None, evidence: Evidence | None, together: store.Progress | None,
-    watermarks: Watermarks | None, unfinished: list[Verification],
+    watermarks: Watermarks | None, unfinished: list[Verification], beside: Sequence[store.Check],
 ) -> list[Verification]:  # fmt: skip
     with engine.connect() as connection:
         found = [ledger for ledger in store.ledgers(connection) if code is None or ledger.code == code]
@@ -60,7 +64,16 @@ def _verified(
         found += store.unlisted(found, evidence)
     within = store.overall(found, together) if together else progress
     return store.verify_all(
-        engine, found, level, manifest, within, stop, evidence, watermarks=watermarks, unfinished=unfinished
+        engine,
+        found,
+        level,
+        manifest,
+        within,
+        stop,
+        evidence,
+        watermarks=watermarks,
+        unfinished=unfinished,
+        beside=beside,
     )
 
 
@@ -74,29 +87,30 @@ def report(
     together: store.Progress | None = None,
     stop: store.Stop | None = None,
     watermarks: Watermarks | None = None,
+    beside: Sequence[store.Check] = (),
 ) -> Report:
     """One dict a ledger, and the exit code. No ledger, and a database that cannot be asked, are "cannot tell".
 
     What was found is said whatever fails afterwards; a round that cannot be recorded is "cannot tell" beside it.
     """
     unfinished: list[Verification] = []
-    beside: list[dict[str, Any]] = []
+    unrecorded: list[dict[str, Any]] = []
     try:
         verifications = _verified(
-            engine, level, code, progress, stop, manifest, evidence, together, watermarks, unfinished
+            engine, level, code, progress, stop, manifest, evidence, together, watermarks, unfinished, beside
         )
     except store.Unreadable as error:
         return [_unread(f"the database could not be asked: {type(error).__name__}")], 2
     try:
         _record(engine, verifications)
     except store.Unreadable as error:
-        beside = [_unread(f"the round could not be recorded: {type(error).__name__}")]
+        unrecorded = [_unread(f"the round could not be recorded: {type(error).__name__}")]
     verifications += unfinished
     if not verifications:
         return [_unread("no such ledger" if code else "there is no ledger yet")], 2
     words = {each.verdict.verdict for each in verifications if not each.acknowledged}
-    unknown = bool(beside) or "cannot tell" in words
-    return [*map(row, verifications), *beside], 1 if "tampered" in words else 2 if unknown else 0
+    unknown = bool(unrecorded) or "cannot tell" in words
+    return [*map(row, verifications), *unrecorded], 1 if "tampered" in words else 2 if unknown else 0
 
 
 def row(verification: Verification) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 
 from audit.store.checkpoints import signing_alone, unlisted
 from audit.store.reading import PAGE, Ledger, Unreadable, entries, ledgers, reading
-from audit.store.rounds import LedgerProgress, overall, verify_all
+from audit.store.rounds import Check, LedgerProgress, overall, verify_all
 from audit.store.verifying import Progress, Stop, Unseen, Verification, verify
 from audit.store.writing import SQL, append, install, record, record_round
 
@@ -18,6 +18,7 @@ Database = Engine
 __all__ = [
     "PAGE",
     "SQL",
+    "Check",
     "Database",
     "Ledger",
     "LedgerProgress",

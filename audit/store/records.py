@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from audit.reconciliation import Difference, Found, Row, Told, differences
+from audit.store import damage
 from audit.store.reading import Unreadable
 from audit.store.session import BY_INDEX, ONE_BY_ONE, driver, pinned
 from audit.store.verifying import Progress, Stop
@@ -105,7 +106,7 @@ def compare(connection: Connection, progress: Progress | None = None, stop: Stop
     except Halted:
         found.failure = "stopped"
     except Unreadable as error:
-        found.failure = f"records were not compared: {type(error).__name__}"
+        found.failure = f"records were not compared: {damage.why(connection, error)}"
     return found
 
 

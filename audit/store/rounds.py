@@ -23,6 +23,8 @@ from audit.store.team import Read, reading_together
 from audit.store.verifying import Progress, Stop, Verification, unread, verify
 from audit.watermark import Watermarks
 
+Check = Callable[[Connection, str | None], Found]
+"""Compares something else in a thorough round's snapshot; findings are those of the holder that it is given."""
 LedgerProgress = Callable[[str, int, int], None]
 RECORDS = "records"
 """What progress is told of while rows are compared, instead of an origin."""
@@ -46,6 +48,7 @@ def verify_all(
     processes: int | None = None,
     watermarks: Watermarks | None = None,
     unfinished: list[Verification] | None = None,
+    beside: Sequence[Check] = (),
 ) -> list[Verification]:
     """A verdict for each ledger, as itm_signer; fewer if it was asked to stop. Records nothing.
 
@@ -55,7 +58,9 @@ def verify_all(
     core, where a ledger is large. A full round goes on from ``watermarks``, and discards them at its end. What was
     begun and stopped comes into ``unfinished``. Raises the database's errors.
     """
-    looking = _Looking(ledgers, level, progress, stop, evidence, [] if unfinished is None else unfinished, watermarks)
+    looking = _Looking(
+        ledgers, level, progress, stop, evidence, [] if unfinished is None else unfinished, watermarks, beside
+    )
     if level != "full" and not _suspect(engine, ledgers):
         return looking.each(engine)
     try:
@@ -102,6 +107,7 @@ class _Looking:
     evidence: Evidence | None
     unfinished: list[Verification]
     watermarks: Watermarks | None
+    beside: Sequence[Check] = ()
 
     def thoroughly(
         self, connection: Connection, manifest: Manifest | None, processes: int | None
@@ -115,8 +121,9 @@ class _Looking:
         with _apart(connection):
             rows = records.compare(connection, tell, self.stop)
         beside = [rows]
-        with _apart(connection):
-            beside.append(ways.check(connection, records.presidency(connection)))
+        for check in (ways.check, *self.beside):
+            with _apart(connection):
+                beside.append(check(connection, records.presidency(connection)))
         with _apart(connection):
             if manifest is not None:
                 beside.append(catalogue.check(connection, manifest, records.presidency(connection)))

@@ -16,7 +16,7 @@ from audit.chunk import Task
 from audit.coverage import REREAD, Level, Past, Plan, plan
 from audit.outside import OutsideError
 from audit.purge import Purges
-from audit.store import checkpoints, generations, surroundings
+from audit.store import checkpoints, damage, generations, surroundings
 from audit.store.reading import Ledger, Unreadable, entries, ledgers, purges, reading
 from audit.store.session import pinned
 from audit.store.team import Read, alone
@@ -28,9 +28,7 @@ Stop = Callable[[], bool]
 
 # The panel's role sees part of a ledger, at times: what it does not see is not missing.
 _SEES = """
-SELECT session_user <> 'itm_app' OR coalesce(said ->> 'reads' = 'all'
-    OR said ->> 'reads' = 'ledger' AND said ->> 'ledger' = :holder, false)
-FROM audit.context() said
+SELECT session_user <> 'itm_app' OR coalesce(said ->> 'reads' = 'all', false) FROM audit.context() said
 """
 
 
@@ -92,7 +90,7 @@ def verify(
             run.prepare(connection)
             run.read(connection, chunks or alone(connection), progress, stop)
     except (*Unreadable, Unseen, OutsideError) as error:
-        run.verifier.failed(type(error).__name__)
+        run.verifier.failed(damage.why(bind, error))
     verdict, known = generations.known(run.ledger, run.verifier.verdict(), evidence)
     return Verification(
         run.ledger,
@@ -132,7 +130,7 @@ class _Run:
         self.verifier = Verifier(_head(ledger))
 
     def prepare(self, connection: Connection) -> None:
-        if not connection.execute(text(_SEES), {"holder": self.ledger.holder}).scalar():
+        if not connection.execute(text(_SEES)).scalar():
             raise Unseen
         again = [other for other in ledgers(connection) if other.id == self.ledger.id]
         self.ledger = again[0] if again else self.ledger

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from audit.reconciliation import Found
+from audit.store import damage
 from audit.store.reading import Unreadable
 from audit.store.session import BY_INDEX, ONE_BY_ONE, PLAIN, driver, pinned
 from audit.verification import Finding
@@ -76,7 +77,7 @@ def check(connection: Connection, holder: str | None) -> Found:
             for finding in _differences(connection):
                 found.add(holder, finding)
     except Unreadable as error:
-        found.failure = f"the ways to the rows were not compared: {type(error).__name__}"
+        found.failure = f"the ways to the rows were not compared: {damage.why(connection, error)}"
     return found
 
 

@@ -22,7 +22,7 @@ from audit.coverage import Level
 from audit.store import Ledger, Verification
 from audit.verification import Finding
 from audit.watermark import Watermarks
-from itm_admin.assurance import raising
+from itm_admin.assurance import alert_rows, raising
 from itm_admin.assurance.entries import MIGRATION, OWN_LOGINS
 from itm_admin.assurance.pace import Pace
 from itm_admin.assurance.raising import Trouble
@@ -96,7 +96,17 @@ def verify(
 ) -> list[Verification]:
     """One round. Raises Stopped, after recording, if it was asked to end before it had read everything."""
     within = store.overall(ledgers, progress) if progress else None
-    done = store.verify_all(engine, ledgers, level, migration.manifest(), within, halt, evidence, watermarks=watermarks)
+    done = store.verify_all(
+        engine,
+        ledgers,
+        level,
+        migration.manifest(),
+        within,
+        halt,
+        evidence,
+        watermarks=watermarks,
+        beside=(alert_rows.check,),
+    )
     _record(engine, done)
     if len(done) < len(ledgers):
         raise Stopped
