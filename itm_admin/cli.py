@@ -68,8 +68,28 @@ def init() -> None:
     settings = Settings.from_environment()
     with installation.running(settings, *NEEDED_BY_THE_PANEL, "ITM_DATABASE_OWNER_URL") as settings:
         migration.upgrade(str(settings.owner_url))
-        link = bootstrap.run(settings)
-    click.echo(f"The institutions are registered. The first administrator chooses a password here, once:\n\n{link}\n")
+        links = bootstrap.run(settings)
+    click.echo(
+        "The institutions are registered. The first administrator chooses a password here, once:\n\n"
+        f"{links.administrator}\n\n"
+        f"And another person, the Presidency's first supervisor ({bootstrap.SUPERVISOR}), here. The two confirm each "
+        f"other's proposals, so give the links to two people:\n\n{links.supervisor}\n"
+    )
+
+
+@itm.command()
+@click.argument("username")
+def invite(username: str) -> None:
+    """Make a new one-time link for a system administrator who cannot sign in: an entry and an alert."""
+    from itm_admin.accounts import administrator_link
+    from itm_admin.foundation.database import installation
+
+    settings = Settings.from_environment()
+    with installation.running(settings, "ITM_DATABASE_URL", "ITM_DATABASE_SIGNER_URL") as settings:
+        link = administrator_link.make(settings, username)
+    click.echo(
+        f"The present password and all sessions of {username} have ended. A password is chosen here, once:\n\n{link}\n"
+    )
 
 
 @itm.group(invoke_without_command=True)

@@ -6,7 +6,7 @@ anything else. Works as the application's role, in the contexts of the demonstra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, create_engine, select, text
@@ -20,7 +20,7 @@ from itm_admin.demonstration import logins as kept_logins
 from itm_admin.demonstration import plan
 from itm_admin.demonstration.casework import Casework
 from itm_admin.demonstration.staffing import ROUTE, Office
-from itm_admin.demonstration.team import TEAM
+from itm_admin.demonstration.team import SUPERVISOR, TEAM
 from itm_admin.foundation import synthetic, tenancy
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import engine_options
@@ -75,7 +75,7 @@ def _fill(
         )
     passwords = kept_logins.complete(settings)
     if not begun:
-        _begin(sessions, keyring, passwords[bootstrap.ADMINISTRATOR])
+        _begin(sessions, keyring, passwords)
     drawn = list(plan.draw(volume, today()))
     steps = _Steps(progress, len(TEAM) + sum(len(cases) for _code, cases in drawn))
     office = Office(sessions, passwords, steps.one)
@@ -101,12 +101,15 @@ def _is_begun(sessions: sessionmaker[Session]) -> bool:
     return said is True
 
 
-def _begin(sessions: sessionmaker[Session], keyring: Keyring, password: str) -> None:
-    """The mark, the register and the administrator, who takes up the one-time link: all or nothing."""
+def _begin(sessions: sessionmaker[Session], keyring: Keyring, passwords: Mapping[str, str]) -> None:
+    """The mark, the register and the first two people, who take up their one-time links: all or nothing."""
+    first = next(member for member in TEAM if member.role == SUPERVISOR)
+    person = bootstrap.FirstPerson(first.username, first.first_name, first.last_name, first.email, first.title)
     with sessions() as session:
-        token = bootstrap.begin(session, keyring, synthetic=True)
+        tokens = bootstrap.begin(session, keyring, synthetic=True, supervisor=person)
         with tenancy.acting(tenancy.Context(route=ROUTE), session):
-            invitations.redeem(session, token, password)
+            invitations.redeem(session, tokens.administrator, passwords[bootstrap.ADMINISTRATOR])
+            invitations.redeem(session, tokens.supervisor, passwords[first.username])
         session.commit()
 
 

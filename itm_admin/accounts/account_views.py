@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import grants, services
+from itm_admin.accounts import changes, grants, invitations, services
 from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import AccountForm, NewAccountForm, chosen_id, role_choices
 from itm_admin.accounts.lists import ALL, here, institution_choices
@@ -24,6 +24,7 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, ROLES
 from itm_admin.foundation.views import Page, route, see
@@ -63,15 +64,21 @@ class AccountView(Page):
             grants=_rows(db.session, account),
             why_not=services.why_not(db.session, me(), account),
             given_here=grants.given_here(me()),
+            link=_link(db.session, account),
+            history=_history(db.session, account),
+            auditor=changes.standing_auditor(db.session, me(), account),
         )
 
     @route("/new", act="add", methods=BOTH)
     def add(self) -> Answer:
         form = NewAccountForm(language="tr")
         if form.submitted():
-            made = attempt(form, lambda session: _make(session, form))
+            links: list[str | None] = []
+            made = attempt(form, lambda session: once(session, Account, lambda: _make(session, form, links)))
+            if made is not None and not links:
+                return see("AccountView.show", id=made.id)  # sent twice: its link was shown, and is shown once
             if made is not None:
-                return self._show_link(*made)
+                return self._show_link(made.username, links[0], made.id)
         _offer_new(form)
         return self.render("accounts/add.html", heading=_("New account"), form=form), 422 if form.submitted() else 200
 
@@ -155,6 +162,9 @@ class AuditAccountView(Page):
             grants=rows,
             why_not="",
             given_here=(),
+            link=None,
+            history=_history(db.session, account),
+            auditor=None,
         )
 
 
@@ -165,6 +175,28 @@ def _do(id: uuid.UUID, work: Any, said: str) -> Answer:
     else:
         flash(said)
     return see("AccountView.show", id=id)
+
+
+def _link(session: Session, account: Account) -> dict[str, Any] | None:
+    """The newest link that nobody used: whether it has expired, and until when it works or worked."""
+    found = invitations.standing(session, account.id)
+    return {"expired": invitations.is_expired(found), "until": found.expires_at} if found else None
+
+
+def _history(session: Session, account: Account) -> list[dict[str, Any]]:
+    """New links, rises and ends: when, what, by whom, confirmed by whom."""
+    found = changes.of_account(session, account.id)
+    names = changes.names(session, [each for one in found for each in (one.created_by, one.decided_by)])
+    return [
+        {
+            "when": each.created_at,
+            "what": changes.KINDS[each.kind],
+            "state": changes.STATES[each.state],
+            "by": names.get(each.created_by) or ("–" if each.created_by else _("the server itself")),
+            "confirmed": names.get(each.decided_by, "–"),
+        }
+        for each in found
+    ]
 
 
 def _rows(session: Session, account: Account) -> list[dict[str, Any]]:
@@ -183,8 +215,8 @@ def _rows(session: Session, account: Account) -> list[dict[str, Any]]:
     ]
 
 
-def _make(session: Session, form: NewAccountForm) -> tuple[str, str | None, uuid.UUID]:
-    """Account, link and role in one transaction: user name, the link's token, id."""
+def _make(session: Session, form: NewAccountForm, links: list[str | None]) -> Account:
+    """Account, link and role in one transaction; the link's token, or None for none, goes to `links`."""
     actor = me()
     role = form.role.data or ""
     if not role:
@@ -196,11 +228,11 @@ def _make(session: Session, form: NewAccountForm) -> tuple[str, str | None, uuid
         institution=chosen_id(form.institution) if tenancy.current().scope == ACCOUNTS else None,
         username=form.username.data,
     )
-    # A manager proposes a national auditor, but the link to that account is the system administrator's to send.
-    apart = tenancy.current().scope == INSTITUTION and role in ROLES and ROLES[role].approvals > 0
-    token = None if apart else services.invite(session, actor, account.id)
-    grants.give(session, actor, account, role, chosen_id(form.role_unit))
-    return account.username, token, account.id
+    grant = grants.give(session, actor, account, role, chosen_id(form.role_unit))
+    # A rise makes every earlier link void: there is one only after another person has confirmed it.
+    token = None if grant.state == "proposed" else services.invite(session, actor, account.id)
+    links.append(token)
+    return account
 
 
 def _offer_new(form: NewAccountForm) -> None:

@@ -29,7 +29,8 @@ _ACCOUNT = text(
     """
     select a.id, a.institution_id, a.unit_id, a.username, a.first_name, a.last_name, a.language, a.epoch,
            case when not a.active then 'inactive'
-                when i.status <> 'active' then 'institution_suspended' end as obstacle,
+                when i.status <> 'active' then 'institution_suspended'
+                when itm.waits(a.id) then 'unconfirmed' end as obstacle,
            i.code, i.name_tr, i.name_en, i.kind
       from account a join institution i on i.id = a.institution_id
      where a.id = :account and a.institution_id = :institution

@@ -1,10 +1,13 @@
-"""The first day of an installation: the institutions' register and one system administrator.
+"""The first day of an installation: the institutions' register, a system administrator and a supervisor.
 
-Uses the application's own role in the scope `accounts`, as that administrator will: no other power is needed.
-Nobody chooses the administrator's password; the one-time link that is printed lets the person do so.
+Two people, since every later rise in power is proposed by one and confirmed by another whom the first did not
+raise; nobody raised these two. The database lets them begin without a proposal only while nobody has a password.
+Nobody chooses their passwords; each has a one-time link, printed for the person to whom it is handed over.
 """
 
 from __future__ import annotations
+
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Engine, create_engine, func, select, text
 from sqlalchemy.orm import Session, sessionmaker
@@ -21,24 +24,51 @@ from itm_admin.institutions.models import Institution
 from itm_admin.institutions.services import MakesKeys, Membership, register
 
 ADMINISTRATOR = "gib.sistem.yoneticisi"
+SUPERVISOR = "gib.baskanlik.yetkilisi"
 PRESIDENCY = "GIB"
 INVITATION_PATH = "/invitation/"
+
+
+@dataclass(frozen=True)
+class First:
+    """What the first two people are called, or the tokens or addresses of their links."""
+
+    administrator: str
+    supervisor: str
+
+
+@dataclass(frozen=True)
+class FirstPerson:
+    username: str
+    first_name: str
+    last_name: str
+    email: str
+    title: str | None = None
+
+
+ANY_ADMINISTRATOR = FirstPerson(ADMINISTRATOR, "Sistem", "Yöneticisi", "sistem.yoneticisi@gib.invalid")
+ANY_SUPERVISOR = FirstPerson(SUPERVISOR, "Başkanlık", "Yetkilisi", "baskanlik.yetkilisi@gib.invalid")
 
 
 class NotEmpty(Refusal):
     """There are accounts already: an installation begins once."""
 
 
-def run(settings: Settings) -> str:
-    """For `itm init`: fills an empty installation; the administrator's one-time link. Refusal if not empty."""
+def run(settings: Settings) -> First:
+    """For `itm init`: fills an empty installation; the two people's one-time links. Refusal if not empty."""
     settings.require("ITM_DATABASE_URL", "ITM_MASTER_KEY_FILE")
     engine = create_engine(settings.database_url or "", **engine_options())
     try:
         with making_sessions(engine)() as session:
-            token = begin(session, Keyring(settings.master_key()))
+            tokens = begin(session, Keyring(settings.master_key()))
             session.commit()
     finally:
         engine.dispose()
+    return First(address_of(settings, tokens.administrator), address_of(settings, tokens.supervisor))
+
+
+def address_of(settings: Settings, token: str) -> str:
+    """The one-time link of a token."""
     return f"http{'s' if settings.https else ''}://{settings.trusted_hosts[0]}:{settings.port}{INVITATION_PATH}{token}"
 
 
@@ -49,8 +79,10 @@ def making_sessions(engine: Engine) -> sessionmaker[Session]:
     return factory
 
 
-def begin(session: Session, keyring: MakesKeys, *, synthetic: bool = False) -> str:
-    """The register and the administrator; the link's token. Does not commit. NotEmpty if there are accounts.
+def begin(
+    session: Session, keyring: MakesKeys, *, synthetic: bool = False, supervisor: FirstPerson = ANY_SUPERVISOR
+) -> First:
+    """The register and the first two people; their links' tokens. Does not commit. NotEmpty if there are accounts.
 
     What the installation is for, real data or a demonstration, is the first thing that is written.
     """
@@ -62,20 +94,19 @@ def begin(session: Session, keyring: MakesKeys, *, synthetic: bool = False) -> s
         mark(session, synthetic)
         enter_register(session, keyring)
         home = session.execute(select(Institution).where(Institution.code == PRESIDENCY)).scalar_one()
-        administrator = Account(
-            institution_id=home.id,
-            username=ADMINISTRATOR,
-            first_name="Sistem",
-            last_name="Yöneticisi",
-            email="sistem.yoneticisi@gib.invalid",
+        return First(
+            _appoint(session, home, ANY_ADMINISTRATOR, "system_administrator"),
+            _appoint(session, home, supervisor, "presidency_supervisor"),
         )
-        session.add(administrator)
-        session.flush()
-        session.add(
-            RoleGrant(institution_id=home.id, account_id=administrator.id, role="system_administrator", state="active")
-        )
-        session.flush()
-        return invitations.issue(session, administrator.id, home.id)
+
+
+def _appoint(session: Session, home: Institution, person: FirstPerson, role: str) -> str:
+    account = Account(institution_id=home.id, **asdict(person))
+    session.add(account)
+    session.flush()
+    session.add(RoleGrant(institution_id=home.id, account_id=account.id, role=role, state="active"))
+    session.flush()
+    return invitations.issue(session, account.id, home.id)
 
 
 def enter_register(session: Session, keyring: MakesKeys) -> dict[str, Institution]:

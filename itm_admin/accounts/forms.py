@@ -53,6 +53,11 @@ class OwnDataForm(PanelForm):
     email = EmailField(_l("E-mail"))
     title = StringField(_l("Title"))
     language = LanguageField(_l("Language"))
+    current = PasswordField(
+        _l("Current password"),
+        description=_l("Needed only for another e-mail address."),
+        render_kw={"autocomplete": "current-password"},
+    )
 
 
 class AccountForm(PanelForm):

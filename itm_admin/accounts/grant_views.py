@@ -7,6 +7,8 @@ pages of the oversight scope. The rules are grants.py's.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
 from flask import flash
 from flask_babel import gettext as _
@@ -14,10 +16,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import grants, services
+from itm_admin.accounts import changes, grants, services
 from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import GrantForm, chosen_id, role_choices
-from itm_admin.accounts.models import RoleGrant
+from itm_admin.accounts.models import AccessChange, RoleGrant
 from itm_admin.foundation.database import db
 from itm_admin.foundation.forms import PanelForm, attempt
 from itm_admin.foundation.once import once
@@ -66,8 +68,9 @@ class GrantView(Page):
     @route("/<uuid:id>/end", act="end", methods=("POST",))
     def end(self, id: uuid.UUID) -> Answer:
         with writing() as session:
-            account = grants.end(session, me(), id).account_id
-        flash(_("The role has ended."))
+            grant = grants.end(session, me(), id)
+            account, ended = grant.account_id, grant.state == "ended"
+        flash(_("The role has ended.") if ended else _("The end of the role waits for another person's confirmation."))
         return see("AccountView.show", id=account)
 
     @route("/<uuid:id>/approve", act="approve", methods=("POST",))
@@ -77,6 +80,65 @@ class GrantView(Page):
     @route("/<uuid:id>/refuse", act="approve", methods=("POST",))
     def refuse(self, id: uuid.UUID) -> Answer:
         return _decide(id, "GrantView.list", approves=False)
+
+
+class AccessChangeView(Page):
+    """What waits for a second person: first sign-ins, and ends of auditors' roles and passwords."""
+
+    subject = "AccessChange"
+    scopes = (INSTITUTION, OVERSIGHT, ACCOUNTS)
+    route_base = "/confirmations"
+
+    @route("/", act="list")
+    def list(self) -> Answer:
+        rows = change_rows()
+        looked_at("record.list", "access_change", subjects=[row["id"] for row in rows])
+        return self.render("accounts/confirmations.html", heading=_("What waits for a second person"), changes=rows)
+
+    @route("/<uuid:id>/confirm", act="approve", methods=("POST",))
+    def confirm(self, id: uuid.UUID) -> Answer:
+        return self._decide(id, confirm=True)
+
+    @route("/<uuid:id>/refuse", act="approve", methods=("POST",))
+    def refuse(self, id: uuid.UUID) -> Answer:
+        return self._decide(id, confirm=False)
+
+    @route("/reset/<uuid:id>", act="add", methods=("POST",))
+    def reset(self, id: uuid.UUID) -> Answer:
+        with writing() as session:
+            once(session, AccessChange, lambda: changes.ask(session, me(), services.get(session, me(), id), "reset"))
+        flash(_("The end of the password waits for another person's confirmation."))
+        return see("AccountView.show", id=id)
+
+    def _decide(self, id: uuid.UUID, confirm: bool) -> Answer:
+        form = PanelForm()
+        if attempt(form, lambda session: changes.decide(session, me(), id, confirm)) is None:
+            flash(" ".join(form.told), "warning")
+        else:
+            flash(_("It is confirmed.") if confirm else _("It is refused; the link and the password are void."))
+        return see("AccessChangeView.list")
+
+
+def change_rows() -> Sequence[dict[str, Any]]:
+    """What waits, in words: the person, the institution, the roles, who asked, and why not to be confirmed (yet)."""
+    actor = me()
+    found = changes.waiting(db.session, actor)
+    names = changes.names(db.session, [each.created_by for each in found])
+    codes = dict(db.session.execute(select(Institution.id, Institution.code)).all())
+    return [
+        {
+            "id": each.id,
+            "account": each.account,
+            "institution": codes.get(each.institution_id, ""),
+            "kind": changes.KINDS[each.kind],
+            "roles": changes.role_labels(db.session, each.account_id),
+            "by": names.get(each.created_by, ""),
+            "since": each.created_at,
+            "why_not": changes.why_not(db.session, actor, each),
+        }
+        for each in found
+        if each.account is not None
+    ]
 
 
 class ApprovalView(Page):
@@ -121,6 +183,7 @@ def _waiting(page: Page) -> str:
     actor = me()
     found = grants.waiting(db.session, actor)
     codes = dict(db.session.execute(select(Institution.id, Institution.code)).all())
+    names = changes.names(db.session, [grant.created_by for grant, _account, _given in found])
     rows = [
         {
             "id": grant.id,
@@ -131,10 +194,16 @@ def _waiting(page: Page) -> str:
             "approved_by": [codes.get(each.approver_institution_id, "") for each in given],
             "mine": any(each.approver_id == actor.id for each in given),
             "may": grants.may_approve(actor, grant) and actor.id not in (grant.account_id, grant.created_by),
+            "by": names.get(grant.created_by, ""),
+            "email": account.email,
         }
         for grant, account, given in found
     ]
     looked_at("record.list", "role_grant", subjects=[grant.id for grant, _account, _given in found])
     return page.render(
-        "accounts/approvals.html", heading=_("Appointments that wait for approval"), rows=rows, endpoint=page.endpoint
+        "accounts/approvals.html",
+        heading=_("Appointments that wait for approval"),
+        rows=rows,
+        endpoint=page.endpoint,
+        changes=change_rows(),
     )

@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from itm_admin.accounts import changes
 from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, GrantApproval, RoleGrant
 from itm_admin.foundation import tenancy
@@ -36,6 +37,11 @@ def choices(actor: Actor, institution_kind: str) -> list[str]:
     ]
 
 
+def is_rise(role: str, scope: str | None) -> bool:
+    """Whether another person has to confirm it: everything but a manager's own staff (`itm.is_rise` is the same)."""
+    return not (role in ("focal_point", "caseworker") and scope == INSTITUTION)
+
+
 def give(session: Session, actor: Actor, account: Account, role: str, unit: uuid.UUID | None = None) -> RoleGrant:
     """Gives a role, or proposes it where it needs approvals. Denied or Invalid where a rule forbids it."""
     if account.id == actor.id:
@@ -51,7 +57,7 @@ def give(session: Session, actor: Actor, account: Account, role: str, unit: uuid
         account_id=account.id,
         role=role,
         unit_id=_unit(session, account, role, unit),
-        state="proposed" if ROLES[role].approvals else "active",
+        state="proposed" if is_rise(role, tenancy.current().scope) else "active",
     )
     session.add(grant)
     session.flush()
@@ -67,6 +73,9 @@ def end(session: Session, actor: Actor, grant_id: uuid.UUID, version: int | None
         raise Denied(_l("You cannot give or take this role."))
     if grant.state == "ended":
         raise Invalid({"": _l("This role has ended already.")})
+    if grant.state == "active" and grant.role in changes.AUDITORS:
+        changes.ask(session, actor, session.get_one(Account, grant.account_id), "end", grant)
+        return grant
     if grant.role == "system_administrator":
         keep_one_administrator(session, grant.account_id)
     grant.state = "ended"
@@ -83,6 +92,8 @@ def approve(session: Session, actor: Actor, grant_id: uuid.UUID) -> RoleGrant:
         raise Denied(_l("Who proposed the role, or is to hold it, cannot approve it."))
     if not may_approve(actor, grant):
         raise Denied
+    if not ROLES[grant.role].approvals and not changes.independent(session, grant.created_by, actor.id):
+        raise Denied(_l("One of you appointed the other: somebody independent has to confirm it."))
     before = select(GrantApproval.approver_id).where(GrantApproval.grant_id == grant.id)
     if actor.id in session.execute(before).scalars().all():
         raise Invalid({"": _l("You have approved this already.")})
@@ -162,7 +173,9 @@ def may_approve(actor: Actor, grant: RoleGrant) -> bool:
     """Whether this person is one of those whose approval such a proposal asks for."""
     scope = tenancy.current().scope
     if scope == OVERSIGHT:
-        return "presidency_supervisor" in actor.roles and actor.institution_id != grant.institution_id
+        return "presidency_supervisor" in actor.roles
+    if scope == ACCOUNTS:
+        return not ROLES[grant.role].approvals
     return (
         scope == INSTITUTION
         and "institution_manager" in actor.roles
@@ -172,14 +185,18 @@ def may_approve(actor: Actor, grant: RoleGrant) -> bool:
 
 
 def _approved_enough(session: Session, grant: RoleGrant) -> bool:
-    """Two people, of whom one is of the Presidency and one is not."""
-    kinds = session.execute(
-        select(Institution.kind)
+    """One person; for a national auditor two, of whom one is of the Presidency and one is not. One is independent."""
+    given = session.execute(
+        select(Institution.kind, GrantApproval.approver_id)
         .join(GrantApproval, GrantApproval.approver_institution_id == Institution.id)
         .where(GrantApproval.grant_id == grant.id)
-    ).scalars()
-    inside = [kind == "presidency" for kind in kinds]
-    return len(inside) >= ROLES[grant.role].approvals and any(inside) and not all(inside)
+    ).all()
+    if not any(changes.independent(session, grant.created_by, each.approver_id) for each in given):
+        return False
+    inside = [each.kind == "presidency" for each in given]
+    return not ROLES[grant.role].approvals or (
+        len(inside) >= ROLES[grant.role].approvals and any(inside) and not all(inside)
+    )
 
 
 def _check_alone(session: Session, account: Account, role: str) -> None:

@@ -26,11 +26,15 @@ def administrator_home(session: Session) -> dict[str, Any]:
         RoleGrant.institution_id == Institution.id,
         RoleGrant.role == "institution_manager",
         RoleGrant.state == "active",
+        Account.id == RoleGrant.account_id,
+        Account.active,
     )
     labels = (_("Active accounts"), _("Suspended accounts"), _("Never signed in"), _("Appointments that wait"))
     return {
         "counts": [(label, str(number)) for label, number in zip(labels, counts, strict=True)],
-        "without_manager": session.execute(select(Institution).where(~managed).order_by(Institution.code))
+        "without_manager": session.execute(
+            select(Institution).where(~managed, Institution.status == "active").order_by(Institution.code)
+        )
         .scalars()
         .all(),
     }

@@ -48,6 +48,8 @@ class Invited:
     first_name: str
     last_name: str
     expires_at: datetime
+    waits: bool
+    """Its maker has seen it: another person confirms the first sign-in."""
 
 
 def issue(session: Session, account: uuid.UUID, institution: uuid.UUID, now: datetime | None = None) -> str:
@@ -67,6 +69,17 @@ def issue(session: Session, account: uuid.UUID, institution: uuid.UUID, now: dat
     session.execute(update(Account).where(Account.id == account).values(epoch=Account.epoch + 1))
     session.flush()
     return token
+
+
+def standing(session: Session, account: uuid.UUID) -> Invitation | None:
+    """The newest link of an account, if it was not used: it is open until `expires_at`, or has expired."""
+    newest = select(Invitation).where(Invitation.account_id == account).order_by(Invitation.created_at.desc()).limit(1)
+    found = session.execute(newest).scalar_one_or_none()
+    return found if found is not None and found.used_at is None else None
+
+
+def is_expired(invitation: Invitation, now: datetime | None = None) -> bool:
+    return invitation.expires_at <= (now or datetime.now(UTC))
 
 
 def look_up(session: Session, token: str, now: datetime | None = None) -> Invited:
@@ -138,6 +151,7 @@ def _find(session: Session, token: str, now: datetime, lock: bool = False) -> In
         row.first_name,
         row.last_name,
         found.expires_at,
+        found.created_by is not None,
     )
 
 

@@ -101,6 +101,7 @@ class Invitation(Model):
 
     __tablename__ = "invitation"
     __table_args__ = (
+        UniqueConstraint("institution_id", "id", name="invitation_in_institution"),
         ForeignKeyConstraint(
             ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="invitation_account"
         ),
@@ -166,6 +167,55 @@ class GrantApproval(Model):
     approver_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("account.id"))
     approver_institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"))
     approved_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+
+
+class AccessChange(Model):
+    """A new link, a rise in power, or the end of an auditor's role or password: who asked, and who confirmed it.
+
+    What waits is in force after another person confirmed it; the database's triggers hold who that may be.
+    """
+
+    __tablename__ = "access_change"
+    __table_args__ = (
+        CheckConstraint("kind in ('link', 'rise', 'end', 'reset')", name="access_change_kind"),
+        CheckConstraint("state in ('waiting', 'done', 'refused', 'replaced')", name="access_change_state"),
+        ForeignKeyConstraint(
+            ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="access_change_account"
+        ),
+        ForeignKeyConstraint(
+            ["institution_id", "invitation_id"],
+            ["invitation.institution_id", "invitation.id"],
+            name="access_change_invitation",
+        ),
+        ForeignKeyConstraint(
+            ["institution_id", "grant_id"], ["role_grant.institution_id", "role_grant.id"], name="access_change_grant"
+        ),
+        Index("access_change_of_account", "account_id", "created_at"),
+        Index(
+            "access_change_waits_once",
+            "account_id",
+            "kind",
+            text("coalesce(grant_id, account_id)"),
+            unique=True,
+            postgresql_where=text("state = 'waiting'"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = identifier_column()
+    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"))
+    account_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=text("'waiting'"), default="waiting")
+    invitation_id: Mapped[uuid.UUID | None] = mapped_column(Identifier)
+    grant_id: Mapped[uuid.UUID | None] = mapped_column(Identifier)
+    created_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+    created_by: Mapped[uuid.UUID | None] = mapped_column(Identifier)
+    decided_at: Mapped[datetime | None] = mapped_column(Moment)
+    decided_by: Mapped[uuid.UUID | None] = mapped_column(Identifier)
+
+    account: Mapped[Account] = relationship(
+        "Account", primaryjoin="foreign(AccessChange.account_id) == Account.id", viewonly=True
+    )
 
 
 class SavedView(Model):

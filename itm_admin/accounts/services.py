@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from itm_admin.accounts import grants, invitations, usernames
+from itm_admin.accounts import changes, grants, invitations, usernames
 from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation import tenancy
@@ -67,6 +67,12 @@ def why_not(session: Session, actor: Actor, account: Account) -> Message | None:
     for role in held:
         if managing and (role not in able or ROLES[role].approvals):
             return above
+    if session.scalar(select(func.itm.audits(account.id))):
+        audits: Message = _l("Who audits is not touched by those who are audited: what changes here takes two people.")
+        return audits
+    if session.scalar(select(func.itm.is_proposed(account.id))):
+        waits: Message = _l("A role of this account waits for confirmation: its data stay as they are until then.")
+        return waits
     return None
 
 
@@ -116,6 +122,11 @@ def change_own(session: Session, actor: Actor, version: int, email: str, title: 
     return account
 
 
+def same_address(stored: str, typed: str) -> bool:
+    """Compares as `_checked` would keep them."""
+    return stored == _address(typed)
+
+
 def choose_language(session: Session, actor: Actor, language: str) -> None:
     """The language in which a person reads the panel."""
     if language not in ("tr", "en"):
@@ -149,7 +160,9 @@ def reactivate(session: Session, actor: Actor, account_id: uuid.UUID, version: i
 
 def invite(session: Session, actor: Actor, account_id: uuid.UUID) -> str:
     """A one-time link's token, for a first password or instead of a forgotten one: shown once, to hand over."""
-    account = _changeable(session, actor, account_id, None)
+    account = get(session, actor, account_id)
+    if tenancy.current().scope != ACCOUNTS or not changes.is_fresh_auditor(session, account.id):
+        account = _changeable(session, actor, account_id, None)
     if not account.active:
         raise Invalid({"": _l("This account is suspended.")})
     return invitations.issue(session, account.id, account.institution_id)
@@ -195,7 +208,7 @@ def _checked(session: Session, institution: uuid.UUID, person: Person) -> dict[s
     local, at, domain = values["email"].rpartition("@")
     if values["email"] and (not at or not local or "." not in domain or " " in values["email"]):
         wrong["email"] = _l("This is not an e-mail address.")
-    values["email"] = f"{local}{at}{domain.lower()}"
+    values["email"] = _address(values["email"])
     values["title"] = clean_name(person.title or "")[:200] or None
     values["language"] = person.language
     if person.language not in ("tr", "en"):
@@ -208,6 +221,11 @@ def _checked(session: Session, institution: uuid.UUID, person: Person) -> dict[s
     if wrong:
         raise Invalid(wrong)
     return values
+
+
+def _address(typed: str) -> str:
+    local, at, domain = clean_name(typed).rpartition("@")
+    return f"{local}{at}{domain.lower()}"
 
 
 def _apply(account: Account, values: dict[str, Any]) -> None:

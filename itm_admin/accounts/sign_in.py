@@ -39,6 +39,16 @@ class SignInRefused(DomainError):
     default = _l("The user name or the password is not correct, or signing in is not possible at the moment.")
 
 
+class NotConfirmed(SignInRefused):
+    """Said to nobody but a person who knows the password: there is something to be done."""
+
+    code = "not_confirmed"
+    default = _l(
+        "Your password is saved. Before you can sign in, another person has to confirm that it was you: a colleague of "
+        "your institution, or the Presidency."
+    )
+
+
 class TooManyTries(TooMany):
     """This name or this address was tried too often; said of unknown names as well."""
 
@@ -77,7 +87,7 @@ def attempt(session: Session, username: str, password: str, *, key: bytes, now: 
             if isinstance(found, str):
                 _refused(session, account, found, "failure" if found in _WRONG else "denied", key, username)
                 session.commit()
-                raise SignInRefused
+                raise NotConfirmed if found == "unconfirmed" else SignInRefused
             throttle.take_back(session, tries)
             session.commit()
     return found
@@ -171,14 +181,17 @@ def _obstacle(session: Session, actor: Actor | None, changed_at: datetime) -> st
     """What keeps somebody out who knows the password."""
     if actor is None:
         return "unknown_name"
+    newer = select(Invitation.id).where(
+        Invitation.account_id == actor.id, Invitation.used_at.is_(None), Invitation.created_at > changed_at
+    )
+    pending = session.execute(newer.limit(1)).first() is not None
+    if actor.obstacle == "unconfirmed" and pending:
+        return "reset_pending"
     if actor.obstacle is not None:
         return actor.obstacle
     if not actor.roles:
         return "no_role"
-    newer = select(Invitation.id).where(
-        Invitation.account_id == actor.id, Invitation.used_at.is_(None), Invitation.created_at > changed_at
-    )
-    return "reset_pending" if session.execute(newer.limit(1)).first() else None
+    return "reset_pending" if pending else None
 
 
 def _count_failure(session: Session, account: Named, failures: int, now: datetime) -> None:

@@ -11,11 +11,11 @@ from itm_admin.accounts import history, invitations, passwords, services, sessio
 from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.actor import Actor, me
 from itm_admin.accounts.forms import OwnDataForm, OwnPasswordForm, PasswordForm, SignInForm
-from itm_admin.accounts.grant_views import ApprovalView, GrantView
+from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView, GrantView
 from itm_admin.accounts.preference_views import PreferenceView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.accounts.together import AccountsTogetherView
-from itm_admin.foundation import i18n
+from itm_admin.foundation import i18n, tenancy
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, NotFound
 from itm_admin.foundation.forms import attempt
@@ -93,7 +93,11 @@ class InvitationView(Page):
         )
         if invited is not None:
             session.clear()
-            flash(_("The password is saved. Sign in with it now."))
+            flash(
+                _("The password is saved. Another person has to confirm that it was you; then you can sign in.")
+                if invited.waits
+                else _("The password is saved. Sign in with it now.")
+            )
             return see("SignInView.sign_in")
         try:
             invited = invitations.look_up(db.session, token)
@@ -128,17 +132,7 @@ class OwnProfileView(Page):
     def edit(self) -> Answer:
         actor = me()
         form = OwnDataForm()
-        if form.submitted() and attempt(
-            form,
-            lambda work: services.change_own(
-                work,
-                actor,
-                form.expected_version(),
-                form.email.data or "",
-                form.title.data,
-                form.language.data or "",
-            ),
-        ):
+        if form.submitted() and _may_change_address(form, actor) and _save_own(form, actor):
             flash(_("The changes are saved."))
             return see("OwnProfileView.show")
         account = services.own(db.session, actor)
@@ -178,8 +172,36 @@ class OwnProfileView(Page):
         return see("SignInView.sign_in")
 
 
-def _signed_in() -> bool:
+def _may_change_address(form: OwnDataForm, actor: Actor) -> bool:
+    """Links to a new password go to the e-mail address: whoever finds an open session must not change it."""
+    with tenancy.acting(actor.own_context(), db.session):
+        stored = services.own(db.session, actor).email
+    if not form.email.data or services.same_address(stored, form.email.data):
+        return True
+    with writing() as work:
+        known = sign_in.confirm(work, actor, form.current.data or "")
+    if not known:
+        form.take(Invalid({"current": _("Your current password is needed for another e-mail address.")}))
+    return known
 
+
+def _save_own(form: OwnDataForm, actor: Actor) -> bool:
+    return bool(
+        attempt(
+            form,
+            lambda work: services.change_own(
+                work,
+                actor,
+                form.expected_version(),
+                form.email.data or "",
+                form.title.data,
+                form.language.data or "",
+            ),
+        )
+    )
+
+
+def _signed_in() -> bool:
     return isinstance(g.get("actor"), Actor)
 
 
@@ -193,5 +215,6 @@ VIEWS: tuple[type, ...] = (
     AccountsTogetherView,
     GrantView,
     ApprovalView,
+    AccessChangeView,
     AuditAccountView,
 )

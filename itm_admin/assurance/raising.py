@@ -36,9 +36,12 @@ BEHIND = "sink.behind"
 LIMIT = "access.limit"
 """An account revealed or searched as often as is allowed within an hour (raised by the database)."""
 """Entries are passed on too slowly, or not at all."""
+INVITED = "account.invited"
+"""Somebody who holds the machine made a one-time link for a system administrator."""
 LOST = "sink.lost"
 """What a sink had acknowledged is gone from its folder."""
 SEVERITY = {
+    INVITED: "critical",
     LOST: "critical",
     RETURNED: "critical",
     UNFINISHED: "warning",

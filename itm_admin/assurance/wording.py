@@ -35,6 +35,7 @@ KINDS: Mapping[str, Message] = {
     "invitation": _l("Invitation"),
     "role_grant": _l("Role of a person"),
     "grant_approval": _l("Approval of a role"),
+    "access_change": _l("Change of access"),
     "ledger_decision": _l("Decision about a ledger"),
     "institution": _l("Institution"),
     "institution_key": _l("Institution's key"),
@@ -52,6 +53,7 @@ _PAGES: Mapping[str, Message] = {
     "oversightcase": _l("Cases of all institutions"), "oversightinstitution": _l("Institutions"),
     "auditaccount": _l("Accounts and roles"), "institutionhistory": _l("Our access history"),
     "victimprofile": _l("Victim's profile"), "rolegrant": _l("Role of a person"), "grantapproval": _l("Approvals"),
+    "accesschange": _l("What waits for a second person"),
     "ledgerdecision": _l("Decisions about ledgers"), "apidescription": _l("Programming interface"),
     "health": _l("Verification"), "language": _l("Language"),
 }  # fmt: skip
@@ -89,6 +91,7 @@ FIELDS: Mapping[str, Message] = {
     "password_hash": _l("Password"), "locked_until": _l("Locked until"), "failures": _l("Failed sign-ins"),
     "state": _l("State"), "grant_id": _l("Role of a person"), "approver_id": _l("Approved by"),
     "approver_institution_id": _l("Institution of the approver"), "approved_at": _l("Approved"),
+    "invitation_id": _l("Invitation"),
     "token_digest": _l("One-time link"), "expires_at": _l("Valid until"), "used_at": _l("Used"),
     "created_by": _l("Made by"), "code": _l("Code"), "name_tr": _l("Turkish name"), "name_en": _l("English name"),
     "kind": _l("Kind"), "member_from": _l("Member since"), "member_to": _l("Member until"), "votes": _l("Votes"),
@@ -450,6 +453,9 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         raising.RETURNED: _l("Persons who had been erased were in the database again, and were erased once more."),
         raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
         raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
+        raising.INVITED: _l(
+            "On the server itself a one-time link was made for the system administrator %(user)s.", user=subject
+        ),
         raising.BEHIND: _l("Entries are not passed on in time to %(sink)s.", sink=subject),
         raising.LOST: _l("Entries that were passed on to %(sink)s are gone from there.", sink=subject),
         raising.LIMIT: _l(

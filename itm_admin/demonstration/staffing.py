@@ -15,9 +15,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from itm_admin.accounts import actor as actors
-from itm_admin.accounts import bootstrap, grants, invitations, services
+from itm_admin.accounts import bootstrap, changes, grants, invitations, services
 from itm_admin.accounts.actor import Actor
-from itm_admin.accounts.models import Account
+from itm_admin.accounts.models import AccessChange, Account
 from itm_admin.demonstration.team import BELOW, MANAGER, NATIONAL_AUDITOR, SUPERVISOR, TEAM, UNITS, Member
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
@@ -95,21 +95,36 @@ class Office:
             )
             account = services.create(session, maker, person, institution=home, username=member.username)
             grant = grants.give(session, maker, account, member.role, unit)
-            token = services.invite(session, maker, account.id)
-        if member.role == NATIONAL_AUDITOR:
-            self._approve(session, member, grant.id)
+            key, proposed = account.id, grant.id if grant.state == "proposed" else None
+        if proposed:
+            self._approve(session, member, proposed)
+        # A role that another person confirmed voids every earlier link: so the link comes last.
+        sender, place = (self._administrator(), ACCOUNTS) if proposed else (maker, scope)
+        with working(session, sender, place):
+            token = services.invite(session, sender, key)
         with tenancy.acting(tenancy.Context(route=ROUTE), session):
             invitations.redeem(session, token, self._passwords[member.username])
+        self._confirm(session, key)
 
     def _approve(self, session: Session, member: Member, grant: uuid.UUID) -> None:
-        """By the auditor's own manager and by the Presidency's supervisor, neither of whom proposed it."""
+        """By the Presidency's supervisor; a national auditor by the own manager too. Neither of them proposed it."""
         session.expire_all()
-        for approver, scope in (
-            (self.of(member.institution, MANAGER)[0], INSTITUTION),
-            (self.of(bootstrap.PRESIDENCY, SUPERVISOR)[0], OVERSIGHT),
-        ):
-            with working(session, approver, scope):
-                grants.approve(session, approver, grant)
+        if member.role == NATIONAL_AUDITOR:
+            manager = self.of(member.institution, MANAGER)[0]
+            with working(session, manager, INSTITUTION):
+                grants.approve(session, manager, grant)
+        with working(session, self._supervisor(), OVERSIGHT):
+            grants.approve(session, self._supervisor(), grant)
+
+    def _confirm(self, session: Session, account: uuid.UUID) -> None:
+        """The first sign-in, by a person who did not make the link."""
+        session.expire_all()
+        with working(session, self._supervisor(), OVERSIGHT):
+            waits = select(AccessChange.id).where(AccessChange.account_id == account, AccessChange.state == "waiting")
+            changes.decide(session, self._supervisor(), session.execute(waits).scalar_one(), confirm=True)
+
+    def _supervisor(self) -> Actor:
+        return self.of(bootstrap.PRESIDENCY, SUPERVISOR)[0]
 
     def _ensure_units(self, code: str) -> None:
         manager = self.of(code, MANAGER)[0]

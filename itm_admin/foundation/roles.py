@@ -27,6 +27,8 @@ EVERYBODY: Mapping[str, frozenset[str]] = {
     "Language": frozenset({"index"}),
     "Preference": frozenset({"edit"}),
     "ApiDescription": frozenset({"show"}),
+    "Vocabulary": frozenset({"list"}),
+    "Register": frozenset({"list"}),
 }
 
 
@@ -55,6 +57,7 @@ _CASE_WORK = {
     "Person": WORK | {"search", "export", "reveal", "history"},
     "VictimProfile": WORK | {"reveal"},
     "Draft": frozenset({"edit"}),
+    "AccessChange": READ | {"approve"},
 }
 
 ROLES: Mapping[str, Role] = {
@@ -79,6 +82,7 @@ ROLES: Mapping[str, Role] = {
                 "VictimProfile": WORK | {"reveal"},
                 "Draft": frozenset({"edit"}),
                 "InstitutionHistory": READ,
+                "AccessChange": READ | {"approve"},
             },
             covers="assigned",
             reads="actor",
@@ -94,6 +98,7 @@ ROLES: Mapping[str, Role] = {
                 "VictimProfile": READ | {"reveal"},
                 "Account": WORK | {"suspend", "invite", "history"},
                 "RoleGrant": READ | {"add", "end", "approve"},
+                "AccessChange": READ | {"add", "approve"},
                 "Unit": WORK,
                 "InstitutionHistory": READ | {"export"},
             },
@@ -153,6 +158,7 @@ ROLES: Mapping[str, Role] = {
                 "OversightCase": READ,
                 "OversightInstitution": READ | {"add", "edit"},
                 "GrantApproval": READ | {"approve"},
+                "AccessChange": READ | {"approve"},
                 "Alert": READ | {"acknowledge"},
                 "LedgerDecision": READ | {"add"},
             },
@@ -166,7 +172,8 @@ ROLES: Mapping[str, Role] = {
             (ACCOUNTS,),
             {
                 "Account": WORK | {"suspend", "invite"},
-                "RoleGrant": READ | {"add", "end"},
+                "RoleGrant": READ | {"add", "end", "approve"},
+                "AccessChange": READ | {"add", "approve"},
                 "Unit": READ,
                 "Institution": READ,
             },

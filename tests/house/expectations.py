@@ -79,6 +79,7 @@ _PERSON = {"role": "WITNESS", "gender": "Feminine"}
 _SOMEBODY = {"first_name": "Ad", "last_name": "Soyad", "email": "ad@example.invalid", "language": "tr"}
 _PROFILE = {"trafficking_status": "PossibleVictimOfTrafficking"}
 _ACCOUNTS = MANAGERS | {ADMIN}
+_CONFIRMING = CASE_SIGHT | {ADMIN, SUPERVISOR}
 _ALERTED = frozenset({NATIONAL, SUPERVISOR})
 
 ROUTES: Mapping[str, Expected] = {
@@ -96,6 +97,9 @@ ROUTES: Mapping[str, Expected] = {
     **_post("PreferenceView.change", EVERYBODY, "view", fields={"label": "Mine"}),
     **_post("PreferenceView.remove", EVERYBODY, "view"),
     "GET OpenApiDocument.show": Expected(quiet=True),
+    "GET VocabularyApi.list": Expected(quiet=True),
+    "GET UnitApi.list": Expected(CASE_SIGHT | {ADMIN}, quiet=True),
+    "GET InstitutionApi.list": Expected(quiet=True),
     "GET SwaggerPage.show": Expected(quiet=True),
     # For whoever comes
     "GET SignInView.sign_in": Expected(public=True, quiet=True),
@@ -208,8 +212,12 @@ ROUTES: Mapping[str, Expected] = {
     **_page("GrantView.list", _ACCOUNTS),
     **_form("GrantView.add", _ACCOUNTS, "account", frozenset({ADMIN}), fields={"role": "focal_point"}),
     **_post("GrantView.end", _ACCOUNTS, "grant", frozenset({ADMIN})),
-    **_post("GrantView.approve", MANAGERS, "grant"),
-    **_post("GrantView.refuse", MANAGERS, "grant"),
+    **_post("GrantView.approve", _ACCOUNTS, "grant", frozenset({ADMIN})),
+    **_post("GrantView.refuse", _ACCOUNTS, "grant", frozenset({ADMIN})),
+    **_page("AccessChangeView.list", _CONFIRMING),
+    **_post("AccessChangeView.confirm", _CONFIRMING, "change", frozenset({ADMIN, SUPERVISOR})),
+    **_post("AccessChangeView.refuse", _CONFIRMING, "change", frozenset({ADMIN, SUPERVISOR})),
+    **_post("AccessChangeView.reset", _ACCOUNTS, "account", frozenset({ADMIN})),
     **_page("ApprovalView.list", frozenset({SUPERVISOR})),
     **_post("ApprovalView.approve", frozenset({SUPERVISOR}), "grant", frozenset({SUPERVISOR})),
     **_post("ApprovalView.refuse", frozenset({SUPERVISOR}), "grant", frozenset({SUPERVISOR})),

@@ -114,10 +114,11 @@ class World:
 
     def _assurance(self, records: Records) -> dict[str, uuid.UUID]:
         """A verification that was asked for, an alert, and a proposed decision, of the institution's ledger."""
-        found = {"request": uuid.uuid4(), "alert": uuid.uuid4(), "decision": uuid.uuid4()}
+        found = {"request": uuid.uuid4(), "alert": uuid.uuid4(), "decision": uuid.uuid4(), "change": uuid.uuid4()}
         supervisor = self.walkers[SUPERVISOR].somebody
         values = {
             **found,
+            "colleague": records.colleague.id,
             "holder": records.tenant.id,
             "code": records.tenant.code,
             "supervisor": supervisor.id,
@@ -134,6 +135,9 @@ class World:
                 text("insert into ledger_decision"
                      " (id, institution_id, kind, reason, proposed_by, proposer_institution_id)"
                      " values (:decision, :holder, 'generation', 'TAMPERED', :supervisor, :home)"), values)  # fmt: skip
+            connection.execute(
+                text("insert into access_change (id, institution_id, account_id, kind)"
+                     " values (:change, :holder, :colleague, 'link')"), values)  # fmt: skip
         return found
 
     def path(self, step: Step, record: Records | None, seq: int = 1) -> str:
@@ -148,7 +152,7 @@ class World:
     def id_of(self, kind: str, record: Records | None) -> uuid.UUID:
         if record is None:
             return uuid.uuid4()
-        if kind in ("request", "alert", "decision"):
+        if kind in ("request", "alert", "decision", "change"):
             return self.more[record.tenant.code][kind]
         named = {"account": record.colleague.id, "institution": record.tenant.id}
         return named[kind] if kind in named else getattr(record, kind, None) or uuid.uuid4()

@@ -23,6 +23,10 @@ def test_a_new_colleague_gets_an_account_by_a_link_that_works_once(house: House,
     )
     assert colleague.main.locator("[name=password]").input_value() == ""
     colleague.fill(password=CHOSEN, again=CHOSEN).send("Parolayı kaydet").says("Parola kaydedildi.")
+    confirming = house.visitor(cast.of(FOCAL)).open("/confirmations/")
+    confirming.says("Ayşe Nur Gümüşdere")
+    confirming.page.once("dialog", lambda dialog: dialog.accept())
+    confirming.send("Onayla").says("Onaylandı.")
     colleague.sign_in("jgk.ayse_nur.gumusdere", CHOSEN).says("İyi günler, Ayşe Nur Gümüşdere")
 
     stranger = house.window()

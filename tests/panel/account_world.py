@@ -14,12 +14,13 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts import actor as actors
-from itm_admin.accounts import bootstrap, grants, invitations, services, sign_in
+from itm_admin.accounts import bootstrap, changes, grants, invitations, services, sign_in
 from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account
 from itm_admin.accounts.services import Person
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.encryption import Keyring
+from itm_admin.foundation.roles import ROLES
 from itm_admin.foundation.tenancy import Context
 from itm_admin.institutions.models import Institution
 
@@ -38,9 +39,11 @@ class World:
         self.sessions = bootstrap.making_sessions(self.app)
         self.keyring = Keyring(os.urandom(32))
         with self.sessions() as session:
-            self.root_token = bootstrap.begin(session, self.keyring)
+            tokens = bootstrap.begin(session, self.keyring)
             session.commit()
-        self.redeem(self.root_token)
+        self.root_token = tokens.administrator
+        self.redeem(tokens.administrator)
+        self.redeem(tokens.supervisor)
 
     @contextmanager
     def acting(self, who: str, scope: str | None = None) -> Iterator[tuple[Session, Actor]]:
@@ -74,12 +77,30 @@ class World:
             home = session.get_one(Institution, self.institution(code))
             data = Person(first, last, f"{uuid.uuid4().hex[:8]}@{code.lower()}.invalid")
             account = services.create(session, actor, data, institution=home.id)
-            token = services.invite(session, actor, account.id)
-            for role in roles:
-                grants.give(session, actor, account, role)
-            name = account.username
+            given = [(grants.give(session, actor, account, role), role) for role in roles]
+            proposed = [grant.id for grant, role in given if grant.state == "proposed" and not ROLES[role].approvals]
+            name, key = account.username, account.id
+        for grant in proposed:
+            with self.acting(bootstrap.SUPERVISOR, "oversight") as (session, actor):
+                grants.approve(session, actor, grant)
+        with self.acting(by, scope) as (session, actor):
+            token = (
+                invitations.issue(session, key, self.institution(code))
+                if "auditor_national" in roles
+                else services.invite(session, actor, key)
+            )
         self.redeem(token)
+        self.confirm(name)
         return name
+
+    def confirm(self, username: str, by: str = bootstrap.SUPERVISOR, scope: str = "oversight") -> None:
+        """The first sign-in of a person, confirmed by another one."""
+        waits = self.one(
+            "select id from access_change where account_id = :id and kind = 'link' and state = 'waiting'",
+            id=self.id(username),
+        )
+        with self.acting(by, scope) as (session, actor):
+            changes.decide(session, actor, waits.id, confirm=True)
 
     def redeem(self, token: str, password: str = PASSWORD) -> None:
         with self.nobody() as session:

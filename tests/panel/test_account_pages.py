@@ -190,6 +190,14 @@ def test_the_invitation_is_shown_once_and_opens_once(panel: Flask, factory: Fact
         assert invited.post(link[1], page=link[1], password=password, again=again).status_code == 422
     assert invited.post(link[1], page=link[1], password=NEW, again=NEW).status_code == 303
     assert invited.get(link[1]).status_code == 404
+    told = Browser(panel).sign_in("jgk.sule.gun", NEW)
+    assert (told.status_code, "başka bir kişinin onaylaması gerekir" in told.text) == (401, True)
+    colleague = signed_in(panel, factory.focal_point(tenant))
+    for browser, may in ((boss, False), (colleague, True)):  # whoever made the link has seen it
+        address = re.search(r'action="(/confirmations/[0-9a-f-]+/confirm)"', browser.get("/confirmations/").text)
+        assert (address is not None) is may
+        if address:
+            assert browser.post(address[1], page="/confirmations/").status_code == 303
     assert signed_in(panel, "jgk.sule.gun", NEW).get("/profile/").status_code == 200
     assert not any(token in content or NEW in content for content in factory.ledger())
 
@@ -325,9 +333,52 @@ def test_own_data_change_on_the_profile(panel: Flask, factory: Factory) -> None:
     version = re.search(r'name="version"[^>]*value="(\d+)"', text_)
     assert version
     values = {"email": f"{uuid.uuid4().hex}@b.invalid", "title": "Uzman", "language": "en", "version": version[1]}
+    for current in ("", "not it at all"):
+        refused = browser.post("/profile/edit", page="/profile/edit", current=current, **values)
+        assert (refused.status_code, "not it at all" in refused.text) == (422, False)
+    with factory.superuser() as connection:
+        assert not connection.scalar(text("select count(*) from account where email = :email"), values)
+    values["current"] = PASSWORD
     assert browser.post("/profile/edit", page="/profile/edit", **values).status_code == 303
     assert 'lang="en"' in browser.get("/profile/").text
     assert browser.post("/profile/edit", page="/profile/edit", **values).status_code == 409
+
+
+def test_title_and_language_change_without_the_password(panel: Flask, factory: Factory) -> None:
+    who = factory.focal_point()
+    values = {"email": f"{who.username}@example.invalid", "title": "Uzman", "language": "tr", "version": "1"}
+    assert signed_in(panel, who).post("/profile/edit", page="/profile/edit", **values).status_code == 303
+
+
+def test_an_institution_whose_only_manager_is_suspended_has_none_and_a_suspended_one_needs_none(
+    panel: Flask, factory: Factory
+) -> None:
+    shut, left = factory.institution("KAPALI", "ngo"), factory.institution("KALAN", "ngo")
+    manager = factory.manager(left)
+    browser = signed_in(panel, factory.administrator())
+    assert "KALAN – " not in browser.get("/").text
+    with factory.superuser() as connection:
+        connection.execute(text("update account set active = false where id = :id"), {"id": manager.id})
+        connection.execute(text("update institution set status = 'suspended' where id = :id"), {"id": shut.id})
+    page = browser.get("/").text
+    assert "KALAN – " in page
+    assert "KAPALI – " not in page
+
+
+def test_an_accounts_page_tells_of_a_link_that_waits_and_of_one_that_has_expired(
+    panel: Flask, factory: Factory
+) -> None:
+    colleague = factory.focal_point()
+    browser = signed_in(panel, factory.manager())
+    page = f"/accounts/{colleague.id}"
+    assert "Davet bekliyor" not in browser.get(page).text
+    assert "data-copy=" in browser.post(f"{page}/invite", page=page).text
+    assert "Davet bekliyor" in browser.get(page).text
+    with factory.superuser() as connection:
+        connection.execute(
+            text("update invitation set expires_at = now() where account_id = :id"), {"id": colleague.id}
+        )
+    assert "Davetin süresi doldu" in browser.get(page).text
 
 
 def test_the_language_is_switched_by_a_form_and_kept(panel: Flask, factory: Factory) -> None:

@@ -38,7 +38,7 @@ def manager(world: World) -> str:
 
 @pytest.fixture(scope="module")
 def supervisor(world: World) -> str:
-    return world.person("GIB", "Sevgi", "Gözetir", "presidency_supervisor")
+    return bootstrap.SUPERVISOR
 
 
 def test_the_database_gives_the_same_roles_from_each_scope_as_the_table(world: World) -> None:
@@ -205,7 +205,7 @@ def test_an_auditor_and_an_administrator_hold_no_second_role(world: World) -> No
         with pytest.raises(DBAPIError, match="held alone"), world.acting(ADMINISTRATOR) as (session, actor):
             session.execute(
                 insert(RoleGrant).values(
-                    institution_id=world.institution("ADALET"), account_id=world.id(name), role=role
+                    institution_id=world.institution("ADALET"), account_id=world.id(name), role=role, state="proposed"
                 )
             )
 
@@ -227,7 +227,8 @@ def test_two_second_roles_given_at_once_are_not_both_kept(world: World) -> None:
             other = threads.submit(give)
             world.until_it_waits(other)
         assert other.result() is False
-    assert world.actor(name).roles == {"auditor_institution"}
+    given = world.all("select role from role_grant where account_id = :id", id=world.id(name))
+    assert [row.role for row in given] == ["auditor_institution"]
 
 
 def test_a_national_auditor_is_active_after_two_approvals_of_whom_one_is_outside(world: World, supervisor: str) -> None:
@@ -236,7 +237,7 @@ def test_a_national_auditor_is_active_after_two_approvals_of_whom_one_is_outside
     assert world.actor(name).roles == frozenset()
     grant = world.one("select id from role_grant where account_id = :id", id=world.id(name)).id
     with world.acting(supervisor, "oversight") as (session, actor):
-        assert [row[0].id for row in grants.waiting(session, actor)] == [grant]
+        assert grant in [row[0].id for row in grants.waiting(session, actor)]
         assert grants.approve(session, actor, grant).state == "proposed"
         with pytest.raises(Invalid, match="approved this already"):
             grants.approve(session, actor, grant)
@@ -389,7 +390,7 @@ def test_the_first_administrator_has_a_link_and_no_password(database: Database) 
     superuser = create_engine(database.url("superuser"), poolclass=NullPool)
     sessions = bootstrap.making_sessions(database.engine("app"))
     with sessions() as session:
-        token = bootstrap.begin(session, _Keys())
+        token = bootstrap.begin(session, _Keys()).administrator
         session.commit()
     with superuser.connect() as connection:
         assert connection.execute(text("select count(*) from credential")).scalar_one() == 0

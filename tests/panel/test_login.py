@@ -223,6 +223,7 @@ def test_an_invitation_works_once_and_ends_what_went_before(world: World) -> Non
     world.redeem(second, new)
     with pytest.raises(invitations.BadInvitation):
         world.redeem(second, "another password altogether")
+    world.confirm(name)
     assert world.sign_in(name, new).username == name
     refusal(world, name, PASSWORD)
 
@@ -293,7 +294,9 @@ def test_role_change_and_suspension_raise_the_epoch_of_whoever_has_signed_in(wor
         grants.end(session, actor, grant.id)
     epochs.append(world.actor(name).epoch)
     with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
-        grants.give(session, actor, world.account(session, name), "focal_point")
+        again = grants.give(session, actor, world.account(session, name), "focal_point").id
+    with world.acting(bootstrap.SUPERVISOR, "oversight") as (session, actor):
+        grants.approve(session, actor, again)
     epochs.append(world.actor(name).epoch)
     with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
         services.suspend(session, actor, world.id(name))

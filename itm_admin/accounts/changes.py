@@ -1,0 +1,148 @@
+"""What takes a second person: a first sign-in by a link that its maker has seen, an auditor's end or new password.
+
+The rules are the database's (0006/30_triggers.sql); here they are said in words before it says no. Flushes, never
+commits.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import and_, func, not_, select
+from sqlalchemy.orm import Session
+
+from itm_admin.accounts.actor import Actor
+from itm_admin.accounts.models import AccessChange, Account, RoleGrant
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.errors import Denied, Invalid, Message, NotFound
+from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, ROLES
+from itm_admin.institutions.models import Institution
+
+AUDITORS = ("auditor_national", "auditor_institution")
+
+KINDS: dict[str, Message] = {
+    "link": _l("First sign-in by a new link"),
+    "rise": _l("New role"),
+    "end": _l("End of a role"),
+    "reset": _l("End of the password"),
+}
+STATES: dict[str, tuple[Message, str]] = {
+    "waiting": (_l("Waits for confirmation"), "warn"),
+    "done": (_l("Done"), "good"),
+    "refused": (_l("Refused"), "bad"),
+    "replaced": (_l("Replaced by a later change"), "neutral"),
+}
+
+
+def waiting(session: Session, actor: Actor) -> list[AccessChange]:
+    """What waits for a second person in the scope at work, oldest first; one's own account left out."""
+    statement = (
+        select(AccessChange)
+        .where(AccessChange.state == "waiting", AccessChange.account_id != actor.id)
+        .order_by(AccessChange.created_at, AccessChange.id)
+    )
+    if tenancy.current().scope == INSTITUTION:
+        statement = statement.where(AccessChange.institution_id == actor.institution_id)
+    return list(session.scalars(statement))
+
+
+def of_account(session: Session, account: uuid.UUID) -> list[AccessChange]:
+    """New links, rises and ends of an account, the newest first."""
+    statement = select(AccessChange).where(AccessChange.account_id == account)
+    return list(session.scalars(statement.order_by(AccessChange.created_at.desc(), AccessChange.id)))
+
+
+def ask(session: Session, actor: Actor, account: Account, kind: str, grant: RoleGrant | None = None) -> AccessChange:
+    """Proposes the end of an auditor's role ('end') or password ('reset')."""
+    if account.id == actor.id or tenancy.current().scope not in (ACCOUNTS, INSTITUTION):
+        raise Denied
+    roles = standing_roles(session, account.id)
+    if not roles & set(AUDITORS) or (tenancy.current().scope == INSTITUTION and "auditor_national" not in roles):
+        raise Denied(_l("Who audits is not touched by those who are audited."))
+    found = AccessChange(
+        institution_id=account.institution_id, account_id=account.id, kind=kind, grant_id=grant.id if grant else None
+    )
+    session.add(found)
+    session.flush()
+    return found
+
+
+def decide(session: Session, actor: Actor, change_id: uuid.UUID, confirm: bool) -> AccessChange:
+    """Confirms or refuses what waits. Denied or Invalid where a rule forbids it."""
+    wanted = select(AccessChange).where(AccessChange.id == change_id).with_for_update()
+    found = session.scalars(wanted.execution_options(populate_existing=True)).one_or_none()
+    if found is None:
+        raise NotFound
+    if found.state != "waiting":
+        raise Invalid({"": _l("This does not wait any more.")})
+    if confirm and (reason := why_not(session, actor, found)) is not None:
+        raise Denied(reason)
+    found.state = "done" if confirm else "refused"
+    session.flush()
+    session.expire_all()
+    return found
+
+
+def why_not(session: Session, actor: Actor, change: AccessChange) -> Message | None:
+    """Why this person may not confirm it (yet); None: may."""
+    if actor.id == change.account_id:
+        return _said(_l("Nobody confirms the own access."))
+    if actor.id == change.created_by:
+        return _said(_l("You asked for this: another person has to confirm it."))
+    if not is_ordinary(session, change) and not independent(session, change.created_by, actor.id):
+        return _said(_l("One of you appointed the other: somebody independent has to confirm it."))
+    if change.invitation_id is not None and not session.scalar(select(func.itm.link_is_used(change.invitation_id))):
+        return _said(_l("The person has not used the link yet."))
+    return None
+
+
+def names(session: Session, accounts: Iterable[uuid.UUID | None]) -> dict[uuid.UUID | None, str]:
+    """Names with their institution, of those whom the scope at work shows."""
+    wanted = {each for each in accounts if each}
+    rows = session.execute(
+        select(Account.id, Account.first_name, Account.last_name, Institution.code)
+        .join(Institution, Institution.id == Account.institution_id)
+        .where(Account.id.in_(wanted))
+    )
+    return {row.id: f"{row.first_name} {row.last_name} ({row.code})" for row in rows}
+
+
+def role_labels(session: Session, account: uuid.UUID) -> list[str]:
+    return [str(ROLES[role].label) for role in ROLES if role in standing_roles(session, account)]
+
+
+def _said(message: Message) -> Message:
+    return message
+
+
+def is_ordinary(session: Session, change: AccessChange) -> bool:
+    """A first sign-in of a manager's own staff: any colleague may confirm it, whoever appointed the colleague."""
+    return change.kind == "link" and bool(session.scalar(select(func.itm.is_ordinary(change.account_id))))
+
+
+def standing_roles(session: Session, account: uuid.UUID) -> set[str]:
+    return set(
+        session.scalars(select(RoleGrant.role).where(RoleGrant.account_id == account, RoleGrant.state != "ended"))
+    )
+
+
+def independent(session: Session, one: uuid.UUID | None, other: uuid.UUID) -> bool:
+    """Neither appointed the other, directly or through others."""
+    return bool(session.scalar(select(func.itm.is_independent(one, other))))
+
+
+def is_fresh_auditor(session: Session, account: uuid.UUID) -> bool:
+    """An auditor without a password: newly appointed, or two people have ended it. The administrator makes a link."""
+    return bool(session.scalar(select(and_(func.itm.audits(account), not_(func.itm.has_password(account))))))
+
+
+def standing_auditor(session: Session, actor: Actor, account: Account) -> str | None:
+    """The act that is open about an auditor: 'link' while there is no password, else 'reset'. None: no act."""
+    if account.id == actor.id or not session.scalar(select(func.itm.audits(account.id))):
+        return None
+    if tenancy.current().scope == ACCOUNTS and is_fresh_auditor(session, account.id):
+        return "link"
+    national = "auditor_national" in standing_roles(session, account.id)
+    return "reset" if tenancy.current().scope == ACCOUNTS or national else None

@@ -1,0 +1,246 @@
+"""No person rises alone: services, and plain SQL as itm_app in the application's contexts, also at one moment."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from itm_admin.accounts import bootstrap, changes, grants, services
+from itm_admin.accounts.services import Person
+from itm_admin.accounts.sign_in import NotConfirmed, SignInRefused
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.errors import Denied
+from tests.conftest import Database
+from tests.panel.account_world import PASSWORD, World
+
+ADMINISTRATOR, SUPERVISOR = bootstrap.ADMINISTRATOR, bootstrap.SUPERVISOR
+RISES = (
+    "institution_manager", "presidency_supervisor", "presidency_operator", "system_administrator",
+    "auditor_institution", "focal_point",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world(shared_database: Database) -> Iterator[World]:
+    superuser = create_engine(shared_database.url("superuser"), poolclass=NullPool)
+    yield World(shared_database.engine("app"), superuser)
+    superuser.dispose()
+
+
+def account(world: World, code: str = "GIB") -> uuid.UUID:
+    with world.acting(ADMINISTRATOR) as (session, actor):
+        person = Person("Yeni", "Kişi", f"{uuid.uuid4().hex[:8]}@gib.invalid")
+        return services.create(session, actor, person, institution=world.institution(code)).id
+
+
+def propose(world: World, who: uuid.UUID, role: str) -> uuid.UUID:
+    with world.acting(ADMINISTRATOR) as (session, actor):
+        return grants.give(session, actor, services.get(session, actor, who), role).id
+
+
+def approve(world: World, grant: uuid.UUID, by: str = SUPERVISOR, scope: str = "oversight") -> str:
+    with world.acting(by, scope) as (session, actor):
+        return grants.approve(session, actor, grant).state
+
+
+def state_of(world: World, grant: uuid.UUID) -> str:
+    return str(world.one("select state from role_grant where id = :id", id=grant).state)
+
+
+@pytest.mark.parametrize("role", RISES)
+def test_an_administrator_alone_raises_nobody(world: World, role: str) -> None:
+    who = account(world)
+    insert = "insert into role_grant (institution_id, account_id, role, state) values (:home, :id, :role, 'active')"
+    with pytest.raises(DBAPIError, match="proposed first"), world.acting(ADMINISTRATOR) as (session, actor):
+        session.execute(text(insert), {"home": actor.institution_id, "id": who, "role": role})
+    grant = propose(world, who, role)
+    assert state_of(world, grant) == "proposed"
+    for statement in (
+        "update role_grant set state = 'active' where id = :id",
+        "insert into grant_approval (institution_id, grant_id, approver_id, approver_institution_id)"
+        " select institution_id, id, itm.account(), institution_id from role_grant where id = :id",
+    ):
+        with pytest.raises(DBAPIError, match="did not raise"), world.acting(ADMINISTRATOR) as (session, _actor):
+            session.execute(text(statement), {"id": grant})
+    assert approve(world, grant) == "active"
+
+
+def test_somebody_whom_the_proposer_raised_confirms_nothing(world: World) -> None:
+    puppet = world.person("GIB", "Kukla", "Gözetir", "presidency_supervisor")
+    grant = propose(world, account(world), "institution_manager")
+    with pytest.raises(Denied):
+        approve(world, grant, puppet)
+    statement = (
+        "insert into grant_approval (institution_id, grant_id, approver_id, approver_institution_id)"
+        " select institution_id, id, itm.account(), institution_id from role_grant where id = :id"
+    )
+    with pytest.raises(DBAPIError, match="did not raise"), world.acting(puppet, "oversight") as (session, _actor):
+        session.execute(text(statement), {"id": grant})
+    assert state_of(world, grant) == "proposed"
+
+
+def test_a_rise_voids_the_password_the_links_and_the_sessions_of_before(world: World) -> None:
+    name = world.person("JGK", "Eski", "Parola", "focal_point")
+    epoch = world.sign_in(name).epoch
+    grant = propose(world, world.id(name), "institution_manager")
+    assert approve(world, grant) == "active"
+    assert world.actor(name).epoch > epoch
+    with pytest.raises(SignInRefused):
+        world.sign_in(name)
+    with world.acting(ADMINISTRATOR) as (session, actor):
+        token = services.invite(session, actor, world.id(name))
+    waits = world.one("select id from access_change where state = 'waiting' and account_id = :i", i=world.id(name))
+    with pytest.raises(Denied), world.acting(ADMINISTRATOR) as (session, actor):
+        changes.decide(session, actor, waits.id, confirm=True)
+    world.redeem(token)
+    with pytest.raises(NotConfirmed):
+        world.sign_in(name)
+    world.confirm(name)
+    assert "institution_manager" in world.sign_in(name).roles
+
+
+def test_a_link_that_its_maker_has_seen_opens_nothing_before_another_person_confirms(world: World) -> None:
+    manager = world.person("EGM", "Bağlantı", "Yapan", "institution_manager")
+    with world.acting(manager) as (session, actor):
+        who = services.create(session, actor, Person("Uydurma", "Kişi", "u@egm.invalid"))
+        grants.give(session, actor, who, "focal_point")
+        name, token = who.username, services.invite(session, actor, who.id)
+    change = world.one("select id from access_change where account_id = :id", id=world.id(name)).id
+    decide = text("update access_change set state = 'done' where id = :id")
+    with pytest.raises(DBAPIError, match="not been used"), world.acting(SUPERVISOR, "oversight") as (session, _actor):
+        session.execute(decide, {"id": change})
+    world.redeem(token)
+    with pytest.raises(NotConfirmed):
+        world.sign_in(name)
+    assert world.actor(name).roles == frozenset()
+    with pytest.raises(DBAPIError, match="another person"), world.acting(manager) as (session, _actor):
+        session.execute(decide, {"id": change})
+    for state in ("replaced", "waiting"):
+        with pytest.raises(DBAPIError), world.acting(manager) as (session, _actor):
+            session.execute(
+                text("update access_change set state = :state where id = :id"), {"id": change, "state": state}
+            )
+    colleague = world.person("EGM", "İkinci", "Kişi", "focal_point")
+    world.confirm(name, colleague, "institution")
+    assert world.sign_in(name).roles == {"focal_point"}
+
+
+@pytest.mark.parametrize("by", ["manager", "administrator"])
+def test_who_audits_is_not_touched_by_whom_they_audit(world: World, by: str) -> None:
+    code = {"manager": "ASHB", "administrator": "IOM"}[by]
+    auditor = world.person(code, "İç", "Denetçi", "auditor_institution")
+    manager = world.person(code, "Denetlenen", "Müdür", "institution_manager")
+    who, scope = (manager, "institution") if by == "manager" else (ADMINISTRATOR, "accounts")
+    key = world.id(auditor)
+    grant = world.one("select id from role_grant where account_id = :id", id=key).id
+    for work in (services.suspend, services.invite):
+        with pytest.raises(Denied), world.acting(who, scope) as (session, actor):
+            work(session, actor, key)
+    for statement in (
+        "update account set active = false where id = :id",
+        "update account set email = 'mine@x.invalid' where id = :id",
+        "insert into invitation (institution_id, account_id, token_digest, expires_at)"
+        " select institution_id, id, 'a', now() + interval '1 day' from account where id = :id",
+        "update role_grant set state = 'ended' where account_id = :id",
+    ):
+        with pytest.raises(DBAPIError), world.acting(who, scope) as (session, _actor):
+            session.execute(text(statement), {"id": key})
+    if by == "administrator":
+        with world.acting(ADMINISTRATOR) as (session, actor):
+            assert grants.end(session, actor, grant).state == "active"
+        change = world.one("select id from access_change where kind = 'end' and account_id = :id", id=key).id
+        with pytest.raises(Denied), world.acting(ADMINISTRATOR) as (session, actor):
+            changes.decide(session, actor, change, confirm=True)
+        with world.acting(SUPERVISOR, "oversight") as (session, actor):
+            changes.decide(session, actor, change, confirm=True)
+        assert state_of(world, grant) == "ended"
+    else:
+        assert world.sign_in(auditor).roles == {"auditor_institution"}
+
+
+def test_the_last_national_auditor_stays_and_ending_one_takes_two(world: World) -> None:
+    boss = world.person("TIHEK", "Kurum", "Müdürü", "institution_manager")
+    found = []
+    for first in ("Birinci", "İkinci"):
+        name = world.person("TIHEK", first, "Denetçi", "auditor_national")
+        grant = world.one("select id from role_grant where account_id = :id", id=world.id(name)).id
+        approve(world, grant)
+        assert approve(world, grant, boss, "institution") == "active"
+        with world.acting(ADMINISTRATOR) as (session, actor):
+            token = services.invite(session, actor, world.id(name))
+        world.redeem(token)
+        world.confirm(name)
+        assert world.sign_in(name).roles == {"auditor_national"}
+        found.append((name, grant))
+    for name, grant in found:
+        with world.acting(ADMINISTRATOR) as (session, actor):
+            grants.end(session, actor, grant)
+        assert state_of(world, grant) == "active"
+        change = world.one("select id from access_change where kind = 'end' and account_id = :id", id=world.id(name)).id
+        with contextlib.ExitStack() as refused:
+            if name == found[-1][0]:
+                refused.enter_context(pytest.raises(DBAPIError, match="last of a kind"))
+            with world.acting(SUPERVISOR, "oversight") as (session, actor):
+                changes.decide(session, actor, change, confirm=True)
+    assert [state_of(world, grant) for _name, grant in found] == ["ended", "active"]
+
+
+def test_two_administrators_who_suspend_each_other_at_the_same_moment_leave_one(world: World) -> None:
+    second = world.person("GIB", "Öteki", "Yönetici", "system_administrator")
+    statement = text("update account set active = false where id = :id")
+
+    def suspend() -> bool:
+        try:
+            with world.acting(second) as (session, _actor):
+                session.execute(statement, {"id": world.id(ADMINISTRATOR)})
+        except DBAPIError:
+            return False
+        return True
+
+    others = text(
+        "update account set active = false where active and id <> :one and id <> :two and id in"
+        " (select account_id from role_grant where role = 'system_administrator' and state = 'active')"
+    )
+    with world.superuser.begin() as connection:
+        connection.execute(others, {"one": world.id(second), "two": world.id(ADMINISTRATOR)})
+    with ThreadPoolExecutor(1) as threads:
+        with world.acting(ADMINISTRATOR) as (session, _actor):
+            session.execute(statement, {"id": world.id(second)})
+            other = threads.submit(suspend)
+            world.until_it_waits(other)
+        assert other.result() is False
+    assert world.one("select active from account where id = :id", id=world.id(ADMINISTRATOR)).active
+
+
+def test_an_institutions_last_manager_and_the_presidency_stay(world: World) -> None:
+    manager = world.person("CSGB", "Tek", "Müdür", "institution_manager")
+    grant = world.one("select id from role_grant where account_id = :id", id=world.id(manager)).id
+    for statement, key in (
+        ("update account set active = false where id = :id", world.id(manager)),
+        ("update role_grant set state = 'ended' where id = :id", grant),
+    ):
+        with pytest.raises(DBAPIError, match="last of a kind"), world.acting(ADMINISTRATOR) as (session, _actor):
+            session.execute(text(statement), {"id": key})
+    with pytest.raises(DBAPIError, match="stays active"), world.acting(SUPERVISOR, "oversight") as (session, _actor):
+        session.execute(text("update institution set status = 'suspended' where kind = 'presidency'"))
+
+
+def test_the_first_two_people_begin_only_once(world: World) -> None:
+    insert = "insert into role_grant (institution_id, account_id, role, state) values (:home, :id, :role, 'active')"
+    who = account(world)
+    nobody = tenancy.Context(scope="accounts", account_name="itm init")
+    values = {"home": world.institution("GIB"), "id": who, "role": "presidency_supervisor"}
+    with (
+        pytest.raises(DBAPIError, match="proposed first"),
+        world.sessions() as session,
+        tenancy.acting(nobody, session),
+    ):
+        session.execute(text(insert), values)
+    assert world.sign_in(SUPERVISOR, PASSWORD).roles == {"presidency_supervisor"}
