@@ -28,6 +28,7 @@ from itm_admin.foundation.errors import Message
 from itm_admin.foundation.i18n import Languages
 from itm_admin.foundation.openapi import OpenApiDocument, SwaggerPage
 from itm_admin.home import HomeView
+from itm_admin.institutions import api as institution_api
 from itm_admin.institutions import views as institutions
 from itm_admin.oversight import views as oversight
 
@@ -39,6 +40,7 @@ VIEWS: tuple[type, ...] = (
     *assurance.VIEWS,
     *accounts.VIEWS,
     *institutions.VIEWS,
+    *institution_api.APIS,
     SessionApi,
     OpenApiDocument,
     SwaggerPage,

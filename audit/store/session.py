@@ -32,8 +32,7 @@ ONE_BY_ONE = {
 }  # fmt: skip
 """Every row that the table has, whether an index knows it or not."""
 OPTIONS = " ".join(
-    f"-c {name}={value}"
-    for name, value in {"search_path": "public,pg_temp", **_READING, **dict.fromkeys(_WAYS, "on")}.items()
+    f"-c {name}={value}" for name, value in {"search_path": "public", **_READING, **dict.fromkeys(_WAYS, "on")}.items()
 )
 """For libpq's ``options``: they come with the connection, and no setting of a role or a database is stronger."""
 

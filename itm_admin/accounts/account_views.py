@@ -24,6 +24,7 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, ROLES
 from itm_admin.foundation.views import Page, route, see
@@ -72,9 +73,12 @@ class AccountView(Page):
     def add(self) -> Answer:
         form = NewAccountForm(language="tr")
         if form.submitted():
-            made = attempt(form, lambda session: _make(session, form))
+            links: list[str | None] = []
+            made = attempt(form, lambda session: once(session, Account, lambda: _make(session, form, links)))
+            if made is not None and not links:
+                return see("AccountView.show", id=made.id)  # sent twice: its link was shown, and is shown once
             if made is not None:
-                return self._show_link(*made)
+                return self._show_link(made.username, links[0], made.id)
         _offer_new(form)
         return self.render("accounts/add.html", heading=_("New account"), form=form), 422 if form.submitted() else 200
 
@@ -211,8 +215,8 @@ def _rows(session: Session, account: Account) -> list[dict[str, Any]]:
     ]
 
 
-def _make(session: Session, form: NewAccountForm) -> tuple[str, str | None, uuid.UUID]:
-    """Account, link and role in one transaction: user name, the link's token, id."""
+def _make(session: Session, form: NewAccountForm, links: list[str | None]) -> Account:
+    """Account, link and role in one transaction; the link's token, or None for none, goes to `links`."""
     actor = me()
     role = form.role.data or ""
     if not role:
@@ -227,7 +231,8 @@ def _make(session: Session, form: NewAccountForm) -> tuple[str, str | None, uuid
     grant = grants.give(session, actor, account, role, chosen_id(form.role_unit))
     # A rise makes every earlier link void: there is one only after another person has confirmed it.
     token = None if grant.state == "proposed" else services.invite(session, actor, account.id)
-    return account.username, token, account.id
+    links.append(token)
+    return account
 
 
 def _offer_new(form: NewAccountForm) -> None:

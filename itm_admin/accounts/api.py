@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from flask import Response, session
 from flask_wtf.csrf import generate_csrf
+from marshmallow import Schema, fields
 
 from itm_admin.accounts import sessions, sign_in
 from itm_admin.accounts.actor import Actor, load_actor, me
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.accounts.views import begin_session, digest_key
-from itm_admin.foundation.api import Api, body, route
+from itm_admin.foundation.api import Api, body, describes, route
+from itm_admin.foundation.api_schemas import Empty
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.problems import answer
 from itm_admin.foundation.writing import writing
+
+
+class SignInInput(Schema):
+    username = fields.String(required=True)
+    password = fields.String(required=True)
+
+
+class AccountAnswer(Schema):
+    id = fields.UUID(required=True)
+    username = fields.String(required=True)
+    institution = fields.String(required=True)
+    roles = fields.List(fields.String(), required=True)
+    language = fields.String(required=True)
+
+
+class SessionAnswer(Schema):
+    csrf_token = fields.String(required=True)
+    account = fields.Nested(AccountAnswer, required=True, allow_none=True)
 
 
 class SessionApi(Api):
@@ -23,48 +43,18 @@ class SessionApi(Api):
     openapi_spec_tag = "Session"
 
     @route("/", act="show", public=True, quiet=True)
+    @describes("Who is signed in, if anybody, and the anti-forgery token for the next change", gives=SessionAnswer)
     def show(self) -> Response:
-        """Who is signed in, if anybody, and the anti-forgery token for the next change.
-        ---
-        get:
-          responses:
-            200:
-              description: The session
-              content:
-                application/json:
-                  schema:
-                    type: object
-                    properties:
-                      csrf_token: {type: string}
-                      account: {type: object, nullable: true}
-        """
         actor = load_actor()
         return self.answer(csrf_token=generate_csrf(), account=_facts(actor) if actor else None)
 
     @route("/", act="add", methods=("POST",), public=True, quiet=True)
+    @describes(
+        "Signs in: sets the session's cookie, and gives a new anti-forgery token",
+        takes=SignInInput,
+        gives=SessionAnswer,
+    )
     def begin(self) -> Response:
-        """Signs in. The answer sets the session's cookie and has a new anti-forgery token.
-        ---
-        post:
-          requestBody:
-            required: true
-            content:
-              application/json:
-                schema:
-                  type: object
-                  required: [username, password]
-                  properties:
-                    username: {type: string}
-                    password: {type: string}
-          responses:
-            200:
-              description: Signed in
-              content:
-                application/json:
-                  schema: {type: object}
-            400: {$ref: '#/components/responses/400'}
-            401: {$ref: '#/components/responses/401'}
-        """
         told = body()
         username, password = told.get("username"), told.get("password")
         if not isinstance(username, str) or not isinstance(password, str):
@@ -80,18 +70,8 @@ class SessionApi(Api):
         return self.answer(csrf_token=generate_csrf(), account=_facts(actor))
 
     @route("/", act="delete", methods=("DELETE",), public=True)
+    @describes("Signs out", gives=Empty)
     def end(self) -> Response:
-        """Signs out, and ends every other session of the account.
-        ---
-        delete:
-          responses:
-            200:
-              description: Signed out
-              content:
-                application/json:
-                  schema: {type: object}
-            401: {$ref: '#/components/responses/401'}
-        """
         with writing() as work:
             sign_in.sign_out(work, me())
         sessions.end(session)
@@ -100,7 +80,7 @@ class SessionApi(Api):
 
 def _facts(actor: Actor) -> dict[str, object]:
     return {
-        "id": str(actor.id),
+        "id": actor.id,
         "username": actor.username,
         "institution": actor.institution_code,
         "roles": sorted(actor.roles),

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 from itm_admin.accounts import changes, grants, services
 from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import GrantForm, chosen_id, role_choices
-from itm_admin.accounts.models import RoleGrant
+from itm_admin.accounts.models import AccessChange, RoleGrant
 from itm_admin.foundation.database import db
 from itm_admin.foundation.forms import PanelForm, attempt
 from itm_admin.foundation.once import once
@@ -106,7 +106,7 @@ class AccessChangeView(Page):
     @route("/reset/<uuid:id>", act="add", methods=("POST",))
     def reset(self, id: uuid.UUID) -> Answer:
         with writing() as session:
-            changes.ask(session, me(), services.get(session, me(), id), "reset")
+            once(session, AccessChange, lambda: changes.ask(session, me(), services.get(session, me(), id), "reset"))
         flash(_("The end of the password waits for another person's confirmation."))
         return see("AccountView.show", id=id)
 

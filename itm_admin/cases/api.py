@@ -6,34 +6,56 @@ Protected values are in no answer but that of a reveal. A change names the `row_
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from sqlalchemy.orm import Session
 
 from itm_admin.cases import lookup, people, personal_data, services
-from itm_admin.cases.fields import REQUIRED
+from itm_admin.cases.answers import (
+    CaseChange,
+    CaseOpened,
+    CasePage,
+    CaseRevealed,
+    CaseWithPeople,
+    CloseChange,
+    DeleteChange,
+    LinkMade,
+    LinkWithProfile,
+    LowerChange,
+    PersonAnswer,
+    PersonChange,
+    PersonPage,
+    PersonRevealed,
+    PersonsFound,
+    ProfileChange,
+    ProfileRevealed,
+)
 from itm_admin.cases.lists import CASES, PERSONS
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.cases.schemas import (
     AssignInput,
     CaseInput,
-    CloseInput,
-    DeleteInput,
     LinkInput,
-    LowerInput,
     NewPersonInput,
-    PersonInput,
     RevealInput,
     SearchInput,
     UnlinkInput,
-    VictimProfileInput,
     load,
 )
-from itm_admin.foundation.api import Api, body, describes, route
+from itm_admin.foundation.api import (
+    Api,
+    body,
+    describes,
+    maybe_versioned,
+    page_shown,
+    parameters_of,
+    route,
+    tag_of,
+    versioned,
+)
+from itm_admin.foundation.api_schemas import HIDDEN, Changed, Identified, OnlyVersion
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.lists import Shown
 from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
@@ -51,32 +73,31 @@ class CaseApi(Api):
     scopes = (INSTITUTION,)
     resource_name = "cases"
     openapi_spec_tag = "Cases"
-    openapi_spec_component_schemas = (CaseInput, CloseInput, LowerInput, DeleteInput, AssignInput, RevealInput)
 
     @route("/", act="list")
-    @describes("A page of cases", query=("page", "size", "sort", "q", *(each.name for each in CASES.filters)))
+    @describes("A page of cases", gives=CasePage, parameters=parameters_of(CASES))
     def list(self) -> Response:
-        shown = CASES.page(db.session, lookup.list_cases(), CASES.read(request.args, columns=False))
+        shown = page_shown(db.session, CASES, lookup.list_cases())
         looked_at("record.list", "case", subjects=shown.ids)
         return self.answer(**page_of(shown, document))
 
     @route("/", act="add", methods=("POST",))
-    @describes("Opens a case", takes=CaseInput, status=201)
+    @describes("Opens a case", takes=CaseInput, gives=CaseOpened, status=201)
     def add(self) -> Response:
         with writing() as session:
             case = once(session, Case, lambda: services.open_case(session, keyring(), body()))
-        return self.answer(201, id=str(case.id), reference=case.reference, row_version=case.row_version)
+        return self.answer(201, id=case.id, reference=case.reference, row_version=case.row_version)
 
     @route("/<uuid:id>", act="show")
-    @describes("One case with its persons")
+    @describes("One case with its persons", gives=CaseWithPeople)
     def show(self, id: uuid.UUID) -> Response:
         case = lookup.get_case(db.session, id)
         looked_at("record.read", "case", id)
         links = [link_document(link) for link in lookup.people_of(db.session, case)]
-        return self.answer(**document(case), people=links)
+        return tag_of(self.answer(**document(case), people=links), case)
 
     @route("/<uuid:id>", act="edit", methods=("PATCH",))
-    @describes("Changes the named fields", takes=CaseInput)
+    @describes("Changes the named fields", takes=CaseChange, gives=Changed, matching=True)
     def edit(self, id: uuid.UUID) -> Response:
         data, version = versioned()
         with writing() as session:
@@ -84,7 +105,7 @@ class CaseApi(Api):
         return self.changed(case)
 
     @route("/<uuid:id>/close", act="close", methods=("POST",))
-    @describes("Closes the case", takes=CloseInput)
+    @describes("Closes the case", takes=CloseChange, gives=Changed, matching=True)
     def close(self, id: uuid.UUID) -> Response:
         data, version = versioned()
         with writing() as session:
@@ -92,7 +113,7 @@ class CaseApi(Api):
         return self.changed(case)
 
     @route("/<uuid:id>/reopen", act="close", methods=("POST",))
-    @describes("Opens a closed case again")
+    @describes("Opens a closed case again", takes=OnlyVersion, gives=Changed, matching=True)
     def reopen(self, id: uuid.UUID) -> Response:
         _data, version = versioned()
         with writing() as session:
@@ -100,7 +121,7 @@ class CaseApi(Api):
         return self.changed(case)
 
     @route("/<uuid:id>/confidentiality", act="lower", methods=("POST",))
-    @describes("Lowers the confidentiality, for a reason", takes=LowerInput)
+    @describes("Lowers the confidentiality, for a reason", takes=LowerChange, gives=Changed, matching=True)
     def lower(self, id: uuid.UUID) -> Response:
         data, version = versioned()
         with writing() as session:
@@ -108,7 +129,7 @@ class CaseApi(Api):
         return self.changed(case)
 
     @route("/<uuid:id>", act="delete", methods=("DELETE",))
-    @describes("Deletes the case (it can be restored)", takes=DeleteInput)
+    @describes("Deletes the case (it can be restored)", takes=DeleteChange, gives=Changed, matching=True)
     def delete(self, id: uuid.UUID) -> Response:
         data, version = versioned()
         with writing() as session:
@@ -116,40 +137,45 @@ class CaseApi(Api):
         return self.changed(case)
 
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
-    @describes("Brings a deleted case back")
+    @describes("Brings a deleted case back", gives=Changed)
     def restore(self, id: uuid.UUID) -> Response:
         with writing() as session:
             case = services.restore_case(session, id)
         return self.changed(case)
 
     @route("/<uuid:id>/assignments", act="assign", methods=("POST",))
-    @describes("Assigns an account of the institution", takes=AssignInput, status=201)
+    @describes("Assigns an account of the institution", takes=AssignInput, gives=Identified, status=201)
     def assign(self, id: uuid.UUID) -> Response:
         with writing() as session:
             assignment = once(session, CaseAssignment, lambda: services.assign(session, id, body()))
-        return self.answer(201, id=str(assignment.id))
+        return self.answer(201, id=assignment.id)
 
     @route("/<uuid:id>/assignments/<uuid:account>", act="assign", methods=("DELETE",))
-    @describes("Ends an assignment")
+    @describes("Ends an assignment", gives=Identified)
     def unassign(self, id: uuid.UUID, account: uuid.UUID) -> Response:
         with writing() as session:
             services.unassign(session, id, account)
-        return self.answer(id=str(id))
+        return self.answer(id=id)
 
     @route("/<uuid:id>/reveal", act="reveal", methods=("POST",))
-    @describes("The protected values of one case, for a purpose", takes=RevealInput)
+    @describes("The protected values of one case, for a purpose", takes=RevealInput, gives=CaseRevealed)
     def reveal(self, id: uuid.UUID) -> Response:
         why = load(RevealInput, body())
         case = lookup.get_case(db.session, id)
-        return self.told({"id": str(id), **personal_data.reveal_case(db.session, keyring(), case, **why)})
+        return self.told({"id": id, **personal_data.reveal_case(db.session, keyring(), case, **why)})
 
     @route("/<uuid:id>/people", act="edit", methods=("POST",))
-    @describes("Adds a new person, or with `person_id` a known one, to the case", takes=NewPersonInput, status=201)
+    @describes(
+        "Adds a new person, or with `person_id` a known one, to the case",
+        takes=(NewPersonInput, LinkInput),
+        gives=LinkMade,
+        status=201,
+    )
     def add_person(self, id: uuid.UUID) -> Response:
         data = body()
         with writing() as session:
             link = once(session, CasePerson, lambda: _added(session, id, data))
-        return self.answer(201, id=str(link.id), person_id=str(link.person_id), row_version=link.row_version)
+        return self.answer(201, id=link.id, person_id=link.person_id, row_version=link.row_version)
 
 
 class PersonApi(Api):
@@ -159,17 +185,16 @@ class PersonApi(Api):
     scopes = (INSTITUTION,)
     resource_name = "persons"
     openapi_spec_tag = "Persons"
-    openapi_spec_component_schemas = (PersonInput, NewPersonInput, LinkInput, UnlinkInput, SearchInput)
 
     @route("/", act="list")
-    @describes("A page of persons", query=("page", "size", "sort", "q", *(each.name for each in PERSONS.filters)))
+    @describes("A page of persons", gives=PersonPage, parameters=parameters_of(PERSONS))
     def list(self) -> Response:
-        shown = PERSONS.page(db.session, lookup.list_persons(), PERSONS.read(request.args, columns=False))
+        shown = page_shown(db.session, PERSONS, lookup.list_persons())
         looked_at("record.list", "person", subjects=shown.ids)
         return self.answer(**page_of(shown, document))
 
     @route("/search", act="search", methods=("POST",))
-    @describes("Persons found by name or number", takes=SearchInput)
+    @describes("Persons found by name or number", takes=SearchInput, gives=PersonsFound)
     def search(self) -> Response:
         found = lookup.find_persons(db.session, keyring(), body())
         ids = [person.id for person in found.persons]
@@ -177,14 +202,14 @@ class PersonApi(Api):
         return self.answer(items=[document(person) for person in found.persons], more=found.more)
 
     @route("/<uuid:id>", act="show")
-    @describes("One person")
+    @describes("One person", gives=PersonAnswer)
     def show(self, id: uuid.UUID) -> Response:
         person = lookup.get_person(db.session, id)
         looked_at("record.read", "person", id)
-        return self.answer(**document(person))
+        return tag_of(self.answer(**document(person)), person)
 
     @route("/<uuid:id>", act="edit", methods=("PATCH",))
-    @describes("Changes the named fields; null clears one", takes=PersonInput)
+    @describes("Changes the named fields; null clears one", takes=PersonChange, gives=Changed, matching=True)
     def edit(self, id: uuid.UUID) -> Response:
         data, version = versioned()
         with writing() as session:
@@ -192,7 +217,7 @@ class PersonApi(Api):
         return self.changed(person)
 
     @route("/<uuid:id>", act="delete", methods=("DELETE",))
-    @describes("Deletes the person (can be restored)", takes=DeleteInput)
+    @describes("Deletes the person (can be restored)", takes=DeleteChange, gives=Changed, matching=True)
     def delete(self, id: uuid.UUID) -> Response:
         data, version = versioned()
         with writing() as session:
@@ -200,25 +225,29 @@ class PersonApi(Api):
         return self.changed(person)
 
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
-    @describes("Brings a deleted person back")
+    @describes("Brings a deleted person back", gives=Changed)
     def restore(self, id: uuid.UUID) -> Response:
         with writing() as session:
             person = people.restore_person(session, id)
         return self.changed(person)
 
     @route("/links/<uuid:link>", act="delete", methods=("DELETE",))
-    @describes("Takes a person out of a case; from the last one they go to another or are deleted", takes=UnlinkInput)
+    @describes(
+        "Takes a person out of a case; from the last one they go to another or are deleted",
+        takes=UnlinkInput,
+        gives=Changed,
+    )
     def unlink(self, link: uuid.UUID) -> Response:
         with writing() as session:
             changed = people.unlink_person(session, keyring(), link, body())
         return self.changed(changed)
 
     @route("/<uuid:id>/reveal", act="reveal", methods=("POST",))
-    @describes("One person's protected values, for a purpose", takes=RevealInput)
+    @describes("One person's protected values, for a purpose", takes=RevealInput, gives=PersonRevealed)
     def reveal(self, id: uuid.UUID) -> Response:
         why = load(RevealInput, body())
         person = lookup.get_person(db.session, id)
-        return self.told({"id": str(id), **personal_data.reveal(db.session, keyring(), person, **why)})
+        return self.told({"id": id, **personal_data.reveal(db.session, keyring(), person, **why)})
 
 
 class ProfileApi(Api):
@@ -228,35 +257,38 @@ class ProfileApi(Api):
     scopes = (INSTITUTION,)
     resource_name = "profiles"
     openapi_spec_tag = "Profiles"
-    openapi_spec_component_schemas = (VictimProfileInput,)
 
     @route("/<uuid:link>", act="show")
-    @describes("The profile on a link")
+    @describes("The profile on a link", gives=LinkWithProfile)
     def show(self, link: uuid.UUID) -> Response:
         found = lookup.get_link(db.session, link)
         looked_at("record.read", "victim_profile", found.profile.id if found.profile else link)
-        return self.answer(**link_document(found), profile=document(found.profile) if found.profile else None)
+        profile = document(found.profile) if found.profile else None
+        answer = self.answer(**link_document(found), profile=profile)
+        return tag_of(answer, found.profile) if found.profile else answer
 
     @route("/<uuid:link>", act="edit", methods=("PATCH",))
-    @describes("Writes the profile: whole the first time, then the named fields", takes=VictimProfileInput)
+    @describes(
+        "Writes the profile: whole the first time, then the named fields and a version",
+        takes=ProfileChange,
+        gives=Changed,
+        matching=True,
+    )
     def edit(self, link: uuid.UUID) -> Response:
-        data = body()
-        version = data.pop("row_version", None)
-        if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
-            raise Invalid({"row_version": REQUIRED})
+        data, version = maybe_versioned()
         with writing() as session:
             profile = people.set_profile(session, keyring(), link, data, version)
         return self.changed(profile)
 
     @route("/<uuid:link>/reveal", act="reveal", methods=("POST",))
-    @describes("The profile's protected values, for a purpose", takes=RevealInput)
+    @describes("The profile's protected values, for a purpose", takes=RevealInput, gives=ProfileRevealed)
     def reveal(self, link: uuid.UUID) -> Response:
         why = load(RevealInput, body())
         found = lookup.get_link(db.session, link)
         if found.profile is None:
             return self.answer(id=None)
         values = personal_data.reveal_profile(db.session, keyring(), found, found.profile, **why)
-        return self.told({"id": str(found.profile.id), **values})
+        return self.told({"id": found.profile.id, **values})
 
 
 def _added(session: Session, id: uuid.UUID, data: Document) -> CasePerson:
@@ -267,22 +299,15 @@ def _added(session: Session, id: uuid.UUID, data: Document) -> CasePerson:
 
 def document(record: Case | Person | VictimProfile) -> Document:
     """A record's fields; protected ones say only whether something is stored ("hidden" or null)."""
-    values = services.shown_values(record)
-    hidden = personal_data.masked(record)
-    plain: Mapping[str, Any] = {
-        name: _json(value)
-        for name, value in values.items()
-        if name not in hidden and name not in ("created_by", "updated_by")
-    }
-    stored = {name: None if mark is None else "hidden" for name, mark in hidden.items()}
-    return {"id": str(record.id), **plain, **stored}
+    stored = {name: None if mark is None else HIDDEN for name, mark in personal_data.masked(record).items()}
+    return {**services.shown_values(record), **stored, "id": record.id}
 
 
 def link_document(link: CasePerson) -> Document:
     return {
-        "link_id": str(link.id),
-        "case_id": str(link.case_id),
-        "person_id": str(link.person_id),
+        "link_id": link.id,
+        "case_id": link.case_id,
+        "person_id": link.person_id,
         "role": link.role,
         "pseudonym": link.person.pseudonym,
     }
@@ -295,21 +320,6 @@ def page_of(shown: Shown[Any], as_document: Any) -> Document:
         "size": shown.page_size,
         "total": shown.total,
     }
-
-
-def versioned() -> tuple[Document, int]:
-    """The body without its `row_version`, and that. Invalid if it is missing."""
-    data = body()
-    version = data.pop("row_version", None)
-    if not isinstance(version, int) or isinstance(version, bool):
-        raise Invalid({"row_version": REQUIRED})
-    return data, version
-
-
-def _json(value: Any) -> Any:
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return str(value) if isinstance(value, uuid.UUID) else value
 
 
 APIS = (CaseApi, PersonApi, ProfileApi)

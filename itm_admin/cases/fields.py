@@ -130,15 +130,16 @@ class Code(fields.String):
     def __init__(self, list_name: str, among: tuple[str, ...] = (), **options: Any) -> None:
         options.setdefault("allow_none", not options.get("required", False))
         super().__init__(error_messages=dict(MESSAGES), **options)  # type: ignore[arg-type]
-        self._list, self._among = list_name, among
-        self.metadata.setdefault("description", f"a code of the list {list_name}")
+        self.list_name, self._among = list_name, among
+        self.metadata.setdefault("description", f"a code of the vocabulary {list_name}")
+        self.metadata.setdefault("enum", list(among or vocabulary.codes(list_name)))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_options: Any) -> str | None:
         if value == "":
             if not self.allow_none:
                 raise ValidationError(REQUIRED)
             return None
-        code = _code(self._list, value)
+        code = _code(self.list_name, value)
         if self._among and code not in self._among:
             raise ValidationError(_NOT_A_CHOICE)
         return code
@@ -148,15 +149,16 @@ class Codes(fields.List):
     """Several codes of a vocabulary, each once, in the list's order."""
 
     def __init__(self, list_name: str, **options: Any) -> None:
-        super().__init__(fields.String(), error_messages=dict(MESSAGES), **options)
-        self._list = list_name
-        self.metadata.setdefault("description", f"codes of the list {list_name}")
+        coded = fields.String(metadata={"enum": list(vocabulary.codes(list_name))})
+        super().__init__(coded, error_messages=dict(MESSAGES), **options)
+        self.list_name = list_name
+        self.metadata.setdefault("description", f"codes of the vocabulary {list_name}")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_options: Any) -> list[Any]:
         if not isinstance(value, list) or len(value) > 300:
             raise ValidationError(_l("This must be a list."))
-        chosen = [_code(self._list, code) for code in value]
-        return vocabulary.check_all(self._list, chosen)
+        chosen = [_code(self.list_name, code) for code in value]
+        return vocabulary.check_all(self.list_name, chosen)
 
 
 class Day(fields.Date):
@@ -190,6 +192,8 @@ class Whole(fields.Integer):
     def __init__(self, low: int, high: int, **options: Any) -> None:
         super().__init__(allow_none=True, error_messages=dict(MESSAGES), **options)
         self._low, self._high = low, high
+        self.metadata.setdefault("minimum", low)
+        self.metadata.setdefault("maximum", high)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_options: Any) -> Any:
         if value == "":

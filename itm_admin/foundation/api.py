@@ -1,44 +1,48 @@
 """The base of every REST API: Flask-AppBuilder's, described by OpenAPI, behind the same gate as the pages.
 
 Callers sign in as people do and send the same anti-forgery token (header ``X-CSRFToken``) with every change.
-Errors are problem documents (RFC 9457). Page sizes are capped.
+Each operation names the schema of its answer, and the answer is serialised through it. Errors are problem documents
+(RFC 9457). Page sizes are capped.
 """
 
 from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from flask import Response, jsonify, request
+from flask import Response, g, jsonify, request
 from flask_appbuilder.api import BaseApi
+from flask_babel import lazy_gettext as _l
 from marshmallow import Schema
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
 
 from itm_admin.foundation.access import route
-from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.errors import Invalid, VersionMissing
+from itm_admin.foundation.i18n import say_language
+from itm_admin.foundation.json_body import body
+from itm_admin.foundation.lists import COUNT_BOUND, Listing, Shown
 
-__all__ = ["Api", "body", "describes", "route"]
+__all__ = ["Api", "body", "describes", "maybe_versioned", "page_shown", "parameters_of", "route", "tag_of", "versioned"]
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
+Parameters = Callable[[], list[dict[str, Any]]]
 
-_PROBLEM = {
-    "content": {
-        "application/problem+json": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "type": {"type": "string"},
-                    "title": {"type": "string"},
-                    "status": {"type": "integer"},
-                    "detail": {"type": "string"},
-                    "code": {"type": "string"},
-                    "fields": {"type": "object", "additionalProperties": {"type": "string"}},
-                    "request_id": {"type": "string"},
-                },
-            }
-        }
-    }
+_PROBLEM = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+_TAG = re.compile(r'"([0-9]{1,9})"')
+_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "maxLength": 200},
+    "description": "One intention, one record: a request that is sent twice with it is answered with the first record.",
+}
+_MATCHING = {
+    "in": "header",
+    "name": "If-Match",
+    "schema": {"type": "string", "pattern": '^"[0-9]{1,9}"$'},
+    "description": "The version that the change was made on, as ETag gave it; or `row_version` in the body.",
 }
 
 
@@ -57,8 +61,13 @@ class Api(BaseApi):
             "401": "Nobody is signed in.",
             "403": "Not permitted.",
             "404": "Not found, or not for this person.",
-            "409": "Somebody else has changed the record.",
-            "422": "The values cannot be accepted.",
+            "409": "Somebody else has changed the record (row_version).",
+            "412": "Somebody else has changed the record (If-Match).",
+            "413": "The request is too large.",
+            "422": "The Idempotency-Key came before with another content.",
+            "423": "The record is not open for this change.",
+            "428": "The change names no version: send row_version or If-Match.",
+            "429": "Too many attempts.",
             "503": "The ledger or the database cannot be written: nothing was stored, no data is shown.",
         }.items()
     }
@@ -76,56 +85,127 @@ class Api(BaseApi):
             for name in re.findall(r"{(\w+)}", path or "")
         ]
         for method in methods:
-            told = copy.deepcopy(getattr(func, "_operation", {"responses": {"200": {"description": "Done"}}}))
-            told["parameters"] = [*inside, *told.get("parameters", [])]
-            told["security"] = [{"session": []}]
+            told = copy.deepcopy(func._operation)
+            told["parameters"] = [*inside, *(each for make in func._parameters for each in make())]
+            told["operationId"] = f"{type(self).__name__}.{func.__name__}"
+            token: dict[str, list[str]] = {"session": [], **({} if method == "GET" else {"csrf": []})}
+            told["security"] = [token] if not func._public else [{}] if method == "GET" else [{"csrf": []}]
             operations[method.lower()] = told
 
     def changed(self, record: Any) -> Response:
         """After a change: which record, and its new version."""
-        return self.answer(id=str(record.id), row_version=record.row_version)
+        return tag_of(self.answer(id=record.id, row_version=record.row_version), record)
 
     def answer(self, status: int = 200, /, **document: Any) -> Response:
         """A JSON document (which may have a field `status`); what it shows is queued with `looked_at` beforehand."""
         return self.told(document, status)
 
     def told(self, document: Mapping[str, Any], status: int = 200) -> Response:
-        """As `answer`, for a document that is there already."""
-        response = jsonify(dict(document))
+        """As `answer`, for a document that is there already. What the operation's schema does not name is not sent."""
+        operation = getattr(self, (request.endpoint or "").rpartition(".")[2])
+        response = jsonify(operation._gives().dump(document))
         response.status_code = status
-        return response
+        return say_language(response)
 
 
 def describes(
-    summary: str, *, takes: type[Schema] | None = None, query: Iterable[str] = (), status: int = 200
+    summary: str,
+    *,
+    gives: type[Schema],
+    takes: type[Schema] | tuple[type[Schema], ...] = (),
+    parameters: Parameters | None = None,
+    matching: bool = False,
+    status: int = 200,
 ) -> Callable[[_Method], _Method]:
-    """The operation's description for OpenAPI. Shapes come from the schemas that also check the input."""
+    """The operation's description for OpenAPI, and the schema through which its answer leaves.
+
+    `takes`: the body, one of these. `matching`: the change names its version in If-Match or in the body.
+    """
 
     def describe(method: _Method) -> _Method:
+        done = {"description": "Done", "content": {"application/json": {"schema": gives}}}
         operation: dict[str, Any] = {
             "summary": summary,
             "responses": {
-                str(status): {"description": "Done", "content": {"application/json": {"schema": {"type": "object"}}}},
+                str(status): done,
                 **{code: {"$ref": f"#/components/responses/{code}"} for code in Api.responses},
             },
         }
-        if query:
-            operation["parameters"] = [{"in": "query", "name": name, "schema": {"type": "string"}} for name in query]
-        if takes is not None:
-            reference = {"$ref": f"#/components/schemas/{takes.__name__}"}
-            operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
-        method.__dict__["_operation"] = operation
+        bodies = takes if isinstance(takes, tuple) else (takes,)
+        if bodies:
+            shape = bodies[0] if len(bodies) == 1 else {"oneOf": [*bodies]}
+            operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": shape}}}
+        asked: list[Parameters] = [parameters] if parameters else []
+        if status == 201:
+            asked.append(lambda: [_KEY])
+        if matching:
+            asked.append(lambda: [_MATCHING])
+        method.__dict__.update(_operation=operation, _gives=gives, _parameters=asked)
         return method
 
     return describe
 
 
-def body() -> dict[str, Any]:
-    """The JSON object of the request. Invalid if it is none."""
-    try:
-        found = request.get_json(silent=True)
-    except RecursionError:  # brackets within brackets without end
-        raise Invalid from None
-    if not isinstance(found, dict):
-        raise Invalid
-    return found
+def parameters_of(listing: Listing[Any]) -> Parameters:
+    """What a list's address may hold, with the values that it takes."""
+
+    def parameters() -> list[dict[str, Any]]:
+        orders = [column.name for column in listing.columns if column.order]
+        shapes: dict[str, dict[str, Any]] = {
+            "page": {"type": "integer", "minimum": 1, "maximum": COUNT_BOUND},
+            "size": {"type": "integer", "minimum": 1, "maximum": 100},
+            "sort": {"type": "string", "enum": [sign + name for name in orders for sign in ("", "-")]},
+            "q": {"type": "string", "maxLength": 100},
+        }
+        for each in listing.filters:
+            codes = [code for code, _label in each.options()]
+            shapes[each.name] = {"type": "string", **({"enum": codes} if codes else {"format": "date"})}
+        return [{"in": "query", "name": name, "schema": shape} for name, shape in shapes.items()]
+
+    return parameters
+
+
+def page_shown(session: Session, listing: Listing[Any], statement: Select[Any]) -> Shown[Any]:
+    """The page that the address asks for. Invalid beyond the bound: an empty page would say that there is no more."""
+    query = listing.read(request.args, columns=False)
+    if (query.page - 1) * query.size >= COUNT_BOUND:
+        most = _l("At most %(most)s rows can be paged through. Narrow the list with filters.", most=COUNT_BOUND)
+        raise Invalid({"page": most})
+    return listing.page(session, statement, query)
+
+
+def versioned() -> tuple[dict[str, Any], int]:
+    """The body without its `row_version`, and the version that it or If-Match names. VersionMissing if neither does."""
+    data, version = maybe_versioned()
+    if version is None:
+        raise VersionMissing
+    return data, version
+
+
+def maybe_versioned() -> tuple[dict[str, Any], int | None]:
+    """As `versioned`, where a first write has no version. Invalid if the body and If-Match name different ones."""
+    data, matched = body(may_be_empty=True), _matched()
+    version = matched
+    if "row_version" in data:
+        version = data.pop("row_version")
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise Invalid({"row_version": _l("This value is not correct.")})
+    if matched not in (None, version):
+        raise Invalid({"row_version": _l("The header If-Match names another version.")})
+    return data, version
+
+
+def tag_of(response: Response, record: Any) -> Response:
+    """The answer with the record's version as its ETag, for If-Match."""
+    response.headers["ETag"] = f'"{record.row_version}"'
+    return response
+
+
+def _matched() -> int | None:
+    """The version of If-Match; one that no record has for a header that names none."""
+    header = request.headers.get("If-Match")
+    if header is None:
+        return None
+    g.matching = True
+    found = _TAG.fullmatch(header.strip())
+    return int(found[1]) if found else -1

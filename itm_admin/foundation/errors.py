@@ -85,6 +85,13 @@ class Conflict(DomainError):
         self.current: dict[str, Any] = dict(current or {})
 
 
+class VersionMissing(DomainError):
+    """A change that does not say on which version of the record it was made."""
+
+    code = "version_missing"
+    default = _("Name the version that you change: row_version, or the header If-Match.")
+
+
 class LedgerUnavailable(DomainError):
     """The ledger cannot be written, so nothing is shown and nothing is stored."""
 

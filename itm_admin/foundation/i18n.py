@@ -1,7 +1,8 @@
 """Languages: which one a page is in, and where its words come from.
 
 Turkish unless the account, or before the sign-in the session, says otherwise; what the browser prefers is
-not asked, since a ministry's computer seldom says. Catalogues are read from their `.po` files, so that no
+not asked, since a ministry's computer seldom says. A program says what it wants: the programming interface honours
+Accept-Language. Catalogues are read from their `.po` files, so that no
 compiled copy can be missing or old. This must never ask the database.
 """
 
@@ -16,7 +17,7 @@ from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import Flask, current_app, g, has_app_context, has_request_context, session
+from flask import Flask, Response, current_app, g, has_app_context, has_request_context, request, session
 from flask_appbuilder.babel.manager import BabelManager
 from flask_babel import Domain, get_locale
 
@@ -34,9 +35,23 @@ def chosen() -> str:
     """
     if not has_request_context():
         return DEFAULT
+    if _is_program() and (asked := request.accept_languages.best_match(LANGUAGES)):
+        return asked
     account = getattr(g.get("actor"), "language", None)
     wanted = account or session.get(SESSION_KEY)
     return wanted if wanted in LANGUAGES else DEFAULT
+
+
+def _is_program() -> bool:
+    access = g.get("access")
+    return bool(access.api) if access is not None else request.path.startswith("/api/")
+
+
+def say_language(answer: Response) -> Response:
+    """An answer to a program says its language, and that another could be had."""
+    answer.headers["Content-Language"] = language()
+    answer.vary.add("Accept-Language")
+    return answer
 
 
 def language() -> str:

@@ -51,8 +51,10 @@ from itm_admin.foundation.errors import (
     Unauthenticated,
     Unavailable,
     Uncertain,
+    VersionMissing,
 )
 from itm_admin.foundation.faults import domain_error
+from itm_admin.foundation.i18n import say_language
 from itm_admin.foundation.once import Reused
 from itm_admin.foundation.reading import Look, append_now, forget_looks
 from itm_admin.foundation.traces import trace
@@ -66,6 +68,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Reused: 422,
     Invalid: 400,
     Conflict: 409,
+    VersionMissing: 428,
     Locked: 423,
     TooMany: 429,
     LedgerUnavailable: 503,
@@ -78,10 +81,12 @@ TITLES: Mapping[int, Message] = {
     404: _l("Not found"),
     405: _l("This cannot be done here"),
     409: _l("Somebody else was faster"),
+    412: _l("Somebody else was faster"),
     413: _l("Too large"),
     415: _l("Not this kind of content"),
     422: _l("Some values are not correct"),
     423: _l("Locked at the moment"),
+    428: _l("Which version?"),
     429: _l("Too often"),
     500: _l("Something went wrong"),
     503: _l("Not available at the moment"),
@@ -93,10 +98,12 @@ WHAT_TO_DO: Mapping[int, Message] = {
     404: _l("The record does not exist, or it is not open to you. Start from the list and look for it there."),
     405: _l("Use the buttons of the page instead of its address."),
     409: _l("Open the record again to see the newest version, then repeat your change."),
+    412: _l("Open the record again to see the newest version, then repeat your change."),
     413: _l("Send less at once."),
     415: _l("Send JSON."),
     422: _l("Check the values and try again."),
     423: _l("The record is not open for this change. Its page shows in what state it is."),
+    428: _l("Name the version that you change: row_version, or the header If-Match."),
     429: _l("Wait a while, then try again."),
     500: _l("Nothing was stored. Try again; if it happens again, tell your administrator the number below."),
     503: _l("Nothing was stored and no data is shown. Try again in a minute."),
@@ -172,6 +179,8 @@ def _target() -> str | None:
 def _domain(error: DomainError) -> Response:
     db.session.rollback()
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    if status == 409 and g.get("matching"):
+        status = 412  # RFC 9110: the condition of the request (If-Match) does not hold
     if isinstance(error, NotFound | Denied) or (isinstance(error, Conflict | Locked | Invalid) and _target()):
         try:
             refused("denied" if isinstance(error, NotFound | Denied) else "failure")
@@ -239,7 +248,7 @@ def answer(status: int, error: DomainError | None = None) -> Response:
             document["fields"] = {name: str(message) for name, message in error.fields.items()}
         if isinstance(error, Conflict) and error.current_version is not None:
             document["current_version"] = error.current_version
-        response = jsonify(document)
+        response = say_language(jsonify(document))
         response.mimetype = "application/problem+json"
     else:
         told = str(error) if error and type(error).default is not error.message else None

@@ -27,6 +27,8 @@ EVERYBODY: Mapping[str, frozenset[str]] = {
     "Language": frozenset({"index"}),
     "Preference": frozenset({"edit"}),
     "ApiDescription": frozenset({"show"}),
+    "Vocabulary": frozenset({"list"}),
+    "Register": frozenset({"list"}),
 }
 
 

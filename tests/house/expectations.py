@@ -97,6 +97,9 @@ ROUTES: Mapping[str, Expected] = {
     **_post("PreferenceView.change", EVERYBODY, "view", fields={"label": "Mine"}),
     **_post("PreferenceView.remove", EVERYBODY, "view"),
     "GET OpenApiDocument.show": Expected(quiet=True),
+    "GET VocabularyApi.list": Expected(quiet=True),
+    "GET UnitApi.list": Expected(CASE_SIGHT | {ADMIN}, quiet=True),
+    "GET InstitutionApi.list": Expected(quiet=True),
     "GET SwaggerPage.show": Expected(quiet=True),
     # For whoever comes
     "GET SignInView.sign_in": Expected(public=True, quiet=True),

@@ -232,7 +232,9 @@ def test_the_first_round_of_an_installation_is_at_once_and_raises_no_alert(start
     start("verify")
     until(lambda: _finished(world, "verify"), "a round")
     assert {row.verdict for row in world.run("select verdict from audit.verification")} == {"intact"}
-    assert world.scalar("select count(*) from alert") == 0
+    assert world.run("select kind, subject from alert where kind <> 'record.outside'") == [], (
+        "this world is written by hand"
+    )
 
 
 def test_the_table_holds_an_incremental_round_every_five_minutes_a_sample_hourly_and_a_full_one_every_night() -> None:
