@@ -184,7 +184,8 @@ def versioned() -> tuple[dict[str, Any], int]:
 
 def maybe_versioned() -> tuple[dict[str, Any], int | None]:
     """As `versioned`, where a first write has no version. Invalid if the body and If-Match name different ones."""
-    data, matched = body(may_be_empty=True), _matched()
+    matched = _matched()
+    data = body(may_be_empty=matched is not None)
     version = matched
     if "row_version" in data:
         version = data.pop("row_version")
