@@ -114,10 +114,10 @@ PAGES = (
 SEVERAL_LISTS = {("auditor", "/"): 10}
 """A page with ledgers, refusals, reveals and exports."""
 MORE = {("focal", "/cases/{case}/edit"): 8, ("focal", "/history/case/{case}"): 7, **dict.fromkeys(
-    [("focal", "/cases/{case}"), ("focal", "/persons/{person}"), ("manager", "/accounts/{account}"),
-     ("supervisor", "/oversight/cases/{case}")], 7)}  # fmt: skip
+    [("focal", "/cases/{case}"), ("focal", "/persons/{person}"), ("supervisor", "/oversight/cases/{case}")], 7),
+    ("manager", "/accounts/{account}"): 13}  # fmt: skip
 """A form asks for its choices too, for a draft that waits, and who else has it open; a history for names; a
-record's page whether it was found changed outside the panel."""
+record's page whether it was found changed outside the panel; an account's for its links and what waits."""
 
 
 def _path(path: str, own: Records) -> str:
