@@ -32,6 +32,12 @@ SHOWN: Mapping[str, frozenset[str]] = {
     "grant_approval": frozenset(
         {"id", "institution_id", "grant_id", "approver_id", "approver_institution_id", "approved_at"}
     ),
+    "access_change": frozenset(
+        {
+            "id", "institution_id", "account_id", "kind", "state", "invitation_id", "grant_id", "created_by",
+            "decided_at", "decided_by",
+        }
+    ),
     "institution": frozenset(
         {"id", "code", "name_tr", "name_en", "kind", "member_from", "member_to", "votes", "status", "k_threshold"}
     ),

@@ -278,7 +278,7 @@ ATTACKS: dict[str, tuple[str, list[str]]] = {
     ),
     "forget a watched table": (
         "DELETE FROM audit.watched WHERE relation = 'public.case_file'",
-        ["watched public.case_file as case/1"],
+        ["watched public.case_file as case/1", "watched public.case_file as case/2"],
     ),
     "cover less": (
         "UPDATE audit.watched SET columns = '{id,institution_id}' WHERE relation = 'public.person'",

@@ -14,6 +14,7 @@ from audit.durable import DISK, Disk
 from audit.generation import Closures, closures
 from itm_admin.assurance.generations import Opened, Opening
 from itm_admin.assurance.signing import Place
+from itm_admin.foundation.database import roles
 from tests.conftest import Cluster, Database
 from tests.panel.signing_world import SigningWorld
 
@@ -98,7 +99,7 @@ class Backup:
         backup = cls(cluster, database, f"{database.name}_backup")
         database.close()
         with cluster.connect() as connection:
-            connection.execute(f'CREATE DATABASE "{backup.name}" TEMPLATE "{database.name}"'.encode())
+            roles.make_database(connection, backup.name, database.name)
         return backup
 
     def restore(self) -> None:
@@ -106,7 +107,9 @@ class Backup:
         self.database.close()
         with self.cluster.connect() as connection:
             connection.execute(f'DROP DATABASE "{self.database.name}" WITH (FORCE)'.encode())
-            connection.execute(f'CREATE DATABASE "{self.database.name}" TEMPLATE "{self.name}"'.encode())
+            connection.execute(
+                f'CREATE DATABASE "{self.database.name}" OWNER itm_owner TEMPLATE "{self.name}"'.encode()
+            )
         self.database.close()
 
     def drop(self) -> None:

@@ -185,5 +185,6 @@ def test_an_institutions_keys_are_read_once_and_the_memory_is_bounded() -> None:
 
 def test_the_keyring_is_made_from_the_settings_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(base64.b64encode(b"m" * 32))
+    (tmp_path / "key").chmod(0o600)
     ring = Keyring.from_settings(Settings(master_key_file=tmp_path / "key"))
     assert ring.unwrap(HERE, Keyring(b"m" * 32).new_institution_key(HERE)).institution == HERE
