@@ -107,9 +107,7 @@ class Backup:
         self.database.close()
         with self.cluster.connect() as connection:
             connection.execute(f'DROP DATABASE "{self.database.name}" WITH (FORCE)'.encode())
-            connection.execute(
-                f'CREATE DATABASE "{self.database.name}" OWNER itm_owner TEMPLATE "{self.name}"'.encode()
-            )
+            roles.make_database(connection, self.database.name, self.name)
         self.database.close()
 
     def drop(self) -> None:
