@@ -64,7 +64,8 @@ def test_a_list_is_taken_away_with_a_purpose_and_without_protected_values(
     assert len(rows) > 1
     assert any(case.reference in row for row in rows)
     cells = [cell for row in rows for cell in row]
-    assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@")]
+    if kind == "CSV":  # a spreadsheet reads a formula into a CSV cell; a text cell of XLSX is a text
+        assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@")]
     for secret in (*NAMES.values(), "Anlatılan olay", "1996", "5320001122"):
         assert not [cell for cell in cells if secret in cell]
     told = panel.ask("select content::jsonb ->> 'purpose' as purpose from audit.entry where action = 'record.export'")

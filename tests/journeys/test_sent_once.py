@@ -60,6 +60,7 @@ def test_a_case_whose_answer_is_lost_on_the_way_is_open_and_found_again(house: H
     with visitor.page.expect_event("requestfailed"):
         button.click()
     assert panel.ask("select count(*) from case_file")[0][0] == before + 1
+    visitor.page.wait_for_url(re.compile("^chrome-error:"))
     visitor.page.goto(visitor.address + check)
     assert re.fullmatch(r"/cases/[0-9a-f-]{36}", visitor.path), "the way to a case that is open leads to it"
     assert (answers, panel.ask("select count(*) from case_file")[0][0]) == ([303], before + 1)
