@@ -89,7 +89,7 @@ def is_found(house: House, panel: Panel, cast: Cast, code: str, seq: int) -> Non
     assert re.search(rf"{code} .*tampered.*\n\s+first broken: {seq}\n", spoken.stdout)
 
     the_next_night_comes(panel, code)
-    words = f"{code} denetim defteri değiştirilmiş. Bozulan ilk kaydın sıra numarası: {seq}."
+    words = f"{code} denetim defteri değiştirilmiş. Bozulan ilk satırın sıra numarası: {seq}."
     auditor = house.visitor(cast.of(NATIONAL))
     for path in ("/", "/ledgers/", "/profile"):
         strip = auditor.open(path).page.get_by_role("region", name="Uyarılar")
