@@ -95,7 +95,7 @@ def is_found(house: House, panel: Panel, cast: Cast, code: str, seq: int) -> Non
         strip = auditor.open(path).page.get_by_role("region", name="Uyarılar")
         assert words in strip.inner_text()
     auditor.open("/").follow(code).says(f"{seq}")
-    auditor.open("/verification/").says(f"Bozulan ilk kayıt: {seq}")
+    auditor.open("/verification/").says(f"Bozulan ilk satır: {seq}")
     presidency = house.visitor(cast.of(SUPERVISOR))
     assert words in presidency.page.get_by_role("region", name="Uyarılar").inner_text()
     presidency.follow(words, presidency.page.locator(".alerts"))
@@ -114,7 +114,7 @@ def the_next_night_comes(panel: Panel, code: str) -> None:
         )
         until(
             lambda: panel.ask(
-                "select from job_run where outcome = 'success' and job like 'ledger.verify.%' having count(*) = 3"
+                "select from job_run where outcome = 'success' and job like 'ledger.verify.%' having count(*) = 4"
             ),
-            "all three runs",
+            "all four runs",
         )
