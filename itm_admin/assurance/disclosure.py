@@ -38,6 +38,7 @@ SHOWN: Mapping[str, frozenset[str]] = {
             "decided_at", "decided_by",
         }
     ),
+    "access_note": frozenset({"id", "institution_id", "account_id", "kind", "record", "purpose"}),
     "institution": frozenset(
         {"id", "code", "name_tr", "name_en", "kind", "member_from", "member_to", "votes", "status", "k_threshold"}
     ),
@@ -84,6 +85,7 @@ ABOUT_A_PERSON: Mapping[str, frozenset[str]] = {
     "account": frozenset({"first_name", "last_name", "email"}),
     "credential": frozenset({"password_hash"}),
     "invitation": frozenset({"token_digest"}),
+    "access_note": frozenset({"words"}),
     "institution_key": frozenset({"wrapped"}),
 }  # fmt: skip
 """Values that no auditor sees. That they changed is shown."""

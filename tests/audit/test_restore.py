@@ -17,7 +17,7 @@ from audit import report
 from audit.catalogue import Manifest
 from audit.store import catalogue
 from itm_admin.foundation.database import roles
-from itm_admin.foundation.database.binaries import MAJOR, _packaged
+from itm_admin.foundation.database.binaries import MAJOR, packaged
 from tests.audit.conftest import World
 from tests.audit.test_catalogue import SCHEMAS
 from tests.conftest import Cluster
@@ -66,7 +66,7 @@ def restore(world: World, cluster: Cluster, tmp_path: Path) -> Iterator[Restore]
 
 def _tools(major: int) -> Path:
     """Those of the server's version: the embedded one's come with it, another one's from the system's packages."""
-    return _packaged() / "bin" if major == MAJOR else Path(f"/usr/lib/postgresql/{major}/bin")
+    return packaged() / "bin" if major == MAJOR else Path(f"/usr/lib/postgresql/{major}/bin")
 
 
 def _address(url: object) -> str:

