@@ -18,7 +18,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from itm_admin.assurance import raising
-from itm_admin.foundation import vocabulary
+from itm_admin.foundation import synthetic, vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import day, label, moment
 from itm_admin.foundation.roles import ROLES
@@ -400,9 +400,16 @@ def detail_words(content: Mapping[str, Any], names: Names | None = None) -> list
     """What else the event says, name and value."""
     detail = content.get("detail")
     if not isinstance(detail, Mapping):
-        return []
+        return _story_words(content)
     told = [(name, _detail_value(name, value, names or {})) for name, value in detail.items() if value is not None]
-    return [(str(_DETAILS.get(name, name)), words) for name, words in told if words]
+    return [*((str(_DETAILS.get(name, name)), words) for name, words in told if words), *_story_words(content)]
+
+
+def _story_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """When it happens in the demonstration's story; the entry's own time stays the true one."""
+    request = content.get("request")
+    when = synthetic.story_time(request.get("route")) if isinstance(request, Mapping) else None
+    return [(_("Synthetic: time in the story"), moment(when))] if when else []
 
 
 def _detail_value(name: str, value: Any, names: Names) -> str:
