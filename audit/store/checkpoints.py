@@ -192,6 +192,30 @@ def copies(connection: Connection, ledger: uuid.UUID) -> Iterator[Row[Any]]:
     return iter(rows.all())
 
 
+def sizes(connection: Connection, ledger: uuid.UUID) -> list[int]:
+    """Of all the ledger's recorded checkpoints."""
+    rows = connection.execute(text("SELECT DISTINCT size FROM audit.checkpoint WHERE ledger_id = :id"), {"id": ledger})
+    return list(rows.scalars())
+
+
+def named(connection: Connection, presidency: uuid.UUID, start: int) -> tuple[dict[str, int], int]:
+    """By origin, the largest size that the Presidency's entries from ``start`` on name as signed; and where they end.
+
+    Rows of checkpoints can be deleted; what was sealed of them can not without breaking the Presidency's own ledger.
+    """
+    rows = connection.execute(
+        text(
+            "SELECT c ->> 'origin' AS origin, max((c ->> 'size')::bigint) AS size, max(f.seq) AS seq"
+            " FROM audit.event e JOIN audit.leaf f ON f.event_id = e.id,"
+            " jsonb_array_elements(e.content::jsonb -> 'detail' -> 'checkpoints') c"
+            " WHERE e.ledger_id = :id AND e.action = 'ledger.checkpoint' AND e.via = 'append' AND f.seq >= :start"
+            " GROUP BY 1"
+        ),
+        {"id": presidency, "start": start},
+    ).all()
+    return {row.origin: row.size for row in rows}, max((row.seq + 1 for row in rows), default=start)
+
+
 def root_at(connection: Connection, ledger: uuid.UUID, size: int) -> bytes | None:
     """The recorded root of a checkpoint of this size, if there is one."""
     found = connection.execute(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Connection, Engine
 
-from audit import merkle, store, witnessing
+from audit import contradiction, merkle, store, witnessing
 from audit.outside import Held, Outside
 from audit.store import Ledger, checkpoints, tiling
 from audit.witnessing import Answer, Witness
@@ -113,6 +113,8 @@ def _keep(engine: Engine, outside: Outside, ledger: Ledger, held: Held, answers:
                 continue
             log.warning("%s did not cosign (%s): %s", answer.witness.key.name, answer.kind, answer.why)
             if _knows_another_history(answer, outside.sizes(held.checkpoint.origin)):
+                with outside.locked(wait=True):
+                    contradiction.hold(outside, held.checkpoint.origin, answer.witness.key.name, size, answer.size)
                 holder = uuid.UUID(ledger.holder) if ledger.holder else None
                 detail: dict[str, Scalar] = {"witness": answer.witness.key.name, "size": size, "held": answer.size}
                 raising.raise_alert(
