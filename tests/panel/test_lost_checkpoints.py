@@ -71,3 +71,11 @@ def test_nothing_is_signed_when_the_newest_file_and_its_row_are_gone_but_an_entr
     world.act("JGK")
     refused = {ledger.code: why.reason for ledger, why in world.round().refused if ledger}
     assert refused == {"JGK": "older"}
+
+
+def test_an_entry_that_somebody_damaged_keeps_no_other_ledger_from_being_signed(world: SigningWorld) -> None:
+    """The rounds' entries are read as they stand; that one of them is damaged is the verification's to tell."""
+    world.attack("update audit.event set content = 'no JSON' where action = 'ledger.checkpoint'")
+    world.act("JGK")
+    done = world.round()
+    assert "JGK" in {ledger.code for ledger, _ in done.signed}
