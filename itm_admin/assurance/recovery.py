@@ -106,9 +106,7 @@ def _fill(connection: Connection, place: Place, ledger: Ledger, said: Keys, key:
     return last
 
 
-def _good(
-    signed: str, at: str, origin: str, head: bytes, grown: CompactRange, said: Keys
-) -> tuple[Held | None, bool]:
+def _good(signed: str, at: str, origin: str, head: bytes, grown: CompactRange, said: Keys) -> tuple[Held | None, bool]:
     """None unless it proves itself; and whether a key signed that counts: what a stolen key signed is held, no more."""
     try:
         held = Held(note.parse(signed.encode()), at, head, grown)
