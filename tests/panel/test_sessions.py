@@ -214,7 +214,7 @@ def test_the_database_keeps_the_sessions_rules(panel: RunningPanel) -> None:
 
     def attempt(statement: str, at: tenancy.Context = context, **values: object) -> int:
         with sessions_of() as session, tenancy.acting(at):
-            count = session.execute(text(statement), values).rowcount
+            count = session.connection().execute(text(statement), values).rowcount
             session.commit()
         return int(count)
 
