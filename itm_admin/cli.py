@@ -145,6 +145,16 @@ def sinks() -> None:
 
 
 @itm.command()
+def mail() -> None:
+    """Send what waits to be sent by e-mail alone; `itm run` does it too."""
+    from itm_admin.accounts import mail
+    from itm_admin.foundation.database import installation
+
+    with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
+        mail.main(settings)
+
+
+@itm.command()
 def web() -> None:
     """Run the web server alone; `itm run` does it too."""
     from sqlalchemy import create_engine

@@ -39,6 +39,7 @@ _WEB = (
     *(*_COMMON, "ITM_HOST", "ITM_PORT", "ITM_WEB_WORKERS", "ITM_WEB_THREADS"),
     *("ITM_WEB_CONNECTIONS", "ITM_WEB_CONNECTIONS_PER_ADDRESS", "ITM_WEB_REQUEST_SECONDS"),
     *("ITM_TRUSTED_HOSTS", "ITM_TRUSTED_PROXIES", "ITM_HTTPS"),
+    *("ITM_SMTP_URL", "ITM_SMTP_FROM"),  # whether links go by e-mail
     *("ITM_WITNESSES", "ITM_WITNESS_QUORUM"),  # where they are: the pages say what *witnessed* means
 )
 _SCHEDULER = (  # neither the application's role nor a key of the data or of sessions
@@ -47,6 +48,10 @@ _SCHEDULER = (  # neither the application's role nor a key of the data or of ses
     *("ITM_WITNESSES", "ITM_WITNESS_QUORUM", "ITM_TIMESTAMP_URL", "ITM_TIMESTAMP_CERTIFICATES"),
 )
 _SINKS = ("ITM_HOME", "ITM_DATABASE_SIGNER_URL", "ITM_SINKS", "ITM_SINK_SECRET_FILE", "ITM_SINK_AUTHORITIES")
+_MAIL = (  # who talks to another machine holds no key
+    *("ITM_HOME", "ITM_DATABASE_SIGNER_URL", "ITM_SMTP_URL", "ITM_SMTP_FROM", "ITM_SMTP_PASSWORD_FILE"),
+    *("ITM_SMTP_AUTHORITIES", "ITM_TRUSTED_HOSTS", "ITM_TRUSTED_PROXIES", "ITM_PORT", "ITM_HTTPS"),
+)
 _DATABASE_PAUSE = 5.0
 _ALL = (*_WEB, "ITM_DATABASE_OWNER_URL", "ITM_DATABASE_SIGNER_URL")
 
@@ -154,6 +159,8 @@ class Supervisor:
             self.children.append(Child("The witness", partial(self._cosign, self.witness), 15))
         if self.settings.sinks:
             self.children.append(Child("What passes entries on", lambda: self._itm(["sinks"], _SINKS), 30))
+        if self.settings.smtp_url:
+            self.children.append(Child("What sends mails", lambda: self._itm(["mail"], _MAIL), 30))
         self.children[0].start()
         self.ready = _ask(self.settings)
         while not self._wait(signals.descriptor):
