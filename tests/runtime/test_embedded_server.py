@@ -132,7 +132,7 @@ def test_a_socket_path_that_would_be_too_long_is_put_elsewhere_and_remembered(fo
     try:
         place = embedded.socket_folder(server.home)
         assert not place.is_relative_to(server.home)
-        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+        assert stat.S_IMODE(place.stat().st_mode) & 0o067 == 0  # its group may enter it
         connect(server).close()
         server.stop()
         server.start()
