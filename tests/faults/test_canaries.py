@@ -37,7 +37,7 @@ from tests.faults.conftest import OwnServer
 from tests.faults.faulty_app import ROUTES
 from tests.faults.web_server import PATIENCE, Answer, Program, WebServer
 
-KEPT = {"account", "institution", "epoch", "since", "seen", "csrf_token", "locale", "_flashes"}
+KEPT = {"account", "institution", "session", "ended", "since", "seen", "csrf_token", "locale", "_flashes"}
 FORM = "application/x-www-form-urlencoded"
 
 
