@@ -7,10 +7,11 @@ database's address over their pipe, and of the environment only what libpq needs
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection as Pipe_
@@ -114,15 +115,16 @@ class _Team:
 
     def hire(self, address: str, snapshot: str) -> None:
         ours, theirs = Pipe()
+        environment = _environment()
         with theirs:
             self._workers[ours] = subprocess.Popen(
                 [sys.executable, "-P", chunks.__file__, str(theirs.fileno())],
-                env=_environment(),
+                env=environment,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *_folders(environment)],
                 start_new_session=True,
             )
         with suppress(OSError):
@@ -173,5 +175,12 @@ class _Team:
 
 def _environment() -> dict[str, str]:
     """No secret of ours is among these."""
-    kept = {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith("PG")}
-    return {**kept, "LANG": "C.UTF-8", "PATH": os.defpath, "PYTHONPATH": str(_ROOT)}
+    ours = ("HOME", "PYTHONHOME", "LD_LIBRARY_PATH")
+    kept = {name: value for name, value in os.environ.items() if name in ours or name.startswith("PG")}
+    places = [str(_ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(":"))]
+    return {**kept, "LANG": "C.UTF-8", "PATH": os.defpath, "PYTHONPATH": ":".join(dict.fromkeys(places))}
+
+
+def _folders(environment: Mapping[str, str]) -> set[int]:
+    """Descriptors that the interpreter and its modules are reached by, where this process may not go there by name."""
+    return {int(number) for number in re.findall(r"/proc/self/fd/(\d+)", f"{sys.executable} {environment}")}
