@@ -288,7 +288,7 @@ def test_the_web_servers_logs_hold_no_value(world: World) -> None:
     said = world.web.log.read_text("utf-8", "replace")
     assert "ValueError at faulty_app.py" in said
     assert found_in(said) == []
-    asked = (world.settings.home / "access.log").read_text("utf-8", "replace")
+    asked = (world.settings.home / "log" / "access.log").read_text("utf-8", "replace")
     assert "/cases/" in asked
     assert found_in(asked) == []
 
