@@ -184,7 +184,7 @@ def test_the_owner_and_the_auditor_are_told_of_links_rises_ends_and_passwords(
     assert own == [
         "Hesabınıza yeni rol verildi", "Hesabınız için yeni tek kullanımlık bağlantı",
         "Hesabınızın parolası değiştirildi",
-        "İlk girişiniz onaylandı", "Hesabınızın e-posta adresi değiştirildi",
+        "Hesabınızın ilk girişi onaylandı", "Hesabınızın e-posta adresi değiştirildi",
     ]  # fmt: skip
     assert [subject for subject, _b in letterbox.of("yeni.adres@ashb.invalid")] == [
         "İTM: Hesabınızın parolası değiştirildi"
