@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from audit import note
+from audit import contradiction, note
 from audit.checkpoint import Checkpoint, opened
 from audit.chunk import Chunk
 from audit.compact import CompactRange
@@ -51,6 +51,8 @@ class Evidence:
     witnesses: Witnesses = field(default_factory=Witnesses)
     failure: str | None = None
     closures: Closures = field(default_factory=Closures)
+    contradicted: Mapping[str, str] = field(default_factory=dict)
+    """By origin, a witness that knows another history."""
 
     @classmethod
     def now(cls, outside: Outside, witnesses: Witnesses | None = None) -> Evidence:
@@ -61,8 +63,9 @@ class Evidence:
             keys = outside.keys()
             if any(sizes.values()) and not keys.named:
                 raise OutsideError(f"{outside.folder}: checkpoints are held, and no key that signed them")
-            return cls(outside, keys, sizes, witnesses, closures=closures(outside))
-        except OutsideError as error:
+            contradicted = contradiction.held(outside)
+            return cls(outside, keys, sizes, witnesses, closures=closures(outside), contradicted=contradicted)
+        except (OutsideError, OSError) as error:
             return cls(outside, witnesses=witnesses, failure=str(error))
 
 
@@ -81,6 +84,8 @@ class Attested:
         self._recorded: dict[int, list[Note]] = {}
         self.findings: list[Finding] = []
         """What is wrong with the copies themselves, before any entry is read."""
+        self.gap: str | None = None
+        """Why something is missing between the checkpoints that are held, as they say themselves."""
         self._told = False
         for row in recorded:
             self._told = True
@@ -97,6 +102,13 @@ class Attested:
         """Whether checkpoints were recorded and none is held outside, also on a second look. Raises OutsideError."""
         outside = self._evidence.outside
         return self._told and not self._held and not (outside and outside.sizes(self._origin))
+
+    def missing(self, recorded: Iterable[int]) -> list[int]:
+        """Recorded sizes of which no checkpoint is held outside, also on a second look. Raises OutsideError."""
+        absent = set(recorded) - self._held
+        if not absent or self._evidence.outside is None:
+            return sorted(absent)
+        return sorted(absent.difference(self._evidence.outside.sizes(self._origin)))
 
     def passed(self, seq: int, hash: bytes) -> Finding | None:
         if self._broken:
@@ -224,9 +236,11 @@ class Attested:
     def _notes(self, size: int) -> list[Note]:
         notes = list(self._recorded.get(size, ()))
         if size in self._held and self._evidence.outside is not None:
-            held = self._evidence.outside.at(self._origin, size).note
-            if held not in notes:
-                notes.append(held)
+            held = self._evidence.outside.at(self._origin, size)
+            if held.after and held.after not in self._held:
+                self.gap = self.gap or f"the checkpoint of {held.after} entries, after which that of {size} was held"
+            if held.note not in notes:
+                notes.append(held.note)
         return notes
 
     def _witnessed(self, size: int, notes: Sequence[Note]) -> bool:

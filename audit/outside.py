@@ -13,7 +13,8 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 
 from audit import durable, note
@@ -28,6 +29,7 @@ from audit.trust import WORDS, Keys, Statement
 _PER_FOLDER = 100_000
 _NAME = re.compile(r"([0-9]{19})\.([0-9]{1,3})\.(checkpoint|tsr)", re.ASCII)
 _ORIGIN = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*", re.ASCII)
+_AFTER = re.compile(r"after (0|[1-9][0-9]{0,18}) [0-9a-f]{16}", re.ASCII)
 _MOMENT = re.compile(r"signed (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)", re.ASCII)
 
 
@@ -47,15 +49,18 @@ class Held:
     signed_at: str
     head: bytes
     range: CompactRange
+    after: int | None = field(default=None, compare=False)
+    """The size before it when it was held, 0 for none: so the folder itself knows its gaps. None: held without it."""
 
     @property
     def checkpoint(self) -> Checkpoint:
         return Checkpoint.parse(self.note.text)
 
     def __bytes__(self) -> bytes:
-        """The note, a blank line, and three lines of ours."""
+        """The note, a blank line, and lines of ours: three, and since gaps are known a fourth."""
         lines = (
             f"signed {self.signed_at}",
+            *([] if self.after is None else [_after_line(self.note, self.after)]),
             f"head {b64encode(self.head).decode()}",
             f"range {b64encode(self.range.to_bytes()).decode()}",
         )
@@ -67,6 +72,7 @@ class Held:
         signed, blank, ours = data.rpartition(b"\n\n")
         lines = ours.decode("ascii").split("\n")
         moment = _MOMENT.fullmatch(lines[0])
+        after = _after(lines.pop(1)) if len(lines) == 5 else None  # not last: a cut end would read as an older file
         if not blank or len(lines) != 4 or not moment or not lines[1].startswith("head "):
             raise ValueError("not a checkpoint with what goes on from it")
         held = cls(
@@ -74,6 +80,7 @@ class Held:
             moment[1],
             canonical(lines[1].removeprefix("head ")),
             CompactRange.from_bytes(canonical(lines[2].removeprefix("range "))),
+            after,
         )
         said = held.checkpoint
         if len(held.head) != HASH or held.range.start or held.range.end != said.size or held.range.root() != said.root:
@@ -81,6 +88,18 @@ class Held:
         if bytes(held) != data:
             raise ValueError("written in another way")
         return held
+
+
+def _after(line: str) -> int:
+    found = _AFTER.fullmatch(line)
+    if not found:
+        raise ValueError("it does not say after which one it was held")
+    return int(found[1])
+
+
+def _after_line(signed: Note, after: int) -> str:
+    """With a digest, so that a changed digit is a changed file."""
+    return f"after {after} {sha256(bytes(signed) + str(after).encode()).hexdigest()[:16]}"
 
 
 class Outside:
@@ -93,8 +112,8 @@ class Outside:
     def locked(self, wait: bool = False) -> Iterator[None]:
         """One writer at a time. Raises Busy unless it waits, OutsideError where there can be no folder."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            durable.make_folder(self.folder)
+            descriptor = durable.open_lock(self.folder / "lock")
         except OSError as error:
             raise OutsideError(f"{self.folder}: {error.strerror}") from None
         try:
@@ -160,14 +179,25 @@ class Outside:
             raise OutsideError(f"no checkpoint of {size} entries of {origin} is held")
         return self._read(max(files)[2], origin)
 
-    def keep(self, held: Held) -> None:
-        """On the disk when this returns. Raises OSError, or durable.Unsettled."""
+    def keep(self, held: Held) -> Held:
+        """On the disk when this returns, with the size before it. Raises OSError, or durable.Unsettled."""
         said = held.checkpoint
         shard = self._shard(said.origin, said.size)
         self._directory(shard)
         number = 1 + max((n for size, n, _ in self._within(shard) if size == said.size), default=-1)
+        held = replace(held, after=self._before(said.origin, said.size))
         self._create(shard / f"{said.size:019d}.{number}.checkpoint", bytes(held))
         self.settle(held)
+        return held
+
+    def _before(self, origin: str, size: int) -> int:
+        """The largest size below this one that is held; 0 for none."""
+        last = self._shard(origin, size).name
+        for shard in sorted(_listed(self._ledger(origin)), reverse=True):
+            smaller = [found for found, _, _ in self._within(shard) if found < size] if shard.name <= last else []
+            if smaller:
+                return max(smaller)
+        return 0
 
     def settle(self, held: Held) -> None:
         """The names above a held checkpoint are on the disk, also where a stopped process did not come to that."""
@@ -255,7 +285,7 @@ class Outside:
         """With its parents, each on the disk."""
         if not path.is_dir():
             self._directory(path.parent)
-            path.mkdir(exist_ok=True, mode=0o700)
+            durable.make_folder(path)
             self.disk.sync(path.parent)
 
 

@@ -21,7 +21,17 @@ from audit.outside import Held, Outside, OutsideError
 from audit.verification import Head, Verifier
 
 Reason = Literal[
-    "missing", "older", "damaged", "truncated", "rewritten", "broken", "gone", "another", "unopened", "closed"
+    "missing",
+    "older",
+    "damaged",
+    "truncated",
+    "rewritten",
+    "broken",
+    "gone",
+    "another",
+    "unopened",
+    "closed",
+    "contradicted",
 ]
 Entries = Callable[[int, int], Iterable[Sequence[Entry]]]
 """(start, stop) → pages of entries, in order."""
@@ -77,8 +87,7 @@ class Signer:
             return None
         signed = checkpoint.sign(Checkpoint(ledger.origin, grown.end, grown.root()), *self.keys)
         made = Held(signed, now, head, grown)
-        self.outside.keep(made)
-        return made
+        return self.outside.keep(made)
 
 
 def _grown(ledger: Head, held: Held | None, entries: Entries) -> tuple[bytes, CompactRange]:

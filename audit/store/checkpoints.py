@@ -58,6 +58,14 @@ WHERE c.ledger_id = :id AND strpos(coalesce(e.content, ''), '{"origin":' || to_j
     || ',"size":' || c.size || ',"root":"' || replace(encode(c.root, 'base64'), E'\\n', '') || '","signed_at":"'
     || to_char(c.signed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"}') = 0 ORDER BY c.size LIMIT 100
 """
+# By pattern: text that somebody damaged is no JSON, and must not keep the other ledgers from being signed.
+_NAMED = """
+SELECT said[1] AS origin, max(said[2]::bigint) AS size, max(f.seq) AS seq
+FROM ONLY audit.event e JOIN ONLY audit.leaf f ON f.event_id = e.id,
+     regexp_matches(e.content, '\\{"origin":"([^"]+)","size":([0-9]{1,18}),"root":"', 'g') said
+WHERE e.ledger_id = :id AND e.action = 'ledger.checkpoint' AND e.via = 'append' AND f.seq >= :start
+GROUP BY 1
+"""
 _ROUNDS = """
 SELECT f.seq FROM ONLY audit.event e JOIN ONLY audit.leaf f ON f.event_id = e.id
 WHERE e.ledger_id = :id AND e.action = 'ledger.checkpoint' AND e.via = 'append'
@@ -190,6 +198,21 @@ def copies(connection: Connection, ledger: uuid.UUID) -> Iterator[Row[Any]]:
         {"id": ledger},
     )
     return iter(rows.all())
+
+
+def sizes(connection: Connection, ledger: uuid.UUID) -> list[int]:
+    """Of all the ledger's recorded checkpoints."""
+    statement = text("SELECT DISTINCT size FROM ONLY audit.checkpoint WHERE ledger_id = :id")
+    return list(connection.execute(statement, {"id": ledger}).scalars())
+
+
+def named(connection: Connection, presidency: uuid.UUID, start: int) -> tuple[dict[str, int], int]:
+    """By origin, the largest size that the Presidency's entries from ``start`` on name as signed; and where they end.
+
+    Rows of checkpoints can be deleted; what was sealed of them can not without breaking the Presidency's own ledger.
+    """
+    rows = connection.execute(text(_NAMED), {"id": presidency, "start": start}).all()
+    return {row.origin: row.size for row in rows}, max((row.seq + 1 for row in rows), default=start)
 
 
 def root_at(connection: Connection, ledger: uuid.UUID, size: int) -> bytes | None:

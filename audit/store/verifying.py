@@ -125,6 +125,7 @@ class _Run:
         self.plan = Plan(((0, ledger.size),))
         self.ranges: list[tuple[int, int]] = []
         self.since: datetime | None = None
+        self._missing = False
         self._watermarks, self._kept = watermarks, time.monotonic()
         self._words = list(ASSURED)
         self.verifier = Verifier(_head(ledger))
@@ -173,6 +174,9 @@ class _Run:
         if self.attested is None or self.evidence is None:
             return
         self._tell_of_copies()
+        witness = self.evidence.contradicted.get(self.ledger.origin)
+        if witness is not None and not self.ledger.closed:
+            self.verifier.report(Finding(None, "contradicted", f"{witness} knows another history of this ledger"))
         for finding in generations.contradictions(connection, self.ledger, self.evidence):
             self.verifier.report(finding)
         if self.level == "full":
@@ -180,6 +184,14 @@ class _Run:
                 self.verifier.report(finding)
         if self.evidence.failure or self.attested.unheld():
             self.verifier.failed(self.evidence.failure or "checkpoints were signed, and none is held outside")
+            return
+        missing = self.attested.missing(checkpoints.sizes(connection, self.ledger.id))
+        self._missing = bool(missing)
+        if missing:
+            detail = (
+                f"{len(missing)} signed checkpoints are not held outside, the first is that of {missing[0]} entries"
+            )
+            self.verifier.failed(detail)
 
     def _tell_of_copies(self) -> None:
         while self.attested and self.attested.findings:
@@ -235,6 +247,8 @@ class _Run:
         for purge, _ in verifier.purges.unproved():  # its entry lies outside what was read
             for page in entries(connection, self.ledger.id, purge.seq, purge.seq + 1):
                 verifier.alone(page[0])
+        if self.attested and self.attested.gap and not self._missing:
+            verifier.failed(f"not held outside: {self.attested.gap}")
         verifier.close(reached=self.plan.stretches[-1][1] == self.ledger.size)
         self._assure(connection)
         self._keep(at_once=True)

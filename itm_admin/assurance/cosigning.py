@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Connection, Engine
 
-from audit import merkle, store, witnessing
-from audit.outside import Held, Outside
+from audit import contradiction, merkle, store, witnessing
+from audit.outside import Held, Outside, OutsideError
 from audit.store import Ledger, checkpoints, tiling
 from audit.witnessing import Answer, Witness
 from itm_admin.assurance import raising
@@ -103,18 +103,32 @@ def _knows_another_history(answer: Answer, held: Sequence[int]) -> bool:
 
 
 def _keep(engine: Engine, outside: Outside, ledger: Ledger, held: Held, answers: Sequence[Answer]) -> None:
-    size = held.checkpoint.size
+    size, against = held.checkpoint.size, _against(outside, held, answers)
     with engine.begin() as connection:
         lines = [answer.cosignature for answer in answers if answer.cosignature is not None]
         if lines:
             checkpoints.record_cosignatures(connection, ledger.id, size, lines)
-        for answer in answers:
-            if answer.kind == "cosigned":
-                continue
-            log.warning("%s did not cosign (%s): %s", answer.witness.key.name, answer.kind, answer.why)
-            if _knows_another_history(answer, outside.sizes(held.checkpoint.origin)):
-                holder = uuid.UUID(ledger.holder) if ledger.holder else None
-                detail: dict[str, Scalar] = {"witness": answer.witness.key.name, "size": size, "held": answer.size}
-                raising.raise_alert(
-                    connection, Trouble(raising.CONTRADICTED, ledger.code or ledger.origin, holder, detail=detail)
-                )
+        for answer in against:
+            holder = uuid.UUID(ledger.holder) if ledger.holder else None
+            detail: dict[str, Scalar] = {"witness": answer.witness.key.name, "size": size, "held": answer.size}
+            raising.raise_alert(
+                connection, Trouble(raising.CONTRADICTED, ledger.code or ledger.origin, holder, detail=detail)
+            )
+
+
+def _against(outside: Outside, held: Held, answers: Sequence[Answer]) -> list[Answer]:
+    """Those that know another history; held outside before anybody is told. People are told also if that fails."""
+    origin, found = held.checkpoint.origin, []
+    for answer in answers:
+        if answer.kind == "cosigned":
+            continue
+        name = answer.witness.key.name
+        log.warning("%s did not cosign (%s): %s", name, answer.kind, answer.why)
+        if _knows_another_history(answer, outside.sizes(origin)):
+            found.append(answer)
+            try:
+                with outside.locked(wait=True):
+                    contradiction.hold(outside, origin, name, held.checkpoint.size, answer.size)
+            except (OSError, OutsideError) as trouble:
+                log.error("what %s contradicted could not be held: %s", name, trouble)
+    return found

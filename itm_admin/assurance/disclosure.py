@@ -66,7 +66,7 @@ OF_SHARED: Mapping[str, frozenset[str]] = {
 """Values that auditors see while the institution shares the case: those of its page (oversight_case)."""
 
 ABOUT_A_PERSON: Mapping[str, frozenset[str]] = {
-    "case": frozenset({"sensitivity", "data_key", "narrative_enc", "closure_note_enc"}),
+    "case": frozenset({"sensitivity", "data_key", "narrative_enc", "closure_note_enc", "lowering_reason"}),
     "person": frozenset(
         {
             "gender", "citizenships", "language", "age_band", "is_child", "birth_precision", "data_key",
@@ -74,7 +74,7 @@ ABOUT_A_PERSON: Mapping[str, frozenset[str]] = {
             "email_enc", "address_enc", "guardian_enc", "index_terms", "sensitivity", "unit_id",
         }
     ),
-    "case_person": frozenset({"role", "sensitivity", "unit_id"}),
+    "case_person": frozenset({"role", "sensitivity", "unit_id", "age_band", "is_child"}),
     "victim_profile": frozenset(
         {
             "trafficking_status", "status_decision_maker", "recruitment_methods", "control_methods",

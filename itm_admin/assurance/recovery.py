@@ -92,11 +92,11 @@ def _fill(connection: Connection, place: Place, ledger: Ledger, said: Keys, key:
         head = hash
         while copy is not None and copy.size == grown.end:
             kept = CompactRange(0, grown.end, list(grown.hashes))
-            held = _good(copy.note, copy.signed_at, ledger.origin, head, kept, said)
-            if held is not None:
+            held, counts = _good(copy.note, copy.signed_at, ledger.origin, head, kept, said)
+            if held is not None and copy.size not in there:
+                place.outside.keep(held)
+            if held is not None and counts:
                 last = held
-                if copy.size not in there:
-                    place.outside.keep(held)
             copy = next(waiting, None)
     if last is not None and not ledger.closed:
         try:
@@ -106,15 +106,15 @@ def _fill(connection: Connection, place: Place, ledger: Ledger, said: Keys, key:
     return last
 
 
-def _good(signed: str, at: str, origin: str, head: bytes, grown: CompactRange, said: Keys) -> Held | None:
+def _good(signed: str, at: str, origin: str, head: bytes, grown: CompactRange, said: Keys) -> tuple[Held | None, bool]:
+    """None unless it proves itself; and whether a key signed that counts: what a stolen key signed is held, no more."""
     try:
         held = Held(note.parse(signed.encode()), at, head, grown)
-        checkpoint = held.checkpoint
-        if checkpoint == Checkpoint(origin, grown.end, grown.root()) and said.require(held.note, origin, grown.end):
-            return held
+        if held.checkpoint == Checkpoint(origin, grown.end, grown.root()):
+            return held, said.require(held.note, origin, grown.end)
     except ValueError:
         pass
-    return None
+    return None, False
 
 
 def _tell_of_opening(connection: Connection, place: Place, ledger: Ledger, ledgers: list[Ledger]) -> None:

@@ -17,7 +17,7 @@ from hashlib import sha256
 
 from sqlalchemy.engine import Connection, Engine
 
-from audit import store
+from audit import contradiction, store
 from audit.attested import Evidence, Witnesses
 from audit.generation import closures, generation_of
 from audit.outside import Busy, Held, Outside, OutsideError
@@ -83,6 +83,8 @@ class Signing:
         """Ledgers that were refused, or all, after a failure: they wait for their minute whatever they grow."""
         self._upkeep: dict[uuid.UUID, int] = {}
         """Up to which size nothing but upkeep came after the last checkpoint."""
+        self._named: dict[uuid.UUID, tuple[dict[str, int], int]] = {}
+        """The sizes that the Presidency's entries name, up to which of its entries."""
 
     def tick(self, engine: Engine) -> Round | None:
         """A round, if one is due and nobody else is at it."""
@@ -159,12 +161,18 @@ class Signing:
             keys = self.place.keyring.signing(deployment, sizes, said)
             signer = Signer(self.place.outside, keys, again=self.place.keyring.next_file.exists())
             opened = closures(self.place.outside)
+            contradicted = contradiction.held(self.place.outside)
+            named = self._sizes_named(connection, presidency)
             for ledger in ledgers:
                 if generation_of(ledger.origin) > 1 and opened.opening(ledger.origin) is None:
                     why = Refused(ledger.origin, "unopened", "nothing outside says that this generation was opened")
                     done.refused.append((ledger, why))
+                elif not ledger.closed and ledger.origin in contradicted:
+                    why = Refused(ledger.origin, "contradicted", f"{contradicted[ledger.origin]} knows another history")
+                    done.refused.append((ledger, why))
                 elif not ledger.closed:
-                    self._sign(connection, signer, ledger, recorded.get(ledger.id, 0), done)
+                    signed = max(recorded.get(ledger.id, 0), named.get(ledger.origin, 0))
+                    self._sign(connection, signer, ledger, recorded.get(ledger.id, 0), signed, done)
                 elif opened.closing(ledger.origin) is None:
                     why = Refused(ledger.origin, "closed", "nothing outside says that this ledger was closed")
                     done.refused.append((ledger, why))
@@ -187,12 +195,24 @@ class Signing:
             done.refused.append((presidency, Refused(origin, "another", detail)))
         return not done.refused
 
-    def _sign(self, connection: Connection, signer: Signer, ledger: Ledger, recorded: int, done: Round) -> None:
+    def _sizes_named(self, connection: Connection, presidency: Ledger | None) -> dict[str, int]:
+        """What the Presidency's entries say was signed. Each is read once by this process."""
+        if presidency is None:
+            return {}
+        before, start = self._named.get(presidency.id, ({}, 0))
+        found, end = checkpoints.named(connection, presidency.id, min(start, presidency.size))
+        sizes = {origin: max(found.get(origin, 0), before.get(origin, 0)) for origin in {*found, *before}}
+        self._named[presidency.id] = sizes, end
+        return sizes
+
+    def _sign(
+        self, connection: Connection, signer: Signer, ledger: Ledger, recorded: int, signed: int, done: Round
+    ) -> None:
         outside = self.place.outside
         head = Head(ledger.origin, ledger.size, ledger.head, ledger.recorded_at, ledger.holder)
         moment = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         try:
-            held = signer.last(ledger.origin, recorded)
+            held = signer.last(ledger.origin, signed)
             entries = partial(store.entries, connection, ledger.id)
             made = signer.sign(head, held, entries, moment)
             for size in outside.sizes(ledger.origin):

@@ -18,7 +18,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from itm_admin.assurance import raising
-from itm_admin.foundation import vocabulary
+from itm_admin.foundation import synthetic, vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import day, label, moment
 from itm_admin.foundation.roles import ROLES
@@ -177,6 +177,7 @@ _FINDINGS: Mapping[str, Message] = {
     "truncated": _l("Entries that were verified or signed earlier are gone from the end."),
     "signed": _l("The entries are not those that were signed: history was written anew."),
     "signature": _l("A checkpoint does not bear the signature that it should."),
+    "contradicted": _l("A witness knows another history of it than the one that was signed."),
     "row": _l("What is recorded of checkpoints or keys is not what their entry says."),
     "unsealed": _l("An event has no place in the ledger."),
     "twice": _l("A row is there more than once, or not for every way to read it: pages may show another one."),
@@ -202,6 +203,7 @@ _REASONS: Mapping[str, Message] = {
     "gone": _l("It was signed before, and the database does not have it any more."),
     "another": _l("The checkpoints kept outside belong to another database."),
     "unopened": _l("It is a next generation, and nothing outside the database says that two people opened it."),
+    "contradicted": _l("A witness knows another history of it than the one that was signed."),
     "closed": _l("It is closed, and nothing outside the database says that two people closed it."),
     "RESTORED": _l("The database was restored from a backup"),
     "TAMPERED": _l("Tampering was found and is acknowledged"),
@@ -400,9 +402,16 @@ def detail_words(content: Mapping[str, Any], names: Names | None = None) -> list
     """What else the event says, name and value."""
     detail = content.get("detail")
     if not isinstance(detail, Mapping):
-        return []
+        return story_words(content)
     told = [(name, _detail_value(name, value, names or {})) for name, value in detail.items() if value is not None]
-    return [(str(_DETAILS.get(name, name)), words) for name, words in told if words]
+    return [*((str(_DETAILS.get(name, name)), words) for name, words in told if words), *story_words(content)]
+
+
+def story_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """When it happens in the demonstration's story; the entry's own time stays the true one."""
+    request = content.get("request")
+    when = synthetic.story_time(request.get("route")) if isinstance(request, Mapping) else None
+    return [(_("Synthetic: time in the story"), moment(when))] if when else []
 
 
 def _detail_value(name: str, value: Any, names: Names) -> str:

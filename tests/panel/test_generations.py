@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from audit import bundle_export, store, verify
+from audit import bundle_export, contradiction, store, verify
 from audit.bundle import Filter
 from audit.generation import Closure, next_origin
 from itm_admin.assurance import generations, rounds
@@ -332,3 +332,17 @@ def test_what_the_folder_does_not_hold_any_more_is_not_proved(world: GenerationW
     assert world.carry_out() == []
     assert [alert.subject for alert in world.alerts("ledger.unsigned")] == ["ledger.open"]
     assert len(world.generations()) == 1
+
+
+def test_a_contradicted_ledger_is_signed_again_once_two_people_opened_its_next_generation(
+    world: GenerationWorld,
+) -> None:
+    with world.outside.locked():
+        contradiction.hold(world.outside, world.origin("JGK"), "witness.example", world.size("JGK"), 99)
+    world.act("JGK")
+    assert {ledger.code: why.reason for ledger, why in world.round().refused if ledger} == {"JGK": "contradicted"}
+    before = world.origin("JGK")
+    assert world.verdicts()[before]["verdict"] == "tampered"
+    assert len(world.opened("JGK", "TAMPERED")) == 1
+    assert world.round().refused == []
+    assert world.verdicts()[world.origin("JGK")]["assurance"] == "self-attested"

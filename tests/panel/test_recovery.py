@@ -11,7 +11,9 @@ import pytest
 
 from audit.store import checkpoints
 from audit.witnessing import Witness
+from itm_admin.assurance import key_commands
 from itm_admin.assurance.signing import Place
+from itm_admin.foundation.config import Settings
 from tests.conftest import Cluster, Database
 from tests.panel.generation_world import Backup, GenerationWorld
 from tests.panel.signing_world import Breaking, Stopped
@@ -70,6 +72,28 @@ def test_a_checkpoint_that_does_not_prove_itself_is_not_held_again(world: Genera
     _decided(world)
     world.carry_out()
     assert world.outside.sizes(origin) == sizes[1:]
+
+
+def test_what_a_stolen_key_signed_is_held_again_so_that_nothing_seems_lost(world: GenerationWorld) -> None:
+    for _ in range(2):
+        world.act("JGK")
+        world.round()
+    (stolen,) = world.keys().active
+    trust_nothing = 0
+    settings = Settings(
+        home=world.folder,
+        signer_url=world.database.url("signer"),
+        signing_key_file=world.folder / "key",
+        checkpoints=world.folder / "checkpoints",
+    )
+    key_commands.compromise(settings, stolen.id.hex(), trust_nothing)
+    assert world.verdicts()[world.origin("JGK")]["verdict"] == "intact"
+    before = _held(world)
+    _lose(world)
+    _decided(world)
+    world.carry_out()
+    assert _held(world) == before
+    assert world.verdicts()[world.origin("JGK")]["verdict"] == "intact"
 
 
 def test_a_rewritten_ledger_is_not_vouched_for_by_an_empty_folder(world: GenerationWorld) -> None:

@@ -15,7 +15,7 @@ from audit.witness import Service
 from audit.witnessed import Memory, identity
 from audit.witnessing import Witness
 from itm_admin.assurance.cosigning import Collector
-from itm_admin.assurance.signing import Place
+from itm_admin.assurance.signing import Place, Round
 from itm_admin.assurance.signing_place import of
 from itm_admin.foundation.config import SettingError, Settings
 from tests.conftest import Database
@@ -156,10 +156,24 @@ def test_when_both_sides_were_restored_together_the_witness_knows(
     origin = world.origin("JGK").replace("/", "~")
     newest = max((world.folder / "checkpoints" / "ledgers" / origin).rglob("*.checkpoint"))
     newest.unlink()
+    world.attack("delete from audit.event where action = 'ledger.checkpoint'")  # else the Presidency's entries tell
     world.act("JGK")
-    assert world.round(place).refused == []
+    assert "JGK" not in _refused(world.round(place))
     (alert,) = world.alerts("ledger.contradicted")
     assert (alert.subject, alert.severity, alert.detail["held"]) == ("JGK", "critical", size + 4)
+    world.run("update alert set acknowledged_at = now()")
+    signed = world.outside.sizes(world.origin("JGK"))
+    world.act("JGK")
+    assert _refused(world.round(place))["JGK"] == "contradicted"
+    assert world.outside.sizes(world.origin("JGK")) == signed, "nothing is signed on a fork"
+    row = world.verify("JGK", "incremental", place)
+    assert row["verdict"] == "tampered"
+    assert "contradicted" in {each["kind"] for each in row["findings"]}
+    assert "contradicted" in {each["kind"] for each in world.verify("JGK", place=place)["findings"]}
+
+
+def _refused(done: Round) -> dict[str | None, str]:
+    return {ledger.code: why.reason for ledger, why in done.refused if ledger}
 
 
 def test_settings_name_witnesses_and_how_many_count(witnesses: list[Witness], tmp_path: Path) -> None:

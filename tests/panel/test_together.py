@@ -184,7 +184,8 @@ def test_a_name_or_a_number_leads_to_the_search_for_persons_with_the_text_kept_a
     for typed in ("Gülizar Uğurlu", "ayşe", "a" * 41, *numbers):
         where = find(desk.focal, typed)
         assert where.startswith("/persons/search?typed="), typed
-        assert not any(part in where for part in typed.split() if len(part) > 3), typed
+        parts = (part for part in typed.split() if len(part) > 3)  # two digits may stand in any token
+        assert not any(part in where for part in parts), typed
         assert f'value="{typed}"' in desk.focal.get(where).text, typed
     assert find(desk.focal, "") == "/cases/?sort=-opened"
     assert find(desk.chief, "ayşe") == "/cases/?sort=-opened", "a manager searches no persons"
