@@ -24,6 +24,7 @@ from itm_admin.assurance.tampering import found_changed
 from itm_admin.foundation import (
     access,
     compression,
+    form_answers,
     formats,
     headers,
     i18n,
@@ -57,7 +58,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["itm_erasures"] = Erasures.of(settings)
     compression.install(app, _vendor_file)  # first of all, so that it sees what is sent at last
     headers.install(app)
+    form_answers.install_keeping(app)
     reading.install(app)
+    form_answers.install_showing(app)
     problems.install(app)
     access.install(app, load_actor, ask_to_sign_in, FILES)
     saved_views.install(app, LISTS)

@@ -32,6 +32,7 @@ NOT_WATCHED = {
     "login_throttle": "digests of tries, each of which is an event of its own",
     "mail": "follows from changes that are captured; what it holds goes when it has left",
     "saved_view": "a person's own preference; its label is typed, and the ledger forgets nothing",
+    "form_answer": "pages kept for an hour; what they show is recorded when it is shown",
     "submission": "keys of what was sent, for a week: the record's own event tells of it",
     "verification_request": "asked for by a look, and answered by a verification that the ledger keeps",
 }
@@ -152,8 +153,8 @@ def test_the_application_owns_nothing_and_deletes_no_record(superuser: Connectio
             " ('public'::regnamespace, 'itm'::regnamespace, 'audit'::regnamespace)"
             " and (has_table_privilege(:role, c.oid, 'DELETE') or has_table_privilege(:role, c.oid, 'TRUNCATE'))"),
             {"role": role}).all()  # fmt: skip
-        passing = {"draft", "editing", "login_throttle", "saved_view", "submission"}
-        assert set(gone) == (passing if role == "itm_app" else {"draft"})
+        passing = {"draft", "editing", "form_answer", "login_throttle", "saved_view", "submission"}
+        assert set(gone) == (passing if role == "itm_app" else {"draft", "form_answer"})
 
 
 def _tables(superuser: Connection) -> set[str]:
