@@ -129,11 +129,11 @@ def test_the_last_two_of_a_kind_cannot_both_leave_at_the_same_moment(
                 other = threads.submit(leave)
                 world.until_it_waits(other)
             assert other.result() is False
-        standing = "select count(*) as n from role_grant g join account a on a.id = g.account_id where a.active"
-        one = world.one(
-            f"{standing} and g.state = 'active' and g.role = :role and a.id = any(:ids)", role=role, ids=ids
+        standing = (
+            "select count(*) as n from role_grant g join account a on a.id = g.account_id where a.active"
+            " and g.state = 'active' and g.role = :role and a.id = any(:ids)"
         )
-        assert left.n == 1
+        assert world.one(standing, role=role, ids=ids).n == 1
     finally:
         with world.superuser.begin() as connection:
             connection.execute(text(others), {**values, "on": True})
