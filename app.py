@@ -11,13 +11,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, g, send_from_directory
-from flask_wtf.csrf import CSRFProtect
+from flask import Flask, Response, g, send_from_directory, session
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from itm_admin.accounts import saved_views
+from itm_admin.accounts import saved_views, sessions
 from itm_admin.accounts.actor import load_actor
+from itm_admin.accounts.returning import ask_to_sign_in
 from itm_admin.assurance import watch
 from itm_admin.assurance.alerts import alerts_for
 from itm_admin.assurance.tampering import found_changed
@@ -37,6 +37,7 @@ from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.erasures import Erasures
+from itm_admin.foundation.forgery import LIFETIME, Forgery
 from itm_admin.panel import FILES, LISTS, Panel, links, navigation
 from itm_admin.schedule import JOBS
 
@@ -58,10 +59,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     headers.install(app)
     reading.install(app)
     problems.install(app)
-    access.install(app, load_actor, FILES)
+    access.install(app, load_actor, ask_to_sign_in, FILES)
     saved_views.install(app, LISTS)
     watch.install(app, JOBS)
-    CSRFProtect(app)
+    Forgery(app)
     formats.install(app)
     once.install(app)
     app.add_url_rule("/vendor/<path:name>", "static_vendor", _vendor)
@@ -87,7 +88,7 @@ def _config(settings: Settings) -> dict[str, Any]:
         "MAX_FORM_MEMORY_SIZE": LARGEST_REQUEST,
         "MAX_FORM_PARTS": 500,
         "TRUSTED_HOSTS": settings.trusted_hosts or None,
-        "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
+        "WTF_CSRF_TIME_LIMIT": LIFETIME,
         "WTF_CSRF_SSL_STRICT": True,
         "ITM_HOME": str(settings.home),
         "ITM_WITNESSED_HERE": settings.witnessed_here,
@@ -130,6 +131,7 @@ def _page_values() -> dict[str, Any]:
         "request_id": g.get("request_id"),
         "language": i18n.language(),
         "links": links(),
+        "session_left": sessions.left(session) if g.get("actor") is not None else None,
         "found_changed": lambda id: found_changed(db.session, str(id)),
     }
 

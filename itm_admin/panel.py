@@ -156,7 +156,8 @@ def links() -> dict[str, str]:
     return {
         "home": url_for("HomeView.show"),
         "sign_in": url_for("SignInView.sign_in"),
-        "sign_out": url_for("OwnProfileView.sign_out"),
+        "sign_out": url_for("OwnSessionView.sign_out"),
+        "session": url_for("OwnSessionView.left"),
         "profile": url_for("OwnProfileView.show"),
         "language": url_for("LanguageView.choose"),
         **_finder(),

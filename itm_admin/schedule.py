@@ -40,7 +40,7 @@ from itm_admin.assurance.rounds import Gather, Marks
 from itm_admin.assurance.runs import Job, Stopped
 from itm_admin.assurance.signing import Signing
 from itm_admin.assurance.stamping import Stamping
-from itm_admin.cases import drafts, replay, upkeep
+from itm_admin.cases import drafts, replay, upkeep_calls
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.erasures import Erasures
@@ -97,7 +97,7 @@ JOBS: tuple[Job, ...] = (
         _l("Ages and search index of persons"),
         CronTrigger(hour=3, minute=45, timezone=TIMEZONE),
         timedelta(days=1),
-        upkeep.work,
+        upkeep_calls.work,
     ),
 )
 
@@ -340,8 +340,6 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
     url = settings.require("ITM_DATABASE_SIGNER_URL").signer_url or ""
     erasures = partial(replay.work, erasures=Erasures.of(settings))
     jobs = [replace(job, work=erasures) if job.work is replay.work else job for job in jobs]
-    kept_up = partial(upkeep.work, settings=settings)
-    jobs = [replace(job, work=kept_up) if job.work is upkeep.work else job for job in jobs]
     if not signs:
         Process(url, jobs, stop).run()
         return

@@ -97,7 +97,7 @@ class AccountView(Page):
                 return see("AccountView.show", id=id)
         account = services.get(db.session, me(), id)
         stored = AccountForm(formdata=None, obj=account, version=account.row_version, unit=account.unit_id)
-        form = form if form.submitted() else stored
+        form = form if form.is_filled() else stored
         for each in (form, stored):
             offer_units(each.unit, account.institution_id, _("None"), account.unit_id)
         rows = []

@@ -30,7 +30,7 @@ from itm_admin.cases.showing import filled
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid, Message, NotFound
 from itm_admin.foundation.formats import moment
-from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.forms import PanelForm, attempt, shown_again
 from itm_admin.foundation.once import made_before, once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
@@ -107,7 +107,7 @@ class NewCaseView(Page):
         """Everything once more; sent, it becomes a case."""
         id = _asked()
         told, changed = MatchForm(), False
-        if request.method == "POST" and id is not None:
+        if request.method == "POST" and id is not None and not shown_again():
             seen = request.form.get("seen", "")
             try:
                 case = attempt(
@@ -133,7 +133,7 @@ class NewCaseView(Page):
             return _go((missing or STEPS[0]).name, id if kept else None)
         parts = [(step, filled(_offer(_filled(step, kept)))) for step in STEPS]
         page = self.render("cases/new_case_check.html", steps=STEPS, parts=parts, form=told, kept=kept, draft=id)
-        return page, 409 if changed else 422 if request.method == "POST" else 200
+        return page, 409 if changed else 422 if told.submitted() else 200
 
     @route("/new/discard", act="add", methods=("POST",))
     def discard(self) -> Response:

@@ -21,11 +21,9 @@ from flask import (
     g,
     jsonify,
     make_response,
-    redirect,
     render_template,
     request,
     session,
-    url_for,
 )
 from flask.globals import request_ctx
 from flask_babel import lazy_gettext as _l
@@ -61,12 +59,23 @@ from itm_admin.foundation.traces import trace
 
 log = logging.getLogger("itm")
 
+
+class Stale(DomainError):
+    """The form's page belongs to a session of somebody else, or is older than a week."""
+
+    code = "stale_form"
+    said = _l(
+        "This form belongs to an earlier session or to somebody else. Open its page again and repeat your change."
+    )
+
+
 STATUS: Mapping[type[DomainError], int] = {
     Unauthenticated: 401,
     NotFound: 404,
     Denied: 403,
     Reused: 422,
     Invalid: 400,
+    Stale: 400,
     Conflict: 409,
     VersionMissing: 428,
     Locked: 423,
@@ -114,7 +123,7 @@ def install(app: Flask) -> None:
     """Registers the handlers. Nothing else in the panel turns an error into an answer."""
     app.extensions["itm_problem_page"] = _domain
     app.register_error_handler(DomainError, _domain)
-    app.register_error_handler(CSRFError, _http)
+    app.register_error_handler(CSRFError, lambda _error: answer(400, Stale(Stale.said)))
     app.register_error_handler(HTTPException, _http)
     for kind in (DBAPIError, PoolTimeout, StaleDataError):
         app.register_error_handler(kind, _database)
@@ -191,8 +200,6 @@ def _domain(error: DomainError) -> Response:
             append_now(error.looks)
         except LedgerUnavailable as worse:
             return answer(503, worse)
-    if isinstance(error, Unauthenticated) and not _wants_json() and request.method == "POST":
-        return make_response(redirect(url_for(current_app.config["ITM_SIGN_IN_ENDPOINT"]), 303))
     if status == 500:
         _note(error)
     return answer(status, error)

@@ -134,7 +134,7 @@ class RunningPanel:
             "select c.relname, exists (select from pg_attribute a where a.attrelid = c.oid"
             " and a.attname = 'institution_id') as owned from pg_class c where c.relkind = 'r'"
             " and c.relnamespace = 'public'::regnamespace"
-            " and c.relname not in ('login_throttle', 'editing', 'draft', 'alembic_version')"
+            " and c.relname not in ('login_throttle', 'account_session', 'editing', 'draft', 'alembic_version')"
         )
         parts = []
         for each in tables:

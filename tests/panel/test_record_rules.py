@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin.cases import lookup, people, services, upkeep
+from itm_admin.cases import lookup, people, services, upkeep, upkeep_calls
 from itm_admin.cases.birth import BirthDate, estimated, is_child
 from itm_admin.cases.models import Case, CasePerson
 from itm_admin.foundation import purposes, vocabulary
 from itm_admin.foundation.errors import Denied, Invalid, Locked
 from itm_admin.foundation.identity_numbers import with_check_digits
 from itm_admin.foundation.names import clean_name, readings
+from tests.conftest import settings_for
 from tests.factories import Factory, Somebody
 from tests.panel.panel_app import Browser, RunningPanel
 
@@ -246,6 +249,31 @@ def test_the_night_puts_right_what_was_left_behind(make: Factory, author: Somebo
         assert mended.is_child is not None
         assert mended.person.is_child is not None
     assert upkeep.keep_up(engine, make.keyring, all_ages=True) == upkeep.Upkeep(unreadable=first.unreadable)
+
+
+def test_the_scheduler_calls_and_the_process_with_the_master_key_does_it(
+    panel: RunningPanel, make: Factory, author: Somebody, case: Case
+) -> None:
+    link = make.person(author, case, birth_date="2008-01-15")
+    settings = settings_for(panel.database, Path(panel.app.config["ITM_HOME"]))
+    with make.superuser() as connection:
+        connection.execute(text("set local session_replication_role = replica"))
+        connection.execute(text("update case_person set is_child = null where id = :id"), {"id": link.id})
+    ended = threading.Event()
+    ours = threading.Thread(target=upkeep_calls.serve, args=(settings, ended.is_set))
+    ours.start()
+    try:
+        assert upkeep_calls.work(make.database.engine("signer"), ended.is_set)["ages"] == 1
+    finally:
+        ended.set()
+        ours.join()
+    with make.working(author) as session:
+        assert lookup.get_link(session, link.id).is_child is not None
+
+
+def test_a_call_that_nobody_with_the_master_key_hears_is_a_failed_job(make: Factory) -> None:
+    with pytest.raises(upkeep_calls.NobodyAnswered):
+        upkeep_calls.work(make.database.engine("signer"), lambda: False, patience=1.0)
 
 
 # Nobody is lost, and what is closed is closed
