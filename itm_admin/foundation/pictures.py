@@ -56,6 +56,8 @@ class Picture:
     head: tuple[str, ...]
     rows: Sequence[Row]
     numeric: bool = True
+    listed_when_narrow: bool = False
+    """Too wide for a telephone: there its table stands in its place."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ def tiles(
     wide = (max(column for column, _line in places.values()) + 1) * side
     tall = (max(line for _column, line in places.values()) + 1) * side
     ranked = sorted((count for count in counts.values() if count.value), key=lambda count: -count.value)
-    return Picture(name, title, _summary(ranked), wide, tall, shapes, head, _rows(ranked))
+    return Picture(name, title, _summary(ranked), wide, tall, shapes, head, _rows(ranked), listed_when_narrow=True)
 
 
 def strip(
@@ -187,7 +189,7 @@ def strip(
     ]
     width = start + len(moments) * cell
     heads = (head, *(label for label, _marks in lines))
-    return Picture(name, title, said, width, below + 6, shapes, heads, rows, numeric=False)
+    return Picture(name, title, said, width, below + 6, shapes, heads, rows, numeric=False, listed_when_narrow=True)
 
 
 def _rows(counts: Sequence[Count]) -> list[Row]:
