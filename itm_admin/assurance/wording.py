@@ -421,12 +421,12 @@ def detail_words(content: Mapping[str, Any], names: Names | None = None) -> list
     """What else the event says, name and value."""
     detail = content.get("detail")
     if not isinstance(detail, Mapping):
-        return _story_words(content)
+        return story_words(content)
     told = [(name, _detail_value(name, value, names or {})) for name, value in detail.items() if value is not None]
-    return [*((str(_DETAILS.get(name, name)), words) for name, words in told if words), *_story_words(content)]
+    return [*((str(_DETAILS.get(name, name)), words) for name, words in told if words), *story_words(content)]
 
 
-def _story_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+def story_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     """When it happens in the demonstration's story; the entry's own time stays the true one."""
     request = content.get("request")
     when = synthetic.story_time(request.get("route")) if isinstance(request, Mapping) else None

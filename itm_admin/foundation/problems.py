@@ -53,6 +53,7 @@ from itm_admin.foundation.errors import (
 )
 from itm_admin.foundation.faults import domain_error
 from itm_admin.foundation.i18n import say_language
+from itm_admin.foundation.lists import WithoutSearch
 from itm_admin.foundation.once import Reused
 from itm_admin.foundation.reading import Look, append_now, forget_looks
 from itm_admin.foundation.traces import trace
@@ -206,6 +207,8 @@ def _domain(error: DomainError) -> Response:
 
 
 def _http(error: HTTPException) -> Response:
+    if isinstance(error, WithoutSearch):
+        return make_response(error.get_response())
     if error.response is not None and error.code is not None and error.code < 400:
         return make_response(error.response)  # a redirect to the canonical address
     status = error.code or 500
@@ -235,7 +238,7 @@ def _unexpected(fault: Exception) -> Response:
 def answer(status: int, error: DomainError | None = None) -> Response:
     """The page or problem document for a status; nothing that was queued as seen is shown."""
     forget_looks()
-    g.failed = status >= 500
+    g.failed, g.problem = status >= 500, True
     title, advice = TITLES[status], WHAT_TO_DO[status]
     if g.get("wrote"):
         advice = _l("Your change was stored, but its page could not be shown. Look for it before you repeat it.")
