@@ -15,7 +15,9 @@ import pytest
 from itm_admin.foundation.database import processes, programs
 from itm_admin.foundation.database.processes import Account
 from itm_admin.foundation.database.system_users import system_user
+from tests.conftest import Database
 from tests.runtime.running import ROOT, System, itm, system
+from tests.runtime.test_commands import external
 
 KINDS = {"web": programs.WEB, "scheduler": programs.SCHEDULER, "sinks": programs.SINKS, "witness": programs.WITNESS}
 if os.geteuid():
@@ -240,6 +242,30 @@ def test_a_program_that_root_alone_may_read_is_refused_in_one_line_with_what_to_
         assert line.endswith(f"chmod -R a+rX {clone}")
     finally:
         shutil.rmtree(folder / "hidden")
+
+
+def test_on_a_named_server_files_that_only_root_reaches_serve_the_processes(database: Database, tmp_path: Path) -> None:
+    """The data folder and the keys lie below a folder of root's, the key that signs is not made yet."""
+    tmp_path.chmod(0o700)
+    home, told = tmp_path / "home", external(database, tmp_path)
+    assert itm(home, "init", **told).returncode == 0
+    with (
+        system(home, under_make=False, demo=False, root=ROOT, **told) as running,
+        database.engine("superuser").connect() as waiting,
+    ):
+        running.wait_until_it_says("Ctrl-C")
+        for _ in range(600):
+            if signed := any((home / "checkpoints").rglob("*.checkpoint")):
+                break
+            waiting.exec_driver_sql("SELECT pg_sleep(0.1)")
+        assert signed
+        assert running.get("/readyz") == 200
+        assert running.web().uids().effective == _account("web").uid
+        assert (tmp_path / "signing-key").stat().st_uid == _account("scheduler").uid
+        assert (tmp_path / "key").stat().st_uid == 0
+        assert not [kind for kind in KINDS if _reads(_account(kind), tmp_path / "key")]
+        assert itm(home, "ledger", "rotate-key", **told).returncode == 0
+        assert (tmp_path / "signing-key").stat().st_uid == _account("scheduler").uid
 
 
 def test_ages_are_put_right_by_the_web_server_s_side_on_the_scheduler_s_call(running: System) -> None:
