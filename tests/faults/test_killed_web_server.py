@@ -102,9 +102,7 @@ class Writer:
         return answer
 
 
-def test_kills_among_eight_writers_leave_changes_and_entries_that_agree(
-    database: Database, tmp_path: Path
-) -> None:
+def test_kills_among_eight_writers_leave_changes_and_entries_that_agree(database: Database, tmp_path: Path) -> None:
     settings = replace(settings_for(database, tmp_path / "home"), web_workers=2, web_threads=8)
     make = Factory(database, Keyring.from_settings(settings))
     tenants = [make.institution(), make.other_institution()]
