@@ -24,6 +24,7 @@ from itm_admin.assurance.tampering import found_changed
 from itm_admin.foundation import (
     access,
     compression,
+    form_answers,
     formats,
     headers,
     i18n,
@@ -57,7 +58,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["itm_erasures"] = Erasures.of(settings)
     compression.install(app, _vendor_file)  # first of all, so that it sees what is sent at last
     headers.install(app)
+    form_answers.install_keeping(app)
     reading.install(app)
+    form_answers.install_showing(app)
     problems.install(app)
     access.install(app, load_actor, ask_to_sign_in, FILES)
     saved_views.install(app, LISTS)
@@ -91,6 +94,7 @@ def _config(settings: Settings) -> dict[str, Any]:
         "WTF_CSRF_TIME_LIMIT": LIFETIME,
         "WTF_CSRF_SSL_STRICT": True,
         "ITM_HOME": str(settings.home),
+        "ITM_MAILS": settings.smtp_url is not None,
         "ITM_WITNESSED_HERE": settings.witnessed_here,
         "ITM_WITNESSES": settings.witnesses,
         "ITM_QUORUM": settings.quorum,

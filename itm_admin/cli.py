@@ -123,6 +123,20 @@ def logins(as_json: bool) -> None:
         click.echo(f"{login['role']:<24}{login['username']:<28}{login['password']:<24}{login['institution']}")
 
 
+@demo.command()
+@click.option("--language", type=click.Choice(["tr", "en"]), help="Of the narration (none: by LANG, else Turkish).")
+@click.option("--pause", type=click.FloatRange(min=0), default=8, show_default=True, help="Seconds between scenes.")
+def story(language: str | None, pause: float) -> None:
+    """Play a story through the panel, in about two minutes: from the hotline to the proof on paper.
+
+    On the panel that runs, or on one that is started for it. A row is altered in the database and taken back at
+    the end. Exit code 2 if a step did not do what it claims.
+    """
+    from itm_admin.demonstration.story import play
+
+    play.play(Settings.from_environment(), language or play.language_of(os.environ.get("LANG")), pause)
+
+
 @itm.command()
 def scheduler() -> None:
     """Run the scheduler alone; `itm run` does it too."""
@@ -150,6 +164,19 @@ def sinks() -> None:
             ownership.arrange(settings)
             sys.exit(programs.attend(programs.SINKS, ["-m", "itm_admin.cli", "sinks"], settings))
         sink_process.main(settings)
+
+
+@itm.command()
+def mail() -> None:
+    """Send what waits to be sent by e-mail alone; `itm run` does it too."""
+    from itm_admin.accounts import mail
+    from itm_admin.foundation.database import installation, ownership, programs
+
+    with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
+        if os.geteuid() == 0:
+            ownership.arrange(settings)
+            sys.exit(programs.attend(programs.MAIL, ["-m", "itm_admin.cli", "mail"], settings))
+        mail.main(settings)
 
 
 @itm.command()

@@ -59,6 +59,8 @@ class ShownEntry:
     details: list[tuple[str, str]]
     seq: int
     code: str
+    story: list[tuple[str, str]]
+    """Of the demonstration's entries: when it happens in its story."""
 
 
 def ids_of(rows: Sequence[AnyRow]) -> list[str]:
@@ -94,6 +96,7 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
         details=wording.detail_words(content, naming.named()),
         seq=row.seq,
         code=row.code,
+        story=wording.story_words(content),
     )
 
 

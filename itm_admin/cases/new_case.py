@@ -51,29 +51,39 @@ _VICTIM = "VICTIM"
 
 @dataclass(frozen=True)
 class Step:
-    """One page. `check` raises Invalid for what cannot be part of a case, NotFound for a place of somebody else."""
+    """One page. `check` raises Invalid for what cannot be part of a case, NotFound for a place of somebody else.
+
+    It gives the values that it settled.
+    """
 
     name: str
     title: Message
     form: type[PanelForm]
-    check: Callable[[Session, Mapping[str, Any]], Any]
+    check: Callable[[Session, Mapping[str, Any]], dict[str, str]]
 
 
-def _check_source(session: Session, values: Mapping[str, Any]) -> None:
-    services.places(session, load(CaseInput, values))
+Settled = dict[str, str]
 
 
-def _check_person(_session: Session, values: Mapping[str, Any]) -> None:
+def _check_source(session: Session, values: Mapping[str, Any]) -> Settled:
+    """Where no unit is chosen the province decides, and the last page shows which one it is."""
+    unit, _lead = services.places(session, load(CaseInput, values))
+    return {"unit_id": str(unit)}
+
+
+def _check_person(_session: Session, values: Mapping[str, Any]) -> Settled:
     """Nothing at all is an answer too: nobody is known yet."""
     if any(values.values()):
         load(NewPersonInput, values)
+    return {}
 
 
-def _check_risk(_session: Session, values: Mapping[str, Any]) -> None:
+def _check_risk(_session: Session, values: Mapping[str, Any]) -> Settled:
     case, profile = _parted(values)
     load(CaseInput, case, partial=True)
     if profile:
         load(VictimProfileInput, profile)
+    return {}
 
 
 STEPS = (
@@ -230,18 +240,20 @@ def _filled(step: Step, kept: Kept | None) -> PanelForm:
 
 def _checked(session: Session, step: Step, id: uuid.UUID, values: Mapping[str, Any]) -> bool:
     """Keeps a step that is in order, beside the others."""
-    step.check(session, values)
-    _keep(session, step, id, done=True)
+    _keep(session, step, id, done=True, settled=step.check(session, values))
     return True
 
 
-def _keep(session: Session, step: Step, id: uuid.UUID, done: bool) -> datetime:
+def _keep(
+    session: Session, step: Step, id: uuid.UUID, done: bool, settled: Mapping[str, str] | None = None
+) -> datetime:
     kept = drafts.find(session, keyring(), _name(id))
     names = {field.name for field in step.form(formdata=None)}
     marks = {(_DONE, step.name), (_BEGUN, step.name)}
     before = kept.values if kept else MultiDict[str, str]()
     pairs = [pair for pair in before.items(multi=True) if pair[0] not in names and pair not in marks]
-    pairs += [(name, text) for name, text in request.form.items(multi=True) if name in names]
+    pairs += [(name, text) for name, text in request.form.items(multi=True) if name in names - set(settled or ())]
+    pairs += (settled or {}).items()
     return drafts.keep(session, keyring(), _name(id), [*pairs, (_DONE if done else _BEGUN, step.name)])
 
 

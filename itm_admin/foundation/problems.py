@@ -53,6 +53,7 @@ from itm_admin.foundation.errors import (
 )
 from itm_admin.foundation.faults import domain_error
 from itm_admin.foundation.i18n import say_language
+from itm_admin.foundation.lists import WithoutSearch
 from itm_admin.foundation.once import Reused
 from itm_admin.foundation.reading import Look, append_now, forget_looks
 from itm_admin.foundation.traces import trace
@@ -140,24 +141,23 @@ def refused(outcome: str = "denied") -> None:
         return
     if tenancy.current().institution is None:  # refused before a scope was bound
         _bind_own_ledger()
-    action = _ACTION.get(access.act, "record.update" if request.method in METHODS_THAT_CHANGE else "record.read")
-    kind = access.subject.lower()
-    append_now(
-        [
-            Look(
-                action if action in APPENDABLE else "record.read",
-                kind,
-                _target(),
-                outcome=outcome,
-                detail={"act": access.act},
-            )
-        ]
-    )
+    append_now([Look(_tried(access), access.subject.lower(), _target(), outcome=outcome, detail={"act": access.act})])
 
 
-APPENDABLE = frozenset(
-    {"record.read", "record.list", "record.search", "record.reveal", "record.export", "record.assign"}
-)
+def _tried(access: Access) -> str:
+    """The action that was refused: a change only where the method would have changed something."""
+    if request.method in METHODS_THAT_CHANGE:
+        return _ACTION.get(access.act) or _CHANGE.get(access.act, "record.update")
+    return _ACTION.get(access.act, "record.read")
+
+
+_CHANGE = {
+    "add": "record.create",
+    "delete": "record.delete",
+    "erase": "record.delete",
+    "restore": "record.restore",
+    "close": "record.close",
+}
 _ACTION = {
     "list": "record.list",
     "search": "record.search",
@@ -207,6 +207,8 @@ def _domain(error: DomainError) -> Response:
 
 
 def _http(error: HTTPException) -> Response:
+    if isinstance(error, WithoutSearch):
+        return make_response(error.get_response())
     if error.response is not None and error.code is not None and error.code < 400:
         return make_response(error.response)  # a redirect to the canonical address
     status = error.code or 500
@@ -236,7 +238,7 @@ def _unexpected(fault: Exception) -> Response:
 def answer(status: int, error: DomainError | None = None) -> Response:
     """The page or problem document for a status; nothing that was queued as seen is shown."""
     forget_looks()
-    g.failed = status >= 500
+    g.failed, g.problem = status >= 500, True
     title, advice = TITLES[status], WHAT_TO_DO[status]
     if g.get("wrote"):
         advice = _l("Your change was stored, but its page could not be shown. Look for it before you repeat it.")

@@ -28,7 +28,7 @@ def untold(world: World, answer: TestResponse, sent: str = "") -> set[str]:
     if answer.mimetype in ("text/html", "application/json", "application/problem+json", "text/csv"):
         texts.append(answer.text)
     found = set(ID.findall(" ".join(texts)))
-    events = world.panel.events(answer)
+    events = world.panel.shown(answer)
     told = {id for event in events for id in (event.target, *event.subjects)}
     # What came with a change that was refused or stored is known already; what is new is told of
     return found - told - set(ID.findall(sent))

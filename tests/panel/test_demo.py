@@ -6,19 +6,23 @@ import stat
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
+from flask_babel import Babel
 from sqlalchemy import Row, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from audit import report
 from itm_admin import demo
 from itm_admin.accounts import bootstrap, sign_in
+from itm_admin.assurance import wording
 from itm_admin.cases.fields import today
 from itm_admin.demonstration import acts, plan, team
-from itm_admin.demonstration.clock import OFFICE_HOURS
+from itm_admin.demonstration.clock import HERE, OFFICE_HOURS
 from itm_admin.foundation import national, synthetic, tenancy, vocabulary
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import migration
@@ -161,6 +165,19 @@ def test_entries_carry_the_story_s_time_beside_the_true_one(made: Demonstration)
     assert (max(story).date() - min(story).date()).days > 2.8 * 365
     assert all(at >= moment for at, moment in told if moment)
     assert (max(at for at, _moment in told) - min(at for at, _moment in told)).days == 0
+
+
+def test_a_history_tells_the_story_s_time_of_the_demonstration_s_entries_alone() -> None:
+    moment = datetime(2024, 3, 5, 14, 22, tzinfo=HERE)
+    app = Flask(__name__)
+    Babel(app, default_locale="tr")
+    with app.app_context():
+        [(_name, told)] = wording.story_words({"request": {"route": synthetic.route_at(moment)}})
+        assert "2024" in told
+        assert "14:22" in told
+        for route in ("CaseView.show", "itm demo", "itm demo soon", None):
+            assert wording.story_words({"request": {"route": route}}) == []
+        assert wording.story_words({}) == []
 
 
 def test_a_case_is_opened_and_closed_on_the_days_that_its_entries_tell(made: Demonstration) -> None:

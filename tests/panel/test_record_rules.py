@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from itm_admin.cases import lookup, people, services, upkeep, upkeep_calls
 from itm_admin.cases.birth import BirthDate, estimated, is_child
@@ -346,6 +346,7 @@ def test_the_presidency_alone_identifies(make: Factory, author: Somebody, child:
     [
         ("D´Angelo", "D'Angelo"), ("Şu\u00adle", "Şule"), ("Meh\u200bmet", "Mehmet"), ("Ayşe Nur", "Ayşenur"),
         ("Ayşenur", "Ayşe Nur"), ("Al-Hassan", "AlHassan"), ("AlHassan", "Al Hassan"), ("O’Neil", "ONeil"),
+        ("علی\u200cرضا", "علیرضا"), ("علیرضا", "علی\u200cرضا"), ("علی\u200cرضا", "علی\u200cرضا"),
     ],
 )  # fmt: skip
 def test_a_name_is_found_however_it_looks(make: Factory, author: Somebody, case: Case, stored: str, typed: str) -> None:
@@ -365,7 +366,13 @@ def test_the_database_cleans_names_as_the_panel_does(make: Factory) -> None:
         "Şu\u00adle\ufeff",
         "İ\u200dı\u2066",
         "\U000e0041a",
+        "علی\u200cرضا",
+        "a\u200cb",
+        "\u200c\u200cمی\u200b\u200c\u200cخ\u200c",
+        "مَ\u200cخ",
     ]
+    assert clean_name("علی\u200cرضا") == "علی\u200cرضا"
+    assert [clean_name(text) for text in samples[-3:-1]] == ["ab", "می\u200cخ"]
     with make.superuser() as connection:
         for name in samples:
             assert connection.scalar(text("select itm.clean_name(:name)"), {"name": name}) == clean_name(name)
@@ -407,3 +414,33 @@ def test_a_possible_match_is_told_and_recorded_until_it_is_somebody_else(
     other = make.person(author, case)
     change = browser.send("PATCH", f"/api/v1/persons/{other.person_id}", {"tckn": TCKN, "row_version": 1})
     assert change.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "other", ["ADA.KISI@example.invalid", "ada.kısı@example.invalid", "ada.k\u200bisi@Example.invalid"]
+)
+def test_an_address_that_looks_the_same_is_taken(make: Factory, author: Somebody, other: str) -> None:
+    one, two = (make.somebody("caseworker", author.tenant) for _one in range(2))
+    statement = (
+        f"update account set email = case id when '{one.id}' then 'ada.kisi@example.invalid' else '{other}' end"
+        f" where id in ('{one.id}', '{two.id}')"
+    )
+    assert broken_by(make, statement) == "account_email_once"
+
+
+@pytest.mark.parametrize("column", ["name_tr", "name_en"])
+def test_an_institution_s_name_that_looks_the_same_is_taken(make: Factory, author: Somebody, column: str) -> None:
+    own, other = author.tenant.id, make.other_institution().id
+    statement = (
+        f"update institution set {column} = case id when '{own}' then 'Göç Dairesi' else 'GÖÇ  daıresi\u200b' end"
+        f" where id in ('{own}', '{other}')"
+    )
+    assert broken_by(make, statement) == f"institution_{column}_once"
+
+
+def broken_by(make: Factory, statement: str) -> str:
+    """The constraint that a superuser's statement breaks."""
+    with pytest.raises(IntegrityError) as refused, make.superuser() as connection:
+        connection.exec_driver_sql(statement)
+    diagnosis: Any = refused.value.orig
+    return str(diagnosis.diag.constraint_name)

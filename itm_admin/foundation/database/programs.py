@@ -46,6 +46,7 @@ WEB = Kind(
         *("ITM_HOST", "ITM_PORT", "ITM_WEB_WORKERS", "ITM_WEB_THREADS"),
         *("ITM_WEB_CONNECTIONS", "ITM_WEB_CONNECTIONS_PER_ADDRESS", "ITM_WEB_REQUEST_SECONDS"),
         *("ITM_TRUSTED_HOSTS", "ITM_TRUSTED_PROXIES", "ITM_HTTPS"),
+        *("ITM_SMTP_URL", "ITM_SMTP_FROM"),  # whether links go by e-mail
         *("ITM_WITNESSES", "ITM_WITNESS_QUORUM"),  # where they are: the pages say what *witnessed* means
     ),
     (SYSTEM_USER, ERASERS),  # the former's is the folder of the database's socket
@@ -65,10 +66,21 @@ SINKS = Kind(
     ("ITM_HOME", "ITM_DATABASE_SIGNER_URL", "ITM_SINKS", "ITM_SINK_SECRET_FILE", "ITM_SINK_AUTHORITIES"),
     (SYSTEM_USER,),
 )
+MAIL = Kind(  # who talks to another machine holds no key
+    "itm-mail",
+    (
+        *("ITM_HOME", "ITM_DATABASE_SIGNER_URL", "ITM_SMTP_URL", "ITM_SMTP_FROM", "ITM_SMTP_PASSWORD_FILE"),
+        *("ITM_SMTP_AUTHORITIES", "ITM_TRUSTED_HOSTS", "ITM_TRUSTED_PROXIES", "ITM_PORT", "ITM_HTTPS"),
+    ),
+    (SYSTEM_USER,),
+)
 WITNESS = Kind("itm-witness")
 
 _FOLDERS = ("ITM_HOME", "ITM_CHECKPOINTS", "ITM_ERASURES")
-_FILES = ("ITM_MASTER_KEY_FILE", "ITM_SINK_SECRET_FILE", "ITM_SINK_AUTHORITIES", "ITM_TIMESTAMP_CERTIFICATES")
+_FILES = (
+    *("ITM_MASTER_KEY_FILE", "ITM_SINK_SECRET_FILE", "ITM_SINK_AUTHORITIES", "ITM_TIMESTAMP_CERTIFICATES"),
+    *("ITM_SMTP_PASSWORD_FILE", "ITM_SMTP_AUTHORITIES"),
+)
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
