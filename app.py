@@ -94,6 +94,7 @@ def _config(settings: Settings) -> dict[str, Any]:
         "WTF_CSRF_TIME_LIMIT": LIFETIME,
         "WTF_CSRF_SSL_STRICT": True,
         "ITM_HOME": str(settings.home),
+        "ITM_MAILS": settings.smtp_url is not None,
         "ITM_WITNESSED_HERE": settings.witnessed_here,
         "ITM_WITNESSES": settings.witnesses,
         "ITM_QUORUM": settings.quorum,

@@ -167,6 +167,19 @@ def sinks() -> None:
 
 
 @itm.command()
+def mail() -> None:
+    """Send what waits to be sent by e-mail alone; `itm run` does it too."""
+    from itm_admin.accounts import mail
+    from itm_admin.foundation.database import installation, ownership, programs
+
+    with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
+        if os.geteuid() == 0:
+            ownership.arrange(settings)
+            sys.exit(programs.attend(programs.MAIL, ["-m", "itm_admin.cli", "mail"], settings))
+        mail.main(settings)
+
+
+@itm.command()
 def web() -> None:
     """Run the web server alone; `itm run` does it too."""
     from sqlalchemy import create_engine

@@ -137,6 +137,8 @@ class Supervisor:
             self.children.append(Child("The witness", partial(self._cosign, self.witness), 15))
         if self.settings.sinks:
             self.children.append(Child("What passes entries on", lambda: self._itm(["sinks"], programs.SINKS), 30))
+        if self.settings.smtp_url:
+            self.children.append(Child("What sends mails", lambda: self._itm(["mail"], programs.MAIL), 30))
         self.children[0].start()
         self.ready = _ask(self.settings)
         while not self._wait(signals.descriptor):

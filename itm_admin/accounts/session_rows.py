@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts.models import Account, AccountSession
@@ -24,12 +24,7 @@ class Standing:
 
 
 def begin(session: Session, account: uuid.UUID, institution: uuid.UUID) -> uuid.UUID:
-    """The new session's id. Rows of a month ago go."""
-    session.execute(
-        delete(AccountSession).where(
-            AccountSession.account_id == account, AccountSession.begun_at < func.now() - text("interval '30 days'")
-        )
-    )
+    """The new session's id."""
     id = uuid.uuid4()
     session.execute(insert(AccountSession).values(id=id, account_id=account, institution_id=institution))
     return id

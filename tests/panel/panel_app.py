@@ -135,7 +135,8 @@ class RunningPanel:
             " and a.attname = 'institution_id') as owned from pg_class c where c.relkind = 'r'"
             " and c.relnamespace = 'public'::regnamespace"
             " and c.relname not in"
-            " ('login_throttle', 'account_session', 'editing', 'draft', 'form_answer', 'alembic_version')"
+            " ('login_throttle', 'account_session', 'mail', 'account_address', 'editing', 'draft', 'form_answer',"
+            " 'alembic_version')"
         )
         parts = []
         for each in tables:

@@ -15,7 +15,6 @@ create table public.account_session (
   constraint account_session_ended check ((ended_at is null) = (why is null))
 );
 create index account_session_of_account on public.account_session (account_id, begun_at);
-comment on table public.account_session is 'Sessions of accounts: a row ends once, and its reason is told at the next sign-in';
 
 alter table public.account_session enable row level security;
 alter table public.account_session force row level security;
@@ -25,15 +24,16 @@ create policy session_own on public.account_session for all to itm_app
 create policy session_rules on public.account_session for all to itm_owner
   using ((select session_user) = 'itm_app') with check ((select session_user) = 'itm_app');
 revoke all on public.account_session from public;
-grant select, insert (id, institution_id, account_id), update (why), delete on public.account_session to itm_app;
+grant select, insert (id, institution_id, account_id), update (why) on public.account_session to itm_app;
 
--- Only a person who may sign in begins a session, and an ended one stays ended. What is older than the longest session
--- may be thrown away; so may an ended one: without its row a session is no session.
+-- Only a person who may sign in begins a session, and an ended one stays ended. Rows of a month ago go: without its row
+-- a session is no session.
 create function itm.session_rules() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   if tg_op = 'INSERT' then
+    delete from public.account_session s where s.account_id = new.account_id and s.begun_at < now() - interval '30 days';
     new.begun_at := now();
     new.ended_at := null;
     new.why := null;
