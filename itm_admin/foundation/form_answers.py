@@ -45,7 +45,7 @@ from itm_admin.foundation.views import REMASK_AFTER, Page, see
 log = logging.getLogger("itm")
 
 PARAMETER = "answer"
-SECRET = "answers"
+OWN = "answers"
 """The session's part of the key, in its cookie alone: it goes when the session ends."""
 KEPT = timedelta(minutes=59)
 MOST = 20
@@ -156,7 +156,7 @@ def _keep(response: Response) -> Response:
 
 def _store(id: uuid.UUID, kept: Kept) -> None:
     context = tenancy.current()
-    session.setdefault(SECRET, secrets.token_hex(16))
+    session.setdefault(OWN, secrets.token_hex(16))
     head = json.dumps([kept.status, kept.request_id, kept.back, kept.retry_after]).encode()
     content = zlib.compress(head + b"\n" + kept.page)
     db.session.rollback()
@@ -219,7 +219,7 @@ def _find(name: str) -> Kept | None:
     except ValueError:
         return None
     row = db.session.scalar(select(FormAnswer).where(FormAnswer.id == id, FormAnswer.expires_at > func.now()))
-    if row is None or SECRET not in session:
+    if row is None or OWN not in session:
         return None
     try:
         content = zlib.decompress(_key(id).open(_place(id), row.sealed))
@@ -231,7 +231,7 @@ def _find(name: str) -> Kept | None:
 
 
 def _key(id: uuid.UUID) -> Key:
-    secret = f"{current_app.config['SECRET_KEY']}\n{session[SECRET]}".encode()
+    secret = f"{current_app.config['SECRET_KEY']}\n{session[OWN]}".encode()
     return Key(HKDF(SHA256(), KEY_BYTES, salt=id.bytes, info=b"form-answer/v1").derive(secret))
 
 
