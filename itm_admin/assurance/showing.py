@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from audit import event, leaf
-from itm_admin.assurance import disclosure, entries, naming, wording
+from itm_admin.assurance import detail, disclosure, entries, naming, wording
 from itm_admin.assurance.entries import AnyRow, AnySession, Found, Wanted
 from itm_admin.assurance.wording import Change
 from itm_admin.foundation import vocabulary
@@ -57,6 +57,8 @@ class ShownEntry:
     url: str | None
     changes: list[Change]
     details: list[tuple[str, str]]
+    technical: list[tuple[str, str]]
+    """Ids, digests and keys: for a proof by hand."""
     seq: int
     code: str
 
@@ -91,7 +93,8 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
         outcome=row.outcome,
         url=link(row) if link else None,
         changes=wording.changes(content, row.target_kind, naming.named()),
-        details=wording.detail_words(content, naming.named()),
+        details=detail.words(content, naming.named()),
+        technical=detail.technical(content),
         seq=row.seq,
         code=row.code,
     )
@@ -120,8 +123,15 @@ def person(row: AnyRow) -> str:
         return str(_("An upgrade of the panel"))
     roles = [str(ROLES[code].label) for code in (row.actor_role or "").split(",") if code in ROLES]
     about = ", ".join(filter(None, (row.actor_institution, *roles)))
-    name = naming.name_of(row.actor_id) or str(row.actor_name or _("Somebody who has no account any more"))
+    # A user name says nothing to whoever may not see its account
+    known = naming.name_of(row.actor_id) if row.actor_id else _machine(row.actor_name)
+    name = known or str(_("A person whose name is not shown here"))
     return f"{name} ({about})" if about else name
+
+
+def _machine(name: str) -> str:
+    """A program of the panel's own, or a name that somebody typed on the server."""
+    return str(_("The system")) if name in entries.OWN_LOGINS else name
 
 
 def outside_user(row: AnyRow) -> str | None:

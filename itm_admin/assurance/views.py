@@ -165,7 +165,13 @@ class AlertView(Page):
         looked_at("record.list", "alert", subjects=[*(alert.id for alert in everything), *sorted(concerned)])
         found = {alert.id: tampering.told(db.session, alerts.findings(alert)) for alert in waiting}
         return self.render(
-            "assurance/alerts.html", open=waiting, past=past, words=alerts.words, detail=alerts.facts, found=found
+            "assurance/alerts.html",
+            open=waiting,
+            past=past,
+            words=alerts.words,
+            detail=alerts.facts,
+            technical=alerts.technical,
+            found=found,
         )
 
     @route("/<uuid:id>/acknowledge", act="acknowledge", methods=("POST",))
