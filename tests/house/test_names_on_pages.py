@@ -121,7 +121,8 @@ def test_no_page_shows_an_id_a_code_or_a_user_name_where_a_name_belongs(role: st
     contents = dict(world.panel.rows("select ledger_id || '/' || seq, content from audit.entry"))
     faults: list[str] = []
     for visit in visits(world, who, _more(world, role, _entries(world))):
-        if visit.answer.mimetype == "text/html" and not visit.endpoint.startswith(_PROGRAMMERS):
+        answer = visit.answer
+        if answer.status_code < 400 and answer.mimetype == "text/html" and not visit.endpoint.startswith(_PROGRAMMERS):
             content = contents.get("/".join(visit.address.split("/")[-2:])) if language == "tr" else None
             faults += _faults(visit, codes, usernames, _stored(content) if content else set())
     assert not faults, "\n".join(list(dict.fromkeys(faults))[:80])
