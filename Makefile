@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test fuzz bench lint types imports check lock clean
 SHELL := /bin/bash
+# The system users that processes drop to when root starts them must be able to read what is installed.
+READABLE := umask 022;
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -59,17 +61,17 @@ $(VENV)/bin/python:
 	  echo "Installing python3-venv …" && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; } || \
 	  { echo "Python's venv module is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+	@$(READABLE) $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the packages of requirements.txt …"
-	@$(INSTALL) -r requirements.txt
-	@$(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	@$(READABLE) $(INSTALL) -r requirements.txt
+	@$(READABLE) $(PIP) install --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 	@echo "Installing the packages of requirements-dev.txt …"
-	@$(INSTALL) -r requirements-dev.txt
+	@$(READABLE) $(INSTALL) -r requirements-dev.txt
 	@touch $@
 
 # Both locks name exact versions and the hashes of all their files, and no registry.

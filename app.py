@@ -11,19 +11,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, g, send_from_directory
-from flask_wtf.csrf import CSRFProtect
+from flask import Flask, Response, g, send_from_directory, session
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from itm_admin.accounts import saved_views
+from itm_admin.accounts import saved_views, sessions
 from itm_admin.accounts.actor import load_actor
+from itm_admin.accounts.returning import ask_to_sign_in
 from itm_admin.assurance import watch
 from itm_admin.assurance.alerts import alerts_for
 from itm_admin.assurance.tampering import found_changed
 from itm_admin.foundation import (
     access,
     compression,
+    form_answers,
     formats,
     headers,
     i18n,
@@ -37,6 +38,7 @@ from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.erasures import Erasures
+from itm_admin.foundation.forgery import LIFETIME, Forgery
 from itm_admin.panel import FILES, LISTS, Panel, links, navigation
 from itm_admin.schedule import JOBS
 
@@ -56,12 +58,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["itm_erasures"] = Erasures.of(settings)
     compression.install(app, _vendor_file)  # first of all, so that it sees what is sent at last
     headers.install(app)
+    form_answers.install_keeping(app)
     reading.install(app)
+    form_answers.install_showing(app)
     problems.install(app)
-    access.install(app, load_actor, FILES)
+    access.install(app, load_actor, ask_to_sign_in, FILES)
     saved_views.install(app, LISTS)
     watch.install(app, JOBS)
-    CSRFProtect(app)
+    Forgery(app)
     formats.install(app)
     once.install(app)
     app.add_url_rule("/vendor/<path:name>", "static_vendor", _vendor)
@@ -87,9 +91,10 @@ def _config(settings: Settings) -> dict[str, Any]:
         "MAX_FORM_MEMORY_SIZE": LARGEST_REQUEST,
         "MAX_FORM_PARTS": 500,
         "TRUSTED_HOSTS": settings.trusted_hosts or None,
-        "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
+        "WTF_CSRF_TIME_LIMIT": LIFETIME,
         "WTF_CSRF_SSL_STRICT": True,
         "ITM_HOME": str(settings.home),
+        "ITM_MAILS": settings.smtp_url is not None,
         "ITM_WITNESSED_HERE": settings.witnessed_here,
         "ITM_WITNESSES": settings.witnesses,
         "ITM_QUORUM": settings.quorum,
@@ -130,6 +135,7 @@ def _page_values() -> dict[str, Any]:
         "request_id": g.get("request_id"),
         "language": i18n.language(),
         "links": links(),
+        "session_left": sessions.left(session) if g.get("actor") is not None else None,
         "found_changed": lambda id: found_changed(db.session, str(id)),
     }
 

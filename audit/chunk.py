@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from binascii import b2a_base64, unhexlify
+from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from itertools import pairwise
@@ -26,21 +26,19 @@ LeafRow = tuple[int, bytes, bytes, bytes, bytes, bytes]
 """Sequence number, event's id, recorded time, previous hash, commitment, hash."""
 
 # An event as audit.write composes it. Any other spelling is left to the verifier.
-_T = rb'"([^"\\\x00-\x1f]*)"'
-_S = rb'"[^"\\\x00-\x1f]*"'
-_N, _SKIPPED = rb"(?:null|" + _T + rb")", rb"(?:null|" + _S + rb")"
-_EVENT = re.compile(
-    rb'\{"id":"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"'
-    rb',"time":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)"'
-    rb',"action":' + _T + rb',"outcome":' + _T + rb',"via":' + _T + rb',"actor":\{"user":' + _N + rb',"name":' + _N
-    + rb',"institution":' + _N + rb',"role":' + _N + rb',"session":' + _SKIPPED + rb',"transaction":' + _SKIPPED
-    + rb',"client":' + _SKIPPED + rb'\},"on_behalf_of":' + _SKIPPED + rb',"target":(?:null|\{"kind":' + _N
-    + rb',"id":' + _N + rb',"institution":' + _N + rb'\}),"subjects":\[((?:' + _S + rb"(?:," + _S + rb")*)?)\]"
-    + rb',"purpose":' + _N + rb',"request":\{"id":' + _N + rb',"route":' + _SKIPPED
-    + rb',"address":' + _SKIPPED + rb"\}"
-)  # fmt: skip
+_ACT = b'{"id":"%b","time":"%b.%06dZ","action":%b,"outcome":%b,"via":%b,"actor":{"user":%b,"name":%b'
+_ACT += b',"institution":%b,"role":%b,"session":'
+_TARGET = b'{"kind":%b,"id":%b,"institution":%b}'
+_OBJECT = b',"target":%b,"subjects":%b,"purpose":%b,"request":{"id":%b,"route":'
+_S = rb'(?:null|"[^"\\\x00-\x1f]*")'
+_SESSION = re.compile(_S + rb',"transaction":' + _S + rb',"client":' + _S + rb'\},"on_behalf_of":' + _S)
+_ROUTE = re.compile(_S + rb',"address":' + _S + rb"\}")
+_PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
+"""What JSON writes as it is, between two quotation marks."""
 _HEAD = frozenset(("id", "time", "action", "outcome", "via", "actor", "target", "subjects", "purpose", "request"))
 _PURGE = b"ledger.purge"
+_NOTHING = _TARGET % (b"null", b"null", b"null")
+_SHORT = 256
 _MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _scan: Callable[[str, int], tuple[Any, int]] = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009 (typeshed)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -146,26 +144,30 @@ class Examiner:
         return True
 
     def _as_sealed(self, event: Row) -> bool:
-        """Whether the search columns are what the content says, and it is an event of this ledger."""
-        id, _, content, at, *shown, target_holder, subjects, purpose, request_id, in_place = event
-        match = _EVENT.match(content)
-        if match is None or not in_place or not _ends_well(content, match.end()):
+        """Whether the search columns are what the content says, and it is an event of this ledger.
+
+        What they make the content begin with is composed again, and compared as it is spelled.
+        """
+        (_, _, content, at, id, action, outcome, via, user, name, institution, role, kind, target, holder, subjects,
+         purpose, asked, in_place) = event  # fmt: skip
+        if not in_place or action == _PURGE:  # a purge may stand for what is missing: the verifier must see it
             return False
-        if shown[0] == _PURGE:  # it may stand for what is missing elsewhere: the verifier must see it
+        if via != b"append" and holder not in (None, self._holder):
             return False
-        said, time, *sealed, institution, listed, why, asked = match.groups()
-        holder = None if target_holder is None else _text_of(target_holder)
-        if sealed[2] != b"append" and institution not in (None, self._holder):
+        second, micros = divmod(int.from_bytes(at, "big", signed=True), 1_000_000)
+        act = _ACT % (id, _second(second), micros, _word(action), _word(outcome), _word(via), _quoted(user),
+                      _word(name), _word(institution), _word(role))  # fmt: skip
+        if not content.startswith(act) or (match := _SESSION.match(content, len(act))) is None:
             return False
-        return (
-            sealed == shown
-            and unhexlify(said.replace(b"-", b"")) == id
-            and institution == holder
-            and why == purpose
-            and asked == request_id
-            and subjects == (listed[1:-1].split(b'","') if listed else [])
-            and int.from_bytes(at, "big", signed=True) == _second(time[:19]) + int(time[20:26])
-        )
+        whom = _TARGET % (_word(kind), _quoted(target), _word(holder))
+        if whom == _NOTHING:  # both spellings leave the three columns empty
+            whom = b"null" if content.startswith(b',"target":null', match.end()) else whom
+        told = _OBJECT % (whom, subjects, _word(purpose), _quoted(asked))
+        at_ = match.end()
+        if not content.startswith(told, at_) or (match := _ROUTE.match(content, at_ + len(told))) is None:
+            return False
+        tail = content[match.end() :]
+        return _ends_well(tail) if len(tail) < _SHORT else _ends(tail)
 
     def _grow(self, hashes: list[bytes]) -> None:
         first, stop = self._next, self._next + len(hashes)
@@ -177,13 +179,13 @@ class Examiner:
                 self._marks.append(Mark(size, hashes[size - first - 1], so_far))
 
 
-def _ends_well(content: bytes, at: int) -> bool:
-    """Whether what follows is the rest of a JSON object, none of whose members says anew what was read before."""
-    if content[at:] == b"}":
+def _ends(tail: bytes) -> bool:
+    """Whether this is the rest of a JSON object, none of whose members says anew what was read before."""
+    if tail == b"}":
         return True
-    if content[at : at + 1] != b",":
+    if tail[:1] != b",":
         return False
-    rest = "{" + content[at + 1 :].decode()
+    rest = "{" + tail[1:].decode()
     try:
         said, end = _scan(rest, 0)
     except StopIteration:
@@ -191,13 +193,24 @@ def _ends_well(content: bytes, at: int) -> bool:
     return end == len(rest) and _HEAD.isdisjoint(said)
 
 
-@lru_cache(4096)
-def _text_of(id: bytes) -> bytes:
-    return str(uuid.UUID(bytes=id)).encode()
+_ends_well = lru_cache(4096)(_ends)
+"""Most looks end alike."""
+
+
+def _quoted(value: bytes | None) -> bytes:
+    """A column's text as JSON. ValueError where JSON would spell it otherwise."""
+    if value is None:
+        return b"null"
+    if _PLAIN.fullmatch(value) is None:
+        raise ValueError
+    return b'"%b"' % value
+
+
+_word = lru_cache(4096)(_quoted)
+"""For columns with few values."""
 
 
 @lru_cache(4096)
-def _second(moment: bytes) -> int:
-    """Microseconds since 2000 of a whole second, as PostgreSQL counts them."""
-    past = datetime.fromisoformat(f"{moment.decode()}+00:00") - _EPOCH
-    return (past.days * 86_400 + past.seconds) * 1_000_000
+def _second(moment: int) -> bytes:
+    """The second that many after the beginning of 2000, from which PostgreSQL counts. OverflowError beyond 9999."""
+    return (_EPOCH + timedelta(seconds=moment)).strftime("%Y-%m-%dT%H:%M:%S").encode()

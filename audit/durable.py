@@ -7,6 +7,7 @@ a caller must not guess: that nobody can know which of the two a restart will fi
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ class Disk:
         """A new file with this content, on the disk."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags, mode), "wb") as file:
-            os.fchmod(file.fileno(), mode)
+            _belong(file.fileno(), mode, path.parent)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -71,6 +72,34 @@ def create(path: Path, content: bytes, mode: int = 0o600, disk: Disk = DISK) -> 
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
     _settle(path, lambda: None, disk)
+
+
+def make_folder(path: Path, mode: int = 0o700) -> None:
+    """With its parents. What root makes belongs to whom the folder above belongs to."""
+    if path.is_dir():
+        return
+    make_folder(path.parent, mode)
+    with suppress(FileExistsError):
+        path.mkdir(mode)
+        if os.geteuid() == 0:
+            above = path.parent.stat()
+            os.chown(path, above.st_uid, above.st_gid, follow_symlinks=False)
+
+
+def open_lock(path: Path) -> int:
+    """A descriptor of a lock's file, made where there is none."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    _belong(descriptor, 0o600, path.parent)
+    return descriptor
+
+
+def _belong(descriptor: int, mode: int, folder: Path) -> None:
+    """Root writes for the process whose folder it is; one with the setgid bit is shared by several."""
+    found = folder.stat()
+    if os.geteuid() in (0, os.fstat(descriptor).st_uid):
+        os.fchmod(descriptor, mode | (0o040 if found.st_mode & stat.S_ISGID else 0))
+    if os.geteuid() == 0:
+        os.fchown(descriptor, found.st_uid, found.st_gid)
 
 
 def _fresh(path: Path) -> Path:

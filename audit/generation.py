@@ -161,7 +161,7 @@ def closures(outside: Outside) -> Closures:
 def hold(outside: Outside, closure: Closure, disk: Disk = DISK) -> None:
     """On the disk when this returns. The caller has the folder's lock. Raises OSError, or durable.Unsettled."""
     path = _path(outside, closure)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    durable.make_folder(path.parent)
     disk.sync(outside.folder)
     try:
         durable.create(path, bytes(closure), disk=disk)

@@ -112,8 +112,8 @@ class Outside:
     def locked(self, wait: bool = False) -> Iterator[None]:
         """One writer at a time. Raises Busy unless it waits, OutsideError where there can be no folder."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            durable.make_folder(self.folder)
+            descriptor = durable.open_lock(self.folder / "lock")
         except OSError as error:
             raise OutsideError(f"{self.folder}: {error.strerror}") from None
         try:
@@ -285,7 +285,7 @@ class Outside:
         """With its parents, each on the disk."""
         if not path.is_dir():
             self._directory(path.parent)
-            path.mkdir(exist_ok=True, mode=0o700)
+            durable.make_folder(path)
             self.disk.sync(path.parent)
 
 

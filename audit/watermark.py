@@ -105,7 +105,7 @@ class Watermarks:
         """Where to go on; None: at the first entry. Nothing of this ledger is kept while another run is at it."""
         try:
             folder = self._folder(origin)
-            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = durable.open_lock(folder / "lock")
         except (OSError, OutsideError) as error:
             log.warning("no watermarks: %s", error)
             return None
@@ -186,7 +186,7 @@ class Watermarks:
         if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_./-]*", origin) or ".." in origin:
             raise OutsideError(f"not an origin that can be held: {origin!r}")
         folder = self.outside.folder / "watermarks" / origin.replace("/", "~")
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        durable.make_folder(folder)
         return folder
 
 

@@ -91,7 +91,7 @@ def identity(folder: Path, key_file: Path, name: str | None) -> SigningKey:
 
     Raises MemoryRefused where one is missing: a witness that forgot what it signed must not sign on with that key.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    durable.make_folder(folder)
     lock = _locked(folder)
     try:
         remembers = any(path.suffix == _SUFFIX for path in folder.iterdir())
@@ -121,7 +121,7 @@ def _first_run(folder: Path, key_file: Path, name: str | None) -> SigningKey:
 
 
 def _locked(folder: Path) -> int:
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = durable.open_lock(folder / "lock")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

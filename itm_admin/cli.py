@@ -123,14 +123,33 @@ def logins(as_json: bool) -> None:
         click.echo(f"{login['role']:<24}{login['username']:<28}{login['password']:<24}{login['institution']}")
 
 
+@demo.command()
+@click.option("--language", type=click.Choice(["tr", "en"]), help="Of the narration (none: by LANG, else Turkish).")
+@click.option("--pause", type=click.FloatRange(min=0), default=8, show_default=True, help="Seconds between scenes.")
+def story(language: str | None, pause: float) -> None:
+    """Play a story through the panel, in about two minutes: from the hotline to the proof on paper.
+
+    On the panel that runs, or on one that is started for it. A row is altered in the database and taken back at
+    the end. Exit code 2 if a step did not do what it claims.
+    """
+    from itm_admin.demonstration.story import play
+
+    play.play(Settings.from_environment(), language or play.language_of(os.environ.get("LANG")), pause)
+
+
 @itm.command()
 def scheduler() -> None:
     """Run the scheduler alone; `itm run` does it too."""
     from itm_admin import schedule
-    from itm_admin.foundation.database import installation
+    from itm_admin.assurance import signing_place
+    from itm_admin.foundation.database import installation, ownership, programs
 
     needed = ("ITM_DATABASE_SIGNER_URL", "ITM_SIGNING_KEY_FILE")
     with installation.running(Settings.from_environment(), *needed) as settings:
+        if os.geteuid() == 0:
+            ownership.arrange(settings)
+            signing_place.prepare_key(settings)
+            sys.exit(programs.attend(programs.SCHEDULER, ["-m", "itm_admin.cli", "scheduler"], settings))
         schedule.main(settings)
 
 
@@ -138,10 +157,26 @@ def scheduler() -> None:
 def sinks() -> None:
     """Pass entries on to the sinks alone; `itm run` does it too."""
     from itm_admin.assurance import sink_process
-    from itm_admin.foundation.database import installation
+    from itm_admin.foundation.database import installation, ownership, programs
 
     with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
+        if os.geteuid() == 0:
+            ownership.arrange(settings)
+            sys.exit(programs.attend(programs.SINKS, ["-m", "itm_admin.cli", "sinks"], settings))
         sink_process.main(settings)
+
+
+@itm.command()
+def mail() -> None:
+    """Send what waits to be sent by e-mail alone; `itm run` does it too."""
+    from itm_admin.accounts import mail
+    from itm_admin.foundation.database import installation, ownership, programs
+
+    with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
+        if os.geteuid() == 0:
+            ownership.arrange(settings)
+            sys.exit(programs.attend(programs.MAIL, ["-m", "itm_admin.cli", "mail"], settings))
+        mail.main(settings)
 
 
 @itm.command()
@@ -152,7 +187,7 @@ def web() -> None:
     from itm_admin import web as server
     from itm_admin.foundation import key_check
     from itm_admin.foundation.config import all_at_once
-    from itm_admin.foundation.database import embedded, engine_options, migration, roles
+    from itm_admin.foundation.database import embedded, engine_options, migration, ownership, programs, roles
 
     settings = Settings.from_environment()
     all_at_once(lambda: settings.require(*NEEDED_BY_THE_PANEL), settings.master_key)
@@ -163,6 +198,10 @@ def web() -> None:
         roles.refuse_deviations(connection)
     key_check.check(engine, settings)
     engine.dispose()
+    if os.geteuid() == 0:
+        ownership.arrange(settings)
+        listening = server.listen(settings.host, str(settings.port))  # a low port is root's to take
+        programs.become(programs.WEB, server.words(settings, listening.fileno()), settings, [listening.fileno()])
     command = server.command(settings)
     os.execv(command[0], command)  # noqa: S606 (our own words)
 

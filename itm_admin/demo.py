@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.orm import Session, sessionmaker
@@ -16,16 +17,18 @@ import itm_admin.models  # noqa: F401 relationships resolve once every table is 
 from itm_admin.accounts import bootstrap, invitations
 from itm_admin.accounts.models import Account
 from itm_admin.cases.fields import today
+from itm_admin.demonstration import acts, plan
 from itm_admin.demonstration import logins as kept_logins
-from itm_admin.demonstration import plan
 from itm_admin.demonstration.casework import Casework
-from itm_admin.demonstration.staffing import ROUTE, Office
+from itm_admin.demonstration.incidents import Incidents
+from itm_admin.demonstration.staffing import BEGINS, Office
 from itm_admin.demonstration.team import SUPERVISOR, TEAM
 from itm_admin.foundation import synthetic, tenancy
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ACCOUNTS
+from itm_admin.foundation.synthetic import ROUTE, route_at
 from itm_admin.institutions.models import Institution
 
 Progress = Callable[[int, int], None]
@@ -76,12 +79,17 @@ def _fill(
     passwords = kept_logins.complete(settings)
     if not begun:
         _begin(sessions, keyring, passwords)
-    drawn = list(plan.draw(volume, today()))
-    steps = _Steps(progress, len(TEAM) + sum(len(cases) for _code, cases in drawn))
+    last = min(plan.LAST, today())
+    drawn = dict(plan.draw(volume, last))
+    steps = _Steps(progress, len(TEAM) + sum(len(cases) for cases in drawn.values()))
     office = Office(sessions, passwords, steps.one)
     office.staff()
-    for code, cases in drawn:
-        Casework(sessions, keyring, office, code).work(cases, steps.one)
+    works = {code: Casework(sessions, keyring, office, code) for code in drawn}
+    told = Incidents(sessions, settings, office, passwords).all(drawn, last)
+    for portion in acts.portions(drawn, last):
+        told.append((portion.begins, partial(works[portion.institution].work, portion, steps.one)))
+    for _moment, happen in sorted(told, key=lambda each: each[0]):
+        happen()
 
 
 def _is_begun(sessions: sessionmaker[Session]) -> bool:
@@ -107,7 +115,7 @@ def _begin(sessions: sessionmaker[Session], keyring: Keyring, passwords: Mapping
     person = bootstrap.FirstPerson(first.username, first.first_name, first.last_name, first.email, first.title)
     with sessions() as session:
         tokens = bootstrap.begin(session, keyring, synthetic=True, supervisor=person)
-        with tenancy.acting(tenancy.Context(route=ROUTE), session):
+        with tenancy.acting(tenancy.Context(route=route_at(BEGINS)), session):
             invitations.redeem(session, tokens.administrator, passwords[bootstrap.ADMINISTRATOR])
             invitations.redeem(session, tokens.supervisor, passwords[first.username])
         session.commit()

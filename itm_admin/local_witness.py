@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 import socket
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +29,10 @@ class LocalWitness:
     address: str
     """As in ITM_WITNESSES."""
 
-    def command(self) -> list[str]:
+    def words(self) -> list[str]:
         place = ["--state", str(self.folder / "memory"), "--key", str(self.folder / "key")]
         logs = ["--logs", str(self.folder / "logs"), "--quiet"]
-        return [sys.executable, "-m", "audit.witness", "--listen", f"fd:{self.listening.fileno()}", *place, *logs]
+        return ["-m", "audit.witness", "--listen", f"fd:{self.listening.fileno()}", *place, *logs]
 
     def close(self) -> None:
         self.listening.close()

@@ -2,14 +2,18 @@
 
 from flask_appbuilder import Model
 
+from itm_admin.accounts import mail_rows
 from itm_admin.accounts import models as accounts
 from itm_admin.assurance import models as assurance
 from itm_admin.cases import drafts, editing
 from itm_admin.cases import models as cases
-from itm_admin.foundation import once
+from itm_admin.foundation import form_answers, once
 from itm_admin.institutions import models as institutions
 
-__all__ = ["OUR_TABLES", "accounts", "assurance", "cases", "drafts", "editing", "institutions", "metadata", "once"]
+__all__ = [
+    "OUR_TABLES", "accounts", "assurance", "cases", "drafts", "editing", "form_answers", "institutions",
+    "mail_rows", "metadata", "once",
+]  # fmt: skip
 
 metadata = Model.metadata
 

@@ -25,6 +25,7 @@ from itm_admin.cases import views as cases
 from itm_admin.foundation import access
 from itm_admin.foundation.access import Access
 from itm_admin.foundation.errors import Message
+from itm_admin.foundation.form_answers import AnswerView
 from itm_admin.foundation.i18n import Languages
 from itm_admin.foundation.openapi import OpenApiDocument, SwaggerPage
 from itm_admin.home import HomeView
@@ -34,6 +35,7 @@ from itm_admin.oversight import views as oversight
 
 VIEWS: tuple[type, ...] = (
     HomeView,
+    AnswerView,
     *cases.VIEWS,
     *case_api.APIS,
     *oversight.VIEWS,
@@ -156,7 +158,8 @@ def links() -> dict[str, str]:
     return {
         "home": url_for("HomeView.show"),
         "sign_in": url_for("SignInView.sign_in"),
-        "sign_out": url_for("OwnProfileView.sign_out"),
+        "sign_out": url_for("OwnSessionView.sign_out"),
+        "session": url_for("OwnSessionView.left"),
         "profile": url_for("OwnProfileView.show"),
         "language": url_for("LanguageView.choose"),
         **_finder(),

@@ -30,25 +30,15 @@ from itm_admin.assurance import signing_place, sink_process
 from itm_admin.cases import replay, upkeep
 from itm_admin.foundation import key_check
 from itm_admin.foundation.config import Refusal, SettingError, Settings, all_at_once
-from itm_admin.foundation.database import embedded, installation, migration, processes
+from itm_admin.foundation.database import embedded, installation, migration, ownership, processes, programs, roles
 from itm_admin.foundation.database.processes import Child, Signals
+from itm_admin.foundation.database.programs import Kind
 from itm_admin.local_witness import LocalWitness
 
-_COMMON = ("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE", "ITM_ERASURES")
-_WEB = (
-    *(*_COMMON, "ITM_HOST", "ITM_PORT", "ITM_WEB_WORKERS", "ITM_WEB_THREADS"),
-    *("ITM_WEB_CONNECTIONS", "ITM_WEB_CONNECTIONS_PER_ADDRESS", "ITM_WEB_REQUEST_SECONDS"),
-    *("ITM_TRUSTED_HOSTS", "ITM_TRUSTED_PROXIES", "ITM_HTTPS"),
-    *("ITM_WITNESSES", "ITM_WITNESS_QUORUM"),  # where they are: the pages say what *witnessed* means
-)
-_SCHEDULER = (  # neither the application's role nor a key of the data or of sessions
-    *("ITM_HOME", "ITM_ERASURES", "ITM_DATABASE_SIGNER_URL", "ITM_SIGNING_KEY_FILE", "ITM_CHECKPOINTS"),
-    *("ITM_SINKS", "ITM_SINK_SECRET_FILE"),  # the scheduler sees how far they lag behind, and sends nothing
-    *("ITM_WITNESSES", "ITM_WITNESS_QUORUM", "ITM_TIMESTAMP_URL", "ITM_TIMESTAMP_CERTIFICATES"),
-)
-_SINKS = ("ITM_HOME", "ITM_DATABASE_SIGNER_URL", "ITM_SINKS", "ITM_SINK_SECRET_FILE", "ITM_SINK_AUTHORITIES")
 _DATABASE_PAUSE = 5.0
-_ALL = (*_WEB, "ITM_DATABASE_OWNER_URL", "ITM_DATABASE_SIGNER_URL")
+_LOG_PAUSE = 60.0
+"""Seconds between two looks at how large the database's log is."""
+_ALL = (*programs.WEB.variables, "ITM_DATABASE_OWNER_URL", "ITM_DATABASE_SIGNER_URL")
 
 
 @dataclass
@@ -81,12 +71,14 @@ class Supervisor:
         """The database, its schema and, if asked for, its demonstration. Ctrl-C interrupts it."""
         click.echo("Starting the database …")
         self.place.start()
-        if self.place.server is not None:
-            self.settings = installation.with_addresses(self.settings, self.place.server)
+        self.settings = self.place.with_addresses()
+        if self.place.server is None:
+            roles.refuse_failed_logins(self.settings)
         migration.upgrade(str(self.settings.owner_url))
         _check_master_key(self.settings)
         replay.at_start(self.settings)
         upkeep.run(self.settings, all_ages=False)
+        signing_place.prepare_key(self.settings)
         if self.demo:
             self._seed()
             if not self.settings.witnesses:
@@ -98,7 +90,12 @@ class Supervisor:
         mark = self.settings.home / "demonstration-made"
         if mark.exists() and _has_institutions(self.settings):
             return
-        seeding = self._itm(["demo"], _ALL)
+        seeding = processes.start(
+            [sys.executable, "-m", "itm_admin.cli", "demo"],
+            environment=self.settings.environment(*_ALL),
+            folder=web.ROOT,
+            on_parents_death=signal.SIGKILL,
+        )
         try:
             if seeding.wait():
                 raise Refusal("The demonstration could not be made: its reason is above")
@@ -114,49 +111,39 @@ class Supervisor:
         except Refusal as reason:
             click.echo(f"itm: {reason}", err=True)
         else:
+            ownership.give_witness(self.witness.folder)
             self.settings = replace(self.settings, witnesses=(self.witness.address,))
 
     def _cosign(self, witness: LocalWitness) -> subprocess.Popen[bytes]:
-        return processes.start(
-            witness.command(),
-            environment=self.settings.environment(),
-            folder=web.ROOT,
-            on_parents_death=signal.SIGKILL,
-            output=subprocess.DEVNULL,
-            pass_fds=[witness.listening.fileno()],
+        descriptor = witness.listening.fileno()
+        return programs.start(
+            programs.WITNESS, witness.words(), self.settings, output=subprocess.DEVNULL, pass_fds=[descriptor]
         )
 
-    def _itm(self, words: list[str], variables: tuple[str, ...]) -> subprocess.Popen[bytes]:
-        return processes.start(
-            [sys.executable, "-m", "itm_admin.cli", *words],
-            environment=self.settings.environment(*variables),
-            folder=web.ROOT,
-            on_parents_death=signal.SIGKILL,
-        )
+    def _itm(self, words: list[str], kind: Kind) -> subprocess.Popen[bytes]:
+        return programs.start(kind, ["-m", "itm_admin.cli", *words], self.settings)
 
     def _web(self) -> subprocess.Popen[bytes]:
         descriptor = self.listening.fileno()
-        return processes.start(
-            web.command(self.settings, descriptor),
-            environment=self.settings.environment(*_WEB),
-            folder=web.ROOT,
-            on_parents_death=signal.SIGKILL,
-            pass_fds=[descriptor],
-        )
+        return programs.start(programs.WEB, web.words(self.settings, descriptor), self.settings, pass_fds=[descriptor])
 
     def _serve(self, signals: Signals) -> None:
         """Until a signal comes. The others start once the web server serves: people wait for that one."""
         self.children = [
             Child("The web server", self._web, 25),
-            Child("The scheduler", lambda: self._itm(["scheduler"], _SCHEDULER), 60),
+            Child("The scheduler", lambda: self._itm(["scheduler"], programs.SCHEDULER), 60),
         ]
         if self.witness is not None:
             self.children.append(Child("The witness", partial(self._cosign, self.witness), 15))
         if self.settings.sinks:
-            self.children.append(Child("What passes entries on", lambda: self._itm(["sinks"], _SINKS), 30))
+            self.children.append(Child("What passes entries on", lambda: self._itm(["sinks"], programs.SINKS), 30))
+        if self.settings.smtp_url:
+            self.children.append(Child("What sends mails", lambda: self._itm(["mail"], programs.MAIL), 30))
         self.children[0].start()
         self.ready = _ask(self.settings)
         while not self._wait(signals.descriptor):
+            if self.place.server is not None:
+                self.place.server.cut_log()
             self._look_after_database()
             for child in self.children:
                 self._look_after(child)
@@ -169,8 +156,9 @@ class Supervisor:
         handles = [os.pidfd_open(process.pid) for process in running]
         waited_for: list[Any] = [stop, *handles, *([self.ready] if self.ready else [])]
         due = [due for due in (self.database_due, *(child.due for child in self.children)) if due is not None]
+        now = time.monotonic()
         try:
-            happened, _, _ = select.select(waited_for, [], [], max(0.0, min(due) - time.monotonic()) if due else None)
+            happened, _, _ = select.select(waited_for, [], [], max(0.0, min([*due, now + _LOG_PAUSE]) - now))
         finally:
             for handle in handles:
                 os.close(handle)
@@ -251,7 +239,7 @@ def run(settings: Settings, demo: bool) -> None:
     embedded.prepare_home(settings.home)
     with installation.alone(settings) if settings.embedded else contextlib.nullcontext():
         local_witness.forget(settings.home)
-        place = installation.of(settings)
+        place = installation.arranged(settings)
         place.settings.master_key()
         Supervisor(place, place.settings, listening, demo).run()
 

@@ -1,6 +1,6 @@
 """The web server's processes: one copy of the code, several processes that share a listening socket, threads in each.
 
-`command` is the line that starts it. Promises: a fault in the panel ends the start at once; a process that dies is
+`words` is the line that starts it. Promises: a fault in the panel ends the start at once; a process that dies is
 started again; at the end, requests that were begun are answered; no process outlives the first.
 """
 
@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,9 +22,12 @@ from typing import Any
 from waitress.adjustments import Adjustments
 
 from itm_admin import web_connections
+from itm_admin.cases import upkeep_calls
 from itm_admin.foundation import lock_watch
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import processes
+from itm_admin.foundation.database.ownership import LOGS
+from itm_admin.foundation.rotating_log import RotatingLog
 from itm_admin.foundation.traces import trace
 
 ROOT = Path(__file__).parents[1]
@@ -37,16 +41,21 @@ _MEGABYTE = 1024 * 1024
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def command(settings: Settings, descriptor: int | None = None, application: str = "app:create_app") -> list[str]:
-    """The command line that serves on an already listening socket, or on the settings' own address."""
+def words(settings: Settings, descriptor: int | None = None, application: str = "app:create_app") -> list[str]:
+    """Python's words to serve on an already listening socket, or on the settings' own address."""
     where = [f"fd:{descriptor}"] if descriptor is not None else [settings.host, str(settings.port)]
-    return [sys.executable, "-m", "itm_admin.web", application, *where]
+    return ["-m", "itm_admin.web", application, *where]
+
+
+def command(settings: Settings, descriptor: int | None = None, application: str = "app:create_app") -> list[str]:
+    """The same as a command line of this user."""
+    return [sys.executable, *words(settings, descriptor, application)]
 
 
 def main(application: str, *where: str) -> None:
     """Listens, loads the application and keeps the processes running until SIGTERM or SIGINT."""
     settings = Settings.from_environment()
-    listening = _listening(*where)
+    listening = listen(*where)
     module, _, function = application.partition(":")
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
@@ -54,7 +63,7 @@ def main(application: str, *where: str) -> None:
     _Processes(panel, listening, settings).run()
 
 
-def _listening(where: str, port: str = "") -> socket.socket:
+def listen(where: str, port: str = "") -> socket.socket:
     if where.startswith("fd:"):
         return socket.socket(fileno=int(where[3:]))
     family = socket.AF_INET6 if ":" in where else socket.AF_INET
@@ -71,6 +80,8 @@ class _Processes:
     def __init__(self, panel: Any, listening: socket.socket, settings: Settings) -> None:
         self.panel, self.listening, self.settings = panel, listening, settings
         self.running: set[int] = set()
+        self.beside: int | None = None
+        """Does what the scheduler calls for and needs the master key for; it serves nobody."""
 
     def run(self) -> None:
         for number in _SIGNALS:
@@ -78,9 +89,13 @@ class _Processes:
         try:
             while True:
                 while len(self.running) < self.settings.web_workers:
-                    self._fork()
+                    self.running.add(self._fork(lambda: _work(self.panel, self.listening, self.settings)))
+                if self.beside is None:
+                    self.beside = self._fork(lambda: _keep_up(self.settings, self.listening))
                 began = time.monotonic()
-                self.running.discard(os.wait()[0])
+                ended = os.wait()[0]
+                self.running.discard(ended)
+                self.beside = None if ended == self.beside else self.beside
                 logging.getLogger("itm.web").warning("a process of the web server ended and is started again")
                 time.sleep(max(0.0, _PAUSE - (time.monotonic() - began)))
         except _Stop:
@@ -88,17 +103,17 @@ class _Processes:
                 signal.signal(number, signal.SIG_IGN)
             self._end()
 
-    def _fork(self) -> None:
+    def _fork(self, work: Callable[[], None]) -> int:
+        """The new process's number. It is told to stop by SIGTERM, which waits until its work can hear it."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         parent, pid = os.getpid(), os.fork()
         if pid:
-            self.running.add(pid)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            return
+            return pid
         code = 1
         try:
             processes.die_with_parent(parent, signal.SIGKILL)
-            _work(self.panel, self.listening, self.settings)
+            work()
             code = 0
         except BaseException as fault:
             logging.getLogger("itm.web").error("a process of the web server failed: %s", trace(fault))
@@ -107,9 +122,10 @@ class _Processes:
 
     def _end(self) -> None:
         deadline = time.monotonic() + GRACE + 2
-        for pid in self.running:
+        everybody = [*self.running, *([self.beside] if self.beside else [])]
+        for pid in everybody:
             os.kill(pid, signal.SIGTERM)
-        for pid in self.running:
+        for pid in everybody:
             if not processes.wait_for_end(pid, max(0.0, deadline - time.monotonic())):
                 os.kill(pid, signal.SIGKILL)
 
@@ -128,25 +144,33 @@ def _work(panel: Any, listening: socket.socket, settings: Settings) -> None:
     )
     _allow_files(settings.web_connections + _SPARE_FILES)
     lock_watch.start(settings.database_url or "")
-    with (settings.home / "access.log").open("a", buffering=1, encoding="utf-8") as access_log:
-        server = web_connections.Server(
-            panel,
-            _sock=listening,
-            bind_socket=False,
-            sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
-            adj=_adjustments(settings),
-            limits=limits,
-            access_log=access_log,
-        )
+    server = web_connections.Server(
+        panel,
+        _sock=listening,
+        bind_socket=False,
+        sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
+        adj=_adjustments(settings),
+        limits=limits,
+        access_log=RotatingLog(settings.home / LOGS / "access.log"),
+    )
 
-        def stop(number: int, _frame: FrameType | None) -> None:
-            told.append(number)
-            server.pull_trigger()
+    def stop(number: int, _frame: FrameType | None) -> None:
+        told.append(number)
+        server.pull_trigger()
 
-        for number in _SIGNALS:
-            signal.signal(number, stop)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        server.serve(lambda: bool(told), GRACE)
+    for number in _SIGNALS:
+        signal.signal(number, stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    server.serve(lambda: bool(told), GRACE)
+
+
+def _keep_up(settings: Settings, listening: socket.socket) -> None:
+    told: list[int] = []
+    listening.close()
+    for number in _SIGNALS:
+        signal.signal(number, lambda number, _frame: told.append(number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    upkeep_calls.serve(settings, lambda: bool(told))
 
 
 def _adjustments(settings: Settings) -> Adjustments:

@@ -12,7 +12,7 @@ import struct
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import Any, Protocol
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
@@ -37,6 +37,12 @@ class Limits:
     """None: a reverse proxy's address stands for everybody."""
     seconds: int
     """For a request's header; as long again for its body, and longer for what comes at the least rate."""
+
+
+class Log(Protocol):
+    """Takes a whole line at a time."""
+
+    def write(self, line: str, /) -> object: ...
 
 
 class Task(WSGITask):
@@ -139,7 +145,7 @@ class Server(TcpWSGIServer):
 
     channel_class = Channel
 
-    def __init__(self, panel: Any, limits: Limits, access_log: IO[str], **known: Any) -> None:
+    def __init__(self, panel: Any, limits: Limits, access_log: Log, **known: Any) -> None:
         self.limits, self.access_log = limits, access_log
         super().__init__(panel, **known)
 

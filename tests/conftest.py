@@ -25,7 +25,9 @@ from sqlalchemy.pool import NullPool
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options, migration, roles
 from itm_admin.foundation.database.embedded import Server
+from tests import forms_client
 
+forms_client.install()
 examples.register_profile("patient", deadline=None)  # a busy machine is no failure
 examples.load_profile("patient")
 

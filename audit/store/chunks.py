@@ -29,9 +29,9 @@ _RAW = ("text", "timestamptz", "uuid")
 _LEAF = sql.SQL("f.seq, f.event_id, f.recorded_at, f.prev, f.commitment, f.hash")
 _NARROW = sql.SQL("e.id, e.salt, e.content")
 _WIDE = sql.SQL(
-    "e.id, e.salt, e.content, e.at, e.action, e.outcome, e.via, e.actor_id, e.actor_name, e.actor_institution,"
-    " e.actor_role, e.target_kind, e.target_id, e.target_holder, e.subjects, e.purpose, e.request_id,"
-    " e.ledger_id = f.ledger_id"
+    "e.id, e.salt, e.content, e.at, e.id::text, e.action, e.outcome, e.via, e.actor_id, e.actor_name,"
+    " e.actor_institution, e.actor_role, e.target_kind, e.target_id, e.target_holder::text,"
+    " array_to_json(e.subjects)::text, e.purpose, e.request_id, e.ledger_id = f.ledger_id"
 )
 _ENTRIES = sql.SQL(
     "SELECT {}, {} FROM ONLY audit.leaf f JOIN ONLY audit.event e ON e.id = f.event_id"

@@ -5,8 +5,9 @@ Reads keys and digests only (audit.row_states), and the last event of each row; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import psycopg
@@ -14,7 +15,7 @@ from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.reconciliation import Difference, Found, Row, Told, differences
+from audit.reconciliation import Found, Row, Told, differences
 from audit.store import damage
 from audit.store.reading import Unreadable
 from audit.store.session import BY_INDEX, ONE_BY_ONE, driver, pinned
@@ -44,12 +45,13 @@ GROUP BY key HAVING count(*) > 1 ORDER BY key LIMIT 100
 # A generation begins with a baseline of every row: what an earlier one said is over.
 # A ledger's entries have the order of a row's changes: whoever changes it waits for the commit of who did before.
 _TOLD = sql.SQL("""
-SELECT DISTINCT ON (e.target_id, l.holder) e.target_id, l.holder::text, right(e.content, {end}),
+SELECT DISTINCT ON (w.place, e.target_id, l.holder) w.place, e.target_id, l.holder::text, right(e.content, {end}),
        CASE WHEN {moved} THEN e.content END
-FROM ONLY audit.event e JOIN ONLY audit.leaf f ON f.event_id = e.id JOIN ONLY audit.ledger l ON l.id = f.ledger_id
-WHERE e.target_kind = ANY ({kinds}) AND e.via IN ('trigger', 'baseline') AND e.target_id IS NOT NULL
-  AND l.closed_at IS NULL
-ORDER BY e.target_id, l.holder, f.seq DESC
+FROM ONLY audit.event e
+JOIN ROWS FROM (unnest({kinds}::text[]), unnest({places}::integer[])) AS w(kind, place) ON w.kind = e.target_kind
+JOIN ONLY audit.leaf f ON f.event_id = e.id JOIN ONLY audit.ledger l ON l.id = f.ledger_id
+WHERE e.via IN ('trigger', 'baseline') AND e.target_id IS NOT NULL AND l.closed_at IS NULL
+ORDER BY w.place, e.target_id, l.holder, f.seq DESC
 """)
 
 
@@ -62,11 +64,22 @@ class Relation:
     holders: list[str]
     estimate: int
 
-    def told(self) -> sql.Composed:
-        """Asks for the last event believed of each row in each holder's ledger, in the order of the keys."""
-        changes = [sql.SQL("strpos(e.content, {}) > 0").format(f'"{name}":{{"old":') for name in self.holders]
-        moved = sql.SQL(" OR ").join([sql.SQL("false"), *changes])
-        return _TOLD.format(end=END, moved=moved, kinds=self.kinds)
+
+def _told(relations: Sequence[Relation]) -> sql.Composed:
+    """Asks for the last event believed of each row in each holder's ledger: by relation, in the order of the keys."""
+    moved: list[sql.Composable] = [sql.SQL("false")]
+    for place, relation in enumerate(relations):
+        moved += [
+            sql.SQL("w.place = {} AND strpos(e.content, {}) > 0").format(place, f'"{name}":{{"old":')
+            for name in relation.holders
+        ]
+    pairs = [(kind, place) for place, relation in enumerate(relations) for kind in relation.kinds]
+    return _TOLD.format(
+        end=END,
+        moved=sql.SQL(" OR ").join(moved),
+        kinds=[kind for kind, _ in pairs],
+        places=[place for _, place in pairs],
+    )
 
 
 Tick = Callable[[int], None]
@@ -92,9 +105,10 @@ def compare(connection: Connection, progress: Progress | None = None, stop: Stop
         nobody = presidency(connection)
         holders = set(connection.execute(text(_HOLDERS)).scalars())
         total = sum(relation.estimate for relation in relations)
-        for relation in relations:
+        for relation, told in _by_relation(connection, relations):
             seen = _Seen()
-            for each in _compare(connection, relation, nobody, tick, seen):
+            rows = _rows(driver(connection), relation, nobody, tick, seen)
+            for each in differences(rows, told, relation.holders, nobody):
                 detail = f"{relation.name} {each.key}: {each.why}"
                 # Whoever has no ledger is the Presidency's to look after
                 whose = each.holder if each.holder in holders else nobody
@@ -124,15 +138,19 @@ class _Seen:
     sum: int = 0
 
 
-def _compare(
-    connection: Connection, relation: Relation, nobody: str | None, tick: Tick, seen: _Seen
-) -> Iterator[Difference]:
-    asked = driver(connection)
-    with asked.cursor(name="told") as told:
-        told.itersize = ROWS
-        told.execute(relation.told())
-        rows = _rows(asked, relation, nobody, tick, seen)
-        yield from differences(rows, map(Told._make, told), relation.holders, nobody)
+def _by_relation(connection: Connection, relations: Sequence[Relation]) -> Iterator[tuple[Relation, Iterator[Told]]]:
+    """Each relation with what was told of its rows, from one reading of all events."""
+    with driver(connection).cursor(name="told") as cursor:
+        cursor.itersize = ROWS
+        cursor.execute(_told(relations))
+        groups = groupby(cursor, key=lambda row: row[0])
+        waiting = next(groups, None)
+        for place, relation in enumerate(relations):
+            if waiting is not None and waiting[0] == place:
+                yield relation, (Told._make(row[1:]) for row in waiting[1])
+                waiting = next(groups, None)
+            else:
+                yield relation, iter(())
 
 
 def _rows(

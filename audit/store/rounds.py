@@ -19,7 +19,7 @@ from audit.reconciliation import Found
 from audit.store import catalogue, records, ways
 from audit.store.reading import Ledger, Unreadable, reading
 from audit.store.session import pinned
-from audit.store.team import Read, reading_together
+from audit.store.team import Read, meanwhile, reading_together
 from audit.store.verifying import Progress, Stop, Verification, unread, verify
 from audit.watermark import Watermarks
 
@@ -113,15 +113,17 @@ class _Looking:
         self, connection: Connection, manifest: Manifest | None, processes: int | None
     ) -> list[Verification]:
         largest = max((ledger.size for ledger in self.ledgers), default=0)
-        with reading_together(connection, largest, processes) as chunks:
-            done = self.each(connection, chunks)
-        if len(done) < len(self.ledgers):
-            return done
-        tell = None if self.progress is None else _named(self.progress, RECORDS)
-        with _apart(connection):
-            rows = records.compare(connection, tell, self.stop)
-        beside = [rows]
-        for check in (ways.check, *self.beside):
+        with meanwhile(connection, largest, _ways) as answer:
+            with reading_together(connection, largest, processes) as chunks:
+                done = self.each(connection, chunks)
+            if len(done) < len(self.ledgers):
+                return done
+            tell = None if self.progress is None else _named(self.progress, RECORDS)
+            with _apart(connection):
+                rows = records.compare(connection, tell, self.stop)
+            with _apart(connection):
+                beside = [rows, answer()]
+        for check in self.beside:
             with _apart(connection):
                 beside.append(check(connection, records.presidency(connection)))
         with _apart(connection):
@@ -150,6 +152,11 @@ class _Looking:
 
     def _stopped(self) -> bool:
         return bool(self.stop and self.stop())
+
+
+def _ways(connection: Connection) -> Found:
+    with pinned(connection):
+        return ways.check(connection, records.presidency(connection))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ PLAIN: Mapping[str, str] = {"search_path": "pg_catalog, pg_temp", **_READING, **
 """For every statement that judges."""
 BY_INDEX = {
     "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_mergejoin": "off", "enable_hashjoin": "off",
-    "enable_sort": "off",
+    "enable_sort": "off", "max_parallel_workers_per_gather": "0",
 }  # fmt: skip
 """Rows are looked for as the pages look for them."""
 ONE_BY_ONE = {

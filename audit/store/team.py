@@ -7,23 +7,30 @@ database's address over their pipe, and of the environment only what libpq needs
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection as Pipe_
 from multiprocessing.connection import Pipe
 from pathlib import Path
+from typing import TypeVar
 
+from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from audit.chunk import Chunk, Task
 from audit.store import chunks
 from audit.store.chunks import read
 from audit.store.session import driver
 
+Answer = TypeVar("Answer")
+Answered = Callable[[], Answer]
 Read = Callable[[Iterable[Task]], Iterator[tuple[Task, Chunk | None]]]
 """Tasks → their chunks, in order; None where entries must be looked at one by one."""
 SMALL = 20_000
@@ -66,6 +73,38 @@ def reading_together(connection: Connection, entries: int, processes: int | None
         team.dismiss()
 
 
+@contextmanager
+def meanwhile(connection: Connection, entries: int, ask: Callable[[Connection], Answer]) -> Iterator[Answered[Answer]]:
+    """Asks in the connection's snapshot by a second connection while the first one goes on; gives its answer.
+
+    The first is asked itself, when the answer is wanted, where a second is not worth it or not to be had. To be
+    entered outside of any savepoint. What was not asked to its end when this is left is cancelled.
+    """
+    second = _second(connection) if entries >= SMALL else None
+    if second is None:
+        yield lambda: ask(connection)
+        return
+    with second, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, second)
+        try:
+            yield asked.result
+        finally:
+            while not asked.done():  # what is asked may ask more than once
+                driver(second).cancel_safe()
+                wait([asked], 0.2)
+
+
+def _second(connection: Connection) -> Connection | None:
+    try:
+        snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
+        bind = connection.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        second = bind.connect()
+        second.exec_driver_sql(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot).as_string())
+    except DBAPIError:
+        return None
+    return second
+
+
 class _Team:
     """Hands out tasks in turn, two to a worker so that none waits, and gives the answers in the tasks' order."""
 
@@ -76,15 +115,16 @@ class _Team:
 
     def hire(self, address: str, snapshot: str) -> None:
         ours, theirs = Pipe()
+        environment = _environment()
         with theirs:
             self._workers[ours] = subprocess.Popen(
                 [sys.executable, "-P", chunks.__file__, str(theirs.fileno())],
-                env=_environment(),
+                env=environment,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *_folders(environment)],
                 start_new_session=True,
             )
         with suppress(OSError):
@@ -135,5 +175,12 @@ class _Team:
 
 def _environment() -> dict[str, str]:
     """No secret of ours is among these."""
-    kept = {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith("PG")}
-    return {**kept, "LANG": "C.UTF-8", "PATH": os.defpath, "PYTHONPATH": str(_ROOT)}
+    ours = ("HOME", "PYTHONHOME", "LD_LIBRARY_PATH")
+    kept = {name: value for name, value in os.environ.items() if name in ours or name.startswith("PG")}
+    places = [str(_ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(":"))]
+    return {**kept, "LANG": "C.UTF-8", "PATH": os.defpath, "PYTHONPATH": ":".join(dict.fromkeys(places))}
+
+
+def _folders(environment: Mapping[str, str]) -> set[int]:
+    """Descriptors that the interpreter and its modules are reached by, where this process may not go there by name."""
+    return {int(number) for number in re.findall(r"/proc/self/fd/(\d+)", f"{sys.executable} {environment}")}

@@ -6,15 +6,16 @@ Which accounts these reach is the bound scope's: one's own institution, or all. 
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
-from flask import flash, request, url_for
+from flask import current_app, flash, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import changes, grants, invitations, services
+from itm_admin.accounts import changes, grants, invitations, mail, services
 from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import AccountForm, NewAccountForm, chosen_id, role_choices
 from itm_admin.accounts.lists import ALL, here, institution_choices
@@ -34,6 +35,18 @@ from itm_admin.institutions.models import Institution
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A link: its token to be handed over, or the address that it is sent to; neither: the role waits."""
+
+    username: str
+    id: uuid.UUID
+    token: str | None = None
+    mailed: str | None = None
+    waits: bool = False
+    """Another person confirms the first sign-in."""
 
 
 class AccountView(Page):
@@ -73,12 +86,12 @@ class AccountView(Page):
     def add(self) -> Answer:
         form = NewAccountForm(language="tr")
         if form.submitted():
-            links: list[str | None] = []
+            links: list[Made] = []
             made = attempt(form, lambda session: once(session, Account, lambda: _make(session, form, links)))
             if made is not None and not links:
                 return see("AccountView.show", id=made.id)  # sent twice: its link was shown, and is shown once
             if made is not None:
-                return self._show_link(made.username, links[0], made.id)
+                return self._show_link(links[0])
         _offer_new(form)
         return self.render("accounts/add.html", heading=_("New account"), form=form), 422 if form.submitted() else 200
 
@@ -97,7 +110,7 @@ class AccountView(Page):
                 return see("AccountView.show", id=id)
         account = services.get(db.session, me(), id)
         stored = AccountForm(formdata=None, obj=account, version=account.row_version, unit=account.unit_id)
-        form = form if form.submitted() else stored
+        form = form if form.is_filled() else stored
         for each in (form, stored):
             offer_units(each.unit, account.institution_id, _("None"), account.unit_id)
         rows = []
@@ -121,18 +134,16 @@ class AccountView(Page):
     @route("/<uuid:id>/invite", act="invite", methods=("POST",))
     def invite(self, id: uuid.UUID) -> Answer:
         form = PanelForm()
-        made = attempt(
-            form, lambda session: (services.get(session, me(), id).username, services.invite(session, me(), id), id)
-        )
+        made = attempt(form, lambda session: _invite(session, services.get(session, me(), id)))
         if made is None:
             flash(" ".join(form.told), "warning")
             return see("AccountView.show", id=id)
-        return self._show_link(*made)
+        return self._show_link(made)
 
-    def _show_link(self, username: str, token: str | None, id: uuid.UUID) -> Answer:
+    def _show_link(self, made: Made) -> Answer:
         """The only time the link is shown. It stands in no redirect and no cookie."""
-        link = url_for("InvitationView.redeem", token=token, _external=True) if token else None
-        return self.render("accounts/invited.html", heading=_("One-time link"), username=username, link=link, id=id)
+        link = url_for("InvitationView.redeem", token=made.token, _external=True) if made.token else None
+        return self.render("accounts/invited.html", heading=_("One-time link"), made=made, link=link)
 
 
 class AuditAccountView(Page):
@@ -215,8 +226,19 @@ def _rows(session: Session, account: Account) -> list[dict[str, Any]]:
     ]
 
 
-def _make(session: Session, form: NewAccountForm, links: list[str | None]) -> Account:
-    """Account, link and role in one transaction; the link's token, or None for none, goes to `links`."""
+def _invite(session: Session, account: Account) -> Made:
+    """By e-mail where there is a server for it: then its maker never sees the link."""
+    token = services.invite(session, me(), account.id)
+    name, id = account.username, account.id
+    if not current_app.config["ITM_MAILS"]:
+        return Made(name, id, token, waits=True)
+    address = mail.send_link(session, account)
+    waits = any(each.kind == "link" and each.state == "waiting" for each in changes.of_account(session, id))
+    return Made(name, id, mailed=address, waits=waits)
+
+
+def _make(session: Session, form: NewAccountForm, links: list[Made]) -> Account:
+    """Account, link and role in one transaction; the link goes to `links`."""
     actor = me()
     role = form.role.data or ""
     if not role:
@@ -230,8 +252,8 @@ def _make(session: Session, form: NewAccountForm, links: list[str | None]) -> Ac
     )
     grant = grants.give(session, actor, account, role, chosen_id(form.role_unit))
     # A rise makes every earlier link void: there is one only after another person has confirmed it.
-    token = None if grant.state == "proposed" else services.invite(session, actor, account.id)
-    links.append(token)
+    waits = grant.state == "proposed"
+    links.append(Made(account.username, account.id) if waits else _invite(session, account))
     return account
 
 

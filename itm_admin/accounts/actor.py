@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from flask import g
+from flask import g, request
 from flask import session as cookie
 from flask_babel import get_locale
 from sqlalchemy import RowMapping, text
@@ -31,8 +31,10 @@ _ACCOUNT = text(
            case when not a.active then 'inactive'
                 when i.status <> 'active' then 'institution_suspended'
                 when itm.waits(a.id) then 'unconfirmed' end as obstacle,
-           i.code, i.name_tr, i.name_en, i.kind
+           i.code, i.name_tr, i.name_en, i.kind,
+           case when s.id is null or (s.why is null and s.epoch <> a.epoch) then 'all' else s.why end as ended
       from account a join institution i on i.id = a.institution_id
+      left join account_session s on s.id = :session and s.account_id = a.id
      where a.id = :account and a.institution_id = :institution
     """
 )
@@ -76,6 +78,10 @@ class Actor:
     held: tuple[Held, ...]
     obstacle: str | None = None
     """Why account or institution may not work now, if so."""
+    session: uuid.UUID | None = None
+    """The session at work; None outside one."""
+    ended: str | None = None
+    """Why that session has ended, if so (AccountSession.why)."""
 
     is_authenticated = True
     is_anonymous = False
@@ -173,15 +179,20 @@ def together(parts: Iterable[Units]) -> Units:
     return tuple(found)
 
 
-def find(session: Session, account: uuid.UUID, institution: uuid.UUID) -> Actor | None:
-    """The person, whether or not they may work now (`obstacle`, `roles`). None: no such account there."""
+def find(session: Session, account: uuid.UUID, institution: uuid.UUID, at: uuid.UUID | None = None) -> Actor | None:
+    """The person, whether or not they may work now (`obstacle`, `roles`; in session `at`: `ended`).
+
+    None: no such account there.
+    """
     alone = replace(tenancy.current(), scope="login", login=None, account=account, institution=institution)
     with acting(alone, session):
-        row = session.execute(_ACCOUNT, {"account": account, "institution": institution}).mappings().one_or_none()
+        wanted = {"account": account, "institution": institution, "session": at}
+        row = session.execute(_ACCOUNT, wanted).mappings().one_or_none()
         if row is None:
             return None
         grants = session.execute(_GRANTS, {"account": account}).all()
-    return _actor(row, tuple(Held(grant.role, tuple(grant.units) if grant.unit_id else "*") for grant in grants))
+    held = tuple(Held(grant.role, tuple(grant.units) if grant.unit_id else "*") for grant in grants)
+    return replace(_actor(row, held), session=at, ended=row["ended"] if at else None)
 
 
 def me() -> Actor:
@@ -197,10 +208,12 @@ def load_actor() -> Actor | None:
     claim = sessions.read(cookie)
     if claim is None:
         return None
-    actor = find(db.session, claim.account, claim.institution)
-    if actor is None or not actor.is_active or actor.epoch != claim.epoch:
+    actor = find(db.session, claim.account, claim.institution, claim.session)
+    if actor is None or not actor.is_active or actor.ended is not None:
+        sessions.end(cookie, (actor and actor.ended) or "suspended")
         return None
-    sessions.keep_alive(cookie, claim)
+    if request.endpoint != sessions.PEEK:
+        sessions.keep_alive(cookie, claim)
     return actor
 
 

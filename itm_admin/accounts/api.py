@@ -70,7 +70,7 @@ class SessionApi(Api):
         return self.answer(csrf_token=generate_csrf(), account=_facts(actor))
 
     @route("/", act="delete", methods=("DELETE",), public=True)
-    @describes("Signs out", gives=Empty)
+    @describes("Ends this session", gives=Empty)
     def end(self) -> Response:
         with writing() as work:
             sign_in.sign_out(work, me())

@@ -69,7 +69,8 @@ def run(settings: Settings) -> First:
 
 def address_of(settings: Settings, token: str) -> str:
     """The one-time link of a token."""
-    return f"http{'s' if settings.https else ''}://{settings.trusted_hosts[0]}:{settings.port}{INVITATION_PATH}{token}"
+    port = "" if settings.trusted_proxies else f":{settings.port}"  # a proxy in front has the usual one
+    return f"http{'s' if settings.https else ''}://{settings.trusted_hosts[0]}{port}{INVITATION_PATH}{token}"
 
 
 def making_sessions(engine: Engine) -> sessionmaker[Session]:

@@ -30,6 +30,7 @@ class SignInForm(PanelForm):
     )
     password = PasswordField(_l("Password"), render_kw={"autocomplete": "current-password"})
     next = HiddenField()
+    held = HiddenField()
 
 
 class PasswordForm(PanelForm):

@@ -17,7 +17,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from itm_admin.accounts import passwords
+from itm_admin.accounts import passwords, session_rows
 from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, Credential, Invitation
 from itm_admin.foundation import tenancy
@@ -101,8 +101,8 @@ def redeem(session: Session, token: str, password: str, now: datetime | None = N
     return invited
 
 
-def change_own_password(session: Session, actor: Actor, password: str) -> int:
-    """Sets a signed-in person's new password and returns the new epoch, for the one session that goes on.
+def change_own_password(session: Session, actor: Actor, password: str) -> uuid.UUID:
+    """Sets a signed-in person's new password, which ends all sessions; the id of the one in which the person goes on.
 
     The current password was asked before, by `sign_in.confirm`. Invalid under `password`.
     """
@@ -110,7 +110,7 @@ def change_own_password(session: Session, actor: Actor, password: str) -> int:
     with acting(actor.own_context(), session):
         _keep(session, actor.id, actor.institution_id, password)
         session.flush()
-        return session.execute(select(Account.epoch).where(Account.id == actor.id)).scalar_one()
+        return session_rows.begin(session, actor.id, actor.institution_id)
 
 
 def _keep(session: Session, account: uuid.UUID, institution: uuid.UUID, password: str) -> None:

@@ -1,7 +1,7 @@
-"""What the signed cookie says of a session, and for how long it holds.
+"""The signed cookie of a session, and for how long it holds.
 
-The cookie cannot be called back, so it names the account's epoch: sign-out, reset, suspension and change of
-roles raise the epoch, and every older cookie is worth nothing. Knows neither database nor account.
+The cookie cannot be called back, so it names a row (session_rows.py) that can end: by signing out, or with all others
+of the account. After an end the cookie keeps the reason, for the sign-in page. Knows neither database nor account.
 """
 
 from __future__ import annotations
@@ -12,30 +12,47 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from itm_admin.foundation.forgery import FIELD
+from itm_admin.foundation.i18n import SESSION_KEY
+
 IDLE = 30 * 60
 ABSOLUTE = 12 * 60 * 60
+WARNING = 5 * 60
+"""Seconds before the end in which the page announces it."""
+ENDED = "ended"
+PEEK = "OwnSessionView.left"
+"""The endpoint that asks how long the session lasts: being asked by a script is no sign of life."""
 _TOUCH = 60
 """So many seconds may pass before the cookie is written again: not with every request."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a cookie says. Times are seconds since 1970."""
+    """The cookie's content. Times are seconds since 1970."""
 
     account: uuid.UUID
     institution: uuid.UUID
-    epoch: int
+    session: uuid.UUID
     since: int
     seen: int
 
 
-def begin(
-    cookie: MutableMapping[str, Any], account: uuid.UUID, institution: uuid.UUID, epoch: int, now: float | None = None
-) -> None:
-    """A new session: nothing of what the cookie held before stays in it."""
-    moment = int(time.time() if now is None else now)
+def begin(cookie: MutableMapping[str, Any], claim: Claim, token: str) -> None:
+    """A new session: nothing of what the cookie held before stays in it. `token` is the account's (forgery.py)."""
     cookie.clear()
-    cookie.update(account=str(account), institution=str(institution), epoch=epoch, since=moment, seen=moment)
+    cookie.update(
+        account=str(claim.account),
+        institution=str(claim.institution),
+        session=str(claim.session),
+        since=claim.since,
+        seen=claim.seen,
+    )
+    cookie[FIELD] = token
+
+
+def new(account: uuid.UUID, institution: uuid.UUID, session: uuid.UUID) -> Claim:
+    moment = int(time.time())
+    return Claim(account, institution, session, moment, moment)
 
 
 def read(cookie: MutableMapping[str, Any], now: float | None = None) -> Claim | None:
@@ -47,14 +64,16 @@ def read(cookie: MutableMapping[str, Any], now: float | None = None) -> Claim | 
         claim = Claim(
             uuid.UUID(cookie["account"]),
             uuid.UUID(cookie["institution"]),
-            int(cookie["epoch"]),
+            uuid.UUID(cookie["session"]),
             int(cookie["since"]),
             int(cookie["seen"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
-        claim = None
-    if claim is None or moment - claim.seen > IDLE or moment - claim.since > ABSOLUTE:
         end(cookie)
+        return None
+    reason = "idle" if moment - claim.seen > IDLE else "absolute" if moment - claim.since > ABSOLUTE else None
+    if reason:
+        end(cookie, reason)
         return None
     return claim
 
@@ -65,10 +84,29 @@ def keep_alive(cookie: MutableMapping[str, Any], claim: Claim, now: float | None
         cookie["seen"] = moment
 
 
-def go_on(cookie: MutableMapping[str, Any], epoch: int) -> None:
-    """This session outlives a change of epoch that ends all others (one's own new password)."""
-    cookie["epoch"] = epoch
+def left(cookie: MutableMapping[str, Any], now: float | None = None) -> dict[str, int] | None:
+    """Seconds until the session ends without a sign of life, and in any case. None: there is no session.
+
+    `surely`: so long it lasts after a page was sent, whatever the cookie's last touch.
+    """
+    claim = read(cookie, now)
+    moment = int(time.time() if now is None else now)
+    if claim is None:
+        return None
+    idle, absolute = claim.seen + IDLE - moment, claim.since + ABSOLUTE - moment
+    return {"idle": idle, "absolute": absolute, "surely": min(IDLE - _TOUCH, absolute), "warning": WARNING}
 
 
-def end(cookie: MutableMapping[str, Any]) -> None:
+def go_on(cookie: MutableMapping[str, Any], session: uuid.UUID) -> None:
+    """This session outlives an end of all others (one's own new password), under a new identity."""
+    cookie["session"] = str(session)
+
+
+def end(cookie: MutableMapping[str, Any], reason: str | None = None) -> None:
+    """Nothing stays but the language, and the reason for the sign-in page."""
+    language = cookie.get(SESSION_KEY)
     cookie.clear()
+    if language:
+        cookie[SESSION_KEY] = language
+    if reason:
+        cookie[ENDED] = reason

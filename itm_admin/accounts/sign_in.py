@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from audit import store
 from itm_admin.accounts import actor as actors
-from itm_admin.accounts import passwords, throttle, usernames
+from itm_admin.accounts import passwords, session_rows, throttle, usernames
 from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, Credential, Invitation
 from itm_admin.foundation import tenancy
@@ -109,10 +109,19 @@ def confirm(session: Session, actor: Actor, password: str, now: datetime | None 
 
 
 def sign_out(session: Session, actor: Actor) -> None:
+    """Ends the session at work. Does not commit."""
+    with acting(actor.own_context(), session):
+        if actor.session is not None:
+            session_rows.end(session, actor.session)
+        _entry(session, "auth.logout", "success", actor.id, None)
+        session.flush()
+
+
+def sign_out_everywhere(session: Session, actor: Actor) -> None:
     """Ends every session of the account. Does not commit."""
     with acting(actor.own_context(), session):
-        session.execute(update(Account).where(Account.id == actor.id).values(epoch=Account.epoch + 1))
-        _entry(session, "auth.logout", "success", actor.id, None)
+        session_rows.end_all(session, actor.id)
+        _entry(session, "auth.logout", "success", actor.id, {"sessions": "all"})
         session.flush()
 
 
@@ -167,6 +176,7 @@ def _compare(
     if signing_in:
         session.execute(update(Account).where(Account.id == account.id).values(last_login=now))
         with acting(actor.own_context(), session):
+            actor = replace(actor, session=session_rows.begin(session, actor.id, actor.institution_id))
             _entry(session, "auth.login", "success", account.id, None)
     return actor
 

@@ -7,17 +7,19 @@ from flask_babel import gettext as _
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import history, invitations, passwords, services, sessions, sign_in, throttle
+from itm_admin.accounts import history, invitations, passwords, services, session_rows, sessions, sign_in, throttle
 from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.actor import Actor, me
 from itm_admin.accounts.forms import OwnDataForm, OwnPasswordForm, PasswordForm, SignInForm
 from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView, GrantView
 from itm_admin.accounts.preference_views import PreferenceView
+from itm_admin.accounts.returning import go_on, sign_in_page
+from itm_admin.accounts.session_views import OwnSessionView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.accounts.together import AccountsTogetherView
-from itm_admin.foundation import i18n, tenancy
+from itm_admin.foundation import forgery, i18n, tenancy
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Invalid, NotFound
+from itm_admin.foundation.errors import Invalid, NotFound, Unauthenticated
 from itm_admin.foundation.forms import attempt
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.views import Page, inside, route, see
@@ -33,7 +35,15 @@ def digest_key() -> bytes:
 
 def begin_session(actor: Actor) -> None:
     """The cookie of a person who has just signed in: nothing of an earlier session stays in it."""
-    sessions.begin(session, actor.id, actor.institution_id, actor.epoch)
+    before = sessions.read(session)
+    if before is not None and before.account == actor.id and before.session != actor.session:
+        with writing() as work, tenancy.acting(actor.own_context(), work):
+            session_rows.end(work, before.session, "renewed")
+    if actor.session is None:
+        raise Unauthenticated
+    claim = sessions.new(actor.id, actor.institution_id, actor.session)
+    sessions.begin(session, claim, forgery.of_account(actor.id))
+    g.pop(forgery.FIELD, None)  # this answer's forms have the new session's token
     i18n.remember(actor.language)
 
 
@@ -47,18 +57,21 @@ class SignInView(Page):
     def sign_in(self) -> Answer:
         form = SignInForm()
         status = 200
-        if form.submitted():
+        if form.submitted() and g.get("stale"):
+            form.told.append(_("This page was open for a long time. Type your password and sign in once more."))
+            status = 400
+        elif form.submitted():
             try:
                 with writing() as work:
                     actor = sign_in.attempt(work, form.username.data or "", form.password.data or "", key=digest_key())
                 begin_session(actor)
-                return redirect(inside(form.next.data), 303)
+                return go_on(form)
             except (SignInRefused, TooManyTries) as refused:
                 form.told.append(str(refused))
                 status = 429 if isinstance(refused, TooManyTries) else 401
         else:
             form.next.data = request.args.get("next", "")
-        return self.render("login.html", heading=_("Sign in"), form=form, action=url_for("SignInView.sign_in")), status
+        return sign_in_page(form), status
 
 
 class LanguageView(Page):
@@ -126,7 +139,11 @@ class OwnProfileView(Page):
         account = services.own(db.session, actor)
         events = history.own_sign_ins(db.session, actor)
         looked_at("record.read", "account", actor.id, detail={"page": "profile"})
-        return self.render("accounts/profile.html", heading=_("My profile"), account=account, events=events)
+        with tenancy.acting(actor.own_context(), db.session):
+            open_ones = session_rows.standing(db.session, actor.id, actor.session)
+        return self.render(
+            "accounts/profile.html", heading=_("My profile"), account=account, events=events, sessions=open_ones
+        )
 
     @route("/edit", act="edit", methods=BOTH)
     def edit(self) -> Answer:
@@ -153,23 +170,14 @@ class OwnProfileView(Page):
             if not known:
                 form.take(Invalid({"current": _("This is not your current password.")}))
             else:
-                epoch = attempt(form, lambda work: invitations.change_own_password(work, actor, form.chosen()))
-                if epoch is not None:
-                    sessions.go_on(session, epoch)
+                renewed = attempt(form, lambda work: invitations.change_own_password(work, actor, form.chosen()))
+                if renewed is not None:
+                    sessions.go_on(session, renewed)
                     flash(_("The password is changed. Your other sessions have ended."))
                     return see("OwnProfileView.show")
         return self.render(
             "accounts/password.html", heading=_("Change my password"), form=form, minimum=passwords.SHORTEST
         ), (422 if form.submitted() else 200)
-
-    @route("/sign-out", act="show", methods=("POST",), quiet=True)
-    def sign_out(self) -> Answer:
-        with writing() as work:
-            sign_in.sign_out(work, me())
-        language = me().language
-        sessions.end(session)
-        i18n.remember(language)
-        return see("SignInView.sign_in")
 
 
 def _may_change_address(form: OwnDataForm, actor: Actor) -> bool:
@@ -210,6 +218,7 @@ VIEWS: tuple[type, ...] = (
     LanguageView,
     InvitationView,
     OwnProfileView,
+    OwnSessionView,
     PreferenceView,
     AccountView,
     AccountsTogetherView,

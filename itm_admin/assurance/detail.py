@@ -16,7 +16,7 @@ from flask_babel import lazy_gettext as _l
 
 from itm_admin.assurance import wording
 from itm_admin.assurance.wording import Names
-from itm_admin.foundation import vocabulary
+from itm_admin.foundation import synthetic, vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import day, moment
 
@@ -72,6 +72,7 @@ _ACTS: Mapping[str, Message] = {
     "list": _l("List"), "show": _l("Look"), "get": _l("Look"), "add": _l("Add"), "edit": _l("Change"),
     "delete": _l("Delete"), "restore": _l("Restore"), "close": _l("Close"), "export": _l("Export"),
     "assign": _l("Assign"), "reveal": _l("Reveal"), "history": _l("Access history"), "search": _l("Search"),
+    "index": _l("List"), "lower": _l("Lower the confidentiality"),
     "hold": _l("Legal hold"), "erase": _l("Erase"), "suspend": _l("Suspend"), "invite": _l("Invite"),
     "approve": _l("Approve"), "end": _l("End"), "verify": _l("Verify"), "acknowledge": _l("Deal with it"),
 }  # fmt: skip
@@ -112,7 +113,14 @@ def words(content: Mapping[str, Any], names: Names | None = None) -> list[tuple[
     """Name and value of what people read."""
     found = _detail(content)
     told = [(name, _value(name, value, found, names or {})) for name, value in found.items()]
-    return [(str(_DETAILS[name]), words) for name, words in told if words]
+    return [*((str(_DETAILS[name]), words) for name, words in told if words), *story_words(content)]
+
+
+def story_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """When it happens in the demonstration's story; the entry's own time stays the true one."""
+    request = content.get("request")
+    when = synthetic.story_time(request.get("route")) if isinstance(request, Mapping) else None
+    return [(_("Synthetic: time in the story"), moment(when))] if when else []
 
 
 def technical(content: Mapping[str, Any]) -> list[tuple[str, str]]:

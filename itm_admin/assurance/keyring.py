@@ -77,6 +77,13 @@ class Keyring:
         """Makes a successor, if there is none yet: the next round names it and signs with both."""
         if self._load(self.next_file) is None:
             keyfile.create(self.next_file, SigningKey.generate(deployment))
+            self._give_next()
+
+    def _give_next(self) -> None:
+        """Root makes it for whom the key belongs to."""
+        if os.geteuid() == 0 and self.file.exists():
+            found = self.file.stat()
+            os.chown(self.next_file, found.st_uid, found.st_gid, follow_symlinks=False)
 
     def finish(self, sizes: Mapping[str, int]) -> None:
         """After a round that both signed: the old key counts up to these sizes, and its file is the successor's."""

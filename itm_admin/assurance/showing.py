@@ -66,6 +66,8 @@ class ShownEntry:
     """Ids, digests and keys: for a proof by hand."""
     seq: int
     code: str
+    story: list[tuple[str, str]]
+    """Of the demonstration's entries: when it happens in its story."""
 
 
 def ids_of(rows: Sequence[AnyRow]) -> list[str]:
@@ -103,6 +105,7 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
         technical=detail.technical(content),
         seq=row.seq,
         code=row.code,
+        story=detail.story_words(content),
     )
 
 

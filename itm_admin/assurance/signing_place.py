@@ -5,16 +5,26 @@ Only for the scheduler's process and `itm ledger`: the web server is told none o
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
 from audit import keyfile
 from audit.attested import Evidence, Witnesses
 from audit.authority import Trusted
-from audit.outside import Outside
+from audit.outside import Outside, OutsideError
+from audit.store import checkpoints
+from audit.store.session import OPTIONS
 from audit.watermark import Watermarks
 from audit.witnessing import Witness
-from itm_admin.assurance.keyring import Keyring
+from itm_admin.assurance.keyring import Keyring, KeyTrouble
 from itm_admin.assurance.signing import Place
 from itm_admin.assurance.stamping import Authority, Stamping
+from itm_admin.foundation import secret_files
 from itm_admin.foundation.config import SettingError, Settings
+from itm_admin.foundation.database import ownership
 
 
 def evidence(settings: Settings) -> Evidence:
@@ -26,7 +36,7 @@ def evidence(settings: Settings) -> Evidence:
 def watermarks(settings: Settings) -> Watermarks:
     """Where a full run that was stopped goes on; kept only where the signing key is at hand."""
     outside = _outside(settings)
-    file = settings.signing_key_file or settings.home / "secrets" / "ledger-signing-key"
+    file = settings.signing_key_file or secret_files.path(settings.home, secret_files.SIGNING_KEY)
     return Watermarks(outside, Keyring(file, outside).active())
 
 
@@ -35,7 +45,7 @@ def of(settings: Settings) -> Place:
     if not settings.embedded:
         settings.require("ITM_SIGNING_KEY_FILE")
     outside = _outside(settings)
-    file = settings.signing_key_file or settings.home / "secrets" / "ledger-signing-key"
+    file = settings.signing_key_file or secret_files.path(settings.home, secret_files.SIGNING_KEY)
     witnesses = tuple(Witness.parse(each) for each in settings.witnesses)
     return Place(outside, Keyring(file, outside), witnesses, settings.quorum)
 
@@ -49,6 +59,20 @@ def check_key(settings: Settings) -> None:
         return
     except keyfile.KeyRefused as reason:
         raise SettingError("ITM_SIGNING_KEY_FILE", str(reason)) from None
+
+
+def prepare_key(settings: Settings) -> None:
+    """As root, where the scheduler does not write to the folder; else it makes the key at its first round."""
+    if os.geteuid() or settings.embedded or settings.signing_key_file is None:
+        return
+    engine = create_engine(
+        str(settings.signer_url), poolclass=NullPool, hide_parameters=True, connect_args={"options": OPTIONS}
+    )
+    with engine.connect() as connection:
+        deployment = checkpoints.deployment(connection)
+    with suppress(KeyTrouble, OutsideError):  # the scheduler tells of it
+        of(settings).keyring.first(deployment)
+    ownership.give_key(settings.signing_key_file)
 
 
 def stamping(settings: Settings) -> Stamping | None:

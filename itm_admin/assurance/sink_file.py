@@ -70,7 +70,7 @@ class FileSink:
 
     def forget(self, names: Sequence[str]) -> None:
         """What is left of these files is what counts from now on."""
-        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        durable.make_folder(self._folder, 0o750)
         left = {name: _size(self._folder / name) for name in names}
         self._note({name: size for name, size in {**self._index(), **left}.items() if size >= 0})
 
@@ -96,8 +96,8 @@ class FileSink:
     def _take(self) -> None:
         if self._lock is not None:
             return
-        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        descriptor = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        durable.make_folder(self._folder, 0o750)
+        descriptor = durable.open_lock(self._folder / ".lock")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

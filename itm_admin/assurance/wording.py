@@ -16,6 +16,7 @@ from flask_babel import format_timedelta
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from audit.verification import Finding
 from itm_admin.accounts import changes as changes_of_access
 from itm_admin.assurance import raising
 from itm_admin.foundation import vocabulary
@@ -145,6 +146,7 @@ FINDINGS: Mapping[str, Message] = {
     "event": _l("The event is missing, or belongs to another entry."),
     "column": _l("What the screens would show is not what was sealed."),
     "holder": _l("A change stands in another institution's ledger."),
+    "ahead": _l("The entry's time lies in the future: the clock was wrong, or somebody wrote it so."),
     "missing": _l("Entries are missing."),
     "order": _l("The sequence number was there before."),
     "size": _l("The ledger's size and its entries do not agree."),
@@ -301,6 +303,22 @@ def finding_words(finding: Mapping[str, Any]) -> str:
     return told if seq is None else str(_("Entry %(seq)s: %(what)s", seq=seq, what=told))
 
 
+_OF_BUNDLES: Mapping[str, Message] = {
+    "unsigned": _l("No signed checkpoint covers these entries yet."),
+    "key": _l("No checkpoint in it is signed by a key that counts."),
+}
+
+
+def bundle_words(finding: Finding) -> str:
+    """One finding about a bundle that was made here; one without words of its own says at least where."""
+    told = (
+        _OF_BUNDLES.get(finding.kind)
+        or FINDINGS.get(finding.kind)
+        or _l("A part of the bundle contradicts another one.")
+    )
+    return str(told if finding.seq is None else _("Entry %(seq)s: %(what)s", seq=finding.seq, what=told))
+
+
 def changes(content: Mapping[str, Any], kind: str | None = None, names: Names | None = None) -> list[Change]:
     """The fields that a change touched, in the event's own order."""
     found = content.get("changes")
@@ -365,6 +383,9 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         raising.OPENED: _l("Two people closed the ledger of %(code)s and opened its next generation.", code=subject),
         raising.RECOVERED: _l("What is held outside the database was lost, and begun anew by two people."),
         raising.UNSIGNED: _l("Checkpoints could not be signed."),
+        raising.CLOCK: _l(
+            "The server's clock was changed, or is not right: entries are not sealed more than a day ahead."
+        ),
         raising.WAITING: _l("Entries of the ledger of %(code)s wait too long for their checkpoint.", code=subject),
         raising.RETURNED: _l("Persons who had been erased were in the database again, and were erased once more."),
         raising.UNFINISHED: _l("The list of erasures and the database do not agree."),

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, select
+from sqlalchemy import Text, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from itm_admin.cases.models import Case, CaseAssignment, Person
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Denied
-from itm_admin.foundation.roles import INSTITUTION, may
+from itm_admin.foundation.roles import INSTITUTION, ROLES, may
 from itm_admin.foundation.tenancy import Context, Units
 
 CLOSED_CIRCLE = frozenset({"CONFIDENTIAL", "SPECIAL"})
@@ -45,6 +47,20 @@ def require(act: str, subject: str) -> Actor:
 
 def covers(units: Units, unit: uuid.UUID) -> bool:
     return units == "*" or unit in units
+
+
+WORKS_ON_CASES = tuple(code for code, role in ROLES.items() if role.covers in ("assigned", "unit"))
+"""Roles whose holders may be assigned: managers see every case of theirs, and auditors work on none."""
+
+
+def at_work() -> Any:
+    """(account_id, roles, units) of the colleagues who may be assigned to cases."""
+    return func.itm.holders(cast(list(WORKS_ON_CASES), ARRAY(Text)))
+
+
+def can_be_assigned(session: AnySession, account: uuid.UUID) -> bool:
+    workers = at_work().table_valued("account_id", "roles", "units")
+    return session.scalar(select(workers.c.account_id).where(workers.c.account_id == account)) is not None
 
 
 def is_assigned(session: AnySession, case: Case, account: uuid.UUID) -> bool:

@@ -128,6 +128,7 @@ class CaseApi(Api):
             case = services.lower_confidentiality(session, id, data, version)
         return self.changed(case)
 
+    @route("/<uuid:id>/deletion", act="delete", methods=("POST",))
     @route("/<uuid:id>", act="delete", methods=("DELETE",))
     @describes("Deletes the case (it can be restored)", takes=DeleteChange, gives=Changed, matching=True)
     def delete(self, id: uuid.UUID) -> Response:
@@ -216,6 +217,7 @@ class PersonApi(Api):
             person = people.change_person(session, keyring(), id, data, version, notice=True)
         return self.changed(person)
 
+    @route("/<uuid:id>/deletion", act="delete", methods=("POST",))
     @route("/<uuid:id>", act="delete", methods=("DELETE",))
     @describes("Deletes the person (can be restored)", takes=DeleteChange, gives=Changed, matching=True)
     def delete(self, id: uuid.UUID) -> Response:
@@ -231,6 +233,7 @@ class PersonApi(Api):
             person = people.restore_person(session, id)
         return self.changed(person)
 
+    @route("/links/<uuid:link>/deletion", act="delete", methods=("POST",))
     @route("/links/<uuid:link>", act="delete", methods=("DELETE",))
     @describes(
         "Takes a person out of a case; from the last one they go to another or are deleted",

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from flask import Response, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import ColumnElement, Row, or_, select
+from sqlalchemy import ColumnElement, Row, any_, func, or_, select
 from wtforms import Field, SelectField
 
 from itm_admin.accounts.models import Account
+from itm_admin.cases import acting
 from itm_admin.cases.forms import SourceForm
 from itm_admin.cases.models import Case, Person
 from itm_admin.foundation import choosing, tenancy
@@ -26,7 +27,7 @@ from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.finding import reference_in
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.reading import looked_at
-from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.foundation.roles import INSTITUTION, ROLES
 from itm_admin.foundation.turkish import turkish_contains, turkish_order
 from itm_admin.foundation.views import Page, route
 from itm_admin.institutions.choices import units
@@ -66,14 +67,27 @@ INSTITUTIONS = Choices(
     show=_institution_text,
 )
 _FULL_NAME = Account.first_name + " " + Account.last_name
+_AT_WORK = acting.at_work().table_valued("account_id", "roles", "units", name="at_work")
+_UNITS_NAMES = func.array(
+    select(Unit.name).where(Unit.id == any_(_AT_WORK.c.units)).order_by(turkish_order(Unit.name)).scalar_subquery()
+)
+
+
+def _colleague_text(row: Row[Any]) -> str:
+    roles = ", ".join(str(role.label) for code, role in ROLES.items() if code in row.roles)
+    return " – ".join(filter(None, (row.name, roles, ", ".join(row.units))))
+
+
 COLLEAGUES = Choices(
     id=Account.id,
-    records=lambda: select(Account.id, _FULL_NAME.label("name")).where(
-        Account.institution_id == tenancy.current().institution, Account.active
+    records=lambda: (
+        select(Account.id, _FULL_NAME.label("name"), _AT_WORK.c.roles, _UNITS_NAMES.label("units"))
+        .join(_AT_WORK, _AT_WORK.c.account_id == Account.id)
+        .where(Account.institution_id == tenancy.current().institution, Account.active)
     ),
     order=(turkish_order(Account.first_name), turkish_order(Account.last_name)),
     matches=lambda text: turkish_contains(_FULL_NAME, text),
-    show=lambda row: str(row.name),
+    show=_colleague_text,
 )
 PERSONS = Choices(
     id=Person.id,
@@ -88,7 +102,8 @@ PERSONS = Choices(
 def offered(form: Form, stored: Case | None = None) -> Form:
     """The form with its units and institutions to choose from."""
     unit, lead = (stored.unit_id, stored.lead_institution_id) if stored else (None, None)
-    choosing.offer(db.session, form.unit_id, UNITS, url_for("CaseChoicesView.units"), stored=unit)
+    by_province = None if stored else _("— by the province —")
+    choosing.offer(db.session, form.unit_id, UNITS, url_for("CaseChoicesView.units"), by_province, stored=unit)
     register = url_for("CaseChoicesView.institutions")
     own = str(tenancy.current().institution)
     form.lead_institution_id.data = form.lead_institution_id.data or own
@@ -98,7 +113,7 @@ def offered(form: Form, stored: Case | None = None) -> Form:
 
 
 def offer_colleagues(field: SelectField) -> None:
-    """The active accounts of the actor's institution."""
+    """The active colleagues whose roles include work on cases."""
     choosing.offer(db.session, field, COLLEAGUES, url_for("CaseChoicesView.colleagues"), _("— choose —"))
 
 

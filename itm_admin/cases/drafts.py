@@ -121,8 +121,12 @@ def waiting(session: AnySession) -> list[tuple[str, datetime]]:
 
 
 def expire(engine: Engine, _halt: Callable[[], bool]) -> dict[str, int]:
-    """Throws away what is older than a week, of everybody. A job, as itm_signer."""
+    """Throws away what is older than a week, of everybody, and answers to forms that nobody can open any more.
+
+    A job, as itm_signer.
+    """
     with engine.begin() as connection:
+        connection.execute(text("DELETE FROM form_answer WHERE expires_at < now()"))
         gone = connection.execute(text("DELETE FROM draft WHERE saved_at < now() - interval '7 days'")).rowcount
     return {"drafts": gone}
 

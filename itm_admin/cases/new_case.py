@@ -30,7 +30,7 @@ from itm_admin.cases.showing import filled
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid, Message, NotFound
 from itm_admin.foundation.formats import moment
-from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.forms import PanelForm, attempt, shown_again
 from itm_admin.foundation.once import made_before, once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
@@ -51,29 +51,39 @@ _VICTIM = "VICTIM"
 
 @dataclass(frozen=True)
 class Step:
-    """One page. `check` raises Invalid for what cannot be part of a case, NotFound for a place of somebody else."""
+    """One page. `check` raises Invalid for what cannot be part of a case, NotFound for a place of somebody else.
+
+    It gives the values that it settled.
+    """
 
     name: str
     title: Message
     form: type[PanelForm]
-    check: Callable[[Session, Mapping[str, Any]], Any]
+    check: Callable[[Session, Mapping[str, Any]], dict[str, str]]
 
 
-def _check_source(session: Session, values: Mapping[str, Any]) -> None:
-    services.places(session, load(CaseInput, values))
+Settled = dict[str, str]
 
 
-def _check_person(_session: Session, values: Mapping[str, Any]) -> None:
+def _check_source(session: Session, values: Mapping[str, Any]) -> Settled:
+    """Where no unit is chosen the province decides, and the last page shows which one it is."""
+    unit, _lead = services.places(session, load(CaseInput, values))
+    return {"unit_id": str(unit)}
+
+
+def _check_person(_session: Session, values: Mapping[str, Any]) -> Settled:
     """Nothing at all is an answer too: nobody is known yet."""
     if any(values.values()):
         load(NewPersonInput, values)
+    return {}
 
 
-def _check_risk(_session: Session, values: Mapping[str, Any]) -> None:
+def _check_risk(_session: Session, values: Mapping[str, Any]) -> Settled:
     case, profile = _parted(values)
     load(CaseInput, case, partial=True)
     if profile:
         load(VictimProfileInput, profile)
+    return {}
 
 
 STEPS = (
@@ -107,7 +117,7 @@ class NewCaseView(Page):
         """Everything once more; sent, it becomes a case."""
         id = _asked()
         told, changed = MatchForm(), False
-        if request.method == "POST" and id is not None:
+        if request.method == "POST" and id is not None and not shown_again():
             seen = request.form.get("seen", "")
             try:
                 case = attempt(
@@ -133,7 +143,7 @@ class NewCaseView(Page):
             return _go((missing or STEPS[0]).name, id if kept else None)
         parts = [(step, filled(_offer(_filled(step, kept)))) for step in STEPS]
         page = self.render("cases/new_case_check.html", steps=STEPS, parts=parts, form=told, kept=kept, draft=id)
-        return page, 409 if changed else 422 if request.method == "POST" else 200
+        return page, 409 if changed else 422 if told.submitted() else 200
 
     @route("/new/discard", act="add", methods=("POST",))
     def discard(self) -> Response:
@@ -230,18 +240,20 @@ def _filled(step: Step, kept: Kept | None) -> PanelForm:
 
 def _checked(session: Session, step: Step, id: uuid.UUID, values: Mapping[str, Any]) -> bool:
     """Keeps a step that is in order, beside the others."""
-    step.check(session, values)
-    _keep(session, step, id, done=True)
+    _keep(session, step, id, done=True, settled=step.check(session, values))
     return True
 
 
-def _keep(session: Session, step: Step, id: uuid.UUID, done: bool) -> datetime:
+def _keep(
+    session: Session, step: Step, id: uuid.UUID, done: bool, settled: Mapping[str, str] | None = None
+) -> datetime:
     kept = drafts.find(session, keyring(), _name(id))
     names = {field.name for field in step.form(formdata=None)}
     marks = {(_DONE, step.name), (_BEGUN, step.name)}
     before = kept.values if kept else MultiDict[str, str]()
     pairs = [pair for pair in before.items(multi=True) if pair[0] not in names and pair not in marks]
-    pairs += [(name, text) for name, text in request.form.items(multi=True) if name in names]
+    pairs += [(name, text) for name, text in request.form.items(multi=True) if name in names - set(settled or ())]
+    pairs += (settled or {}).items()
     return drafts.keep(session, keyring(), _name(id), [*pairs, (_DONE if done else _BEGUN, step.name)])
 
 

@@ -19,6 +19,7 @@ from itm_admin.cases import ages, lookup, personal_data
 from itm_admin.cases.acting import (
     CLOSED_CIRCLE,
     Actor,
+    can_be_assigned,
     covers,
     is_assigned,
     require,
@@ -67,7 +68,7 @@ def places(session: AnySession, values: Mapping[str, Any]) -> tuple[uuid.UUID, u
     """The unit and the lead institution of a case that is to be opened. NotFound for one that the actor may not use."""
     actor = require("add", "Case")
     return (
-        _unit(session, actor, values.get("unit_id")),
+        _unit(session, actor, values.get("unit_id"), values.get("province")),
         _lead_institution(session, actor, values.get("lead_institution_id")),
     )
 
@@ -196,6 +197,8 @@ def assign(session: AnySession, case_id: Id, data: Mapping[str, Any]) -> CaseAss
     )
     if session.scalar(colleague) is None:
         raise NotFound
+    if not can_be_assigned(session, account):
+        raise Invalid({"account_id": _l("This person's roles do not include work on cases.")})
     if is_assigned(session, case, account):
         raise Invalid({"account_id": _l("This person is assigned to the case already.")})
     return _add_assignment(session, case, account)
@@ -241,8 +244,8 @@ def _add_assignment(session: AnySession, case: Case, account: uuid.UUID) -> Case
     return assignment
 
 
-def _unit(session: AnySession, actor: Actor, wanted: uuid.UUID | None) -> uuid.UUID:
-    """The wanted unit, if the actor may create there; else the actor's own, or the highest that was granted."""
+def _unit(session: AnySession, actor: Actor, wanted: uuid.UUID | None, province: str | None = None) -> uuid.UUID:
+    """The wanted unit, if the actor may create there; else the province's, the actor's own, or the highest granted."""
     create = actor.context.create
     if wanted is not None:
         if session.scalar(select(Unit.id).where(Unit.id == wanted, Unit.institution_id == actor.institution)) is None:
@@ -250,7 +253,11 @@ def _unit(session: AnySession, actor: Actor, wanted: uuid.UUID | None) -> uuid.U
         if not covers(create, wanted):
             raise Denied
         return wanted
+    there = select(Unit.id).where(Unit.institution_id == actor.institution, Unit.province == province)
+    nearest = session.scalars((there if create == "*" else there.where(Unit.id.in_(create))).limit(2)).all()
     own = session.scalar(select(Account.unit_id).where(Account.id == actor.account))
+    if len(nearest) == 1:
+        return nearest[0]
     if own is not None and covers(create, own):
         return own
     highest = select(Unit.id).where(Unit.institution_id == actor.institution)

@@ -8,7 +8,6 @@ goes on where it was. Each person that changes has an entry in the institution's
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import create_engine, select, text
@@ -17,7 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
 from itm_admin import models  # noqa: F401 (outside the panel: each model must be known before one is used)
-from itm_admin.assurance.runs import Halt, Scalar
+from itm_admin.assurance.runs import Halt
 from itm_admin.cases import ages, personal_data
 from itm_admin.cases.models import Person
 from itm_admin.foundation import tenancy
@@ -82,12 +81,6 @@ def keep_up(engine: Engine, keyring: Keyring, *, all_ages: bool, halt: Halt = la
         with tenancy.acting(context), sessions() as session:
             _institution(session, keyring, institution.id, found, all_ages, halt)
     return found
-
-
-def work(_engine: Engine, halt: Halt, settings: Settings | None = None) -> Mapping[str, Scalar]:
-    """As a scheduled job, at night."""
-    done = run(settings, all_ages=True, halt=halt) if settings is not None else None
-    return {name: count for name, count in vars(done).items() if count} if done else {"left_out": done is None}
 
 
 def _institution(

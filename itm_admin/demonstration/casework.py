@@ -1,7 +1,8 @@
 """The planned cases, worked on by the demonstration's people through the services behind the panel's pages.
 
-Some ten cases make a transaction; what was committed is not made again, since an institution's counters tell how
-many cases it has. Looks are recorded as a request of the panel records them, sealed with the same commit.
+A portion is a transaction; what was committed is not made again, since an institution's counters tell how many cases
+it has. Each act carries the story's time. Looks and refusals are recorded as a request of the panel records them,
+sealed with the same commit.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from random import Random
 
 from flask import Flask
@@ -17,21 +19,24 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from itm_admin.accounts.actor import Actor
-from itm_admin.cases import export, lookup, people, personal_data, services
+from itm_admin.cases import export, holds, lookup, people, personal_data, services
 from itm_admin.cases.acting import covers
 from itm_admin.cases.models import Case, CaseCounter, CasePerson
+from itm_admin.demonstration import acts
+from itm_admin.demonstration.acts import Act, Portion
 from itm_admin.demonstration.plan import PlannedCase
 from itm_admin.demonstration.staffing import Office, working
 from itm_admin.demonstration.team import CASEWORKER, FOCAL_POINT, MANAGER
-from itm_admin.foundation import purposes
+from itm_admin.foundation import purposes, vocabulary
 from itm_admin.foundation.encryption import Keyring
+from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.reading import append_queued, looked_at
 from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.foundation.synthetic import route_at
 from itm_admin.institutions.models import Unit
 
-BATCH = 10
 _NO_PAGES = Flask("itm demo")
-_WORDS = "Nöbetçi amirin talebiyle, gecikmeden bilinmesi gerekiyor."
+_WORDS = "Sentetik: nöbetçi amirin talebiyle, gecikmeden bilinmesi gerekiyor."
 _PURPOSES = ("CASE_WORK", "CASE_WORK", "CASE_WORK", "IDENTIFICATION", "REFERRAL", "EMERGENCY", "COURT")
 
 
@@ -44,66 +49,106 @@ class Casework:
         self._workers = office.of(institution, FOCAL_POINT, CASEWORKER, "presidency_operator")
         self._known: deque[uuid.UUID] = deque(maxlen=20)
         """Persons of earlier cases whom the whole institution's workers see."""
+        self._opened: dict[str, uuid.UUID] = {}
         with sessions() as session, working(session, self._workers[0], INSTITUTION):
             home = self._workers[0].institution_id
             units = session.scalars(select(Unit).where(Unit.institution_id == home)).all()
             self._units = {unit.name if unit.parent_id else None: unit.id for unit in units}
+            self._done = session.scalar(select(func.coalesce(func.sum(CaseCounter.last), 0))) or 0
 
-    def work(self, planned: Sequence[PlannedCase], step: Callable[[], None]) -> None:
+    def work(self, portion: Portion, step: Callable[[], None]) -> None:
         """Makes what is not there yet; `step` is told of each case that stands."""
-        done = self._count()
-        for start in range(0, len(planned), BATCH):
-            batch = planned[start : start + BATCH]
-            if start + len(batch) > done:
-                with self._sessions() as session:
-                    self._make(session, batch, is_last=start + BATCH >= len(planned))
-                    session.commit()
-            for _ in batch:
-                step()
+        if portion.opened > self._done:
+            with self._sessions() as session:
+                for act in portion.acts:
+                    self._do(session, act)
+                self._look_back(session, portion)
+                session.commit()
+        for _ in range(portion.cases):
+            step()
 
-    def _count(self) -> int:
-        with self._sessions() as session, working(session, self._workers[0], INSTITUTION):
-            return session.scalar(select(func.coalesce(func.sum(CaseCounter.last), 0))) or 0
+    def _do(self, session: Session, act: Act) -> None:
+        planned, lot = act.case, Random(f"{act.case.seed} {act.kind}")  # noqa: S311 (made-up data, no secret)
+        author = self._author(planned)
+        if act.kind == acts.OPEN:
+            with _at(session, author, act.moment):
+                self._open(session, planned, author, lot)
+        elif act.kind == acts.REFUSED:
+            self._refuse(session, act, lot)
+        elif act.kind in (acts.HOLD, acts.DELETE):
+            for manager in self._managers[:1]:
+                with _at(session, manager, act.moment):
+                    self._manage(session, act, lot)
+        else:
+            with _at(session, author, act.moment):
+                case = lookup.get_case(session, self._id(session, planned))
+                if act.kind == acts.LOOK:
+                    self._look(session, case, lot)
+                elif act.kind == acts.FOLLOW_UP:
+                    services.change_case(session, self._keyring, case.id, {"status": "FollowUp"}, case.row_version)
+                elif planned.closing:
+                    services.close_case(session, self._keyring, case.id, planned.closing, case.row_version)
 
-    def _make(self, session: Session, batch: Sequence[PlannedCase], is_last: bool) -> None:
-        made = [self._case(session, planned) for planned in batch]
-        with working(session, self._workers[0], INSTITUTION):
-            shown = session.scalars(lookup.list_cases().where(Case.id.in_([case.id for case in made]))).all()
-            with _recorded(session):
-                looked_at("record.list", "case", subjects=[case.id for case in shown])
-        if is_last:
-            self._search_and_export(session, batch)
-
-    def _case(self, session: Session, planned: PlannedCase) -> Case:
-        lot, unit = planned.lot, self._units[planned.unit]
-        author = self._author(lot, unit, planned.known_person)
-        with working(session, author, INSTITUTION):
-            case = services.open_case(session, self._keyring, {**planned.case, "unit_id": unit})
-            links = self._people(session, case, planned)
-            if planned.colleague:
-                self._assign(session, case, author, unit, lot)
-            if planned.follow_up:
-                services.change_case(session, self._keyring, case.id, {"status": "FollowUp"}, case.row_version)
-            if planned.closing:
-                services.close_case(session, self._keyring, case.id, planned.closing, case.row_version)
-            if planned.looked_at:
-                self._look(session, case, links[0], lot)
-        if planned.deleted and self._managers:
-            with working(session, self._managers[0], INSTITUTION):
-                services.delete_case(session, case.id, {"reason": planned.deleted})
-        elif planned.case["confidentiality"] in ("OPEN", "INTERNAL"):
+    def _open(self, session: Session, planned: PlannedCase, author: Actor, lot: Random) -> None:
+        unit = self._units[planned.unit]
+        case = services.open_case(session, self._keyring, {**planned.case, "unit_id": unit})
+        self._opened[planned.reference] = case.id
+        links = self._people(session, case, planned, lot)
+        if planned.colleague:
+            self._assign(session, case, author, unit, lot)
+        if planned.case["confidentiality"] in ("OPEN", "INTERNAL") and not planned.deleted:
             self._known.extend(link.person_id for link in links[:1] if not link.is_child)
-        return case
 
-    def _author(self, lot: Random, unit: uuid.UUID, known_person: bool) -> Actor:
+    def _id(self, session: Session, planned: PlannedCase) -> uuid.UUID:
+        """The case that stands, also after an interruption. NotFound for those who do not see it."""
+        found = self._opened.get(planned.reference) or lookup.case_called(session, planned.reference)
+        if found is None:
+            raise NotFound
+        return found
+
+    def _manage(self, session: Session, act: Act, lot: Random) -> None:
+        id = self._id(session, act.case)
+        if act.kind == acts.DELETE:
+            services.delete_case(session, id, {"reason": act.case.deleted})
+        else:
+            version = lookup.get_case(session, id).row_version
+            holds.hold(session, Case, id, {"reason": lot.choice(vocabulary.codes("hold_reason"))}, version)
+
+    def _refuse(self, session: Session, act: Act, lot: Random) -> None:
+        """A colleague who has nothing to do with the case asks for it; who sees it all the same has looked."""
+        with _at(session, self._author(act.case), act.moment):
+            id = self._id(session, act.case)
+        colleague = lot.choice(self._workers[-2:])
+        with _at(session, colleague, act.moment), recorded(session):
+            try:
+                lookup.get_case(session, id)
+            except NotFound:
+                looked_at("record.read", "case", id, outcome="denied", detail={"act": "show"})
+            else:
+                looked_at("record.read", "case", id)
+
+    def _look_back(self, session: Session, portion: Portion) -> None:
+        """At a quarter's end somebody looks over the list; in the last one there is a search and an export too."""
+        opened = [act.case for act in portion.acts if act.kind == acts.OPEN]
+        with _at(session, self._workers[0], portion.ends):
+            ids = [self._opened[planned.reference] for planned in opened]
+            shown = session.scalars(lookup.list_cases().where(Case.id.in_(ids))).all()
+            with recorded(session):
+                looked_at("record.list", "case", subjects=[case.id for case in shown])
+        if portion.is_last:
+            self._search_and_export(session, opened, portion.ends)
+
+    def _author(self, planned: PlannedCase) -> Actor:
         """Somebody whose grant covers the unit; of the whole institution, if somebody is to be known already."""
-        fitting = [worker for worker in self._workers if covers(worker.context(INSTITUTION).create, unit)]
-        if known_person:
+        if planned.known_person:
             return self._workers[0]
+        unit = self._units[planned.unit]
+        fitting = [worker for worker in self._workers if covers(worker.context(INSTITUTION).create, unit)]
         # The narrower the grant, the likelier: a province's own people work on its cases
+        lot = Random(planned.seed)  # noqa: S311 (made-up data, no secret)
         return lot.choice(fitting + [worker for worker in fitting if worker.unit_id] * 2)
 
-    def _people(self, session: Session, case: Case, planned: PlannedCase) -> list[CasePerson]:
+    def _people(self, session: Session, case: Case, planned: PlannedCase, lot: Random) -> list[CasePerson]:
         links = []
         for each in planned.people:
             link = people.add_person_to_case(session, self._keyring, case.id, each.person)
@@ -111,7 +156,7 @@ class Casework:
                 people.set_profile(session, self._keyring, link.id, each.profile)
             links.append(link)
         if planned.known_person and self._known:
-            person = planned.lot.choice(tuple(self._known))
+            person = lot.choice(tuple(self._known))
             people.link_person(session, self._keyring, case.id, {"person_id": person, "role": "WITNESS"})
         return links
 
@@ -125,37 +170,42 @@ class Casework:
         if colleagues and author.may("assign", "Case"):
             services.assign(session, case.id, {"account_id": lot.choice(colleagues).id})
 
-    def _look(self, session: Session, case: Case, link: CasePerson, lot: Random) -> None:
+    def _look(self, session: Session, case: Case, lot: Random) -> None:
         """A case is opened and a person in it is revealed, for a purpose."""
-        person = lookup.get_person(session, link.person_id)
-        with _recorded(session):
+        first = select(CasePerson.person_id).where(CasePerson.case_id == case.id, CasePerson.deleted_at.is_(None))
+        person = lookup.get_person(session, session.scalars(first.order_by(CasePerson.created_at).limit(1)).one())
+        with recorded(session):
             looked_at("record.read", "case", case.id)
             looked_at("record.read", "person", person.id)
             purpose = lot.choice(_PURPOSES)
             words = _WORDS if purpose in purposes.IN_WORDS else None
             personal_data.reveal(session, self._keyring, person, purpose, words)
 
-    def _search_and_export(self, session: Session, batch: Sequence[PlannedCase]) -> None:
+    def _search_and_export(self, session: Session, opened: Sequence[PlannedCase], moment: datetime) -> None:
         """A worker looks for a name; a manager takes the list of cases away for statistics."""
-        with working(session, self._workers[0], INSTITUTION):
-            name = batch[0].people[0].person["family_name"]
+        with _at(session, self._workers[0], moment):
+            name = opened[0].people[0].person["family_name"]
             found = lookup.find_persons(session, self._keyring, {"name": name})
-            with _recorded(session):
+            with recorded(session):
                 ids = [person.id for person in found.persons]
                 looked_at("record.search", "person", subjects=ids, detail={"searched": found.digest})
         for manager in self._managers[:1]:
-            with working(session, manager, INSTITUTION):
+            with _at(session, manager, moment):
                 ids = export.fix_ids(session, lookup.list_cases(), Case)
                 written: list[list[uuid.UUID]] = []
                 deque(export.as_csv(export.case_rows(session, ids, written)), maxlen=0)
-                with _recorded(session):
+                with recorded(session):
                     detail = {"format": "csv", "rows": len(written)}
                     shown = list(dict.fromkeys(id for row in written for id in row))
                     looked_at("record.export", "case", subjects=shown, purpose="STATISTICS", detail=detail)
 
 
+def _at(session: Session, person: Actor, moment: datetime) -> AbstractContextManager[None]:
+    return working(session, person, INSTITUTION, route=route_at(moment))
+
+
 @contextmanager
-def _recorded(session: Session) -> Iterator[None]:
+def recorded(session: Session) -> Iterator[None]:
     """Looks are queued as in a request of the panel, whose place an application without pages takes."""
     with _NO_PAGES.app_context():
         yield

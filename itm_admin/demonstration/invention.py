@@ -46,10 +46,10 @@ _ISLANDS = (
 )
 
 CITIZENSHIPS: Mapping[str, tuple[int, str | None, tuple[Sequence[str], ...]]] = {
-    "SY": (29, "ar", _ARAB),
+    "SY": (34, "ar", _ARAB),
     "UZ": (15, "uz", _TURKIC),
     "AF": (12, "fa", _PERSIAN),
-    "TR": (9, "tr", _TURKISH),
+    "TR": (4, "tr", _TURKISH),
     "KG": (7, "ky", _TURKIC),
     "TM": (6, "tk", _TURKIC),
     "MA": (5, "ar", _ARAB),

@@ -1,7 +1,9 @@
 """What the demonstration's institutions have worked on: a plan drawn by lot, the same each time it is drawn.
 
-Shares follow GRETA's numbers for Türkiye, 2019-2023: 52 % sexual exploitation, 30 % forced labour, 9 % forced
-marriage, 6 % begging. Knows no database; values are what a form would send.
+Shares follow the published national figures (foundation.national): GRETA's for 2019-2023, 52 % sexual exploitation,
+30 % forced labour, 9 % forced marriage, 6 % begging; women, children and citizens of Türkiye as in the yearly reports;
+the three years are to each other as the last three that were published. Knows no database; values are what a form
+would send.
 """
 
 from __future__ import annotations
@@ -13,31 +15,48 @@ from random import Random
 from typing import Any
 
 from itm_admin.demonstration import invention, team
-from itm_admin.foundation import vocabulary
+from itm_admin.foundation import national, vocabulary
 
 FIRST, LAST = date(2024, 1, 2), date(2026, 11, 20)
 FULL = 410
 """Cases of a whole demonstration; with them more than 600 persons."""
 
 _SHARES: Mapping[str, tuple[int, Mapping[str, int]]] = {
-    "JGK": (104, {"GENDARMERIE": 7, "HOTLINE_157": 2, "PROSECUTOR": 1, "SELF": 1}),
-    "EGM": (102, {"POLICE": 7, "HOTLINE_157": 2, "PROSECUTOR": 1, "EMBASSY": 1}),
-    "GIB": (72, {"PMM_PROVINCIAL": 5, "HOTLINE_157": 4, "SELF": 1, "IO": 1}),
-    "ASHB": (52, {"SOCIAL_SERVICES": 6, "HEALTH": 2, "POLICE": 2}),
-    "STK_A": (25, {"NGO": 4, "SELF": 3, "SOCIAL_SERVICES": 1}),
-    "IOM": (25, {"IO": 4, "EMBASSY": 2, "NGO": 2}),
-    "STK_B": (12, {"NGO": 3, "SELF": 2}),
-    "CSGB": (10, {"LABOUR_INSPECTOR": 1}),
+    "JGK": (96, {"GENDARMERIE": 7, "HOTLINE_157": 2, "PROSECUTOR": 1, "SELF": 1}),
+    "EGM": (94, {"POLICE": 7, "HOTLINE_157": 2, "PROSECUTOR": 1, "EMBASSY": 1}),
+    "GIB": (64, {"PMM_PROVINCIAL": 5, "HOTLINE_157": 4, "SELF": 1, "IO": 1}),
+    "ASHB": (46, {"SOCIAL_SERVICES": 6, "HEALTH": 2, "POLICE": 2}),
+    "STK_A": (22, {"NGO": 4, "SELF": 3, "SOCIAL_SERVICES": 1}),
+    "IOM": (22, {"IO": 4, "EMBASSY": 2, "NGO": 2}),
+    "STK_B": (10, {"NGO": 3, "SELF": 2}),
+    "CSGB": (9, {"LABOUR_INSPECTOR": 1}),
     "SAHILGUV": (8, {"COASTGUARD": 1}),
+    "ADALET": (4, {"PROSECUTOR": 1}),
+    "SAGLIK": (4, {"HEALTH": 1}),
+    "KIZILAY": (4, {"NGO": 2, "SELF": 1}),
+    "UNHCR": (4, {"IO": 1}),
+    "BAROLAR": (3, {"SELF": 2, "NGO": 1}),
+    "MEB": (2, {"SOCIAL_SERVICES": 1}),
+    "DISISLERI": (2, {"EMBASSY": 1}),
+    "ISKUR": (2, {"LABOUR_INSPECTOR": 1}),
+    "THSSGM": (2, {"HEALTH": 1}),
+    "ABB": (2, {"SOCIAL_SERVICES": 1, "SELF": 1}),
+    "ICMPD": (2, {"IO": 1}),
+    "ILO": (2, {"IO": 1}),
+    "ICISLERI": (1, {"HOTLINE_157": 1}),
+    "KTB": (1, {"SELF": 1}),
+    "TICARET": (1, {"LABOUR_INSPECTOR": 1}),
+    "YYGM": (1, {"SOCIAL_SERVICES": 1}),
+    "TIHEK": (2, {"SELF": 1}),
 }
-"""Institution → how many of FULL cases, and from where they came."""
+"""Institution → how many of FULL cases, and from where they came. The others hold no cases, only look."""
 
 _EXPLOITATION = {
     "SexualExploitation": 52, "ForcedLabour": 30, "ForcedMarriage": 9, "ForcedBegging": 6, "Servitude": 2,
     "OrganRemoval": 1,
 }  # fmt: skip
-_WOMEN = {"SexualExploitation": 93, "ForcedLabour": 28, "ForcedMarriage": 97, "ForcedBegging": 45, "Servitude": 80}
-_CHILDREN = {"SexualExploitation": 12, "ForcedLabour": 14, "ForcedMarriage": 45, "ForcedBegging": 70}
+_WOMEN = {"SexualExploitation": 95, "ForcedLabour": 68, "ForcedMarriage": 97, "ForcedBegging": 60, "Servitude": 85}
+_CHILDREN = {"SexualExploitation": 23, "ForcedLabour": 26, "ForcedMarriage": 62, "ForcedBegging": 88}
 _INDUSTRY = {"SexualExploitation": "IRS", "ForcedLabour": "ACFIT", "Servitude": "T"}
 _CONFIDENTIALITY = {"INTERNAL": 70, "OPEN": 8, "CONFIDENTIAL": 14, "SPECIAL": 8}
 _CLOSURE = {
@@ -60,7 +79,7 @@ class PlannedPerson:
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """`case` as CaseInput, `closing` as CloseInput, and what else happens to it."""
+    """`case` as CaseInput, `closing` as CloseInput, and what else happens to it (when: see acts.py)."""
 
     institution: str
     unit: str | None
@@ -75,8 +94,12 @@ class PlannedCase:
     """Somebody of an earlier case of the institution is in this one too."""
     colleague: bool
     looked_at: bool
-    lot: Random
-    """For what is not settled before the people at work are known."""
+    refused: bool
+    """Somebody who has nothing to do with it tries to look."""
+    held: bool
+    seed: float
+    """For what is not settled before the people at work are known: the same again after an interruption."""
+    reference: str
 
 
 def draw(volume: int, last: date) -> Iterator[tuple[str, list[PlannedCase]]]:
@@ -84,18 +107,34 @@ def draw(volume: int, last: date) -> Iterator[tuple[str, list[PlannedCase]]]:
     number = 0
     for code, (share, sources) in _SHARES.items():
         lot = Random(f"itm demo {code}")  # noqa: S311 (made-up data, no secret)
-        span = (min(LAST, last) - FIRST).days
         count = max(1, round(share * volume / FULL))
-        # Somewhat more in each later year
-        days = sorted(FIRST + timedelta(days=int(span * lot.random() ** 0.85)) for _ in range(count))
-        cases = []
+        days = sorted(_day(lot, min(LAST, last)) for _ in range(count))
+        cases: list[PlannedCase] = []
         for day in days:
-            cases.append(_case(lot, code, sources, day, min(LAST, last), number))
+            of_year = sum(each.case["opened_on"][:4] == str(day.year) for each in cases) + 1
+            cases.append(_case(lot, f"ITM-{code}-{day.year}-{of_year:06}", sources, day, min(LAST, last), number))
             number += len(cases[-1].people)
         yield code, cases
 
 
-def _case(lot: Random, code: str, sources: Mapping[str, int], opened: date, last: date, number: int) -> PlannedCase:
+def year_weights() -> Mapping[int, int]:
+    """The years of the story, to each other as the last ones that were published."""
+    years = range(FIRST.year, LAST.year + 1)
+    published = [each.value for each in national.by_year().values()][-len(years) :]
+    return dict(zip(years, published, strict=True))
+
+
+def _day(lot: Random, last: date) -> date:
+    weights = {year: weight for year, weight in year_weights().items() if year <= last.year}
+    year = lot.choices(tuple(weights), tuple(weights.values()))[0]
+    begins, ends = max(FIRST, date(year, 1, 1)), min(last, date(year, 12, 31))
+    return begins + timedelta(days=lot.randint(0, (ends - begins).days))
+
+
+def _case(
+    lot: Random, reference: str, sources: Mapping[str, int], opened: date, last: date, number: int
+) -> PlannedCase:
+    code = reference.split("-")[1]
     kind = "ForcedLabour" if code == "CSGB" else _one(lot, _EXPLOITATION)
     kinds = [kind, "ForcedLabour"] if lot.random() < 0.07 and kind != "ForcedLabour" else [kind]
     unit, province = _place(lot, code)
@@ -129,7 +168,10 @@ def _case(lot: Random, code: str, sources: Mapping[str, int], opened: date, last
         known_person=lot.random() < 0.04,
         colleague=lot.random() < 0.45,
         looked_at=lot.random() < 0.12,
-        lot=Random(lot.random()),  # noqa: S311 (made-up data, no secret)
+        refused=lot.random() < 0.04,
+        held=lot.random() < 0.02,
+        seed=lot.random(),
+        reference=reference,
     )
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from datetime import date, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -18,14 +19,16 @@ from itm_admin.accounts import actor as actors
 from itm_admin.accounts import bootstrap, changes, grants, invitations, services
 from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import AccessChange, Account
-from itm_admin.demonstration.team import BELOW, MANAGER, NATIONAL_AUDITOR, SUPERVISOR, TEAM, UNITS, Member
+from itm_admin.demonstration.clock import Clock, moment
+from itm_admin.demonstration.team import BELOW, MANAGER, NATIONAL_AUDITOR, SUPERVISOR, TEAM, UNITS, WAITING, Member
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
+from itm_admin.foundation.synthetic import ROUTE
 from itm_admin.institutions.models import Institution, Unit
 from itm_admin.institutions.services import add_unit
 
-ROUTE = "itm demo"
-"""What the ledger tells of where the demonstration's entries come from."""
+BEGINS = moment(date(2023, 12, 4), 9)
+"""The story's first day: people first, a month before the cases."""
 
 
 class Office:
@@ -34,6 +37,8 @@ class Office:
     def __init__(self, sessions: sessionmaker[Session], passwords: Mapping[str, str], step: Callable[[], None]) -> None:
         self._sessions, self._passwords, self._step = sessions, passwords, step
         self._actors: dict[str, Actor] = {}
+        self._clock = Clock(BEGINS, timedelta(minutes=35))
+        self._route = ROUTE
         with sessions() as session, tenancy.acting(tenancy.Context(scope=ACCOUNTS, account_name=ROUTE)):
             rows = session.execute(select(Institution.code, Institution.id)).all()
             self._standing = set(session.scalars(select(Account.username)))
@@ -79,6 +84,7 @@ class Office:
         return self._administrator(), ACCOUNTS
 
     def _ensure(self, member: Member) -> None:
+        self._route = self._clock.route()
         if member.username not in self._standing:
             with self._sessions() as session:
                 self._appoint(session, member)
@@ -87,39 +93,60 @@ class Office:
 
     def _appoint(self, session: Session, member: Member) -> None:
         maker, scope = self._maker(member)
+        key, proposed = self._propose(session, member)
+        if proposed:
+            self._approve(session, member, proposed)
+        # A role that another person confirmed voids every earlier link: so the link comes last.
+        sender, place = (self._administrator(), ACCOUNTS) if proposed else (maker, scope)
+        with self._at_work(session, sender, place):
+            token = services.invite(session, sender, key)
+        with tenancy.acting(tenancy.Context(route=self._route), session):
+            invitations.redeem(session, token, self._passwords[member.username])
+        self._confirm(session, key)
+
+    def leave_waiting(self, route: str) -> None:
+        """One more national auditor is proposed and approved by the Presidency; the second approval is missing."""
+        if WAITING.username in self._standing:
+            return
+        self._route = route
+        with self._sessions() as session:
+            _account, proposed = self._propose(session, WAITING)
+            session.expire_all()
+            if proposed:
+                with self._at_work(session, self._supervisor(), OVERSIGHT):
+                    grants.approve(session, self._supervisor(), proposed)
+            session.commit()
+
+    def _propose(self, session: Session, member: Member) -> tuple[uuid.UUID, uuid.UUID | None]:
+        """The new account, and its grant where somebody has to approve it."""
+        maker, scope = self._maker(member)
         home = self.institutions[member.institution]
-        with working(session, maker, scope):
+        with self._at_work(session, maker, scope):
             unit = session.scalar(select(Unit.id).where(Unit.institution_id == home, Unit.name == member.unit))
             person = services.Person(
                 member.first_name, member.last_name, member.email, member.title, member.language, unit
             )
             account = services.create(session, maker, person, institution=home, username=member.username)
             grant = grants.give(session, maker, account, member.role, unit)
-            key, proposed = account.id, grant.id if grant.state == "proposed" else None
-        if proposed:
-            self._approve(session, member, proposed)
-        # A role that another person confirmed voids every earlier link: so the link comes last.
-        sender, place = (self._administrator(), ACCOUNTS) if proposed else (maker, scope)
-        with working(session, sender, place):
-            token = services.invite(session, sender, key)
-        with tenancy.acting(tenancy.Context(route=ROUTE), session):
-            invitations.redeem(session, token, self._passwords[member.username])
-        self._confirm(session, key)
+            return account.id, grant.id if grant.state == "proposed" else None
+
+    def _at_work(self, session: Session, person: Actor, scope: str) -> AbstractContextManager[None]:
+        return working(session, person, scope, route=self._route)
 
     def _approve(self, session: Session, member: Member, grant: uuid.UUID) -> None:
         """By the Presidency's supervisor; a national auditor by the own manager too. Neither of them proposed it."""
         session.expire_all()
         if member.role == NATIONAL_AUDITOR:
             manager = self.of(member.institution, MANAGER)[0]
-            with working(session, manager, INSTITUTION):
+            with self._at_work(session, manager, INSTITUTION):
                 grants.approve(session, manager, grant)
-        with working(session, self._supervisor(), OVERSIGHT):
+        with self._at_work(session, self._supervisor(), OVERSIGHT):
             grants.approve(session, self._supervisor(), grant)
 
     def _confirm(self, session: Session, account: uuid.UUID) -> None:
         """The first sign-in, by a person who did not make the link."""
         session.expire_all()
-        with working(session, self._supervisor(), OVERSIGHT):
+        with self._at_work(session, self._supervisor(), OVERSIGHT):
             waits = select(AccessChange.id).where(AccessChange.account_id == account, AccessChange.state == "waiting")
             changes.decide(session, self._supervisor(), session.execute(waits).scalar_one(), confirm=True)
 
@@ -127,8 +154,8 @@ class Office:
         return self.of(bootstrap.PRESIDENCY, SUPERVISOR)[0]
 
     def _ensure_units(self, code: str) -> None:
-        manager = self.of(code, MANAGER)[0]
-        with self._sessions() as session, working(session, manager, INSTITUTION):
+        manager, self._route = self.of(code, MANAGER)[0], self._clock.route()
+        with self._sessions() as session, self._at_work(session, manager, INSTITUTION):
             units = {
                 unit.name: unit
                 for unit in session.scalars(select(Unit).where(Unit.institution_id == manager.institution_id))
@@ -144,7 +171,7 @@ class Office:
 
 
 @contextmanager
-def working(session: Session, person: Actor, scope: str, purpose: str | None = None) -> Iterator[None]:
-    """A person at work in a scope, as a request of theirs would be; what is recorded says where it comes from."""
-    with tenancy.acting(replace(person.context(scope), route=ROUTE, purpose=purpose), session):
+def working(session: Session, person: Actor, scope: str, route: str = ROUTE) -> Iterator[None]:
+    """A person at work in a scope, as a request of theirs would be; the route says where it comes from, and when."""
+    with tenancy.acting(replace(person.context(scope), route=route), session):
         yield

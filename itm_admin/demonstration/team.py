@@ -95,5 +95,30 @@ TEAM: tuple[Member, ...] = (
     Member("GIB", "presidency_operator", "Tolga", "Yamaç", "Tanımlama uzmanı", "Ankara İl Göç İdaresi Müdürlüğü"),
     Member("TIHEK", MANAGER, "Ferhat", "Çınarlı", "Birim koordinatörü"),
     Member("TIHEK", NATIONAL_AUDITOR, "Leyla", "Esintepe", "Ulusal raportör denetçisi"),
+    Member("ICISLERI", FOCAL_POINT, "Serhat", "Boyacıgil", "Daire başkanı"),
+    Member("ADALET", FOCAL_POINT, "Gökçe", "Tunalıer", "Tetkik hâkimi"),
+    Member("DISISLERI", FOCAL_POINT, "Selma", "Uzunyol", "Konsolosluk şube müdürü"),
+    Member("AB_BSK", FOCAL_POINT, "Arda", "Köprülüer", "AB uzmanı"),
+    Member("MEB", FOCAL_POINT, "Filiz", "Kalemci", "Şube müdürü"),
+    Member("SAGLIK", FOCAL_POINT, "Haluk", "Şifacıer", "Tabip"),
+    Member("KTB", FOCAL_POINT, "Nazan", "Gezginli", "Turizm kontrolörü"),
+    Member("TICARET", FOCAL_POINT, "Koray", "Gümrükçüer", "Muhafaza müdürü"),
+    Member("HMB", FOCAL_POINT, "Sinem", "Defterli", "Uzman"),
+    Member("YARGITAY", FOCAL_POINT, "Engin", "Kürsülü", "Tetkik hâkimi"),
+    Member("MIT", FOCAL_POINT, "Tarık", "Sessizgil", "İrtibat görevlisi"),
+    Member("TIHEK", FOCAL_POINT, "Yonca", "Hakyemezli", "İnsan hakları uzmanı"),
+    Member("ISKUR", FOCAL_POINT, "Bülent", "İşverenli", "İstihdam uzmanı"),
+    Member("THSSGM", FOCAL_POINT, "Meral", "Limancıer", "Sağlık denetçisi"),
+    Member("YYGM", FOCAL_POINT, "Ufuk", "Beldeli", "Mülki idare amiri"),
+    Member("ABB", FOCAL_POINT, "Sibel", "Başkentli", "Sosyal hizmetler müdürü"),
+    Member("BAROLAR", FOCAL_POINT, "Cihan", "Savunmalı", "Avukat"),
+    Member("KIZILAY", FOCAL_POINT, "Dilara", "Hilalci", "Saha koordinatörü"),
+    Member("UNHCR", FOCAL_POINT, "Ece", "Sığınaklı", "Koruma görevlisi", language="en"),
+    Member("ILO", FOCAL_POINT, "Okan", "Emekli", "Program görevlisi", language="en"),
+    Member("ICMPD", FOCAL_POINT, "Defne", "Sınırlı", "Proje yöneticisi", language="en"),
+    Member("AKANK", FOCAL_POINT, "Kaan", "Avrupalı", "Program sorumlusu", language="en"),
 )
 """In the order in which logins are told; managers come before those whom they appoint."""
+
+WAITING = Member("TIHEK", NATIONAL_AUDITOR, "Kenan", "Aydıngül", "Denetçi")
+"""Proposed as a national auditor, approved by one person and not yet by the second: nobody who signs in."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from flask import Flask, abort, current_app, g, redirect, request, url_for
+from flask import Flask, abort, current_app, g, request
 from flask_appbuilder.baseviews import expose
 from werkzeug.wrappers import Response
 
@@ -67,10 +67,19 @@ def route(
     return declare
 
 
-def install(app: Flask, load_actor: Callable[[], Actor | None], declared: Mapping[str, Access]) -> None:
-    """Puts the gate before every request. `declared` names the endpoints that no view class declares."""
+def install(
+    app: Flask,
+    load_actor: Callable[[], Actor | None],
+    ask_to_sign_in: Callable[[], Response],
+    declared: Mapping[str, Access],
+) -> None:
+    """Puts the gate before every request. `declared` names the endpoints that no view class declares.
+
+    `ask_to_sign_in` answers a page's request that needs a session and has none.
+    """
     app.extensions["itm_access"] = dict(declared)
     app.extensions["itm_load_actor"] = load_actor
+    app.extensions["itm_ask_to_sign_in"] = ask_to_sign_in
     app.before_request(_begin)
     app.before_request(enter)
     app.teardown_request(_end)
@@ -162,10 +171,10 @@ def enter() -> Response | None:
 
 
 def _to_sign_in(access: Access) -> Response:
-    if access.api or request.method in METHODS_THAT_CHANGE:
+    if access.api:
         raise Unauthenticated
-    wanted = request.path if request.method == "GET" else None
-    return redirect(url_for(current_app.config["ITM_SIGN_IN_ENDPOINT"], next=wanted))
+    answer: Response = current_app.extensions["itm_ask_to_sign_in"]()
+    return answer
 
 
 def _refuse_broken_text() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from marshmallow import Schema, fields, missing, validate
+from marshmallow import INCLUDE, Schema, fields, missing, validate
 
 HIDDEN = "hidden"
 
@@ -36,6 +36,13 @@ class Changed(Schema):
 
 class Identified(Schema):
     id = fields.UUID(required=True)
+
+
+class Described(Schema):
+    """A document whose fields a standard names."""
+
+    class Meta:
+        unknown = INCLUDE
 
 
 class Empty(Schema):

@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError
 
 from audit import authority
 from audit.witnessing import Witness
+from itm_admin.foundation import smtp_address
 from itm_admin.foundation.sink_address import SinkAddress, addresses
 
 
@@ -110,6 +111,13 @@ def _names(value: str) -> tuple[str, ...]:
 def _secret(value: str) -> str:
     if len(value) < 32:
         raise ValueError("at least 32 characters are expected")
+    return value
+
+
+def _mail(value: str) -> str:
+    local, at, domain = value.rpartition("@")
+    if not (local and at and domain) or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("an e-mail address is expected")
     return value
 
 
@@ -300,6 +308,22 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "File with the certificates of the authorities that sinks' servers are checked against (none: the system's)",
     ),
+    Setting(
+        "ITM_SMTP_URL",
+        "smtp_url",
+        smtp_address.address,
+        "",
+        "Server that takes our mails: smtp://user@host:587 (STARTTLS) or smtps://… (none: links are handed over)",
+    ),
+    Setting("ITM_SMTP_FROM", "smtp_from", _mail, "", "Address that mails come from (needed beside the former)"),
+    Setting("ITM_SMTP_PASSWORD_FILE", "smtp_password_file", _folder, "", "File with that user's password"),
+    Setting(
+        "ITM_SMTP_AUTHORITIES",
+        "smtp_authorities",
+        _folder,
+        "",
+        "File with the certificates of the authorities that this server is checked against (none: the system's)",
+    ),
     Setting("ITM_WEB_WORKERS", "web_workers", _between(1, 64), "2", "Processes of the web server"),
     Setting("ITM_WEB_THREADS", "web_threads", _between(1, 128), "8", "Threads of each of them"),
     Setting(
@@ -361,6 +385,10 @@ class Settings:
     sinks: tuple[str, ...] = field(default=(), repr=False)
     sink_secret_file: Path | None = None
     sink_authorities: Path | None = None
+    smtp_url: str | None = None
+    smtp_from: str | None = None
+    smtp_password_file: Path | None = None
+    smtp_authorities: Path | None = None
     web_workers: int = 2
     web_threads: int = 8
     web_connections: int = 1000
@@ -403,6 +431,8 @@ class Settings:
                 "ITM_TIMESTAMP_URL",
                 "is missing, while ITM_TIMESTAMP_CERTIFICATES is set",
             ),
+            (bool(self.smtp_url) and not self.smtp_from, "ITM_SMTP_FROM", "is missing, while ITM_SMTP_URL is set"),
+            (bool(self.smtp_from) and not self.smtp_url, "ITM_SMTP_URL", "is missing, while ITM_SMTP_FROM is set"),
             (too_many, "ITM_WITNESS_QUORUM", f"is more than the {len(self.witnesses)} witnesses"),
             (
                 self.sink_secret_file is None and webhook,

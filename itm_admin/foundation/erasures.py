@@ -79,7 +79,7 @@ class Erasures:
 
     def intend(self, erasure: Erasure) -> None:
         """Before the database commits. OSError: then nothing may be erased."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.make_folder(self.folder)
         durable.create(self.folder / f"{erasure.id}.intended", bytes(erasure), disk=self._disk)
 
     def end(self, erasure: Erasure, end: End) -> None:

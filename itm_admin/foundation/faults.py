@@ -27,6 +27,9 @@ from itm_admin.foundation.errors import (
 _TAKEN: Mapping[str, tuple[str, Message]] = {
     "account_username_key": ("username", _l("This user name is taken.")),
     "account_email_per_institution": ("email", _l("Another account of the institution has this e-mail address.")),
+    "account_email_once": ("email", _l("Another account of the institution has this e-mail address.")),
+    "institution_name_tr_once": ("name_tr", _l("There is an institution of this name already.")),
+    "institution_name_en_once": ("name_en", _l("There is an institution of this name already.")),
     "institution_code_key": ("code", _l("This code is taken.")),
     "unit_name_per_parent": ("name", _l("There is a unit of this name already.")),
     "role_grant_once": ("role", _l("This person holds this role already.")),

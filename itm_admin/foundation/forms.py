@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any, TypeVar
 
-from flask import flash
+from flask import flash, request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
@@ -160,7 +160,11 @@ class PanelForm(FlaskForm):
                 field.offer()
 
     def submitted(self) -> bool:
-        """Whether the form came back; its token was checked before any view ran."""
+        """Whether the form was sent; its token was checked before any view ran."""
+        return self.is_filled() and not shown_again()
+
+    def is_filled(self) -> bool:
+        """Whether it holds what was typed: it was sent, or it is shown again after a new sign-in."""
         return bool(self.is_submitted())
 
     def payload(self, without: Iterable[str] = (), stored: Iterable[str] = ()) -> dict[str, Any]:
@@ -199,6 +203,14 @@ class PanelForm(FlaskForm):
     def seen_version(self) -> int | None:
         """As `expected_version`; None where the record did not exist yet when the form was opened."""
         return self.expected_version() if self.version.data else None
+
+
+AGAIN = "shown_again"
+
+
+def shown_again() -> bool:
+    """Whether a form comes back from the sign-in page, to be looked at and sent by its author."""
+    return AGAIN in request.form
 
 
 def attempt(form: PanelForm, work: Callable[[Session], Done]) -> Done | None:

@@ -7,19 +7,22 @@ values are never a filter: they would stand in the address.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic
 from urllib.parse import parse_qsl, urlencode
 
-from flask import request, url_for
+from flask import flash, redirect, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import ColumnElement, Select, any_, func, select
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import HTTPException
 
 from itm_admin.foundation.errors import Invalid, Message
+from itm_admin.foundation.finding import reference_in
 from itm_admin.foundation.list_parts import (
     PAGE_SIZES,
     BulkAct,
@@ -42,8 +45,20 @@ __all__ = [
 COUNT_BOUND = 10_000
 """Beyond so many rows no page is shown and nothing is counted: a list must not slow down as it grows."""
 LONGEST_SEARCH = 100
+_NUMBER = re.compile(r"(?:\d[\s.-]*){5}")
 COLUMNS = "cols"
 """The one name that may stand several times in a list's address: once for each column to show."""
+
+
+class WithoutSearch(HTTPException):
+    """Sends on to the same list without what its address looks for."""
+
+    code = 303
+
+    def get_response(self, *_args: Any, **_more: Any) -> Any:
+        pairs = [pair for pair in request.args.items(multi=True) if pair[0] != "q"]
+        flash(_("Names and numbers are not searched for from an address. Use the search for persons."))
+        return redirect(f"{request.path}?{urlencode(pairs)}" if pairs else request.path, 303)
 
 
 @dataclass(frozen=True)
@@ -91,6 +106,10 @@ class Listing(Generic[Row]):
         search = args.get("q", "").strip()
         if search and (self.search is None or len(search) > LONGEST_SEARCH):
             wrong["q"] = _("This search is too long.")
+        elif search and not self._may_stand_in_an_address(search):
+            if columns:
+                raise WithoutSearch
+            wrong["q"] = _("This looks for a reference or pseudonym. Names and numbers are searched by POST.")
         chosen = {each.name: args[each.name] for each in self.filters if args.get(each.name)}
         for each in self.filters:
             if each.name in chosen:
@@ -102,6 +121,10 @@ class Listing(Generic[Row]):
         if wrong:
             raise Invalid(wrong)
         return Query(page, size, sort, search, chosen, shown)
+
+    def _may_stand_in_an_address(self, text: str) -> bool:
+        """An old or typed address may hold a name or a number: it is looked for nowhere."""
+        return reference_in(text) is not None if self.by_reference else not _NUMBER.search(text)
 
     def _columns(self, asked: list[str], wrong: dict[str, Message]) -> tuple[str, ...]:
         """In the list's own order, with the one that names the row; none where all are shown."""

@@ -43,10 +43,17 @@ DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
 _ONE_SIGN = str.maketrans({**dict.fromkeys(APOSTROPHES, "'"), **dict.fromkeys(DASHES, "-")})
 UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u08e2\u115f\u1160\u17b4\u17b5"
-    "\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+    "\u180b-\u180f\u200b\u200d-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
     "\U000e0000-\U000e0fff]"
 )
 """Controls, soft hyphens, joiners, marks of direction, fillers, selectors, tags: what nobody sees in a name."""
+_LETTERS = (
+    "\u0620-\u063f\u0641-\u065f\u066e-\u06d3\u06d5\u06ee\u06ef\u06fa-\u06ff\u0750-\u077f\u0870-\u0887\u08a0-\u08c9"
+)
+NON_JOINER = "\u200c"
+"""Keeps two Arabic-script letters apart, as Persian and Kurdish spelling asks; seen nowhere else."""
+_BESIDE = f"[{_LETTERS}{NON_JOINER}]"
+_STRAY = re.compile(f"(?<!{_BESIDE}){NON_JOINER}+|{NON_JOINER}+(?!{_BESIDE})|{NON_JOINER}+(?={NON_JOINER})")
 _SPACES = re.compile("[\x09-\x0d\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _WORDS = re.compile(r"[^\W\d_]+")
 _TWICE = re.compile(r"(.)\1+")
@@ -60,7 +67,7 @@ def clean_name(name: str) -> str:
     Form C, without what nobody sees, with one apostrophe, one dash and one space. In the database `itm.clean_name`.
     """
     text = unicodedata.normalize("NFC", name).translate(_ONE_SIGN)
-    return _SPACES.sub(" ", UNSEEN.sub("", text)).strip(" ")
+    return _SPACES.sub(" ", _STRAY.sub("", UNSEEN.sub("", text))).strip(" ")
 
 
 def name_parts(name: str) -> frozenset[str]:
@@ -97,7 +104,7 @@ def _words(name: str) -> list[str]:
 
 def _plain(name: str) -> str:
     """Lower-case Latin without marks: İ, I, ı and i are one letter; Cyrillic is transliterated."""
-    cleaned = clean_name(unicodedata.normalize("NFKC", clean_name(name))).replace("'", "")
+    cleaned = clean_name(unicodedata.normalize("NFKC", clean_name(name))).replace("'", "").replace(NON_JOINER, "")
     folded = cleaned.replace("İ", "i").casefold()
     letters = (_SINGLE[letter] if letter in _SINGLE else _unmarked(letter) for letter in folded)
     return "".join(letters).translate(_ARABIC)

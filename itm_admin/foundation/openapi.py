@@ -13,7 +13,7 @@ from flask_appbuilder.api.manager import OpenApi
 from marshmallow import fields
 
 from itm_admin.foundation.api import Api, describes, route
-from itm_admin.foundation.api_schemas import Empty, Problem
+from itm_admin.foundation.api_schemas import Described, Problem
 from itm_admin.foundation.views import Page
 
 VERSION = "v1"
@@ -41,7 +41,7 @@ class OpenApiDocument(Api):
     openapi_spec_tag = "Description"
 
     @route("/openapi.json", act="show", quiet=True)
-    @describes("This description (OpenAPI 3)", gives=Empty)
+    @describes("This description (OpenAPI 3)", gives=Described)
     def show(self) -> Response:
         return jsonify(described())
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from flask_babel import gettext as _
 
 from itm_admin.foundation.formats import number
 
 STEPS = 5
+FEW = 9
+"""Columns under which there is room for labels of full size."""
 _WIDE = 480
 _CHARACTER = 7.6
 """Pixels that a character of 14 px takes, roughly."""
@@ -21,7 +24,7 @@ _CHARACTER = 7.6
 
 @dataclass(frozen=True)
 class Shape:
-    """A rectangle or a text, in pixels of the picture."""
+    """A rectangle, a text or a line (to `width` further right, `height` further down), in pixels of the picture."""
 
     kind: str
     x: float
@@ -53,6 +56,8 @@ class Picture:
     head: tuple[str, ...]
     rows: Sequence[Row]
     numeric: bool = True
+    listed_when_narrow: bool = False
+    """Too wide for a telephone: there its table stands in its place."""
 
 
 @dataclass(frozen=True)
@@ -88,20 +93,48 @@ def bars(name: str, title: str, counts: Sequence[Count], head: tuple[str, str]) 
     return Picture(name, title, _summary(counts), _WIDE, max(40 * len(counts), 1), shapes, head, _rows(counts))
 
 
-def columns(name: str, title: str, counts: Sequence[Count], head: tuple[str, str]) -> Picture:
-    """Upright columns from left to right: for what follows in time."""
-    most, high, step = max((count.value for count in counts), default=0), 140, _WIDE / max(len(counts), 6)
+def columns(
+    name: str, title: str, counts: Sequence[Count], head: tuple[str, ...], behind: Mapping[str, int] | None = None
+) -> Picture:
+    """Upright columns from left to right: for what follows in time.
+
+    `behind`: label → another value on the same scale, drawn as a line through marks; the caller's table tells it.
+    """
+    behind = behind or {}
+    most, high = max((*behind.values(), *(count.value for count in counts)), default=0), 140
+    step = _WIDE / max(len(counts), 6)
     shapes: list[Shape] = []
     for place, count in enumerate(counts):
         middle = step * (place + 0.5)
         tall = max(2.0, high * count.value / most) if count.value else 0.0
-        shapes += [
-            Shape("rect", middle - step * 0.35, 20 + high - tall, step * 0.7, tall, "bar-fill"),
-            Shape("text", middle, 14 + high - tall, css="value middle", text=number(count.value)),
-            Shape("text", middle, high + 38, css="label middle", text=count.label),
-        ]
+        if tall or not behind:
+            shapes += [
+                Shape("rect", middle - step * 0.35, 20 + high - tall, step * 0.7, tall, "bar-fill"),
+                Shape("text", middle, 14 + high - tall, css="value middle", text=number(count.value)),
+            ]
+        size = "label" if len(counts) <= FEW else "small"
+        shapes.append(Shape("text", middle, high + 38, css=f"{size} middle", text=count.label))
     base = Shape("rect", 0, high + 20, _WIDE, 1, "axis")
-    return Picture(name, title, _summary(counts), _WIDE, high + 46, (*shapes, base), head, _rows(counts))
+    line = _line([(step * (place + 0.5), behind.get(count.label)) for place, count in enumerate(counts)], high, most)
+    shown = (*line, *shapes, base)
+    return Picture(name, title, _summary(counts), _WIDE, high + 46, shown, head, _rows(counts))
+
+
+def _line(points: Sequence[tuple[float, int | None]], high: int, most: int) -> list[Shape]:
+    """A line through the points that have a value, each with a mark and its number."""
+    known = [(x, 20 + high - high * value / most, value) for x, value in points if value is not None and most]
+    shapes = [
+        Shape("line", x, y, next_x - x, next_y - y, "behind")
+        for (x, y, _value), (next_x, next_y, _next) in pairwise(known)
+    ]
+    for place, (x, y, value) in enumerate(known):
+        around = [each[2] for each in (*known[max(place - 1, 0) : place], *known[place + 1 : place + 2])]
+        below = bool(around) and value <= min(around)  # the line itself is above it
+        shapes += [
+            Shape("rect", x - 3, y - 3, 6, 6, "behind"),
+            Shape("text", x, y + 16 if below else y - 8, css="value-behind small middle", text=number(value)),
+        ]
+    return shapes
 
 
 def tiles(
@@ -125,7 +158,7 @@ def tiles(
     wide = (max(column for column, _line in places.values()) + 1) * side
     tall = (max(line for _column, line in places.values()) + 1) * side
     ranked = sorted((count for count in counts.values() if count.value), key=lambda count: -count.value)
-    return Picture(name, title, _summary(ranked), wide, tall, shapes, head, _rows(ranked))
+    return Picture(name, title, _summary(ranked), wide, tall, shapes, head, _rows(ranked), listed_when_narrow=True)
 
 
 def strip(
@@ -156,7 +189,7 @@ def strip(
     ]
     width = start + len(moments) * cell
     heads = (head, *(label for label, _marks in lines))
-    return Picture(name, title, said, width, below + 6, shapes, heads, rows, numeric=False)
+    return Picture(name, title, said, width, below + 6, shapes, heads, rows, numeric=False, listed_when_narrow=True)
 
 
 def _rows(counts: Sequence[Count]) -> list[Row]:

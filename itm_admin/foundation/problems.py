@@ -21,11 +21,9 @@ from flask import (
     g,
     jsonify,
     make_response,
-    redirect,
     render_template,
     request,
     session,
-    url_for,
 )
 from flask.globals import request_ctx
 from flask_babel import lazy_gettext as _l
@@ -55,11 +53,22 @@ from itm_admin.foundation.errors import (
 )
 from itm_admin.foundation.faults import domain_error
 from itm_admin.foundation.i18n import say_language
+from itm_admin.foundation.lists import WithoutSearch
 from itm_admin.foundation.once import Reused
 from itm_admin.foundation.reading import Look, append_now, forget_looks
 from itm_admin.foundation.traces import trace
 
 log = logging.getLogger("itm")
+
+
+class Stale(DomainError):
+    """The form's page belongs to a session of somebody else, or is older than a week."""
+
+    code = "stale_form"
+    said = _l(
+        "This form belongs to an earlier session or to somebody else. Open its page again and repeat your change."
+    )
+
 
 STATUS: Mapping[type[DomainError], int] = {
     Unauthenticated: 401,
@@ -67,6 +76,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Denied: 403,
     Reused: 422,
     Invalid: 400,
+    Stale: 400,
     Conflict: 409,
     VersionMissing: 428,
     Locked: 423,
@@ -114,7 +124,7 @@ def install(app: Flask) -> None:
     """Registers the handlers. Nothing else in the panel turns an error into an answer."""
     app.extensions["itm_problem_page"] = _domain
     app.register_error_handler(DomainError, _domain)
-    app.register_error_handler(CSRFError, _http)
+    app.register_error_handler(CSRFError, lambda _error: answer(400, Stale(Stale.said)))
     app.register_error_handler(HTTPException, _http)
     for kind in (DBAPIError, PoolTimeout, StaleDataError):
         app.register_error_handler(kind, _database)
@@ -131,24 +141,23 @@ def refused(outcome: str = "denied") -> None:
         return
     if tenancy.current().institution is None:  # refused before a scope was bound
         _bind_own_ledger()
-    action = _ACTION.get(access.act, "record.update" if request.method in METHODS_THAT_CHANGE else "record.read")
-    kind = access.subject.lower()
-    append_now(
-        [
-            Look(
-                action if action in APPENDABLE else "record.read",
-                kind,
-                _target(),
-                outcome=outcome,
-                detail={"act": access.act},
-            )
-        ]
-    )
+    append_now([Look(_tried(access), access.subject.lower(), _target(), outcome=outcome, detail={"act": access.act})])
 
 
-APPENDABLE = frozenset(
-    {"record.read", "record.list", "record.search", "record.reveal", "record.export", "record.assign"}
-)
+def _tried(access: Access) -> str:
+    """The action that was refused: a change only where the method would have changed something."""
+    if request.method in METHODS_THAT_CHANGE:
+        return _ACTION.get(access.act) or _CHANGE.get(access.act, "record.update")
+    return _ACTION.get(access.act, "record.read")
+
+
+_CHANGE = {
+    "add": "record.create",
+    "delete": "record.delete",
+    "erase": "record.delete",
+    "restore": "record.restore",
+    "close": "record.close",
+}
 _ACTION = {
     "list": "record.list",
     "search": "record.search",
@@ -192,14 +201,14 @@ def _domain(error: DomainError) -> Response:
             append_now(error.looks)
         except LedgerUnavailable as worse:
             return answer(503, worse)
-    if isinstance(error, Unauthenticated) and not _wants_json() and request.method == "POST":
-        return make_response(redirect(url_for(current_app.config["ITM_SIGN_IN_ENDPOINT"]), 303))
     if status == 500:
         _note(error)
     return answer(status, error)
 
 
 def _http(error: HTTPException) -> Response:
+    if isinstance(error, WithoutSearch):
+        return make_response(error.get_response())
     if error.response is not None and error.code is not None and error.code < 400:
         return make_response(error.response)  # a redirect to the canonical address
     status = error.code or 500
@@ -229,7 +238,7 @@ def _unexpected(fault: Exception) -> Response:
 def answer(status: int, error: DomainError | None = None) -> Response:
     """The page or problem document for a status; nothing that was queued as seen is shown."""
     forget_looks()
-    g.failed = status >= 500
+    g.failed, g.problem = status >= 500, True
     title, advice = TITLES[status], WHAT_TO_DO[status]
     if g.get("wrote"):
         advice = _l("Your change was stored, but its page could not be shown. Look for it before you repeat it.")

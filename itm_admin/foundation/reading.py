@@ -69,6 +69,12 @@ def queue(looks: Sequence[Look]) -> None:
         _queue().extend(looks)
 
 
+def name_answer(request_id: str) -> None:
+    """The page that is about to be shown is that of an earlier request: the entries of this one name it."""
+    looks = _queue()
+    looks[:] = [replace(look, detail={**(look.detail or {}), "request": request_id}) for look in looks]
+
+
 def forget_looks() -> None:
     """Nothing of what was queued will be shown: an error page takes its place."""
     _queue().clear()

@@ -23,6 +23,7 @@ FULL = WORK | {"delete", "restore"}
 # What everybody who is signed in may do.
 EVERYBODY: Mapping[str, frozenset[str]] = {
     "Home": frozenset({"get"}),
+    "Answer": frozenset({"show"}),
     "Profile": frozenset({"show", "edit"}),
     "Language": frozenset({"index"}),
     "Preference": frozenset({"edit"}),

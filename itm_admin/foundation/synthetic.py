@@ -5,15 +5,37 @@ The mark is set by `itm demo` or `itm init`, each before its first record, and c
 
 from __future__ import annotations
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from flask import current_app
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from itm_admin.foundation.database import db
+from itm_admin.foundation.i18n import TIMEZONE
 
 _READ = text("select synthetic from itm.installation")
 _MARK = text("insert into itm.installation (synthetic) values (:synthetic)")
+
+ROUTE = "itm demo"
+"""What the ledger tells of where the demonstration's entries come from."""
+
+
+def route_at(moment: datetime) -> str:
+    """The same, with the time that it is in the demonstration's story. The ledger's own times are the true ones."""
+    return f"{ROUTE} {moment:%Y-%m-%dT%H:%M}"
+
+
+def story_time(route: object) -> datetime | None:
+    """The story's time that a route names; None for everything that people did themselves."""
+    if not isinstance(route, str) or not route.startswith(f"{ROUTE} "):
+        return None
+    try:
+        return datetime.strptime(route.removeprefix(f"{ROUTE} "), "%Y-%m-%dT%H:%M").replace(tzinfo=ZoneInfo(TIMEZONE))
+    except ValueError:
+        return None
 
 
 def marked(session: Session) -> bool | None:

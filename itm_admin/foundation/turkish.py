@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import LargeBinary, String, func
 
-from itm_admin.foundation.names import clean_name
+from itm_admin.foundation.names import NON_JOINER, clean_name
 
 _ALPHABET = "abcçdefgğhıijklmnoöpqrsştuüvwxyz"
 """The 29 letters, with q, w and x at the places where dictionaries and name lists put them."""
@@ -47,7 +47,9 @@ def turkish_order(column: Any) -> Any:
 
 def turkish_contains(column: Any, text: str) -> Any:
     """Whether the column holds this text, whatever its case and its marks: `isik` and `IŞIK` find Işık."""
-    return func.itm.tr_fold(column, type_=String).contains(func.itm.tr_fold(_escaped(clean_name(text))), escape="/")
+    wanted = _escaped(clean_name(text).replace(NON_JOINER, ""))
+    held = func.replace(func.itm.tr_fold(column), NON_JOINER, "", type_=String)
+    return held.contains(func.itm.tr_fold(wanted), escape="/")
 
 
 def _escaped(text: str) -> str:

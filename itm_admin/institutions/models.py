@@ -19,6 +19,8 @@ class Institution(Stamped, Model):
     __table_args__ = (
         CheckConstraint("code ~ '^[A-Z][A-Z0-9_]{1,15}$'", name="institution_code_form"),
         CheckConstraint("status in ('active', 'suspended')", name="institution_status"),
+        Index("institution_name_tr_once", text("itm.name_key(name_tr)"), unique=True),
+        Index("institution_name_en_once", text("itm.name_key(name_en)"), unique=True),
         Index("institution_one_presidency", "kind", unique=True, postgresql_where=text("kind = 'presidency'")),
     )
 

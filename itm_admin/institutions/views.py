@@ -155,7 +155,7 @@ class InstitutionView(Page):
                 return see("InstitutionView.show", id=id)
         institution = services.get(db.session, id)
         stored = InstitutionForm(formdata=None, obj=institution, version=institution.row_version)
-        form = form if form.submitted() else stored
+        form = form if form.is_filled() else stored
         rows: list[tuple[str, str, str]] = []
         if conflict:
             form.version.data = str(institution.row_version)
@@ -236,7 +236,7 @@ class UnitView(Page):
                 flash(_("The changes are saved."))
                 return see("UnitView.list")
         unit = services.get_unit(db.session, id)
-        if not form.submitted():
+        if not form.is_filled():
             form = UnitForm(formdata=None, obj=unit, version=unit.row_version, parent=unit.parent_id)
         if conflict:
             form.version.data = str(unit.row_version)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from flask import g, url_for
 from flask_babel import gettext as _
 
-from itm_admin.foundation import access, pictures
-from itm_admin.foundation.formats import label
+from itm_admin.foundation import access, national, pictures
+from itm_admin.foundation.formats import label, number
 from itm_admin.foundation.i18n import language
-from itm_admin.foundation.pictures import Count, Picture
+from itm_admin.foundation.pictures import Count, Picture, Row
 from itm_admin.foundation.reading import looked_at
 from itm_admin.oversight import board
 from itm_admin.oversight.board import AnyRow, AnySession
@@ -60,11 +61,34 @@ def _provinces(rows: Sequence[AnyRow]) -> Picture:
 
 
 def _years(rows: Sequence[AnyRow]) -> Picture:
+    """Shared cases by year; behind them the victims whom the country identified, as published."""
+    published, counted = national.by_year(), {int(year): times for year, times in rows}
     counts = [
-        Count(str(year), times, _cases(**{"from": f"{year:04}-01-01", "to": f"{year:04}-12-31"}))
-        for year, times in reversed(rows)
+        Count(
+            str(year),
+            counted.get(year, 0),
+            _cases(**{"from": f"{year:04}-01-01", "to": f"{year:04}-12-31"}) if year in counted else None,
+        )
+        for year in sorted({*published, *counted})
     ]
-    return pictures.columns("years", _("By year"), counts, (_("Year"), _("Shared cases")))
+    head = (_("Year"), _("Shared cases"), _("Victims identified in the country, as published"), _("Published in"))
+    behind = {str(year): each.value for year, each in published.items()}
+    picture = pictures.columns("years", _("By year"), counts, head, behind)
+    sources = "; ".join(dict.fromkeys(each.source for each in published.values()))
+    said = _(
+        "Columns: shared cases of this installation. Line: victims identified in the country, as published"
+        " (%(sources)s). The two do not count the same.",
+        sources=sources,
+    )
+    lines = [
+        Row((*row.cells, *_published(published.get(int(count.label)))), row.url)
+        for row, count in zip(picture.rows, counts, strict=True)
+    ]
+    return replace(picture, said=said, rows=lines)
+
+
+def _published(figure: national.Figure | None) -> tuple[str, str]:
+    return (number(figure.value), figure.source) if figure else ("–", "–")
 
 
 def _exploitations(rows: Sequence[AnyRow]) -> Picture:

@@ -133,7 +133,8 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent; // back from the browser's memory
 });
 
-// A page that answers a form is left as an address: reload and Back ask for it anew, and no form is sent again.
+// Before the sign-in nothing can be kept on the server: there a page that answers a form is left as an address, so that reload
+// and Back ask for it anew. Every other form is answered by a redirect.
 if (document.body.hasAttribute("data-answers-form")) window.history.replaceState(null, "", window.location.href);
 
 // Revealed values disappear after their time, and when the page comes back from the browser's memory.

@@ -82,14 +82,13 @@ def raw(entry: Entry) -> tuple[chunk.LeafRow, chunk.Row]:
     assert columns.at
     at = (datetime.fromisoformat(columns.at) - _2000) // timedelta(microseconds=1)
     id = uuid.UUID(entry.event_id).bytes
-    shown = [text(value) for value in columns[2:11]]
-    holder = None if columns.target_holder is None else uuid.UUID(columns.target_holder).bytes
-    subjects = [subject.encode() for subject in columns.subjects or ()]
+    shown = [text(value) for value in columns[2:12]]
+    subjects = json.dumps(columns.subjects, ensure_ascii=False, separators=(",", ":")).encode()
     leaf = (entry.seq, id, entry.recorded_at.encode(), entry.prev, entry.commitment, entry.hash)
     content = None if entry.content is None else entry.content.encode()
     return leaf, (
-        uuid.UUID(str(columns.id)).bytes, entry.salt, content, at.to_bytes(8, "big", signed=True), *shown, holder,
-        subjects, text(columns.purpose), text(columns.request_id), entry.in_place,
+        uuid.UUID(str(columns.id)).bytes, entry.salt, content, at.to_bytes(8, "big", signed=True), text(columns.id),
+        *shown, subjects, text(columns.purpose), text(columns.request_id), entry.in_place,
     )  # fmt: skip
 
 

@@ -16,6 +16,8 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from audit import checkpoint, event, store
 from audit.attested import Attested, Evidence, Recorded
@@ -243,6 +245,53 @@ def test_a_transaction_that_has_written_is_read_by_itself(loaded: World) -> None
         connection.exec_driver_sql("DELETE FROM audit.leaf WHERE seq = 7")
         with team.reading_together(connection, 10**6, 2) as read:
             assert store.verify(connection, loaded.ledger(), "full", chunks=read).verdict.first_broken == 7
+
+
+_SIZES = "SELECT (SELECT count(*) FROM audit.leaf), pg_current_snapshot()::text"
+
+
+def test_what_is_asked_meanwhile_sees_the_same_snapshot_by_a_connection_of_its_own(loaded: World) -> None:
+    def ask(connection: Connection) -> tuple[object, ...]:
+        pid, *seen = connection.exec_driver_sql(f"SELECT pg_backend_pid(), x.* FROM ({_SIZES}) x").one()
+        pids.append(pid)
+        return tuple(seen)
+
+    pids: list[int] = []
+    with store.reading(loaded.engine("signer")) as connection:
+        mine = tuple(connection.exec_driver_sql(_SIZES).one())
+        loaded.add()
+        with team.meanwhile(connection, team.SMALL, ask) as answer:
+            assert answer() == mine
+        with team.meanwhile(connection, team.SMALL - 1, ask) as answer:
+            assert answer() == mine
+        own = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+    assert own != pids[0]
+    assert own == pids[1]
+
+
+def test_without_a_second_connection_the_first_is_asked(loaded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with store.reading(loaded.engine("signer")) as connection:
+        monkeypatch.setattr(Engine, "connect", _refused)
+        with team.meanwhile(connection, team.SMALL, lambda asked: asked is connection) as answer:
+            assert answer()
+
+
+def _refused(engine: Engine) -> Connection:
+    raise OperationalError("", None, Exception("too many connections"))
+
+
+def test_whoever_leaves_without_the_answer_does_not_wait_for_it(loaded: World) -> None:
+    ended: list[Exception] = []
+
+    def ask(connection: Connection) -> None:
+        try:
+            connection.exec_driver_sql("SELECT pg_sleep(600)")
+        except OperationalError as error:
+            ended.append(error)
+
+    with store.reading(loaded.engine("signer")) as connection, team.meanwhile(connection, team.SMALL, ask):
+        pass
+    assert len(ended) == 1
 
 
 def test_a_worker_gets_no_secret_and_ends_with_its_parent(loaded: World, monkeypatch: pytest.MonkeyPatch) -> None:

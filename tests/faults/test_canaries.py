@@ -37,7 +37,7 @@ from tests.faults.conftest import OwnServer
 from tests.faults.faulty_app import ROUTES
 from tests.faults.web_server import PATIENCE, Answer, Program, WebServer
 
-KEPT = {"account", "institution", "epoch", "since", "seen", "csrf_token", "locale", "_flashes"}
+KEPT = {"account", "institution", "session", "ended", "since", "seen", "csrf_token", "locale", "_flashes"}
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -288,7 +288,7 @@ def test_the_web_servers_logs_hold_no_value(world: World) -> None:
     said = world.web.log.read_text("utf-8", "replace")
     assert "ValueError at faulty_app.py" in said
     assert found_in(said) == []
-    asked = (world.settings.home / "access.log").read_text("utf-8", "replace")
+    asked = (world.settings.home / "log" / "access.log").read_text("utf-8", "replace")
     assert "/cases/" in asked
     assert found_in(asked) == []
 

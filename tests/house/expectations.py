@@ -85,11 +85,15 @@ _ALERTED = frozenset({NATIONAL, SUPERVISOR})
 ROUTES: Mapping[str, Expected] = {
     # For everybody
     **_page("HomeView.show", EVERYBODY),
+    "GET AnswerView.show": Expected(shown=303),
     **_page("OwnProfileView.show", EVERYBODY),
     **_form("OwnProfileView.edit", EVERYBODY, empty=409),
     "GET OwnProfileView.password": Expected(quiet=True),
     "POST OwnProfileView.password": Expected(),
-    "POST OwnProfileView.sign_out": Expected(empty=303),
+    "GET OwnSessionView.left": Expected(quiet=True),
+    "POST OwnSessionView.stay": Expected(empty=200),
+    "POST OwnSessionView.sign_out": Expected(empty=303),
+    "POST OwnSessionView.sign_out_everywhere": Expected(empty=303),
     **_page("OwnHistoryView.list", EVERYBODY),
     **_post("OwnHistoryView.filter", EVERYBODY, empty=303),
     **_post("PreferenceView.rows", EVERYBODY),
@@ -179,6 +183,7 @@ ROUTES: Mapping[str, Expected] = {
     "POST CaseApi.add": Expected(CASE_WORK, empty=400),
     "PATCH CaseApi.edit": Expected(CASE_WORK, "case", fields={**_VERSION, "province": "TR-34"}),
     "DELETE CaseApi.delete": Expected(MANAGERS, "case", fields={**_VERSION, **_WHY}),
+    "POST CaseApi.delete": Expected(MANAGERS, "case", fields={**_VERSION, **_WHY}),
     "POST CaseApi.close": Expected(CASE_SIGHT, "case", fields={**_VERSION, "reason": "OTHER"}),
     "POST CaseApi.lower": Expected(
         MANAGERS, "case", fields={**_VERSION, "confidentiality": "OPEN", "reason": "RISK_ENDED"}
@@ -194,7 +199,9 @@ ROUTES: Mapping[str, Expected] = {
     "POST PersonApi.search": Expected(CASE_SIGHT, empty=400),
     "PATCH PersonApi.edit": Expected(CASE_WORK, "person", fields={**_VERSION, "gender": "Feminine"}),
     "DELETE PersonApi.delete": Expected(MANAGERS, "person", fields={**_VERSION, **_WHY}),
+    "POST PersonApi.delete": Expected(MANAGERS, "person", fields={**_VERSION, **_WHY}),
     "DELETE PersonApi.unlink": Expected(MANAGERS, "link", fields={**_WHY, "then": "DELETE"}),
+    "POST PersonApi.unlink": Expected(MANAGERS, "link", fields={**_WHY, "then": "DELETE"}),
     "POST PersonApi.restore": Expected(MANAGERS, "person"),
     "POST PersonApi.reveal": Expected(CASE_SIGHT, "person", fields=_PURPOSE),
     **_page("ProfileApi.show", CASE_SIGHT, "link"),

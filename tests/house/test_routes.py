@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.conftest import Database
 
 CHANGES = ("POST", "PATCH", "PUT", "DELETE")
-LEAVING = ("OwnProfileView.sign_out", "SessionApi.end")
+LEAVING = ("OwnSessionView.sign_out", "OwnSessionView.sign_out_everywhere", "SessionApi.end")
 
 
 @pytest.fixture(scope="module")
@@ -154,12 +154,16 @@ def test_who_is_not_signed_in_sees_the_sign_in_page_and_nothing_else(world: Worl
         assert step.expected.public or world.panel.events(answer) == []
 
 
-def test_signing_out_ends_every_session(world: World) -> None:
+def test_signing_out_ends_this_session_and_all_my_sessions_ends_all(world: World) -> None:
     who = world.walkers["focal_point"]
-    for method, path, told in (("POST", "/profile/sign-out", 303), ("DELETE", "/api/v1/session/", 200)):
+    for method, path, told, other in (
+        ("POST", "/profile/sign-out", 303, 200),
+        ("DELETE", "/api/v1/session/", 200, 200),
+        ("POST", "/profile/sign-out-everywhere", 303, 302),
+    ):
         first, second = world.panel.browser(who.somebody), world.panel.browser(who.somebody)
         assert first.ask(method, path).status_code == told
-        assert [each.get("/cases/").status_code for each in (first, second)] == [302, 302]
+        assert [each.get("/cases/").status_code for each in (first, second)] == [302, other], path
 
 
 class Undeclared(Page):

@@ -145,9 +145,10 @@ class World:
         values: dict[str, Any] = {"kind": "case", "seq": seq, "filename": "mark.svg", "name": "bootstrap.min.css"}
         values |= {"token": "no-such-token", "account": record.colleague.id if record else uuid.uuid4()}
         values |= dict.fromkeys(("id", "case", "link"), self.id_of(step.expected.names, record))
-        rule = next(self.panel.app.url_map.iter_rules(step.endpoint))
+        rules = self.panel.app.url_map.iter_rules(step.endpoint)
+        rule = next(rule for rule in rules if step.method in (rule.methods or ()))
         known = {name: value for name, value in values.items() if name in rule.arguments}
-        return self.panel.app.url_map.bind("localhost").build(step.endpoint, known)
+        return self.panel.app.url_map.bind("localhost").build(step.endpoint, known, method=step.method)
 
     def id_of(self, kind: str, record: Records | None) -> uuid.UUID:
         if record is None:

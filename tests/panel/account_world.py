@@ -111,6 +111,13 @@ class World:
         with self.nobody(address) as session:
             return sign_in.attempt(session, username, password, key=DIGEST_KEY, **more)  # type: ignore[arg-type]
 
+    def ended(self, actor: Actor) -> str | None:
+        """Why the actor's session ended; None while it stands."""
+        with self.sessions() as session:
+            found = actors.find(session, actor.id, actor.institution_id, actor.session)
+        assert found is not None
+        return found.ended
+
     def account(self, session: Session, username: str) -> Account:
         found = session.query(Account).filter_by(username=username).one_or_none()
         assert found is not None

@@ -30,7 +30,7 @@ _NOT_COMPARED = "array['last_login', 'row_version', 'updated_at', 'updated_by', 
 
 
 class Browser:
-    """One person's cookies and anti-forgery token. Follows no redirect."""
+    """One person's cookies and anti-forgery token. Follows a form to its kept answer, and no other redirect."""
 
     def __init__(self, client: FlaskClient) -> None:
         self.client, self.token = client, ""
@@ -134,7 +134,9 @@ class RunningPanel:
             "select c.relname, exists (select from pg_attribute a where a.attrelid = c.oid"
             " and a.attname = 'institution_id') as owned from pg_class c where c.relkind = 'r'"
             " and c.relnamespace = 'public'::regnamespace"
-            " and c.relname not in ('login_throttle', 'editing', 'draft', 'alembic_version')"
+            " and c.relname not in"
+            " ('login_throttle', 'account_session', 'mail', 'account_address', 'editing', 'draft', 'form_answer',"
+            " 'alembic_version')"
         )
         parts = []
         for each in tables:
@@ -150,7 +152,11 @@ class RunningPanel:
         return int(self.value("select size from audit.ledger where code = :code", code=tenant.code))
 
     def events(self, answer: TestResponse) -> list[Any]:
-        """What the ledger has of one request: ledger's code, action, outcome, target."""
+        """What the ledger has of one request: ledger's code, action, outcome, target. Of a form, of what was sent."""
+        return self.shown(answer.__dict__.get("sent", answer))
+
+    def shown(self, answer: TestResponse) -> list[Any]:
+        """As `events`; of a form's answer, of the request that showed it."""
         return self.rows(
             "select l.code, e.action, e.outcome, e.target_kind as kind, e.target_id as target, e.subjects"
             " from audit.event e join audit.ledger l on l.id = e.ledger_id where e.request_id = :id",

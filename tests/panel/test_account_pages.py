@@ -104,7 +104,7 @@ def test_a_session_of_before_does_not_live_on_after_signing_in(panel: Flask, fac
     browser.sign_in(factory.focal_point())
     with browser.client.session_transaction() as session:
         assert "planted" not in session
-        assert set(session) >= {"account", "epoch", "since", "seen"}
+        assert set(session) >= {"account", "session", "since", "seen"}
 
 
 def test_a_copied_cookie_is_worth_nothing_after_signing_out(panel: Flask, factory: Factory) -> None:
@@ -153,7 +153,7 @@ def test_an_idle_session_and_an_old_session_end(panel: Flask, factory: Factory) 
         assert browser.get("/profile/").status_code == 302
 
 
-@pytest.mark.parametrize("key", ["account", "institution", "epoch", "since", "seen"])
+@pytest.mark.parametrize("key", ["account", "institution", "session", "since", "seen"])
 def test_a_cookie_with_a_broken_part_is_no_session(panel: Flask, factory: Factory, key: str) -> None:
     browser = signed_in(panel, factory.focal_point())
     for broken in ("x", None, str(uuid.uuid4()), -1):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.factories import Somebody, Tenant
+from tests.new_case import seen_in
 from tests.panel.panel_app import Browser, RunningPanel
 
 MANY = 56
@@ -86,7 +87,7 @@ def test_nothing_of_another_institution_is_found(world: World, focal: Browser) -
     ids = {item["id"] for item in found(manager, f"/choices/units?of={world.egm.id}", q="ışık")["items"]}
     assert ids == {str(world.light)}
     colleagues = [text for page in all_pages(focal, "/choices/colleagues") for text in page]
-    assert len(colleagues) == 2
+    assert len(colleagues) == 1, "the manager works on no case"
     own, foreign = world.link.person.pseudonym, world.foreign.pseudonym
     assert [item["text"] for item in found(focal, "/choices/persons", q=own)["items"]] == [own]
     assert found(focal, "/choices/persons", q=foreign)["items"] == []
@@ -150,3 +151,39 @@ def test_lists_offer_only_what_the_reader_may_do(world: World, focal: Browser) -
         assert links[-1] not in worker.get(path).text
         assert links[-1] in manager.get(path).text
     assert 'href="/cases/new"' not in manager.get("/cases/").text
+
+
+def test_those_who_can_work_on_a_case_are_offered_with_role_and_unit_and_nobody_else_is_assigned(world: World) -> None:
+    make = world.panel.make
+    tenant = make.institution("KIHBI")
+    focal, worker = make.focal_point(tenant), make.somebody("caseworker", tenant, make.unit("Hatay Birimi", tenant))
+    manager, auditor = make.manager(tenant), make.auditor(tenant)
+    case = make.case(focal)
+    browser = world.browser(focal)
+    texts = {item["id"]: item["text"] for item in found(browser, "/choices/colleagues")["items"]}
+    assert texts.keys() == {str(focal.id), str(worker.id)}
+    assert texts[str(worker.id)].endswith(" – Dosya sorumlusu – Hatay Birimi")
+    for other in (manager, auditor):
+        refused = browser.post(f"/cases/{case.id}/assign", account_id=str(other.id))
+        assert (refused.status_code, "dosyalarda çalışmayı kapsamıyor" in refused.text) == (422, True)
+    assert browser.post(f"/cases/{case.id}/assign", account_id=str(worker.id)).status_code == 303
+
+
+def test_a_new_case_goes_to_the_province_s_unit_where_none_is_chosen_and_the_last_page_names_it(world: World) -> None:
+    make = world.panel.make
+    tenant = make.institution("TEK")
+    hatay, bursa = make.unit("Hatay Birimi", tenant), make.unit("Bursa Birimi", tenant)
+    with make.superuser() as connection:
+        for unit, code in ((hatay, "TR-31"), (bursa, "TR-16")):
+            connection.exec_driver_sql(f"update unit set province = '{code}' where id = '{unit}'")
+    browser = world.browser(make.focal_point(tenant))
+    for province, chosen, expected in (("TR-31", "", hatay), ("TR-16", str(hatay), hatay), ("TR-06", "", tenant.root)):
+        source = {"opened_on": "24.11.2026", "referral_source": "GENDARMERIE", "province": province}
+        where = browser.post("/cases/new", **source, unit_id=chosen, confidentiality="INTERNAL").headers["Location"]
+        for _step in range(2):
+            where = browser.post(where).headers["Location"]
+        shown = browser.get(where).text
+        assert (expected != hatay) or "Hatay Birimi" in shown
+        made = browser.post(where, seen=seen_in(shown)).headers["Location"]
+        unit = world.panel.value("select unit_id from case_file where id = :id", id=made.rsplit("/", 1)[1])
+        assert unit == expected, province

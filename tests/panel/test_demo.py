@@ -6,26 +6,31 @@ import stat
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
+from flask_babel import Babel
 from sqlalchemy import Row, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from audit import report
 from itm_admin import demo
 from itm_admin.accounts import bootstrap, sign_in
+from itm_admin.assurance import wording
 from itm_admin.cases.fields import today
-from itm_admin.demonstration import plan
-from itm_admin.foundation import tenancy, vocabulary
+from itm_admin.demonstration import acts, plan, team
+from itm_admin.demonstration.clock import HERE, OFFICE_HOURS
+from itm_admin.foundation import national, synthetic, tenancy, vocabulary
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import migration
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ROLES
 from tests.conftest import Database, settings_for
 
-SMALL = 45
+SMALL = 30
 
 
 def nobody_looks(_done: int, _total: int) -> None:
@@ -62,6 +67,18 @@ def fresh(database: Database, settings: Settings) -> Demonstration:
 
 def planned(volume: int) -> list[plan.PlannedCase]:
     return [case for _code, cases in plan.draw(volume, today()) for case in cases]
+
+
+def times(volume: int, *kinds: int, managed: bool = False) -> int:
+    """How often acts of these kinds are in the plan; `managed`: in institutions that have a manager."""
+    managers = {member.institution for member in team.TEAM if member.role == team.MANAGER}
+    last = min(plan.LAST, today())
+    return sum(
+        act.kind in kinds
+        for portion in acts.portions(dict(plan.draw(volume, last)), last)
+        for act in portion.acts
+        if not managed or portion.institution in managers
+    )
 
 
 # What it holds
@@ -127,6 +144,90 @@ def test_the_access_history_is_alive(made: Demonstration) -> None:
     actions = {row.action for row in made.rows("select distinct action from audit.event where via = 'append'")}
     assert actions >= {"record.list", "record.read", "record.reveal", "record.search", "record.export"}
     assert made.one("select count(*) from audit.event where action = 'record.reveal' and purpose is null") == 0
+
+
+# The story
+
+
+def test_every_institution_is_at_work(made: Demonstration) -> None:
+    idle = made.rows(
+        "select l.code from audit.ledger l where not exists (select from audit.event e"
+        " where e.ledger_id = l.id and e.action = 'record.list' and e.actor_institution = l.code)"
+    )
+    assert idle == []
+
+
+def test_entries_carry_the_story_s_time_beside_the_true_one(made: Demonstration) -> None:
+    rows = made.rows("select at, content::jsonb -> 'request' ->> 'route' as route from audit.event order by at")
+    told = [(row.at, synthetic.story_time(row.route)) for row in rows]
+    story = [moment for _at, moment in told if moment]
+    assert len(story) > 0.9 * len(told)
+    assert (max(story).date() - min(story).date()).days > 2.8 * 365
+    assert all(at >= moment for at, moment in told if moment)
+    assert (max(at for at, _moment in told) - min(at for at, _moment in told)).days == 0
+
+
+def test_a_history_tells_the_story_s_time_of_the_demonstration_s_entries_alone() -> None:
+    moment = datetime(2024, 3, 5, 14, 22, tzinfo=HERE)
+    app = Flask(__name__)
+    Babel(app, default_locale="tr")
+    with app.app_context():
+        [(_name, told)] = wording.story_words({"request": {"route": synthetic.route_at(moment)}})
+        assert "2024" in told
+        assert "14:22" in told
+        for route in ("CaseView.show", "itm demo", "itm demo soon", None):
+            assert wording.story_words({"request": {"route": route}}) == []
+        assert wording.story_words({}) == []
+
+
+def test_a_case_is_opened_and_closed_on_the_days_that_its_entries_tell(made: Demonstration) -> None:
+    rows = made.rows(
+        "select c.opened_on, c.closed_on, e.action, e.content::jsonb -> 'request' ->> 'route' as route"
+        " from case_file c join audit.event e on e.target_id = c.id::text and e.target_kind = 'case'"
+        " where e.action in ('record.create', 'record.close')"
+    )
+    moments = [(row, synthetic.story_time(row.route)) for row in rows]
+    days = [row.opened_on if row.action == "record.create" else row.closed_on for row, _moment in moments]
+    assert len(days) >= times(SMALL, acts.OPEN, acts.CLOSE)
+    assert [moment.date() for _row, moment in moments if moment] == days
+
+
+def test_there_are_refusals_holds_an_erasure_and_an_appointment_that_waits(made: Demonstration) -> None:
+    told = "select count(*) from audit.event where "
+    assert made.one(f"{told} action = 'record.read'") >= times(SMALL, acts.REFUSED)
+    assert made.one("select count(*) from case_file where hold_reason is not null") == times(
+        SMALL, acts.HOLD, managed=True
+    )
+    assert made.one(f"{told} action = 'person.erase'") == 1
+    assert made.one("select count(*) from person where erased_at is not null") == 1
+    assert made.rows(
+        "select a.username, (select count(*) from grant_approval p where p.grant_id = g.id) from role_grant g"
+        " join account a on a.id = g.account_id where g.state = 'proposed'"
+    ) == [(team.WAITING.username, 1)]
+
+
+def test_somebody_was_locked_out_and_may_sign_in_today(made: Demonstration) -> None:
+    reasons = Counter(
+        row.reason
+        for row in made.rows(
+            "select content::jsonb -> 'detail' ->> 'reason' as reason from audit.event"
+            " where action = 'auth.login' and outcome <> 'success'"
+        )
+    )
+    assert reasons["locked"] == 1
+    assert reasons["wrong_password"] >= 5
+    assert made.one("select count(*) from credential where locked_until > now()") == 0
+
+
+def test_the_whole_story_has_looks_and_refusals_at_night() -> None:
+    last = min(plan.LAST, today())
+    night = [
+        act.kind
+        for portion in acts.portions(dict(plan.draw(plan.FULL, last)), last)
+        for act in portion.acts
+        if act.moment.hour < OFFICE_HOURS[0] - 2
+    ]
+    assert {acts.LOOK, acts.REFUSED} <= set(night)
 
 
 # What holds whatever is in it
@@ -196,14 +297,15 @@ def test_a_demonstration_that_was_interrupted_again_and_again_goes_on_where_it_w
 
         return interrupt
 
-    for last in (0, 5, 28, 33, 60):
+    staff = len(team.TEAM)
+    for last in (0, 5, staff, staff + 5, staff + 32):
         with pytest.raises(Interrupted):
             demo.seed(fresh.settings, interrupt_at(last), volume=SMALL)
     passwords = demo.logins(fresh.settings)
     demo.seed(fresh.settings, nobody_looks, volume=SMALL)
 
     assert demo.logins(fresh.settings) == passwords
-    assert fresh.one("select count(*) from account") == len(passwords)
+    assert fresh.one("select count(*) from account") == len(passwords) + 1, "and the one whose appointment waits"
     assert fresh.one("select count(*) from case_file") == len(planned(SMALL))
     assert fresh.one("select count(*) from person") == sum(len(case.people) for case in planned(SMALL))
     assert report.report(fresh.database.engine("signer"), "full")[1] == 0
@@ -251,11 +353,40 @@ def test_the_whole_plan_holds_what_was_asked_for() -> None:
     cases = planned(plan.FULL)
     assert len(cases) >= 400
     assert sum(len(case.people) for case in cases) >= 600
-    years = Counter(case.case["opened_on"][:4] for case in cases)
-    assert set(years) <= {"2024", "2025", "2026"}
+    years = Counter(int(case.case["opened_on"][:4]) for case in cases)
+    weights = plan.year_weights()
+    assert set(years) == set(weights)
+    for year, weight in weights.items():
+        assert abs(years[year] / len(cases) - weight / sum(weights.values())) < 0.06
+
+
+def test_the_whole_plan_is_in_proportion_like_the_country() -> None:
+    cases = planned(plan.FULL)
+    victims = [each.person for case in cases for each in case.people if each.person["role"] == "VICTIM"]
+
+    def published(indicator: str) -> float:
+        """Its share of those whose sex was published, over all years that tell it."""
+        told = national.by_year(indicator)
+        known = [national.by_year(name) for name in ("victims_female", "victims_male")]
+        return sum(each.value for each in told.values()) / sum(
+            figures[year].value for figures in known for year in told
+        )
+
+    def drawn(holds: Callable[[dict[str, Any]], bool]) -> float:
+        return sum(map(holds, victims)) / len(victims)
+
+    assert abs(drawn(lambda person: person["gender"] == "Feminine") - published("victims_female")) < 0.06
+    assert abs(drawn(lambda person: "guardian" in person) - published("victims_children")) < 0.06
+    assert abs(drawn(lambda person: person["citizenships"] == ["TR"]) - published("victims_national")) < 0.03
     kinds = Counter(case.case["exploitation_types"][0] for case in cases)
-    assert 0.45 < kinds["SexualExploitation"] / len(cases) < 0.58
-    assert 0.24 < kinds["ForcedLabour"] / len(cases) < 0.36
+    shares = {each.indicator: each.value / 100 for each in national.figures() if each.indicator.startswith("share_")}
+    for kind, indicator in (
+        ("SexualExploitation", "share_sexual_pct"),
+        ("ForcedLabour", "share_labour_pct"),
+        ("ForcedMarriage", "share_forced_marriage_pct"),
+        ("ForcedBegging", "share_begging_pct"),
+    ):
+        assert abs(kinds[kind] / len(cases) - shares[indicator]) < 0.07, kind
 
 
 def test_every_narrative_says_that_it_is_synthetic() -> None:

@@ -80,7 +80,7 @@ def test_links_of_the_list_keep_the_columns_and_the_filters(focal: Browser) -> N
 
 def test_a_view_keeps_everything_but_what_was_searched_for(panel: RunningPanel) -> None:
     with panel.app.test_request_context():
-        query = CASES.read(MultiDict([*re.findall(r"(\w+)=([^&]+)", FILTERED), ("q", "ITM"), ("page", "2")]))
+        query = CASES.read(MultiDict([*re.findall(r"(\w+)=([^&]+)", FILTERED), ("q", "ITM-JGK-2026"), ("page", "2")]))
     assert CASES.canonical(query) == FILTERED
 
 
@@ -179,3 +179,25 @@ def test_a_kept_query_is_read_as_strictly_as_an_address(panel: RunningPanel) -> 
         for text in ("sort", "sort=opened&sort=opened", "status=bogus", "cols=bogus", "page_X=1"):
             with pytest.raises(Invalid):
                 CASES.parse(text)
+
+
+NOT_TO_BE_KEPT = ("Şule Kaya", "10000000146", "5321234567", "U12345678", "100 000 001 46")
+
+
+@pytest.mark.parametrize("typed", NOT_TO_BE_KEPT)
+def test_no_list_reads_a_name_or_a_number_from_its_address(panel: RunningPanel, typed: str) -> None:
+    people = [panel.make.manager(), panel.make.operator(), panel.make.supervisor(), panel.make.auditor()]
+    lists = ("/cases/", "/persons/", "/cases/deleted", "/persons/deleted", "/oversight/cases/")
+    asked = 0
+    for browser in map(panel.browser, people):
+        for path in lists:
+            if browser.get(path).status_code != 200:
+                continue
+            answer = browser.client.get(path, query_string={"q": typed, "size": "50"})
+            assert (answer.status_code, answer.headers.get("Location")) == (303, f"{path}?size=50"), path
+            assert not panel.events(answer)
+            assert typed not in answer.text
+            asked += 1
+    assert asked > 6
+    refused = panel.browser(people[0]).client.get("/api/v1/cases/", query_string={"q": typed})
+    assert (refused.status_code, typed in refused.text) == (400, False)

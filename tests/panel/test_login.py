@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -200,13 +201,18 @@ def test_right_tries_do_not_use_up_the_allowance_and_a_new_window_gives_a_new_on
     assert world.sign_in(name, now=NOW + timedelta(minutes=15)).username == name
 
 
-def test_signing_out_raises_the_epoch_and_is_an_entry(world: World) -> None:
+def test_signing_out_ends_one_session_or_all_and_is_an_entry(world: World) -> None:
     name = world.person("KTB", "Çıkan", "Kişi", "focal_point")
-    actor = world.sign_in(name)
+    actor, other = world.sign_in(name), world.sign_in(name)
     with world.acting(name) as (session, _same):
         sign_in.sign_out(session, actor)
-    assert world.actor(name).epoch == actor.epoch + 1
+    assert [world.ended(each) for each in (actor, other)] == ["signed_out", None]
     assert world.events("auth.logout", "KTB")[-1].actor_id == str(actor.id)
+    with world.acting(name) as (session, _same):
+        sign_in.sign_out_everywhere(session, other)
+    assert world.actor(name).epoch == actor.epoch + 1
+    assert [world.ended(each) for each in (actor, other)] == ["signed_out", "all"]
+    assert world.events("auth.logout", "KTB")[-1].detail == {"sessions": "all"}
 
 
 def test_an_invitation_works_once_and_ends_what_went_before(world: World) -> None:
@@ -272,9 +278,9 @@ def test_the_own_password_changes_after_the_current_one_and_ends_other_sessions(
     with world.acting(name) as (session, me):
         assert not sign_in.confirm(session, me, "not the password at all")
         assert sign_in.confirm(session, me, PASSWORD)
-        epoch = invitations.change_own_password(session, me, "mor masa yedi yıldız")
-    assert epoch == actor.epoch + 1
-    assert world.sign_in(name, "mor masa yedi yıldız").epoch == epoch
+        renewed = invitations.change_own_password(session, me, "mor masa yedi yıldız")
+    assert [world.ended(each) for each in (actor, replace(actor, session=renewed))] == ["password", None]
+    world.sign_in(name, "mor masa yedi yıldız")
     assert world.events("auth.login", "ASHB")[-2].detail == {"reason": "wrong_password", "while": "signed_in"}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from itm_admin.foundation import national
 from tests.conftest import Database
 from tests.panel.assurance_panel import Browser, PanelWorld
 
@@ -59,6 +60,17 @@ def test_figures_are_links_and_the_unshared_cases_between_them_are_explained(sto
     words = story.supervisor.words("/")
     assert "Of 3 cases the institutions share 2." in words
     assert "without any activity yet" in words
+
+
+def test_the_published_national_figures_stand_behind_the_years_with_their_sources(story: Story) -> None:
+    page = story.supervisor.get("/").text
+    table = page[page.index('id="picture-years"') :].partition("</table>")[0]
+    assert national.by_year()
+    for year, figure in national.by_year().items():
+        row = table.partition("<tbody>")[2].partition(f">{year}</th>")[2].partition("</tr>")[0]
+        assert f">{figure.value}<" in row
+        assert f">{figure.source}<" in row
+        assert figure.source in table.partition("<table")[0], "named beside the picture, too"
 
 
 def test_each_institution_has_a_page_with_its_counts(story: Story) -> None:

@@ -57,6 +57,17 @@ def test_bars_and_columns_are_as_long_as_their_numbers_and_repeat_them_in_the_ta
 
 
 @pytest.mark.usefixtures("turkish")
+def test_a_line_behind_columns_goes_through_the_published_values_on_the_same_scale() -> None:
+    counts = [Count("2022", 0), Count("2023", 0), Count("2024", 100)]
+    picture = pictures.columns("n", "t", counts, HEAD, {"2022": 400, "2023": 200})
+    high, half = [shape.y for shape in _drawn(picture, "behind") if shape.kind == "rect"]
+    column = _drawn(picture, "bar-fill")
+    assert [shape.height for shape in column] == [pytest.approx((half - high) / 2)]
+    assert [shape.kind for shape in _drawn(picture, "behind")].count("line") == 1
+    assert [shape.text for shape in _drawn(picture, "value-behind")] == ["400", "200"]
+
+
+@pytest.mark.usefixtures("turkish")
 def test_a_square_is_darker_where_there_is_more_and_says_how_much() -> None:
     counts = {"TR-34": Count("İstanbul", 1_200), "TR-06": Count("Ankara", 1)}
     picture = pictures.tiles("n", "t", PLACES, counts, HEAD, lambda code: code[-2:])

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from itm_admin.cases import lookup, people, services, upkeep
+from itm_admin.cases import lookup, people, services, upkeep, upkeep_calls
 from itm_admin.cases.birth import BirthDate, estimated, is_child
 from itm_admin.cases.models import Case, CasePerson
 from itm_admin.foundation import purposes, vocabulary
 from itm_admin.foundation.errors import Denied, Invalid, Locked
 from itm_admin.foundation.identity_numbers import with_check_digits
 from itm_admin.foundation.names import clean_name, readings
+from tests.conftest import settings_for
 from tests.factories import Factory, Somebody
 from tests.panel.panel_app import Browser, RunningPanel
 
@@ -248,6 +251,31 @@ def test_the_night_puts_right_what_was_left_behind(make: Factory, author: Somebo
     assert upkeep.keep_up(engine, make.keyring, all_ages=True) == upkeep.Upkeep(unreadable=first.unreadable)
 
 
+def test_the_scheduler_calls_and_the_process_with_the_master_key_does_it(
+    panel: RunningPanel, make: Factory, author: Somebody, case: Case
+) -> None:
+    link = make.person(author, case, birth_date="2008-01-15")
+    settings = settings_for(panel.database, Path(panel.app.config["ITM_HOME"]))
+    with make.superuser() as connection:
+        connection.execute(text("set local session_replication_role = replica"))
+        connection.execute(text("update case_person set is_child = null where id = :id"), {"id": link.id})
+    ended = threading.Event()
+    ours = threading.Thread(target=upkeep_calls.serve, args=(settings, ended.is_set))
+    ours.start()
+    try:
+        assert upkeep_calls.work(make.database.engine("signer"), ended.is_set)["ages"] == 1
+    finally:
+        ended.set()
+        ours.join()
+    with make.working(author) as session:
+        assert lookup.get_link(session, link.id).is_child is not None
+
+
+def test_a_call_that_nobody_with_the_master_key_hears_is_a_failed_job(make: Factory) -> None:
+    with pytest.raises(upkeep_calls.NobodyAnswered):
+        upkeep_calls.work(make.database.engine("signer"), lambda: False, patience=1.0)
+
+
 # Nobody is lost, and what is closed is closed
 
 
@@ -318,6 +346,7 @@ def test_the_presidency_alone_identifies(make: Factory, author: Somebody, child:
     [
         ("D´Angelo", "D'Angelo"), ("Şu\u00adle", "Şule"), ("Meh\u200bmet", "Mehmet"), ("Ayşe Nur", "Ayşenur"),
         ("Ayşenur", "Ayşe Nur"), ("Al-Hassan", "AlHassan"), ("AlHassan", "Al Hassan"), ("O’Neil", "ONeil"),
+        ("علی\u200cرضا", "علیرضا"), ("علیرضا", "علی\u200cرضا"), ("علی\u200cرضا", "علی\u200cرضا"),
     ],
 )  # fmt: skip
 def test_a_name_is_found_however_it_looks(make: Factory, author: Somebody, case: Case, stored: str, typed: str) -> None:
@@ -337,7 +366,13 @@ def test_the_database_cleans_names_as_the_panel_does(make: Factory) -> None:
         "Şu\u00adle\ufeff",
         "İ\u200dı\u2066",
         "\U000e0041a",
+        "علی\u200cرضا",
+        "a\u200cb",
+        "\u200c\u200cمی\u200b\u200c\u200cخ\u200c",
+        "مَ\u200cخ",
     ]
+    assert clean_name("علی\u200cرضا") == "علی\u200cرضا"
+    assert [clean_name(text) for text in samples[-3:-1]] == ["ab", "می\u200cخ"]
     with make.superuser() as connection:
         for name in samples:
             assert connection.scalar(text("select itm.clean_name(:name)"), {"name": name}) == clean_name(name)
@@ -379,3 +414,33 @@ def test_a_possible_match_is_told_and_recorded_until_it_is_somebody_else(
     other = make.person(author, case)
     change = browser.send("PATCH", f"/api/v1/persons/{other.person_id}", {"tckn": TCKN, "row_version": 1})
     assert change.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "other", ["ADA.KISI@example.invalid", "ada.kısı@example.invalid", "ada.k\u200bisi@Example.invalid"]
+)
+def test_an_address_that_looks_the_same_is_taken(make: Factory, author: Somebody, other: str) -> None:
+    one, two = (make.somebody("caseworker", author.tenant) for _one in range(2))
+    statement = (
+        f"update account set email = case id when '{one.id}' then 'ada.kisi@example.invalid' else '{other}' end"
+        f" where id in ('{one.id}', '{two.id}')"
+    )
+    assert broken_by(make, statement) == "account_email_once"
+
+
+@pytest.mark.parametrize("column", ["name_tr", "name_en"])
+def test_an_institution_s_name_that_looks_the_same_is_taken(make: Factory, author: Somebody, column: str) -> None:
+    own, other = author.tenant.id, make.other_institution().id
+    statement = (
+        f"update institution set {column} = case id when '{own}' then 'Göç Dairesi' else 'GÖÇ  daıresi\u200b' end"
+        f" where id in ('{own}', '{other}')"
+    )
+    assert broken_by(make, statement) == f"institution_{column}_once"
+
+
+def broken_by(make: Factory, statement: str) -> str:
+    """The constraint that a superuser's statement breaks."""
+    with pytest.raises(IntegrityError) as refused, make.superuser() as connection:
+        connection.exec_driver_sql(statement)
+    diagnosis: Any = refused.value.orig
+    return str(diagnosis.diag.constraint_name)

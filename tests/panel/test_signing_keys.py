@@ -14,6 +14,7 @@ from audit.key import SigningKey
 from audit.verification import Assurance
 from itm_admin.assurance import key_commands
 from itm_admin.foundation.config import Refusal, SettingError, Settings
+from itm_admin.foundation.database import programs
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 
@@ -208,11 +209,9 @@ def test_commands_refuse_what_cannot_be(world: SigningWorld, settings: Settings,
 
 
 def test_the_web_server_is_not_told_of_the_key_and_its_role_may_not_sign(world: SigningWorld) -> None:
-    from itm_admin.supervisor import _SCHEDULER, _WEB
-
     secret = {"ITM_SIGNING_KEY_FILE", "ITM_CHECKPOINTS"}
-    assert not secret & set(_WEB)
-    assert secret <= set(_SCHEDULER)
+    assert not secret & set(programs.WEB.variables)
+    assert secret <= set(programs.SCHEDULER.variables)
     for call in ("record_checkpoints('[]')", "state_key('x', 'named', '{}')", "put_tile(null, 0, 0, null, null)"):
         with pytest.raises(Exception, match="permission denied"), world.database.engine("app").connect() as connection:
             connection.exec_driver_sql(f"select audit.{call}")

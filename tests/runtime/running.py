@@ -14,6 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import psycopg
+
+from itm_admin.foundation.config import Settings
+from itm_admin.foundation.database import installation
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90
@@ -47,12 +51,14 @@ def free_port() -> int:
 class System:
     """`itm run` on a data folder of its own."""
 
-    def __init__(self, home: Path, under_make: bool = False, demo: bool = False, **settings: str) -> None:
+    def __init__(
+        self, home: Path, under_make: bool = False, demo: bool = False, root: Path = ROOT, **settings: str
+    ) -> None:
         self.home, self.port, self.said, self._heard = home, free_port(), "", 0
         shell = ["sh", "-c", '"$@"; true', "sh"] if under_make else []
         self.process = subprocess.Popen(
             [*shell, sys.executable, "-m", "itm_admin.cli", "run", *(["--demo"] if demo else [])],
-            cwd=ROOT,
+            cwd=root,
             env=environment(home, ITM_PORT=str(self.port), **settings, **({"MAKELEVEL": "1"} if under_make else {})),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -74,6 +80,27 @@ class System:
                 raise AssertionError(f"it ended without saying {words!r}, but:\n{self.said}")
             self.said += piece.decode()
         self._heard = self.said.index(words, self._heard) + len(words)
+
+    def until_it_ends(self) -> str:
+        """All that it said, where it ends by itself."""
+        deadline = time.monotonic() + PATIENCE
+        while piece := os.read(self._output, 65536) if self._waiting.select(deadline - time.monotonic()) else b"":
+            self.said += piece.decode()
+        return self.said
+
+    def settings(self) -> Settings:
+        """As a command on the same data folder has them."""
+        return installation.of(Settings(home=self.home, embedded=True)).settings
+
+    def wait_until_signed(self) -> None:
+        """Until a checkpoint is held outside the database."""
+        address = itm(self.home, "database", "url", "--role", "superuser").stdout.strip()
+        with psycopg.connect(address, autocommit=True) as connection:
+            for _ in range(10 * PATIENCE):
+                if any((self.home / "checkpoints").rglob("*.checkpoint")):
+                    return
+                connection.execute("SELECT pg_sleep(0.1)")
+        raise AssertionError(f"nothing was signed within {PATIENCE} s:\n{self.said}")
 
     def get(self, path: str = "/healthz") -> int:
         """The status of a page; waits as long as a browser would."""
@@ -113,9 +140,14 @@ class System:
 
 
 @contextmanager
-def system(home: Path, under_make: bool = False, demo: bool = False, **settings: str) -> Iterator[System]:
-    """A system that has served its first page; killed at the end if the test has not ended it."""
-    running = System(home, under_make, demo, **settings)
+def system(
+    home: Path, under_make: bool = False, demo: bool = False, root: Path = ROOT, **settings: str
+) -> Iterator[System]:
+    """A system that has served its first page; killed at the end if the test has not ended it.
+
+    `root` is the folder of the program.
+    """
+    running = System(home, under_make, demo, root, **settings)
     children: list[psutil.Process] = []
     try:
         running.wait_until_it_says("Ready:")

@@ -27,8 +27,8 @@ def test_a_new_installation_gets_secrets_of_its_own_that_nobody_else_reads(tmp_p
     assert first.secret_key != second.secret_key
     assert first.database_url is not None
     assert "itm_app" in first.database_url
-    for file in (tmp_path / "a" / "secrets").iterdir():
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    for file in (tmp_path / "a" / "secrets").rglob("*"):
+        assert stat.S_IMODE(file.stat().st_mode) == (0o700 if file.is_dir() else 0o600)
     assert stat.S_IMODE((tmp_path / "a" / "secrets").stat().st_mode) == 0o700
 
 
@@ -40,10 +40,10 @@ def test_secrets_stay_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("secret", "setting"),
     [
-        ("master_key", "ITM_MASTER_KEY_FILE"),
-        ("session_key", "ITM_SECRET_KEY"),
-        ("database_owner", "ITM_HOME"),
-        ("database_superuser", "ITM_HOME"),
+        ("web/master_key", "ITM_MASTER_KEY_FILE"),
+        ("web/session_key", "ITM_SECRET_KEY"),
+        ("operator/database_owner", "ITM_HOME"),
+        ("operator/database_superuser", "ITM_HOME"),
     ],
 )
 def test_a_secret_that_is_gone_is_not_made_anew_beside_a_database(tmp_path: Path, secret: str, setting: str) -> None:
@@ -55,11 +55,39 @@ def test_a_secret_that_is_gone_is_not_made_anew_beside_a_database(tmp_path: Path
     assert not lost.exists()
 
 
+def _contents(home: Path) -> dict[str, str]:
+    return {path.name: path.read_text("ascii") for path in (home / "secrets").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("moved", [0, 3, 7])
+def test_secrets_of_an_earlier_layout_are_moved_also_after_a_move_that_was_stopped(tmp_path: Path, moved: int) -> None:
+    settings = begun(tmp_path / "home")
+    secrets = tmp_path / "home" / "secrets"
+    (secrets / "scheduler" / "ledger-signing-key").write_text("a key", "ascii")
+    before, expected = _contents(settings.home), installation.of(settings).settings
+    for path in sorted(path for path in secrets.glob("*/*"))[moved:]:
+        path.rename(secrets / path.name)
+    assert installation.of(settings).settings.secret_key == expected.secret_key  # a command beside the old program
+    for _ in range(2):
+        assert installation.arranged(settings).settings == expected
+        assert _contents(settings.home) == before
+        assert not [path for path in secrets.iterdir() if path.is_file()]
+
+
+def test_two_secrets_that_differ_are_refused_and_both_kept(tmp_path: Path) -> None:
+    settings = begun(tmp_path / "home")
+    old = tmp_path / "home" / "secrets" / "master_key"
+    old.write_text("another", "ascii")
+    with pytest.raises(SettingError, match=r"^ITM_HOME: .*master_key and .*master_key differ"):
+        installation.arranged(settings)
+    assert old.exists()
+
+
 def test_keys_that_are_told_are_used_and_none_is_made(tmp_path: Path) -> None:
     told = Settings(home=tmp_path / "home", embedded=True, secret_key="k" * 32, master_key_file=tmp_path / "key")
     settings = installation.of(told).settings
     assert (settings.secret_key, settings.master_key_file) == ("k" * 32, tmp_path / "key")
-    assert not {"session_key", "master_key"} & {file.name for file in (tmp_path / "home" / "secrets").iterdir()}
+    assert not {"session_key", "master_key"} & {file.name for file in (tmp_path / "home" / "secrets").rglob("*")}
 
 
 def test_two_at_once_on_one_data_folder_are_refused(tmp_path: Path) -> None:

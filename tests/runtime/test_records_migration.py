@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
@@ -55,5 +56,32 @@ def test_a_database_with_data_comes_up_with_the_new_rules(empty_database: Databa
         assert connection.scalar(text("select trafficking_status from victim_profile")) == "InstitutionConsidersVictim"
         told = "select count(*) from audit.event where via = 'baseline' and target_kind in ('case', 'case_person')"
         assert connection.scalar(text(told)) == 2
+    owner.dispose()
+    superuser.dispose()
+
+
+def test_addresses_and_names_that_look_the_same_are_told_and_nothing_is_upgraded(empty_database: Database) -> None:
+    ids = {name: str(uuid.uuid4()) for name in ("gib", "jgk", "root", "case", "person", "link", "profile")}
+    owner = create_engine(empty_database.url("owner"), poolclass=NullPool)
+    with owner.connect() as connection:
+        configuration = Config()
+        configuration.set_main_option("script_location", str(SCRIPTS))
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, "0004")
+    superuser = create_engine(empty_database.url("superuser"), poolclass=NullPool)
+    with superuser.begin() as connection:
+        connection.exec_driver_sql(ROWS.format(**ids).replace("'Başkanlık'", "'JANDARMA'"))
+        for name, email in (("jgk.ada", "ada@example.invalid"), ("jgk.ece", "ADA@example.invalid")):
+            connection.exec_driver_sql(
+                "insert into account (institution_id, username, first_name, last_name, email)"
+                f" values ('{ids['jgk']}', '{name}', 'Ada', 'Kaya', '{email}')"
+            )
+    with pytest.raises(Exception, match=r"one Turkish name: GIB, JGK; one e-mail address: jgk\.ada, jgk\.ece"):
+        migration.upgrade(empty_database.url("owner"))
+    with superuser.begin() as connection:
+        assert connection.scalar(text("select version_num from alembic_version")) == "0004"
+        connection.exec_driver_sql("update institution set name_tr = 'Başkanlık' where code = 'GIB'")
+        connection.exec_driver_sql("update account set email = 'ece@example.invalid' where username = 'jgk.ece'")
+    migration.upgrade(empty_database.url("owner"))
     owner.dispose()
     superuser.dispose()

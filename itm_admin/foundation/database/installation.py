@@ -19,8 +19,9 @@ from pathlib import Path
 import psycopg
 from sqlalchemy.engine import URL
 
+from itm_admin.foundation import secret_files
 from itm_admin.foundation.config import Refusal, SettingError, Settings, private
-from itm_admin.foundation.database import embedded, roles
+from itm_admin.foundation.database import embedded, ownership, roles
 
 NEEDED_EXTERNALLY = (
     "ITM_DATABASE_URL",
@@ -60,6 +61,10 @@ class Installation:
         with psycopg.connect(_plain(self.server.url(database=roles.DATABASE)), autocommit=True) as connection:
             roles.prepare_database(connection)
 
+    def with_addresses(self) -> Settings:
+        """The socket's folder can change at its first start."""
+        return self.settings if self.server is None else with_addresses(self.settings, self.server)
+
     def stop(self) -> None:
         if self.server is not None:
             self.server.stop()
@@ -92,12 +97,22 @@ def of(settings: Settings) -> Installation:
     filled = replace(
         settings,
         secret_key=settings.secret_key or _read(settings.home, "session_key"),
-        master_key_file=settings.master_key_file or settings.home / "secrets" / "master_key",
-        signing_key_file=settings.signing_key_file or settings.home / "secrets" / "ledger-signing-key",
+        master_key_file=settings.master_key_file or secret_files.path(settings.home, "master_key"),
+        signing_key_file=settings.signing_key_file or secret_files.path(settings.home, secret_files.SIGNING_KEY),
         witnesses=settings.witnesses or _witness_here(settings.home),
     )
     server = embedded.Server(settings.home, _read(settings.home, "database_superuser"))
     return Installation(with_addresses(filled, server), server)
+
+
+def arranged(settings: Settings) -> Installation:
+    """The same for the process that holds the data folder: with secrets in their place and files with their owners."""
+    if settings.embedded:
+        embedded.prepare_home(settings.home)
+        secret_files.arrange(settings.home)
+    found = of(settings)
+    ownership.arrange(found.settings)
+    return found
 
 
 def _witness_here(home: Path) -> tuple[str, ...]:
@@ -146,9 +161,10 @@ def running(settings: Settings, *needed: str) -> Iterator[Settings]:
             _wait_for(installation)
             yield installation.settings
             return
+        installation = arranged(settings)
         try:
             installation.start()
-            yield with_addresses(installation.settings, installation.server)
+            yield installation.with_addresses()
         finally:
             installation.stop()
 
@@ -185,29 +201,31 @@ def _wait_for(installation: Installation, seconds: float = 60) -> None:
 
 
 def _make_secrets(settings: Settings) -> None:
-    folder, exists = settings.home / "secrets", (settings.home / "postgres").exists()
+    exists = (settings.home / "postgres").exists()
     told = {"session_key": settings.secret_key, "master_key": settings.master_key_file}
-    folder.mkdir(mode=0o700, exist_ok=True)
+    secret_files.make_folders(settings.home)
     for name, setting in _MADE_ONCE.items():
-        if told.get(name) or (folder / name).exists():
+        path = secret_files.path(settings.home, name)
+        if told.get(name) or path.exists():
             continue
         if exists:
-            raise SettingError(setting, f"{folder / name} is missing, and the database needs it: put it back")
+            raise SettingError(setting, f"{path} is missing, and the database needs it: put it back")
         value = secrets.token_bytes(32)
         text = base64.b64encode(value).decode() if name == "master_key" else value.hex()
-        unfinished = folder / f".{name}.{os.getpid()}"
+        unfinished = path.with_name(f".{name}.{os.getpid()}")
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.write(descriptor, f"{text}\n".encode("ascii"))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        unfinished.rename(folder / name)
+        unfinished.rename(path)
 
 
 def _read(home: Path, name: str) -> str:
-    private(_MADE_ONCE[name], home / "secrets" / name)
-    return (home / "secrets" / name).read_text("ascii").strip()
+    path = secret_files.path(home, name)
+    private(_MADE_ONCE[name], path)
+    return path.read_text("ascii").strip()
 
 
 def _full(url: URL) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import pwd
 import select
 import signal
 import subprocess
@@ -20,10 +19,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
+_CAPABILITIES = 64
 _STEADY_SECONDS = 30
 _LONGEST_PAUSE = 30.0
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Account:
+    """A system user's numbers, and the groups beside its own."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
+def drop(user: Account) -> None:
+    """From root to this user, for good: no program that is run later has a capability, setuid or not."""
+    for capability in range(_CAPABILITIES):
+        _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+    os.setgroups(user.groups)
+    os.setresgid(user.gid, user.gid, user.gid)
+    os.setresuid(user.uid, user.uid, user.uid)
+    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def die_with_parent(parent: int, with_signal: signal.Signals) -> None:
@@ -33,9 +53,15 @@ def die_with_parent(parent: int, with_signal: signal.Signals) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _before_exec(with_signal: signal.Signals) -> Callable[[], None]:
+def _before_exec(user: Account | None, with_signal: signal.Signals) -> Callable[[], None]:
     parent = os.getpid()
-    return lambda: die_with_parent(parent, with_signal)
+
+    def prepare() -> None:
+        if user is not None:
+            drop(user)
+        die_with_parent(parent, with_signal)  # after the change of user, which would clear it
+
+    return prepare
 
 
 def start(
@@ -44,7 +70,7 @@ def start(
     environment: Mapping[str, str],
     folder: Path,
     on_parents_death: signal.Signals,
-    user: pwd.struct_passwd | None = None,
+    user: Account | None = None,
     output: IO[bytes] | int | None = None,
     errors: IO[bytes] | int | None = None,
     pass_fds: Sequence[int] = (),
@@ -59,16 +85,13 @@ def start(
         stderr=errors,
         start_new_session=True,
         pass_fds=pass_fds,
-        preexec_fn=_before_exec(on_parents_death),  # runs after the change of user, which would clear it
+        preexec_fn=_before_exec(user, on_parents_death),
         umask=0o077,
-        user=None if user is None else user.pw_uid,
-        group=None if user is None else user.pw_gid,
-        extra_groups=None if user is None else [],
     )
 
 
 def run(
-    command: Sequence[str | Path], *, folder: Path, user: pwd.struct_passwd | None
+    command: Sequence[str | Path], *, folder: Path, user: Account | None, pass_fds: Sequence[int] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Runs a short command to its end with a clean environment, as `user` where one is named."""
     return subprocess.run(
@@ -80,9 +103,10 @@ def run(
         text=True,
         umask=0o077,
         check=False,
-        user=None if user is None else user.pw_uid,
-        group=None if user is None else user.pw_gid,
-        extra_groups=None if user is None else [],
+        pass_fds=pass_fds,
+        user=None if user is None else user.uid,
+        group=None if user is None else user.gid,
+        extra_groups=None if user is None else user.groups,
     )
 
 

@@ -9,13 +9,14 @@ other. The first migration refuses to go on where a role is missing or has more 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import text
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, make_url
 
-from itm_admin.foundation.config import Refusal
+from itm_admin.foundation.config import Refusal, SettingError, Settings, all_at_once
 
 DATABASE = "itm"
 OWNER, APP, SIGNER, PURGER = "itm_owner", "itm_app", "itm_signer", "itm_purger"
@@ -170,6 +171,36 @@ def check(connection: Connection) -> None:
             raise Refusal(f"The role {name} {power} and must not: compare it with what `itm database sql` prints")
 
 
+def refuse_failed_logins(settings: Settings) -> None:
+    """SettingError for each address of a server that answers and does not let its role in: all are named at once."""
+    addresses = {
+        "ITM_DATABASE_URL": settings.database_url,
+        "ITM_DATABASE_OWNER_URL": settings.owner_url,
+        "ITM_DATABASE_SIGNER_URL": settings.signer_url,
+    }
+    all_at_once(*(partial(_log_in, name, address) for name, address in addresses.items() if address))
+
+
+def _log_in(name: str, address: str) -> None:
+    url = make_url(address)
+    try:
+        psycopg.connect(
+            url.set(drivername="postgresql").render_as_string(hide_password=False), connect_timeout=5
+        ).close()
+    except psycopg.OperationalError as error:
+        said = str(error)
+        if any(words in said for words in ("authentication failed", "not permitted to log in", "too many connections")):
+            reason = said.strip().splitlines()[-1].partition("FATAL:")[2].strip()
+            raise SettingError(
+                name, f"{url.username} is not let in: {reason}: an administrator of the server runs ALTER ROLE"
+            ) from None
+
+
+def _missing(connection: Connection) -> list[str]:
+    there = set(connection.scalars(text("SELECT rolname FROM pg_roles")))
+    return [name for name in ROLES.values() if name not in there]
+
+
 _MEMBERS = text("""
     SELECT member.rolname || ' is a member of ' || granted.rolname FROM pg_auth_members m
     JOIN pg_roles granted ON granted.oid = m.roleid JOIN pg_roles member ON member.oid = m.member
@@ -185,13 +216,33 @@ _SETTINGS = text("""
 """)
 
 
+_ATTRIBUTES = text("""
+    SELECT r.rolname || ' ' || fault FROM pg_roles r CROSS JOIN LATERAL unnest(ARRAY[
+        CASE WHEN NOT r.rolcanlogin THEN 'may not log in' END,
+        CASE WHEN r.rolsuper THEN 'has SUPERUSER' END,
+        CASE WHEN r.rolcreatedb THEN 'has CREATEDB' END,
+        CASE WHEN r.rolcreaterole THEN 'has CREATEROLE' END,
+        CASE WHEN r.rolreplication THEN 'has REPLICATION' END,
+        CASE WHEN r.rolbypassrls THEN 'has BYPASSRLS' END,
+        CASE WHEN r.rolinherit THEN 'has INHERIT' END,
+        CASE WHEN r.rolconnlimit <> -1 THEN 'has CONNECTION LIMIT ' || r.rolconnlimit END,
+        CASE WHEN r.rolvaliduntil < 'infinity' THEN 'has VALID UNTIL ' || r.rolvaliduntil END]) AS fault
+    WHERE r.rolname = ANY(:names) AND fault IS NOT NULL ORDER BY 1
+""")
+
+
 def refuse_deviations(connection: Connection) -> None:
-    """Refusal for a setting or membership that `itm database sql` does not give: a role may change its own."""
+    """Refusal for an attribute, setting or membership that `itm database sql` does not give.
+
+    Asked at each start: a role may change its own settings, and an administrator of the server all of them.
+    """
     names = {"names": list(ROLES.values())}
     expected = {(role, f"{name}={value}") for role, settings in _LIMITS.items() for name, value in settings.items()}
     found = {(row.role, row.setting) for row in connection.execute(_SETTINGS, names)}
     wrong = [f"{role or 'the database'} has the setting {setting}" for role, setting in sorted(found - expected)]
     wrong += [f"{role} lacks the setting {setting}" for role, setting in sorted(expected - found)]
+    wrong += connection.scalars(_ATTRIBUTES, names).all()
+    wrong += [f"{name} is missing" for name in _missing(connection)]
     wrong += sorted(connection.scalars(_MEMBERS, names).all())
     if wrong:
         raise Refusal(f"ITM_DATABASE_URL: {'; '.join(wrong)}: compare with what `itm database sql` prints")

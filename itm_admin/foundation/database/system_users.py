@@ -6,19 +6,20 @@ Promise: several processes that need the same user at the same moment all get it
 from __future__ import annotations
 
 import fcntl
+import grp
 import os
 import pwd
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from itm_admin.foundation.config import Refusal
 
 _PATIENCE = 30
 """Seconds for another program that holds the lock of /etc/passwd, such as a package manager."""
 _LOCKED = (1, 10)
-"""useradd's exit codes: the password file, the group file cannot be locked or written."""
+"""Exit codes of useradd and groupadd: the password file, the group file cannot be locked or written."""
 
 
 def system_user(name: str) -> pwd.struct_passwd:
@@ -39,6 +40,22 @@ def system_user(name: str) -> pwd.struct_passwd:
                 raise Refusal(f"The system user {name} could not be made: {made.stderr.strip()}")
 
 
+def system_group(name: str) -> int:
+    """The number of the system group of this name, made if there is none. Refusal says why it could not be made."""
+    with suppress(KeyError):
+        return grp.getgrnam(name).gr_gid
+    with _one_at_a_time():
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            with suppress(KeyError):
+                return grp.getgrnam(name).gr_gid
+            made = _add(["groupadd", "--system", name], name)
+            if made.returncode in _LOCKED and time.monotonic() < deadline:
+                time.sleep(0.2)
+            elif made.returncode:
+                raise Refusal(f"The system group {name} could not be made: {made.stderr.strip()}")
+
+
 def _known(name: str) -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(name)
@@ -47,16 +64,15 @@ def _known(name: str) -> pwd.struct_passwd | None:
 
 
 def _useradd(name: str) -> subprocess.CompletedProcess[str]:
+    words = ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", "--user-group"]
+    return _add([*words, "--shell", "/usr/sbin/nologin", name], name)
+
+
+def _add(command: list[str], name: str) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(
-            ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", "--user-group"]
-            + ["--shell", "/usr/sbin/nologin", name],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise Refusal(f"The system user {name} could not be made: useradd was not found") from None
+        raise Refusal(f"{name} could not be made: {command[0]} was not found") from None
 
 
 @contextmanager

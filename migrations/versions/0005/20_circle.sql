@@ -71,8 +71,22 @@ as $$
        and p.deleted_at is null and p.erased_at is null and p.sensitivity >= 3)
 $$;
 
-revoke all on function itm.in_circle, itm.holds_special from public;
+-- Whom those who assign may choose from: active colleagues with one of these roles, and the units that they hold them in.
+create function itm.holders(wanted text[]) returns table (account_id uuid, roles text[], units uuid[])
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+  select g.account_id, array_agg(distinct g.role::text),
+         array_remove(array_agg(distinct coalesce(g.unit_id, a.unit_id)), null)
+    from public.role_grant g
+    join public.account a on a.id = g.account_id and a.institution_id = g.institution_id and a.active
+   where g.institution_id = itm.institution() and itm.scope() = 'institution' and g.state = 'active' and g.role = any (wanted)
+   group by g.account_id
+$$;
+comment on function itm.holders(text[]) is 'Colleagues of the institution at work who hold one of these roles, with their units.';
+
+revoke all on function itm.in_circle, itm.holds_special, itm.holders from public;
 grant execute on function itm.in_circle, itm.holds_special to itm_app, itm_owner;
+grant execute on function itm.holders to itm_app;
 
 -- Assignments: read with their case. Made by managers; by those whose role assigns, on cases that they work on and
 -- whose circle they are in; and by whoever opens a case, of themselves. Only their end is written later.

@@ -4,17 +4,19 @@
 create function itm.clean_name(value text) returns text
 language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp
 as $$
-  select btrim(regexp_replace(regexp_replace(translate(normalize(value, nfc),
+  select btrim(regexp_replace(regexp_replace(regexp_replace(translate(normalize(value, nfc),
       U&'\00B4\0060\2018\2019\201B\02B9\02BB\02BC\02BD\02BE\02BF\2032\FF07\2010\2011\2012\2013\2014\2015\2212\FE58\FE63\FF0D',
       repeat('''', 13) || repeat('-', 10)),
     -- controls (but what separates words), soft hyphens, joiners, marks of direction, fillers, selectors, tags
-    U&'[\0001-\0008\000E-\001B\007F-\0084\0086-\009F\00AD\034F\0600-\0605\061C\06DD\070F\08E2\115F\1160\17B4\17B5\180B-\180F\200B-\200F\202A-\202E\2060-\206F\3164\FE00-\FE0F\FEFF\FFA0\FFF9-\FFFB]|[\+0E0000-\+0E0FFF]', '', 'g'),
+    U&'[\0001-\0008\000E-\001B\007F-\0084\0086-\009F\00AD\034F\0600-\0605\061C\06DD\070F\08E2\115F\1160\17B4\17B5\180B-\180F\200B\200D-\200F\202A-\202E\2060-\206F\3164\FE00-\FE0F\FEFF\FFA0\FFF9-\FFFB]|[\+0E0000-\+0E0FFF]', '', 'g'),
+    -- the non-joiner stays between two letters of Arabic script, where Persian and Kurdish names need it
+    U&'(?<![\0620-\063F\0641-\065F\066E-\06D3\06D5\06EE\06EF\06FA-\06FF\0750-\077F\0870-\0887\08A0-\08C9\200C])\200C+|\200C+(?![\0620-\063F\0641-\065F\066E-\06D3\06D5\06EE\06EF\06FA-\06FF\0750-\077F\0870-\0887\08A0-\08C9\200C])|\200C+(?=\200C)', '', 'g'),
     U&'[\0009-\000D\001C-\0020\0085\00A0\1680\2000-\200A\2028\2029\202F\205F\3000]+', ' ', 'g'), ' ')
 $$;
 
 create function itm.name_key(value text) returns text
 language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp
-as $$ select itm.tr_fold(itm.clean_name(normalize(itm.clean_name(value), nfkc))) $$;
+as $$ select replace(itm.tr_fold(itm.clean_name(normalize(itm.clean_name(value), nfkc))), U&'\200C', '') $$;
 
 create function itm.clean_names() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -70,6 +72,29 @@ begin
     end if;
   end loop;
 end $$;
+-- An e-mail address or an institution's name is not ours to change: people decide, and the upgrade waits for them.
+do $$
+declare twice text;
+begin
+  select string_agg(told, '; ' order by told) into twice from (
+    select 'one e-mail address: ' || string_agg(a.username, ', ' order by a.username) as told
+      from public.account a group by a.institution_id, itm.name_key(a.email) having count(*) > 1
+    union all
+    select 'one Turkish name: ' || string_agg(i.code, ', ' order by i.code)
+      from public.institution i group by itm.name_key(i.name_tr) having count(*) > 1
+    union all
+    select 'one English name: ' || string_agg(i.code, ', ' order by i.code)
+      from public.institution i group by itm.name_key(i.name_en) having count(*) > 1
+  ) as found;
+  if twice is not null then
+    raise exception using errcode = 'unique_violation',
+      message = 'Not upgraded, since these look the same: ' || twice,
+      hint = 'Change all but one of each with the program that is installed now, then upgrade again.';
+  end if;
+end $$;
+create unique index account_email_once on public.account (institution_id, itm.name_key(email));
+create unique index institution_name_tr_once on public.institution (itm.name_key(name_tr));
+create unique index institution_name_en_once on public.institution (itm.name_key(name_en));
 create unique index unit_name_per_parent on public.unit (institution_id, parent_id, itm.name_key(name));
 create unique index saved_view_label_once on public.saved_view (account_id, list, itm.name_key(label));
 drop policy migrating on public.unit;

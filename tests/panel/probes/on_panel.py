@@ -93,7 +93,7 @@ def add_prefilled(site: PanelSite) -> None:
     assert answer.status_code == 303
     made = answer.headers["Location"].rsplit("/", 1)[-1]
     unit = site.panel.value("select unit_id from case_file where id = cast(:id as uuid)", id=made)
-    assert unit == site.a.tenant.root
+    assert unit == site.a.unit, "the unit of the province"
 
 
 def edit_relinking(site: PanelSite) -> None:

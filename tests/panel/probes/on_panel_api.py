@@ -75,8 +75,7 @@ def api_relation_filter(site: PanelSite) -> None:
         for record in ("cases", "persons"):
             assert site.alice.get(f"{API}/{record}/?{name}={site.b.unit}").status_code == 400
     rison = f"(filters:!((col:unit,opr:rel_o_m,value:'{site.b.unit}')))"
-    answer = site.alice.get(f"{API}/cases/?q={rison}")  # `q` is text to be found in the reference
-    assert json.loads(answer.text)["items"] == []
+    assert site.alice.get(f"{API}/cases/?q={rison}").status_code == 400  # `q` is a reference or a part of one
     found = site.alice.send("POST", f"{API}/persons/search", {"name": f"Soyad{site.b.tenant.code}"})
     assert json.loads(site.silent(found).text)["items"] == []
     found = site.alice.send("POST", f"{API}/persons/search", {"name": f"Soyad{site.a.tenant.code}"})

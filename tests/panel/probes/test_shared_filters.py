@@ -49,7 +49,7 @@ def test_our_panel_answers_every_thread_with_its_own_search(panel_site: PanelSit
     panel, make = panel_site.panel, panel_site.panel.make
     tenants = [make.institution("JGK"), make.other_institution()]
     people = [panel.browser(make.focal_point(tenant)) for tenant in islice(cycle(tenants), THREADS)]
-    terms = [f"{tenant.code}-aranan-{n}" for n, tenant in enumerate(islice(cycle(tenants), THREADS))]
+    terms = [f"ITM-{tenant.code}-{1900 + n}" for n, tenant in enumerate(islice(cycle(tenants), THREADS))]
     marks = {records.tenant.code: records.reference for records in (panel_site.a, panel_site.b)}
 
     def search(number: int) -> Search:

@@ -1,4 +1,4 @@
-"""Filtered lists of entries by the event's own time, for ledgers of any length; names for changes of access."""
+"""Each session has an identity of its own, so that one can end without the others."""
 
 from __future__ import annotations
 

@@ -1,0 +1,70 @@
+"""The tables of mail (0008). The panel adds links, and reads nothing of either."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from flask_appbuilder import Model
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from itm_admin.foundation.records import Identifier, Moment, identifier_column
+
+
+class Mail(Model):
+    """One mail to one account: it waits, or it has left."""
+
+    __tablename__ = "mail"
+    __table_args__ = (
+        CheckConstraint(
+            "kind in ('link', 'told_link', 'told_confirmed', 'told_rise', 'told_end', 'told_reset', 'told_password', "
+            "'told_email', 'audit_link', 'audit_confirmed', 'audit_rise', 'audit_end', 'audit_reset')",
+            name="mail_kind",
+        ),
+        CheckConstraint("sent_at is null or (address is null and detail is null)", name="mail_sent"),
+        ForeignKeyConstraint(
+            ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="mail_account"
+        ),
+        ForeignKeyConstraint(
+            ["institution_id", "invitation_id"], ["invitation.institution_id", "invitation.id"], name="mail_invitation"
+        ),
+        Index("mail_due", "due_at", postgresql_where=text("sent_at is null")),
+        Index("mail_age", "institution_id", "created_at"),
+    )
+
+    id: Mapped[uuid.UUID] = identifier_column()
+    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    account_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    kind: Mapped[str]
+    about: Mapped[uuid.UUID] = mapped_column(Identifier)
+    invitation_id: Mapped[uuid.UUID | None] = mapped_column(Identifier)
+    address: Mapped[str | None] = mapped_column(
+        comment="Personal data: e-mail address of a member of staff, until the mail has left"
+    )
+    language: Mapped[str]
+    detail: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB, comment="Personal data: names and user names of members of staff, until the mail has left"
+    )
+    created_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+    due_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+    tries: Mapped[int] = mapped_column(server_default=text("0"))
+    sent_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class AccountAddress(Model):
+    """Who set an account's address, and when."""
+
+    __tablename__ = "account_address"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="account_address_account"
+        ),
+    )
+
+    account_id: Mapped[uuid.UUID] = mapped_column(Identifier, primary_key=True)
+    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    set_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+    set_by: Mapped[uuid.UUID | None] = mapped_column(Identifier)

@@ -1,0 +1,81 @@
+"""The words of mails, in the receiver's language. No name of anybody but members of staff, and nothing about a case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from itm_admin.foundation.i18n import catalogue
+
+
+def _l(message: str) -> str:
+    """Marks a text for translation; `compose` says it in the receiver's language."""
+    return message
+
+
+_FRAME = _l("Dear %(name)s,\n\n%(words)s\n\nİTM. This mail was sent automatically; do not answer it.")
+_UNKNOWN = _l(
+    "If this is not your doing, or you do not know why it was done, tell your institution's manager and auditor at "
+    "once."
+)
+_WHERE = _l("When, by whom and by whose confirmation stands in the panel: on the account's page and in the ledger.")
+
+_OWN: Mapping[str, tuple[str, str]] = {
+    "told_link": (
+        _l("A new one-time link for your account"),
+        _l("A new one-time link was made for your account %(username)s. Your password and your sessions have ended."),
+    ),
+    "told_confirmed": (
+        _l("Your first sign-in is confirmed"),
+        _l("Another person has confirmed the first sign-in of your account %(username)s. You can sign in now."),
+    ),
+    "told_rise": (
+        _l("A new role of your account"),
+        _l(
+            "Your account %(username)s has got a new role. Its password, links and sessions of before are void; a new "
+            "one-time link follows."
+        ),
+    ),
+    "told_end": (_l("A role of your account has ended"), _l("A role of your account %(username)s has ended.")),
+    "told_reset": (
+        _l("The password of your account has ended"),
+        _l("Two people have ended the password of your account %(username)s. A new one-time link follows."),
+    ),
+    "told_password": (
+        _l("The password of your account was changed"),
+        _l("The password of your account %(username)s was changed. All other sessions have ended."),
+    ),
+    "told_email": (
+        _l("The e-mail address of your account was changed"),
+        _l("The e-mail address of your account %(username)s was changed. This mail goes to the address of before."),
+    ),
+}
+_AUDIT: Mapping[str, tuple[str, str]] = {
+    "audit_link": (_l("A new one-time link"), _l("A new one-time link was made for the account %(username)s.")),
+    "audit_confirmed": (
+        _l("A first sign-in was confirmed"),
+        _l("The first sign-in of the account %(username)s by a new link was confirmed by another person."),
+    ),
+    "audit_rise": (_l("A new role"), _l("The account %(username)s has got a role that opens data or raises somebody.")),
+    "audit_end": (_l("A role has ended"), _l("A role of the account %(username)s has ended.")),
+    "audit_reset": (_l("A password has ended"), _l("Two people have ended the password of the account %(username)s.")),
+}
+_LINK = (
+    _l("Your one-time link"),
+    _l(
+        "with this link you choose the password of your account %(username)s. It works once and for 72 hours:\n\n"
+        "%(link)s\n\nGive it to nobody: nobody of İTM asks for it."
+    ),
+)
+TEXTS = {"link": _LINK, **_OWN, **_AUDIT}
+
+
+def compose(kind: str, language: str, values: Mapping[str, str]) -> tuple[str, str]:
+    """Subject and body."""
+    say = catalogue(language).gettext
+    subject, words = TEXTS[kind]
+    said = [say(words) % values]
+    if kind in _OWN:
+        said.append(say(_UNKNOWN))
+    elif kind in _AUDIT:
+        said.append(say(_WHERE))
+    return f"İTM: {say(subject)}", say(_FRAME) % {"name": values["name"], "words": "\n\n".join(said)} + "\n"

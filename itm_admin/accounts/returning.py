@@ -1,0 +1,106 @@
+"""From an ended session back to the same page, with what was typed still there.
+
+A form that is sent after its session has ended comes back with the sign-in page, as text in that page and nowhere
+else; nothing is stored. After the sign-in of the same person it is shown again, and sent by its author. The page's own
+anti-forgery token says whose form it was: nobody else is shown it.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from flask import current_app, flash, make_response, render_template, request, session, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response
+
+from itm_admin.accounts import sessions
+from itm_admin.accounts.forms import SignInForm
+from itm_admin.foundation.errors import Message
+from itm_admin.foundation.forgery import FIELD, is_of_an_account, is_valid
+from itm_admin.foundation.forms import AGAIN
+from itm_admin.foundation.once import FIELD as FORM_KEY
+from itm_admin.foundation.views import inside
+
+LONGEST = 200_000
+"""Characters of a form that is carried over; a longer one is found as a draft, if it was kept as one."""
+_NEVER = frozenset({FIELD, FORM_KEY, AGAIN})
+
+ENDED: dict[str, Message] = {
+    "idle": _l("Your session has ended because nothing was done for 30 minutes. Sign in to go on where you were."),
+    "absolute": _l("Your session has ended because it began 12 hours ago. Sign in to go on where you were."),
+    "signed_out": _l("You have signed out in this session. Sign in to go on."),
+    "renewed": _l("Your session was replaced by a newer sign-in in this browser. Sign in to go on."),
+    "all": _l("All your sessions were ended, here or on another device. Sign in to go on."),
+    "password": _l("Your session has ended because your password was changed. Sign in with the new one."),
+    "link": _l("Your session has ended because a new one-time link was made for your account. Use it to sign in."),
+    "role": _l("Your session has ended because your roles have changed. Sign in again."),
+    "suspended": _l("Your session has ended because your account or your institution was suspended."),
+}
+
+
+def why_ended() -> Message | None:
+    """Why this browser's last session ended, if it did not end by signing out here."""
+    return ENDED.get(str(session.get(sessions.ENDED)))
+
+
+def ask_to_sign_in() -> Response:
+    """The sign-in page, in answer to a request without a session; with the form that was sent, if one was."""
+    if request.method == "GET":
+        return redirect(url_for(_endpoint(), next=_with_query(request.path, request.query_string.decode("latin-1"))))
+    back = _page_of_form()
+    text = _carried()
+    if back is None or text is None:
+        return redirect(url_for(_endpoint(), next=back), 303)
+    form = SignInForm(formdata=None)
+    form.next.data, form.held.data = back, text
+    return make_response(sign_in_page(form), 401)
+
+
+def sign_in_page(form: SignInForm) -> str:
+    return render_template(
+        "login.html", heading=_("Sign in"), form=form, action=url_for(_endpoint()), ended=why_ended()
+    )
+
+
+def go_on(form: SignInForm) -> Response:
+    """After a sign-in: the page that was wanted, or the form that came too late, to be looked at once more."""
+    back = inside(form.next.data)
+    pairs = parse_qsl(form.held.data or "", keep_blank_values=True)
+    if not pairs:
+        return redirect(back, 303)
+    if not is_valid(dict(pairs).get(FIELD)):
+        flash(_("What was typed before belongs to another person's session and is not shown."), "warning")
+        return redirect(back, 303)
+    fields = [pair for pair in pairs if pair[0] not in _NEVER]
+    return make_response(
+        render_template("accounts/go_on.html", heading=_("You are signed in again"), fields=fields, action=back)
+    )
+
+
+def _endpoint() -> str:
+    return str(current_app.config["ITM_SIGN_IN_ENDPOINT"])
+
+
+def _page_of_form() -> str | None:
+    """The page on which the form stood: its own address, or the one that the browser came from."""
+    if request.url_rule is not None and "GET" in (request.url_rule.methods or ()):
+        return _with_query(request.path, request.query_string.decode("latin-1"))
+    came = urlsplit(request.referrer or "")
+    return _with_query(came.path, came.query) if came.path and came.netloc == request.host else None
+
+
+def _with_query(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path
+
+
+def _carried() -> str | None:
+    """The form as text, if it is one of a signed-in person's pages and has an address of its own to go back to."""
+    if request.url_rule is None or "GET" not in (request.url_rule.methods or ()):
+        return None
+    pairs = list(request.form.items(multi=True))
+    if not is_of_an_account(request.form.get(FIELD)) or not any(name not in _NEVER and text for name, text in pairs):
+        return None
+    text = urlencode([(name, value) for name, value in pairs if not name.startswith(("password", "current", "again"))])
+    return text if len(text) <= LONGEST else None

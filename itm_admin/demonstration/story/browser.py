@@ -1,0 +1,175 @@
+"""A person at the panel: signs in, opens pages, fills in the forms that are there. Plain HTTP."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from http.cookiejar import CookieJar
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
+
+PATIENCE = 60
+_CHECKABLE = ("checkbox", "radio")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+    location: str
+    """Path and query to which the answer leads; empty where it does not."""
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+@dataclass
+class Form:
+    action: str
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    """Also of what is not chosen, and of buttons."""
+
+
+class Browser:
+    """One person's session. Redirects are shown, not followed: each step says where it has to lead."""
+
+    def __init__(self, address: str, username: str) -> None:
+        self.address, self.username = address, username
+        self._opener: OpenerDirector = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()), _NoRedirects())
+
+    def sign_in(self, password: str) -> Answer:
+        return self.fill("/sign-in", username=self.username, password=password)
+
+    def get(self, path: str) -> Answer:
+        return self._send(Request(self.address + path))  # noqa: S310 (http: our own address)
+
+    def fill(self, page: str, action: str | None = None, /, **values: Any) -> Answer:
+        """Fills in the form of a page that has these fields, or that leads to `action`, and sends it."""
+        shown, names = self.get(page), set(values)
+        for form in _Forms.of(shown.text):
+            if (action is None and names <= form.names) or form.action == action:
+                kept = [pair for pair in form.fields if pair[0] not in names]
+                return self.post(action or form.action or page, [*kept, *_pairs(values)])
+        raise LookupError(f"{page} ({shown.status}): no form with {sorted(names)}")
+
+    def force(self, path: str, **values: Any) -> Answer:
+        """Sends what no form offers to this person, with a valid token of their own session."""
+        form = next(each for each in _Forms.of(self.get("/").text) if dict(each.fields).get("csrf_token"))
+        return self.post(path, [("csrf_token", dict(form.fields)["csrf_token"]), *_pairs(values)])
+
+    def upload(self, page: str, name: str, content: bytes) -> Answer:
+        form = next(each for each in _Forms.of(self.get(page).text) if name in each.names)
+        border = secrets.token_hex(16)
+        parts = [
+            f'--{border}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
+            for key, value in form.fields
+            if key != name
+        ]
+        head = f'--{border}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n'
+        parts.append(f"{head}Content-Type: text/plain\r\n\r\n".encode() + content + f"\r\n--{border}--\r\n".encode())
+        return self._send(
+            Request(  # noqa: S310 (http: our own address)
+                self.address + (form.action or page),
+                b"".join(parts),
+                {"Content-Type": f"multipart/form-data; boundary={border}"},
+            )
+        )
+
+    def post(self, path: str, pairs: list[tuple[str, str]]) -> Answer:
+        return self._send(Request(self.address + path, urlencode(pairs).encode()))  # noqa: S310 (http: our own address)
+
+    def _send(self, request: Request) -> Answer:
+        try:
+            with self._opener.open(request, timeout=PATIENCE) as answer:
+                return Answer(answer.status, answer.read(), "")
+        except HTTPError as answer:
+            with answer:
+                where = urlsplit(answer.headers.get("Location", ""))
+                led = where.path + (f"?{where.query}" if where.query else "")
+                return Answer(answer.code, answer.read(), led)
+
+
+def _pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = []
+    for name, value in values.items():
+        found += [(name, str(each)) for each in (value if isinstance(value, list | tuple) else (value,))]
+    return found
+
+
+class _Forms(HTMLParser):
+    """The forms of a page with what a browser would send of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self._open: Form | None = None
+        self._select: tuple[str, list[tuple[str, bool]]] | None = None
+        self._area: tuple[str, list[str]] | None = None
+
+    @classmethod
+    def of(cls, page: str) -> list[Form]:
+        reading = cls()
+        reading.feed(page)
+        return reading.forms
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._open = Form(told.get("action", ""))
+            self.forms.append(self._open)
+        if self._open is not None and tag != "form":
+            self._inside(self._open, tag, told)
+
+    def _inside(self, form: Form, tag: str, told: dict[str, str]) -> None:
+        name = told.get("name", "")
+        if name:
+            form.names.add(name)
+        if tag == "input":
+            self._input(form, told)
+        elif tag == "select":
+            self._select = (name, [])
+        elif tag == "option" and self._select:
+            self._select[1].append((told.get("value", ""), "selected" in told))
+        elif tag == "textarea":
+            self._area = (name, [])
+
+    @staticmethod
+    def _input(form: Form, told: dict[str, str]) -> None:
+        name, kind = told.get("name", ""), told.get("type", "text")
+        if name and kind not in ("submit", "button") and (kind not in _CHECKABLE or "checked" in told):
+            form.fields.append((name, told.get("value", "on" if kind in _CHECKABLE else "")))
+
+    def handle_data(self, data: str) -> None:
+        if self._area:
+            self._area[1].append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._open is None:
+            return
+        if tag == "form":
+            self._open = None
+        elif tag == "select" and self._select:
+            name, options = self._select
+            chosen = [value for value, selected in options if selected] or [value for value, _ in options[:1]]
+            self._open.fields += [(name, value) for value in chosen]
+            self._select = None
+        elif tag == "textarea" and self._area:
+            self._open.fields.append((self._area[0], "".join(self._area[1]).removeprefix("\n")))
+            self._area = None
+
+
+def ids_in(page: str, path: str) -> list[str]:
+    """Ids behind a path in a page's addresses, once each."""
+    return list(dict.fromkeys(re.findall(rf"{path}([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})", page)))

@@ -1,0 +1,238 @@
+"""Sessions: one ends without the others, the sign-in page says why, what was typed comes back to its author alone."""
+
+from __future__ import annotations
+
+import html
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from itm_admin.accounts import sessions
+from itm_admin.accounts.returning import ENDED
+from tests.factories import PASSWORD, Somebody
+from tests.panel.panel_app import Browser, RunningPanel
+
+if TYPE_CHECKING:
+    from werkzeug.test import TestResponse
+
+OURS = {"Sec-Fetch-Site": "same-origin"}
+TYPED = "Yarım kalan anlatım: tarlada çalıştırıldı."
+
+
+def token_of(page: TestResponse) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert found
+    return found[1]
+
+
+def sign_in(browser: Browser, who: Somebody, headers: dict[str, str] | None = None, **fields: str) -> TestResponse:
+    sent = {"username": who.username, "password": PASSWORD, **fields}
+    return browser.client.post("/sign-in", data=sent, headers=OURS if headers is None else headers)
+
+
+def standing(panel: RunningPanel, who: Somebody) -> list[str | None]:
+    """Why each session of the person ended, the oldest first; None while it stands."""
+    return [row.why for row in panel.rows(
+        "select why from account_session where account_id = :id order by begun_at", id=who.id)]  # fmt: skip
+
+
+@pytest.mark.parametrize("headers", [OURS, {"Origin": "http://localhost"}], ids=["fetch-metadata", "origin"])
+def test_a_sign_in_page_that_was_left_overnight_signs_in(panel: RunningPanel, headers: dict[str, str]) -> None:
+    who, browser = panel.make.focal_point(), panel.browser()
+    old = token_of(browser.get("/sign-in"))
+    browser.client.delete_cookie("itm")
+    assert sign_in(browser, who, headers, csrf_token=old).status_code == 303
+    assert browser.get("/profile/").status_code == 200
+    assert sign_in(browser, who, headers, csrf_token=old).status_code == 303  # the browser's Back, and once more
+    assert standing(panel, who) == ["renewed", None]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}],
+    ids=["silent", "cross-site", "other-origin", "no-origin"],
+)
+def test_a_sign_in_that_comes_from_elsewhere_shows_the_page_anew(panel: RunningPanel, headers: dict[str, str]) -> None:
+    who, browser = panel.make.focal_point(), panel.browser()
+    answer = sign_in(browser, who, headers, csrf_token="an old one")
+    assert answer.status_code == 400
+    assert who.username in answer.text
+    assert PASSWORD not in answer.text
+    assert "bir kez daha oturum açın" in answer.text
+    assert browser.get("/profile/").status_code == 302
+    assert sign_in(browser, who, {}, csrf_token=token_of(answer)).status_code == 303
+
+
+def test_other_pages_without_sign_in_outlive_their_cookie_and_take_nothing_from_elsewhere(panel: RunningPanel) -> None:
+    browser = Browser(panel.app.test_client())
+    for headers, told in ((OURS, 303), ({"Sec-Fetch-Site": "cross-site"}, 400), ({}, 400)):
+        assert browser.client.post("/language", data={"language": "en"}, headers=headers).status_code == told
+
+
+def end_it(panel: RunningPanel, who: Somebody, browser: Browser, why: str) -> None:
+    if why in ("idle", "absolute"):
+        with browser.client.session_transaction() as cookie:
+            cookie["seen" if why == "idle" else "since"] -= (sessions.IDLE if why == "idle" else sessions.ABSOLUTE) + 5
+        return
+    boss = panel.browser(panel.make.manager(who.tenant))
+    other = panel.browser(who)
+    if why == "all":
+        assert other.post("/profile/sign-out-everywhere").status_code == 303
+    elif why == "password":
+        new = "mor masa yedi yıldız"
+        assert other.post("/profile/password", current=PASSWORD, password=new, again=new).status_code == 303
+    elif why == "link":
+        assert boss.post(f"/accounts/{who.id}/invite").status_code == 200
+    elif why == "suspended":
+        assert boss.post(f"/accounts/{who.id}/suspend").status_code == 303
+    elif why == "role":
+        grant = panel.value("select id from role_grant where account_id = :id", id=who.id)
+        assert boss.post(f"/roles/{grant}/end").status_code == 303
+
+
+@pytest.mark.parametrize("why", ["idle", "absolute", "all", "password", "link", "role", "suspended"])
+def test_the_sign_in_page_says_why_the_session_ended_and_leads_back(panel: RunningPanel, why: str) -> None:
+    who = panel.make.focal_point()
+    browser = panel.browser(who)
+    end_it(panel, who, browser, why)
+    answer = browser.get("/cases/?status=OPEN&q=")
+    assert answer.status_code == 302
+    with browser.client.session_transaction() as cookie:
+        assert cookie[sessions.ENDED] == why
+    page = browser.get(answer.headers["Location"])
+    with panel.app.test_request_context():
+        assert html.escape(str(ENDED[why]), quote=False) in html.unescape(page.text).replace("&", "&amp;")
+    assert html.escape("/cases/?status=OPEN&q=") in page.text
+    if why in ("idle", "absolute", "all"):
+        again = sign_in(browser, who, next="/cases/?status=OPEN&q=")
+        assert again.headers["Location"] == "/cases/?status=OPEN&q="
+
+
+def test_a_session_that_ends_leaves_the_others_of_the_account(panel: RunningPanel) -> None:
+    who = panel.make.focal_point()
+    here, there = panel.browser(who), panel.browser(who)
+    copied = here.client.get_cookie("itm")
+    assert copied
+    assert here.post("/profile/sign-out").status_code == 303
+    assert there.get("/profile/").text.count("(bu oturum)") == 1
+    here.client.set_cookie("itm", copied.value)
+    assert here.get("/profile/").status_code == 302
+    assert there.post("/profile/sign-out-everywhere").status_code == 303
+    assert "Bütün oturumlarınız kapatıldı" in there.get("/sign-in").text
+    assert standing(panel, who) == ["signed_out", "all"]
+
+
+def forms(panel: RunningPanel, who: Somebody) -> dict[str, dict[str, Any]]:
+    """Pages with forms of several areas, and what is typed into them."""
+    case = panel.make.case(who)
+    return {
+        f"/cases/{case.id}/edit": {"version": "1", "narrative": TYPED, "opened_on": "04.03.2026"},
+        f"/cases/new/risk?draft={uuid.uuid4()}": {},
+        f"/cases/new?draft={uuid.uuid4()}": {"opened_on": TYPED, "form_key": "k"},
+        "/profile/edit": {"version": "1", "title": TYPED, "email": "a@b.invalid", "current": "a password!"},
+    }
+
+
+def test_what_was_sent_after_the_end_is_shown_again_to_its_author(panel: RunningPanel) -> None:
+    who = panel.make.focal_point()
+    for path, typed in forms(panel, who).items():
+        browser = panel.browser(who)
+        browser.client.delete_cookie("itm")  # whatever ended it
+        late = browser.post(path, **typed)
+        if not typed:
+            assert (late.status_code, late.headers["Location"].split("=", 1)[0]) == (303, "/sign-in?next")
+            continue
+        assert late.status_code == 401, path
+        assert "a password!" not in late.text
+        held = re.search(r'name="held"[^>]*value="([^"]*)"', late.text)
+        assert held
+        before = panel.state(who.tenant)
+        page = sign_in(browser, who, held=html.unescape(held[1]), next=path)
+        assert page.status_code == 200
+        fields = {name: html.unescape(value) for name, value in
+                  re.findall(r'<textarea name="([^"]+)" hidden>\n(.*?)</textarea>', page.text, re.DOTALL)}  # fmt: skip
+        assert fields == {name: value for name, value in typed.items() if name not in ("current", "form_key")}
+        shown = browser.client.post(path, data={**fields, "csrf_token": token_of(page), "shown_again": "yes"})
+        assert shown.status_code == 200, path
+        assert TYPED in html.unescape(shown.text), path
+        assert panel.state(who.tenant) == before, path
+
+
+def test_what_was_sent_after_the_end_is_shown_to_nobody_else(panel: RunningPanel) -> None:
+    who, other = panel.make.focal_point(), panel.make.focal_point()
+    browser = panel.browser(who)
+    browser.client.delete_cookie("itm")
+    late = browser.post("/profile/edit", title=TYPED)
+    held = re.search(r'name="held"[^>]*value="([^"]*)"', late.text)
+    assert held
+    answer = sign_in(browser, other, held=html.unescape(held[1]), next="/profile/edit")
+    assert (answer.status_code, TYPED in answer.text) == (303, False)
+    forged = sign_in(panel.browser(), who, held="title=Planted", next="/profile/edit")
+    assert (forged.status_code, "Planted" in forged.text) == (303, False)
+
+
+def test_a_form_outlives_a_new_sign_in_of_the_same_person_and_of_nobody_else(panel: RunningPanel) -> None:
+    who, other = panel.make.focal_point(), panel.make.focal_point()
+    browser = panel.browser(who)
+    old = browser.token
+    browser.post("/profile/sign-out")
+    fields = {"version": "1", "email": "yeni@jgk.invalid", "title": "Uzman", "language": "tr", "csrf_token": old}
+    sign_in(browser, other)
+    refused = browser.client.post("/profile/edit", data=fields)
+    assert refused.status_code == 400
+    assert "önceki bir oturuma" in refused.text
+    sign_in(browser, who)
+    assert browser.client.post("/profile/edit", data=fields).status_code in (303, 422)
+
+
+def test_asking_how_long_the_session_lasts_is_no_sign_of_life_and_staying_is(panel: RunningPanel) -> None:
+    browser = panel.browser(panel.make.focal_point())
+    with browser.client.session_transaction() as cookie:
+        cookie["seen"] -= sessions.IDLE - 120
+    for _ in range(2):
+        left = browser.get("/profile/session").get_json()
+        assert left["idle"] <= 120
+    assert browser.post("/profile/session").get_json()["idle"] > sessions.IDLE - 60
+    assert browser.get("/profile/session").get_json()["idle"] > sessions.IDLE - 60
+
+
+def test_the_database_keeps_the_sessions_rules(panel: RunningPanel) -> None:
+    from dataclasses import replace
+
+    from itm_admin.accounts import bootstrap
+    from itm_admin.foundation import tenancy
+
+    who, other = panel.make.focal_point(), panel.make.focal_point()
+    for each in (who, other):
+        panel.browser(each)
+    sessions_of = bootstrap.making_sessions(panel.database.engine("app"))
+    context = tenancy.Context(scope="login", account=who.id, institution=who.tenant.id)
+
+    def attempt(statement: str, at: tenancy.Context = context, **values: object) -> int:
+        with sessions_of() as session, tenancy.acting(at):
+            count = session.connection().execute(text(statement), values).rowcount
+            session.commit()
+        return int(count)
+
+    begin = "insert into account_session (institution_id, account_id) values (:home, :id)"
+    with pytest.raises(DBAPIError):
+        attempt(begin, home=other.tenant.id, id=other.id)
+    assert attempt("update account_session set why = 'all' where account_id = :id", id=other.id) == 0
+    assert attempt("update account_session set why = 'all' where account_id = :id", id=who.id) == 1
+    for again in ("why = null", "why = 'renewed'"):
+        with pytest.raises(DBAPIError, match="ended session stays ended"):
+            attempt(f"update account_session set {again} where account_id = :id", id=who.id)
+    for column in ("epoch = 99", "ended_at = null", "begun_at = now()"):
+        with pytest.raises(DBAPIError, match="permission denied"):
+            attempt(f"update account_session set {column}")
+    assert attempt(begin, home=who.tenant.id, id=who.id) == 1
+    assert attempt("update account set epoch = epoch + 1 where id = :id", id=who.id) == 1
+    assert standing(panel, who) == ["all", "all"]
+    with panel.make.superuser() as connection:
+        connection.execute(text("update account set active = false where id = :id"), {"id": who.id})
+    with pytest.raises(DBAPIError, match="cannot sign in"):
+        attempt(begin, replace(context), home=who.tenant.id, id=who.id)
