@@ -121,8 +121,10 @@ class Seen(HTMLParser):
             if tag == "input" and given.get("type", "text") != "hidden" and not self._closed:
                 shown = () if given.get("type") in ("checkbox", "radio") else (given.get("value", ""),)
                 self.texts += [*shown, given.get("placeholder", "")]
-        elif self._closed or tag in ("script", "style", "svg") or (
-            tag == "details" and not _OPENED & set(given.get("class", "").split())
+        elif (
+            self._closed
+            or tag in ("script", "style", "svg")
+            or (tag == "details" and not _OPENED & set(given.get("class", "").split()))
         ):
             self._closed.append(tag)
         if not self._closed:
