@@ -21,7 +21,7 @@ from audit import verifier
 from audit.bundle import Bound, Filter
 from audit.bundle_export import NotCovered
 from audit.evidence import Report
-from itm_admin.assurance import entries, evidence, wording
+from itm_admin.assurance import entries, evidence, named, wording
 from itm_admin.assurance.entries import AnyRow
 from itm_admin.assurance.evidence import Signed
 from itm_admin.foundation import access, dates, tenancy, vocabulary
@@ -40,8 +40,8 @@ class EvidenceForm(PanelForm):
     since = StringField(_l("From"))
     until = StringField(_l("Until"))
     kind = SelectField(_l("On what"), validate_choice=False)
-    target = StringField(_l("Number of the record"))
-    actor = StringField(_l("Who"))
+    target = StringField(_l("Record (reference, pseudonym or user name)"))
+    actor = StringField(_l("Who (name or user name)"))
     purpose = CodeField(_l("Purpose"), "access_purpose")
     anyway = BooleanField(_l("Take it all the same, as evidence of what is wrong"))
 
@@ -58,6 +58,8 @@ class EvidenceForm(PanelForm):
             except (ValueError, OverflowError):
                 wrong[name] = _l("Write a day (24.11.2026) or an entry's number.")
         kind, id, actor = (str(field.data or "").strip() for field in (self.kind, self.target, self.actor))
+        kind, id = self._named(kind, id, "target", wrong)
+        actor = self._named("account", actor, "actor", wrong)[1]
         if bool(kind) != bool(id) or (kind and kind not in _TARGETS) or len(id) > 200:
             wrong["target"] = _l("Give both, what kind of record it is and its number, or neither.")
         if len(actor) > 200:
@@ -67,6 +69,18 @@ class EvidenceForm(PanelForm):
         if wrong:
             raise Invalid(wrong)
         return Filter(bounds["since"], bounds["until"], (kind, id) if kind else None, actor or None)
+
+    def _named(self, kind: str, said: str, field: str, wrong: dict[str, Message]) -> tuple[str, str]:
+        """Kind and id of what was named by reference, pseudonym or name; an id stays as it is."""
+        if not said or named.is_id(said):
+            return kind, said
+        try:
+            found = named.find(db.session, said, field, ("account",) if field == "actor" else ())
+        except Invalid as error:
+            if field == "target" or len(said) > 200:
+                wrong.update(error.fields)
+            return kind, said
+        return found[0], str(found[1])
 
 
 class _Evidence(Page):
