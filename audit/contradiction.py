@@ -27,7 +27,7 @@ def hold(outside: Outside, origin: str, witness: str, size: int, at: int | None)
     ``size``: of the checkpoint that was refused; ``at``: what the witness had cosigned, if it said so.
     """
     folder = outside.folder / _FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
+    durable.make_folder(folder)
     outside.disk.sync(outside.folder)
     told = {"origin": origin, "witness": witness, "size": size, "witnessed": at}
     name = f"{origin.replace('/', '~')}.{sha256(witness.encode()).hexdigest()[:16]}{_SUFFIX}"

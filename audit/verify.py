@@ -90,11 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             report = judge(file, policy, outside, _shown if sys.stderr.isatty() and not asked.json else None, trusted)
     except (OSError, KeyFormatError, PolicyFormatError, ValueError) as error:
         report = unreadable(str(error), "asked")
-    print(json.dumps(asdict(report), ensure_ascii=True, indent=2) if asked.json else _told(report))
+    print(json.dumps(asdict(report), ensure_ascii=True, indent=2) if asked.json else told(report))
     return EXIT[report.verdict]
 
 
-def _told(report: Report) -> str:
+def told(report: Report) -> str:
     """A few lines for people. Control characters of what was read do not reach the terminal."""
     said = [f"{report.verdict}, {report.assurance}"]
     if report.origin is not None:

@@ -33,6 +33,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.store.session import OPTIONS
 from itm_admin.assurance import raising, rounds, runs, signing_place
 from itm_admin.assurance.backlog import Watching
+from itm_admin.assurance.clock import Clock
 from itm_admin.assurance.generations import Opening
 from itm_admin.assurance.raising import Trouble
 from itm_admin.assurance.rounds import Gather, Marks
@@ -135,6 +136,7 @@ class Process:
         self._stop = stop
         self._signing, self._stamping, self._watching = signing, stamping, watching
         self._opening = Opening(signing.place) if signing else None
+        self._clock = Clock()
         self._halt = threading.Event()
 
     def run(self) -> None:
@@ -167,6 +169,7 @@ class Process:
         """Until told to stop, or until the connection, and with it the lock, is gone."""
         log.info("leading")
         self._halt.clear()
+        self._look_at_clock()
         self._take_over()
         scheduler = self._scheduler()
         requests: Future[None] | None = None
@@ -193,11 +196,18 @@ class Process:
                         stamped = stamper.submit(self._stamp, self._stamping)
                     if self._watching and (watched is None or watched.done()):
                         watched = watcher.submit(self._watch_sinks, self._watching)
+                    self._look_at_clock()
                     put_right(scheduler)
                     self._stop.wait(BEAT)
             finally:
                 self._halt.set()
                 scheduler.shutdown(wait=True)
+
+    def _look_at_clock(self) -> None:
+        try:
+            self._clock.tick(self._engine)
+        except SQLAlchemyError as fault:  # the next beat tries again
+            log.error("the clock could not be confirmed (%s)", type(fault).__name__)
 
     def _take_over(self) -> None:
         """What a dead leader left behind: its unfinished runs failed, its unfinished requests wait again."""
@@ -248,6 +258,9 @@ class Process:
             runs.finish(connection, job.name, due_at, "failure" if note else "success", told, note)
             if note and note != runs.STOPPED:
                 raising.raise_alert(connection, _failed(job.name, due_at, note))
+            if note is None:  # it runs again: the next stop, or failure, is news
+                raising.resolve(connection, raising.MISSED, job.name)
+                raising.resolve(connection, raising.FAILED, job.name)
 
     def _missed(self, event: JobExecutionEvent) -> None:
         with self._engine.begin() as connection:

@@ -30,6 +30,14 @@ WHERE e.ledger_id = :id OR :first AND NOT EXISTS (SELECT FROM ONLY audit.ledger 
 GROUP BY e.id HAVING count(*) > 1 OR bool_or(f.event_id IS NULL) ORDER BY min(f.seq), e.id LIMIT :cap
 """
 _LEDGERS = "SELECT count(*) FROM ONLY audit.ledger WHERE id = :id"
+# Times only grow within a ledger: the first of the last ones.
+_AHEAD = """
+SELECT min(f.seq) FROM ONLY audit.leaf f
+WHERE EXISTS (SELECT FROM ONLY audit.ledger l
+              WHERE l.id = :id AND l.recorded_at > clock_timestamp() + interval '5 minutes')
+  AND f.ledger_id = :id AND f.recorded_at COLLATE "C" > to_char(
+      (clock_timestamp() + interval '5 minutes') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+"""
 # The catalogue's comparison tells of these as well, but not every run compares the catalogue.
 _WAYS = """
 SELECT c.relname::text AS name, 'another table gives it rows' AS why
@@ -57,6 +65,9 @@ def findings(connection: Connection, ledger: Ledger, level: Level) -> Iterator[F
             yield Finding(0, "twice", "the ledger's row is there more than once", "audit.ledger", str(ledger.id))
         leaves = connection.execute(text(_LEAVES), {"id": ledger.id, "cap": CAP}).all()
         events = connection.execute(text(_EVENTS), {"id": ledger.id, "first": first, "cap": CAP}).all()
+        ahead = connection.execute(text(_AHEAD), {"id": ledger.id}).scalar()
+    if ahead is not None:
+        yield Finding(ahead, "ahead", "its time lies in the future")
     past = [row.seq for row in leaves if not 0 <= row.seq < ledger.size]
     if past:
         yield Finding(past[0], "size", f"an entry past the ledger's size of {ledger.size}")

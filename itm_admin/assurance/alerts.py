@@ -17,10 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
 from audit import store
+from itm_admin.assurance import detail as details
 from itm_admin.assurance import naming
 from itm_admin.assurance.models import Alert
 from itm_admin.assurance.watch import watch
-from itm_admin.assurance.wording import alert_words, detail_words
+from itm_admin.assurance.wording import alert_words
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import Access, Actor, scope_for
 from itm_admin.foundation.database import db
@@ -87,7 +88,12 @@ def facts(alert: Alert) -> list[tuple[str, str]]:
     """What else is known, name and value."""
     told = ("table", "object", "named", "ledger")  # in words elsewhere on the page
     known = {name: value for name, value in alert.detail.items() if value is not None and name not in told}
-    return detail_words({"detail": known}, naming.named())
+    return details.words({"detail": known}, naming.named())
+
+
+def technical(alert: Alert) -> list[tuple[str, str]]:
+    """Sentences of programs, ids and digests, as they are."""
+    return details.technical({"detail": alert.detail})
 
 
 def acknowledge(session: Session | scoped_session[Any], id: uuid.UUID) -> None:

@@ -1,29 +1,33 @@
 """Evidence that leaves: what is asked for and told of it, and a ledger's signed state as people read it.
 
-Promise: a bundle is streamed from one snapshot with the rights of whoever asked, in constant memory; one that breaks
-off has no end and is no bundle. Nothing here is believed because it stands here: the verifiers judge what is taken.
+Promise: a bundle is made from one snapshot with the rights of whoever asked, in constant memory, and judged by the
+offline verifier's own code before a byte of it is given out. Nothing here is believed because it stands here.
 """
 
 from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 from zoneinfo import ZoneInfo
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from audit import bundle_export, note, store
+from audit import bundle_export, note, store, verify
 from audit.bundle import Bound, Filter
 from audit.checkpoint import Checkpoint, opened
+from audit.evidence import Report, unreadable
 from audit.key import VerifierKey
 from audit.policy import Policy
 from audit.store import Ledger, checkpoints
+from audit.trust import Keys
 from audit.witnessing import Witness
 from itm_admin.assurance import entries
 from itm_admin.assurance.entries import AnySession
@@ -146,20 +150,36 @@ def require_reach(session: AnySession, id: uuid.UUID, asked: Filter) -> None:
         ) from None
 
 
-def streamed(
+def taken(
     engine: Engine, context: Context, id: uuid.UUID, asked: Filter, witnesses: Sequence[str], quorum: int
-) -> Iterator[bytes]:
-    """A bundle in pieces. Raises whatever breaks it off, so that the server hangs up instead of ending it."""
+) -> tuple[BinaryIO, Report]:
+    """A whole bundle in a file without a name, and what the verifier says of it. Raises whatever breaks it off."""
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    file = cast(BinaryIO, TemporaryFile())  # noqa: SIM115 (the caller's)
     try:
         with snapshot.connect() as connection:
             connection.execute(text(_PATIENCE))
             tenancy.apply(connection, context)
-            policy = policy_text(connection, witnesses, quorum)
-            yield from bundle_export.streamed(connection, _ledger(connection, id), asked, policy)
-    except Exception as fault:
-        log.error("a bundle broke off (%s)", type(fault).__name__)
+            policy, keys = policy_text(connection, witnesses, quorum), checkpoints.keys(connection)
+            for piece in bundle_export.streamed(connection, _ledger(connection, id), asked, policy):
+                file.write(piece)
+        return file, judged(file, keys)
+    except BaseException as fault:
+        file.close()
+        log.error("a bundle could not be made (%s)", type(fault).__name__)
         raise
+
+
+def judged(file: BinaryIO, keys: Keys) -> Report:
+    """As whoever gets it would: by the keys that the ledger names now. The file is at its beginning afterwards."""
+    try:
+        policy = Policy(keys.named, said=keys)
+    except ValueError as error:
+        return unreadable(str(error), "key")
+    file.seek(0)
+    report = verify.judge(file, policy)
+    file.seek(0)
+    return report
 
 
 def _ledger(connection: Connection, id: uuid.UUID) -> Ledger:

@@ -1,6 +1,7 @@
 """`itm ledger export`, `prove` and `tiles`: evidence taken out of the ledger, as itm_signer.
 
 Promise: the ledger knows of it before anything is taken, and a file is there whole or not at all, for its owner's eyes.
+A bundle is judged by the offline verifier's own code: a command that succeeds has written an intact one.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import click
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
-from audit import bundle_export, store
+from audit import bundle_export, store, verify
 from audit.archive import ArchiveError
 from audit.bundle import Filter
 from audit.generation import generation_of
 from audit.lines import LineError
+from audit.store import checkpoints
 from itm_admin.assurance import evidence
 from itm_admin.assurance.evidence import bound
 from itm_admin.foundation.config import Refusal, Settings
@@ -44,10 +46,16 @@ def export(
         _told(engine, ledger, "bundle", purpose, asked)
         with _whole(out) as file:
             taken = bundle_export.bundle(engine, ledger, file, asked, _policy(engine, running), progress)
+            file.flush()
+            with engine.connect() as connection:
+                report = evidence.judged(file, checkpoints.keys(connection))
         said = taken.manifest
         click.echo(f"{out}: {said.leaves} entries of {ledger.origin} from {said.first}, {said.events} with content")
         if taken.newer:
             click.echo(f"{taken.newer} newer entries are under no checkpoint yet and were left out")
+        if report.verdict != "intact":
+            click.echo(f"itm: the bundle was judged and is not intact:\n{verify.told(report)}", err=True)
+            raise click.exceptions.Exit(verify.EXIT[report.verdict])
 
 
 def prove(settings: Settings, code: str, generation: int | None, seq: int, out: Path, purpose: str | None) -> None:
@@ -112,7 +120,7 @@ def _whole(out: Path) -> Iterator[BinaryIO]:
     part = out.with_name(f".{out.name}.part")
     try:
         part.unlink(missing_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

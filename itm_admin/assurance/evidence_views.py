@@ -1,24 +1,27 @@
 """Pages of evidence: a bundle, one entry's proof, the verifiers, and the signed root on one page for the register.
 
-Promise: the entry of an export is committed before a byte of it leaves; a bundle that breaks off does not look whole.
+Promise: the entry of an export is committed before a byte of it leaves; a bundle that the verifier does not call intact
+is given out only to somebody who was told so.
 """
 
 from __future__ import annotations
 
 import uuid
 from contextlib import suppress
+from functools import partial
 from typing import ClassVar
 
 from flask import Response, current_app, flash, g, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as Answer
-from wtforms import SelectField, StringField
+from wtforms import BooleanField, SelectField, StringField
 
 from audit import verifier
 from audit.bundle import Bound, Filter
 from audit.bundle_export import NotCovered
-from itm_admin.assurance import entries, evidence, wording
+from audit.evidence import Report
+from itm_admin.assurance import entries, evidence, named, wording
 from itm_admin.assurance.entries import AnyRow
 from itm_admin.assurance.evidence import Signed
 from itm_admin.foundation import access, dates, tenancy, vocabulary
@@ -29,6 +32,7 @@ from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
 from itm_admin.foundation.views import Page, route, see
 
+MOST = 10
 _TARGETS = ("case", "person", "case_person", "victim_profile", "account", "institution", "unit")
 
 
@@ -36,9 +40,10 @@ class EvidenceForm(PanelForm):
     since = StringField(_l("From"))
     until = StringField(_l("Until"))
     kind = SelectField(_l("On what"), validate_choice=False)
-    target = StringField(_l("Number of the record"))
-    actor = StringField(_l("Who"))
+    target = StringField(_l("Record (reference, pseudonym or user name)"))
+    actor = StringField(_l("Who (name or user name)"))
     purpose = CodeField(_l("Purpose"), "access_purpose")
+    anyway = BooleanField(_l("Take it all the same, as evidence of what is wrong"))
 
     def offer(self) -> None:
         self.kind.choices = [("", _("— choose —")), *((kind, wording.kind_words(kind)) for kind in _TARGETS)]
@@ -53,6 +58,8 @@ class EvidenceForm(PanelForm):
             except (ValueError, OverflowError):
                 wrong[name] = _l("Write a day (24.11.2026) or an entry's number.")
         kind, id, actor = (str(field.data or "").strip() for field in (self.kind, self.target, self.actor))
+        kind, id = self._named(kind, id, "target", wrong)
+        actor = self._named("account", actor, "actor", wrong)[1]
         if bool(kind) != bool(id) or (kind and kind not in _TARGETS) or len(id) > 200:
             wrong["target"] = _l("Give both, what kind of record it is and its number, or neither.")
         if len(actor) > 200:
@@ -62,6 +69,18 @@ class EvidenceForm(PanelForm):
         if wrong:
             raise Invalid(wrong)
         return Filter(bounds["since"], bounds["until"], (kind, id) if kind else None, actor or None)
+
+    def _named(self, kind: str, said: str, field: str, wrong: dict[str, Message]) -> tuple[str, str]:
+        """Kind and id of what was named by reference, pseudonym or name; an id stays as it is."""
+        if not said or named.is_id(said):
+            return kind, said
+        try:
+            found = named.find(db.session, said, field, ("account",) if field == "actor" else ())
+        except Invalid as error:
+            if field == "target" or len(said) > 200:
+                wrong.update(error.fields)
+            return kind, said
+        return found[0], str(found[1])
 
 
 class _Evidence(Page):
@@ -76,7 +95,7 @@ class _Evidence(Page):
 
     @route("/<uuid:id>", act="export", methods=("POST",))
     def take(self, id: uuid.UUID) -> Response | tuple[str, int]:
-        ledger = entries.find_ledger(db.session, id)
+        code = entries.find_ledger(db.session, id).code
         form = EvidenceForm()
         try:
             asked = form.asked()
@@ -84,9 +103,19 @@ class _Evidence(Page):
         except Invalid as error:
             form.take(error)
             return self._page(id, form), 422
-        looked_at("ledger.export", "ledger", id, purpose=form.purpose.data, detail=evidence.told("bundle", asked))
-        pieces = evidence.streamed(db.engine, tenancy.current(), id, asked, *_witnesses())
-        return _file(Response(pieces, mimetype="application/zip"), f"itm-{ledger.code}-evidence.zip")
+        db.session.rollback()  # nothing is held while the bundle is made
+        file, report = evidence.taken(db.engine, tenancy.current(), id, asked, *_witnesses())
+        intact, told = report.verdict == "intact", evidence.told("bundle", asked)
+        detail = told if intact else {**told, "verdict": report.verdict, "first_broken": report.first_broken}
+        outcome = "success" if intact or form.anyway.data else "failure"
+        looked_at("ledger.export", "ledger", id, purpose=form.purpose.data, outcome=outcome, detail=detail)
+        if outcome == "failure":
+            file.close()
+            return self._page(id, form, report), 422
+        pieces = iter(partial(file.read, 1 << 16), b"")
+        answer = Response(pieces, mimetype="application/zip")
+        answer.call_on_close(file.close)
+        return _file(answer, f"itm-{code}-evidence.zip")
 
     @route("/<uuid:id>/<int:seq>", act="export")
     def proof(self, id: uuid.UUID, seq: int) -> Answer:
@@ -120,7 +149,7 @@ class _Evidence(Page):
         looked_at("ledger.export", "ledger", detail={"form": "verifier.pyz"})
         return _file(Response(verifier.program(), mimetype="application/zip"), "itm-verify.pyz")
 
-    def _page(self, id: uuid.UUID, form: EvidenceForm) -> str:
+    def _page(self, id: uuid.UUID, form: EvidenceForm, report: Report | None = None) -> str:
         form.offer()
         ledger = entries.find_ledger(db.session, id)
         now = signed(id)
@@ -130,6 +159,8 @@ class _Evidence(Page):
             ledger=ledger,
             signed=now,
             endpoint=self.endpoint,
+            verdict=wording.VERDICTS[report.verdict][0] if report else None,
+            found=[wording.bundle_words(finding) for finding in report.findings[:MOST]] if report else [],
             command=f"python itm-verify.pyz itm-{ledger.code}-evidence.zip --key VKEY",
             breadcrumbs=[(self.back[0], url_for(self.back[1]))],
         )

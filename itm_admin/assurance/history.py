@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import or_, select
 
 from itm_admin.accounts.models import Account, Invitation, RoleGrant
-from itm_admin.assurance.entries import AnySession, Condition, about
+from itm_admin.assurance.entries import AnySession
+from itm_admin.assurance.paging import Of, about
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.foundation.errors import NotFound
 
@@ -33,7 +34,7 @@ def subject_of(kind: str) -> str:
     return RECORDS[kind][1]
 
 
-def of_visible_record(session: AnySession, kind: str, id: uuid.UUID) -> Condition:
+def of_visible_record(session: AnySession, kind: str, id: uuid.UUID) -> Of:
     """Entries about a record and what hangs on it. NotFound unless the reader sees the record itself."""
     model = RECORDS[kind][0]
     if session.scalar(select(model.id).where(model.id == id)) is None:  # type: ignore[attr-defined]

@@ -6,30 +6,32 @@ import dataclasses
 import uuid
 from typing import Any
 
-from flask import g, request, url_for
+from flask import flash, g, request, url_for
 from flask_babel import gettext as _
+from werkzeug.wrappers import Response
 
-from itm_admin.assurance import entries, evidence, evidence_views, history, looks, naming, wording
-from itm_admin.assurance.entries import AnyRow, Condition, Found, Wanted
+from itm_admin.assurance import entries, evidence, evidence_views, history, looks, named, naming, paging, wording
+from itm_admin.assurance.entries import AnyRow, Found, Wanted
+from itm_admin.assurance.paging import EVERYTHING, Of
 from itm_admin.assurance.showing import EntryList, ids_of, learn_names, proof, told
 from itm_admin.foundation import access, tenancy
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Denied
+from itm_admin.foundation.errors import Denied, Invalid
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION, may
-from itm_admin.foundation.views import Page, route
+from itm_admin.foundation.views import Page, route, see
 
 
-def _history(*conditions: Condition) -> tuple[Found, Wanted]:
-    wanted = entries.read(request.args)
-    return entries.page(db.session, wanted, *conditions), wanted
+def _history(of: Of = EVERYTHING) -> tuple[Found, Wanted]:
+    wanted = named.read(db.session, request.args)
+    return paging.page(db.session, wanted, of), wanted
 
 
 class _HistoryPage(Page):
     """A record's history as a line of events, the newest first."""
 
-    def timeline(self, condition: Condition, kind: str, id: uuid.UUID, entry_endpoint: str) -> str:
-        found, wanted = _history(condition)
+    def timeline(self, of: Of, kind: str, id: uuid.UUID, entry_endpoint: str) -> str:
+        found, wanted = _history(of)
         detail = {"page": "history", "entries": len(found.rows)}
         looked_at("record.read", kind, id, subjects=ids_of(found.rows), detail=detail)
 
@@ -68,8 +70,8 @@ class HistoryView(_HistoryPage):
     def record(self, kind: str, id: uuid.UUID) -> str:
         if not may(tenancy.current().roles, "history", history.subject_of(kind)):
             raise Denied
-        condition = history.of_visible_record(db.session, kind, id)
-        return self.timeline(condition, kind, id, "InstitutionHistoryView.entry")
+        of = history.of_visible_record(db.session, kind, id)
+        return self.timeline(of, kind, id, "InstitutionHistoryView.entry")
 
 
 class AccountHistoryView(_HistoryPage):
@@ -81,13 +83,13 @@ class AccountHistoryView(_HistoryPage):
 
     @route("/account/<uuid:id>", act="history")
     def record(self, id: uuid.UUID) -> str:
-        condition = history.of_visible_record(db.session, "account", id)
-        return self.timeline(condition, "account", id, "InstitutionHistoryView.entry")
+        of = history.of_visible_record(db.session, "account", id)
+        return self.timeline(of, "account", id, "InstitutionHistoryView.entry")
 
     @route("/account/<uuid:id>/acts", act="history")
     def acts(self, id: uuid.UUID) -> str:
         history.of_visible_record(db.session, "account", id)  # NotFound for an account that is not theirs
-        return self.timeline(entries.done_by(id), "account", id, "InstitutionHistoryView.entry")
+        return self.timeline(paging.done_by(id), "account", id, "InstitutionHistoryView.entry")
 
 
 class AuditHistoryView(_HistoryPage):
@@ -103,7 +105,24 @@ class AuditHistoryView(_HistoryPage):
 
     @route("/acts/<uuid:id>", act="history")
     def acts(self, id: uuid.UUID) -> str:
-        return self.timeline(entries.done_by(id), "account", id, "LedgerView.entry")
+        return self.timeline(paging.done_by(id), "account", id, "LedgerView.entry")
+
+
+def filtered(endpoint: str, at: dict[str, Any]) -> Response:
+    """To the list, with ids for the names that were typed; a filter that names nothing is said and left out."""
+    chosen = {name: request.form.get(name, "").strip() for name in (*entries.FILTERS, "size")}
+    told = []
+    for name in ("actor", "target"):
+        if chosen[name]:
+            try:
+                chosen[name] = named.typed(db.session, name, chosen[name], request.form.get(f"{name}_id", ""))
+            except Invalid as error:
+                told += [f"{chosen.pop(name)}: {message}" for message in error.fields.values()]
+    for message in told:
+        flash(message, "warning")
+    found = [chosen[name] for name in ("actor", "target") if chosen.get(name)]
+    looked_at("record.search", "entry", subjects=found, detail={"page": "history"})
+    return see(endpoint, **at, **{name: value for name, value in chosen.items() if value})
 
 
 class InstitutionHistoryView(Page):
@@ -120,11 +139,18 @@ class InstitutionHistoryView(Page):
             "record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "entries": len(found.rows)}
         )
         learn_names(db.session, found.rows)
-        listing = EntryList(found, wanted, _entry_url, _("Entries of the institution's ledger"), with_ledger=False)
+        listing = EntryList(
+            found, wanted, _entry_url, _("Entries of the institution's ledger"), False,
+            filter_url=url_for("InstitutionHistoryView.filter"),
+        )  # fmt: skip
         own = tenancy.current().reads == "actor"
         (ledger, *_others) = [row.id for row in entries.ledgers(db.session)][:1] or [None]
         takes = evidence_views.links("InstitutionEvidenceView", ledger) if ledger else []
         return self.render("assurance/institution_history.html", listing=listing, own_acts_only=own, takes=takes)
+
+    @route("/filter", act="list", methods=("POST",))
+    def filter(self) -> Response:
+        return filtered(f"{self.endpoint}.list", {})
 
     @route("/<uuid:id>/<int:seq>", act="show")
     def entry(self, id: uuid.UUID, seq: int) -> str:
@@ -168,11 +194,16 @@ class OwnHistoryView(Page):
     def list(self) -> str:
         own = dataclasses.replace(tenancy.current(), institution=g.actor.institution_id, reads="actor")
         with tenancy.acting(own, db.session()):
-            found, wanted = _history(entries.done_by(g.actor.id))
+            found, wanted = _history(paging.done_by(g.actor.id))
         looked_at("record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "page": "own"})
         learn_names(db.session, found.rows)
-        listing = EntryList(found, wanted, lambda _row: None, _("What I did"), with_ledger=False)
+        at = url_for("OwnHistoryView.filter")
+        listing = EntryList(found, wanted, lambda _row: None, _("What I did"), with_ledger=False, filter_url=at)
         return self.render("assurance/own_history.html", listing=listing)
+
+    @route("/filter", act="show", methods=("POST",))
+    def filter(self) -> Response:
+        return filtered(f"{self.endpoint}.list", {})
 
 
 def _entry_url(row: AnyRow) -> str:

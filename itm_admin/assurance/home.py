@@ -10,7 +10,7 @@ from typing import Any
 from flask import url_for
 from flask_babel import gettext as _
 
-from itm_admin.assurance import entries, wording
+from itm_admin.assurance import entries, paging, wording
 from itm_admin.assurance.entries import AnyRow, AnySession, Wanted
 from itm_admin.assurance.last_day import last_day
 from itm_admin.assurance.showing import ids_of, told
@@ -49,7 +49,7 @@ def auditor_home(session: AnySession) -> dict[str, Any]:
 
 
 def _latest(session: AnySession, **chosen: str) -> Sequence[AnyRow]:
-    found = entries.page(session, Wanted(chosen, _SHOWN))
+    found = paging.page(session, Wanted(chosen, _SHOWN))
     return found.rows
 
 

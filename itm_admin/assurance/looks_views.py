@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from flask import request, url_for
 from flask_babel import gettext as _
@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
 
-from itm_admin.assurance import entries, looks, naming, wording
+from itm_admin.assurance import entries, looks, named, naming, wording
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid
@@ -69,7 +69,7 @@ class _Looks(Page):
         try:
             chosen = form.filters()
             what = (form.what.data or "").strip()
-            kind, id = looks.find(db.session, what) if what else ("everything", None)
+            kind, id = named.find(db.session, what) if what else ("everything", None)
         except Invalid as error:
             form.take(error)
             looked_at("record.search", "entry", detail={"page": "looks"})
@@ -89,9 +89,8 @@ class _Looks(Page):
         return self._answer(kind, id)
 
     def _answer(self, kind: str, id: uuid.UUID | None) -> str:
-        wanted = entries.read(request.args)
-        conditions = looks.condition(db.session, kind, id)
-        found, more = looks.grouped(db.session, wanted, conditions)
+        wanted = named.read(db.session, request.args)
+        found, told_in, more = looks.grouped(db.session, wanted, looks.condition(db.session, kind, id))
         naming.learn(db.session, [id])
         ledgers = [row for row in entries.ledgers(db.session) if not row.closed_at]
         detail = {**wanted.chosen, "page": "looks", "rows": len(found)}
@@ -109,14 +108,9 @@ class _Looks(Page):
             since=since,
             until=until,
             chosen=chosen,
-            ledgers=self._of(ledgers, conditions, wanted) if id else [],
+            ledgers=[row for row in ledgers if row.id in told_in] if id else [],
             view=self,
         )
-
-    def _of(self, ledgers: list[Any], conditions: list[Any], wanted: entries.Wanted) -> list[Any]:
-        """Ledgers in which the shown entries stand, for their evidence."""
-        codes = entries.codes(db.session, wanted, conditions)
-        return [row for row in ledgers if row.code in codes]
 
     def _form(self, form: LooksForm) -> str:
         form.offer(sorted({row.code for row in entries.ledgers(db.session)}))

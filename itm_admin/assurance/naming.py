@@ -18,6 +18,10 @@ from sqlalchemy.orm import Session, scoped_session
 AnySession = Session | scoped_session[Any]
 MOST = 2000
 """A page with more ids than these names the first of them."""
+_NAMES = text(
+    "select id, name from itm.names(cast(:ids as uuid[]))"
+    " union all select id, name from itm.names_of_access(cast(:ids as uuid[]))"
+)
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
@@ -32,7 +36,7 @@ def learn(session: AnySession, ids: Iterable[str | uuid.UUID | None]) -> None:
     new = sorted(id for id in ids_in(*(str(id) for id in ids if id)) if id not in names)[:MOST]
     if new:
         names.update(dict.fromkeys(new))
-        rows = session.execute(text("select id, name from itm.names(cast(:ids as uuid[]))"), {"ids": new})
+        rows = session.execute(_NAMES, {"ids": new})
         names.update({str(row.id): row.name for row in rows})
 
 

@@ -32,6 +32,8 @@ RETURNED, UNFINISHED = "person.returned", "person.unfinished"
 """Who was erased had come back and was erased again; list and database do not say the same of an erasure."""
 OUTSIDE = "record.outside"
 """Somebody changed records in the database itself, past the panel, and the ledger has it."""
+CLOCK = "clock.wrong"
+"""The server's clock leapt, or is another one than the database's."""
 BEHIND = "sink.behind"
 LIMIT = "access.limit"
 """An account revealed or searched as often as is allowed within an hour (raised by the database)."""
@@ -45,6 +47,7 @@ SEVERITY = {
     LOST: "critical",
     RETURNED: "critical",
     UNFINISHED: "warning",
+    CLOCK: "critical",
     TAMPERED: "critical",
     OUTSIDE: "critical",
     REFUSED: "critical",

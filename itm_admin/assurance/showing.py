@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import request, url_for
@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from audit import event, leaf
-from itm_admin.assurance import disclosure, entries, naming, wording
+from itm_admin.assurance import detail, disclosure, entries, named, naming, wording
 from itm_admin.assurance.entries import AnyRow, AnySession, Found, Wanted
 from itm_admin.assurance.wording import Change
 from itm_admin.foundation import vocabulary
@@ -30,15 +30,17 @@ Link = Callable[[AnyRow], str | None]
 _LABELS: Mapping[str, Message] = {
     "from": _l("From"),
     "to": _l("Until"),
-    "actor": _l("Who (user name or number of the account)"),
+    "actor": _l("Who (name or user name)"),
     "action": _l("What"),
     "kind": _l("Kind of record"),
-    "target": _l("Number of the record"),
+    "target": _l("Record (reference, pseudonym or user name)"),
     "outcome": _l("Outcome"),
     "purpose": _l("Why"),
     "ledger": _l("Institution"),
     "outside": _l("Outside the panel"),
 }
+SAME = timedelta(seconds=5)
+"""What lies between an event and its seal in ordinary work."""
 _TONES = {"success": "good", "denied": "warn", "failure": "bad"}
 
 
@@ -47,6 +49,9 @@ class ShownEntry:
     """One line of a history."""
 
     when: datetime
+    """The event's own time."""
+    sealed: datetime | None
+    """The time in the ledger, where a clock that was wrong, or waiting, made it another one."""
     who: str
     outside: bool
     """Whether the change came past the panel, from somebody at the database."""
@@ -57,6 +62,8 @@ class ShownEntry:
     url: str | None
     changes: list[Change]
     details: list[tuple[str, str]]
+    technical: list[tuple[str, str]]
+    """Ids, digests and keys: for a proof by hand."""
     seq: int
     code: str
     story: list[tuple[str, str]]
@@ -84,7 +91,8 @@ def told(session: AnySession, rows: Sequence[AnyRow], link: Link | None = None, 
 def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -> ShownEntry:
     content = disclosure.shown_content(content_of(row), row.target_kind, row.target_id, shared)
     return ShownEntry(
-        when=recorded(row),
+        when=row.at,
+        sealed=sealed(row),
         who=who(row),
         outside=outside_user(row) is not None,
         what=wording.action_words(row.action),
@@ -93,10 +101,11 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
         outcome=row.outcome,
         url=link(row) if link else None,
         changes=wording.changes(content, row.target_kind, naming.named()),
-        details=wording.detail_words(content, naming.named()),
+        details=detail.words(content, naming.named()),
+        technical=detail.technical(content),
         seq=row.seq,
         code=row.code,
-        story=wording.story_words(content),
+        story=detail.story_words(content),
     )
 
 
@@ -104,8 +113,10 @@ def target(row: AnyRow) -> str:
     return wording.target_words(row.target_kind, naming.name_of(row.target_id))
 
 
-def recorded(row: AnyRow) -> datetime:
-    return datetime.fromisoformat(row.recorded_at)
+def sealed(row: AnyRow) -> datetime | None:
+    """When the entry was sealed, if that is not the moment of its event: the ledger's time never goes back."""
+    found = datetime.fromisoformat(row.recorded_at)
+    return found if abs(found - row.at) > SAME else None
 
 
 def who(row: AnyRow) -> str:
@@ -123,8 +134,15 @@ def person(row: AnyRow) -> str:
         return str(_("An upgrade of the panel"))
     roles = [str(ROLES[code].label) for code in (row.actor_role or "").split(",") if code in ROLES]
     about = ", ".join(filter(None, (row.actor_institution, *roles)))
-    name = naming.name_of(row.actor_id) or str(row.actor_name or _("Somebody who has no account any more"))
+    # A user name says nothing to whoever may not see its account
+    known = naming.name_of(row.actor_id) if row.actor_id else _machine(row.actor_name)
+    name = known or str(_("A person whose name is not shown here"))
     return f"{name} ({about})" if about else name
+
+
+def _machine(name: str) -> str:
+    """A program of the panel's own, or a name that somebody typed on the server."""
+    return str(_("The system")) if name in entries.OWN_LOGINS else name
 
 
 def outside_user(row: AnyRow) -> str | None:
@@ -156,6 +174,8 @@ class EntryList:
     with_ledger: bool = True
     codes: Sequence[str] = ()
     """The institutions whose ledgers the list has, where there are several."""
+    filter_url: str | None = None
+    """Where the filters are posted: a name that is typed stands in no address."""
     search: None = None
     sort: str = ""
     total: None = None
@@ -172,7 +192,7 @@ class EntryList:
 
     @property
     def columns(self) -> list[ShownColumn]:
-        labels: list[tuple[str, Message]] = [("recorded_at", _l("When")), ("seq", _l("Number"))]
+        labels: list[tuple[str, Message]] = [("at", _l("When")), ("seq", _l("Number"))]
         if self.with_ledger:
             labels.append(("code", _l("Ledger")))
         labels += [("who", _l("Who")), ("what", _l("What")), ("target", _l("On what")), ("why", _l("Why"))]
@@ -207,7 +227,7 @@ class EntryList:
         }
         kinds = {"from": "day", "to": "day", "outside": "flag"}
         return [
-            ShownFilter(name, _LABELS[name], kinds.get(name, "choice"), choices.get(name, ()), self._chosen(name))
+            ShownFilter(name, _LABELS[name], kinds.get(name, "choice"), choices.get(name, ()), self._typed(name))
             for name in entries.FILTERS
             if name != "ledger" or len(self.codes) > 1
         ]
@@ -230,8 +250,21 @@ class EntryList:
     def _chosen(self, name: str) -> str:
         return self.wanted.chosen.get(name, "")
 
+    def _typed(self, name: str) -> str:
+        """What the field shows: of an id its name."""
+        code = self._chosen(name)
+        return naming.name_of(code) or code if name in ("actor", "target") else code
+
+    def hidden(self, *_without: str) -> list[tuple[str, str]]:
+        """What the filters' form sends along: the ids that its fields show names of."""
+        shown = [(f"{name}_id", self._chosen(name)) for name in ("actor", "target")]
+        path = [(name, str(value)) for name, value in (request.view_args or {}).items()]
+        return [("size", str(self.page_size)), *path, *((name, id) for name, id in shown if named.is_id(id))]
+
     def _said(self, name: str) -> str:
         code = self._chosen(name)
+        if named.is_id(code):
+            return naming.name_of(code) or str(_("a record without a name here"))
         for each in self.filters:
             if each.name == name and each.choices:
                 return dict(each.choices).get(code, code)
@@ -244,7 +277,8 @@ class EntryList:
 
 
 def _moment(row: AnyRow) -> str:
-    return moment(recorded(row), seconds=True)
+    later, shown = sealed(row), moment(row.at, seconds=True)
+    return f"{shown} ({_('sealed %(when)s', when=moment(later, seconds=True))})" if later else shown
 
 
 @dataclass(frozen=True)

@@ -262,6 +262,8 @@ class Signing:
         with engine.begin() as connection:
             for trouble in troubles:
                 raising.raise_alert(connection, trouble)
+            if not done.failed:
+                raising.resolve(connection, raising.UNSIGNED, "ledger.sign")
 
 
 def _refusal(ledger: Ledger | None, refused: Refused) -> Trouble:

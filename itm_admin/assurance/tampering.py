@@ -36,7 +36,7 @@ _DIFFERENCES = text("select * from itm.differences(:kind, :id, :shown)").bindpar
     bindparam("shown", type_=ARRAY(Text))
 )
 _LAST = text("select seq, ledger_id from audit.entry where target_kind = :kind and target_id = :id and via = 'trigger'"
-             " order by recorded_at desc, seq desc limit 1")  # fmt: skip
+             " order by seq desc limit 1")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _last(session: AnySession, kind: str, id: str) -> tuple[Any, str, str] | Non
         return None
     row = entries.find_entry(session, place.ledger_id, place.seq)
     showing.learn_names(session, [row])
-    return row, moment(showing.recorded(row), seconds=True), showing.who(row)
+    return row, moment(row.at, seconds=True), showing.who(row)
 
 
 def found_changed(session: AnySession, id: str) -> bool:

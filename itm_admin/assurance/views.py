@@ -20,7 +20,9 @@ from itm_admin.assurance import (
     entries,
     evidence_views,
     looks_views,
+    named,
     naming,
+    paging,
     receipt_views,
     requests,
     tampering,
@@ -36,6 +38,7 @@ from itm_admin.assurance.history_views import (
     InstitutionHistoryView,
     OwnHistoryView,
     entry_page,
+    filtered,
 )
 from itm_admin.assurance.models import Alert
 from itm_admin.assurance.showing import EntryList, ids_of, learn_names
@@ -61,27 +64,38 @@ class LedgerView(Page):
         looked_at("record.list", "ledger", subjects=[row.id for row in rows])
         return self.render("assurance/ledgers.html", ledgers=rows, words=wording)
 
+    @route("/filter", act="list", methods=("POST",))
+    def filter(self) -> Response:
+        """The filters as they were typed become an address without a name."""
+        ledger = request.form.get("id", "")
+        at = {"id": uuid.UUID(ledger)} if named.is_id(ledger) else {}
+        return filtered(f"{self.endpoint}.{'show' if at else 'entries'}", at)
+
     @route("/entries", act="list")
     def entries(self) -> str:
-        wanted = entries.read(request.args)
-        found = entries.page(db.session, wanted)
+        wanted = named.read(db.session, request.args)
+        found = paging.page(db.session, wanted)
         looked_at(
             "record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "entries": len(found.rows)}
         )
         learn_names(db.session, found.rows)
         codes = sorted({row.code for row in entries.ledgers(db.session)})
-        listing = EntryList(found, wanted, entry_url, _("Entries of all ledgers"), codes=codes)
+        listing = EntryList(
+            found, wanted, entry_url, _("Entries of all ledgers"), codes=codes, filter_url=url_for("LedgerView.filter")
+        )
         return self.render("assurance/entries.html", listing=listing, ledger=None)
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> str:
-        wanted = entries.read(request.args)
+        wanted = named.read(db.session, request.args)
         ledger = entries.find_ledger(db.session, id)
-        found = entries.page(db.session, wanted, ledger_id=id)
+        found = paging.page(db.session, wanted, ledger_id=id)
         detail = {**wanted.chosen, "entries": len(found.rows)}
         looked_at("record.list", "ledger", id, subjects=ids_of(found.rows), detail=detail)
         learn_names(db.session, found.rows)
-        listing = EntryList(found, wanted, entry_url, _("Entries of the ledger"), with_ledger=False)
+        listing = EntryList(
+            found, wanted, entry_url, _("Entries of the ledger"), False, filter_url=url_for("LedgerView.filter")
+        )
         verdicts = entries.verdicts(db.session, id)
         return self.render(
             "assurance/entries.html",
@@ -165,7 +179,13 @@ class AlertView(Page):
         looked_at("record.list", "alert", subjects=[*(alert.id for alert in everything), *sorted(concerned)])
         found = {alert.id: tampering.told(db.session, alerts.findings(alert)) for alert in waiting}
         return self.render(
-            "assurance/alerts.html", open=waiting, past=past, words=alerts.words, detail=alerts.facts, found=found
+            "assurance/alerts.html",
+            open=waiting,
+            past=past,
+            words=alerts.words,
+            detail=alerts.facts,
+            technical=alerts.technical,
+            found=found,
         )
 
     @route("/<uuid:id>/acknowledge", act="acknowledge", methods=("POST",))

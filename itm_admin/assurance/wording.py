@@ -5,7 +5,6 @@ Promise: a code that has no words here is shown as it is, never hidden. Knows no
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +16,10 @@ from flask_babel import format_timedelta
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from audit.verification import Finding
+from itm_admin.accounts import changes as changes_of_access
 from itm_admin.assurance import raising
-from itm_admin.foundation import synthetic, vocabulary
+from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import day, label, moment
 from itm_admin.foundation.roles import ROLES
@@ -31,6 +32,7 @@ KINDS: Mapping[str, Message] = {
     "case_assignment": _l("Assignment"),
     "access_note": _l("Reason in words"),
     "account": _l("Account"),
+    "draft": _l("Draft"),
     "credential": _l("Password"),
     "invitation": _l("Invitation"),
     "role_grant": _l("Role of a person"),
@@ -101,6 +103,7 @@ FIELDS: Mapping[str, Message] = {
     "proposed_at": _l("Proposed on"), "proposed_by": _l("Proposed by"),
     "proposer_institution_id": _l("Institution of the proposer"), "decided_at": _l("Decided on"),
     "decided_by": _l("Decided by"), "decider_institution_id": _l("Institution of the decider"),
+    "invitation": _l("Invitation"), "purpose": _l("Why"), "form": _l("Form"),
     "decision": _l("Decision"), "carried_out_at": _l("Carried out"), "outcome": _l("Outcome"),
 }  # fmt: skip
 
@@ -117,7 +120,7 @@ _CODED: Mapping[str, str] = {
 """Which vocabulary a field's codes come from."""
 
 Names = Mapping[str, str | None]
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DAYS = frozenset({"opened_on", "closed_on", "member_from", "member_to"})
 _MOMENTS = frozenset(
     {
@@ -125,32 +128,6 @@ _MOMENTS = frozenset(
         "locked_until", "proposed_at", "decided_at", "carried_out_at",
     }
 )  # fmt: skip
-
-_DETAILS: Mapping[str, Message] = {
-    "origin": _l("Ledger"), "first": _l("First entry"), "last": _l("Last entry"), "hashes": _l("Hashes of the entries"),
-    "removed": _l("Events destroyed"), "baselines": _l("Records said anew"),
-    "page": _l("Page"), "act": _l("Permission"), "action": _l("What"), "rows": _l("Rows"), "format": _l("Format"),
-    "entries": _l("Entries"), "searched": _l("Digest of the search"), "ledger": _l("Ledger"), "seq": _l("Number"),
-    "request": _l("Request"), "from": _l("From"), "to": _l("Until"), "actor": _l("Who"), "kind": _l("Kind of record"),
-    "target": _l("Number of the record"), "outcome": _l("Outcome"), "level": _l("What is read"),
-    "ledgers": _l("Ledgers"), "intact": _l("Intact"), "tampered": _l("Tampered with"),
-    "cannot_tell": _l("Cannot tell"), "seconds": _l("Seconds"), "since": _l("Since"), "runs": _l("Runs"),
-    "due_at": _l("Due"), "note": _l("Note"), "alert": _l("Alert"), "job": _l("Scheduled job"),
-    "first_broken": _l("First broken entry"), "findings": _l("Number of findings"), "finding": _l("First finding"),
-    "verdict": _l("Verdict"), "asked": _l("Asked for by a person"), "subject": _l("On what"),
-    "checkpoints": _l("Signed: ledger and number of entries"), "key": _l("Key"), "statement": _l("What is said"),
-    "sizes": _l("Up to entry"), "reason": _l("Why"), "held": _l("Entries that were signed"),
-    "size": _l("Entries now"), "witness": _l("Witness"), "answer": _l("Result"),
-    "waiting": _l("Entries waiting"), "minutes": _l("Minutes"), "resolved": _l("Over without anybody's doing"),
-    "table": _l("Table"), "object": _l("What is concerned"), "named": _l("Digest of what is concerned"),
-    "previous": _l("Ledger before it"), "root": _l("Root of its trusted entries"),
-    "closed_size": _l("Its entries when it was closed"), "closed_head": _l("Its last entry's hash"),
-    "decision": _l("Decision"), "proposed_by": _l("Proposed by"), "decided_by": _l("Decided by"),
-    "acknowledged": _l("Tampered with, as people know"),
-    "records": _l("Records compared"), "ground": _l("Legal ground"), "shredded": _l("Narratives shredded"),
-    "reviewed": _l("Narratives reviewed"), "replayed": _l("Repeated after a restore"), "repeated": _l("Erased again"),
-    "open": _l("Begun and not carried out"), "unlisted": _l("Erased but on no list"),
-}  # fmt: skip
 
 SINK_STATES: Mapping[str, tuple[Message, str]] = {
     "current": (_l("Up to date"), "good"), "busy": (_l("Catching up"), "info"),
@@ -161,7 +138,7 @@ _STATES: Mapping[str, Message] = {
     "active": _l("Active"), "suspended": _l("Suspended"), "proposed": _l("Proposed"), "ended": _l("Ended"),
 }  # fmt: skip
 
-_FINDINGS: Mapping[str, Message] = {
+FINDINGS: Mapping[str, Message] = {
     "link": _l("The entry does not name the entry before it."),
     "hash": _l("The entry's hash is not that of its frame: the entry was changed."),
     "time": _l("The entry's time is malformed, or before that of the entry before it."),
@@ -169,6 +146,7 @@ _FINDINGS: Mapping[str, Message] = {
     "event": _l("The event is missing, or belongs to another entry."),
     "column": _l("What the screens would show is not what was sealed."),
     "holder": _l("A change stands in another institution's ledger."),
+    "ahead": _l("The entry's time lies in the future: the clock was wrong, or somebody wrote it so."),
     "missing": _l("Entries are missing."),
     "order": _l("The sequence number was there before."),
     "size": _l("The ledger's size and its entries do not agree."),
@@ -193,7 +171,7 @@ _FINDINGS: Mapping[str, Message] = {
     "catalogue.changed": _l("The database's own rules are not those that were installed."),
 }
 
-_REASONS: Mapping[str, Message] = {
+REASONS: Mapping[str, Message] = {
     "missing": _l("It was signed before, and the checkpoints kept outside the database are gone."),
     "older": _l("The checkpoint kept outside the database is older than the last one that was signed."),
     "damaged": _l("The checkpoint kept outside the database is damaged."),
@@ -212,29 +190,6 @@ _REASONS: Mapping[str, Message] = {
 }
 """Why nothing is signed over a ledger, and why a next one was opened."""
 
-_ANSWERS: Mapping[str, Message] = {
-    "goes on": _l("The ledger goes on from the receipt"),
-    "rewritten": _l("History was rewritten since the receipt"),
-    "restored": _l("The ledger is shorter than the receipt"),
-    "distrusted": _l("The receipt's key is not trusted"),
-}
-_PAGE_NAMES: Mapping[str, Message] = {
-    "home": _l("Home page"), "history": _l("Access history"), "edit": _l("Form to edit"),
-    "reveal": _l("Form to reveal"),
-    "delete": _l("Form to delete"), "find": _l("The header's box"), "choices": _l("Choices of a form"),
-    "oversight": _l("Cases of all institutions"), "together": _l("Several at once"), "erase": _l("Form to erase"),
-    "profile": _l("Own profile"), "profile.edit": _l("Own profile"), "grant": _l("Form to give a role"),
-    "verification": _l("Verification"), "evidence": _l("Evidence"), "root": _l("Root for the register"),
-    "own": _l("What I did"), "check": _l("Check and open"), "looks": _l("Who looked?"), "acts": _l("What somebody did"),
-}  # fmt: skip
-_ACTS: Mapping[str, Message] = {
-    "list": _l("List"), "show": _l("Look"), "get": _l("Look"), "add": _l("Add"), "edit": _l("Change"),
-    "delete": _l("Delete"), "restore": _l("Restore"), "close": _l("Close"), "export": _l("Export"),
-    "assign": _l("Assign"), "reveal": _l("Reveal"), "history": _l("Access history"), "search": _l("Search"),
-    "hold": _l("Legal hold"), "erase": _l("Erase"), "suspend": _l("Suspend"), "invite": _l("Invite"),
-    "approve": _l("Approve"), "end": _l("End"), "verify": _l("Verify"), "acknowledge": _l("Deal with it"),
-}  # fmt: skip
-_CODED_DETAILS: Mapping[str, str] = {"action": "audit_event", "purpose": "access_purpose"}
 _WORDS: Mapping[tuple[str, str], Mapping[str, Message]] = {
     ("role_grant", "role"): {code: role.label for code, role in ROLES.items()},
     ("role_grant", "state"): _STATES,
@@ -244,22 +199,21 @@ _WORDS: Mapping[tuple[str, str], Mapping[str, Message]] = {
         "generation": _l("Next generation of a ledger"), "recovery": _l("What is held outside is begun anew"),
         "purge": _l("Content past its time is destroyed"),
     },
-    ("ledger_decision", "reason"): {**_REASONS, "RETENTION": _l("Its retention time is over")},
+    ("ledger_decision", "reason"): {**REASONS, "RETENTION": _l("Its retention time is over")},
     ("ledger_decision", "decision"): {"approved": _l("Approved"), "rejected": _l("Rejected")},
     ("ledger_decision", "outcome"): {"done": _l("Done"), "failed": _l("Failed")},
     ("person", "birth_precision"): {
         "year": _l("Year"), "month": _l("Month"), "day": _l("Day"), "estimate": _l("Estimate"),
     },
     ("draft", "form"): {"new-case": _l("New case")},
+    ("access_change", "kind"): changes_of_access.KINDS,
+    ("access_change", "state"): {code: words for code, (words, _tone) in changes_of_access.STATES.items()},
+    ("access_note", "kind"): KINDS,
 }  # fmt: skip
 """Words for the codes of a field of one kind of record."""
-_CODED_IN: Mapping[tuple[str, str], str] = {("unit", "province"): "province"}
-_STATEMENTS: Mapping[str, Message] = {
-    "named": _l("Signs from now on"),
-    "retired": _l("Signs no more: another key took its place"),
-    "compromised": _l("Is not trusted any more"),
-}
-
+_CODED_IN: Mapping[tuple[str, str], str] = {
+    ("unit", "province"): "province", ("access_note", "purpose"): "access_purpose",
+}  # fmt: skip
 VERDICTS: Mapping[str, tuple[Message, str]] = {
     "intact": (_l("Intact"), "good"),
     "tampered": (_l("Tampered with"), "bad"),
@@ -340,13 +294,29 @@ def verdict_tone(verdict: str) -> str:
 
 def finding_words(finding: Mapping[str, Any]) -> str:
     """One finding of a verification, with its entry if it has one."""
-    told = str(_FINDINGS.get(str(finding.get("kind")), finding.get("detail") or finding.get("kind")))
+    told = str(FINDINGS.get(str(finding.get("kind")), finding.get("detail") or finding.get("kind")))
     if finding.get("acknowledged"):
         told = str(_("%(what)s This was known when the ledger was closed.", what=told))
     if finding.get("id"):
         told = f"{told} ({' '.join(str(finding[name]) for name in ('table', 'id') if finding.get(name))})"
     seq = finding.get("seq")
     return told if seq is None else str(_("Entry %(seq)s: %(what)s", seq=seq, what=told))
+
+
+_OF_BUNDLES: Mapping[str, Message] = {
+    "unsigned": _l("No signed checkpoint covers these entries yet."),
+    "key": _l("No checkpoint in it is signed by a key that counts."),
+}
+
+
+def bundle_words(finding: Finding) -> str:
+    """One finding about a bundle that was made here; one without words of its own says at least where."""
+    told = (
+        _OF_BUNDLES.get(finding.kind)
+        or FINDINGS.get(finding.kind)
+        or _l("A part of the bundle contradicts another one.")
+    )
+    return str(told if finding.seq is None else _("Entry %(seq)s: %(what)s", seq=finding.seq, what=told))
 
 
 def changes(content: Mapping[str, Any], kind: str | None = None, names: Names | None = None) -> list[Change]:
@@ -375,6 +345,9 @@ def value_words(field: str, value: Any, kind: str | None = None, names: Names | 
         return _("Yes") if value else _("No")
     if isinstance(value, Mapping):
         return _("a long text")  # its digest alone is in the ledger
+    part, _colon, id = str(value).rpartition(":")
+    if part and ID.fullmatch(id):  # the form of a record
+        return target_words(part, (names or {}).get(id) or _("a record without a name here"))
     if words := _WORDS.get((kind or "", field)):
         return str(words.get(str(value), value))
     coded = _CODED_IN.get((kind or "", field)) or _CODED.get(field)
@@ -383,7 +356,7 @@ def value_words(field: str, value: Any, kind: str | None = None, names: Names | 
         return ", ".join(label(str(code), coded) for code in codes)
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    if _ID.fullmatch(str(value)):
+    if ID.fullmatch(str(value)):
         return (names or {}).get(str(value)) or _("a record without a name here")
     return _time_words(field, str(value))
 
@@ -398,54 +371,6 @@ def _time_words(field: str, value: str) -> str:
         return value
 
 
-def detail_words(content: Mapping[str, Any], names: Names | None = None) -> list[tuple[str, str]]:
-    """What else the event says, name and value."""
-    detail = content.get("detail")
-    if not isinstance(detail, Mapping):
-        return story_words(content)
-    told = [(name, _detail_value(name, value, names or {})) for name, value in detail.items() if value is not None]
-    return [*((str(_DETAILS.get(name, name)), words) for name, words in told if words), *story_words(content)]
-
-
-def story_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """When it happens in the demonstration's story; the entry's own time stays the true one."""
-    request = content.get("request")
-    when = synthetic.story_time(request.get("route")) if isinstance(request, Mapping) else None
-    return [(_("Synthetic: time in the story"), moment(when))] if when else []
-
-
-def _detail_value(name: str, value: Any, names: Names) -> str:
-    if isinstance(value, str) and _ID.fullmatch(value):
-        return names.get(value) or ""
-    if name in _CODED_DETAILS and isinstance(value, str):
-        return (
-            vocabulary.label(_CODED_DETAILS[name], value) if value in vocabulary.codes(_CODED_DETAILS[name]) else value
-        )
-    words: Mapping[str, Mapping[str, Message]] = {
-        "level": LEVELS,
-        "page": _PAGE_NAMES,
-        "act": _ACTS,
-        "kind": KINDS,
-        "finding": _FINDINGS,
-        "outcome": OUTCOMES,
-        "reason": _REASONS,
-        "statement": _STATEMENTS,
-        "answer": _ANSWERS,
-    }
-    if name == "checkpoints" and isinstance(value, list):
-        return ", ".join(f"{each.get('origin')}: {each.get('size')}" for each in value if isinstance(each, Mapping))
-    if isinstance(value, Mapping):
-        return ", ".join(f"{origin}: {size}" for origin, size in value.items())
-    if name == "verdict" and isinstance(value, str) and value in VERDICTS:
-        return str(VERDICTS[value][0])
-    if name == "ground" and isinstance(value, str):
-        return vocabulary.label("erasure_ground", value)
-    if isinstance(value, bool):
-        return str(_("Yes") if value else _("No"))
-    told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return str(words.get(name, {}).get(told, "" if name in ("page", "act") else told))
-
-
 def alert_words(kind: str, subject: str | None, first_broken: int | None, job_label: str | None = None) -> str:
     """An alert in one sentence."""
     job = job_label or subject
@@ -458,6 +383,9 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         raising.OPENED: _l("Two people closed the ledger of %(code)s and opened its next generation.", code=subject),
         raising.RECOVERED: _l("What is held outside the database was lost, and begun anew by two people."),
         raising.UNSIGNED: _l("Checkpoints could not be signed."),
+        raising.CLOCK: _l(
+            "The server's clock was changed, or is not right: entries are not sealed more than a day ahead."
+        ),
         raising.WAITING: _l("Entries of the ledger of %(code)s wait too long for their checkpoint.", code=subject),
         raising.RETURNED: _l("Persons who had been erased were in the database again, and were erased once more."),
         raising.UNFINISHED: _l("The list of erasures and the database do not agree."),

@@ -1,8 +1,8 @@
 """Lists taken away as files: CSV and XLSX, with pseudonyms and masked values only.
 
-The ids are fixed first, the rows are then read in batches; each row that is written names its id to the caller, who
-records those and no others. No protected value is decrypted here, and no cell can act as a formula
-(`foundation/spreadsheet.py`).
+The ids are fixed first, the rows are then read in batches; each row that is written names its ids to the caller (the
+persons of a case stand in its row by pseudonym), who records those and no others. No protected value is decrypted here,
+and no cell can act as a formula (`foundation/spreadsheet.py`).
 """
 
 from __future__ import annotations
@@ -62,13 +62,26 @@ def _hidden(stored: object) -> str:
     return "" if stored is None else str(HIDDEN)
 
 
+def _people(case: Case) -> list[Person]:
+    return [link.person for link in case.people if link.person is not None and link.person.erased_at is None]
+
+
+def _cases(person: Person) -> list[Case]:
+    return [link.case for link in person.links if link.case is not None]
+
+
 def _pseudonyms(case: Case) -> str:
-    living = (link.person for link in case.people if link.person is not None and link.person.erased_at is None)
-    return ", ".join(sorted({person.pseudonym for person in living}))
+    return ", ".join(sorted({person.pseudonym for person in _people(case)}))
 
 
 def _references(person: Person) -> str:
-    return ", ".join(sorted({link.case.reference for link in person.links if link.case is not None}))
+    return ", ".join(sorted({case.reference for case in _cases(person)}))
+
+
+def _named(row: Case | Person) -> list[uuid.UUID]:
+    """The record of a row, and those that its cells name beside it."""
+    beside = _people(row) if isinstance(row, Case) else _cases(row)
+    return [row.id, *(each.id for each in beside)]
 
 
 CASE_COLUMNS: tuple[ExportColumn[Case], ...] = (
@@ -109,11 +122,11 @@ def fix_ids(session: AnySession, statement: Select[Row], kind: type[Row]) -> lis
 
 
 def case_rows(
-    session: AnySession, ids: Sequence[uuid.UUID], written: list[uuid.UUID] | None = None
+    session: AnySession, ids: Sequence[uuid.UUID], written: list[list[uuid.UUID]] | None = None
 ) -> Iterator[list[Cell]]:
     """The cells of these cases, in the order of the ids; what is no longer visible is left out.
 
-    `written` gains the id of each row that is given.
+    `written` gains the ids that each row names: the record's first, then those of the records beside it.
     """
     people = selectinload(Case.people.and_(CasePerson.deleted_at.is_(None))).joinedload(
         CasePerson.person.and_(Person.deleted_at.is_(None))
@@ -122,7 +135,7 @@ def case_rows(
 
 
 def person_rows(
-    session: AnySession, ids: Sequence[uuid.UUID], written: list[uuid.UUID] | None = None
+    session: AnySession, ids: Sequence[uuid.UUID], written: list[list[uuid.UUID]] | None = None
 ) -> Iterator[list[Cell]]:
     """The cells of these persons; as `case_rows`."""
     return _rows(session, lookup.list_persons(), Person, PERSON_COLUMNS, ids, written)
@@ -172,7 +185,7 @@ def _rows(
     kind: type[Row],
     columns: Sequence[ExportColumn[Row]],
     ids: Sequence[uuid.UUID],
-    written: list[uuid.UUID] | None,
+    written: list[list[uuid.UUID]] | None,
 ) -> Iterator[list[Cell]]:
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
@@ -180,7 +193,7 @@ def _rows(
         for row in (found[one] for one in batch if one in found):
             cells = [column.value(row) for column in columns]
             if written is not None:
-                written.append(row.id)
+                written.append(_named(row))
             yield cells
         for row in found.values():
             session.expunge(row)

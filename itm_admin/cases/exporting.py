@@ -42,7 +42,7 @@ def answer_export(session: AnySession, kind: str, statement: Select[Any], form: 
         raise Invalid({"format": vocabulary.NOT_A_CHOICE})
     model, columns, read = _KINDS[kind]
     ids = export.fix_ids(session, statement, model)
-    written: list[uuid.UUID] = []
+    written: list[list[uuid.UUID]] = []
     rows = (row for part in ([export.header(columns)], read(session, ids, written)) for row in part)
     file = io.BytesIO()
     if chosen == "csv":
@@ -50,7 +50,9 @@ def answer_export(session: AnySession, kind: str, statement: Select[Any], form: 
     else:
         export.write_xlsx(rows, file)
     file.seek(0)
-    looked_at("record.export", kind, subjects=written, purpose=purpose, detail={"format": chosen, "rows": len(written)})
+    subjects = list(dict.fromkeys(id for row in written for id in row))
+    detail = {"format": chosen, "rows": len(written)}
+    looked_at("record.export", kind, subjects=subjects, purpose=purpose, detail=detail)
     name = f"itm-{kind}-{today().isoformat()}.{chosen}"
     mimetype = export.CSV_TYPE if chosen == "csv" else export.XLSX_TYPE
     return send_file(file, mimetype=mimetype, as_attachment=True, download_name=name)

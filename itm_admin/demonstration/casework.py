@@ -192,11 +192,12 @@ class Casework:
         for manager in self._managers[:1]:
             with _at(session, manager, moment):
                 ids = export.fix_ids(session, lookup.list_cases(), Case)
-                written: list[uuid.UUID] = []
+                written: list[list[uuid.UUID]] = []
                 deque(export.as_csv(export.case_rows(session, ids, written)), maxlen=0)
                 with recorded(session):
                     detail = {"format": "csv", "rows": len(written)}
-                    looked_at("record.export", "case", subjects=written, purpose="STATISTICS", detail=detail)
+                    shown = list(dict.fromkeys(id for row in written for id in row))
+                    looked_at("record.export", "case", subjects=shown, purpose="STATISTICS", detail=detail)
 
 
 def _at(session: Session, person: Actor, moment: datetime) -> AbstractContextManager[None]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 import uuid
 import zlib
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ from itm_admin.foundation.views import REMASK_AFTER, Page, see
 log = logging.getLogger("itm")
 
 PARAMETER = "answer"
+OWN = "answers"
+"""The session's part of the key, in its cookie alone: it goes when the session ends."""
 KEPT = timedelta(minutes=59)
 MOST = 20
 """Kept pages of one account: more than anybody goes back."""
@@ -129,7 +132,7 @@ def _keep(response: Response) -> Response:
     if (
         request.method != "POST" or access is None or access.api or g.get("actor") is None or context.account is None
         or 300 <= response.status_code < 400 or response.status_code >= 500 or g.get("failed")
-        or response.mimetype != "text/html" or response.is_streamed or "csrf_token" not in session
+        or response.mimetype != "text/html" or response.is_streamed
     ):  # fmt: skip
         return response
     id = uuid.uuid4()
@@ -153,6 +156,7 @@ def _keep(response: Response) -> Response:
 
 def _store(id: uuid.UUID, kept: Kept) -> None:
     context = tenancy.current()
+    session.setdefault(OWN, secrets.token_hex(16))
     head = json.dumps([kept.status, kept.request_id, kept.back, kept.retry_after]).encode()
     content = zlib.compress(head + b"\n" + kept.page)
     db.session.rollback()
@@ -215,7 +219,7 @@ def _find(name: str) -> Kept | None:
     except ValueError:
         return None
     row = db.session.scalar(select(FormAnswer).where(FormAnswer.id == id, FormAnswer.expires_at > func.now()))
-    if row is None or "csrf_token" not in session:
+    if row is None or OWN not in session:
         return None
     try:
         content = zlib.decompress(_key(id).open(_place(id), row.sealed))
@@ -227,7 +231,7 @@ def _find(name: str) -> Kept | None:
 
 
 def _key(id: uuid.UUID) -> Key:
-    secret = f"{current_app.config['SECRET_KEY']}\n{session['csrf_token']}".encode()
+    secret = f"{current_app.config['SECRET_KEY']}\n{session[OWN]}".encode()
     return Key(HKDF(SHA256(), KEY_BYTES, salt=id.bytes, info=b"form-answer/v1").derive(secret))
 
 

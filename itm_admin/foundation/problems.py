@@ -141,24 +141,23 @@ def refused(outcome: str = "denied") -> None:
         return
     if tenancy.current().institution is None:  # refused before a scope was bound
         _bind_own_ledger()
-    action = _ACTION.get(access.act, "record.update" if request.method in METHODS_THAT_CHANGE else "record.read")
-    kind = access.subject.lower()
-    append_now(
-        [
-            Look(
-                action if action in APPENDABLE else "record.read",
-                kind,
-                _target(),
-                outcome=outcome,
-                detail={"act": access.act},
-            )
-        ]
-    )
+    append_now([Look(_tried(access), access.subject.lower(), _target(), outcome=outcome, detail={"act": access.act})])
 
 
-APPENDABLE = frozenset(
-    {"record.read", "record.list", "record.search", "record.reveal", "record.export", "record.assign"}
-)
+def _tried(access: Access) -> str:
+    """The action that was refused: a change only where the method would have changed something."""
+    if request.method in METHODS_THAT_CHANGE:
+        return _ACTION.get(access.act) or _CHANGE.get(access.act, "record.update")
+    return _ACTION.get(access.act, "record.read")
+
+
+_CHANGE = {
+    "add": "record.create",
+    "delete": "record.delete",
+    "erase": "record.delete",
+    "restore": "record.restore",
+    "close": "record.close",
+}
 _ACTION = {
     "list": "record.list",
     "search": "record.search",

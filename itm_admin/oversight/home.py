@@ -71,7 +71,7 @@ def _years(rows: Sequence[AnyRow]) -> Picture:
         )
         for year in sorted({*published, *counted})
     ]
-    head = (_("Year"), _("Shared cases"), _("Victims identified in the country, as published"), _("Source"))
+    head = (_("Year"), _("Shared cases"), _("Victims identified in the country, as published"), _("Published in"))
     behind = {str(year): each.value for year, each in published.items()}
     picture = pictures.columns("years", _("By year"), counts, head, behind)
     sources = "; ".join(dict.fromkeys(each.source for each in published.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -27,7 +28,15 @@ def _seal(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     connection.execute(b"set constraints all immediate")
 
 
-def test_a_session_that_keeps_a_head_is_ended_and_the_next_one_writes(database: Database) -> None:
+def _work(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """One statement after the other in the same transaction, until somebody ends it."""
+    with suppress(psycopg.OperationalError):
+        while True:
+            connection.execute(b"select 1")
+
+
+@pytest.mark.parametrize("idle", [True, False], ids=["idle", "never idle"])
+def test_a_session_that_keeps_a_head_is_ended_and_the_next_one_writes(database: Database, idle: bool) -> None:
     Factory(database).institution()
     address, ended = _address(database), threading.Event()
     watching = threading.Thread(target=lock_watch.watch, args=(address, ended.wait))
@@ -35,9 +44,14 @@ def test_a_session_that_keeps_a_head_is_ended_and_the_next_one_writes(database: 
     try:
         with psycopg.connect(address) as holding, psycopg.connect(address) as waiting:
             _seal(holding)
+            busy = threading.Thread(target=_work, args=(holding,))
+            if not idle:
+                busy.start()
             waiting.execute(_APPEND)
             waiting.execute(b"set constraints all immediate")  # with its own ten seconds
             waiting.commit()
+            if not idle:
+                busy.join(PATIENCE)
             with pytest.raises(psycopg.OperationalError):
                 holding.execute(b"select 1")
     finally:

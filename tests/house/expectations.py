@@ -95,6 +95,7 @@ ROUTES: Mapping[str, Expected] = {
     "POST OwnSessionView.sign_out": Expected(empty=303),
     "POST OwnSessionView.sign_out_everywhere": Expected(empty=303),
     **_page("OwnHistoryView.list", EVERYBODY),
+    **_post("OwnHistoryView.filter", EVERYBODY, empty=303),
     **_post("PreferenceView.rows", EVERYBODY),
     **_post("PreferenceView.keys", EVERYBODY),
     **_post("PreferenceView.keep", EVERYBODY),
@@ -246,6 +247,7 @@ ROUTES: Mapping[str, Expected] = {
     # Auditors
     **_page("LedgerView.list", AUDITORS),
     **_page("LedgerView.entries", AUDITORS),
+    **_post("LedgerView.filter", AUDITORS, empty=303),
     **_page("LedgerView.show", AUDITORS, "ledger", frozenset({NATIONAL})),
     **_page("LedgerView.entry", AUDITORS, "ledger", frozenset({NATIONAL})),
     **_page("VerificationView.list", AUDITORS),
@@ -268,6 +270,7 @@ ROUTES: Mapping[str, Expected] = {
     **_page("InstitutionLooksView.everything", MANAGERS),
     **_page("InstitutionLooksView.show", MANAGERS, "case"),
     **_page("InstitutionHistoryView.list", HOME_SIGHT),
+    **_post("InstitutionHistoryView.filter", HOME_SIGHT, empty=303),
     **_page("InstitutionHistoryView.entry", HOME_SIGHT, "ledger"),
     # Evidence: taken away by managers and auditors; the signed root is for whoever reads the history
     **_page("InstitutionEvidenceView.show", MANAGERS, "ledger"),

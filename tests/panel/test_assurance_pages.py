@@ -7,6 +7,8 @@ import uuid
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from tests.conftest import Database
 from tests.factories import Somebody
@@ -71,6 +73,28 @@ def test_the_refusal_of_a_foreign_ledger_is_an_event_like_that_of_one_that_does_
         (look.action, look.kind, look.target) for look in story.panel.looks(story.other) if look.outcome == "denied"
     ]
     assert denied == [("record.read", "ledger", str(foreign)), ("record.read", "ledger", str(nowhere))]
+
+
+def test_a_change_that_was_refused_is_told_as_what_was_tried(story: Story) -> None:
+    browser, case = story.as_(story.other), uuid.uuid4()
+    browser.get("/cases/")
+    tried = {"edit": "record.update", "close": "record.close", "delete": "record.delete", "restore": "record.restore"}
+    for act in tried:
+        assert browser.post(f"/cases/{case}/{act}", row_version="1").status_code in (403, 404), act
+    denied = [(look.action, look.outcome) for look in story.panel.looks(story.other) if look.target == str(case)]
+    assert denied == [(action, "denied") for action in tried.values()]
+    page = story.as_(story.national).words(f"/ledgers/{story.panel.ledger('EGM')}?outcome=denied&action=record.close")
+    assert "Close" in page
+
+
+def test_a_change_that_succeeded_is_told_by_its_trigger_alone(story: Story) -> None:
+    statement = text("select audit.append('record.update', :outcome, 'case', '1', to_presidency => true)")
+    engine = story.panel.database.engine("app")
+    with engine.begin() as connection:
+        connection.execute(statement, {"outcome": "denied"})
+    for outcome in ("success", "Denied", None):
+        with pytest.raises(DBAPIError), engine.begin() as connection:
+            connection.execute(statement, {"outcome": outcome})
 
 
 def test_entries_are_filtered_by_time_actor_action_kind_target_and_outcome(story: Story) -> None:

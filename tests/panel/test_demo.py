@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 from audit import report
 from itm_admin import demo
 from itm_admin.accounts import bootstrap, sign_in
-from itm_admin.assurance import wording
+from itm_admin.assurance import detail
 from itm_admin.cases.fields import today
 from itm_admin.demonstration import acts, plan, team
 from itm_admin.demonstration.clock import HERE, OFFICE_HOURS
@@ -172,12 +172,12 @@ def test_a_history_tells_the_story_s_time_of_the_demonstration_s_entries_alone()
     app = Flask(__name__)
     Babel(app, default_locale="tr")
     with app.app_context():
-        [(_name, told)] = wording.story_words({"request": {"route": synthetic.route_at(moment)}})
+        [(_name, told)] = detail.story_words({"request": {"route": synthetic.route_at(moment)}})
         assert "2024" in told
         assert "14:22" in told
         for route in ("CaseView.show", "itm demo", "itm demo soon", None):
-            assert wording.story_words({"request": {"route": route}}) == []
-        assert wording.story_words({}) == []
+            assert detail.story_words({"request": {"route": route}}) == []
+        assert detail.story_words({}) == []
 
 
 def test_a_case_is_opened_and_closed_on_the_days_that_its_entries_tell(made: Demonstration) -> None:

@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 from werkzeug.test import TestResponse
 
-from audit import bundle, bundle_export
+from audit import bundle_export
 from audit.compact import CompactRange
 from audit.evidence import Report
 from audit.policy import Policy
@@ -35,12 +35,6 @@ def _verified(story: Story, content: bytes) -> Report:
 
 def _exports(story: Story, who: str = "manager") -> list[dict[str, object]]:
     return [look.detail for look in story.panel.looks(getattr(story, who)) if look.action == "ledger.export"]
-
-
-def _drain(answer: TestResponse, came: list[bytes]) -> None:
-    """What came before it broke off stays in the list."""
-    for piece in answer.iter_encoded():
-        came.append(piece)
 
 
 @pytest.mark.parametrize("who", ["manager", "own", "national"])
@@ -162,14 +156,11 @@ def test_the_root_for_the_register_is_the_signed_one(story: Story) -> None:
     assert held.origin in words
 
 
-def test_a_bundle_is_of_the_moment_in_which_it_was_begun_and_after_its_entry(
-    story: Story, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bundle_is_of_the_moment_in_which_it_was_begun_and_after_its_entry(story: Story) -> None:
     """One snapshot, whatever is written and signed while somebody downloads slowly."""
     story.signing.act_together("JGK", 1500)
     story.signing.round()
     size = story.signing.recorded("JGK")[-1].size
-    monkeypatch.setattr(bundle, "SEGMENT", 10_000)
     pieces = iter(_ask(story).iter_encoded())
     came = [next(pieces)]
     assert len(_exports(story)) == 1
@@ -177,6 +168,36 @@ def test_a_bundle_is_of_the_moment_in_which_it_was_begun_and_after_its_entry(
     story.signing.round()
     report = _verified(story, b"".join([*came, *pieces]))
     assert (report.verdict, report.size, report.leaves) == ("intact", size, size)
+
+
+def test_a_bundle_of_a_changed_ledger_is_given_out_only_to_somebody_who_was_told(story: Story) -> None:
+    story.signing.tamper("JGK", 1)
+    answer = _ask(story)
+    assert (answer.status_code, answer.mimetype) == (422, "text/html")
+    words = words_of(answer)
+    assert "judged before it was given out: Tampered with." in words
+    assert "Entry 1: The content is not what was sealed: it was changed afterwards." in words
+    assert _outcomes(story) == [("failure", "tampered", 1)]
+    anyway = _ask(story, anyway="y")
+    assert (anyway.status_code, anyway.mimetype) == (200, "application/zip")
+    assert _verified(story, anyway.data).verdict == "tampered"
+    assert _outcomes(story)[1:] == [("success", "tampered", 1)]
+
+
+def test_a_bundle_of_entries_that_nobody_signed_is_given_out_only_to_somebody_who_was_told(story: Story) -> None:
+    story.signing.attack("delete from audit.checkpoint")
+    answer = _ask(story)
+    assert answer.status_code == 422
+    assert "judged before it was given out: Cannot tell." in words_of(answer)
+    assert _outcomes(story) == [("failure", "cannot tell", None)]
+
+
+def _outcomes(story: Story) -> list[tuple[object, ...]]:
+    return [
+        (look.outcome, look.detail["verdict"], look.detail["first_broken"])
+        for look in story.panel.looks(story.manager)
+        if look.action == "ledger.export"
+    ]
 
 
 def test_what_cannot_be_told_is_not_taken(story: Story) -> None:
@@ -193,21 +214,13 @@ def test_what_cannot_be_told_is_not_taken(story: Story) -> None:
         assert b"tlog-proof" not in answer.data
 
 
-def test_a_bundle_that_breaks_off_raises_and_is_no_bundle(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server hangs up on a stream that raises: nobody takes a part for the whole."""
-
+def test_a_bundle_that_cannot_be_made_is_an_error_and_not_a_part_of_it(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_given: object) -> None:
         raise OSError("the disk is gone")
 
-    story.signing.act_together("JGK", 1500)
-    story.signing.round()
-    monkeypatch.setattr(bundle, "SEGMENT", 10_000)
     monkeypatch.setattr(bundle_export, "_surroundings", broken)
-    came: list[bytes] = []
     answer = _ask(story)
-    assert answer.status_code == 200
-    with pytest.raises(OSError, match="the disk is gone"):
-        _drain(answer, came)
-    assert len(b"".join(came)) > 10_000
-    assert _verified(story, b"".join(came)).verdict == "cannot tell"
-    assert len(_exports(story)) == 1, "that it was asked for stands in the ledger all the same"
+    assert (answer.status_code, answer.mimetype) == (500, "text/html")
+    assert _exports(story) == []

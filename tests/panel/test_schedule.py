@@ -14,16 +14,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 from itm_admin import schedule
 from itm_admin.assurance import rounds, runs
+from itm_admin.assurance.runs import Job
+from itm_admin.assurance.watch import Watch
+from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import migration, roles
 from itm_admin.foundation.database.embedded import Server
 from tests.conftest import PASSWORDS, Cluster, Database
 from tests.panel.assurance_world import Institutions, until
+from tests.panel.schedule_process import WORK
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 HOUR = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -226,6 +231,22 @@ def test_runs_that_nobody_took_are_noticed_at_the_start(start: Start, world: Ins
     (alert,) = world.alerts("job.missed")
     assert alert.subject == "tick"
     assert alert.detail["runs"] > 200
+
+
+def test_each_stop_is_an_alert_of_its_own_and_is_taken_back_when_the_job_runs_again(
+    database: Database, world: Institutions, start: Start
+) -> None:
+    watch = Watch([Job("tick", "tick", CronTrigger(second="*", timezone="UTC"), timedelta(seconds=1), WORK["tick"])])
+    for stop in (1, 2):
+        with database.engine("app").begin() as connection:
+            tenancy.apply(connection, tenancy.NOBODY)
+            assert watch.look(connection, datetime.now(UTC) + timedelta(minutes=5)) == ["tick"]
+        assert [alert.acknowledged_at is None for alert in world.alerts("job.missed")] == [False] * (stop - 1) + [True]
+        process, before = start("tick"), _finished(world, "tick")
+        until(lambda before=before: _finished(world, "tick") > before, "a run")  # type: ignore[misc]
+        process.kill()
+        process.wait()
+        assert [alert.detail.get("resolved") for alert in world.alerts("job.missed")] == [True] * stop
 
 
 def test_the_first_round_of_an_installation_is_at_once_and_raises_no_alert(start: Start, world: Institutions) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from audit import note
 from audit.checkpoint import Checkpoint
 from audit.merkle import root
+from audit.outside import Held
 from audit.store import checkpoints
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
@@ -229,7 +231,7 @@ def test_a_damaged_file_outside_is_refused(world: SigningWorld) -> None:
     forged = note.parse(content.rpartition(b"\n\n")[0] + b"\n")
     signature = forged.signatures[0]
     bad = note.Note(forged.text, (note.Signature(signature.name, signature.key_id, bytes(64)),))
-    file.write_bytes(content.replace(bytes(forged), bytes(bad)))
+    file.write_bytes(bytes(replace(Held.parse(content), note=bad)))
     ((_, refused),) = world.round().refused
     assert (refused.reason, "signature" in refused.detail) == ("damaged", True)
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask_babel import Babel, force_locale
 
-from itm_admin.assurance import wording
+from itm_admin.assurance import detail, wording
 from itm_admin.cases.home import _sentence
 from itm_admin.cases.lists import CASES
 from itm_admin.foundation import formats, i18n
@@ -59,4 +59,6 @@ def test_a_refusal_names_the_page_in_words(app: Flask) -> None:
 
 
 def test_what_else_an_event_says_has_names_and_keeps_its_letters(app: Flask) -> None:
-    assert wording.detail_words({"detail": {"rows": 3, "note": ["ğ"]}}) == [("Satır sayısı", "3"), ("Not", '["ğ"]')]
+    content = {"detail": {"rows": 3, "note": "ğ", "reason": "wrong_password"}}
+    assert detail.words(content) == [("Satır sayısı", "3"), ("Gerekçe", "Parola yanlış")]
+    assert detail.technical(content) == [("Not", "ğ")]

@@ -74,6 +74,16 @@ def test_a_bundle_is_taken_told_and_verified(office: Office) -> None:
         assert Archive(file).read("policy.txt").startswith(b"log itm-")
 
 
+def test_a_bundle_that_is_not_intact_is_no_success_and_stays_as_evidence(office: Office) -> None:
+    office.world.tamper("JGK", 1)
+    out = office.folder / "jgk.zip"
+    done = office.itm("export", "--institution", "JGK", "--out", str(out))
+    assert done.returncode == 1
+    assert "the bundle was judged and is not intact:\ntampered, " in done.stderr
+    assert "1: content: " in done.stderr
+    assert office.verify(str(out)).returncode == 1
+
+
 def test_a_filter_is_told_without_the_name_that_was_typed(office: Office) -> None:
     out = office.folder / "jgk.zip"
     words = ("--from", "2026-01-01", "--to", "2099-12-31", "--target", "case:1", "--actor", "ayse.yilmaz")

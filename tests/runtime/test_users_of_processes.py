@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +17,14 @@ import pytest
 from itm_admin.foundation.database import processes, programs
 from itm_admin.foundation.database.processes import Account
 from itm_admin.foundation.database.system_users import system_user
-from tests.runtime.running import ROOT, System, itm, system
+from tests.conftest import Database
+from tests.runtime.running import ROOT, System, environment, free_port, itm, left_of, system
+from tests.runtime.test_commands import external
 
 KINDS = {"web": programs.WEB, "scheduler": programs.SCHEDULER, "sinks": programs.SINKS, "witness": programs.WITNESS}
+_AT_WORK = (
+    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %(name)s AND datname = current_database())"
+)
 if os.geteuid():
     pytest.skip("an ordinary user's processes are all that user's", allow_module_level=True)
 
@@ -240,6 +247,64 @@ def test_a_program_that_root_alone_may_read_is_refused_in_one_line_with_what_to_
         assert line.endswith(f"chmod -R a+rX {clone}")
     finally:
         shutil.rmtree(folder / "hidden")
+
+
+def test_on_a_named_server_files_that_only_root_reaches_serve_the_processes(database: Database, tmp_path: Path) -> None:
+    """The data folder and the keys lie below a folder of root's, the key that signs is not made yet."""
+    tmp_path.chmod(0o700)
+    home, told = tmp_path / "home", external(database, tmp_path)
+    assert itm(home, "init", **told).returncode == 0
+    with (
+        system(home, under_make=False, demo=False, root=ROOT, **told) as running,
+        database.engine("superuser").connect() as waiting,
+    ):
+        running.wait_until_it_says("Ctrl-C")
+        for _ in range(600):
+            if signed := any((home / "checkpoints").rglob("*.checkpoint")):
+                break
+            waiting.exec_driver_sql("SELECT pg_sleep(0.1)")
+        assert signed
+        assert running.get("/readyz") == 200
+        assert running.web().uids().effective == _account("web").uid
+        assert (tmp_path / "signing-key").stat().st_uid == _account("scheduler").uid
+        assert (tmp_path / "key").stat().st_uid == 0
+        assert not [kind for kind in KINDS if _reads(_account(kind), tmp_path / "key")]
+        assert itm(home, "ledger", "rotate-key", **told).returncode == 0
+        assert (tmp_path / "signing-key").stat().st_uid == _account("scheduler").uid
+
+
+@pytest.mark.parametrize("kind", ["web", "scheduler", "sinks"])
+def test_a_process_that_is_started_alone_drops_too_and_ends_with_a_signal(
+    database: Database, tmp_path: Path, short_folder: Path, kind: str
+) -> None:
+    told = external(database, tmp_path) | {"ITM_PORT": str(free_port())}
+    told |= {"ITM_SINKS": f"file:{short_folder / 'out'}"} if kind == "sinks" else {}
+    name = {"web": "itm-upkeep", "scheduler": "itm-scheduler", "sinks": "itm-sinks"}[kind]
+    command = [sys.executable, "-m", "itm_admin.cli", kind]
+    with (
+        subprocess.Popen(command, cwd=ROOT, env=environment(tmp_path / "home", **told)) as alone,
+        database.engine("superuser").connect() as waiting,
+    ):
+        try:
+            for _ in range(600):
+                if waiting.exec_driver_sql(_AT_WORK, {"name": name}).scalar():
+                    break
+                waiting.exec_driver_sql("SELECT pg_sleep(0.1)")
+            process = psutil.Process(alone.pid)
+            everybody = [process, *process.children(recursive=True)]
+            serving = everybody if kind == "web" else everybody[1:]  # the others' parent would keep a database
+            assert {each.uids().effective for each in serving} == {_account(kind).uid}
+        finally:
+            alone.terminate()
+        assert alone.wait(60) in (0, -15)
+        assert left_of(everybody) == []
+
+
+def test_a_folder_for_entries_that_its_process_cannot_enter_is_refused(tmp_path: Path, folder: Path) -> None:
+    tmp_path.chmod(0o700)
+    refused = itm(folder / "sinks", "run", ITM_PORT=str(free_port()), ITM_SINKS=f"file:{tmp_path / 'hidden' / 'out'}")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"itm: ITM_SINKS: {tmp_path / 'hidden' / 'out'}: the system user itm-sinks")
 
 
 def test_ages_are_put_right_by_the_web_server_s_side_on_the_scheduler_s_call(running: System) -> None:

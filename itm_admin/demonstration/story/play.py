@@ -26,6 +26,7 @@ from itm_admin.foundation.database import installation
 
 ROOT = Path(__file__).parents[3]
 FOLDER = "demo-story"
+PATIENCE = 60
 
 
 def language_of(environment: str | None) -> str:
@@ -131,7 +132,7 @@ def _panel(settings: Settings, language: str) -> Iterator[str]:
 
 
 def _answers(host: str, port: int) -> bool:
-    asking = http.client.HTTPConnection(host, port, timeout=10)
+    asking = http.client.HTTPConnection(host, port, timeout=PATIENCE)  # a busy machine is slow, and not down
     try:
         asking.request("GET", "/healthz")
         return asking.getresponse().status in (200, 503)

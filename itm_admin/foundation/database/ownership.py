@@ -13,7 +13,7 @@ from pathlib import Path
 from audit import durable
 from itm_admin.foundation import secret_files
 from itm_admin.foundation.config import SettingError, Settings
-from itm_admin.foundation.database import programs
+from itm_admin.foundation.database import embedded, programs
 from itm_admin.foundation.database.processes import Account
 from itm_admin.foundation.database.system_users import system_group
 from itm_admin.foundation.sink_address import SinkAddress
@@ -25,6 +25,7 @@ _SHARED = 0o2770
 def arrange(settings: Settings) -> None:
     """SettingError for what cannot be given to the process that needs it."""
     home = settings.home
+    embedded.prepare_home(home)
     _move_old_log(home)
     durable.make_folder(home / LOGS)
     web, scheduler = programs.account(programs.WEB), programs.account(programs.SCHEDULER)
@@ -41,6 +42,10 @@ def arrange(settings: Settings) -> None:
         receiver = programs.account(programs.SINKS)
         if sink.scheme == "file" and receiver:
             _give("ITM_SINKS", Path(sink.path), receiver, 0o750)
+            if not programs.can(receiver, "-x", Path(sink.path)):
+                raise SettingError(
+                    "ITM_SINKS", f"{sink.path}: the system user {receiver.name} cannot enter it: choose another folder"
+                )
 
 
 def give_witness(folder: Path) -> None:

@@ -167,6 +167,12 @@ def become(kind: Kind, words: Sequence[str], settings: Settings, pass_fds: Seque
     os.execve(how.words[0], [*how.words, *words], dict(how.environment))  # noqa: S606 (our own words)
 
 
+def can(user: Account, how: str, path: Path, descriptor: int | None = None) -> bool:
+    """The words of test(1), asked by the user itself."""
+    passed = [] if descriptor is None else [descriptor]
+    return processes.run(["test", how, path], folder=Path("/"), user=user, pass_fds=passed).returncode == 0
+
+
 @dataclass
 class _Way:
     """How a user gets to what root can reach."""
@@ -190,18 +196,18 @@ class _Way:
         return replace(settings, **changed)  # type: ignore[arg-type]
 
     def folder(self, name: str, path: Path) -> Path:
-        if self._can("-x", path):
+        if can(self.user, "-x", path):
             return path
         descriptor = _opened(path)
         way = Path(f"/proc/self/fd/{descriptor}")
-        if descriptor is None or not self._can("-x", way, descriptor):
+        if descriptor is None or not can(self.user, "-x", way, descriptor):
             raise SettingError(name, f"{path}: the system user {self.user.name} cannot enter it: chmod a+x {path}")
         self.descriptors.add(descriptor)
         return way
 
     def file(self, name: str, path: Path) -> Path:
         """Itself, or a copy in memory that is the user's alone."""
-        if self._can("-r", path):
+        if can(self.user, "-r", path):
             return path
         try:
             descriptor = _copied(path, self.user)
@@ -209,11 +215,6 @@ class _Way:
             raise SettingError(name, f"{path}: {error.strerror}") from None
         self.descriptors.add(descriptor)
         return Path(f"/proc/self/fd/{descriptor}")
-
-    def _can(self, how: str, path: Path, descriptor: int | None = None) -> bool:
-        passed = [] if descriptor is None else [descriptor]
-        done = processes.run(["test", how, path], folder=Path("/"), user=self.user, pass_fds=passed)
-        return done.returncode == 0
 
 
 _folders: dict[tuple[int, int], int] = {}

@@ -1,0 +1,190 @@
+"""What else an entry says beside its changes, in words: pages, forms, reasons, counts; ids and digests apart.
+
+Promise: a code without words here is technical, and never stands in the text that people read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from itm_admin.assurance import wording
+from itm_admin.assurance.wording import Names
+from itm_admin.foundation import synthetic, vocabulary
+from itm_admin.foundation.errors import Message
+from itm_admin.foundation.formats import day, moment
+
+_DETAILS: Mapping[str, Message] = {
+    "origin": _l("Ledger"), "first": _l("First entry"), "last": _l("Last entry"), "hashes": _l("Hashes of the entries"),
+    "removed": _l("Events destroyed"), "baselines": _l("Records said anew"),
+    "page": _l("Page"), "act": _l("Permission"), "action": _l("What"), "rows": _l("Rows"), "format": _l("Format"),
+    "entries": _l("Entries"), "searched": _l("Digest of the search"), "ledger": _l("Ledger"), "seq": _l("Number"),
+    "request": _l("Request"), "from": _l("From"), "to": _l("Until"), "actor": _l("Who"), "kind": _l("Kind of record"),
+    "target": _l("Number of the record"), "outcome": _l("Outcome"), "level": _l("What is read"),
+    "ledgers": _l("Ledgers"), "intact": _l("Intact"), "tampered": _l("Tampered with"),
+    "cannot_tell": _l("Cannot tell"), "seconds": _l("Seconds"), "since": _l("Since"), "runs": _l("Runs"),
+    "due_at": _l("Due"), "note": _l("Note"), "alert": _l("Alert"), "job": _l("Scheduled job"),
+    "first_broken": _l("First broken entry"), "findings": _l("Number of findings"), "finding": _l("First finding"),
+    "verdict": _l("Verdict"), "asked": _l("Asked for by a person"), "subject": _l("On what"),
+    "checkpoints": _l("Signed: ledger and number of entries"), "key": _l("Key"), "statement": _l("What is said"),
+    "sizes": _l("Up to entry"), "reason": _l("Why"), "held": _l("Entries that were signed"),
+    "size": _l("Entries now"), "witness": _l("Witness"), "answer": _l("Result"),
+    "waiting": _l("Entries waiting"), "minutes": _l("Minutes"), "resolved": _l("Over without anybody's doing"),
+    "table": _l("Table"), "object": _l("What is concerned"), "named": _l("Digest of what is concerned"),
+    "previous": _l("Ledger before it"), "root": _l("Root of its trusted entries"),
+    "closed_size": _l("Its entries when it was closed"), "closed_head": _l("Its last entry's hash"),
+    "decision": _l("Decision"), "proposed_by": _l("Proposed by"), "decided_by": _l("Decided by"),
+    "acknowledged": _l("Tampered with, as people know"),
+    "records": _l("Records compared"), "ground": _l("Legal ground"), "shredded": _l("Narratives shredded"),
+    "reviewed": _l("Narratives reviewed"), "replayed": _l("Repeated after a restore"), "repeated": _l("Erased again"),
+    "open": _l("Begun and not carried out"), "unlisted": _l("Erased but on no list"),
+}  # fmt: skip
+
+_TECHNICAL = frozenset(
+    {
+        "origin", "hashes", "searched", "named", "key", "object", "table", "root", "closed_head", "previous", "request",
+        "note", "job", "removed_hashes", "decision", "ledger_id",
+    }
+)  # fmt: skip
+"""Ids, digests, keys and sentences of programs."""
+_ANSWERS: Mapping[str, Message] = {
+    "goes on": _l("The ledger goes on from the receipt"),
+    "rewritten": _l("History was rewritten since the receipt"),
+    "restored": _l("The ledger is shorter than the receipt"),
+    "distrusted": _l("The receipt's key is not trusted"),
+}
+_PAGE_NAMES: Mapping[str, Message] = {
+    "home": _l("Home page"), "history": _l("Access history"), "edit": _l("Form to edit"),
+    "reveal": _l("Form to reveal"),
+    "delete": _l("Form to delete"), "find": _l("The header's box"), "choices": _l("Choices of a form"),
+    "oversight": _l("Cases of all institutions"), "together": _l("Several at once"), "erase": _l("Form to erase"),
+    "profile": _l("Own profile"), "profile.edit": _l("Own profile"), "grant": _l("Form to give a role"),
+    "verification": _l("Verification"), "evidence": _l("Evidence"), "root": _l("Root for the register"),
+    "own": _l("What I did"), "check": _l("Check and open"), "looks": _l("Who looked?"), "acts": _l("What somebody did"),
+}  # fmt: skip
+_ACTS: Mapping[str, Message] = {
+    "list": _l("List"), "show": _l("Look"), "get": _l("Look"), "add": _l("Add"), "edit": _l("Change"),
+    "delete": _l("Delete"), "restore": _l("Restore"), "close": _l("Close"), "export": _l("Export"),
+    "assign": _l("Assign"), "reveal": _l("Reveal"), "history": _l("Access history"), "search": _l("Search"),
+    "index": _l("List"), "lower": _l("Lower the confidentiality"),
+    "hold": _l("Legal hold"), "erase": _l("Erase"), "suspend": _l("Suspend"), "invite": _l("Invite"),
+    "approve": _l("Approve"), "end": _l("End"), "verify": _l("Verify"), "acknowledge": _l("Deal with it"),
+}  # fmt: skip
+_STATEMENTS: Mapping[str, Message] = {
+    "named": _l("Signs from now on"),
+    "retired": _l("Signs no more: another key took its place"),
+    "compromised": _l("Is not trusted any more"),
+}
+_SIGN_INS: Mapping[str, Message] = {
+    "unknown_name": _l("No account has this user name"), "wrong_password": _l("Wrong password"),
+    "no_password": _l("The account has no password yet"), "locked": _l("Locked after wrong passwords"),
+    "inactive": _l("The account is suspended"), "institution_suspended": _l("The institution is suspended"),
+    "no_role": _l("The account has no role in force"),
+    "reset_pending": _l("A new password is set with the link"), "too_many_tries": _l("Too many attempts"),
+    "not_confirmed": _l("Waits for a second person's confirmation"),
+    "signed_in": _l("While signed in"),
+}  # fmt: skip
+_FORMS: Mapping[str, Message] = {
+    "bundle": _l("Evidence bundle"), "proof": _l("Proof of one entry"), "receipt": _l("Receipt"),
+    "verifier.html": _l("Verifier as a page (HTML)"), "verifier.pyz": _l("Verifier as a program (.pyz)"),
+    "csv": _l("CSV"), "xlsx": _l("XLSX"),
+}  # fmt: skip
+_CODED: Mapping[str, str] = {
+    "action": "audit_event", "purpose": "access_purpose", "ground": "erasure_ground",
+}  # fmt: skip
+_WORDS: Mapping[str, Mapping[str, Message]] = {
+    "level": wording.LEVELS, "page": _PAGE_NAMES, "act": _ACTS, "kind": wording.KINDS, "finding": wording.FINDINGS,
+    "outcome": wording.OUTCOMES, "reason": {**wording.REASONS, **_SIGN_INS}, "statement": _STATEMENTS,
+    "answer": _ANSWERS, "form": _FORMS, "format": _FORMS, "while": _SIGN_INS,
+    "verdict": {code: words for code, (words, _tone) in wording.VERDICTS.items()},
+}  # fmt: skip
+_ORIGIN = re.compile(r"[a-z0-9.-]+/ledger/(?P<code>[\w.-]+)/(?P<generation>\d+)")
+_CODE = re.compile(r"[a-z]+(?:[._-][a-z]+)*|[A-Z]+(?:_[A-Z]+)+")
+_TIMES = frozenset({"since", "due_at", "from", "to"})
+
+
+def words(content: Mapping[str, Any], names: Names | None = None) -> list[tuple[str, str]]:
+    """Name and value of what people read."""
+    found = _detail(content)
+    told = [(name, _value(name, value, found, names or {})) for name, value in found.items()]
+    return [*((str(_DETAILS[name]), words) for name, words in told if words), *story_words(content)]
+
+
+def story_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """When it happens in the demonstration's story; the entry's own time stays the true one."""
+    request = content.get("request")
+    when = synthetic.story_time(request.get("route")) if isinstance(request, Mapping) else None
+    return [(_("Synthetic: time in the story"), moment(when))] if when else []
+
+
+def technical(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and value of the rest, as it was sealed."""
+    found = _detail(content)
+    return [
+        (str(_DETAILS.get(name, name)), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        for name, value in found.items()
+        if not _value(name, value, found, {}) or name in ("checkpoints", "sizes", "target", "actor", "ledger")
+    ]
+
+
+def _detail(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = content.get("detail")
+    if not isinstance(found, Mapping):
+        return {}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _value(name: str, value: Any, found: Mapping[str, Any], names: Names) -> str:
+    """In words; nothing for what is technical, or has no words here."""
+    if name in _TECHNICAL and not (name == "note" and isinstance(value, str) and names.get(value)):
+        return ""
+    if name not in _DETAILS:
+        return ""
+    if isinstance(value, bool):
+        return str(_("Yes") if value else _("No"))
+    if name in ("checkpoints", "sizes"):
+        return _sizes(value)
+    if not isinstance(value, str):
+        return str(value) if isinstance(value, int | float) else ""
+    return _text(name, value, found, names)
+
+
+def _text(name: str, value: str, found: Mapping[str, Any], names: Names) -> str:
+    if name in _CODED:
+        return vocabulary.label(_CODED[name], value) if value in vocabulary.codes(_CODED[name]) else ""
+    if name == "alert":
+        return wording.alert_words(value, str(found.get("subject") or found.get("account") or "–"), None)
+    if name in _WORDS:
+        return str(_WORDS[name].get(value, ""))
+    kind, _colon, id = value.rpartition(":")
+    if wording.ID.fullmatch(id):
+        return wording.target_words(kind or None, names.get(id) or _("a record without a name here"))
+    if name in _TIMES:
+        return _time(value)
+    return "" if _CODE.fullmatch(value) and name != "witness" else value
+
+
+def _time(value: str) -> str:
+    try:
+        return moment(datetime.fromisoformat(value)) if "T" in value else day(date.fromisoformat(value))
+    except ValueError:
+        return value
+
+
+def _sizes(value: Any) -> str:
+    """Ledgers by their code, and how many entries."""
+    pairs: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, Mapping) else ()
+    if isinstance(value, list):
+        pairs = [(each.get("origin"), each.get("size")) for each in value if isinstance(each, Mapping)]
+    return ", ".join(f"{_code(str(origin))}: {size}" for origin, size in pairs)
+
+
+def _code(origin: str) -> str:
+    found = _ORIGIN.fullmatch(origin)
+    return found["code"] if found else _("a record without a name here")

@@ -1,0 +1,241 @@
+"""Pages of entries, the newest first: of one ledger by number, of several or with filters by the event's own time.
+
+Row-level security decides what is seen. Whom it asks of each entry (everybody inside an institution but managers) is
+given the newest entries that fit in small portions, so that a page costs the same in a ledger of any length.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import g
+from sqlalchemy import (
+    ARRAY,
+    Select,
+    Table,
+    Text,
+    and_,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
+
+from itm_admin.assurance.entries import (
+    MIGRATION,
+    OWN_LOGINS,
+    AnyRow,
+    AnySession,
+    Condition,
+    Found,
+    Wanted,
+    entry,
+    leaf,
+    ledger,
+)
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.i18n import TIMEZONE
+from itm_admin.foundation.roles import INSTITUTION
+
+WINDOW = 2_000
+"""So many entries are looked through for a page by those who do not see every entry of their ledger."""
+PORTIONS = (100, 400, WINDOW)
+"""Of those, so many at a time: most pages are full after the first."""
+_HERE = ZoneInfo(TIMEZONE)
+_BEGINNING = "0001-01-01T00:00:00.000000Z"
+
+
+@dataclass(frozen=True)
+class Of:
+    """What a history is of: records by their ids, or the acts of an account."""
+
+    ids: tuple[str, ...] = ()
+    actor: str | None = None
+
+    def conditions(self, table: Table) -> list[Condition]:
+        found: list[Condition] = []
+        if self.ids:
+            # The second condition is what the index on subjects holds for
+            shown = and_(table.c.subjects.overlap(list(self.ids)), table.c.subjects != literal_column("'{}'::text[]"))
+            found.append(or_(table.c.target_id.in_(self.ids), shown))
+        if self.actor:
+            found.append(table.c.actor_id == self.actor)
+        return found
+
+
+EVERYTHING = Of()
+
+
+def about(ids: Sequence[str]) -> Of:
+    """Entries whose target is one of these, or that showed one of these."""
+    return Of(tuple(ids))
+
+
+def done_by(account: uuid.UUID) -> Of:
+    """Entries of what an account did."""
+    return Of(actor=str(account))
+
+
+def outside(table: Table = entry) -> Condition:
+    """Changes that came past the panel, from a user of the database that is none of its own roles."""
+    nobody = and_(table.c.via == "trigger", table.c.actor_id.is_(None))
+    by_hand = table.c.actor_name.is_distinct_from(MIGRATION)
+    return and_(nobody, by_hand, *(table.c.content.not_like(f'%"session":"{login}"%') for login in OWN_LOGINS))
+
+
+def narrowed(wanted: Wanted, of: Of, table: Table) -> list[Condition]:
+    """What a history is of and the filters, for entries or events."""
+    found = of.conditions(table)
+    for name, value in wanted.chosen.items():
+        if name == "from":
+            found.append(table.c.at >= _midnight(value))
+        elif name == "to":
+            found.append(table.c.at < _midnight(value, 1))
+        elif name == "actor":
+            found.append(_acted(table, value))
+        elif name == "target":
+            found += about([value]).conditions(table)
+        elif name == "kind":
+            found.append(table.c.target_kind == value)
+        elif name == "ledger":
+            found.append(table.c.ledger_id.in_(select(ledger.c.id).where(ledger.c.code == value)))
+        elif name == "outside":
+            found.append(outside(table))
+        elif name in ("action", "outcome", "purpose"):
+            found.append(table.c[name] == value)
+    return found
+
+
+def _acted(table: Table, value: str) -> Condition:
+    """By an account's id; a name that is no account's is that of a program."""
+    if _is_id(value):
+        return table.c.actor_id == value
+    return and_(table.c.actor_id.is_(None), table.c.actor_name == value)
+
+
+def page(session: AnySession, wanted: Wanted, of: Of = EVERYTHING, ledger_id: uuid.UUID | None = None) -> Found:
+    """One page, the newest entries first; of one ledger, or of all that the reader sees."""
+    context = tenancy.current()
+    if context.reads == "actor" and not of.actor:  # what row-level security would add anyway, in words of an index
+        of = Of(of.ids, str(context.account))
+    if not of.ids and not of.actor and not wanted.chosen:
+        ledger_id = ledger_id or _only_ledger(session)
+        if ledger_id is not None:
+            return _by_number(session, wanted, ledger_id)
+    conditions = narrowed(wanted, of, entry)
+    if ledger_id is not None:
+        conditions.append(entry.c.ledger_id == ledger_id)
+    return _in_portions(session, wanted, of, conditions) if _limited() else _by_time(session, wanted, conditions)
+
+
+def _limited() -> bool:
+    """True for those whom row-level security asks of each entry whether they see its record."""
+    context = tenancy.current()
+    return context.reads == "ledger" and context.scope == INSTITUTION and context.manage != "*"
+
+
+def _by_number(session: AnySession, wanted: Wanted, ledger_id: uuid.UUID) -> Found:
+    """In one ledger the number alone is the order in which things happened, whatever the clock said."""
+    top = wanted.after[2] if wanted.after else None
+    bottom = 0
+    if _limited():
+        size = top if top is not None else session.scalar(select(ledger.c.size).where(ledger.c.id == ledger_id))
+        bottom = max(0, (size or 0) - WINDOW)
+    places = select(leaf.c.ledger_id, leaf.c.seq).where(leaf.c.ledger_id == ledger_id)
+    if top is not None:
+        places = places.where(leaf.c.seq < top)
+    if bottom:
+        places = places.where(leaf.c.seq >= bottom)
+    here = places.order_by(leaf.c.seq.desc()).limit(wanted.size + 1).cte("places").prefix_with("MATERIALIZED")
+    statement = select(entry).join(here, and_(entry.c.ledger_id == here.c.ledger_id, entry.c.seq == here.c.seq))
+    rows = session.execute(statement.order_by(entry.c.seq.desc())).all()
+    if len(rows) <= wanted.size and bottom:
+        return Found(rows, f"{_BEGINNING}~{ledger_id}~{bottom}")
+    return _found(rows, wanted)
+
+
+def _by_time(session: AnySession, wanted: Wanted, conditions: Sequence[Condition]) -> Found:
+    statement = _behind(select(entry).where(*conditions), wanted).limit(wanted.size + 1)
+    return _found(session.execute(statement).all(), wanted)
+
+
+def _behind(statement: Select[Any], wanted: Wanted) -> Select[Any]:
+    if wanted.after:
+        place = tuple_(entry.c.at, entry.c.event_id)
+        statement = statement.where(place < tuple_(_moment(wanted.after[0]), wanted.after[1]))
+    return statement.order_by(entry.c.at.desc(), entry.c.event_id.desc())
+
+
+def _in_portions(session: AnySession, wanted: Wanted, of: Of, conditions: Sequence[Condition]) -> Found:
+    places = _newest(session, wanted, of)
+    rows: list[AnyRow] = []
+    begin = 0
+    for end in PORTIONS:
+        part = [place.event_id for place in places[begin:end]]
+        if not part or len(rows) > wanted.size:
+            break
+        statement = select(entry).where(entry.c.event_id.in_(part), *conditions)
+        rows += session.execute(statement.order_by(entry.c.at.desc(), entry.c.event_id.desc())).all()
+        begin = end
+    found = _found(rows, wanted)
+    if found.next is None and len(places) == WINDOW:
+        return Found(found.rows, _cursor(places[-1].at, places[-1].event_id, 0))
+    return found
+
+
+def _newest(session: AnySession, wanted: Wanted, of: Of) -> Sequence[Any]:
+    """Places of the newest entries that fit, whether they may be seen or not."""
+    chosen = wanted.chosen
+    ids = of.ids or ((chosen["target"],) if "target" in chosen else ())
+    actor = of.actor or (chosen["actor"] if _is_id(chosen.get("actor", "")) else None)
+    after = wanted.after or (None, None, None)
+    newest = func.itm.newest_entries(
+        cast(list(ids) or None, ARRAY(Text)), actor, chosen.get("action"), chosen.get("outcome"),
+        chosen.get("purpose"), chosen.get("kind"),
+        _midnight(chosen["from"]) if "from" in chosen else None,
+        _midnight(chosen["to"], 1) if "to" in chosen else None,
+        _moment(after[0]) if after[0] else None, after[1], WINDOW,
+    ).table_valued("event_id", "at")  # fmt: skip
+    return session.execute(select(newest.c.event_id, newest.c.at)).all()
+
+
+def _found(rows: Sequence[AnyRow], wanted: Wanted) -> Found:
+    shown = rows[: wanted.size]
+    last = shown[-1] if len(rows) > wanted.size else None
+    return Found(shown, _cursor(last.at, last.event_id, last.seq) if last else None)
+
+
+def _cursor(at: datetime, event_id: uuid.UUID, seq: int) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}~{event_id}~{seq}"
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _midnight(day: str, later: int = 0) -> datetime:
+    """Midnight in Türkiye at the beginning of a day, or of one some days later."""
+    return datetime.combine(date.fromisoformat(day) + timedelta(days=later), time(), _HERE)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _only_ledger(session: AnySession) -> uuid.UUID | None:
+    """The one ledger that this reader sees, if it is one. Asked once in a request."""
+    if "only_ledger" not in g:
+        found = session.scalars(select(ledger.c.id).limit(2)).all()
+        g.only_ledger = found[0] if len(found) == 1 else None
+    only: uuid.UUID | None = g.only_ledger
+    return only
