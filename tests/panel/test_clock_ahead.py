@@ -94,6 +94,18 @@ def test_after_a_leap_nothing_is_confirmed_and_people_are_told_until_the_clock_i
     assert [bool(alert.acknowledged_at) for alert in world.alerts("clock.wrong")] == [True]
 
 
+def test_a_leap_that_the_database_shares_is_not_confirmed_either(world: SigningWorld) -> None:
+    """Both are on one machine: only the time since it began tells."""
+    moment, seconds = datetime.now(UTC) - _BEFORE, 0.0
+    clock = Clock(lambda: moment, lambda: seconds)
+    _leap(world)
+    stood = _right_at(world)
+    moment, seconds = datetime.now(UTC), 1.0
+    clock.tick(world.database.engine("signer"))
+    assert _right_at(world) == stood
+    assert len(world.alerts("clock.wrong")) == 1
+
+
 def test_a_database_with_another_clock_is_not_confirmed(world: SigningWorld) -> None:
     with world.database.engine("signer").begin() as connection:
         for minutes, right in ((0, True), (6, False), (-6, False)):

@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 PATIENCE = 60
+_KEPT = re.compile(r"[?&]answer=[0-9a-f]{32}$|^/answers/")
 _CHECKABLE = ("checkbox", "radio")
 
 
@@ -43,7 +44,10 @@ class Form:
 
 
 class Browser:
-    """One person's session. Redirects are shown, not followed: each step says where it has to lead."""
+    """One person's session. Redirects are shown, not followed: each step says where it has to lead.
+
+    The page that answers a form is shown all the same (foundation/form_answers.py).
+    """
 
     def __init__(self, address: str, username: str) -> None:
         self.address, self.username = address, username
@@ -79,7 +83,7 @@ class Browser:
         ]
         head = f'--{border}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n'
         parts.append(f"{head}Content-Type: text/plain\r\n\r\n".encode() + content + f"\r\n--{border}--\r\n".encode())
-        return self._send(
+        return self._answered(
             Request(  # noqa: S310 (http: our own address)
                 self.address + (form.action or page),
                 b"".join(parts),
@@ -88,7 +92,11 @@ class Browser:
         )
 
     def post(self, path: str, pairs: list[tuple[str, str]]) -> Answer:
-        return self._send(Request(self.address + path, urlencode(pairs).encode()))  # noqa: S310 (http: our own address)
+        return self._answered(Request(self.address + path, urlencode(pairs).encode()))  # noqa: S310 (as above)
+
+    def _answered(self, form: Request) -> Answer:
+        sent = self._send(form)
+        return self.get(sent.location) if sent.status == 303 and _KEPT.search(sent.location) else sent
 
     def _send(self, request: Request) -> Answer:
         try:
