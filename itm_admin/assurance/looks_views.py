@@ -121,6 +121,8 @@ class _Looks(Page):
             (url_for(at, action="record.reveal", **month), _("All reveals of last month")),
             (url_for(at, action="record.export", **month), _("Exports of last month")),
             (url_for(at, outcome="denied", **month), _("Refusals of last month")),
+            (url_for(at, action="role.change", **month), _("New links, roles and ends of last month")),
+            (url_for(at, action="account.change", **month), _("Changes of accounts of last month")),
         ]
         return self.render("assurance/looks_ask.html", form=form, presets=presets, view=self)
 

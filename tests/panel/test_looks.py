@@ -9,6 +9,7 @@ import pytest
 
 from itm_admin.assurance import looks
 from tests.conftest import Database
+from tests.house.walking import sign
 from tests.panel.assurance_panel import PanelWorld
 
 
@@ -89,7 +90,8 @@ def test_a_name_that_nobody_has_and_one_of_another_institution_look_alike(story:
         assert story.stranger.words("/looks/everything").count(story.worker.actor.full_name) == 0
 
 
-def test_the_evidence_of_an_answer_is_one_press_away(story: Story) -> None:
+def test_the_evidence_of_an_answer_is_one_press_away(story: Story, shared_database: Database) -> None:
+    sign(shared_database)
     address = f"/looks/person/{story.link.person_id}"
     page = story.auditor.get(address).text
     action = re.search(r'action="(/ledgers/evidence/[^"]+)"', page)

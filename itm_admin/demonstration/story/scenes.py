@@ -169,7 +169,7 @@ class Scenes:
         )  # fmt: skip
 
     def proof(self) -> None:
-        asked = {"purpose": "AUDIT", "kind": "case", "target": self.case}
+        asked = {"purpose": "AUDIT", "target": self.reference}
         answer = self._at(AUDITOR).fill(f"/ledgers/evidence/{self.ledger}", **asked)
         self._require(answer.status == 200, f"there is no evidence ({answer.status})")
         file = self.folder / f"{self.reference}.zip"
