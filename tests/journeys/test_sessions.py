@@ -43,7 +43,8 @@ def test_the_end_of_a_session_is_announced_and_put_off(house: House, cast: Cast,
     come_back(visitor)
     notice.get_by_text("İşlem yapılmadığı için").wait_for()
     visitor.look()
-    notice.get_by_role("button", name="Oturumu sürdür").click()
+    with visitor.page.expect_response("**/profile/session"):  # its cookie comes with it
+        notice.get_by_role("button", name="Oturumu sürdür").click()
     notice.wait_for(state="hidden")
     grow_old(visitor, panel, since=ABSOLUTE - 200)
     visitor.open("/profile/edit")
