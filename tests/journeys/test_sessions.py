@@ -68,5 +68,6 @@ def test_a_form_that_is_sent_after_the_end_comes_back_to_the_same_step(house: Ho
         visitor.main.get_by_role("button", name="Oturum aç").click()
         place = visitor.main.locator(f"[name={field}]")
         place.wait_for()
-        assert (visitor.path, place.input_value()) == (path, TYPED)
+        assert visitor.path.startswith(path)
+        assert place.input_value() == TYPED
         visitor.look()
