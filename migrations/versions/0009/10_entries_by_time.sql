@@ -1,3 +1,7 @@
+-- Baselines of the migrations before this one are sealed first: no index is made over events that wait for it.
+set constraints all immediate;
+set constraints all deferred;
+
 -- Pages and filters go by the event's own time: the sealed one never goes back, so a clock that ran ahead stands still in it.
 
 create index event_time on audit.event (at, id);
