@@ -29,7 +29,6 @@ from sqlalchemy import (
     cast,
     func,
     select,
-    true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on
 from sqlalchemy.engine import Row
@@ -174,21 +173,18 @@ def ledgers(session: AnySession) -> Sequence[AnyRow]:
         .limit(1)
         .lateral("last")
     )
-    newest = (
-        select(event.c.at)
-        .select_from(leaf.join(event, event.c.id == leaf.c.event_id))
-        .where(leaf.c.ledger_id == ledger.c.id, leaf.c.seq == ledger.c.size - 1)
-        .lateral("newest")
-    )
+    # By the event's id, so that row-level security is asked of this one event only
+    place = select(leaf.c.event_id).where(leaf.c.ledger_id == ledger.c.id, leaf.c.seq == ledger.c.size - 1)
+    newest = select(event.c.at).where(event.c.id == place.correlate(ledger).scalar_subquery()).correlate(ledger)
     statement = (
         select(
             ledger.c.id, ledger.c.holder, ledger.c.code, ledger.c.origin, ledger.c.size, ledger.c.closed_at,
             ledger.c.generation,
-            newest.c.at.label("last_entry"),
+            newest.scalar_subquery().label("last_entry"),
             last.c.verdict, last.c.assurance, last.c.level, last.c.first_broken,
             last.c.recorded_at.label("verified_at"), last.c.size.label("verified_size"),
         )
-        .select_from(ledger.outerjoin(last, last.c.ledger_id == ledger.c.id).outerjoin(newest, true()))
+        .select_from(ledger.outerjoin(last, last.c.ledger_id == ledger.c.id))
         .order_by(ledger.c.code, ledger.c.generation.desc())
     )  # fmt: skip
     found: Sequence[AnyRow] = session.execute(statement).all()
