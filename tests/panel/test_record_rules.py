@@ -454,7 +454,8 @@ def test_content_is_destroyed_by_an_erasure_and_nothing_else(
 ) -> None:
     with make.working(author) as session:
         services.change_case(session, make.keyring, case.id, {"narrative": "Anlatı"}, case.row_version)
-        people.set_profile(session, make.keyring, child.id, {"trafficking_status": "PossibleVictimOfTrafficking", "health": "Durum"})
+        profile = {"trafficking_status": "PossibleVictimOfTrafficking", "health": "Durum"}
+        people.set_profile(session, make.keyring, child.id, profile)
     shred = "update case_file set narrative_enc = null, closure_note_enc = null, data_key = null where id = :id"
     for who in (author, colleague, manager):
         assert refused(make, who, shred, id=case.id)

@@ -303,8 +303,9 @@ def test_the_presidency_is_made_no_other_kind(world: World) -> None:
 
 
 def test_an_alert_is_acknowledged_once_under_the_own_name(world: World) -> None:
+    alert = "insert into alert (kind, severity, subject, detail) values ('x', 'warning', 'y', '{}')"
     with world.superuser.begin() as connection:
-        connection.execute(text("insert into alert (kind, severity, subject, detail) values ('x', 'warning', 'y', '{}')"))
+        connection.execute(text(alert))
     other = world.id(ADMINISTRATOR)
     take = "update alert set acknowledged_at = '2020-01-01', acknowledged_by = :other where kind = 'x'"
     with world.acting(SUPERVISOR, "oversight") as (session, _actor):
