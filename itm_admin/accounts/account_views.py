@@ -241,15 +241,19 @@ def _make(session: Session, form: NewAccountForm, links: list[Made]) -> Account:
     """Account, link and role in one transaction; the link goes to `links`."""
     actor = me()
     role = form.role.data or ""
-    if not role:
-        raise Invalid({"role": _("This field is needed.")})
-    account = services.create(
-        session,
-        actor,
-        form.person(),
-        institution=chosen_id(form.institution) if tenancy.current().scope == ACCOUNTS else None,
-        username=form.username.data,
-    )
+    without_role = {} if role else {"role": _("This field is needed.")}
+    try:
+        account = services.create(
+            session,
+            actor,
+            form.person(),
+            institution=chosen_id(form.institution) if tenancy.current().scope == ACCOUNTS else None,
+            username=form.username.data,
+        )
+    except Invalid as error:  # all that is missing is told at once
+        raise (Invalid({**error.fields, **without_role}) if error.fields else error) from None
+    if without_role:
+        raise Invalid(without_role)
     grant = grants.give(session, actor, account, role, chosen_id(form.role_unit))
     # A rise makes every earlier link void: there is one only after another person has confirmed it.
     waits = grant.state == "proposed"

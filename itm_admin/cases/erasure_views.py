@@ -18,7 +18,7 @@ from itm_admin.cases.models import Case, Person
 from itm_admin.foundation.database import db
 from itm_admin.foundation.erasures import Erasures
 from itm_admin.foundation.errors import Invalid, Locked
-from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.forms import PanelForm, settled
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, route, see
@@ -61,7 +61,7 @@ class ErasureView(Page):
                 wrong=form.wrong,
                 holds=erasure.holds_of(db.session, person),
             ),
-            422 if form.submitted() else 200,
+            form.refused_with if form.submitted() else 200,
         )
 
 
@@ -75,7 +75,7 @@ class _Holds(Page):
     @route("/<uuid:id>", act="hold", methods=BOTH)
     def hold(self, id: uuid.UUID) -> Answer:
         form = HoldForm()
-        if form.submitted() and attempt(
+        if form.submitted() and settled(
             form, lambda session: holds.hold(session, self.kind, id, form.payload(), form.expected_version())
         ):
             flash(_("The legal hold is set. Nothing of this record can be erased."))
@@ -85,7 +85,7 @@ class _Holds(Page):
     @route("/<uuid:id>/release", act="hold", methods=BOTH)
     def release(self, id: uuid.UUID) -> Answer:
         form = ReleaseForm()
-        if form.submitted() and attempt(
+        if form.submitted() and settled(
             form, lambda session: holds.release(session, self.kind, id, form.payload(), form.expected_version())
         ):
             flash(_("The legal hold is lifted."))
@@ -98,7 +98,7 @@ class _Holds(Page):
         looked_at("record.read", self.kind.__name__.lower(), id, detail={"page": request.endpoint or ""})
         form.version.data = form.version.data or str(record.row_version)
         return self.render(template, form=form, record=record, endpoint=self.endpoint, shown=self.shown), (
-            422 if form.submitted() else 200
+            form.refused_with if form.submitted() else 200
         )
 
 

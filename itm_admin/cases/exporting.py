@@ -11,6 +11,7 @@ import uuid
 from typing import Any
 
 from flask import Response, send_file
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select, func, literal, select
 
 from itm_admin.cases import export
@@ -26,6 +27,8 @@ _KINDS: dict[str, Any] = {
     "case": (Case, export.CASE_COLUMNS, export.case_rows),
     "person": (Person, export.PERSON_COLUMNS, export.person_rows),
 }
+_NAMES = {"case": _l("cases"), "person": _l("persons")}
+"""What a file is called, in its reader's language."""
 
 
 def how_many(session: AnySession, statement: Select[Any]) -> int:
@@ -53,6 +56,6 @@ def answer_export(session: AnySession, kind: str, statement: Select[Any], form: 
     subjects = list(dict.fromkeys(id for row in written for id in row))
     detail = {"format": chosen, "rows": len(written)}
     looked_at("record.export", kind, subjects=subjects, purpose=purpose, detail=detail)
-    name = f"itm-{kind}-{today().isoformat()}.{chosen}"
+    name = f"itm-{_NAMES[kind]}-{today().isoformat()}.{chosen}"
     mimetype = export.CSV_TYPE if chosen == "csv" else export.XLSX_TYPE
     return send_file(file, mimetype=mimetype, as_attachment=True, download_name=name)

@@ -52,7 +52,9 @@ def clean(typed: Any, *, most: int, lines: bool = False) -> str:
     text = unicodedata.normalize("NFC", typed.replace("\r\n", "\n") if lines else typed).strip()
     allowed = "\n\t" if lines else ""
     if any(_refused(sign) and sign not in allowed for sign in text):
-        raise ValidationError(_l("This holds characters that cannot be stored."))
+        raise ValidationError(
+            _l("This holds invisible characters that cannot be stored. Delete the text and type it by hand.")
+        )
     if len(text) > most:
         raise ValidationError(_l("At most %(most)s characters fit here.", most=most))
     return text

@@ -36,9 +36,9 @@ from itm_admin.cases.schemas import (
     VictimProfileInput,
     load,
 )
-from itm_admin.cases.services import Id, expect
+from itm_admin.cases.services import CLOSED, Id, expect
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring
-from itm_admin.foundation.errors import Denied, Invalid, Locked, NotFound
+from itm_admin.foundation.errors import Denied, Invalid, Locked, Message, NotFound
 from itm_admin.foundation.roles import may
 from itm_admin.institutions.models import Institution
 
@@ -101,6 +101,21 @@ def link_person(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
     return link
 
 
+ALL_CLOSED: Message = _l("All cases of this person are closed. Reopen one first.")
+
+
+def why_locked(person: Person) -> Message | None:
+    """Why nobody may change the person now; None: it is open."""
+    cases = _cases_of(person)
+    if cases and all(case.closed_on is not None for case in cases):
+        return ALL_CLOSED
+    return None
+
+
+def _cases_of(person: Person) -> list[Case]:
+    return [link.case for link in person.links if link.case is not None and link.case.deleted_at is None]
+
+
 def change_person(
     session: AnySession,
     keyring: Keyring,
@@ -116,12 +131,11 @@ def change_person(
     """
     actor = require("edit", "Person")
     person = lookup.get_person(session, person_id, lock=True)
-    cases = [link.case for link in person.links if link.case is not None and link.case.deleted_at is None]
-    _require_work_on_one(session, cases, actor)
+    _require_work_on_one(session, _cases_of(person), actor)
     personal_data.refuse_erased(person)
     require_circle(session, person)
-    if cases and all(case.closed_on is not None for case in cases):
-        raise Locked(_l("All cases of this person are closed. Reopen one first."))
+    if (reason := why_locked(person)) is not None:
+        raise Locked(reason)
     expect(person, version)
     values = load(PersonInput, data, partial=True)
     keys = keyring.of_institution(session)
@@ -131,7 +145,7 @@ def change_person(
     was_child = person.is_child
     _write(keys, key, person, values, list(ages.days_of(session, person).values()))
     if person.is_child and not was_child:
-        stay_inside(session, next(case for case in cases if case.closed_on is None), actor)
+        stay_inside(session, next(case for case in _cases_of(person) if case.closed_on is None), actor)
     session.flush()
     if "birth_date" in values:
         ages.follow(session, keys, person)
@@ -231,7 +245,7 @@ def set_profile(
     personal_data.refuse_erased(link.person)
     require_circle(session, link.person)
     if link.case.closed_on is not None:
-        raise Locked(_l("This case is closed. Reopen it first."))
+        raise Locked(CLOSED)
     if link.role != VICTIM:
         raise Invalid({"": _l("Only a victim has a profile.")})
     if profile is not None:
@@ -268,7 +282,7 @@ def _open_case(session: AnySession, case_id: Id, actor: Actor) -> Case:
     case = lookup.get_case(session, case_id)
     require_work_on(session, case, actor)
     if case.closed_on is not None:
-        raise Locked(_l("This case is closed. Reopen it first."))
+        raise Locked(CLOSED)
     return case
 
 

@@ -34,7 +34,7 @@ from itm_admin.cases.models import CasePerson, Person, VictimProfile
 from itm_admin.cases.showing import compared, person_facts, profile_facts, protected_choices
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import attempt, told
+from itm_admin.foundation.forms import attempt, settled, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
@@ -114,11 +114,12 @@ class PersonView(Page):
         looked_at("record.read", "person", id, detail={"page": "edit"})
         if not form.submitted():
             form = resumed(PersonForm(obj=person, version=person.row_version), at)
+            form.warn(people.why_locked(person))
         form.clear.choices = protected_choices(form, person)
         rows = compared(form, services.shown_values(person)) if conflict else []
         if conflict:
             form.version.data = str(person.row_version)
-        status = 409 if conflict else 422 if form.submitted() else 200
+        status = 409 if conflict else form.refused_with if form.submitted() else 200
         return self.render("cases/person_edit.html", form=form, person=person, conflict=rows, at=at), status
 
     @route("/<uuid:id>/reveal", act="reveal", methods=BOTH)
@@ -133,12 +134,14 @@ class PersonView(Page):
             except Invalid as error:
                 form.take(error)
         looked_at("record.read", "person", id, detail={"page": "reveal"})
-        return self.render("cases/person_reveal.html", form=form, person=person), 422 if form.submitted() else 200
+        return self.render(
+            "cases/person_reveal.html", form=form, person=person
+        ), form.refused_with if form.submitted() else 200
 
     @route("/<uuid:id>/delete", act="delete", methods=BOTH)
     def delete(self, id: uuid.UUID) -> Answer:
         form = ReasonForm()
-        if form.submitted() and attempt(
+        if form.submitted() and settled(
             form, lambda session: people.delete_person(session, id, form.payload(), form.expected_version())
         ):
             flash(_("The person is deleted. The list of deleted persons can restore them."))
@@ -146,7 +149,9 @@ class PersonView(Page):
         person = _living(id)
         looked_at("record.read", "person", id, detail={"page": "delete"})
         form.version.data = form.version.data or str(person.row_version)
-        return self.render("cases/person_delete.html", form=form, person=person), 422 if form.submitted() else 200
+        return self.render(
+            "cases/person_delete.html", form=form, person=person
+        ), form.refused_with if form.submitted() else 200
 
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
     def restore(self, id: uuid.UUID) -> Answer:
@@ -165,7 +170,7 @@ class PersonView(Page):
         back = with_query("PersonView.list")
         return self.render(
             "cases/export.html", rows=how_many(db.session, statement), form=form, back=back
-        ), 422 if form.submitted() else 200
+        ), form.refused_with if form.submitted() else 200
 
     @route("/new/<uuid:case>", act="add", methods=BOTH)
     def add(self, case: uuid.UUID) -> Answer:
@@ -206,17 +211,22 @@ class PersonView(Page):
             return see("CaseView.show", id=case)
         found = lookup.get_link(db.session, link)
         looked_at("record.read", "case_person", link)
-        return self.render("cases/unlink.html", form=form, link=found), 422 if form.submitted() else 200
+        return self.render("cases/unlink.html", form=form, link=found), form.refused_with if form.submitted() else 200
 
     def _about_case(self, case_id: uuid.UUID, form: Any, template: str, at: Desk | None = None) -> Answer:
         case = lookup.get_case(db.session, case_id)
         looked_at("record.read", "case", case_id, detail={"page": request.endpoint or ""})
-        return self.render(template, form=form, case=case, at=at), 422 if form.submitted() else 200
+        form.warn(services.why_locked(case))
+        return self.render(template, form=form, case=case, at=at), form.refused_with if form.submitted() else 200
 
     def _page(self, id: uuid.UUID, revealed: dict[str, Any] | None = None) -> str:
         person = lookup.get_person(db.session, id, or_deleted=True)
         return self.render(
-            "cases/person_show.html", person=person, facts=person_facts(person, revealed), revealed=revealed
+            "cases/person_show.html",
+            person=person,
+            facts=person_facts(person, revealed),
+            revealed=revealed,
+            locked=people.why_locked(person),
         )
 
 
@@ -261,7 +271,8 @@ class ProfileView(Page):
             rows = compared(form, services.shown_values(found.profile)) if conflict else []
             if conflict:
                 form.version.data = str(found.profile.row_version)
-        status = 409 if conflict else 422 if form.submitted() else 200
+        form.warn(services.why_locked(found.case))
+        status = 409 if conflict else form.refused_with if form.submitted() else 200
         return self.render("cases/profile_edit.html", form=form, link=found, conflict=rows, at=at), status
 
     @route("/<uuid:link>/reveal", act="reveal", methods=BOTH)
@@ -279,7 +290,9 @@ class ProfileView(Page):
         looked_at(
             "record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "reveal"}
         )
-        return self.render("cases/profile_reveal.html", form=form, link=found), 422 if form.submitted() else 200
+        return self.render(
+            "cases/profile_reveal.html", form=form, link=found
+        ), form.refused_with if form.submitted() else 200
 
     def _page(self, link: Any, revealed: dict[str, Any] | None = None) -> str:
         facts = profile_facts(link.profile, revealed) if link.profile else []

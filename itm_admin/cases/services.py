@@ -31,7 +31,7 @@ from itm_admin.cases.models import Case, CaseAssignment, Person, VictimProfile
 from itm_admin.cases.numbering import next_reference
 from itm_admin.cases.schemas import AssignInput, CaseInput, CloseInput, DeleteInput, LowerInput, load
 from itm_admin.foundation.encryption import AnySession, Keyring
-from itm_admin.foundation.errors import Conflict, Denied, Invalid, Locked, NotFound
+from itm_admin.foundation.errors import Conflict, Denied, Invalid, Locked, Message, NotFound
 from itm_admin.institutions.models import Institution, Unit
 
 Id = uuid.UUID | str
@@ -73,6 +73,14 @@ def places(session: AnySession, values: Mapping[str, Any]) -> tuple[uuid.UUID, u
     )
 
 
+CLOSED = _l("This case is closed. Reopen it first.")
+
+
+def why_locked(case: Case) -> Message | None:
+    """Why nobody may change the case now; None: it is open."""
+    return CLOSED if case.closed_on is not None else None
+
+
 def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mapping[str, Any], version: int) -> Case:
     """Changes the named fields (CaseInput, partial). Conflict if `version` is not the newest; Locked if closed."""
     actor = require("edit", "Case")
@@ -80,7 +88,7 @@ def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
     require_work_on(session, case, actor)
     expect(case, version)
     if case.closed_on is not None:
-        raise Locked(_l("This case is closed. Reopen it first."))
+        raise Locked(CLOSED)
     values = load(CaseInput, data, partial=True)
     if values.get("unit_id") not in (None, case.unit_id):
         _unit(session, actor, values["unit_id"])

@@ -28,7 +28,7 @@ from itm_admin.cases.showing import case_facts, compared, protected_choices
 from itm_admin.cases.together import CasesTogetherView, bulk_acts
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import attempt, told
+from itm_admin.foundation.forms import attempt, settled, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
@@ -95,18 +95,19 @@ class CaseView(Page):
         looked_at("record.read", "case", id, detail={"page": "edit"})
         if not form.submitted():
             form = resumed(CaseForm(obj=case, version=case.row_version), at)
+        form.warn(services.why_locked(case))
         form = choices.offered(form, case)
         form.clear.choices = protected_choices(form, case)
         rows = compared(form, services.shown_values(case)) if conflict else []
         if conflict:
             form.version.data = str(case.row_version)
-        status = 409 if conflict else 422 if form.submitted() else 200
+        status = 409 if conflict else form.refused_with if form.submitted() else 200
         return self.render("cases/edit.html", form=form, case=case, conflict=rows, at=at), status
 
     @route("/<uuid:id>/close", act="close", methods=BOTH)
     def close(self, id: uuid.UUID) -> Answer:
         form = CloseForm()
-        if form.submitted() and attempt(
+        if form.submitted() and settled(
             form,
             lambda session: services.close_case(session, keyring(), id, form.payload(), form.expected_version()),
         ):
@@ -118,7 +119,7 @@ class CaseView(Page):
     def lower(self, id: uuid.UUID) -> Answer:
         """More people may see the case: a manager's act, for a reason."""
         form = LowerForm()
-        if form.submitted() and attempt(
+        if form.submitted() and settled(
             form,
             lambda session: services.lower_confidentiality(session, id, form.payload(), form.expected_version()),
         ):
@@ -139,7 +140,7 @@ class CaseView(Page):
     @route("/<uuid:id>/delete", act="delete", methods=BOTH)
     def delete(self, id: uuid.UUID) -> Answer:
         form = ReasonForm()
-        if form.submitted() and attempt(
+        if form.submitted() and settled(
             form, lambda session: services.delete_case(session, id, form.payload(), form.expected_version())
         ):
             flash(_("The case is deleted. It can be restored from the list of deleted cases."))
@@ -194,7 +195,7 @@ class CaseView(Page):
                 form.take(error)
         return self.render(
             "cases/export.html", rows=how_many(db.session, statement), form=form, back=with_query("CaseView.list")
-        ), (422 if form.submitted() else 200)
+        ), (form.refused_with if form.submitted() else 200)
 
     def _page(self, id: uuid.UUID, revealed: dict[str, Any] | None = None) -> str:
         case = lookup.get_case(db.session, id, or_deleted=True)
@@ -213,7 +214,7 @@ class CaseView(Page):
         looked_at("record.read", "case", id, detail={"page": request.endpoint or ""})
         if not form.submitted():
             form.version.data = str(case.row_version)
-        return self.render(template, form=form, case=case), 422 if form.submitted() else 200
+        return self.render(template, form=form, case=case), form.refused_with if form.submitted() else 200
 
 
 VIEWS = (

@@ -25,7 +25,10 @@ from itm_admin.foundation.turkish import turkish_lower
 EXAMPLE = _l("For example 24.11.2026 or 24 November 2026")
 BIRTH_EXAMPLE = _l("A day, a month or only a year: 12.05.1999, May 1999 or 1999; or an estimate: about 17")
 NOT_A_DAY = _l("This is not a date. Write it like 24.11.2026 or 24 November 2026.")
-NOT_A_BIRTH = _l("This is not a date of birth. Write a day, a month or a year: 12.05.1999, May 1999 or 1999.")
+NOT_A_BIRTH = _l(
+    "This is not a date of birth. "
+    "Write a day, a month or a year: 12.05.1999, May 1999 or 1999; or an estimate: about 17."
+)
 
 _BETWEEN = r"(?:\s*[./,-]\s*|\s+)"
 _NAME = r"(?P<name>[^\W\d_]+)\.?"

@@ -19,7 +19,8 @@ from wtforms import BooleanField, Field, HiddenField, SelectField, SelectMultipl
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from itm_admin.foundation import dates, vocabulary
-from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.errors import Conflict, Invalid, Locked, Message
+from itm_admin.foundation.problems import failed
 from itm_admin.foundation.reading import queue
 from itm_admin.foundation.writing import writing
 
@@ -153,6 +154,8 @@ class PanelForm(FlaskForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.told: list[str] = []
+        self.refused_with = 422
+        """The status that the form is shown with once it was refused."""
         self.matches: list[tuple[Any, str]] = []
         """Records that a refusal names, to be opened: id and pseudonym."""
         for field in self:
@@ -192,6 +195,11 @@ class PanelForm(FlaskForm):
         if not error.fields:
             self.told.append(str(error))
 
+    def warn(self, reason: Message | None) -> None:
+        """Says before anything is typed why it could not be saved; once."""
+        if reason is not None and str(reason) not in self.told:
+            self.told.append(str(reason))
+
     def expected_version(self) -> int:
         """The version that the person saw; 0, which no record ever has, if the form lost it.
 
@@ -214,13 +222,33 @@ def shown_again() -> bool:
 
 
 def attempt(form: PanelForm, work: Callable[[Session], Done]) -> Done | None:
-    """Does the work as one transaction. None if the input was refused; the form then says why."""
+    """Does the work as one transaction. None if it was refused; the form then says why.
+
+    Also where somebody has closed the record meanwhile: what was typed stays on the form.
+    """
     try:
         with writing() as session:
             return work(session)
     except Invalid as error:
         queue(error.looks)
         form.take(error)
+    except Locked as error:
+        failed()
+        form.refused_with = 423
+        form.told.append(str(error))
+    return None
+
+
+def settled(form: PanelForm, work: Callable[[Session], Done]) -> Done | None:
+    """As `attempt`, for an act without two versions to compare: it is sent again once its author has looked."""
+    try:
+        return attempt(form, work)
+    except Conflict as error:
+        failed()
+        form.refused_with = 409
+        form.told.append(_("Somebody else has saved this record meanwhile. Look at it, then send this form again."))
+        if error.current_version is not None:
+            form.version.data = str(error.current_version)
         return None
 
 

@@ -144,6 +144,12 @@ def refused(outcome: str = "denied") -> None:
     append_now([Look(_tried(access), access.subject.lower(), _target(), outcome=outcome, detail={"act": access.act})])
 
 
+def failed() -> None:
+    """The same where the form itself is the answer: what it shows is recorded as ever."""
+    refused("failure")
+    g.refused = False
+
+
 def _tried(access: Access) -> str:
     """The action that was refused: a change only where the method would have changed something."""
     if request.method in METHODS_THAT_CHANGE:

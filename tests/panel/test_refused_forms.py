@@ -1,0 +1,123 @@
+"""A form that is refused says what to do and keeps what was typed; a page offers no way that ends in a refusal."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from itm_admin.cases import lookup, services
+from itm_admin.cases.models import Case, CasePerson
+from tests.factories import Factory, Somebody
+from tests.panel.panel_app import Browser, RunningPanel
+
+TYPED = "0532 111 22 33"
+STORY = "Yazılan anlatım"
+CASE = {"opened_on": "24.11.2026", "referral_source": "POLICE", "province": "TR-06", "confidentiality": "OPEN"}
+
+
+@pytest.fixture(scope="module")
+def make(panel: RunningPanel) -> Factory:
+    return panel.make
+
+
+@pytest.fixture(scope="module")
+def author(make: Factory) -> Somebody:
+    return make.focal_point()
+
+
+@pytest.fixture(scope="module")
+def manager(make: Factory) -> Somebody:
+    return make.manager()
+
+
+@pytest.fixture
+def browser(panel: RunningPanel, author: Somebody) -> Browser:
+    return panel.browser(author)
+
+
+@pytest.fixture
+def case(make: Factory, author: Somebody) -> Case:
+    return make.case(author, confidentiality="OPEN")
+
+
+@pytest.fixture
+def person(make: Factory, author: Somebody, case: Case) -> CasePerson:
+    return make.person(author, case, given_name="Ayşe", birth_date="~17@2026-11-20")
+
+
+def close(make: Factory, author: Somebody, case: Case) -> None:
+    with make.working(author) as session:
+        version = lookup.get_case(session, case.id).row_version
+        services.close_case(session, make.keyring, case.id, {"reason": "OTHER"}, version)
+
+
+def version_in(page: str) -> str:
+    found = re.search(r'name="version"[^>]*value="(\d+)"', page)
+    assert found, page
+    return found[1]
+
+
+def test_what_was_typed_stays_on_the_form_when_a_colleague_closes_the_case_meanwhile(
+    panel: RunningPanel, make: Factory, author: Somebody, browser: Browser, case: Case, person: CasePerson
+) -> None:
+    forms = {
+        f"/persons/{person.person_id}/edit": {"phone": TYPED},
+        f"/cases/{case.id}/edit": {"narrative": TYPED, **CASE},
+        f"/persons/new/{case.id}": {"given_name": TYPED, "role": "VICTIM", "gender": "Feminine"},
+        f"/profiles/{person.id}/edit": {"health": TYPED, "trafficking_status": "PotentialVictimOfTrafficking"},
+    }
+    versions = {path: re.search(r'name="version"[^>]*value="(\d+)"', browser.get(path).text) for path in forms}
+    close(make, author, case)
+    for path, fields in forms.items():
+        failures = "select count(*) from audit.event where outcome = 'failure'"
+        before, found = panel.value(failures), versions[path]
+        answer = browser.post(path, **fields, **({"version": "99" if "cases/" in path else found[1]} if found else {}))
+        if answer.status_code == 409:  # closing is a newer version as well: the text stands there too
+            answer = browser.post(path, **fields, version=version_in(answer.text))
+        assert answer.status_code == 423, (path, answer.status_code)
+        assert TYPED in answer.text, path
+        assert "yeniden açın" in answer.text, path
+        assert panel.value(failures) > before, path
+        assert "yeniden açın" in browser.get(path).text, "said before anything is typed"
+
+
+def test_a_closing_note_stays_when_a_colleague_saved_first_and_goes_with_the_next_try(
+    make: Factory, author: Somebody, browser: Browser, case: Case
+) -> None:
+    path = f"/cases/{case.id}/close"
+    version = version_in(browser.get(path).text)
+    with make.working(author) as session:
+        services.change_case(session, make.keyring, case.id, {"province": "TR-01"}, int(version))
+    answer = browser.post(path, reason="OTHER", note=STORY, version=version)
+    assert answer.status_code == 409
+    assert STORY in answer.text
+    assert "başka biri kaydetti" in answer.text
+    assert browser.post(path, reason="OTHER", note=STORY, version=version_in(answer.text)).status_code == 303
+
+
+def test_a_person_whose_cases_are_closed_is_not_offered_to_be_edited(
+    make: Factory, author: Somebody, browser: Browser, case: Case, person: CasePerson
+) -> None:
+    edit = f'href="/persons/{person.person_id}/edit"'
+    assert edit in browser.get(f"/persons/{person.person_id}").text
+    close(make, author, case)
+    assert edit not in browser.get(f"/persons/{person.person_id}").text
+
+
+def test_all_that_is_missing_of_a_new_account_is_told_at_once(panel: RunningPanel, manager: Somebody) -> None:
+    page = panel.browser(manager).post("/accounts/new", language="tr").text
+    wrong = {each for each in ("first_name", "last_name", "email", "role") if f'id="{each}-error"' in page}
+    assert wrong == {"first_name", "last_name", "email", "role"}
+
+
+def test_what_was_refused_for_its_form_says_how_to_write_it(browser: Browser, case: Case) -> None:
+    fields = {"role": "VICTIM", "gender": "Feminine", "given_name": "Ali\u202e", "birth_date": "17 yaşında"}
+    page = browser.post(f"/persons/new/{case.id}", **fields).text
+    assert "elle yazın" in page
+    assert "ya da tahmin: yaklaşık 17." in page
+
+
+def test_an_exported_file_is_called_in_its_readers_language(browser: Browser) -> None:
+    answer = browser.post("/cases/export", purpose="CASE_WORK", format="csv")
+    assert "itm-dosyalar-" in answer.headers["Content-Disposition"]
