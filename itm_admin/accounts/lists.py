@@ -21,9 +21,10 @@ def roles_of(account: Account) -> str:
     """The labels of the roles that stand; those that wait for approval say so."""
     standing = [grant for grant in account.grants if grant.state != "ended" and grant.role in ROLES]
     labels = {
-        f"{ROLES[grant.role].label} ({_('proposed')})" if grant.state == "proposed" else str(ROLES[grant.role].label)
+        _("%(role)s (proposed)", role=ROLES[grant.role].label) if grant.state == "proposed"
+        else str(ROLES[grant.role].label)
         for grant in standing
-    }
+    }  # fmt: skip
     return ", ".join(sorted(labels))
 
 
