@@ -1,4 +1,4 @@
-"""What SQL under the panel's login does not rewrite: what is given once, derived, stamped, or destroyed in an erasure."""
+"""What SQL under the panel's login does not rewrite: what is given once, derived, stamped, or destroyed."""
 
 from __future__ import annotations
 
