@@ -71,12 +71,14 @@ begin
   select l.is_child, p.id, p.unit_id, p.sensitivity, p.erased_at, p.updated_at into place
     from public.case_person l join public.person p on p.id = l.person_id and p.institution_id = l.institution_id
    where l.id = write_age.link and l.institution_id = itm.institution();
-  if not found or place.erased_at is not null or itm.sees_person(place.id) is not true
-     or (itm.everywhere('manage') or place.updated_at = now() or itm.days_changed(place.id)) is not true then
+  if not found or place.erased_at is not null or itm.sees_person(place.id) is not true then
     return false;
   end if;
   if not (place.is_child is not true and (place.sensitivity < 3 or itm.child_of(write_age.band) is true))
      and itm.in_circle(place.id, place.unit_id) is not true then
+    raise exception using errcode = 'insufficient_privilege', message = 'only those assigned or managing change this person';
+  end if;
+  if (itm.everywhere('manage') or place.updated_at = now() or itm.days_changed(place.id)) is not true then
     return false;
   end if;
   update public.case_person l set age_band = write_age.band
