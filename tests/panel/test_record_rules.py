@@ -445,55 +445,6 @@ def broken_by(make: Factory, statement: str) -> str:
     return str(diagnosis.diag.constraint_name)
 
 
-# What is destroyed, and what is given once
-
-
-def test_content_is_destroyed_by_an_erasure_and_nothing_else(
-    make: Factory, author: Somebody, colleague: Somebody, manager: Somebody, case: Case, child: CasePerson
-) -> None:
-    with make.working(author) as session:
-        services.change_case(session, make.keyring, case.id, {"narrative": "Anlatı"}, case.row_version)
-        profile = {"trafficking_status": "PossibleVictimOfTrafficking", "health": "Durum"}
-        people.set_profile(session, make.keyring, child.id, profile)
-    shred = "update case_file set narrative_enc = null, closure_note_enc = null, data_key = null where id = :id"
-    for who in (author, colleague, manager):
-        assert refused(make, who, shred, id=case.id)
-    empty = "update victim_profile set sex_exploitation_enc = null, health_enc = null, needs_enc = null"
-    assert refused(make, colleague, f"{empty} where case_person_id = :id", id=child.id)
-    for change in ("data_key = null", "data_key = '\\x00'", "pseudonym = 'JGK-K-222222'"):
-        assert refused(make, author, f"update person set {change} where id = :id", id=child.person_id)
-    for change in ("data_key = '\\x00'", "reference = 'ITM-X-2026-000001'"):
-        assert refused(make, author, f"update case_file set {change} where id = :id", id=case.id)
-
-
-def test_the_words_of_an_emergency_stay_until_the_person_is_erased(
-    make: Factory, author: Somebody, manager: Somebody, child: CasePerson
-) -> None:
-    note = (
-        "insert into access_note (institution_id, account_id, kind, record, purpose, words)"
-        " values (itm.institution(), itm.account(), 'person', :id, 'EMERGENCY', 'Acil') returning id"
-    )
-    with make.working(author) as session:
-        session.execute(text(note), {"id": child.person_id})
-    assert refused(make, manager, "update access_note set words = null where record = :id", id=child.person_id)
-
-
-def test_an_age_is_lowered_by_those_in_the_circle_alone(
-    make: Factory, author: Somebody, colleague: Somebody, child: CasePerson
-) -> None:
-    lower = "select itm.write_age(:id, '26-30', false)"
-    assert refused(make, colleague, lower, id=child.id)
-    assert not refused(make, author, lower, id=child.id)
-
-
-def test_counters_and_the_times_of_assignments_are_the_databases(make: Factory, author: Somebody, case: Case) -> None:
-    for last in ("0", "last + 2", "last"):
-        assert refused(make, author, f"update case_counter set last = {last}")
-    end = "update case_assignment set ended_at = '2020-01-01' where case_id = :id returning ended_at > '2021-01-01'"
-    with make.working(author) as session:
-        assert session.scalar(text(end), {"id": case.id})
-
-
 def test_a_guess_that_matches_nobody_counts_as_a_search(
     panel: RunningPanel, make: Factory, author: Somebody, case: Case
 ) -> None:

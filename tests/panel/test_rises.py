@@ -293,25 +293,8 @@ def test_no_account_is_put_out_of_reach_of_its_own_end(world: World) -> None:
     for who, scope in ((name, "institution"), (ADMINISTRATOR, "accounts")):
         with pytest.raises(DBAPIError, match="rises by one"), world.acting(who, scope) as (session, _actor):
             session.execute(text("update account set epoch = 2147483647 where id = :id"), {"id": world.id(name)})
-    with pytest.raises(DBAPIError, match="signs in"), world.acting(ADMINISTRATOR) as (session, _actor):
-        session.execute(text("update account set last_login = now() where id = :id"), {"id": world.id(name)})
 
 
 def test_the_presidency_is_made_no_other_kind(world: World) -> None:
     with pytest.raises(DBAPIError, match="one Presidency"), world.acting(SUPERVISOR, "oversight") as (session, _actor):
         session.execute(text("update institution set kind = 'ngo' where code = 'GIB'"))
-
-
-def test_an_alert_is_acknowledged_once_under_the_own_name(world: World) -> None:
-    alert = "insert into alert (kind, severity, subject, detail) values ('x', 'warning', 'y', '{}')"
-    with world.superuser.begin() as connection:
-        connection.execute(text(alert))
-    other = world.id(ADMINISTRATOR)
-    take = "update alert set acknowledged_at = '2020-01-01', acknowledged_by = :other where kind = 'x'"
-    with world.acting(SUPERVISOR, "oversight") as (session, _actor):
-        session.execute(text(take), {"other": other})
-    found = world.one("select acknowledged_by, acknowledged_at > '2020-02-02' as now from alert where kind = 'x'")
-    assert (found.acknowledged_by, found.now) == (world.id(SUPERVISOR), True)
-    for statement in (take, "update alert set acknowledged_at = null, acknowledged_by = null where kind = 'x'"):
-        with pytest.raises(DBAPIError, match="once"), world.acting(SUPERVISOR, "oversight") as (session, _actor):
-            session.execute(text(statement), {"other": other} if ":other" in statement else {})

@@ -10,21 +10,9 @@ as $$ select array_position(array['OPEN', 'INTERNAL', 'CONFIDENTIAL', 'SPECIAL']
 create function itm.case_rules() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
-declare
-  destroyed boolean;
 begin
   if current_user <> 'itm_app' then
     return new;
-  end if;
-  if new.reference is distinct from old.reference then
-    raise exception using errcode = 'restrict_violation', message = 'a case keeps its reference';
-  end if;
-  -- Without its key a narrative is destroyed for good: by a manager who erases somebody (nothing_else_destroys), and by no
-  -- other. A new key comes only after that.
-  destroyed := old.data_key is not null and new.data_key is null;
-  if destroyed and (itm.managed(old.unit_id) is not true or old.hold_reason is not null)
-     or old.data_key is not null and new.data_key is not null and new.data_key <> old.data_key then
-    raise exception using errcode = 'insufficient_privilege', message = 'a case keeps its key until a manager erases somebody';
   end if;
   if itm.confidence(new.confidentiality) is not distinct from itm.confidence(old.confidentiality) then
     if new.lowering_reason is distinct from old.lowering_reason then
@@ -46,8 +34,8 @@ begin
         new.industry, new.shared, new.unit_id, new.lead_institution_id, new.status) is distinct from
        (old.opened_on, old.closed_on, old.closure_reason, old.province, old.referral_source, old.exploitation_types,
         old.industry, old.shared, old.unit_id, old.lead_institution_id, old.status)
-       or ((new.narrative_enc, new.closure_note_enc) is distinct from (old.narrative_enc, old.closure_note_enc)
-           and not (destroyed and num_nonnulls(new.narrative_enc, new.closure_note_enc) = 0))) then
+       or (new.narrative_enc is not null and new.narrative_enc is distinct from old.narrative_enc)
+       or (new.closure_note_enc is not null and new.closure_note_enc is distinct from old.closure_note_enc)) then
     raise exception using errcode = 'restrict_violation', message = 'a closed case is reopened first';
   end if;
   return new;
@@ -61,17 +49,8 @@ as $$
 declare
   content boolean;
 begin
-  if current_user <> 'itm_app' then
+  if current_user <> 'itm_app' or new.erased_at is not null then
     return new;
-  end if;
-  if new.pseudonym is distinct from old.pseudonym then
-    raise exception using errcode = 'restrict_violation', message = 'a person keeps the pseudonym';
-  end if;
-  if new.erased_at is not null then
-    return new;
-  end if;
-  if old.data_key is not null and new.data_key is distinct from old.data_key then
-    raise exception using errcode = 'restrict_violation', message = 'a person who is not erased keeps the key';
   end if;
   content := (new.gender, new.citizenships, new.language, new.birth_precision, new.given_name_enc, new.family_name_enc,
               new.birth_date_enc, new.tckn_enc, new.ykn_enc, new.passport_enc, new.phone_enc, new.email_enc,
@@ -135,8 +114,7 @@ begin
   if current_user <> 'itm_app' then
     return new;
   end if;
-  if tg_op = 'UPDATE' and itm.managed(new.unit_id)
-     and num_nonnulls(new.sex_exploitation_enc, new.health_enc, new.needs_enc) = 0
+  if tg_op = 'UPDATE' and num_nonnulls(new.sex_exploitation_enc, new.health_enc, new.needs_enc) = 0
      and to_jsonb(new) - '{sex_exploitation_enc,health_enc,needs_enc,updated_at,updated_by,row_version}'::text[]
          = to_jsonb(old) - '{sex_exploitation_enc,health_enc,needs_enc,updated_at,updated_by,row_version}'::text[] then
     return new;  -- destroyed, by an erasure
@@ -172,62 +150,6 @@ begin
   end if;
   return null;
 end $$;
-
--- A reason in words, or a narrative with its key, is destroyed in the transaction that erases a person whom it may name.
-create function itm.nothing_else_destroys() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-declare
-  gone constant uuid := coalesce((to_jsonb(new) ->> 'record')::uuid, new.id);
-begin
-  if current_user = 'itm_app' and not exists (
-       select from public.person p where p.institution_id = new.institution_id and p.erased_at = now()
-          and (p.id = gone or exists (
-                 select from public.case_person l
-                   left join public.victim_profile v on v.case_person_id = l.id and v.institution_id = l.institution_id
-                  where l.person_id = p.id and l.institution_id = p.institution_id and gone in (l.case_id, v.id)))) then
-    raise exception using errcode = 'restrict_violation', message = 'only an erasure destroys this';
-  end if;
-  return null;
-end $$;
-
--- References count up by one: set back, no case could be opened; set ahead, numbers would be missing.
-create function itm.counts_up() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if current_user = 'itm_app' and (
-       tg_op = 'INSERT' and new.last <> 1
-       or tg_op = 'UPDATE' and (new.institution_id, new.year, new.last) is distinct from (old.institution_id, old.year, old.last + 1)) then
-    raise exception using errcode = 'restrict_violation', message = 'a counter counts up by one';
-  end if;
-  return new;
-end $$;
-
--- When an assignment begins and ends is the database's to write.
-create function itm.assignment_times() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if current_user = 'itm_app' then
-    if tg_op = 'INSERT' then
-      new.assigned_at := now();
-    else
-      new.ended_at := now();
-    end if;
-  end if;
-  return new;
-end $$;
-
-revoke all on function itm.nothing_else_destroys, itm.counts_up, itm.assignment_times from public;
-grant execute on function itm.nothing_else_destroys, itm.counts_up, itm.assignment_times to itm_app, itm_owner;
-create trigger e_counts before insert or update on case_counter for each row execute function itm.counts_up();
-create trigger e_times before insert or update on case_assignment for each row execute function itm.assignment_times();
-create constraint trigger nothing_else_destroys after update of data_key on case_file deferrable initially deferred
-  for each row when (old.data_key is not null and new.data_key is null) execute function itm.nothing_else_destroys();
-alter table case_counter enable always trigger e_counts;
-alter table case_assignment enable always trigger e_times;
-alter table case_file enable always trigger nothing_else_destroys;
 
 revoke all on function itm.confidence, itm.case_rules, itm.person_rules, itm.link_rules, itm.profile_rules,
   itm.nobody_is_lost from public;

@@ -121,10 +121,6 @@ begin
   return found;
 end $$;
 
-create constraint trigger nothing_else_destroys after update of words on public.access_note deferrable initially deferred
-  for each row when (old.words is not null and new.words is null) execute function itm.nothing_else_destroys();
-alter table public.access_note enable always trigger nothing_else_destroys;
-
 revoke all on function itm.reveals_for, itm.seconds_to_wait, itm.reveal_refused, itm.tell_of_limit from public;
 grant execute on function itm.reveals_for, itm.seconds_to_wait, itm.reveal_refused, itm.tell_of_limit to itm_app;
 revoke all on table itm.access_limit from public;

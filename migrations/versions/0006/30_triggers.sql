@@ -12,9 +12,6 @@ begin
   if current_user = 'itm_app' and new.epoch > old.epoch + 1 then
     raise exception using errcode = 'restrict_violation', message = 'an account''s epoch rises by one';
   end if;
-  if current_user = 'itm_app' and new.last_login is distinct from old.last_login and new.id is distinct from itm.account() then
-    raise exception using errcode = 'restrict_violation', message = 'only its person signs in to an account';
-  end if;
   if old.active and not new.active then
     new.epoch := greatest(new.epoch, old.epoch + 1);
   end if;
@@ -311,30 +308,12 @@ begin
   raise exception using errcode = 'restrict_violation', message = 'there is one Presidency, and it stays';
 end $$;
 
--- Somebody deals with an alert: once, under the own name, at that moment.
-create function itm.acknowledged_once() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if current_user <> 'itm_app' then
-    return new;
-  end if;
-  if old.acknowledged_at is not null or new.acknowledged_at is null or itm.account() is null then
-    raise exception using errcode = 'restrict_violation', message = 'an alert is acknowledged once';
-  end if;
-  new.acknowledged_at := now();
-  new.acknowledged_by := itm.account();
-  return new;
-end $$;
-
 drop trigger a_inviter on public.invitation;
 create trigger a_inviter before insert or update on public.invitation for each row execute function itm.invitation_rules();
 create trigger c_kind before update of kind on public.institution for each row
   when (old.kind is distinct from new.kind and 'presidency' in (old.kind, new.kind)) execute function itm.presidency_stays();
-create trigger a_once before update on public.alert for each row execute function itm.acknowledged_once();
 alter table public.invitation enable always trigger a_inviter;
 alter table public.institution enable always trigger c_kind;
-alter table public.alert enable always trigger a_once;
 create trigger d_rise after update of state on public.role_grant for each row
   when (old.state is distinct from new.state) execute function itm.rise_voids();
 create trigger c_keep_last after update of active on public.account for each row
@@ -356,5 +335,5 @@ create policy grant_own on public.role_grant for select to itm_app
   using (account_id = (select itm.account()) and not (select itm.waits(itm.account())));
 
 revoke all on function itm.suspension_keeps_last, itm.link_waits, itm.is_beginning, itm.grant_end_keeps_last, itm.is_no_raiser,
-  itm.rise_voids, itm.change_asked, itm.change_decided, itm.institution_stays, itm.presidency_stays, itm.acknowledged_once from public;
+  itm.rise_voids, itm.change_asked, itm.change_decided, itm.institution_stays, itm.presidency_stays from public;
 grant execute on function itm.is_beginning, itm.grant_end_keeps_last, itm.is_no_raiser to itm_app;
