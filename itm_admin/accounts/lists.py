@@ -20,11 +20,11 @@ from itm_admin.institutions.models import Institution
 def roles_of(account: Account) -> str:
     """The labels of the roles that stand; those that wait for approval say so."""
     standing = [grant for grant in account.grants if grant.state != "ended" and grant.role in ROLES]
+    waits = _("proposed")
     labels = {
-        _("%(role)s (proposed)", role=ROLES[grant.role].label) if grant.state == "proposed"
-        else str(ROLES[grant.role].label)
+        f"{ROLES[grant.role].label} ({waits})" if grant.state == "proposed" else str(ROLES[grant.role].label)
         for grant in standing
-    }  # fmt: skip
+    }
     return ", ".join(sorted(labels))
 
 

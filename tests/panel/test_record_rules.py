@@ -169,12 +169,11 @@ def test_statistics_and_audit_reveal_nobody_and_an_emergency_asks_for_words(
 
 @pytest.fixture
 def few(make: Factory) -> Iterator[None]:
-    change = "update itm.access_limit set per_hour = case action when 'record.reveal' then :reveal else :search end"
     with make.superuser() as connection:
-        connection.execute(text(change), {"reveal": 3, "search": 2})
+        connection.execute(text("insert into itm.access_limit values ('record.reveal', 3), ('record.search', 2)"))
     yield
     with make.superuser() as connection:
-        connection.execute(text(change), {"reveal": 100, "search": 200})
+        connection.execute(text("delete from itm.access_limit"))
 
 
 def test_beyond_the_hours_limit_the_answer_is_429_and_an_alert(panel: RunningPanel, make: Factory, few: None) -> None:
@@ -236,9 +235,9 @@ def test_the_night_puts_right_what_was_left_behind(make: Factory, author: Somebo
     with make.superuser() as connection:
         connection.execute(text("set local session_replication_role = replica"))
         connection.execute(
-            text("update person set index_terms = '{}', is_child = null where id = :id"), {"id": link.person_id}
+            text("update person set index_terms = '{}', age_band = 'UNK' where id = :id"), {"id": link.person_id}
         )
-        connection.execute(text("update case_person set is_child = null where id = :id"), {"id": link.id})
+        connection.execute(text("update case_person set age_band = 'UNK' where id = :id"), {"id": link.id})
         connection.execute(text("delete from itm.indexed"))
     engine = make.database.engine("app")
     first = upkeep.keep_up(engine, make.keyring, all_ages=False)
@@ -258,7 +257,7 @@ def test_the_scheduler_calls_and_the_process_with_the_master_key_does_it(
     settings = settings_for(panel.database, Path(panel.app.config["ITM_HOME"]))
     with make.superuser() as connection:
         connection.execute(text("set local session_replication_role = replica"))
-        connection.execute(text("update case_person set is_child = null where id = :id"), {"id": link.id})
+        connection.execute(text("update case_person set age_band = 'UNK' where id = :id"), {"id": link.id})
     ended = threading.Event()
     ours = threading.Thread(target=upkeep_calls.serve, args=(settings, ended.is_set))
     ours.start()
@@ -444,3 +443,15 @@ def broken_by(make: Factory, statement: str) -> str:
         connection.exec_driver_sql(statement)
     diagnosis: Any = refused.value.orig
     return str(diagnosis.diag.constraint_name)
+
+
+def test_a_guess_that_matches_nobody_counts_as_a_search(
+    panel: RunningPanel, make: Factory, author: Somebody, case: Case
+) -> None:
+    person = make.person(author, case, given_name="Tahmin", family_name="Eden")
+    count = "select count(*) from audit.event where action = 'record.search' and actor_id = :id"
+    before = panel.value(count, id=str(author.id))
+    path, version = f"/api/v1/persons/{person.person_id}", person.person.row_version
+    answer = panel.browser(author).send("PATCH", path, {"row_version": version, "tckn": with_check_digits("201000001")})
+    assert answer.status_code == 200
+    assert panel.value(count, id=str(author.id)) == before + 1
