@@ -82,6 +82,11 @@ class PanelWorld:
         """A round, as the scheduler's process does it."""
         {"full": rounds.full, "incremental": rounds.incremental}[level](self.signer, lambda: False)
 
+    def acknowledge(self) -> None:
+        """Every open alert, by its own process."""
+        with self.signer.begin() as connection:
+            connection.execute(text("update alert set acknowledged_at = now() where acknowledged_at is null"))
+
     def ledger(self, code: str):  # type: ignore[no-untyped-def]
         return self.scalar("select id from audit.ledger where code = :code", code=code)
 

@@ -101,7 +101,7 @@ def test_a_change_by_hand_with_triggers_on_is_outside_the_panel_with_an_alert_an
     assert page.count(f"Outside the panel (database user {user})") == 1
     assert case.reference in page
     assert f"Outside the panel (database user {user})" in auditor.words(f"/audit/history/case/{case.id}")
-    panel.run("update alert set acknowledged_at = now()")
+    panel.acknowledge()
     panel.verify("incremental")
     assert panel.scalar("select count(*) from alert") == 1, "what somebody dealt with is not raised again"
 
@@ -112,7 +112,7 @@ def test_an_acknowledged_change_is_raised_again_only_when_there_is_another(panel
     first, second = make.case(officer), make.case(officer)
     _edit(panel, first.id, "TR-01")
     panel.verify()
-    panel.run("update alert set acknowledged_at = now()")
+    panel.acknowledge()
     panel.verify()
     panel.verify("incremental")
     assert panel.scalar("select count(*) from alert") == 1
@@ -134,3 +134,28 @@ def test_a_change_of_the_databases_rules_is_the_presidencys_alert(panel: PanelWo
     )  # fmt: skip
     words = panel.browser(panel.make.auditor()).words("/verification/")
     assert "The database's own rules are not those that were installed. (policy public.case_file.case_work)" in words
+
+
+@pytest.mark.parametrize(
+    ("change", "row"),
+    [
+        ("update itm.access_limit set per_hour = 1000000 where action = 'record.reveal'", "row itm.access_limit"),
+        ("delete from itm.access_limit where action = 'record.search'", "row itm.access_limit"),
+        ("insert into audit.action (code, by) values ('record.forged', '{itm_app}')", "action record.forged"),
+        (
+            "update audit.watched set ignored = ignored || '{narrative_enc}' where kind = 'case'",
+            "watched public.case_file",
+        ),
+    ],
+)
+def test_a_setting_that_protects_is_compared_with_what_the_migrations_wrote(
+    panel: PanelWorld, change: str, row: str
+) -> None:
+    panel.make.institution()
+    panel.verify()
+    assert panel.run("select kind from alert") == []
+    panel.run(change)
+    panel.verify()
+    (alert,) = panel.run("select * from alert where kind = 'ledger.tampered'")
+    assert (alert.subject, alert.detail["finding"]) == ("GIB", "catalogue.changed")
+    assert alert.detail["object"].startswith(row)
