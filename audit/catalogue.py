@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from audit.verification import Finding
 
 Objects = Mapping[str, str]
 """Each object's kind and name, and what it is."""
-Contents = Mapping[str, Sequence[str]]
-"""Tables that migrations alone fill, and which of their columns do not count."""
 CHANGED = "catalogue.changed"
 
 
@@ -30,16 +28,14 @@ class Manifest:
     schemas: Sequence[str]
     versions: Sequence[int]
     objects: Objects
-    contents: Contents = field(default_factory=dict)
 
     @classmethod
     def load(cls, text: str) -> Manifest:
         said: Any = json.loads(text)
-        return cls(said["schemas"], said["postgresql"], said["objects"], said.get("contents", {}))
+        return cls(said["schemas"], said["postgresql"], said["objects"])
 
     def dump(self) -> str:
-        said: dict[str, object] = {"schemas": list(self.schemas), "postgresql": sorted(self.versions)}
-        said |= {"contents": self.contents} if self.contents else {}
+        said = {"schemas": list(self.schemas), "postgresql": sorted(self.versions)}
         return json.dumps({**said, "objects": dict(sorted(self.objects.items()))}, ensure_ascii=False, indent=1) + "\n"
 
     def compare(self, version: int, found: Objects) -> Iterator[Finding]:

@@ -6,14 +6,13 @@ grants; on PostgreSQL 15 to 18 too, as long as no function's parsed body sees a 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.catalogue import Contents, Manifest, Unknown
+from audit.catalogue import Manifest, Unknown
 from audit.expression import normal
 from audit.reconciliation import Found
 from audit.store.reading import Unreadable
@@ -22,30 +21,15 @@ from audit.store.session import PLAIN, pinned
 _QUESTION = (Path(__file__).parents[1] / "sql" / "questions" / "catalogue.sql").read_text("utf-8")
 
 
-def catalogue(connection: Connection, schemas: Sequence[str], contents: Contents | None = None) -> dict[str, str]:
-    """What there is in these schemas, and in these tables, by kind and name. Raises the database's errors."""
+def catalogue(connection: Connection, schemas: Sequence[str]) -> dict[str, str]:
+    """What there is in these schemas, by kind and name. Raises the database's errors."""
     with pinned(connection, {**PLAIN, "search_path": "pg_catalog", "audit.compared": ",".join(schemas)}):
         rows = connection.exec_driver_sql(_QUESTION, execution_options={"no_parameters": True}).all()
-        found = {
-            row: "is set" for table, ignored in (contents or {}).items() for row in _rows(connection, table, ignored)
-        }
+    found: dict[str, str] = {}
     for row in rows:
         name, said = f"{row.kind} {row.name}", normal(" ".join(row.said.split()))
         found[name] = f"{found[name]}; and {said}" if name in found else said
     return found
-
-
-def _rows(connection: Connection, table: str, ignored: Sequence[str]) -> list[str]:
-    """Each row by all that counts of it. That a whole table is gone is found by its name."""
-    if connection.execute(text("SELECT to_regclass(:name)"), {"name": table}).scalar() is None:
-        return []
-    rows = text(f"SELECT (to_jsonb(t) - cast(:ignored AS text[]))::text FROM ONLY {table} t")  # noqa: S608
-    return [f"row {table} {_short(said)}" for said in connection.execute(rows, {"ignored": list(ignored)}).scalars()]
-
-
-def _short(said: str) -> str:
-    """A name that an alert can hold."""
-    return said if len(said) <= 200 else f"{said[:160]}… sha256 {hashlib.sha256(said.encode()).hexdigest()[:32]}"
 
 
 def major(connection: Connection) -> int:
@@ -57,8 +41,7 @@ def check(connection: Connection, manifest: Manifest, holder: str | None) -> Fou
     """Differences as findings of one holder's ledger. Never raises for what it reads: ``failure`` says why it ended."""
     found = Found()
     try:
-        objects = catalogue(connection, manifest.schemas, manifest.contents)
-        for finding in manifest.compare(major(connection), objects):
+        for finding in manifest.compare(major(connection), catalogue(connection, manifest.schemas)):
             found.add(holder, finding)
     except (*Unreadable, Unknown) as error:
         told = str(error) if isinstance(error, Unknown) else type(error).__name__

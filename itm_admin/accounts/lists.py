@@ -20,8 +20,9 @@ from itm_admin.institutions.models import Institution
 def roles_of(account: Account) -> str:
     """The labels of the roles that stand; those that wait for approval say so."""
     standing = [grant for grant in account.grants if grant.state != "ended" and grant.role in ROLES]
+    waits = _("proposed")
     labels = {
-        f"{ROLES[grant.role].label} ({_('proposed')})" if grant.state == "proposed" else str(ROLES[grant.role].label)
+        f"{ROLES[grant.role].label} ({waits})" if grant.state == "proposed" else str(ROLES[grant.role].label)
         for grant in standing
     }
     return ", ".join(sorted(labels))

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import url_for
+from flask_babel import gettext as _
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
@@ -95,8 +96,17 @@ def technical(alert: Alert) -> list[tuple[str, str]]:
     return details.technical({"detail": alert.detail})
 
 
+def by_whom(alert: Alert) -> str:
+    """Who takes care of it, or that nobody had to."""
+    if alert.detail.get("resolved"):
+        return str(_("over without anybody's doing"))
+    return naming.name_of(alert.acknowledged_by) or str(_("A person whose name is not shown here"))
+
+
 def acknowledge(session: Session | scoped_session[Any], id: uuid.UUID) -> None:
-    """Says that somebody deals with it; the database writes who, when, and the entry. NotFound if it is not there for this person, Conflict if somebody has."""
+    """Says that somebody deals with it; the database writes who, when, and the entry.
+
+    NotFound if it is not there for this person, Conflict if somebody has."""
     alert = session.get(Alert, id)
     if alert is None:
         raise NotFound

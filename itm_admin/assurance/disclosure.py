@@ -51,6 +51,7 @@ SHOWN: Mapping[str, frozenset[str]] = {
             "carried_out_at", "outcome",
         }
     ),
+    "access_limit": frozenset({"action", "per_hour"}),
     "draft": frozenset({"id", "institution_id", "account_id", "form"}),
 }  # fmt: skip
 """Values that auditors see of every record."""

@@ -37,6 +37,8 @@ class Looker:
 
     name: str
     account: str | None
+    outside: bool
+    """Whether it was done past the panel, by somebody at the database."""
     first: datetime
     last: datetime
     total: int = 0
@@ -67,7 +69,8 @@ def of_record(session: AnySession, kind: str, id: uuid.UUID) -> Of:
 def grouped(session: AnySession, wanted: Wanted, of: Of) -> tuple[list[Looker], set[uuid.UUID], bool]:
     """By person, the most frequent first; the ledgers that tell of it; whether there are more groups than were read."""
     e = entries.event.c
-    by = (e.ledger_id, e.actor_id, e.actor_name, e.actor_institution, e.actor_role, e.action, e.purpose, e.outcome)
+    by = (e.ledger_id, e.actor_id, e.actor_name, e.actor_institution, e.actor_role, e.action, e.purpose, e.outcome,
+          paging.outside_login(entries.event).label("login"))  # fmt: skip
     statement = (
         select(*by, func.count().label("times"), func.min(e.at).label("first"),
                func.max(e.at).label("last"))
@@ -84,8 +87,9 @@ def grouped(session: AnySession, wanted: Wanted, of: Of) -> tuple[list[Looker], 
 
 
 def _add(lookers: dict[str, Looker], row: AnyRow) -> None:
-    who = showing.person(row)
-    each = lookers.setdefault(f"{row.actor_id} {who}", Looker(who, row.actor_id, row.first, row.last))
+    who = showing.outside_words(row.login, row) if row.login else showing.person(row)
+    new = Looker(who, row.actor_id, bool(row.login), row.first, row.last)
+    each = lookers.setdefault(f"{row.actor_id} {who}", new)
     act, why = wording.action_words(row.action), wording.purpose_words(row.purpose) or _("no reason was asked for")
     each.total += row.times
     each.refused += row.times if row.outcome == "denied" else 0

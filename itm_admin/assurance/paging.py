@@ -16,13 +16,16 @@ from zoneinfo import ZoneInfo
 from flask import g
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Select,
     Table,
     Text,
     and_,
+    case,
     cast,
     func,
     literal_column,
+    not_,
     or_,
     select,
     tuple_,
@@ -84,10 +87,19 @@ def done_by(account: uuid.UUID) -> Of:
 
 
 def outside(table: Table = entry) -> Condition:
-    """Changes that came past the panel, from a user of the database that is none of its own roles."""
-    nobody = and_(table.c.via == "trigger", table.c.actor_id.is_(None))
-    by_hand = table.c.actor_name.is_distinct_from(MIGRATION)
-    return and_(nobody, by_hand, *(table.c.content.not_like(f'%"session":"{login}"%') for login in OWN_LOGINS))
+    """What came past the panel, from a user of the database that is none of its own roles, in whose name ever."""
+    upgrade = and_(table.c.actor_id.is_(None), func.coalesce(table.c.actor_name, "") == MIGRATION)
+    return and_(not_(upgrade), *(not_(_by_login(table, login)) for login in OWN_LOGINS))
+
+
+def outside_login(table: Table) -> ColumnElement[str | None]:
+    """The user of the database who did it past the panel; nothing for what the panel did."""
+    return case((outside(table), func.substring(table.c.content, '"session":"([^"]*)"')))
+
+
+def _by_login(table: Table, login: str) -> Condition:
+    """The database itself writes the login into each entry; the actor is what a statement said of itself."""
+    return table.c.content.like(f'%"session":"{login}","transaction":%')
 
 
 def narrowed(wanted: Wanted, of: Of, table: Table) -> list[Condition]:

@@ -1,6 +1,7 @@
 """Raising an alert: one open row for one trouble, and one entry in the Presidency's ledger when it is new.
 
-Promise: both or none; the database writes the entry (itm.tell_alert). Called by the scheduler's process, and by the web server for what only it can notice.
+Promise: both or none; the database writes the entry (itm.tell_alert).
+Called by the scheduler's process, and by the web server for what only it can notice.
 Knows nothing of how an alert is shown.
 """
 

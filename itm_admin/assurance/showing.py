@@ -121,9 +121,15 @@ def sealed(row: AnyRow) -> datetime | None:
 
 def who(row: AnyRow) -> str:
     """The actor by name, with institution and roles; where nobody is named, the system or a user of the database."""
-    if user := outside_user(row):
+    user = outside_user(row)
+    return outside_words(user, row) if user else person(row)
+
+
+def outside_words(user: str, row: AnyRow) -> str:
+    """A user of the database, and in whose name that user says to have acted."""
+    if not row.actor_name and not row.actor_id:
         return str(_("Outside the panel (database user %(user)s)", user=user))
-    return person(row)
+    return str(_("Outside the panel (database user %(user)s, in the name of: %(who)s)", user=user, who=person(row)))
 
 
 def person(row: AnyRow) -> str:
@@ -146,11 +152,11 @@ def _machine(name: str) -> str:
 
 
 def outside_user(row: AnyRow) -> str | None:
-    """The database's user who changed a row past the panel's own roles."""
-    actor = content_of(row).get("actor") if row.via == "trigger" and not row.actor_id else None
-    if row.actor_name == entries.MIGRATION:
-        return None
+    """The database's user who acted past the panel's own roles, in whose name ever (paging.outside in SQL)."""
+    actor = content_of(row).get("actor")
     session = actor.get("session") if isinstance(actor, Mapping) else None
+    if row.actor_name == entries.MIGRATION and not row.actor_id:
+        return None
     return None if session is None or session in entries.OWN_LOGINS else str(session)
 
 
@@ -268,6 +274,8 @@ class EntryList:
         for each in self.filters:
             if each.name == name and each.choices:
                 return dict(each.choices).get(code, code)
+        if name == "outside":
+            return str(_("Yes"))
         return day(date.fromisoformat(code)) if name in ("from", "to") else code
 
     def _url(self, **changed: Any) -> str:

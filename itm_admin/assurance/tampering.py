@@ -28,7 +28,8 @@ KINDS: Mapping[str, str] = {
     "public.role_grant": "role_grant", "public.institution": "institution", "public.unit": "unit",
     "public.grant_approval": "grant_approval", "public.invitation": "invitation", "public.draft": "draft",
     "public.credential": "credential", "public.institution_key": "institution_key",
-    "public.ledger_decision": "ledger_decision",
+    "public.ledger_decision": "ledger_decision", "public.access_change": "access_change",
+    "public.access_note": "access_note", "itm.access_limit": "access_limit",
 }  # fmt: skip
 """The kind of record that a table of a finding holds."""
 _WITH_HISTORY = ("case", "person", "case_person", "victim_profile", "account")
@@ -36,7 +37,9 @@ _DIFFERENCES = text("select * from itm.differences(:kind, :id, :shown)").bindpar
     bindparam("shown", type_=ARRAY(Text))
 )
 _LAST = text("select seq, ledger_id from audit.entry where target_kind = :kind and target_id = :id and via = 'trigger'"
-             " order by seq desc limit 1")  # fmt: skip
+             " and content like any(:own) order by seq desc limit 1").bindparams(
+    own=[f'%"session":"{login}","transaction":%' for login in entries.OWN_LOGINS]
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ class AlertView(Page):
             select(Alert).where(Alert.acknowledged_at.is_not(None)).order_by(Alert.acknowledged_at.desc()).limit(50)
         ).all()
         everything = (*waiting, *past)
-        concerned = naming.ids_in(*(str(alert.detail) for alert in everything))
+        concerned = naming.ids_in(*(f"{alert.detail} {alert.acknowledged_by}" for alert in everything))
         naming.learn(db.session, concerned)
         looked_at("record.list", "alert", subjects=[*(alert.id for alert in everything), *sorted(concerned)])
         found = {alert.id: tampering.told(db.session, alerts.findings(alert)) for alert in waiting}
@@ -183,6 +183,7 @@ class AlertView(Page):
             open=waiting,
             past=past,
             words=alerts.words,
+            by_whom=alerts.by_whom,
             detail=alerts.facts,
             technical=alerts.technical,
             found=found,

@@ -38,6 +38,7 @@ KINDS: Mapping[str, Message] = {
     "role_grant": _l("Role of a person"),
     "grant_approval": _l("Approval of a role"),
     "access_change": _l("Change of access"),
+    "access_limit": _l("Limit of looks"),
     "ledger_decision": _l("Decision about a ledger"),
     "institution": _l("Institution"),
     "institution_key": _l("Institution's key"),
@@ -105,6 +106,7 @@ FIELDS: Mapping[str, Message] = {
     "decided_by": _l("Decided by"), "decider_institution_id": _l("Institution of the decider"),
     "invitation": _l("Invitation"), "purpose": _l("Why"), "form": _l("Form"),
     "decision": _l("Decision"), "carried_out_at": _l("Carried out"), "outcome": _l("Outcome"),
+    "action": _l("What"), "per_hour": _l("Times an hour"),
 }  # fmt: skip
 
 _CODED: Mapping[str, str] = {

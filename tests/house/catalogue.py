@@ -23,8 +23,6 @@ from itm_admin.foundation.database.embedded import Server
 from tests.conftest import PASSWORDS, Cluster
 
 SCHEMAS = ("audit", "itm", "public")
-CONTENTS: dict[str, list[str]] = {"itm.access_limit": []}
-"""Tables of the panel that nobody but a migration fills: what they hold decides what is refused."""
 _NAME = "itm_catalogue"
 
 
@@ -40,7 +38,7 @@ def fresh(cluster: Cluster) -> tuple[int, Objects]:
         roles.prepare_database(connection)
     migration.upgrade(cluster.url("owner", _NAME))
     with create_engine(cluster.url("superuser", _NAME), poolclass=NullPool).connect() as superuser:
-        return catalogue.major(superuser), catalogue.catalogue(superuser, SCHEMAS, CONTENTS)
+        return catalogue.major(superuser), catalogue.catalogue(superuser, SCHEMAS)
 
 
 def main(addresses: list[str]) -> None:
@@ -59,7 +57,7 @@ def main(addresses: list[str]) -> None:
             raise SystemExit(f"PostgreSQL {version} has other words for this than {MAJOR}: {finding.detail}")
     path = migration.manifest_path()
     before = migration.manifest().versions if path.exists() else ()
-    path.write_text(Manifest(SCHEMAS, sorted({*before, *found}), ours, CONTENTS).dump(), "utf-8")
+    path.write_text(Manifest(SCHEMAS, sorted({*before, *found}), ours).dump(), "utf-8")
     print(f"{path}: seen on PostgreSQL {', '.join(map(str, sorted(found)))}")
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from app import create_app
-from itm_admin.assurance import rounds
+from itm_admin.assurance import raising, rounds
 from tests.conftest import Database, settings_for
 from tests.factories import PASSWORD, Factory, Somebody
 
@@ -82,10 +82,13 @@ class PanelWorld:
         """A round, as the scheduler's process does it."""
         {"full": rounds.full, "incremental": rounds.incremental}[level](self.signer, lambda: False)
 
-    def acknowledge(self) -> None:
-        """Every open alert, by its own process."""
+    def close_alerts(self) -> None:
+        """As the signer closes what is over, with an entry for each."""
         with self.signer.begin() as connection:
-            connection.execute(text("update alert set acknowledged_at = now() where acknowledged_at is null"))
+            for alert in connection.execute(
+                text("select kind, subject from alert where acknowledged_at is null")
+            ).all():
+                assert raising.resolve(connection, alert.kind, alert.subject)
 
     def ledger(self, code: str):  # type: ignore[no-untyped-def]
         return self.scalar("select id from audit.ledger where code = :code", code=code)

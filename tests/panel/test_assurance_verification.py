@@ -126,7 +126,7 @@ def test_an_acknowledged_tampering_is_raised_again_only_when_there_is_more_of_it
     make.case(make.focal_point())
     _damage(panel, "JGK", 4)
     panel.verify()
-    panel.acknowledge()
+    panel.close_alerts()
     panel.verify()
     assert panel.scalar("select count(*) from alert") == 1
     _damage(panel, "JGK", 2)

@@ -118,7 +118,7 @@ def test_a_power_given_by_a_superuser_refuses_each_start(
 
 def _differences(connection: Connection) -> str:
     manifest = migration.manifest()
-    found = catalogue.catalogue(connection, manifest.schemas, manifest.contents)
+    found = catalogue.catalogue(connection, manifest.schemas)
     return "; ".join(str(each) for each in manifest.compare(catalogue.major(connection), found))
 
 

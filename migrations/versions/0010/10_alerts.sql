@@ -86,7 +86,3 @@ begin
     on conflict do nothing;
   return found;
 end $$;
-
--- A full verification compares it with what the migrations wrote.
-comment on table itm.access_limit is 'How often one account may do this within an hour. A migration changes it, and nobody else.';
-grant select on itm.access_limit to itm_signer;
