@@ -69,7 +69,7 @@ ALTERED = [
     ("detail = detail || '{\"minutes\": 0}'", "open"),
     ("severity = 'critical', first_broken = 9", "open"),
     ("holder = null", "open"),
-    ("raised_at = raised_at - interval '1 day'", "open"),
+    ("raised_at = raised_at - interval '1 minute'", "open"),
     ("acknowledged_at = null, acknowledged_by = null", "taken"),
     ("acknowledged_by = gen_random_uuid()", "taken"),
     ("acknowledged_at = acknowledged_at + interval '1 hour'", "taken"),
