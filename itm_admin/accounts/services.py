@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
+from marshmallow import ValidationError, validate
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
@@ -205,8 +206,7 @@ def _checked(session: Session, institution: uuid.UUID, person: Person) -> dict[s
             wrong[field] = _l("This field is needed.")
         elif len(values[field]) > longest:
             wrong[field] = _l("This is too long.")
-    local, at, domain = values["email"].rpartition("@")
-    if values["email"] and (not at or not local or "." not in domain or " " in values["email"]):
+    if values["email"] and not is_address(values["email"]):
         wrong["email"] = _l("This is not an e-mail address.")
     values["email"] = _address(values["email"])
     values["title"] = clean_name(person.title or "")[:200] or None
@@ -221,6 +221,15 @@ def _checked(session: Session, institution: uuid.UUID, person: Person) -> dict[s
     if wrong:
         raise Invalid(wrong)
     return values
+
+
+def is_address(text: str) -> bool:
+    """One plain address. Other forms may name two people, or another one than the page shows."""
+    try:
+        validate.Email()(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def _address(typed: str) -> str:

@@ -20,7 +20,7 @@ from itm_admin.cases.models import Person
 from itm_admin.foundation import blind_index
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys
 from itm_admin.foundation.errors import CannotDecrypt, Invalid
-from itm_admin.foundation.reading import Look
+from itm_admin.foundation.reading import Look, looked_at
 
 FIELD = "somebody_else"
 _NUMBERS = ("tckn", "ykn", "passport")
@@ -72,9 +72,11 @@ def refuse(
     if named:
         same = _fitting(session, named, but)
         found += [person for person in same if person not in found and _born(keys, person) == known["birth_date"]]
+    told = (f"{each}={known.get(each)}" for each in (*_NUMBERS, *_NAMES, "birth_date"))
+    digest = blind_index.digest(keys, told)
     if found:
-        told = (f"{each}={known.get(each)}" for each in (*_NUMBERS, *_NAMES, "birth_date"))
-        raise PossibleMatch(found[:MOST], blind_index.digest(keys, told))
+        raise PossibleMatch(found[:MOST], digest)
+    looked_at("record.search", "person", detail={"searched": digest, "page": "match"})
 
 
 def _fitting(session: AnySession, ways: Sequence[Any], but: uuid.UUID | None) -> list[Person]:

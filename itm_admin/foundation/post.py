@@ -6,6 +6,7 @@ import smtplib
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate
 from pathlib import Path
@@ -56,10 +57,14 @@ class Post:
     def send(self, address: str, subject: str, body: str, id: str) -> None:
         """NotSent if the server does not take it. `id` makes a mail that is sent twice one mail."""
         mail = EmailMessage()
-        mail["From"], mail["To"], mail["Subject"] = self.sender, address, subject
+        mail["From"], mail["Subject"] = self.sender, subject
         mail["Date"], mail["Message-ID"] = formatdate(), f"<{id}@{self.sender.rpartition('@')[2]}>"
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(body)
+        try:
+            mail["To"] = Address(addr_spec=address)
+        except Exception as fault:  # the library's parser fails in many ways, and one address must not stop all mails
+            raise NotSent(type(fault).__name__) from None
         try:
             server = self._connect()
             try:

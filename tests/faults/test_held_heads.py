@@ -95,3 +95,19 @@ def test_a_session_that_is_in_nobodys_way_is_left_alone(database: Database) -> N
         _seal(holding)
         assert lock_watch.look(looking) == 0
         holding.execute(b"select 1")
+
+
+def test_a_session_that_keeps_an_advisory_lock_without_a_transaction_is_ended(database: Database) -> None:
+    Factory(database).institution()
+    address, ended = _address(database), threading.Event()
+    watching = threading.Thread(target=lock_watch.watch, args=(address, ended.wait))
+    watching.start()
+    try:
+        with psycopg.connect(address, autocommit=True) as holding, psycopg.connect(address) as waiting:
+            holding.execute(b"select pg_advisory_lock(1)")
+            waiting.execute(b"select pg_advisory_xact_lock(1)")  # with its own ten seconds
+            with pytest.raises(psycopg.OperationalError):
+                holding.execute(b"select 1")
+    finally:
+        ended.set()
+        watching.join(PATIENCE)

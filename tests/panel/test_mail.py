@@ -20,6 +20,7 @@ from itm_admin.accounts import bootstrap, grants, invitations, mail, mail_texts,
 from itm_admin.accounts.services import Person
 from itm_admin.accounts.sign_in import NotConfirmed
 from itm_admin.foundation import smtp_address
+from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.post import NotSent, Post
 from tests.conftest import Database
 from tests.panel.account_world import World
@@ -293,3 +294,21 @@ def test_every_kind_of_mail_has_its_words_in_both_languages(world: World) -> Non
         assert turkish != english
         assert turkish.startswith("Sayın Ad Soyad,")
         assert "%(" not in turkish + english
+
+
+@pytest.mark.parametrize(
+    "address", ["a@b.example,c@d.example", "a<c@d.example>@b.example", "c@d.example(@b.example", "a@[b.example"]
+)
+def test_an_address_is_one_plain_address_and_a_bad_one_holds_up_nobody(
+    world: World, letterbox: Letterbox, send: Send, address: str
+) -> None:
+    name = world.person("JGK", "Adres", "Sahibi", "focal_point")
+    data = services.Person("Adres", "Sahibi", address)
+    with pytest.raises(Invalid), world.acting(ADMINISTRATOR) as (session, actor):
+        services.create(session, actor, data, institution=world.institution("JGK"))
+    change = text("update account set email = :address where id = :id")
+    values = {"address": address, "id": world.id(name)}
+    with pytest.raises(DBAPIError, match="plain"), world.acting(ADMINISTRATOR) as (session, _actor):
+        session.execute(change, values)
+    with pytest.raises(NotSent):
+        Post("127.0.0.1", 1, False, "itm@itm.invalid").send(address, "s", "b", "id")

@@ -443,3 +443,15 @@ def broken_by(make: Factory, statement: str) -> str:
         connection.exec_driver_sql(statement)
     diagnosis: Any = refused.value.orig
     return str(diagnosis.diag.constraint_name)
+
+
+def test_a_guess_that_matches_nobody_counts_as_a_search(
+    panel: RunningPanel, make: Factory, author: Somebody, case: Case
+) -> None:
+    person = make.person(author, case, given_name="Tahmin", family_name="Eden")
+    count = "select count(*) from audit.event where action = 'record.search' and actor_id = :id"
+    before = panel.value(count, id=str(author.id))
+    path, version = f"/api/v1/persons/{person.person_id}", person.person.row_version
+    answer = panel.browser(author).send("PATCH", path, {"row_version": version, "tckn": with_check_digits("201000001")})
+    assert answer.status_code == 200
+    assert panel.value(count, id=str(author.id)) == before + 1

@@ -244,3 +244,57 @@ def test_the_first_two_people_begin_only_once(world: World) -> None:
     ):
         session.execute(text(insert), values)
     assert world.sign_in(SUPERVISOR, PASSWORD).roles == {"presidency_supervisor"}
+
+
+@pytest.mark.parametrize("role", ["auditor_institution", "institution_manager", "system_administrator"])
+def test_a_grant_is_not_rewritten_while_it_ends(world: World, role: str) -> None:
+    """The rules of its end look at the role."""
+    code = "GIB" if role == "system_administrator" else "ASHB"
+    name = world.person(code, "Yeniden", "Yazılan", role)
+    grant = world.one("select id from role_grant where account_id = :id", id=world.id(name)).id
+    for change in ("role = 'focal_point'", "role = 'focal_point', account_id = itm.account()"):
+        statement = text(f"update role_grant set state = 'ended', {change} where id = :id")
+        with pytest.raises(DBAPIError, match="never rewritten"), world.acting(ADMINISTRATOR) as (session, _actor):
+            session.execute(statement, {"id": grant})
+    assert state_of(world, grant) == "active"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "created_by = null", "token_digest = '\\x01'", "used_at = now()", "expires_at = expires_at + interval '1 hour'",
+        "created_at = now() + interval '1 day'", "account_id = itm.account(), institution_id = itm.home()",
+    ],
+)  # fmt: skip
+def test_a_link_is_withdrawn_or_used_and_nothing_else_of_it_changes(world: World, change: str) -> None:
+    who = world.id(world.person("ASHB", "Bağlantı", "Sahibi", "focal_point"))
+    with world.acting(ADMINISTRATOR) as (session, actor):
+        services.invite(session, actor, who)
+    of_them = "(select id from invitation where account_id = :id order by created_at desc limit 1)"
+    with pytest.raises(DBAPIError, match="used once or withdrawn"), world.acting(ADMINISTRATOR) as (session, _actor):
+        session.execute(text(f"update invitation set {change} where id = {of_them}"), {"id": who})
+
+
+def test_a_used_link_does_not_live_again_and_none_is_made_for_longer(world: World) -> None:
+    who = world.id(world.person("ASHB", "Eski", "Bağlantı", "focal_point"))
+    again = "update invitation set used_at = null where account_id = :id"
+    insert = (
+        "insert into invitation (institution_id, account_id, token_digest, expires_at, used_at)"
+        " select institution_id, id, '\\x01', now() + interval '{}', {} from account where id = :id"
+    )
+    for statement in (again, insert.format("1 year", "null"), insert.format("1 hour", "now()")):
+        with pytest.raises(DBAPIError, match="link"), world.acting(ADMINISTRATOR) as (session, _actor):
+            session.execute(text(statement), {"id": who})
+
+
+def test_no_account_is_put_out_of_reach_of_its_own_end(world: World) -> None:
+    """At its largest value the epoch could not rise, and whoever suspends raises it."""
+    name = world.person("ASHB", "Dönem", "Atlayan", "focal_point")
+    for who, scope in ((name, "institution"), (ADMINISTRATOR, "accounts")):
+        with pytest.raises(DBAPIError, match="rises by one"), world.acting(who, scope) as (session, _actor):
+            session.execute(text("update account set epoch = 2147483647 where id = :id"), {"id": world.id(name)})
+
+
+def test_the_presidency_is_made_no_other_kind(world: World) -> None:
+    with pytest.raises(DBAPIError, match="one Presidency"), world.acting(SUPERVISOR, "oversight") as (session, _actor):
+        session.execute(text("update institution set kind = 'ngo' where code = 'GIB'"))

@@ -8,6 +8,10 @@ begin
   if new.epoch < old.epoch then
     raise exception using errcode = 'restrict_violation', message = 'an account''s epoch only rises';
   end if;
+  -- At its largest value nothing could end the account's sessions any more, nor suspend it.
+  if current_user = 'itm_app' and new.epoch > old.epoch + 1 then
+    raise exception using errcode = 'restrict_violation', message = 'an account''s epoch rises by one';
+  end if;
   if old.active and not new.active then
     new.epoch := greatest(new.epoch, old.epoch + 1);
   end if;
@@ -39,8 +43,20 @@ create or replace function itm.invitation_rules() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if current_user = 'itm_app' then
+  if current_user = 'itm_app' and tg_op = 'UPDATE' then
+    -- A link is withdrawn by those who make links, and used once by those who hold its secret. Else a used one would live
+    -- again, a mailed one would get a secret that its maker knows, and one without a maker would make its person independent.
+    if to_jsonb(new) - '{expires_at,used_at}'::text[] is distinct from to_jsonb(old) - '{expires_at,used_at}'::text[]
+       or new.expires_at > old.expires_at or old.used_at is not null
+       or (new.used_at is not null and (itm.token() is distinct from old.token_digest or old.expires_at <= now())) then
+      raise exception using errcode = 'restrict_violation', message = 'a link is used once or withdrawn, and nothing else of it changes';
+    end if;
+  elsif current_user = 'itm_app' then
     new.created_by := itm.account();
+    new.created_at := now();
+    if new.used_at is not null or new.expires_at > now() + interval '73 hours' then -- the panel's clock may be another
+      raise exception using errcode = 'restrict_violation', message = 'a link works once and for 72 hours';
+    end if;
     if new.account_id = itm.account() or itm.beyond_manager(new.account_id) then
       raise exception using errcode = 'restrict_violation', message = 'this account is not invited from here';
     end if;
@@ -80,6 +96,11 @@ begin
   if tg_op = 'UPDATE' and old.state = 'ended' then
     raise exception using errcode = 'restrict_violation', message = 'an ended grant stays ended';
   end if;
+  -- Before everything else: the rules below look at the role, so one who rewrote it while ending it would pass them all.
+  if tg_op = 'UPDATE' and (new.id, new.institution_id, new.account_id, new.role, new.unit_id) is distinct from
+     (old.id, old.institution_id, old.account_id, old.role, old.unit_id) then
+    raise exception using errcode = 'restrict_violation', message = 'a grant is ended and given anew, never rewritten';
+  end if;
   if current_user = 'itm_app' and (tg_op = 'INSERT' or new.state <> old.state)
      and not (new.role = any (itm.gives(itm.scope()))
               or (tg_op = 'UPDATE' and old.state = 'proposed'
@@ -103,9 +124,6 @@ begin
   end if;
   if tg_op = 'UPDATE' and old.state = 'active' and new.state = 'proposed' then
     raise exception using errcode = 'restrict_violation', message = 'an active grant is ended, never proposed again';
-  end if;
-  if tg_op = 'UPDATE' and (new.account_id, new.role, new.unit_id) is distinct from (old.account_id, old.role, old.unit_id) then
-    raise exception using errcode = 'restrict_violation', message = 'a grant is ended and given anew, never rewritten';
   end if;
   -- Two grants at once to one account wait for each other here.
   perform pg_advisory_xact_lock(hashtextextended(new.account_id::text, 0));
@@ -282,6 +300,20 @@ begin
   return new;
 end $$;
 
+-- There is one Presidency: no institution becomes it, and it becomes no other kind.
+create function itm.presidency_stays() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception using errcode = 'restrict_violation', message = 'there is one Presidency, and it stays';
+end $$;
+
+drop trigger a_inviter on public.invitation;
+create trigger a_inviter before insert or update on public.invitation for each row execute function itm.invitation_rules();
+create trigger c_kind before update of kind on public.institution for each row
+  when (old.kind is distinct from new.kind and 'presidency' in (old.kind, new.kind)) execute function itm.presidency_stays();
+alter table public.invitation enable always trigger a_inviter;
+alter table public.institution enable always trigger c_kind;
 create trigger d_rise after update of state on public.role_grant for each row
   when (old.state is distinct from new.state) execute function itm.rise_voids();
 create trigger c_keep_last after update of active on public.account for each row
@@ -303,5 +335,5 @@ create policy grant_own on public.role_grant for select to itm_app
   using (account_id = (select itm.account()) and not (select itm.waits(itm.account())));
 
 revoke all on function itm.suspension_keeps_last, itm.link_waits, itm.is_beginning, itm.grant_end_keeps_last, itm.is_no_raiser,
-  itm.rise_voids, itm.change_asked, itm.change_decided, itm.institution_stays from public;
+  itm.rise_voids, itm.change_asked, itm.change_decided, itm.institution_stays, itm.presidency_stays from public;
 grant execute on function itm.is_beginning, itm.grant_end_keeps_last, itm.is_no_raiser to itm_app;

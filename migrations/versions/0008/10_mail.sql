@@ -63,6 +63,10 @@ begin
   if session_user <> 'itm_app' then
     return null;
   end if;
+  -- One plain address, as the panel asks for: a link goes to one person, and to whom the page shows.
+  if new.email !~ '^[^][[:space:][:cntrl:]@,;:<>()"\\]+@[^][[:space:][:cntrl:]@,;:<>()"\\]+$' then
+    raise exception using errcode = 'restrict_violation', message = 'this is not one plain e-mail address';
+  end if;
   insert into public.account_address (account_id, institution_id, set_at, set_by)
   values (new.id, new.institution_id, now(), itm.account())
   on conflict (account_id) do update set set_at = now(), set_by = itm.account();
