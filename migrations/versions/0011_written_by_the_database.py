@@ -8,8 +8,8 @@ from alembic import op
 
 from itm_admin.foundation.database.migration import run_scripts
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
