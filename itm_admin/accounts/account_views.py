@@ -241,7 +241,7 @@ def _make(session: Session, form: NewAccountForm, links: list[Made]) -> Account:
     """Account, link and role in one transaction; the link goes to `links`."""
     actor = me()
     role = form.role.data or ""
-    without_role = {} if role else {"role": _("This field is needed.")}
+    without_role = {} if role else {"role": _("This field is required.")}
     try:
         account = services.create(
             session,

@@ -1,7 +1,8 @@
-"""What follows from a birth date: the age in each case, and with it who is a child and how sensitive that is.
+"""What follows from a birth date: the age in each case, and with it who is a child.
 
 An age belongs to the day on which a case was opened, so it stands on the person's link to the case; the person
 shows the earliest one. Whoever changes a birth date, an opening day or a link calls `follow` in the same transaction.
+The database refuses it otherwise, and derives the sensitivity: 3 for a child, 2 for an adult (itm.derived).
 """
 
 from __future__ import annotations
@@ -14,14 +15,11 @@ from sqlalchemy import cast as cast_
 from sqlalchemy.orm import Session
 
 from itm_admin.cases import personal_data
-from itm_admin.cases.acting import SPECIAL
+from itm_admin.cases.acting import SPECIAL, is_in_circle
 from itm_admin.cases.birth import BirthDate, age_band, is_child
 from itm_admin.cases.models import Case, CasePerson, Person
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys
 from itm_admin.foundation.records import Identifier
-
-ADULT = SPECIAL - 1
-"""Persons are confidential; children are of special sensitivity (DOMAIN, sharing rule 6)."""
 
 
 def birth_of(keys: InstitutionKeys, person: Person) -> BirthDate | None:
@@ -34,18 +32,16 @@ def birth_of(keys: InstitutionKeys, person: Person) -> BirthDate | None:
 
 def set_person(person: Person, born: BirthDate | None, days: list[date]) -> bool:
     """Derives what the person shows, from the earliest of the cases' days. Tells whether anything changed."""
-    before = (person.age_band, person.is_child, person.sensitivity, person.birth_precision)
+    before = (person.age_band, person.is_child, person.birth_precision)
     person.birth_precision = born.precision if born else None
     if days:
         person.age_band, person.is_child = age_band(born, min(days)), is_child(born, min(days))
-    person.sensitivity = SPECIAL if person.is_child else ADULT
-    return before != (person.age_band, person.is_child, person.sensitivity, person.birth_precision)
+    return before != (person.age_band, person.is_child, person.birth_precision)
 
 
 def set_link(link: CasePerson, born: BirthDate | None, day: date) -> None:
     """Derives what a new link shows."""
     link.age_band, link.is_child = age_band(born, day), is_child(born, day)
-    link.sensitivity = SPECIAL if link.is_child else ADULT
 
 
 def days_of(session: AnySession, person: Person) -> dict[str, date]:
@@ -69,6 +65,12 @@ def follow(session: AnySession, keys: InstitutionKeys, person: Person) -> bool:
     return changed
 
 
+def follow_inside(session: AnySession, keys: InstitutionKeys, person: Person) -> None:
+    """As `follow`; for a child and an actor outside the child's circle, the nightly upkeep follows instead."""
+    if person.sensitivity < SPECIAL or is_in_circle(session, person):
+        follow(session, keys, person)
+
+
 def follow_case(session: Session | AnySession, keys: InstitutionKeys, case: Case) -> None:
     """After the case's day changed: everybody in it."""
     statement = (
@@ -78,4 +80,4 @@ def follow_case(session: Session | AnySession, keys: InstitutionKeys, case: Case
         .distinct()
     )
     for person in session.scalars(statement):
-        follow(session, keys, person)
+        follow_inside(session, keys, person)

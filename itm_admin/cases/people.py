@@ -16,7 +16,6 @@ from sqlalchemy import func, select
 
 from itm_admin.cases import ages, duplicates, lookup, personal_data
 from itm_admin.cases.acting import (
-    SPECIAL,
     Actor,
     is_assigned,
     require,
@@ -68,7 +67,6 @@ def add_person_to_case(
     if not values.pop("somebody_else", False) and notice:
         duplicates.refuse(session, keys, values)
     person = Person(id=uuid.uuid4(), institution_id=actor.institution, unit_id=case.unit_id, index_terms=[])
-    person.sensitivity = ages.ADULT
     _write(keys, personal_data.new_key(keys, person), person, values, [case.opened_on])
     if person.is_child:
         stay_inside(session, case, actor)
@@ -182,7 +180,7 @@ def unlink_person(session: AnySession, keyring: Keyring, link_id: Id, data: Mapp
     if last and then in (DELETE, ERASE):
         person.deletion_reason, person.deleted_at = values["reason"], func.now()
     session.flush()
-    ages.follow(session, keys, person)
+    ages.follow_inside(session, keys, person)
     return link
 
 
@@ -254,7 +252,7 @@ def set_profile(
     refuse_identifying(session, values, profile)
     if profile is None:
         profile = VictimProfile(id=uuid.uuid4(), institution_id=link.institution_id, unit_id=link.unit_id)
-        profile.case_person_id, profile.sensitivity = link.id, SPECIAL
+        profile.case_person_id = link.id
         session.add(profile)
     with session.no_autoflush:
         _put_plain(profile, _PROFILE, values)

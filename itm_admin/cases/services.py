@@ -55,7 +55,6 @@ def open_case(session: AnySession, keyring: Keyring, data: Mapping[str, Any]) ->
     for name in _PLAIN:
         if values.get(name) is not None and name not in ("unit_id", "lead_institution_id"):
             setattr(case, name, values[name])
-    case.sensitivity = SENSITIVITY[case.confidentiality]
     personal_data.put(personal_data.new_key(keyring.of_institution(session), case), case, values)
     case.reference = next_reference(session, actor, case.opened_on.year)
     session.add(case)
@@ -100,7 +99,6 @@ def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
     for name in _PLAIN:
         if name in values and (values[name] is not None or name == "industry"):
             setattr(case, name, values[name])
-    case.sensitivity = SENSITIVITY[case.confidentiality]
     if any(name in values for name in personal_data.FIELDS[Case]):
         personal_data.put(personal_data.key_to_write(keyring.of_institution(session), case), case, values)
     day_changed = attributes.get_history(case, "opened_on").has_changes()
@@ -120,7 +118,6 @@ def lower_confidentiality(session: AnySession, case_id: Id, data: Mapping[str, A
     if SENSITIVITY[values["confidentiality"]] >= SENSITIVITY[case.confidentiality]:
         raise Invalid({"confidentiality": _l("This is not lower than it is now.")})
     case.confidentiality, case.lowering_reason = values["confidentiality"], values["reason"]
-    case.sensitivity = SENSITIVITY[case.confidentiality]
     session.flush()
     return case
 

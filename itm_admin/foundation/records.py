@@ -50,4 +50,6 @@ class TenantRecord(Stamped):
     unit_id: Mapped[uuid.UUID] = mapped_column(Identifier)
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)
     deletion_reason: Mapped[str | None]
-    sensitivity: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"), default=1)
+    sensitivity: Mapped[int] = mapped_column(
+        SmallInteger, server_default=text("1"), server_onupdate=FetchedValue()
+    )  # derived by the database (itm.derived)

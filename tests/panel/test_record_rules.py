@@ -235,9 +235,9 @@ def test_the_night_puts_right_what_was_left_behind(make: Factory, author: Somebo
     with make.superuser() as connection:
         connection.execute(text("set local session_replication_role = replica"))
         connection.execute(
-            text("update person set index_terms = '{}', is_child = null where id = :id"), {"id": link.person_id}
+            text("update person set index_terms = '{}', age_band = 'UNK' where id = :id"), {"id": link.person_id}
         )
-        connection.execute(text("update case_person set is_child = null where id = :id"), {"id": link.id})
+        connection.execute(text("update case_person set age_band = 'UNK' where id = :id"), {"id": link.id})
         connection.execute(text("delete from itm.indexed"))
     engine = make.database.engine("app")
     first = upkeep.keep_up(engine, make.keyring, all_ages=False)
@@ -257,7 +257,7 @@ def test_the_scheduler_calls_and_the_process_with_the_master_key_does_it(
     settings = settings_for(panel.database, Path(panel.app.config["ITM_HOME"]))
     with make.superuser() as connection:
         connection.execute(text("set local session_replication_role = replica"))
-        connection.execute(text("update case_person set is_child = null where id = :id"), {"id": link.id})
+        connection.execute(text("update case_person set age_band = 'UNK' where id = :id"), {"id": link.id})
     ended = threading.Event()
     ours = threading.Thread(target=upkeep_calls.serve, args=(settings, ended.is_set))
     ours.start()
