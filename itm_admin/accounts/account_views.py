@@ -242,7 +242,7 @@ def _make(session: Session, form: NewAccountForm, links: list[Made]) -> Account:
     actor = me()
     role = form.role.data or ""
     if not role:
-        raise Invalid({"role": _("This field is needed.")})
+        raise Invalid({"role": _("This field is required.")})
     account = services.create(
         session,
         actor,

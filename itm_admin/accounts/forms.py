@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import EmailField, HiddenField, PasswordField, SelectField, StringField
 
 from itm_admin.accounts.services import Person
+from itm_admin.foundation import choosing
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.forms import PanelForm
+from itm_admin.foundation.forms import Asks, PanelForm
 from itm_admin.foundation.i18n import LANGUAGES
 from itm_admin.foundation.roles import ROLES
+
+_EMAIL = _l("Write the e-mail address.")
+_ROLE = _l("Choose a role.")
 
 
 class LanguageField(SelectField):
@@ -25,6 +29,8 @@ class LanguageField(SelectField):
 
 
 class SignInForm(PanelForm):
+    asks: ClassVar[Asks] = {"username": _l("Write the user name."), "password": _l("Write the password.")}
+
     username = StringField(
         _l("User name"), render_kw={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
     )
@@ -35,6 +41,8 @@ class SignInForm(PanelForm):
 
 class PasswordForm(PanelForm):
     """A new password, typed twice."""
+
+    asks: ClassVar[Asks] = {"password": _l("Write a new password."), "again": _l("Write the same password again.")}
 
     password = PasswordField(_l("New password"), render_kw={"autocomplete": "new-password"})
     again = PasswordField(_l("The same password again"), render_kw={"autocomplete": "new-password"})
@@ -47,10 +55,14 @@ class PasswordForm(PanelForm):
 
 
 class OwnPasswordForm(PasswordForm):
+    asks: ClassVar[Asks] = {"current": _l("Write your current password.")}
+
     current = PasswordField(_l("Current password"), render_kw={"autocomplete": "current-password"})
 
 
 class OwnDataForm(PanelForm):
+    asks: ClassVar[Asks] = {"email": _EMAIL}
+
     email = EmailField(_l("E-mail"))
     title = StringField(_l("Title"))
     language = LanguageField(_l("Language"))
@@ -63,6 +75,12 @@ class OwnDataForm(PanelForm):
 
 class AccountForm(PanelForm):
     """The person behind an account."""
+
+    asks: ClassVar[Asks] = {
+        "first_name": _l("Write the given name."),
+        "last_name": _l("Write the family name."),
+        "email": _EMAIL,
+    }
 
     first_name = StringField(_l("Given name"))
     last_name = StringField(_l("Family name"))
@@ -87,6 +105,8 @@ class AccountForm(PanelForm):
 
 
 class NewAccountForm(AccountForm):
+    asks: ClassVar[Asks] = {"institution": _l("Choose an institution."), "role": _ROLE}
+
     institution = SelectField(_l("Institution"), choices=[], validate_choice=False)
     username = StringField(_l("User name"), description=_l("Left empty, it is made from the name."))
     role = SelectField(_l("Role"), choices=[], validate_choice=False)
@@ -94,6 +114,8 @@ class NewAccountForm(AccountForm):
 
 
 class GrantForm(PanelForm):
+    asks: ClassVar[Asks] = {"role": _ROLE}
+
     role = SelectField(_l("Role"), choices=[], validate_choice=False)
     unit = SelectField(_l("The role covers"), choices=[], validate_choice=False)
 
@@ -117,5 +139,5 @@ def role_choices(codes: list[str]) -> list[tuple[str, str]]:
 
 def _shown(field: Any) -> str:
     if isinstance(field, SelectField):
-        return next((str(choice[1]) for choice in field.choices or () if choice[0] == (field.data or "")), "")
+        return choosing.shown(field, field.data) or ""
     return str(field.data or "")

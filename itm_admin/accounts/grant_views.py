@@ -12,7 +12,6 @@ from typing import Any
 
 from flask import flash
 from flask_babel import gettext as _
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -21,6 +20,7 @@ from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import GrantForm, chosen_id, role_choices
 from itm_admin.accounts.models import AccessChange, RoleGrant
 from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import REQUIRED, Invalid
 from itm_admin.foundation.forms import PanelForm, attempt
 from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
@@ -28,7 +28,6 @@ from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
 from itm_admin.foundation.views import Page, route, see
 from itm_admin.foundation.writing import writing
 from itm_admin.institutions.choices import offer_units
-from itm_admin.institutions.models import Institution
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
@@ -124,14 +123,14 @@ def change_rows() -> Sequence[dict[str, Any]]:
     actor = me()
     found = changes.waiting(db.session, actor)
     names = changes.names(db.session, [each.created_by for each in found])
-    codes = dict(db.session.execute(select(Institution.id, Institution.code)).all())
+    institutions = changes.institution_names(db.session)
     return [
         {
             "id": each.id,
             "account": each.account,
-            "institution": codes.get(each.institution_id, ""),
+            "institution": institutions.get(each.institution_id, ""),
             "kind": changes.KINDS[each.kind],
-            "roles": changes.role_labels(db.session, each.account_id),
+            "roles": changes.role_labels(db.session, each),
             "by": names.get(each.created_by, ""),
             "since": each.created_at,
             "why_not": changes.why_not(db.session, actor, each),
@@ -163,6 +162,8 @@ class ApprovalView(Page):
 
 def _give(session: Session, id: uuid.UUID, form: GrantForm) -> RoleGrant:
     account = services.get(session, me(), id)
+    if not form.role.data:
+        raise Invalid({"role": REQUIRED})
     return grants.give(session, me(), account, form.role.data or "", chosen_id(form.unit))
 
 
@@ -182,16 +183,16 @@ def _decide(id: uuid.UUID, back: str, approves: bool) -> Answer:
 def _waiting(page: Page) -> str:
     actor = me()
     found = grants.waiting(db.session, actor)
-    codes = dict(db.session.execute(select(Institution.id, Institution.code)).all())
+    institutions = changes.institution_names(db.session)
     names = changes.names(db.session, [grant.created_by for grant, _account, _given in found])
     rows = [
         {
             "id": grant.id,
             "account": account,
             "role": ROLES[grant.role].label if grant.role in ROLES else grant.role,
-            "institution": codes.get(grant.institution_id, ""),
+            "institution": institutions.get(grant.institution_id, ""),
             "since": grant.created_at,
-            "approved_by": [codes.get(each.approver_institution_id, "") for each in given],
+            "approved_by": [institutions.get(each.approver_institution_id, "") for each in given],
             "mine": any(each.approver_id == actor.id for each in given),
             "may": grants.may_approve(actor, grant) and actor.id not in (grant.account_id, grant.created_by),
             "by": names.get(grant.created_by, ""),

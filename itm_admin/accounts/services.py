@@ -203,7 +203,7 @@ def _checked(session: Session, institution: uuid.UUID, person: Person) -> dict[s
     for field, longest in (("first_name", 100), ("last_name", 100), ("email", 200)):
         values[field] = clean_name(getattr(person, field))
         if not values[field]:
-            wrong[field] = _l("This field is needed.")
+            wrong[field] = _l("This field is required.")
         elif len(values[field]) > longest:
             wrong[field] = _l("This is too long.")
     if values["email"] and not is_address(values["email"]):

@@ -17,7 +17,6 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
-from audit import store
 from itm_admin.assurance import detail as details
 from itm_admin.assurance import naming
 from itm_admin.assurance.models import Alert
@@ -105,11 +104,12 @@ def by_whom(alert: Alert) -> str:
 
 
 def acknowledge(session: Session | scoped_session[Any], id: uuid.UUID) -> None:
-    """Says that somebody deals with it. NotFound if it is not there for this person, Conflict if somebody has."""
+    """Says that somebody deals with it; the database writes who, when, and the entry.
+
+    NotFound if it is not there for this person, Conflict if somebody has."""
     alert = session.get(Alert, id)
     if alert is None:
         raise NotFound
-    told = {"alert": alert.kind, "subject": alert.subject, "first_broken": alert.first_broken}
     changed = session.execute(
         update(Alert)
         .where(Alert.id == id, Alert.acknowledged_at.is_(None))
@@ -118,4 +118,3 @@ def acknowledge(session: Session | scoped_session[Any], id: uuid.UUID) -> None:
     )
     if changed.rowcount != 1:  # type: ignore[attr-defined]
         raise Conflict
-    store.append(session.connection(), "alert.acknowledge", kind="alert", id=str(id), detail=told)

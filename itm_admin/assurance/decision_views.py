@@ -6,7 +6,7 @@ The rules are decisions.py's; what was approved is carried out elsewhere.
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import flash, request
 from flask_babel import gettext as _
@@ -21,8 +21,8 @@ from itm_admin.assurance import decisions
 from itm_admin.assurance.models import LedgerDecision
 from itm_admin.foundation import access
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Invalid, Message
-from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.errors import REQUIRED, Invalid, Message
+from itm_admin.foundation.forms import Asks, PanelForm, attempt
 from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
@@ -71,6 +71,8 @@ CONSEQUENCES: dict[str, tuple[Message, ...]] = {
 
 
 class DecisionForm(PanelForm):
+    asks: ClassVar[Asks] = {"institution": _l("Choose a ledger."), "reason": _l("Choose why.")}
+
     institution = SelectField(_l("Whose ledger"), choices=[], validate_choice=False)
     reason = RadioField(_l("Why"), choices=[], validate_choice=False)
     first_seq = StringField(_l("First entry"), description=_l("Only to destroy content."))
@@ -154,9 +156,10 @@ def _approved(kind: str) -> str:
 
 def _propose(session: Any, form: DecisionForm) -> LedgerDecision:
     institution = chosen_id(form.institution)
-    if institution is None:
-        raise Invalid({"institution": _("This is not one of the choices.")})
     reason = form.reason.data or ""
+    if institution is None or not reason:
+        empty = {"institution": institution is None, "reason": not reason}
+        raise Invalid({name: REQUIRED for name, missing in empty.items() if missing})
     if reason in decisions.REASONS and decisions.REASONS[reason][0] not in OFFERED:
         raise Invalid({"reason": _("This is not one of the choices.")})
     return decisions.propose(session, institution, reason, _number(form.first_seq), _number(form.last_seq))

@@ -42,6 +42,8 @@ _DETAILS: Mapping[str, Message] = {
     "decision": _l("Decision"), "proposed_by": _l("Proposed by"), "decided_by": _l("Decided by"),
     "acknowledged": _l("Tampered with, as people know"),
     "records": _l("Records compared"), "ground": _l("Legal ground"), "shredded": _l("Narratives shredded"),
+    "row": _l("Alert"), "row_digest": _l("Digest of the row"),
+    "renewed": _l("Told again with what is known now"),
     "reviewed": _l("Narratives reviewed"), "replayed": _l("Repeated after a restore"), "repeated": _l("Erased again"),
     "open": _l("Begun and not carried out"), "unlisted": _l("Erased but on no list"),
 }  # fmt: skip
@@ -49,7 +51,7 @@ _DETAILS: Mapping[str, Message] = {
 _TECHNICAL = frozenset(
     {
         "origin", "hashes", "searched", "named", "key", "object", "table", "root", "closed_head", "previous", "request",
-        "note", "job", "removed_hashes", "decision", "ledger_id",
+        "note", "job", "row", "row_digest", "removed_hashes", "decision", "ledger_id",
     }
 )  # fmt: skip
 """Ids, digests, keys and sentences of programs."""

@@ -27,7 +27,7 @@ from itm_admin.assurance.evidence import Signed
 from itm_admin.foundation import access, dates, tenancy, vocabulary
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, Message
-from itm_admin.foundation.forms import CodeField, PanelForm
+from itm_admin.foundation.forms import Asks, CodeField, PanelForm
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
 from itm_admin.foundation.views import Page, route, see
@@ -37,6 +37,8 @@ _TARGETS = ("case", "person", "case_person", "victim_profile", "account", "insti
 
 
 class EvidenceForm(PanelForm):
+    asks: ClassVar[Asks] = {"purpose": _l("Choose a purpose.")}
+
     since = StringField(_l("From"))
     until = StringField(_l("Until"))
     kind = SelectField(_l("On what"), validate_choice=False)
@@ -65,7 +67,7 @@ class EvidenceForm(PanelForm):
         if len(actor) > 200:
             wrong["actor"] = _l("This is too long.")
         if self.purpose.data not in vocabulary.codes("access_purpose"):
-            wrong["purpose"] = _l("Choose why.")
+            wrong["purpose"] = vocabulary.NOT_A_CHOICE
         if wrong:
             raise Invalid(wrong)
         return Filter(bounds["since"], bounds["until"], (kind, id) if kind else None, actor or None)

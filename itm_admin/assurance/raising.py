@@ -1,6 +1,7 @@
 """Raising an alert: one open row for one trouble, and one entry in the Presidency's ledger when it is new.
 
-Promise: both or none. Called by the scheduler's process, and by the web server for what only it can notice.
+Promise: both or none; the database writes the entry (itm.tell_alert).
+Called by the scheduler's process, and by the web server for what only it can notice.
 Knows nothing of how an alert is shown.
 """
 
@@ -14,7 +15,6 @@ from dataclasses import dataclass, field
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit import store
 from itm_admin.assurance.runs import Scalar
 
 TAMPERED, UNVERIFIED, MISSED, FAILED = "ledger.tampered", "ledger.unverified", "job.missed", "job.failed"
@@ -81,7 +81,9 @@ _RAISE = text(
     INSERT INTO alert AS a (kind, severity, holder, subject, first_broken, detail)
     VALUES (:kind, :severity, :holder, :subject, :first_broken, cast(:detail AS jsonb))
     ON CONFLICT (kind, coalesce(subject, '')) WHERE acknowledged_at IS NULL DO UPDATE
-    SET detail = EXCLUDED.detail, first_broken = least(a.first_broken, EXCLUDED.first_broken)
+    SET detail = CASE WHEN :renewed AND a.detail - 'level' IS DISTINCT FROM EXCLUDED.detail - 'level'
+                 THEN EXCLUDED.detail ELSE a.detail END,
+        first_broken = CASE WHEN :renewed THEN least(a.first_broken, EXCLUDED.first_broken) ELSE a.first_broken END
     RETURNING xmax = 0
     """
 )
@@ -100,6 +102,7 @@ _RESOLVE = text(
     WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NULL RETURNING id
     """
 )
+_UNTOLD = text("SELECT set_config('itm.untold', :untold, true)")
 _NOTICE = text(
     """
     INSERT INTO alert (kind, severity, subject, detail) VALUES (:kind, :severity, :subject, cast(:detail AS jsonb))
@@ -109,9 +112,10 @@ _NOTICE = text(
 
 
 def raise_alert(connection: Connection, trouble: Trouble, told: bool = True) -> bool:
-    """As itm_signer. True if it is new: then the ledger has an entry; else the open alert's detail is renewed.
+    """As itm_signer. True if it is new; else the open alert's detail is renewed. The ledger has an entry of either.
 
-    Not ``told``: where the ledger cannot be written, which is when people most need to see it.
+    Not ``told``: where the ledger cannot be written, which is when people most need to see it. Then an open alert stays
+    as it is told; so does one of waiting entries, which each entry about it would change.
     """
     if (
         trouble.kind in (TAMPERED, REFUSED)
@@ -127,13 +131,15 @@ def raise_alert(connection: Connection, trouble: Trouble, told: bool = True) -> 
         ).scalar_one()
     ):
         return False
-    new = bool(
-        connection.execute(
-            _RAISE, {**_columns(trouble), "holder": trouble.holder, "first_broken": trouble.first_broken}
-        ).scalar_one()
-    )
-    if new and told:
-        _tell(connection, trouble)
+    connection.execute(_UNTOLD, {"untold": "no" if told else "yes"})
+    values = {
+        **_columns(trouble),
+        "holder": trouble.holder,
+        "first_broken": trouble.first_broken,
+        "renewed": told and trouble.kind != WAITING,
+    }
+    new = bool(connection.execute(_RAISE, values).scalar_one())
+    connection.execute(_UNTOLD, {"untold": "no"})
     return new
 
 
@@ -147,19 +153,12 @@ def is_open(connection: Connection, kind: str, subject: str) -> bool:
 
 def resolve(connection: Connection, kind: str, subject: str) -> bool:
     """As itm_signer: the trouble is over without anybody's doing. False if the alert is not open any more."""
-    found = connection.execute(_RESOLVE, {"kind": kind, "subject": subject}).scalar_one_or_none()
-    if found is not None:
-        told: dict[str, Scalar] = {"alert": kind, "subject": subject, "resolved": True}
-        store.append(connection, "alert.acknowledge", kind="alert", id=str(found), detail=told, to_presidency=True)
-    return found is not None
+    return connection.execute(_RESOLVE, {"kind": kind, "subject": subject}).scalar_one_or_none() is not None
 
 
 def notice(connection: Connection, trouble: Trouble) -> bool:
     """The same as itm_app, which may tell of missed runs and waiting entries only, and sees no alert that it raises."""
-    new = connection.execute(_NOTICE, _columns(trouble)).rowcount == 1
-    if new:
-        _tell(connection, trouble)
-    return new
+    return connection.execute(_NOTICE, _columns(trouble)).rowcount == 1
 
 
 def _columns(trouble: Trouble) -> dict[str, Scalar]:
@@ -169,8 +168,3 @@ def _columns(trouble: Trouble) -> dict[str, Scalar]:
         "subject": trouble.subject,
         "detail": json.dumps(dict(trouble.detail)),
     }
-
-
-def _tell(connection: Connection, trouble: Trouble) -> None:
-    told = {"alert": trouble.kind, "first_broken": trouble.first_broken, **trouble.detail}
-    store.append(connection, "alert.raise", kind="alert", id=trouble.subject, detail=told, to_presidency=True)

@@ -15,14 +15,16 @@ from itm_admin.assurance import entries, receipts
 from itm_admin.assurance.entries import AnyRow
 from itm_admin.foundation import access
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Invalid, Message
-from itm_admin.foundation.forms import PanelForm
+from itm_admin.foundation.errors import REQUIRED, Invalid, Message
+from itm_admin.foundation.forms import Asks, PanelForm
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
 from itm_admin.foundation.views import Page, route
 
 
 class ReceiptForm(PanelForm):
+    asks: ClassVar[Asks] = {"receipt": _l("Choose a file.")}
+
     receipt = FileField(_l("Receipt that you kept"))
 
 
@@ -40,7 +42,9 @@ class _Receipts(Page):
         form = ReceiptForm()
         file = request.files.get("receipt")
         try:
-            compared = receipts.compare(db.session, file.stream.read(receipts.LARGEST + 1) if file else b"")
+            if not file or not file.filename:
+                raise Invalid({"receipt": REQUIRED})
+            compared = receipts.compare(db.session, file.stream.read(receipts.LARGEST + 1))
         except Invalid as error:
             form.take(error)
             return self._page(form), 422

@@ -286,7 +286,7 @@ class EntryList:
 
 def _moment(row: AnyRow) -> str:
     later, shown = sealed(row), moment(row.at, seconds=True)
-    return f"{shown} ({_('sealed %(when)s', when=moment(later, seconds=True))})" if later else shown
+    return str(_("%(at)s (sealed %(when)s)", at=shown, when=moment(later, seconds=True))) if later else shown
 
 
 @dataclass(frozen=True)

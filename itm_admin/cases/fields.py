@@ -18,23 +18,21 @@ from marshmallow import ValidationError, fields, validate
 
 from itm_admin.cases.birth import OLDEST, BirthDate, estimated
 from itm_admin.foundation import dates, vocabulary
-from itm_admin.foundation.errors import Invalid, Message
+from itm_admin.foundation.errors import REQUIRED, Invalid, Message
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.names import clean_name
 
 _OVERRIDES = "\u202d\u202e"
 """Left-to-right and right-to-left override: they can make a text read as something that it is not."""
 
-REQUIRED = _l("This field is required.")
 _NOT_TEXT = _l("This must be text.")
-_NOT_A_CHOICE = _l("This is not one of the choices.")
 MESSAGES: Mapping[str, Message] = {
     "required": REQUIRED,
     "null": REQUIRED,
     "invalid": _l("This value is not correct."),
     "validator_failed": _l("This value is not correct."),
     "invalid_utf8": _NOT_TEXT,
-    "invalid_uuid": _NOT_A_CHOICE,
+    "invalid_uuid": vocabulary.NOT_A_CHOICE,
     "format": dates.NOT_A_DAY,
     "invalid_self": _l("This value is not correct."),
 }
@@ -141,7 +139,7 @@ class Code(fields.String):
             return None
         code = _code(self.list_name, value)
         if self._among and code not in self._among:
-            raise ValidationError(_NOT_A_CHOICE)
+            raise ValidationError(vocabulary.NOT_A_CHOICE)
         return code
 
 
@@ -234,13 +232,13 @@ class RecordId(fields.UUID):
         if isinstance(value, uuid.UUID):
             return value
         if not isinstance(value, str) or len(value) != 36:
-            raise ValidationError(_NOT_A_CHOICE)
+            raise ValidationError(vocabulary.NOT_A_CHOICE)
         return self._validated(value)
 
 
 def _code(list_name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise ValidationError(_NOT_A_CHOICE)
+        raise ValidationError(vocabulary.NOT_A_CHOICE)
     try:
         return vocabulary.check(list_name, value)
     except Invalid as refusal:

@@ -9,6 +9,8 @@ from flask import url_for
 from flask_babel import gettext, ngettext
 from sqlalchemy import ColumnElement, and_, exists, func, select
 
+from itm_admin.accounts import changes
+from itm_admin.accounts.actor import me
 from itm_admin.accounts.models import Account
 from itm_admin.cases import lookup
 from itm_admin.cases.draft_views import waiting as drafts
@@ -33,7 +35,7 @@ def institution_home(session: AnySession) -> dict[str, Any]:
     return {
         "own": own,
         "figures": _figures(session) if tenancy.current().manage else [],
-        "waiting": _waiting(session),
+        "waiting": [*_confirmations(session), *_waiting(session)],
         "drafts": drafts(session) if may(roles, "edit", "Draft") else [],
         "may_add": may(roles, "add", "Case"),
         "first_day": may(roles, "add", "Account") and _alone(session),
@@ -112,6 +114,11 @@ def _waiting(session: AnySession) -> list[tuple[str, str]]:
         for kind, count in counts._asdict().items()
         if count
     ]
+
+
+def _confirmations(session: AnySession) -> list[tuple[str, str]]:
+    said = changes.words_to_decide(session, me())
+    return [(said, url_for("AccessChangeView.list"))] if said else []
 
 
 def _sentence(kind: str, count: int) -> str:

@@ -197,6 +197,8 @@ def _condition(keys: InstitutionKeys, name: str, value: str) -> Any:
         alternatives = [blind_index.terms(keys, kind, value) for kind in kinds]
         fitting = [Person.index_terms.contains(terms) for terms in alternatives if terms]
     else:
+        if name == "name" and any(sign.isdigit() for sign in value):
+            raise Invalid({name: _l("No name has digits. Write a number into the field for numbers below.")})
         ways = blind_index.readings_of(keys, value) if name == "name" else [blind_index.terms(keys, name, value)]
         fitting = [Person.index_terms.contains(terms) for terms in ways if terms]
     if not fitting:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from flask import flash, jsonify, request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from marshmallow import Schema
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
@@ -26,7 +28,7 @@ from itm_admin.cases.fields import today
 from itm_admin.cases.forms import FirstPersonForm, MatchForm, RiskForm, SourceForm
 from itm_admin.cases.models import Case
 from itm_admin.cases.schemas import CaseInput, NewPersonInput, VictimProfileInput, load
-from itm_admin.cases.showing import filled
+from itm_admin.cases.showing import Facts, filled
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid, Message, NotFound
 from itm_admin.foundation.formats import moment
@@ -60,6 +62,7 @@ class Step:
     title: Message
     form: type[PanelForm]
     check: Callable[[Session, Mapping[str, Any]], dict[str, str]]
+    schemas: tuple[type[Schema], ...]
 
 
 Settled = dict[str, str]
@@ -87,9 +90,9 @@ def _check_risk(_session: Session, values: Mapping[str, Any]) -> Settled:
 
 
 STEPS = (
-    Step("source", _l("Source"), SourceForm, _check_source),
-    Step("person", _l("First person"), FirstPersonForm, _check_person),
-    Step("risk", _l("What happened"), RiskForm, _check_risk),
+    Step("source", _l("Source"), SourceForm, _check_source, (CaseInput,)),
+    Step("person", _l("First person"), FirstPersonForm, _check_person, (NewPersonInput,)),
+    Step("risk", _l("What happened"), RiskForm, _check_risk, (CaseInput, VictimProfileInput)),
 )
 
 
@@ -141,7 +144,7 @@ class NewCaseView(Page):
             if changed:
                 flash(" ".join(told.told), "warning")
             return _go((missing or STEPS[0]).name, id if kept else None)
-        parts = [(step, filled(_offer(_filled(step, kept)))) for step in STEPS]
+        parts = [(step, _facts(step, kept)) for step in STEPS]
         page = self.render("cases/new_case_check.html", steps=STEPS, parts=parts, form=told, kept=kept, draft=id)
         return page, 409 if changed else 422 if told.submitted() else 200
 
@@ -236,6 +239,17 @@ def _filled(step: Step, kept: Kept | None) -> PanelForm:
     if step.form is SourceForm:
         return step.form(formdata=None, confidentiality="INTERNAL", opened_on=today())
     return step.form(formdata=None)
+
+
+def _facts(step: Step, kept: Kept) -> Facts:
+    """A step as it will be stored: names and dates in the form that they are kept in."""
+    form = _offer(_filled(step, kept))
+    values, stored = form.payload(), dict[str, Any]()
+    for schema in step.schemas:
+        known = {name: value for name, value in values.items() if name in schema().fields}
+        with suppress(Invalid):  # refused when the case is opened
+            stored |= load(schema, known, partial=True)
+    return filled(form, stored)
 
 
 def _checked(session: Session, step: Step, id: uuid.UUID, values: Mapping[str, Any]) -> bool:

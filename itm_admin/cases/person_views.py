@@ -33,7 +33,7 @@ from itm_admin.cases.lists import PERSONS
 from itm_admin.cases.models import CasePerson, Person, VictimProfile
 from itm_admin.cases.showing import compared, person_facts, profile_facts, protected_choices
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Conflict, Invalid
+from itm_admin.foundation.errors import REQUIRED, Conflict, Invalid
 from itm_admin.foundation.forms import attempt, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once
@@ -314,7 +314,10 @@ def _set_profile(session: Any, link: uuid.UUID, form: ProfileForm) -> VictimProf
 
 def _link(session: Any, case: uuid.UUID, form: LinkForm) -> Any:
     data = form.payload()
-    person = choices.person_called(session, data.pop("pseudonym", None))
+    pseudonym = data.pop("pseudonym", None)
+    if not pseudonym:
+        raise Invalid({name: REQUIRED for name in ("pseudonym", "role") if not data.get(name)})
+    person = choices.person_called(session, pseudonym)
     return people.link_person(session, keyring(), case, {**data, "person_id": person})
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask_babel import gettext as _
+from wtforms import SelectField
 
 from itm_admin.cases import personal_data
+from itm_admin.cases.birth import BirthDate
 from itm_admin.cases.models import Case, Person, VictimProfile
-from itm_admin.foundation import dates
+from itm_admin.foundation import choosing, dates
 from itm_admin.foundation.formats import HIDDEN, day, label, moment
 from itm_admin.foundation.forms import PROTECTED, DayField, PanelForm
 from itm_admin.foundation.i18n import language
@@ -122,7 +124,7 @@ def read(name: str, value: Any) -> Any:
     if value is HIDDEN or value in (None, "", []):
         return value
     if name == "birth_date":
-        return ".".join(reversed(str(value).split("-")))
+        return _birth(str(value))
     if name in CODED:
         many = value if isinstance(value, list) else [value]
         labels = [label(code, CODED[name]) for code in many]
@@ -130,6 +132,17 @@ def read(name: str, value: Any) -> Any:
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
     return day(value) if hasattr(value, "isoformat") else value
+
+
+def _birth(kept: str) -> str:
+    """12.05.1999, 05.1999, 1999, or an estimate in words. What is none (of another version) stays as it is."""
+    try:
+        estimate = BirthDate.read(kept).estimate
+    except ValueError:
+        return kept
+    if estimate is not None:
+        return str(_("about %(age)s (estimated on %(day)s)", age=estimate[0], day=day(estimate[1])))
+    return ".".join(reversed(kept.split("-")))
 
 
 def protected_choices(form: PanelForm, record: Any) -> list[tuple[str, str]]:
@@ -154,11 +167,12 @@ def compared(form: PanelForm, saved: Mapping[str, Any]) -> list[tuple[str, Any, 
     return rows
 
 
-def filled(form: PanelForm) -> Facts:
-    """What was filled in, as people read it: for a look before it is saved."""
+def filled(form: PanelForm, stored: Mapping[str, Any]) -> Facts:
+    """What was filled in, as people read it, for a look before it is saved; `stored` are the values that will be."""
     rows: Facts = []
     for field in form:
         typed = field.payload() if hasattr(field, "payload") else field.data
+        typed = stored.get(field.name, typed)
         if field.name not in ("version", "clear", "csrf_token") and typed not in (None, "", []):
             rows.append((field.label.text, _chosen(field, typed)))
     return rows
@@ -173,9 +187,8 @@ def _as_day(value: Any) -> Any:
 
 
 def _chosen(field: Any, value: Any) -> Any:
-    if field.name in CODED or isinstance(value, bool):
+    if field.name in CODED or field.name == "birth_date" or isinstance(value, bool):
         return read(field.name, value)
     if isinstance(field, DayField):
         return _as_day(value)
-    names = {str(code): text for code, text in getattr(field, "choices", None) or ()}
-    return names.get(str(value), value)
+    return (choosing.shown(field, value) if isinstance(field, SelectField) else None) or value

@@ -25,6 +25,8 @@ PAGE = 20
 MOST_WHOLE = 50
 """Choices that a form holds by itself."""
 LONGEST = 100
+INDENT = "— "
+"""Before what stands below something else in a short list that is shown as a tree."""
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -129,6 +131,13 @@ def searched(field: Field, url: str) -> None:
     """The field is found by typing: the form's script asks there."""
     told = {"data-choices": url, "data-choices-failed": _("The list could not be loaded. Try again.")}
     field.render_kw = {**(field.render_kw or {}), **told}
+
+
+def shown(field: SelectField, value: Any) -> str | None:
+    """A choice as it is called outside of its list; None if the list does not have it."""
+    names = {str(choice[0]): str(choice[1]) for choice in field.choices or ()}
+    text = names.get(str(value or ""))
+    return text.strip(INDENT) if text else text
 
 
 def _pairs(choices: Choices, rows: Sequence[Row[Any]]) -> Pairs:

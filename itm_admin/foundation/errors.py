@@ -18,6 +18,9 @@ class Message(Protocol):
     def __str__(self) -> str: ...
 
 
+REQUIRED = _("This field is required.")
+
+
 class DomainError(Exception):
     """The base: something a person can be told. ``code`` is stable, for machines."""
 

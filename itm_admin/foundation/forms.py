@@ -6,9 +6,10 @@ empty on an edit form, and empty means "keep what is stored".
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from flask import flash, request
 from flask_babel import gettext as _
@@ -19,7 +20,7 @@ from wtforms import BooleanField, Field, HiddenField, SelectField, SelectMultipl
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from itm_admin.foundation import dates, vocabulary
-from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.errors import REQUIRED, Invalid, Message
 from itm_admin.foundation.reading import queue
 from itm_admin.foundation.writing import writing
 
@@ -142,10 +143,18 @@ class KeptCodes(CodesField):
 
 
 PROTECTED = (KeptField, KeptLine, BirthField, KeptCodes)
+Asks = Mapping[str, Message]
+"""Sentences by the name of their field."""
+_CHOOSE = _l("Choose one from the list.")
 
 
 class PanelForm(FlaskForm):
     """The base of all forms: anti-forgery token, the record's version, errors of the domain."""
+
+    asks: ClassVar[Asks] = {}
+    """What a required field asks for while it is empty: "Choose a province." All others are marked as optional."""
+    only_if: ClassVar[Asks] = {}
+    """Fields that are required under a condition, with the words that say so beside the label."""
 
     version = HiddenField()
     clear = CodesField(_l("Remove what is stored"))
@@ -156,6 +165,8 @@ class PanelForm(FlaskForm):
         self.matches: list[tuple[Any, str]] = []
         """Records that a refusal names, to be opened: id and pseudonym."""
         for field in self:
+            field.flags.needed = field.name in _all(self, "asks") and field.name not in _all(self, "only_if")
+            field.flags.only_if = _all(self, "only_if").get(field.name)
             if isinstance(field, CodeField | CodesField):
                 field.offer()
 
@@ -188,9 +199,16 @@ class PanelForm(FlaskForm):
             if field is None:
                 self.told.append(str(message))
             else:
-                field.errors = [*field.errors, str(message)]
+                field.errors = [*field.errors, str(self._asked(field, message))]
         if not error.fields:
             self.told.append(str(error))
+
+    def _asked(self, field: Field, message: Message) -> Message:
+        """An empty field says what to do. The schemas and services, which the API shares, only say that it is wrong."""
+        if field.data or str(message) not in (str(REQUIRED), str(vocabulary.NOT_A_CHOICE)):
+            return message
+        otherwise = _CHOOSE if isinstance(field, SelectField | SelectMultipleField) else message
+        return _all(self, "asks").get(field.name, otherwise)
 
     def expected_version(self) -> int:
         """The version that the person saw; 0, which no record ever has, if the form lost it.
@@ -231,6 +249,11 @@ def told(form: PanelForm, work: Callable[[Session], Any], said: str) -> None:
         flash(" ".join(reasons), "warning")
     else:
         flash(said)
+
+
+def _all(form: PanelForm, name: str) -> Mapping[str, Message]:
+    """What the form's classes say together; the nearest one first."""
+    return ChainMap(*(vars(each).get(name, {}) for each in type(form).__mro__))
 
 
 def _value(field: Field) -> Any:

@@ -20,13 +20,17 @@ _END = """
     SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
     WHERE a.usename = current_user AND a.datname = current_database() AND a.pid <> pg_backend_pid()
       AND (a.xact_start < clock_timestamp() - %(longest)s::interval
-           OR (coalesce(a.xact_start, a.state_change) < clock_timestamp() - interval '5s' AND EXISTS (
+           OR EXISTS (
                SELECT FROM pg_locks l WHERE NOT l.granted AND l.waitstart < clock_timestamp() - interval '4s'
+                 AND (a.xact_start < clock_timestamp() - interval '5s'
+                      OR a.xact_start IS NULL OR a.xact_start > l.waitstart)
                  AND a.pid = ANY (pg_blocking_pids(l.pid))
-                 AND cardinality(pg_blocking_pids(a.pid)) = 0)))
+                 AND cardinality(pg_blocking_pids(a.pid)) = 0))
 """
 """Those who wait give up after 10 s (lock_timeout), so who holds them up goes before. Who waits too is left alone.
-An advisory lock of a session is held without a transaction as well."""
+
+An advisory lock may be a session's own, held in no transaction or across short ones: who waits began before those.
+"""
 
 
 def look(connection: psycopg.Connection[tuple[object, ...]]) -> int:

@@ -81,6 +81,6 @@ def _tree(rows: Sequence[Row[Any]]) -> choosing.Pairs:
     waiting = [(row, 0) for row in reversed(below.get(None, []))]
     while waiting:
         row, depth = waiting.pop()
-        ordered.append((str(row.id), f"{'— ' * depth}{row.name}"))
+        ordered.append((str(row.id), f"{choosing.INDENT * depth}{row.name}"))
         waiting.extend((child, depth + 1) for child in reversed(below.get(row.id, [])))
     return ordered

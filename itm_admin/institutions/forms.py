@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, SelectField, StringField
 
+from itm_admin.foundation import choosing
 from itm_admin.foundation.dates import why_no_day
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.forms import CodeField, DayField, PanelForm
+from itm_admin.foundation.forms import Asks, CodeField, DayField, PanelForm
 from itm_admin.institutions.services import Membership
 
 
 class InstitutionForm(PanelForm):
+    asks: ClassVar[Asks] = {
+        "code": _l("Write a code."),
+        "name_tr": _l("Write the name in Turkish."),
+        "name_en": _l("Write the name in English."),
+        "kind": _l("Choose a kind."),
+    }
+
     code = StringField(_l("Code"))
     name_tr = StringField(_l("Name in Turkish"))
     name_en = StringField(_l("Name in English"))
@@ -44,6 +52,8 @@ class InstitutionForm(PanelForm):
 
 
 class UnitForm(PanelForm):
+    asks: ClassVar[Asks] = {"name": _l("Write a name."), "parent": _l("Choose the unit above.")}
+
     name = StringField(_l("Name"))
     parent = SelectField(_l("Belongs to"), choices=[], validate_choice=False)
     province = CodeField(_l("Province"), "province")
@@ -72,5 +82,5 @@ def _shown(field: Any) -> str:
     if isinstance(field, BooleanField):
         return str(_("Yes") if field.data else _("No"))
     if isinstance(field, SelectField):
-        return next((str(choice[1]) for choice in field.choices or () if choice[0] == (field.data or "")), "")
+        return choosing.shown(field, field.data) or ""
     return str(field.data if field.data is not None else "")

@@ -197,7 +197,7 @@ def _checked(membership: Membership, code: str | None = None) -> dict[str, Any]:
     for field in ("name_tr", "name_en"):
         values[field] = clean_name(getattr(membership, field))
         if not values[field]:
-            wrong[field] = _l("This field is needed.")
+            wrong[field] = _l("This field is required.")
         elif len(values[field]) > 200:
             wrong[field] = _l("This is too long.")
     if membership.kind not in vocabulary.codes("institution_kind"):
@@ -214,7 +214,7 @@ def _checked(membership: Membership, code: str | None = None) -> dict[str, Any]:
 def _unit_values(name: str, province: str | None) -> dict[str, Any]:
     tidy = clean_name(name)
     if not tidy:
-        raise Invalid({"name": _l("This field is needed.")})
+        raise Invalid({"name": _l("This field is required.")})
     if len(tidy) > 200:
         raise Invalid({"name": _l("This is too long.")})
     return {"name": tidy, "province": vocabulary.check("province", province, "province") if province else None}

@@ -263,7 +263,7 @@ def _add_unit(session: Session, form: UnitForm) -> Unit:
 def _parent(form: UnitForm) -> Any:
     parent = chosen_id(form.parent)
     if parent is None:
-        raise Invalid({"parent": _("This field is needed.")})
+        raise Invalid({"parent": _("This field is required.")})
     return parent
 
 

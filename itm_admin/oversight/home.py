@@ -9,6 +9,7 @@ from typing import Any
 from flask import g, url_for
 from flask_babel import gettext as _
 
+from itm_admin.accounts import changes
 from itm_admin.foundation import access, national, pictures
 from itm_admin.foundation.formats import label, number
 from itm_admin.foundation.i18n import language
@@ -27,6 +28,7 @@ def presidency_home(session: AnySession) -> dict[str, Any]:
     return {
         "institutions": rows,
         "totals": totals,
+        "to_confirm": changes.words_to_decide(session, g.actor),
         "figures": [(_("Institutions"), totals.institutions, "#institutions"), *figures(totals)],
         "provinces": _provinces(board.by_province(session)),
         "years": _years(board.by_year(session)),
@@ -42,7 +44,7 @@ def figures(counts: board.Totals | AnyRow, **chosen: Any) -> list[tuple[str, int
         (_("Cases"), counts.cases, _cases(**chosen)),
         (_("Open cases"), counts.open_cases, _cases(open="yes", **chosen)),
         (_("Not shared"), counts.unshared, None),
-        (_("Persons"), counts.persons, _cases(**chosen)),
+        (_("Persons"), counts.persons, None),
         (_("Accounts"), counts.accounts, url_for("AuditAccountView.list", **chosen) if accounts else None),
     ]
 

@@ -65,7 +65,11 @@ ATTACKS: dict[str, tuple[str, list[str]]] = {
     ),
     "disable the triggers of foreign keys": (
         "ALTER TABLE case_counter DISABLE TRIGGER ALL",
-        ["inner triggers public.case_counter"],
+        [
+            "inner triggers public.case_counter",
+            "trigger public.case_counter.a_rises",
+            "trigger public.case_counter.b_has_its_case",
+        ],
     ),
     "replace a capture function by one that drops events": (
         f"CREATE OR REPLACE FUNCTION {CAPTURE} RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"

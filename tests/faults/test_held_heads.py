@@ -59,6 +59,33 @@ def test_a_session_that_keeps_a_head_is_ended_and_the_next_one_writes(database: 
         watching.join(PATIENCE)
 
 
+@pytest.mark.parametrize("idle", [True, False], ids=["idle", "never idle"])
+def test_a_session_that_keeps_anothers_lock_without_a_transaction_is_ended(database: Database, idle: bool) -> None:
+    lock = b"select pg_advisory_%slock(hashtextextended('record.search', 1))"
+    address, ended = _address(database), threading.Event()
+    watching = threading.Thread(target=lock_watch.watch, args=(address, ended.wait))
+    watching.start()
+    try:
+        with (
+            psycopg.connect(address, autocommit=True) as holding,
+            psycopg.connect(address) as waiting,
+        ):
+            for name in _LIMITS:
+                holding.execute(f"set {name} = 0".encode())
+            holding.execute(lock % b"")
+            busy = threading.Thread(target=_work, args=(holding,))
+            if not idle:
+                busy.start()
+            waiting.execute(lock % b"xact_")  # with its own ten seconds
+            if not idle:
+                busy.join(PATIENCE)
+            with pytest.raises(psycopg.OperationalError):
+                holding.execute(b"select 1")
+    finally:
+        ended.set()
+        watching.join(PATIENCE)
+
+
 def test_a_session_that_is_in_nobodys_way_is_left_alone(database: Database) -> None:
     Factory(database).institution()
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import cache
 from html.parser import HTMLParser
@@ -120,3 +121,14 @@ def test_letters_are_not_put_into_upper_case_by_styles_or_filters() -> None:
     for template in TEMPLATES:
         source = template.read_text("utf-8")
         assert not CASE_CHANGE.search(source), template
+
+
+def test_no_text_is_asked_for_inside_an_f_string_where_the_catalogue_may_not_find_it() -> None:
+    inside = [
+        f"{path.relative_to(PANEL)}:{call.lineno}"
+        for path in sorted(PANEL.rglob("*.py"))
+        for text in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(text, ast.JoinedStr)
+        for call in ast.walk(text)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in KEYWORDS
+    ]  # fmt: skip
+    assert inside == []

@@ -261,3 +261,25 @@ def test_a_case_that_is_opened_five_times_at_once_is_one_case(desk: Desk) -> Non
     assert len({answer.headers["Location"] for answer in answers}) == 1
     assert desk.panel.value("select count(*) from case_file") == before + 1
     assert desk.own.get(check).headers["Location"] == answers[0].headers["Location"]
+
+
+def test_the_last_look_shows_what_will_be_stored_as_people_read_it(desk: Desk) -> None:
+    above = desk.panel.make.unit("Ankara İl Komutanlığı")
+    below = desk.panel.make.unit("Ankara Çocuk Şubesi", parent=above)
+    person = desk.own.post("/cases/new", **{**FORM, "unit_id": str(below)}).headers["Location"]
+    typed = {**PERSON, "role": "VICTIM", "given_name": "Ay\u00adşe\u00b4m", "birth_date": "12 Mayıs 1999"}
+    risk = desk.own.post(person, **typed).headers["Location"]
+    check = desk.own.post(risk).headers["Location"]
+    page = desk.own.get(check).text
+    assert "<dd>Ayşe&#39;m</dd>" in page
+    assert "<dd>12.05.1999</dd>" in page
+    assert "<dd>Ankara Çocuk Şubesi</dd>" in page
+    desk.own.post(person, **{**typed, "birth_date": "yaklaşık 17 (20.11.2026)"})
+    assert "<dd>yaklaşık 17 (tahmin tarihi: 20.11.2026)</dd>" in desk.own.get(check).text
+
+
+def test_a_number_in_the_searchs_field_for_names_leads_to_the_field_for_numbers_and_stays(desk: Desk) -> None:
+    answer = desk.own.post("/persons/search", name="10000000146")
+    assert answer.status_code == 422
+    assert "Numarayı aşağıdaki numara alanına yazın." in answer.text
+    assert 'value="10000000146"' in answer.text

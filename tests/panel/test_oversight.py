@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def test_figures_are_links_and_the_unshared_cases_between_them_are_explained(sto
     for address in ("/oversight/cases/", "/oversight/cases/?open=yes", "/oversight/cases/?institution=JGK"):
         assert f'href="{address}"' in page, address
         assert story.supervisor.get(address).status_code == 200
+    assert re.search(r"<dt>(Kişiler|Persons)</dt> <dd>\d+</dd>", page)  # there is no list of persons to open
     words = story.supervisor.words("/")
     assert "Of 3 cases the institutions share 2." in words
     assert "without any activity yet" in words

@@ -96,6 +96,16 @@ begin
   end if;
 end $$;
 
+-- The roles that a waiting change is about, for those who may decide it: row-level security hides others' grants.
+create function itm.roles_at_stake(change uuid) returns text[]
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+  select array(select distinct g.role::text from public.access_change c
+               join public.role_grant g on g.account_id = c.account_id and g.state <> 'ended'
+               where c.id = change and c.state = 'waiting' and c.account_id <> itm.account()
+                 and (c.institution_id = itm.institution() or itm.scope() = 'accounts' or itm.approves()))
+$$;
+
 revoke all on function itm.raised_by, itm.void_secrets, itm.keep_last from public;
-revoke all on function itm.is_independent, itm.audits, itm.is_proposed, itm.waits, itm.has_password, itm.is_rise, itm.link_is_used, itm.is_ordinary from public;
-grant execute on function itm.is_independent, itm.audits, itm.is_proposed, itm.waits, itm.has_password, itm.is_rise, itm.link_is_used, itm.is_ordinary to itm_app;
+revoke all on function itm.is_independent, itm.audits, itm.is_proposed, itm.waits, itm.has_password, itm.is_rise, itm.link_is_used, itm.is_ordinary, itm.roles_at_stake from public;
+grant execute on function itm.is_independent, itm.audits, itm.is_proposed, itm.waits, itm.has_password, itm.is_rise, itm.link_is_used, itm.is_ordinary, itm.roles_at_stake to itm_app;

@@ -1,0 +1,22 @@
+"""What only the database writes: alerts that are dealt with, last sign-ins, numbers of cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+from itm_admin.foundation.database.migration import run_scripts
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_scripts(op.get_bind(), Path(__file__).parent / revision)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("There is no way back: restore a backup, or migrate onwards.")
