@@ -18,6 +18,23 @@ revoke insert on public.access_note, public.grant_approval from itm_app;
 grant insert (id, institution_id, account_id, kind, record, purpose, words) on public.access_note to itm_app;
 grant insert (id, institution_id, grant_id, approver_id, approver_institution_id) on public.grant_approval to itm_app;
 
+-- Times of assignments.
+create function itm.assignment_times() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_user <> 'itm_app' then
+    return new;
+  end if;
+  if tg_op = 'INSERT' then
+    new.assigned_at := now();
+  else
+    new.assigned_at := old.assigned_at;
+    new.ended_at := coalesce(old.ended_at, case when new.ended_at is not null then now() end);
+  end if;
+  return new;
+end $$;
+
 -- Deleted and restored by a manager of the unit that the record is in, not of one that it is moved to with the same
 -- statement; the time is the database's.
 create or replace function itm.deletion_by_manager() returns trigger
@@ -51,3 +68,8 @@ language sql security definer set search_path = pg_catalog, pg_temp
 begin atomic
   delete from public.draft d where d.institution_id = itm.institution() and itm.manages() and d.form like '%:' || record::text;
 end;
+
+revoke all on function itm.assignment_times from public;
+grant execute on function itm.assignment_times to itm_app, itm_owner;
+create trigger a_times before insert or update on public.case_assignment for each row execute function itm.assignment_times();
+alter table public.case_assignment enable always trigger a_times;

@@ -1,5 +1,44 @@
--- A person's key, index and age, and a profile's values: a value that is cleared is a change of content, under its rules;
--- what is destroyed is so by an erasure.
+-- A living record keeps its key. Its values and the key are destroyed together, in the transaction that erases a person
+-- of it; a value that is cleared otherwise is a change of content.
+
+create or replace function itm.case_rules() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  destroyed boolean := old.data_key is not null and new.data_key is null;
+begin
+  if current_user <> 'itm_app' then
+    return new;
+  end if;
+  if itm.confidence(new.confidentiality) is not distinct from itm.confidence(old.confidentiality) then
+    if new.lowering_reason is distinct from old.lowering_reason then
+      raise exception using errcode = 'restrict_violation', message = 'a reason belongs to a lowering';
+    end if;
+  elsif itm.confidence(new.confidentiality) > itm.confidence(old.confidentiality) then
+    new.lowering_reason := null;
+  else
+    if itm.managed(old.unit_id) is not true then
+      raise exception using errcode = 'insufficient_privilege', message = 'only a manager lowers a case''s confidentiality';
+    end if;
+    if new.lowering_reason is null then
+      raise exception using errcode = 'restrict_violation', message = 'confidentiality is lowered for a reason';
+    end if;
+  end if;
+  if (destroyed and num_nonnulls(new.narrative_enc, new.closure_note_enc) > 0)
+     or (not destroyed and old.data_key is not null and new.data_key is distinct from old.data_key) then
+    raise exception using errcode = 'restrict_violation', message = 'a living record keeps its key';
+  end if;
+  if old.closed_on is not null and new.closed_on is not null and (
+       (new.opened_on, new.closed_on, new.closure_reason, new.province, new.referral_source, new.exploitation_types,
+        new.industry, new.shared, new.unit_id, new.lead_institution_id, new.status) is distinct from
+       (old.opened_on, old.closed_on, old.closure_reason, old.province, old.referral_source, old.exploitation_types,
+        old.industry, old.shared, old.unit_id, old.lead_institution_id, old.status)
+       or (not destroyed and (new.data_key, new.narrative_enc, new.closure_note_enc) is distinct from
+                             (old.data_key, old.narrative_enc, old.closure_note_enc))) then
+    raise exception using errcode = 'restrict_violation', message = 'a closed case is reopened first';
+  end if;
+  return new;
+end $$;
 
 create or replace function itm.person_rules() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -8,13 +47,7 @@ declare
   content boolean;
   derived boolean := (new.age_band, new.is_child, new.sensitivity) is distinct from (old.age_band, old.is_child, old.sensitivity);
 begin
-  if current_user <> 'itm_app' then
-    return new;
-  end if;
-  if new.pseudonym is distinct from old.pseudonym then
-    raise exception using errcode = 'restrict_violation', message = 'a person keeps the pseudonym';
-  end if;
-  if new.erased_at is not null then
+  if current_user <> 'itm_app' or new.erased_at is not null then
     return new;
   end if;
   if new.data_key is distinct from old.data_key then
@@ -80,29 +113,56 @@ begin
   return new;
 end $$;
 
--- At the commit: what was emptied in a closed case belongs to a person who was erased in this transaction.
-create function itm.emptied_by_erasure() returns trigger
+-- At the commit: what was destroyed belongs to a person who was erased in this transaction. Only a manager erases.
+create function itm.destroyed_by_erasure() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
+declare
+  lawful boolean;
 begin
-  if session_user = 'itm_app' and not exists (
-       select from public.case_person l
-         join public.person p on p.id = l.person_id and p.institution_id = l.institution_id
-         join public.case_file c on c.id = l.case_id and c.institution_id = l.institution_id
-        where l.id = new.case_person_id and l.institution_id = new.institution_id
-          and (p.erased_at = now() or c.closed_on is null)) then
-    raise exception using errcode = 'restrict_violation', message = 'only an erasure destroys this';
+  if session_user <> 'itm_app' then
+    return null;
+  end if;
+  case tg_table_name
+    when 'case_file' then
+      lawful := exists (
+        select from public.case_person l join public.person p on p.id = l.person_id and p.institution_id = l.institution_id
+         where l.case_id = new.id and l.institution_id = new.institution_id and p.erased_at = now());
+    when 'victim_profile' then
+      lawful := exists (
+        select from public.case_person l
+          join public.person p on p.id = l.person_id and p.institution_id = l.institution_id
+          join public.case_file c on c.id = l.case_id and c.institution_id = l.institution_id
+         where l.id = new.case_person_id and l.institution_id = new.institution_id
+           and (p.erased_at = now() or c.closed_on is null));
+    else
+      lawful := exists (
+        select from public.person p
+         where p.institution_id = new.institution_id and p.erased_at = now()
+           and (p.id = new.record or exists (
+             select from public.victim_profile v
+               join public.case_person l on l.id = v.case_person_id and l.institution_id = v.institution_id
+              where v.id = new.record and l.person_id = p.id)));
+  end case;
+  if not lawful then
+    raise exception using errcode = 'restrict_violation', message = 'protected values are destroyed by an erasure alone';
   end if;
   return null;
 end $$;
-revoke all on function itm.emptied_by_erasure from public;
-grant execute on function itm.emptied_by_erasure to itm_app, itm_owner;
+revoke all on function itm.destroyed_by_erasure from public;
+grant execute on function itm.destroyed_by_erasure to itm_app, itm_owner;
 
-create constraint trigger emptied_by_erasure after update on public.victim_profile deferrable initially deferred
+create constraint trigger destroyed_by_erasure after update on public.case_file deferrable initially deferred
+  for each row when (old.data_key is not null and new.data_key is null) execute function itm.destroyed_by_erasure();
+create constraint trigger destroyed_by_erasure after update on public.victim_profile deferrable initially deferred
   for each row when ((old.sex_exploitation_enc is not null and new.sex_exploitation_enc is null)
                      or (old.health_enc is not null and new.health_enc is null)
-                     or (old.needs_enc is not null and new.needs_enc is null)) execute function itm.emptied_by_erasure();
-alter table public.victim_profile enable always trigger emptied_by_erasure;
+                     or (old.needs_enc is not null and new.needs_enc is null)) execute function itm.destroyed_by_erasure();
+create constraint trigger destroyed_by_erasure after update on public.access_note deferrable initially deferred
+  for each row when (old.words is not null and new.words is null) execute function itm.destroyed_by_erasure();
+alter table public.case_file enable always trigger destroyed_by_erasure;
+alter table public.victim_profile enable always trigger destroyed_by_erasure;
+alter table public.access_note enable always trigger destroyed_by_erasure;
 
 -- A reason in words is about a record that its writer sees.
 drop policy note_add on public.access_note;
