@@ -95,7 +95,7 @@ TABLE: dict[str, dict[str, Expected]] = {
         "-": told("presidency", "row"),
         "id": SURROGATE,
         "ledger_id": told("presidency", "row"),
-        "size": found(None, "signature", "row"),
+        "size": found(None, "signature", "row", "unread"),
         "root": found(None, "signature", "row"),
         "note": found(None, "signature"),
         "signed_at": found(None, "row"),

@@ -101,10 +101,10 @@ def test_entries_are_filtered_by_time_actor_action_kind_target_and_outcome(story
     browser = story.as_(story.national)
     base = f"/ledgers/{story.panel.ledger('JGK')}"
     for query, there, absent in (
-        (f"actor={story.focal.username}&action=record.create", "Create", "nothing"),
-        (f"actor={story.focal.id}", story.focal.actor.full_name, "nothing"),
-        (f"target={story.case.id}", "Create", "nothing"),
-        ("kind=person&action=record.create", "Person", "nothing"),
+        (f"actor={story.focal.username}&action=record.create", "Create", "Nothing matches"),
+        (f"actor={story.focal.id}", story.focal.actor.full_name, "Nothing matches"),
+        (f"target={story.case.id}", "Create", "Nothing matches"),
+        ("kind=person&action=record.create", "Person", "Nothing matches"),
         ("from=2020-01-01&to=2020-01-02", "Nothing matches", story.focal.actor.full_name + " ("),
         ("outcome=failure", "Nothing matches", story.focal.actor.full_name + " ("),
     ):

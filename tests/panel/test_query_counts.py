@@ -92,7 +92,7 @@ class Counting:
 LISTS = (
     ("focal", "/cases/"), ("focal", "/persons/"),
     ("focal",
-     "/cases/?status=Active&mine=yes&province=TR-06&from=2026-01-01&sort=-updated&q=ITM"),
+     "/cases/?status=Active&mine=yes&province=TR-06&from=2026-01-01&sort=-updated&q=ITM-2026"),
     ("focal", "/persons/?gender=Feminine&child=no&sort=age"), ("manager", "/cases/deleted"),
     ("focal", "/api/v1/cases/"), ("focal", "/api/v1/persons/"), ("focal", "/"), ("focal", "/institution-history/"),
     ("focal", "/my-history/"), ("manager", "/accounts/"), ("administrator", "/accounts/"),
