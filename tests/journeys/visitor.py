@@ -82,7 +82,7 @@ class Visitor:
 
     def says(self, words: Name) -> Locator:
         """The place of these words; the page must have them."""
-        place = self.main.get_by_text(words).first
+        place = self.main.get_by_text(words).locator("visible=true").first
         place.wait_for()
         return place
 

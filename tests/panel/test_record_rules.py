@@ -169,6 +169,7 @@ def test_statistics_and_audit_reveal_nobody_and_an_emergency_asks_for_words(
 
 @pytest.fixture
 def few(make: Factory) -> Iterator[None]:
+    make.presidency()  # whose ledger tells of a change of the limits
     with make.superuser() as connection:
         connection.execute(text("insert into itm.access_limit values ('record.reveal', 3), ('record.search', 2)"))
     yield

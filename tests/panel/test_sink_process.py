@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,8 +50,17 @@ def _seen(folder: Path) -> list[int]:
     return [ledger["seq"] for ledger in ledgers if "/JGK/" in ledger["origin"]]
 
 
-def test_killed_in_the_middle_and_started_again_nothing_is_lost_and_the_order_is_kept(world: SigningWorld) -> None:
-    folder = world.folder / "out"
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Where root's sinks, who are another user, may write."""
+    with tempfile.TemporaryDirectory(prefix="itm-sink-") as path:
+        Path(path).chmod(0o777)
+        yield Path(path)
+
+
+def test_killed_in_the_middle_and_started_again_nothing_is_lost_and_the_order_is_kept(
+    world: SigningWorld, folder: Path
+) -> None:
     world.act_together("JGK", 1_200)
     with _sinks(world, f"file:{folder}") as process:
         until(lambda: len(_seen(folder)) > 0, "the first entries")
