@@ -33,6 +33,7 @@ KINDS: Mapping[str, Message] = {
     "access_note": _l("Reason in words"),
     "account": _l("Account"),
     "draft": _l("Draft"),
+    "answer": _l("Answer to a form"),
     "credential": _l("Password"),
     "invitation": _l("Invitation"),
     "role_grant": _l("Role of a person"),
