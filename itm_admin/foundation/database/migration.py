@@ -40,8 +40,11 @@ def upgrade(owner_url: str | URL) -> None:
 
 
 def run_scripts(connection: Connection, folder: Path) -> None:
-    """Runs a migration's SQL files in the order of their names."""
-    for script in sorted(folder.glob("*.sql")):
+    """Runs a migration's SQL files in the order of their names. FileNotFoundError where it has none."""
+    scripts = sorted(folder.glob("*.sql"))
+    if not scripts:
+        raise FileNotFoundError(folder)
+    for script in scripts:
         connection.exec_driver_sql(script.read_text("utf-8"), execution_options={"no_parameters": True})
 
 
