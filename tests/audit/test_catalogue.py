@@ -104,7 +104,7 @@ ATTACKS: dict[str, tuple[str, list[str]]] = {
         "CREATE OPERATOR public.= (leftarg = text, rightarg = text, function = starts_with)",
         ["operator public.=(text,text)"],
     ),
-    "change a table's owner": ("ALTER TABLE case_file OWNER TO itm_app", ["relation public.case_file"]),
+    "change a table's owner": ("ALTER TABLE job_run OWNER TO itm_app", ["relation public.job_run"]),
     "grant a table": ("GRANT INSERT ON audit.event TO itm_app", ["relation audit.event"]),
     "grant a table to the signer": ("GRANT SELECT ON person TO itm_signer", ["relation public.person"]),
     "grant a column": ("GRANT UPDATE (content) ON audit.event TO itm_app", ["column audit.event.content"]),

@@ -17,7 +17,7 @@ create trigger e_signed_in before update on public.account for each row
   when (old.last_login is distinct from new.last_login) execute function itm.last_login_rules();
 alter table public.account enable always trigger e_never_signed_in, enable always trigger e_signed_in;
 
--- An institution's number of the year begins at one and rises by one, and only with the case that gets it.
+-- An institution's number of the year begins at one and rises by one.
 create function itm.counter_rules() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -31,19 +31,6 @@ begin
   return new;
 end $$;
 
-create function itm.number_has_its_case() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if session_user = 'itm_app' and not exists (
-       select from public.case_file c where c.institution_id = new.institution_id
-         and c.reference ~ format('-%s-0*%s$', new.year, new.last)) then
-    raise exception using errcode = 'restrict_violation', message = 'a case''s number is given with its case';
-  end if;
-  return null;
-end $$;
 create trigger a_rises before insert or update on public.case_counter for each row execute function itm.counter_rules();
-create constraint trigger b_has_its_case after insert or update on public.case_counter deferrable initially deferred
-  for each row execute function itm.number_has_its_case();
-alter table public.case_counter enable always trigger a_rises, enable always trigger b_has_its_case;
-revoke all on function itm.last_login_rules, itm.counter_rules, itm.number_has_its_case from public;
+alter table public.case_counter enable always trigger a_rises;
+revoke all on function itm.last_login_rules, itm.counter_rules from public;
