@@ -10,7 +10,7 @@ from tests.journeys.panel import Panel
 from tests.journeys.visitor import House, Visitor
 
 IDENTITY = {
-    "given_name": "Gülşen Işıl", "family_name": "Çağlayanoğlu", "tckn": "10000000146", "phone": "+90 532 000 11 22",
+    "given_name": "Gülşen Işıl", "family_name": "Çağlayanoğlu", "tckn": "47000005208", "phone": "+90 532 000 11 22",
     "address": "Karanfil Sokağı 7, Kızılay", "guardian": "Teyzesi Nesrin Uğurtan",
 }  # fmt: skip
 BORN = "17.11.1996"
