@@ -68,7 +68,6 @@ ATTACKS: dict[str, tuple[str, list[str]]] = {
         [
             "inner triggers public.case_counter",
             "trigger public.case_counter.a_rises",
-            "trigger public.case_counter.b_has_its_case",
         ],
     ),
     "replace a capture function by one that drops events": (
