@@ -36,7 +36,7 @@ def itm() -> None:
 @click.option("--demo", is_flag=True, help="Fill an empty database with synthetic data and print logins.")
 def run(demo: bool) -> None:
     """Run the whole system on this machine: database, web server and scheduler."""
-    from itm_admin import supervisor
+    from itm_admin.local import supervisor
 
     supervisor.run(Settings.from_environment(), demo)
 
@@ -45,7 +45,8 @@ def run(demo: bool) -> None:
 def migrate() -> None:
     """Bring the database's schema up to date, and repeat erasures that a restored backup does not know."""
     from itm_admin.cases import replay, upkeep
-    from itm_admin.foundation.database import installation, migration
+    from itm_admin.foundation.database import migration
+    from itm_admin.local import installation
 
     with installation.running(Settings.from_environment(), "ITM_DATABASE_OWNER_URL") as settings:
         migration.upgrade(str(settings.owner_url))
@@ -63,7 +64,8 @@ def migrate() -> None:
 def init() -> None:
     """Set up an empty installation: the register of institutions and the first administrator's invitation."""
     from itm_admin.accounts import bootstrap
-    from itm_admin.foundation.database import installation, migration
+    from itm_admin.foundation.database import migration
+    from itm_admin.local import installation
 
     settings = Settings.from_environment()
     with installation.running(settings, *NEEDED_BY_THE_PANEL, "ITM_DATABASE_OWNER_URL") as settings:
@@ -82,7 +84,7 @@ def init() -> None:
 def invite(username: str) -> None:
     """Make a new one-time link for a system administrator who cannot sign in: an entry and an alert."""
     from itm_admin.accounts import administrator_link
-    from itm_admin.foundation.database import installation
+    from itm_admin.local import installation
 
     settings = Settings.from_environment()
     with installation.running(settings, "ITM_DATABASE_URL", "ITM_DATABASE_SIGNER_URL") as settings:
@@ -99,7 +101,8 @@ def demo(context: click.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from itm_admin import demo as demonstration
-    from itm_admin.foundation.database import installation, migration
+    from itm_admin.foundation.database import migration
+    from itm_admin.local import installation
 
     with installation.running(Settings.from_environment(), *installation.NEEDED_EXTERNALLY) as settings:
         migration.upgrade(str(settings.owner_url))
@@ -112,7 +115,7 @@ def demo(context: click.Context) -> None:
 def logins(as_json: bool) -> None:
     """The demonstration's users with their passwords."""
     from itm_admin import demo as demonstration
-    from itm_admin.foundation.database import installation
+    from itm_admin.local import installation
 
     with installation.running(Settings.from_environment(), *installation.NEEDED_EXTERNALLY) as settings:
         found = demonstration.logins(settings)
@@ -141,14 +144,13 @@ def story(language: str | None, pause: float) -> None:
 def scheduler() -> None:
     """Run the scheduler alone; `itm run` does it too."""
     from itm_admin import schedule
-    from itm_admin.assurance import signing_place
-    from itm_admin.foundation.database import installation, ownership, programs
+    from itm_admin.local import installation, ownership, programs, signing_setup
 
     needed = ("ITM_DATABASE_SIGNER_URL", "ITM_SIGNING_KEY_FILE")
     with installation.running(Settings.from_environment(), *needed) as settings:
         if os.geteuid() == 0:
             ownership.arrange(settings)
-            signing_place.prepare_key(settings)
+            signing_setup.prepare_key(settings)
             sys.exit(programs.attend(programs.SCHEDULER, ["-m", "itm_admin.cli", "scheduler"], settings))
         schedule.main(settings)
 
@@ -157,7 +159,7 @@ def scheduler() -> None:
 def sinks() -> None:
     """Pass entries on to the sinks alone; `itm run` does it too."""
     from itm_admin.assurance import sink_process
-    from itm_admin.foundation.database import installation, ownership, programs
+    from itm_admin.local import installation, ownership, programs
 
     with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
         if os.geteuid() == 0:
@@ -170,7 +172,7 @@ def sinks() -> None:
 def mail() -> None:
     """Send what waits to be sent by e-mail alone; `itm run` does it too."""
     from itm_admin.accounts import mail
-    from itm_admin.foundation.database import installation, ownership, programs
+    from itm_admin.local import installation, ownership, programs
 
     with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
         if os.geteuid() == 0:
@@ -184,10 +186,11 @@ def web() -> None:
     """Run the web server alone; `itm run` does it too."""
     from sqlalchemy import create_engine
 
-    from itm_admin import web as server
     from itm_admin.foundation import key_check
     from itm_admin.foundation.config import all_at_once
-    from itm_admin.foundation.database import embedded, engine_options, migration, ownership, programs, roles
+    from itm_admin.foundation.database import engine_options, migration, roles
+    from itm_admin.local import embedded, ownership, programs
+    from itm_admin.local import web as server
 
     settings = Settings.from_environment()
     all_at_once(lambda: settings.require(*NEEDED_BY_THE_PANEL), settings.master_key)
@@ -295,7 +298,7 @@ def erasures() -> None:
 def replay_erasures() -> None:
     """Erase again whom a restored backup brought back. `itm run` and the scheduler do it too."""
     from itm_admin.cases import replay
-    from itm_admin.foundation.database import installation
+    from itm_admin.local import installation
 
     with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
         found = replay.at_start(settings) or replay.Replayed()
@@ -315,7 +318,7 @@ def database() -> None:
 @click.option("--role", type=click.Choice(["app", "owner", "signer", "purger", "superuser"]), required=True)
 def url(role: str) -> None:
     """A role's address (with its password), for psql and the like."""
-    from itm_admin.foundation.database import installation
+    from itm_admin.local import installation
 
     settings = Settings.from_environment()
     if settings.embedded and not (settings.home / "postgres").exists():

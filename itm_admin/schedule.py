@@ -31,7 +31,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.store.session import OPTIONS
-from itm_admin.assurance import raising, rounds, runs, signing_place
+from itm_admin.assurance import raising, rounds, runs
 from itm_admin.assurance.backlog import Watching
 from itm_admin.assurance.clock import Clock
 from itm_admin.assurance.generations import Opening
@@ -46,6 +46,7 @@ from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.erasures import Erasures
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.sink_address import SinkAddress
+from itm_admin.local import signing_setup
 
 log = logging.getLogger("itm.schedule")
 
@@ -343,8 +344,8 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
     if not signs:
         Process(url, jobs, stop).run()
         return
-    place = signing_place.of(settings)
-    stamping, sinks = signing_place.stamping(settings), [SinkAddress.parse(each).name for each in settings.sinks]
+    place = signing_setup.of(settings)
+    stamping, sinks = signing_setup.stamping(settings), [SinkAddress.parse(each).name for each in settings.sinks]
     Process(
         url,
         attested(jobs, place.evidence, place.watermarks, settings.full_seconds),

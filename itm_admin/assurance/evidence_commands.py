@@ -27,7 +27,8 @@ from audit.store import checkpoints
 from itm_admin.assurance import evidence
 from itm_admin.assurance.evidence import bound
 from itm_admin.foundation.config import Refusal, Settings
-from itm_admin.foundation.database import engine_options, installation
+from itm_admin.foundation.database import engine_options
+from itm_admin.local import installation
 
 __all__ = ["bound", "export", "prove", "tiles"]
 Progress = Callable[[int, int], None]

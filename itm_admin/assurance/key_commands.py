@@ -18,11 +18,11 @@ from audit import store
 from audit.generation import Closures, closures
 from audit.outside import OutsideError
 from audit.store import checkpoints
-from itm_admin.assurance import signing_place
 from itm_admin.assurance.keyring import KeyTrouble
 from itm_admin.assurance.signing import Place, Round, Signing
 from itm_admin.foundation.config import Refusal, Settings
-from itm_admin.foundation.database import engine_options, installation
+from itm_admin.foundation.database import engine_options
+from itm_admin.local import installation, signing_setup
 
 PATIENCE = 120.0
 """Seconds for which a command waits for a round of the scheduler to end."""
@@ -75,7 +75,7 @@ def _at(settings: Settings) -> Iterator[tuple[Place, Engine]]:
     with installation.running(settings, "ITM_DATABASE_SIGNER_URL") as running:
         engine = create_engine(str(running.signer_url), **engine_options())
         try:
-            yield signing_place.of(running), engine
+            yield signing_setup.of(running), engine
         except (KeyTrouble, OutsideError) as trouble:
             raise Refusal(f"ITM_CHECKPOINTS: {trouble}") from None
         finally:

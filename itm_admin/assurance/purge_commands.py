@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from audit.store.session import OPTIONS
 from itm_admin.foundation.config import Refusal, Settings
-from itm_admin.foundation.database import installation
+from itm_admin.local import installation
 
 _WAITING = text("SELECT decision, code, first, last FROM itm.purges()")
 _PURGEABLE = text("SELECT code, first, last FROM itm.purgeable(:years)")

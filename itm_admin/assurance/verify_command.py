@@ -12,9 +12,10 @@ from sqlalchemy import create_engine
 from audit import report, store
 from audit.coverage import Level
 from audit.report import Report
-from itm_admin.assurance import alert_rows, signing_place
+from itm_admin.assurance import alert_rows
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.database import engine_options, installation, migration
+from itm_admin.foundation.database import engine_options, migration
+from itm_admin.local import installation, signing_setup
 
 
 def verify(settings: Settings, level: Level, code: str | None, progress: store.Progress) -> Report:
@@ -23,8 +24,8 @@ def verify(settings: Settings, level: Level, code: str | None, progress: store.P
         engine = create_engine(str(running.signer_url), **engine_options())
         try:
             return report.report(
-                engine, level, code, manifest=migration.manifest(), evidence=signing_place.evidence(running),
-                together=progress, stop=stop.is_set, watermarks=signing_place.watermarks(running),
+                engine, level, code, manifest=migration.manifest(), evidence=signing_setup.evidence(running),
+                together=progress, stop=stop.is_set, watermarks=signing_setup.watermarks(running),
                 beside=(alert_rows.check,),
             )  # fmt: skip
         finally:

@@ -24,10 +24,9 @@ from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin import web
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.database import processes
 from itm_admin.foundation.encryption import Keyring
+from itm_admin.local import processes, web
 from tests.conftest import settings_for
 from tests.factories import CASE, PASSWORD, Factory, Somebody
 from tests.faults import canaries

@@ -18,9 +18,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from itm_admin import web
-from itm_admin.foundation.database import processes
 from itm_admin.foundation.encryption import Keyring
+from itm_admin.local import processes, web
 from tests.conftest import Database, settings_for
 from tests.factories import Factory
 

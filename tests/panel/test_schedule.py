@@ -25,7 +25,7 @@ from itm_admin.assurance.runs import Job
 from itm_admin.assurance.watch import Watch
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import migration, roles
-from itm_admin.foundation.database.embedded import Server
+from itm_admin.local.embedded import Server
 from tests.conftest import PASSWORDS, Cluster, Database
 from tests.panel.assurance_world import Institutions, until
 from tests.panel.schedule_process import WORK

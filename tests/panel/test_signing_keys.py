@@ -14,7 +14,7 @@ from audit.key import SigningKey
 from audit.verification import Assurance
 from itm_admin.assurance import key_commands
 from itm_admin.foundation.config import Refusal, SettingError, Settings
-from itm_admin.foundation.database import programs
+from itm_admin.local import programs
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 

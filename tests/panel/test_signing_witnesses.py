@@ -16,8 +16,8 @@ from audit.witnessed import Memory, identity
 from audit.witnessing import Witness
 from itm_admin.assurance.cosigning import Collector
 from itm_admin.assurance.signing import Place, Round
-from itm_admin.assurance.signing_place import of
 from itm_admin.foundation.config import SettingError, Settings
+from itm_admin.local.signing_setup import of
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 

@@ -17,7 +17,7 @@ import psutil
 import psycopg
 
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.database import installation
+from itm_admin.local import installation
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90
@@ -126,7 +126,7 @@ class System:
         return self.child("bin/postgres")
 
     def web(self) -> psutil.Process:
-        return self.child("itm_admin.web")
+        return self.child("itm_admin.local.web")
 
     def scheduler(self) -> psutil.Process:
         return self.child("itm_admin.cli", "scheduler")

@@ -20,7 +20,8 @@ from itm_admin.demonstration.story.play import language_of
 from itm_admin.demonstration.story.scenes import NOSY, Scenes
 from itm_admin.demonstration.story.words import WORDS, words
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.database import installation, migration
+from itm_admin.foundation.database import migration
+from itm_admin.local import installation
 from tests.runtime.running import ROOT, environment, free_port, itm, system
 
 VOLUME = 12

@@ -16,9 +16,9 @@ import psutil
 import psycopg
 import pytest
 
-from itm_admin.foundation.database import processes, programs
-from itm_admin.foundation.database.processes import Account
-from itm_admin.foundation.database.system_users import system_user
+from itm_admin.local import processes, programs
+from itm_admin.local.processes import Account
+from itm_admin.local.system_users import system_user
 from tests.conftest import Database
 from tests.runtime.running import ROOT, System, environment, free_port, itm, left_of, system
 from tests.runtime.test_commands import external

@@ -22,7 +22,7 @@ from itm_admin.demonstration.story.scenes import NotAsTold, Scenes
 from itm_admin.demonstration.story.words import LANGUAGES, words
 from itm_admin.demonstration.team import Member
 from itm_admin.foundation.config import Refusal, Settings
-from itm_admin.foundation.database import installation
+from itm_admin.local import installation
 
 ROOT = Path(__file__).parents[3]
 FOLDER = "demo-story"

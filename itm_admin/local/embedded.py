@@ -20,8 +20,8 @@ from sqlalchemy.engine import URL
 
 from itm_admin.foundation import rotating_log
 from itm_admin.foundation.config import Refusal, SettingError
-from itm_admin.foundation.database import processes
-from itm_admin.foundation.database.binaries import MAJOR, Binaries, find
+from itm_admin.local import processes
+from itm_admin.local.binaries import MAJOR, Binaries, find
 
 SUPERUSER = "postgres"
 START_SECONDS = 60

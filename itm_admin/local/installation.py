@@ -21,7 +21,8 @@ from sqlalchemy.engine import URL
 
 from itm_admin.foundation import secret_files
 from itm_admin.foundation.config import Refusal, SettingError, Settings, private
-from itm_admin.foundation.database import embedded, ownership, roles
+from itm_admin.foundation.database import roles
+from itm_admin.local import embedded, ownership
 
 NEEDED_EXTERNALLY = (
     "ITM_DATABASE_URL",

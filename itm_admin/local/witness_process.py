@@ -15,9 +15,9 @@ from audit import durable
 from audit.keyfile import KeyRefused
 from audit.outside import OutsideError
 from audit.witnessed import MemoryRefused, identity
-from itm_admin.assurance import signing_place
 from itm_admin.assurance.keyring import KeyTrouble
 from itm_admin.foundation.config import Refusal, Settings
+from itm_admin.local import signing_setup
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def begin(settings: Settings, deployment: str) -> LocalWitness:
     folder = settings.home / "witness"
     try:
         key = identity(folder / "memory", folder / "key", f"witness.localhost/{secrets.token_hex(4)}").verifier
-        keyring = signing_place.of(settings).keyring
+        keyring = signing_setup.of(settings).keyring
         believed = keyring.outside.keys().active or (keyring.first(deployment).verifier,)
         logs = "".join(f"{each}:{deployment}/ledger/*\n" for each in believed)
         durable.replace(folder / "logs", logs.encode())

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from itm_admin.foundation.config import SETTINGS, Refusal, SettingError, Settings
-from itm_admin.foundation.database import processes
-from itm_admin.foundation.database.binaries import SYSTEM_USER
-from itm_admin.foundation.database.processes import Account
-from itm_admin.foundation.database.system_users import system_group, system_user
+from itm_admin.local import processes
+from itm_admin.local.binaries import SYSTEM_USER
+from itm_admin.local.processes import Account
+from itm_admin.local.system_users import system_group, system_user
 
 ROOT = Path(__file__).parents[3]
 ERASERS = "itm-erasures"

@@ -21,14 +21,12 @@ from typing import Any
 
 from waitress.adjustments import Adjustments
 
-from itm_admin import web_connections
 from itm_admin.cases import upkeep_calls
-from itm_admin.foundation import lock_watch
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.database import processes
-from itm_admin.foundation.database.ownership import LOGS
 from itm_admin.foundation.rotating_log import RotatingLog
 from itm_admin.foundation.traces import trace
+from itm_admin.local import lock_watch, processes, web_connections
+from itm_admin.local.ownership import LOGS
 
 ROOT = Path(__file__).parents[1]
 GRACE = 20
@@ -44,7 +42,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def words(settings: Settings, descriptor: int | None = None, application: str = "app:create_app") -> list[str]:
     """Python's words to serve on an already listening socket, or on the settings' own address."""
     where = [f"fd:{descriptor}"] if descriptor is not None else [settings.host, str(settings.port)]
-    return ["-m", "itm_admin.web", application, *where]
+    return ["-m", "itm_admin.local.web", application, *where]
 
 
 def command(settings: Settings, descriptor: int | None = None, application: str = "app:create_app") -> list[str]:

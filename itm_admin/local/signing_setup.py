@@ -24,7 +24,7 @@ from itm_admin.assurance.signing import Place
 from itm_admin.assurance.stamping import Authority, Stamping
 from itm_admin.foundation import secret_files
 from itm_admin.foundation.config import SettingError, Settings
-from itm_admin.foundation.database import ownership
+from itm_admin.local import ownership
 
 
 def evidence(settings: Settings) -> Evidence:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from itm_admin.foundation.config import Refusal, SettingError
-from itm_admin.foundation.database import processes
-from itm_admin.foundation.database.processes import Account
-from itm_admin.foundation.database.system_users import system_user
+from itm_admin.local import processes
+from itm_admin.local.processes import Account
+from itm_admin.local.system_users import system_user
 
 MAJOR = 18
 SYSTEM_USER = "itm-postgres"

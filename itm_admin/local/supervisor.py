@@ -25,15 +25,15 @@ from sqlalchemy.pool import NullPool
 
 from audit.store import checkpoints
 from audit.store.session import OPTIONS
-from itm_admin import local_witness, web
-from itm_admin.assurance import signing_place, sink_process
+from itm_admin.assurance import sink_process
 from itm_admin.cases import replay, upkeep
 from itm_admin.foundation import key_check
 from itm_admin.foundation.config import Refusal, SettingError, Settings, all_at_once
-from itm_admin.foundation.database import embedded, installation, migration, ownership, processes, programs, roles
-from itm_admin.foundation.database.processes import Child, Signals
-from itm_admin.foundation.database.programs import Kind
-from itm_admin.local_witness import LocalWitness
+from itm_admin.foundation.database import migration, roles
+from itm_admin.local import embedded, installation, ownership, processes, programs, signing_setup, web, witness_process
+from itm_admin.local.processes import Child, Signals
+from itm_admin.local.programs import Kind
+from itm_admin.local.witness_process import LocalWitness
 
 _DATABASE_PAUSE = 5.0
 _LOG_PAUSE = 60.0
@@ -78,7 +78,7 @@ class Supervisor:
         _check_master_key(self.settings)
         replay.at_start(self.settings)
         upkeep.run(self.settings, all_ages=False)
-        signing_place.prepare_key(self.settings)
+        signing_setup.prepare_key(self.settings)
         if self.demo:
             self._seed()
             if not self.settings.witnesses:
@@ -107,7 +107,7 @@ class Supervisor:
     def _begin_witness(self) -> None:
         """Without one the demonstration still runs: its ledgers are not witnessed, and say so."""
         try:
-            self.witness = local_witness.begin(self.settings, _deployment(self.settings))
+            self.witness = witness_process.begin(self.settings, _deployment(self.settings))
         except Refusal as reason:
             click.echo(f"itm: {reason}", err=True)
         else:
@@ -233,12 +233,12 @@ def run(settings: Settings, demo: bool) -> None:
         else (lambda: settings.require(*installation.NEEDED_EXTERNALLY, "ITM_SIGNING_KEY_FILE"),),
         *(settings.master_key,) if settings.master_key_file else (),
         lambda: sink_process.maker(settings),
-        lambda: signing_place.check_key(settings),
+        lambda: signing_setup.check_key(settings),
     )
     listening = _listen(settings)
     embedded.prepare_home(settings.home)
     with installation.alone(settings) if settings.embedded else contextlib.nullcontext():
-        local_witness.forget(settings.home)
+        witness_process.forget(settings.home)
         place = installation.arranged(settings)
         place.settings.master_key()
         Supervisor(place, place.settings, listening, demo).run()

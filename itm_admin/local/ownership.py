@@ -13,10 +13,10 @@ from pathlib import Path
 from audit import durable
 from itm_admin.foundation import secret_files
 from itm_admin.foundation.config import SettingError, Settings
-from itm_admin.foundation.database import embedded, programs
-from itm_admin.foundation.database.processes import Account
-from itm_admin.foundation.database.system_users import system_group
 from itm_admin.foundation.sink_address import SinkAddress
+from itm_admin.local import embedded, programs
+from itm_admin.local.processes import Account
+from itm_admin.local.system_users import system_group
 
 LOGS = "log"
 _SHARED = 0o2770
