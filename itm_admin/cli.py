@@ -158,7 +158,7 @@ def scheduler() -> None:
 @itm.command()
 def sinks() -> None:
     """Pass entries on to the sinks alone; `itm run` does it too."""
-    from itm_admin.assurance import sink_process
+    from itm_admin.ledger import sink_process
     from itm_admin.local import installation, ownership, programs
 
     with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:

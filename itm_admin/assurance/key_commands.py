@@ -18,10 +18,10 @@ from audit import store
 from audit.generation import Closures, closures
 from audit.outside import OutsideError
 from audit.store import checkpoints
-from itm_admin.assurance.keyring import KeyTrouble
-from itm_admin.assurance.signing import Place, Round, Signing
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import engine_options
+from itm_admin.ledger.keyring import KeyTrouble
+from itm_admin.ledger.signing import Place, Round, Signing
 from itm_admin.local import installation, signing_setup
 
 PATIENCE = 120.0

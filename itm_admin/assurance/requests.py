@@ -18,9 +18,9 @@ from audit.coverage import LEVELS
 from itm_admin.assurance import entries
 from itm_admin.assurance.entries import AnyRow, AnySession, find_ledger
 from itm_admin.assurance.models import VerificationRequest
-from itm_admin.assurance.runs import Scalar
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Denied, Invalid, NotFound
+from itm_admin.ledger.job_runs import Scalar
 
 UNFINISHED = ("waiting", "running")
 # The columns that the panel may write; the others are the scheduler's

@@ -12,9 +12,9 @@ from sqlalchemy import create_engine
 from audit import report, store
 from audit.coverage import Level
 from audit.report import Report
-from itm_admin.assurance import alert_rows
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options, migration
+from itm_admin.ledger import alert_rows
 from itm_admin.local import installation, signing_setup
 
 

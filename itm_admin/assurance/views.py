@@ -15,7 +15,6 @@ from werkzeug.wrappers import Response
 
 from itm_admin.assurance import (
     alerts,
-    backlog,
     decision_views,
     entries,
     evidence_views,
@@ -49,6 +48,7 @@ from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.views import Page, route, see
 from itm_admin.foundation.writing import writing
+from itm_admin.ledger import backlog
 
 
 class LedgerView(Page):

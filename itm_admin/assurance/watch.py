@@ -16,11 +16,11 @@ from flask import Flask, current_app, request
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from itm_admin.assurance import raising, runs, waiting
-from itm_admin.assurance.raising import Trouble
-from itm_admin.assurance.runs import Job
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
+from itm_admin.ledger import alert_raising, job_runs, waiting
+from itm_admin.ledger.alert_raising import Trouble
+from itm_admin.ledger.job_runs import Job
 
 EVERY = 30.0
 _WITHOUT_DATABASE = (None, "static", "static_vendor", "HealthView.alive")
@@ -48,11 +48,11 @@ class Watch:
     def look(self, connection: Connection, now: datetime | None = None) -> list[str]:
         """Raises an alert for each job whose runs fail to come, and each ledger that is not signed; the jobs' names."""
         now = now or datetime.now(UTC)
-        late = self.overdue(runs.latest(connection, now), now)
+        late = self.overdue(job_runs.latest(connection, now), now)
         for name, since in late.items():
-            raising.notice(connection, Trouble(raising.MISSED, name, detail={"since": since.isoformat()}))
+            alert_raising.notice(connection, Trouble(alert_raising.MISSED, name, detail={"since": since.isoformat()}))
         for each in waiting.overdue(connection):
-            raising.notice(connection, waiting.trouble(each))
+            alert_raising.notice(connection, waiting.trouble(each))
         return list(late)
 
     def overdue(self, latest: Mapping[str, datetime], now: datetime) -> dict[str, datetime]:
@@ -83,7 +83,7 @@ def watch() -> Watch:
 def scheduler_seen() -> bool:
     """Whether runs have come lately. Asked by pages that depend on the scheduler."""
     now = datetime.now(UTC)
-    newest = runs.latest(db.session.connection(), now)
+    newest = job_runs.latest(db.session.connection(), now)
     return bool(newest) and not watch().overdue(newest, now)
 
 

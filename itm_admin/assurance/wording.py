@@ -18,11 +18,11 @@ from flask_babel import lazy_gettext as _l
 
 from audit.verification import Finding
 from itm_admin.accounts import changes as changes_of_access
-from itm_admin.assurance import raising
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import day, label, moment
 from itm_admin.foundation.roles import ROLES
+from itm_admin.ledger import alert_raising
 
 KINDS: Mapping[str, Message] = {
     "case": _l("Case"),
@@ -378,33 +378,39 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
     """An alert in one sentence."""
     job = job_label or subject
     sentences: Mapping[str, Message] = {
-        raising.TAMPERED: _l("The ledger of %(code)s was tampered with.", code=subject),
-        raising.OUTSIDE: _l("Records of %(code)s were changed in the database outside the panel.", code=subject),
-        raising.UNVERIFIED: _l("The ledger of %(code)s could not be verified.", code=subject),
-        raising.REFUSED: _l("Nothing is signed over the ledger of %(code)s.", code=subject),
-        raising.CONTRADICTED: _l("A witness knows another history of the ledger of %(code)s.", code=subject),
-        raising.OPENED: _l("Two people closed the ledger of %(code)s and opened its next generation.", code=subject),
-        raising.RECOVERED: _l("What is held outside the database was lost, and begun anew by two people."),
-        raising.UNSIGNED: _l("Checkpoints could not be signed."),
-        raising.CLOCK: _l(
+        alert_raising.TAMPERED: _l("The ledger of %(code)s was tampered with.", code=subject),
+        alert_raising.OUTSIDE: _l("Records of %(code)s were changed in the database outside the panel.", code=subject),
+        alert_raising.UNVERIFIED: _l("The ledger of %(code)s could not be verified.", code=subject),
+        alert_raising.REFUSED: _l("Nothing is signed over the ledger of %(code)s.", code=subject),
+        alert_raising.CONTRADICTED: _l("A witness knows another history of the ledger of %(code)s.", code=subject),
+        alert_raising.OPENED: _l(
+            "Two people closed the ledger of %(code)s and opened its next generation.", code=subject
+        ),
+        alert_raising.RECOVERED: _l("What is held outside the database was lost, and begun anew by two people."),
+        alert_raising.UNSIGNED: _l("Checkpoints could not be signed."),
+        alert_raising.CLOCK: _l(
             "The server's clock was changed, or is not right: entries are not sealed more than a day ahead."
         ),
-        raising.WAITING: _l("Entries of the ledger of %(code)s wait too long for their checkpoint.", code=subject),
-        raising.RETURNED: _l("Persons who had been erased were in the database again, and were erased once more."),
-        raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
-        raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
-        raising.INVITED: _l(
+        alert_raising.WAITING: _l(
+            "Entries of the ledger of %(code)s wait too long for their checkpoint.", code=subject
+        ),
+        alert_raising.RETURNED: _l(
+            "Persons who had been erased were in the database again, and were erased once more."
+        ),
+        alert_raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
+        alert_raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
+        alert_raising.INVITED: _l(
             "On the server itself a one-time link was made for the system administrator %(user)s.", user=subject
         ),
-        raising.BEHIND: _l("Entries are not passed on in time to %(sink)s.", sink=subject),
-        raising.LOST: _l("Entries that were passed on to %(sink)s are gone from there.", sink=subject),
-        raising.LIMIT: _l(
+        alert_raising.BEHIND: _l("Entries are not passed on in time to %(sink)s.", sink=subject),
+        alert_raising.LOST: _l("Entries that were passed on to %(sink)s are gone from there.", sink=subject),
+        alert_raising.LIMIT: _l(
             "The account %(account)s revealed or searched as often as is allowed within an hour.", account=subject
         ),
-        raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
-        raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
+        alert_raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
+        alert_raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
     }
     told = str(sentences.get(kind, f"{kind} {subject or ''}".strip()))
-    if kind in (raising.TAMPERED, raising.REFUSED) and first_broken is not None:
+    if kind in (alert_raising.TAMPERED, alert_raising.REFUSED) and first_broken is not None:
         told += " " + _("The first broken entry is number %(seq)s.", seq=first_broken)
     return told

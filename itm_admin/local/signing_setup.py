@@ -19,11 +19,11 @@ from audit.store import checkpoints
 from audit.store.session import OPTIONS
 from audit.watermark import Watermarks
 from audit.witnessing import Witness
-from itm_admin.assurance.keyring import Keyring, KeyTrouble
-from itm_admin.assurance.signing import Place
-from itm_admin.assurance.stamping import Authority, Stamping
 from itm_admin.foundation import secret_files
 from itm_admin.foundation.config import SettingError, Settings
+from itm_admin.ledger.keyring import Keyring, KeyTrouble
+from itm_admin.ledger.signing import Place
+from itm_admin.ledger.stamping import Authority, Stamping
 from itm_admin.local import ownership
 
 

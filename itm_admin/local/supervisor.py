@@ -25,11 +25,11 @@ from sqlalchemy.pool import NullPool
 
 from audit.store import checkpoints
 from audit.store.session import OPTIONS
-from itm_admin.assurance import sink_process
 from itm_admin.cases import replay, upkeep
 from itm_admin.foundation import key_check
 from itm_admin.foundation.config import Refusal, SettingError, Settings, all_at_once
 from itm_admin.foundation.database import migration, roles
+from itm_admin.ledger import sink_process
 from itm_admin.local import embedded, installation, ownership, processes, programs, signing_setup, web, witness_process
 from itm_admin.local.processes import Child, Signals
 from itm_admin.local.programs import Kind

@@ -15,8 +15,8 @@ from audit import durable
 from audit.keyfile import KeyRefused
 from audit.outside import OutsideError
 from audit.witnessed import MemoryRefused, identity
-from itm_admin.assurance.keyring import KeyTrouble
 from itm_admin.foundation.config import Refusal, Settings
+from itm_admin.ledger.keyring import KeyTrouble
 from itm_admin.local import signing_setup
 
 

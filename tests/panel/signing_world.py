@@ -20,8 +20,8 @@ from audit.leaf import EMPTY, leaf_hash
 from audit.outside import Outside
 from audit.trust import Keys
 from audit.witnessing import Witness
-from itm_admin.assurance.keyring import Keyring
-from itm_admin.assurance.signing import Place, Round, Signing
+from itm_admin.ledger.keyring import Keyring
+from itm_admin.ledger.signing import Place, Round, Signing
 from tests.conftest import Database
 from tests.panel.assurance_world import Institutions
 

@@ -12,8 +12,8 @@ import pytest
 from audit.store import checkpoints
 from audit.witnessing import Witness
 from itm_admin.assurance import key_commands
-from itm_admin.assurance.signing import Place
 from itm_admin.foundation.config import Settings
+from itm_admin.ledger.signing import Place
 from tests.conftest import Cluster, Database
 from tests.panel.generation_world import Backup, GenerationWorld
 from tests.panel.signing_world import Breaking, Stopped

@@ -22,10 +22,10 @@ from audit.durable import Disk
 from audit.policy import Policy
 from audit.stamped import message
 from audit.verify import judge
-from itm_admin.assurance import stamping
-from itm_admin.assurance.signing import Round, Signing
-from itm_admin.assurance.stamping import Stamping
 from itm_admin.foundation.config import SettingError, Settings
+from itm_admin.ledger import stamping
+from itm_admin.ledger.signing import Round, Signing
+from itm_admin.ledger.stamping import Stamping
 from itm_admin.local import signing_setup
 from itm_admin.schedule import Process
 from tests.audit.authority import Authority, party

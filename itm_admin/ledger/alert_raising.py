@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from itm_admin.assurance.runs import Scalar
+from itm_admin.ledger.job_runs import Scalar
 
 TAMPERED, UNVERIFIED, MISSED, FAILED = "ledger.tampered", "ledger.unverified", "job.missed", "job.failed"
 REFUSED, CONTRADICTED, UNSIGNED = "ledger.refused", "ledger.contradicted", "ledger.unsigned"

@@ -27,11 +27,11 @@ from audit.trust import Keys
 from audit.verification import Head
 from audit.watermark import Watermarks
 from audit.witnessing import Witness
-from itm_admin.assurance import raising, waiting
-from itm_admin.assurance.cosigning import Collector
-from itm_admin.assurance.keyring import Keyring, KeyTrouble
-from itm_admin.assurance.raising import Trouble
-from itm_admin.assurance.runs import Scalar
+from itm_admin.ledger import alert_raising, waiting
+from itm_admin.ledger.alert_raising import Trouble
+from itm_admin.ledger.cosigning import Collector
+from itm_admin.ledger.job_runs import Scalar
+from itm_admin.ledger.keyring import Keyring, KeyTrouble
 
 log = logging.getLogger("itm.signing")
 EVERY = 60.0
@@ -258,12 +258,12 @@ class Signing:
         troubles = [_refusal(ledger, refused) for ledger, refused in done.refused]
         if done.failed:
             log.error("checkpoints could not be signed: %s", done.failed)
-            troubles.append(Trouble(raising.UNSIGNED, "ledger.sign", detail={"note": done.failed[:200]}))
+            troubles.append(Trouble(alert_raising.UNSIGNED, "ledger.sign", detail={"note": done.failed[:200]}))
         with engine.begin() as connection:
             for trouble in troubles:
-                raising.raise_alert(connection, trouble)
+                alert_raising.raise_alert(connection, trouble)
             if not done.failed:
-                raising.resolve(connection, raising.UNSIGNED, "ledger.sign")
+                alert_raising.resolve(connection, alert_raising.UNSIGNED, "ledger.sign")
 
 
 def _refusal(ledger: Ledger | None, refused: Refused) -> Trouble:
@@ -279,7 +279,7 @@ def _refusal(ledger: Ledger | None, refused: Refused) -> Trouble:
         "findings": 1,
         "named": sha256(f"{refused.reason} {refused.held}".encode()).hexdigest(),
     }  # told once, also after an acknowledgement
-    return Trouble(raising.REFUSED, code, holder, refused.found, detail)
+    return Trouble(alert_raising.REFUSED, code, holder, refused.found, detail)
 
 
 def _presidency(connection: Connection, ledgers: Sequence[Ledger]) -> Ledger | None:

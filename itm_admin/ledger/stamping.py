@@ -23,8 +23,8 @@ from audit.stamped import message
 from audit.store import timestamps
 from audit.store.timestamps import Stamped
 from audit.timestamp import StampError
-from itm_admin.assurance import raising
-from itm_admin.assurance.raising import Trouble
+from itm_admin.ledger import alert_raising
+from itm_admin.ledger.alert_raising import Trouble
 
 log = logging.getLogger("itm.stamping")
 LOOK, AGAIN = 30.0, 300.0
@@ -71,8 +71,8 @@ class Stamping:
             self._next = self._clock() + AGAIN
             log.warning("no time stamp: %s", trouble)
             with engine.begin() as connection:
-                raising.raise_alert(
-                    connection, Trouble(raising.UNSTAMPED, "ledger.stamp", detail={"note": str(trouble)[:200]})
+                alert_raising.raise_alert(
+                    connection, Trouble(alert_raising.UNSTAMPED, "ledger.stamp", detail={"note": str(trouble)[:200]})
                 )
             return False
         return stamped

@@ -22,10 +22,11 @@ from audit.note import SignatureError
 from audit.outside import Held
 from audit.store import Ledger, checkpoints, generations
 from audit.trust import Keys
-from itm_admin.assurance import cosigning, decisions, raising
+from itm_admin.assurance import decisions
 from itm_admin.assurance.decisions import Approved
-from itm_admin.assurance.raising import Trouble
-from itm_admin.assurance.signing import Place
+from itm_admin.ledger import alert_raising, cosigning
+from itm_admin.ledger.alert_raising import Trouble
+from itm_admin.ledger.signing import Place
 
 
 class NotRecovered(Exception):
@@ -43,8 +44,8 @@ def carry_out(engine: Engine, place: Place, decision: Approved) -> None:
     with engine.begin() as connection:
         decisions.carried_out(connection, decision.id)
         detail = {"reason": decision.reason}
-        raising.raise_alert(
-            connection, Trouble(raising.RECOVERED, "ledger.recover", decision.institution, None, detail)
+        alert_raising.raise_alert(
+            connection, Trouble(alert_raising.RECOVERED, "ledger.recover", decision.institution, None, detail)
         )
 
 

@@ -22,11 +22,11 @@ from audit.coverage import Level
 from audit.store import Ledger, Verification
 from audit.verification import Finding
 from audit.watermark import Watermarks
-from itm_admin.assurance import alert_rows, raising
-from itm_admin.assurance.pace import Pace
-from itm_admin.assurance.raising import Trouble
-from itm_admin.assurance.runs import Halt, Scalar, Stopped
 from itm_admin.foundation.database import migration
+from itm_admin.ledger import alert_raising, alert_rows
+from itm_admin.ledger.alert_raising import Trouble
+from itm_admin.ledger.job_runs import Halt, Scalar, Stopped
+from itm_admin.ledger.time_left import Pace
 
 WORST_FIRST = ("tampered", "cannot tell", "intact")
 _EVERY = 0.3
@@ -133,7 +133,7 @@ def _record(engine: Engine, verifications: Sequence[Verification]) -> None:
         with engine.begin() as connection:
             store.record_round(connection, verifications)
             for trouble in troubles:
-                raising.raise_alert(connection, trouble)
+                alert_raising.raise_alert(connection, trouble)
             _changes_outside(connection)
     except store.Unreadable:
         for trouble in troubles:
@@ -144,14 +144,14 @@ def _record(engine: Engine, verifications: Sequence[Verification]) -> None:
             )  # fmt: skip
         with suppress(*store.Unreadable), engine.begin() as connection:
             for trouble in troubles:
-                raising.raise_alert(connection, trouble, told=False)
+                alert_raising.raise_alert(connection, trouble, told=False)
         raise
 
 
 def _changes_outside(connection: Connection) -> None:
     for row in connection.execute(_OUTSIDE).all():
         detail = {"entries": row.times, "seq": row.seq, "ledger": str(row.ledger_id)}
-        raising.raise_alert(connection, Trouble(raising.OUTSIDE, row.code, row.holder, None, detail))
+        alert_raising.raise_alert(connection, Trouble(alert_raising.OUTSIDE, row.code, row.holder, None, detail))
 
 
 # As paging.outside, in the words of the index event_outside.
@@ -176,7 +176,7 @@ def _trouble(verification: Verification) -> Trouble | None:
     if verdict.verdict == "intact" or verification.acknowledged:
         return None
     return Trouble(
-        raising.TAMPERED if verdict.verdict == "tampered" else raising.UNVERIFIED,
+        alert_raising.TAMPERED if verdict.verdict == "tampered" else alert_raising.UNVERIFIED,
         ledger.code or ledger.origin,
         uuid.UUID(ledger.holder) if ledger.holder else None,
         verdict.first_broken,

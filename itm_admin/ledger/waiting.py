@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from itm_admin.assurance import raising
-from itm_admin.assurance.raising import Trouble
-from itm_admin.assurance.runs import Scalar
+from itm_admin.ledger import alert_raising
+from itm_admin.ledger.alert_raising import Trouble
+from itm_admin.ledger.job_runs import Scalar
 
 LONGEST = timedelta(minutes=3)
 """A signer takes one; a round that was refused is told by its own alert."""
@@ -54,16 +54,17 @@ def overdue(connection: Connection, now: datetime | None = None) -> list[Unsigne
 def trouble(late: Unsigned) -> Trouble:
     """The alert about one ledger."""
     detail: dict[str, Scalar] = {"since": late.since.isoformat(), "held": late.signed, "size": late.size}
-    return Trouble(raising.WAITING, late.code, detail=detail)
+    return Trouble(alert_raising.WAITING, late.code, detail=detail)
 
 
 def judge(connection: Connection, now: datetime | None = None) -> None:
     """As itm_signer: an alert for each ledger that waits too long; taken back where nothing waits any more."""
     late = overdue(connection, now)
     for each in late:
-        raising.raise_alert(connection, trouble(each))
+        alert_raising.raise_alert(connection, trouble(each))
     open_ones = connection.execute(
-        text("SELECT subject FROM alert WHERE kind = :kind AND acknowledged_at IS NULL"), {"kind": raising.WAITING}
+        text("SELECT subject FROM alert WHERE kind = :kind AND acknowledged_at IS NULL"),
+        {"kind": alert_raising.WAITING},
     ).scalars()
     for subject in set(open_ones) - {each.code for each in late}:
-        raising.resolve(connection, raising.WAITING, subject)
+        alert_raising.resolve(connection, alert_raising.WAITING, subject)

@@ -17,9 +17,9 @@ from audit import contradiction, merkle, store, witnessing
 from audit.outside import Held, Outside, OutsideError
 from audit.store import Ledger, checkpoints, tiling
 from audit.witnessing import Answer, Witness
-from itm_admin.assurance import raising
-from itm_admin.assurance.raising import Trouble
-from itm_admin.assurance.runs import Scalar
+from itm_admin.ledger import alert_raising
+from itm_admin.ledger.alert_raising import Trouble
+from itm_admin.ledger.job_runs import Scalar
 
 log = logging.getLogger("itm.signing")
 SECONDS = 5.0
@@ -111,8 +111,8 @@ def _keep(engine: Engine, outside: Outside, ledger: Ledger, held: Held, answers:
         for answer in against:
             holder = uuid.UUID(ledger.holder) if ledger.holder else None
             detail: dict[str, Scalar] = {"witness": answer.witness.key.name, "size": size, "held": answer.size}
-            raising.raise_alert(
-                connection, Trouble(raising.CONTRADICTED, ledger.code or ledger.origin, holder, detail=detail)
+            alert_raising.raise_alert(
+                connection, Trouble(alert_raising.CONTRADICTED, ledger.code or ledger.origin, holder, detail=detail)
             )
 
 

@@ -19,13 +19,14 @@ from audit import generation, store
 from audit.generation import Closure
 from audit.outside import Busy, OutsideError
 from audit.store import Ledger
-from itm_admin.assurance import decisions, raising, recovery
+from itm_admin.assurance import decisions
 from itm_admin.assurance.decisions import Approved
-from itm_admin.assurance.keyring import KeyTrouble
-from itm_admin.assurance.raising import Trouble
-from itm_admin.assurance.recovery import NotRecovered
-from itm_admin.assurance.runs import Scalar
-from itm_admin.assurance.signing import Place
+from itm_admin.ledger import alert_raising, recovery
+from itm_admin.ledger.alert_raising import Trouble
+from itm_admin.ledger.job_runs import Scalar
+from itm_admin.ledger.keyring import KeyTrouble
+from itm_admin.ledger.recovery import NotRecovered
+from itm_admin.ledger.signing import Place
 
 log = logging.getLogger("itm.generations")
 EVERY = 60.0
@@ -79,8 +80,8 @@ class Opening:
             self._failed = self._clock()
             log.error("what two people decided could not be carried out: %s", trouble)
             with engine.begin() as connection:
-                note = Trouble(raising.UNSIGNED, "ledger.open", detail={"note": str(trouble)[:200]})
-                raising.raise_alert(connection, note)
+                note = Trouble(alert_raising.UNSIGNED, "ledger.open", detail={"note": str(trouble)[:200]})
+                alert_raising.raise_alert(connection, note)
         return done
 
     def _open(self, engine: Engine, decision: Approved) -> Opened:
@@ -119,9 +120,9 @@ def _put(connection: Connection, decision: Approved, closure: Closure) -> None:
         },
     )
     detail: dict[str, Scalar] = {"reason": decision.reason, "held": closure.size, "findings": closure.found}
-    told = Trouble(raising.OPENED, decision.code, decision.institution, detail=detail)
-    raising.raise_alert(connection, told)
-    raising.resolve(connection, raising.REFUSED, decision.code)
+    told = Trouble(alert_raising.OPENED, decision.code, decision.institution, detail=detail)
+    alert_raising.raise_alert(connection, told)
+    alert_raising.resolve(connection, alert_raising.REFUSED, decision.code)
 
 
 def _ledger(connection: Connection, decision: Approved) -> Ledger:

@@ -17,9 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit.ocsf import Sealed
 from audit.store import streaming
-from itm_admin.assurance import raising
-from itm_admin.assurance.raising import Trouble
-from itm_admin.assurance.runs import Scalar
+from itm_admin.ledger import alert_raising
+from itm_admin.ledger.alert_raising import Trouble
+from itm_admin.ledger.job_runs import Scalar
 
 log = logging.getLogger("itm.sinks")
 BATCH = 200
@@ -87,10 +87,10 @@ class Stream:
             names = self._sink.lost(streaming.has_begun(connection, self._name))
             if names:
                 detail: dict[str, Scalar] = {"files": len(names), "note": ", ".join(names)[:500]}
-                raising.raise_alert(connection, Trouble(raising.LOST, self._name, detail=detail))
+                alert_raising.raise_alert(connection, Trouble(alert_raising.LOST, self._name, detail=detail))
                 streaming.tell(connection, self._name, f"lost: {', '.join(names)}"[:200])
             elif self._lost:
-                self._lost = raising.is_open(connection, raising.LOST, self._name)
+                self._lost = alert_raising.is_open(connection, alert_raising.LOST, self._name)
         if names:
             self._sink.forget(names)
             self._lost, self._well = True, False

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
-from itm_admin.assurance import raising
-from itm_admin.assurance.raising import Trouble
+from itm_admin.ledger import alert_raising
+from itm_admin.ledger.alert_raising import Trouble
 
 EVERY, MOST = 3600.0, 300.0
 """Seconds between two confirmations, and by how much the two clocks may part."""
@@ -55,7 +55,7 @@ class Clock:
             return
         with engine.begin() as connection:
             if wrong:
-                raising.raise_alert(connection, Trouble(raising.CLOCK, "clock"), told=False)
+                alert_raising.raise_alert(connection, Trouble(alert_raising.CLOCK, "clock"), told=False)
             else:
-                raising.resolve(connection, raising.CLOCK, "clock")
+                alert_raising.resolve(connection, alert_raising.CLOCK, "clock")
         self._wrong = wrong

@@ -15,9 +15,9 @@ from sqlalchemy.engine import Connection, Engine
 
 from audit.store import streaming
 from audit.store.streaming import Backlog
-from itm_admin.assurance import raising
-from itm_admin.assurance.raising import Trouble
-from itm_admin.assurance.runs import Scalar
+from itm_admin.ledger import alert_raising
+from itm_admin.ledger.alert_raising import Trouble
+from itm_admin.ledger.job_runs import Scalar
 
 EVERY = 30.0
 """Seconds between two looks."""
@@ -96,17 +96,17 @@ class Watching:
 def _judge(connection: Connection, backlog: Backlog, now: datetime) -> None:
     if too_much(backlog, now):
         if streaming.mark(connection, backlog.name, behind=True):
-            raising.raise_alert(connection, _behind(backlog, now))
+            alert_raising.raise_alert(connection, _behind(backlog, now))
     elif backlog.entries <= MOST // 10 and age(backlog, now) <= CAUGHT_UP:
         _recovered(connection, backlog.name)
 
 
 def _recovered(connection: Connection, name: str) -> None:
     if streaming.mark(connection, name, behind=False):
-        raising.resolve(connection, raising.BEHIND, name)
+        alert_raising.resolve(connection, alert_raising.BEHIND, name)
 
 
 def _behind(backlog: Backlog, now: datetime) -> Trouble:
     minutes = int(age(backlog, now).total_seconds() // 60)
     detail: dict[str, Scalar] = {"waiting": backlog.entries, "minutes": minutes, "note": backlog.trouble}
-    return Trouble(raising.BEHIND, backlog.name, detail=detail)
+    return Trouble(alert_raising.BEHIND, backlog.name, detail=detail)

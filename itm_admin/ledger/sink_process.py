@@ -20,13 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit.store import streaming
 from audit.store.session import OPTIONS
-from itm_admin.assurance.sink_file import FileSink
-from itm_admin.assurance.sink_syslog import SyslogSink
-from itm_admin.assurance.sink_webhook import WebhookSink
-from itm_admin.assurance.sinks import BEAT, Sink, Stream
 from itm_admin.foundation.config import Refusal, SettingError, Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.sink_address import SinkAddress
+from itm_admin.ledger.sink_file import FileSink
+from itm_admin.ledger.sink_syslog import SyslogSink
+from itm_admin.ledger.sink_webhook import WebhookSink
+from itm_admin.ledger.sinks import BEAT, Sink, Stream
 
 log = logging.getLogger("itm.sinks")
 LEADER = 0x49544D03
