@@ -146,7 +146,7 @@ def _alerts() -> list[Any]:
 
 
 if __name__ == "__main__":
-    from itm_admin.cli import main
+    from itm_admin.commands.main import main
 
     sys.argv[1:1] = ["run"]
     main()

@@ -91,7 +91,7 @@ class Supervisor:
         if mark.exists() and _has_institutions(self.settings):
             return
         seeding = processes.start(
-            [sys.executable, "-m", "itm_admin.cli", "demo"],
+            [sys.executable, "-m", "itm_admin.commands.main", "demo"],
             environment=self.settings.environment(*_ALL),
             folder=web.ROOT,
             on_parents_death=signal.SIGKILL,
@@ -121,7 +121,7 @@ class Supervisor:
         )
 
     def _itm(self, words: list[str], kind: Kind) -> subprocess.Popen[bytes]:
-        return programs.start(kind, ["-m", "itm_admin.cli", *words], self.settings)
+        return programs.start(kind, ["-m", "itm_admin.commands.main", *words], self.settings)
 
     def _web(self) -> subprocess.Popen[bytes]:
         descriptor = self.listening.fileno()

@@ -327,7 +327,7 @@ def test_the_schedulers_log_holds_no_value(world: World, tmp_path: Path) -> None
     variables = ("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE", "ITM_DATABASE_SIGNER_URL")
     with log.open("wb") as output:
         process = processes.start(
-            [sys.executable, "-m", "itm_admin.cli", "scheduler"],
+            [sys.executable, "-m", "itm_admin.commands.main", "scheduler"],
             environment={
                 **world.settings.environment(*variables),
                 "ITM_SIGNING_KEY_FILE": str(tmp_path / "signing-key"),

@@ -97,7 +97,7 @@ class Judging:
         self._environment = {**os.environ, "ITM_HOME": str(settings.home)}
 
     def __call__(self, file: Path) -> int:
-        keys = self._run("itm_admin.cli", "ledger", "key").stdout.splitlines()
+        keys = self._run("itm_admin.commands.main", "ledger", "key").stdout.splitlines()
         named = [word for line in keys for word in ("--key", line.split()[0])]
         return self._run("audit.verify", str(file), *named).returncode
 
@@ -118,7 +118,7 @@ def _panel(settings: Settings, language: str) -> Iterator[str]:
         return
     click.echo(words("starting", language))
     running = subprocess.Popen(
-        [sys.executable, "-m", "itm_admin.cli", "run", "--demo"],
+        [sys.executable, "-m", "itm_admin.commands.main", "run", "--demo"],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from itm_admin import ledger_cli
+from itm_admin.commands import ledger
 from itm_admin.foundation.config import Refusal, Settings
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def demo(context: click.Context) -> None:
     """Fill an empty database with synthetic data (again: changes nothing)."""
     if context.invoked_subcommand is not None:
         return
-    from itm_admin import demo as demonstration
+    from itm_admin.demonstration import seeding as demonstration
     from itm_admin.foundation.database import migration
     from itm_admin.local import installation
 
@@ -114,7 +114,7 @@ def demo(context: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def logins(as_json: bool) -> None:
     """The demonstration's users with their passwords."""
-    from itm_admin import demo as demonstration
+    from itm_admin.demonstration import seeding as demonstration
     from itm_admin.local import installation
 
     with installation.running(Settings.from_environment(), *installation.NEEDED_EXTERNALLY) as settings:
@@ -151,7 +151,7 @@ def scheduler() -> None:
         if os.geteuid() == 0:
             ownership.arrange(settings)
             signing_setup.prepare_key(settings)
-            sys.exit(programs.attend(programs.SCHEDULER, ["-m", "itm_admin.cli", "scheduler"], settings))
+            sys.exit(programs.attend(programs.SCHEDULER, ["-m", "itm_admin.commands.main", "scheduler"], settings))
         schedule.main(settings)
 
 
@@ -164,7 +164,7 @@ def sinks() -> None:
     with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
         if os.geteuid() == 0:
             ownership.arrange(settings)
-            sys.exit(programs.attend(programs.SINKS, ["-m", "itm_admin.cli", "sinks"], settings))
+            sys.exit(programs.attend(programs.SINKS, ["-m", "itm_admin.commands.main", "sinks"], settings))
         sink_process.main(settings)
 
 
@@ -177,7 +177,7 @@ def mail() -> None:
     with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
         if os.geteuid() == 0:
             ownership.arrange(settings)
-            sys.exit(programs.attend(programs.MAIL, ["-m", "itm_admin.cli", "mail"], settings))
+            sys.exit(programs.attend(programs.MAIL, ["-m", "itm_admin.commands.main", "mail"], settings))
         mail.main(settings)
 
 
@@ -224,10 +224,10 @@ def verify(context: click.Context, code: str | None, level: Any, as_json: bool) 
 
     Ctrl-C ends it; the next full run goes on where it was.
     """
-    from itm_admin.assurance import verify_command
+    from itm_admin.commands import verify
 
     with progress_bar("Verifying") as progress:
-        rows, exit_code = verify_command.verify(Settings.from_environment(), level, code, progress)
+        rows, exit_code = verify.verify(Settings.from_environment(), level, code, progress)
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
@@ -240,17 +240,17 @@ def verify(context: click.Context, code: str | None, level: Any, as_json: bool) 
 @click.option("--out", type=click.Path(path_type=Path), help="A new file with what is said of them, for --keys.")
 def show_key(out: Path | None) -> None:
     """The keys that sign checkpoints, as verifiers need them. Hand them on by another way than the evidence."""
-    from itm_admin.assurance import key_commands
+    from itm_admin.commands import signing_keys
 
-    key_commands.show(Settings.from_environment(), out)
+    signing_keys.show(Settings.from_environment(), out)
 
 
 @ledger.command("rotate-key")
 def rotate_key() -> None:
     """Replace the key that signs checkpoints. The next checkpoints bear both signatures."""
-    from itm_admin.assurance import key_commands
+    from itm_admin.commands import signing_keys
 
-    key_commands.rotate(Settings.from_environment())
+    signing_keys.rotate(Settings.from_environment())
 
 
 @ledger.command()
@@ -264,12 +264,12 @@ def rotate_key() -> None:
 )
 def compromise(name: str, trust_size: int) -> None:
     """Declare that somebody else may have a signing key: what it signed later proves nothing."""
-    from itm_admin.assurance import key_commands
+    from itm_admin.commands import signing_keys
 
-    key_commands.compromise(Settings.from_environment(), name, trust_size)
+    signing_keys.compromise(Settings.from_environment(), name, trust_size)
 
 
-for _command in ledger_cli.COMMANDS:
+for _command in ledger.COMMANDS:
     ledger.add_command(_command)
 
 

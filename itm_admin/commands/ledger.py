@@ -37,19 +37,19 @@ def export(
 ) -> None:
     """Take an evidence bundle, for `python -m audit.verify` or the verifier's page."""
     from audit.bundle import Filter
-    from itm_admin.assurance import evidence_commands
-    from itm_admin.cli import progress_bar
+    from itm_admin.commands import evidence
+    from itm_admin.commands.main import progress_bar
 
     kind, colon, id = (target or ":").partition(":")
     if target and not (kind and colon and id):
         raise Refusal("--target: KIND:ID is expected")
     try:
-        bounds = evidence_commands.bound(since, last=False), evidence_commands.bound(until, last=True)
+        bounds = evidence.bound(since, last=False), evidence.bound(until, last=True)
     except (ValueError, OverflowError):
         raise Refusal("--from, --to: a day (2026-01-31), a moment or a sequence number is expected") from None
     asked = Filter(*bounds, (kind, id) if target else None, actor)
     with progress_bar("Exporting") as progress:
-        evidence_commands.export(Settings.from_environment(), code, generation, out, asked, purpose, progress)
+        evidence.export(Settings.from_environment(), code, generation, out, asked, purpose, progress)
 
 
 @click.command()
@@ -60,9 +60,9 @@ def export(
 @_purpose
 def prove(code: str, generation: int | None, seq: int, out: Path, purpose: str | None) -> None:
     """Take one entry's proof, for the same verifiers."""
-    from itm_admin.assurance import evidence_commands
+    from itm_admin.commands import evidence
 
-    evidence_commands.prove(Settings.from_environment(), code, generation, seq, out, purpose)
+    evidence.prove(Settings.from_environment(), code, generation, seq, out, purpose)
 
 
 @click.command()
@@ -72,9 +72,9 @@ def prove(code: str, generation: int | None, seq: int, out: Path, purpose: str |
 @_purpose
 def tiles(code: str, generation: int | None, out: Path, purpose: str | None) -> None:
     """Write the ledger as a static C2SP tlog-tiles directory: hashes and frames, no content."""
-    from itm_admin.assurance import evidence_commands
+    from itm_admin.commands import evidence
 
-    evidence_commands.tiles(Settings.from_environment(), code, generation, out, purpose)
+    evidence.tiles(Settings.from_environment(), code, generation, out, purpose)
 
 
 @click.command()
@@ -95,9 +95,9 @@ def verifier(out: Path) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what is approved, and what could be proposed.")
 def purge(dry_run: bool) -> None:
     """Destroy content past its retention time, as two people decided. The leaves and all proofs stay."""
-    from itm_admin.assurance import purge_commands
+    from itm_admin.commands import purge
 
-    purge_commands.purge(Settings.from_environment(), dry_run)
+    purge.purge(Settings.from_environment(), dry_run)
 
 
 COMMANDS = (export, prove, tiles, verifier, purge)
