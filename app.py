@@ -18,7 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from itm_admin.accounts import saved_views, sessions
 from itm_admin.accounts.actor import load_actor
 from itm_admin.accounts.returning import ask_to_sign_in
-from itm_admin.assurance import watch
+from itm_admin.assurance import scheduler_watch
 from itm_admin.assurance.alerts import alerts_for
 from itm_admin.assurance.tampering import found_changed
 from itm_admin.foundation import (
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     problems.install(app)
     access.install(app, load_actor, ask_to_sign_in, FILES)
     saved_views.install(app, LISTS)
-    watch.install(app, JOBS)
+    scheduler_watch.install(app, JOBS)
     Forgery(app)
     formats.install(app)
     once.install(app)

@@ -21,9 +21,9 @@ from audit import verifier
 from audit.bundle import Bound, Filter
 from audit.bundle_export import NotCovered
 from audit.evidence import Report
-from itm_admin.assurance import entries, evidence, named, wording
-from itm_admin.assurance.entries import AnyRow
+from itm_admin.assurance import evidence, labels, ledger_queries, named
 from itm_admin.assurance.evidence import Signed
+from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.foundation import access, dates, tenancy, vocabulary
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, Message
@@ -48,7 +48,7 @@ class EvidenceForm(PanelForm):
     anyway = BooleanField(_l("Take it all the same, as evidence of what is wrong"))
 
     def offer(self) -> None:
-        self.kind.choices = [("", _("— choose —")), *((kind, wording.kind_words(kind)) for kind in _TARGETS)]
+        self.kind.choices = [("", _("— choose —")), *((kind, labels.kind_words(kind)) for kind in _TARGETS)]
 
     def asked(self) -> Filter:
         """Raises Invalid with what is wrong of each field."""
@@ -97,7 +97,7 @@ class _Evidence(Page):
 
     @route("/<uuid:id>", act="export", methods=("POST",))
     def take(self, id: uuid.UUID) -> Response | tuple[str, int]:
-        code = entries.find_ledger(db.session, id).code
+        code = ledger_queries.find_ledger(db.session, id).code
         form = EvidenceForm()
         try:
             asked = form.asked()
@@ -121,8 +121,8 @@ class _Evidence(Page):
 
     @route("/<uuid:id>/<int:seq>", act="export")
     def proof(self, id: uuid.UUID, seq: int) -> Answer:
-        ledger = entries.find_ledger(db.session, id)
-        row = entries.find_entry(db.session, id, seq)
+        ledger = ledger_queries.find_ledger(db.session, id)
+        row = ledger_queries.find_entry(db.session, id, seq)
         try:
             content = evidence.proof(db.session, id, seq)
         except NotCovered:
@@ -134,7 +134,7 @@ class _Evidence(Page):
 
     @route("/<uuid:id>/root", act="show")
     def root(self, id: uuid.UUID) -> str:
-        ledger = entries.find_ledger(db.session, id)
+        ledger = ledger_queries.find_ledger(db.session, id)
         looked_at("record.read", "ledger", id, detail={"page": "root"})
         now = signed(id)
         groups = now.checkpoint.root.hex(" ", 2).split(" ") if now else []
@@ -153,7 +153,7 @@ class _Evidence(Page):
 
     def _page(self, id: uuid.UUID, form: EvidenceForm, report: Report | None = None) -> str:
         form.offer()
-        ledger = entries.find_ledger(db.session, id)
+        ledger = ledger_queries.find_ledger(db.session, id)
         now = signed(id)
         return self.render(
             "assurance/evidence.html",
@@ -161,8 +161,8 @@ class _Evidence(Page):
             ledger=ledger,
             signed=now,
             endpoint=self.endpoint,
-            verdict=wording.VERDICTS[report.verdict][0] if report else None,
-            found=[wording.bundle_words(finding) for finding in report.findings[:MOST]] if report else [],
+            verdict=labels.VERDICTS[report.verdict][0] if report else None,
+            found=[labels.bundle_words(finding) for finding in report.findings[:MOST]] if report else [],
             command=f"python itm-verify.pyz itm-{ledger.code}-evidence.zip --key VKEY",
             breadcrumbs=[(self.back[0], url_for(self.back[1]))],
         )

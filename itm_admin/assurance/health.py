@@ -16,7 +16,7 @@ from flask import Response, current_app, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from itm_admin.assurance.watch import watch
+from itm_admin.assurance.scheduler_watch import watch
 from itm_admin.foundation import key_check, tenancy
 from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.database import db, migration

@@ -10,8 +10,8 @@ from flask import flash, g, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from itm_admin.assurance import entries, evidence, evidence_views, history, looks, named, naming, paging, wording
-from itm_admin.assurance.entries import AnyRow, Found, Wanted
+from itm_admin.assurance import evidence, evidence_views, history, labels, ledger_queries, looks, named, naming, paging
+from itm_admin.assurance.ledger_queries import AnyRow, Found, Wanted
 from itm_admin.assurance.paging import EVERYTHING, Of
 from itm_admin.assurance.showing import EntryList, ids_of, learn_names, proof, told
 from itm_admin.foundation import access, tenancy
@@ -44,7 +44,7 @@ class _HistoryPage(Page):
         older = url_for(request.endpoint or "", **(request.view_args or {}), **_following(found))
         return self.render(
             "assurance/history.html",
-            target=wording.target_words(kind, naming.name_of(id)),
+            target=labels.target_words(kind, naming.name_of(id)),
             kind=kind,
             id=id,
             events=events,
@@ -110,7 +110,7 @@ class AuditHistoryView(_HistoryPage):
 
 def filtered(endpoint: str, at: dict[str, Any]) -> Response:
     """To the list, with ids for the names that were typed; a filter that names nothing is said and left out."""
-    chosen = {name: request.form.get(name, "").strip() for name in (*entries.FILTERS, "size")}
+    chosen = {name: request.form.get(name, "").strip() for name in (*ledger_queries.FILTERS, "size")}
     told = []
     for name in ("actor", "target"):
         if chosen[name]:
@@ -144,7 +144,7 @@ class InstitutionHistoryView(Page):
             filter_url=url_for("InstitutionHistoryView.filter"),
         )  # fmt: skip
         own = tenancy.current().reads == "actor"
-        (ledger, *_others) = [row.id for row in entries.ledgers(db.session)][:1] or [None]
+        (ledger, *_others) = [row.id for row in ledger_queries.ledgers(db.session)][:1] or [None]
         takes = evidence_views.links("InstitutionEvidenceView", ledger) if ledger else []
         return self.render("assurance/institution_history.html", listing=listing, own_acts_only=own, takes=takes)
 
@@ -159,8 +159,8 @@ class InstitutionHistoryView(Page):
 
 def entry_page(view: Page, id: uuid.UUID, seq: int, evidence_view: str) -> str:
     """One entry, as far as the reader may see what it tells; the records in it are told to the ledger too."""
-    row = entries.find_entry(db.session, id, seq)
-    subjects = entries.visible(db.session, row.subjects)
+    row = ledger_queries.find_entry(db.session, id, seq)
+    subjects = ledger_queries.visible(db.session, row.subjects)
     looked_at(
         "record.read",
         "entry",
@@ -180,7 +180,7 @@ def entry_page(view: Page, id: uuid.UUID, seq: int, evidence_view: str) -> str:
         proof=proof(row),
         signed=evidence.is_signed(db.session, id, seq),
         takes=evidence_views.proof_link(evidence_view, row),
-        words=wording,
+        words=labels,
     )
 
 

@@ -11,8 +11,8 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf.file import FileField
 
-from itm_admin.assurance import entries, receipts
-from itm_admin.assurance.entries import AnyRow
+from itm_admin.assurance import ledger_queries, receipts
+from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.foundation import access
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Invalid, Message
@@ -65,7 +65,7 @@ class _Receipts(Page):
         return send_file(file, mimetype="text/plain", as_attachment=True, download_name=receipt.filename)
 
     def _page(self, form: ReceiptForm, compared: receipts.Compared | None = None) -> str:
-        ledgers = entries.ledgers(db.session)
+        ledgers = ledger_queries.ledgers(db.session)
         if compared is None:
             looked_at("record.list", "ledger", subjects=[row.id for row in ledgers], detail={"page": "receipt"})
         may_take = access.allowed(f"{self.endpoint}.take", g.actor)

@@ -9,7 +9,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.engine import Engine
 
 from itm_admin import schedule
-from itm_admin.assurance.watch import Watch
+from itm_admin.assurance.scheduler_watch import Watch
 from itm_admin.ledger import job_runs
 from itm_admin.ledger.sinks import Stream
 from tests.conftest import Database

@@ -23,7 +23,7 @@ from audit.coverage import Level
 from audit.evidence import Emptied
 from audit.policy import Policy
 from audit.verify import judge
-from itm_admin.assurance import entries
+from itm_admin.assurance import ledger_queries
 from itm_admin.commands import purge
 from itm_admin.foundation.config import Refusal, SettingError
 from itm_admin.foundation.errors import NotFound
@@ -217,7 +217,7 @@ def test_whoever_opens_a_purged_entry_is_told_that_it_went_and_who_says_so(world
             said = json.dumps({"ledger": str(world.ids["JGK"]), "reads": reads, "actor": {"user": "nobody"}})
             session.execute(text("select set_config('audit.context', :said, true)"), {"said": said})
             with pytest.raises(NotFound) as refused:
-                entries.find_entry(session, ledger, 200)
+                ledger_queries.find_entry(session, ledger, 200)
             assert (says in str(refused.value)) is told
 
 

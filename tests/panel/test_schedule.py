@@ -20,7 +20,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 from itm_admin import schedule
-from itm_admin.assurance.watch import Watch
+from itm_admin.assurance.scheduler_watch import Watch
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import migration, roles
 from itm_admin.ledger import job_runs, verification_jobs

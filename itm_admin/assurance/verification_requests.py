@@ -15,8 +15,8 @@ from sqlalchemy import select, text
 
 from audit import store
 from audit.coverage import LEVELS
-from itm_admin.assurance import entries
-from itm_admin.assurance.entries import AnyRow, AnySession, find_ledger
+from itm_admin.assurance import ledger_queries
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession, find_ledger
 from itm_admin.assurance.models import VerificationRequest
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Denied, Invalid, NotFound
@@ -61,15 +61,15 @@ def results(session: AnySession, asked: VerificationRequest) -> list[AnyRow]:
     """Verdicts of the run that answered a request, those that are not intact first."""
     if asked.started_at is None or asked.state != "done":
         return []
-    run = entries.verification.c
+    run = ledger_queries.verification.c
     statement = (
-        select(entries.verification, entries.ledger.c.code)
-        .join(entries.ledger, entries.ledger.c.id == run.ledger_id)
+        select(ledger_queries.verification, ledger_queries.ledger.c.code)
+        .join(ledger_queries.ledger, ledger_queries.ledger.c.id == run.ledger_id)
         .where(run.level == asked.level, run.recorded_at.between(asked.started_at, asked.finished_at))
-        .order_by(run.verdict == "intact", entries.ledger.c.code)
+        .order_by(run.verdict == "intact", ledger_queries.ledger.c.code)
     )
     if asked.holder is not None:
-        statement = statement.where(entries.ledger.c.holder == asked.holder)
+        statement = statement.where(ledger_queries.ledger.c.holder == asked.holder)
     return list(session.execute(statement))
 
 

@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy import text
 
-from itm_admin.assurance.entries import AnyRow, AnySession
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession
 from itm_admin.foundation import pictures
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.pictures import Mark, Picture
