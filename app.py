@@ -23,21 +23,21 @@ from itm_admin.assurance.alerts import alerts_for
 from itm_admin.assurance.tampering import found_changed
 from itm_admin.foundation import (
     access,
+    audited_reads,
     compression,
+    error_pages,
     form_answers,
     formats,
     headers,
     i18n,
     once,
-    problems,
-    reading,
     synthetic,
     tenancy,
 )
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
-from itm_admin.foundation.erasures import Erasures
+from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.forgery import LIFETIME, Forgery
 from itm_admin.panel import FILES, LISTS, Panel, links, navigation
 from itm_admin.schedule import JOBS
@@ -59,9 +59,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     compression.install(app, _vendor_file)  # first of all, so that it sees what is sent at last
     headers.install(app)
     form_answers.install_keeping(app)
-    reading.install(app)
+    audited_reads.install(app)
     form_answers.install_showing(app)
-    problems.install(app)
+    error_pages.install(app)
     access.install(app, load_actor, ask_to_sign_in, FILES)
     saved_views.install(app, LISTS)
     scheduler_watch.install(app, JOBS)

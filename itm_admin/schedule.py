@@ -34,7 +34,7 @@ from audit.store.session import OPTIONS
 from itm_admin.cases import drafts, replay, upkeep_calls
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options
-from itm_admin.foundation.erasures import Erasures
+from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.sink_address import SinkAddress
 from itm_admin.ledger import alert_raising, job_runs, verification_jobs

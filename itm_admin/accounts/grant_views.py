@@ -19,14 +19,14 @@ from itm_admin.accounts import changes, grants, services
 from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import GrantForm, chosen_id, role_choices
 from itm_admin.accounts.models import AccessChange, RoleGrant
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Invalid
 from itm_admin.foundation.forms import PanelForm, attempt
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
+from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, route, see
-from itm_admin.foundation.writing import writing
 from itm_admin.institutions.choices import offer_units
 
 Answer = str | tuple[str, int] | Response

@@ -17,8 +17,8 @@ from werkzeug.wrappers import Response
 from itm_admin.accounts import saved_views
 from itm_admin.accounts.actor import me
 from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, inside, route
-from itm_admin.foundation.writing import writing
 
 COOKIES = {"rows": ("itm-rows", ("comfortable", "compact")), "keys": ("itm-keys", ("on", "off"))}
 """Cookies that say how high rows are and whether single keys do something; they tell nothing about anybody."""

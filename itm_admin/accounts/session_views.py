@@ -9,8 +9,8 @@ from werkzeug.wrappers import Response
 from itm_admin.accounts import sessions, sign_in
 from itm_admin.accounts.actor import me
 from itm_admin.foundation.errors import Unauthenticated
+from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, route, see
-from itm_admin.foundation.writing import writing
 
 
 class OwnSessionView(Page):

@@ -16,12 +16,12 @@ from itm_admin.accounts import services
 from itm_admin.accounts.actor import me
 from itm_admin.accounts.models import Account
 from itm_admin.foundation import access, bulk
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.bulk import Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.forms import PanelForm, attempt
 from itm_admin.foundation.list_parts import BulkAct
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION
 from itm_admin.foundation.views import Page, inside, route
 

@@ -18,12 +18,12 @@ from itm_admin.accounts.session_views import OwnSessionView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.accounts.together import AccountsTogetherView
 from itm_admin.foundation import forgery, i18n, tenancy
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, NotFound, Unauthenticated
 from itm_admin.foundation.forms import attempt
-from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, inside, route, see
-from itm_admin.foundation.writing import writing
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")

@@ -13,12 +13,12 @@ from werkzeug.wrappers import Response
 
 from itm_admin.assurance import alerts
 from itm_admin.foundation import bulk
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.bulk import Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.formats import moment
 from itm_admin.foundation.forms import PanelForm, attempt
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.views import Page, route, see
 

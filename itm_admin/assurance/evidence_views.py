@@ -25,10 +25,10 @@ from itm_admin.assurance import evidence, labels, ledger_queries, named
 from itm_admin.assurance.evidence import Signed
 from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.foundation import access, dates, tenancy, vocabulary
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.foundation.forms import Asks, CodeField, PanelForm
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
 from itm_admin.foundation.views import Page, route, see
 

@@ -20,7 +20,7 @@ from itm_admin.assurance.scheduler_watch import watch
 from itm_admin.foundation import key_check, tenancy
 from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.database import db, migration
-from itm_admin.foundation.trouble import ledger_trouble_since
+from itm_admin.foundation.ledger_outage import ledger_trouble_since
 from itm_admin.foundation.views import Page, route
 from itm_admin.ledger import job_runs, waiting
 

@@ -15,9 +15,9 @@ from itm_admin.assurance.ledger_queries import AnyRow, Found, Wanted
 from itm_admin.assurance.paging import EVERYTHING, Of
 from itm_admin.assurance.showing import EntryList, ids_of, learn_names, proof, told
 from itm_admin.foundation import access, tenancy
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Denied, Invalid
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION, may
 from itm_admin.foundation.views import Page, route, see
 

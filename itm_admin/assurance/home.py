@@ -15,7 +15,7 @@ from itm_admin.assurance.last_24_hours import last_day
 from itm_admin.assurance.ledger_queries import AnyRow, AnySession, Wanted
 from itm_admin.assurance.scheduler_watch import scheduler_seen
 from itm_admin.assurance.showing import ids_of, told
-from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.audited_reads import looked_at
 
 _SHOWN = 5
 

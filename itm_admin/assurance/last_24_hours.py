@@ -14,9 +14,9 @@ from flask_babel import ngettext
 from sqlalchemy import text
 
 from itm_admin.assurance.ledger_queries import AnyRow, AnySession
-from itm_admin.foundation import pictures
+from itm_admin.foundation import charts
+from itm_admin.foundation.charts import Mark, Picture
 from itm_admin.foundation.i18n import TIMEZONE
-from itm_admin.foundation.pictures import Mark, Picture
 
 HOURS = 24
 _HERE = ZoneInfo(TIMEZONE)
@@ -51,7 +51,7 @@ def last_day(session: AnySession, now: datetime | None = None) -> Picture:
         (_("Witnesses"), [_witness(row) for row in rows]),
     ]
     moments = [row.hour.astimezone(_HERE).strftime("%H.00") for row in rows]
-    return pictures.strip("last-day", _("The last 24 hours"), _said(rows), lines, moments, _("Hour"))
+    return charts.strip("last-day", _("The last 24 hours"), _said(rows), lines, moments, _("Hour"))
 
 
 def _said(rows: Sequence[AnyRow]) -> str:

@@ -13,10 +13,10 @@ from wtforms import SelectField, StringField
 
 from itm_admin.assurance import labels, ledger_queries, looks, named, naming
 from itm_admin.foundation import vocabulary
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import DayField, PanelForm
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
 from itm_admin.foundation.views import Page, route, see
 

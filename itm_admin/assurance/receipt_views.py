@@ -14,10 +14,10 @@ from flask_wtf.file import FileField
 from itm_admin.assurance import ledger_queries, receipts
 from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.foundation import access
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Invalid, Message
 from itm_admin.foundation.forms import Asks, PanelForm
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
 from itm_admin.foundation.views import Page, route
 

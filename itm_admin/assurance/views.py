@@ -42,12 +42,12 @@ from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.assurance.models import Alert
 from itm_admin.assurance.scheduler_watch import scheduler_seen
 from itm_admin.assurance.showing import EntryList, ids_of, learn_names
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, NotFound
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
+from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, route, see
-from itm_admin.foundation.writing import writing
 from itm_admin.ledger import backlog
 
 

@@ -55,13 +55,13 @@ from itm_admin.foundation.api import (
     versioned,
 )
 from itm_admin.foundation.api_schemas import HIDDEN, Changed, Identified, OnlyVersion
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
 from itm_admin.foundation.lists import Shown
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import keyring
-from itm_admin.foundation.writing import writing
 
 Document = dict[str, Any]
 

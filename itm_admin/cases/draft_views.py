@@ -20,14 +20,14 @@ from werkzeug.wrappers import Response
 from itm_admin.cases import drafts, editing, lookup
 from itm_admin.cases.drafts import Kept
 from itm_admin.cases.editing import Colleague
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Message, NotFound
 from itm_admin.foundation.formats import moment
 from itm_admin.foundation.forms import PanelForm
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, keyring, route, see
-from itm_admin.foundation.writing import writing
 
 Form = TypeVar("Form", bound=PanelForm)
 Record = TypeVar("Record")

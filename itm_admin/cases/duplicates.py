@@ -18,9 +18,9 @@ from itm_admin.cases import ages, limits, personal_data
 from itm_admin.cases.birth import BirthDate
 from itm_admin.cases.models import Person
 from itm_admin.foundation import blind_index
+from itm_admin.foundation.audited_reads import Look, looked_at
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys
 from itm_admin.foundation.errors import CannotDecrypt, Invalid
-from itm_admin.foundation.reading import Look, looked_at
 
 FIELD = "somebody_else"
 _NUMBERS = ("tckn", "ykn", "passport")

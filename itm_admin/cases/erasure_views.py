@@ -15,11 +15,11 @@ from werkzeug.wrappers import Response
 from itm_admin.cases import erasure, holds, lookup
 from itm_admin.cases.forms import EraseForm, HoldForm, ReleaseForm
 from itm_admin.cases.models import Case, Person
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
-from itm_admin.foundation.erasures import Erasures
+from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.errors import Invalid, Locked
 from itm_admin.foundation.forms import PanelForm, settled
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, route, see
 

@@ -19,9 +19,9 @@ from itm_admin.cases.fields import today
 from itm_admin.cases.forms import ExportForm
 from itm_admin.cases.models import Case, Person
 from itm_admin.foundation import purposes, tenancy, vocabulary
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.reading import looked_at
 
 _KINDS: dict[str, Any] = {
     "case": (Case, export.CASE_COLUMNS, export.case_rows),

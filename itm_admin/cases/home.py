@@ -17,8 +17,8 @@ from itm_admin.cases.draft_views import waiting as drafts
 from itm_admin.cases.fields import today
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, VictimProfile
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.encryption import AnySession
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import may
 
 SHOWN = 8

@@ -29,15 +29,15 @@ from itm_admin.cases.forms import FirstPersonForm, MatchForm, RiskForm, SourceFo
 from itm_admin.cases.models import Case
 from itm_admin.cases.schemas import CaseInput, NewPersonInput, VictimProfileInput, load
 from itm_admin.cases.showing import Facts, filled
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid, Message, NotFound
 from itm_admin.foundation.formats import moment
 from itm_admin.foundation.forms import PanelForm, attempt, shown_again
 from itm_admin.foundation.once import made_before, once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, keyring, route, see
-from itm_admin.foundation.writing import writing
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")

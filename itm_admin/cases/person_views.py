@@ -32,12 +32,12 @@ from itm_admin.cases.forms import (
 from itm_admin.cases.lists import PERSONS
 from itm_admin.cases.models import CasePerson, Person, VictimProfile
 from itm_admin.cases.showing import compared, person_facts, profile_facts, protected_choices
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Conflict, Invalid
 from itm_admin.foundation.forms import attempt, settled, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, revealing, route, see
 

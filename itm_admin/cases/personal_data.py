@@ -19,10 +19,10 @@ from itm_admin.cases import limits
 from itm_admin.cases.acting import require
 from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
 from itm_admin.foundation import blind_index, purposes
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring, Place
 from itm_admin.foundation.errors import CannotDecrypt, Denied, Locked
 from itm_admin.foundation.formats import HIDDEN, Hidden
-from itm_admin.foundation.reading import looked_at
 
 Record = Case | Person | VictimProfile
 Value = str | list[str] | None

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from audit.store.session import OPTIONS
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.erasures import Erasure, Erasures
+from itm_admin.foundation.erasure_list import Erasure, Erasures
 from itm_admin.ledger import alert_raising
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.job_runs import Halt, Scalar

@@ -23,13 +23,13 @@ from itm_admin.cases.forms import AssignForm, CloseForm, ReasonForm
 from itm_admin.cases.models import Case
 from itm_admin.cases.schemas import AssignInput, CloseInput, DeleteInput, load
 from itm_admin.foundation import access, bulk
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.bulk import Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.formats import day, label
 from itm_admin.foundation.forms import PanelForm, attempt
 from itm_admin.foundation.list_parts import BulkAct
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, inside, keyring, route
 

@@ -26,12 +26,12 @@ from itm_admin.cases.new_case import NewCaseView
 from itm_admin.cases.person_views import PersonView, ProfileView
 from itm_admin.cases.showing import case_facts, compared, protected_choices
 from itm_admin.cases.together import CasesTogetherView, bulk_acts
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.forms import attempt, settled, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, revealing, route, see
 

@@ -28,9 +28,9 @@ from itm_admin.demonstration.plan import PlannedCase
 from itm_admin.demonstration.staffing import Office, working
 from itm_admin.demonstration.team import CASEWORKER, FOCAL_POINT, MANAGER
 from itm_admin.foundation import purposes, vocabulary
+from itm_admin.foundation.audited_reads import append_queued, looked_at
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.errors import NotFound
-from itm_admin.foundation.reading import append_queued, looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.synthetic import route_at
 from itm_admin.institutions.models import Unit

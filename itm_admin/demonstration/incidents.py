@@ -21,9 +21,9 @@ from itm_admin.demonstration.plan import PlannedCase
 from itm_admin.demonstration.staffing import Office, working
 from itm_admin.demonstration.team import CASEWORKER, FOCAL_POINT, MANAGER, TEAM
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.erasures import Erasures
-from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION
 from itm_admin.foundation.synthetic import ROUTE, route_at
 

@@ -34,12 +34,12 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import Access, allowed, route
+from itm_admin.foundation.audited_reads import looked_at, name_answer
 from itm_admin.foundation.database import db
 from itm_admin.foundation.encryption import KEY_BYTES, Key, Place
 from itm_admin.foundation.errors import CannotDecrypt
-from itm_admin.foundation.reading import looked_at, name_answer
+from itm_admin.foundation.log_trace import trace
 from itm_admin.foundation.records import Identifier, Moment
-from itm_admin.foundation.traces import trace
 from itm_admin.foundation.views import REMASK_AFTER, Page, see
 
 log = logging.getLogger("itm")

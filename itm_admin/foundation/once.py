@@ -21,8 +21,8 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, delete, fun
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column, selectinload
 
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.errors import Invalid, NotFound
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.records import Identifier, Moment
 
 Record = TypeVar("Record")

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import chosen_id
 from itm_admin.foundation import vocabulary
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.formats import label
@@ -22,7 +23,6 @@ from itm_admin.foundation.forms import PanelForm, attempt, told
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION, OVERSIGHT
 from itm_admin.foundation.turkish import turkish_contains, turkish_order
 from itm_admin.foundation.views import Page, keyring, route, see

@@ -23,8 +23,8 @@ from waitress.adjustments import Adjustments
 
 from itm_admin.cases import upkeep_calls
 from itm_admin.foundation.config import Settings
+from itm_admin.foundation.log_trace import trace
 from itm_admin.foundation.rotating_log import RotatingLog
-from itm_admin.foundation.traces import trace
 from itm_admin.local import lock_watch, processes, web_connections
 from itm_admin.local.ownership import LOGS
 

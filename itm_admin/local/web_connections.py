@@ -19,7 +19,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import WSGITask
 
-from itm_admin.foundation.traces import trace
+from itm_admin.foundation.log_trace import trace
 
 IDLE_SECONDS = 15
 """How long a connection may wait for its next request."""

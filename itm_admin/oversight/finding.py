@@ -7,9 +7,9 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
+from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.database import db
-from itm_admin.foundation.finding import reference_in, searched_list
-from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.quick_search import reference_in, searched_list
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.views import Page, route, see
 from itm_admin.oversight import board

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
+from itm_admin.foundation.database_errors import domain_error
 from itm_admin.foundation.errors import LedgerUnavailable
-from itm_admin.foundation.faults import domain_error
-from itm_admin.foundation.trouble import ledger_failed, ledger_works
+from itm_admin.foundation.ledger_outage import ledger_failed, ledger_works
 
 _EVENTS = text("select nullif(current_setting('audit.pending', true), '')")
 """Ledgers that this transaction has events for: none where nothing changed."""

@@ -24,7 +24,7 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import Access
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import DomainError, LedgerUnavailable
-from itm_admin.foundation.trouble import ledger_failed, ledger_works
+from itm_admin.foundation.ledger_outage import ledger_failed, ledger_works
 
 MOST_SUBJECTS = 1000
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")

@@ -35,7 +35,9 @@ from werkzeug.exceptions import HTTPException
 
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import METHODS_THAT_CHANGE, Access
+from itm_admin.foundation.audited_reads import Look, append_now, forget_looks
 from itm_admin.foundation.database import db
+from itm_admin.foundation.database_errors import domain_error
 from itm_admin.foundation.errors import (
     Conflict,
     Denied,
@@ -51,12 +53,10 @@ from itm_admin.foundation.errors import (
     Uncertain,
     VersionMissing,
 )
-from itm_admin.foundation.faults import domain_error
 from itm_admin.foundation.i18n import say_language
 from itm_admin.foundation.lists import WithoutSearch
+from itm_admin.foundation.log_trace import trace
 from itm_admin.foundation.once import Reused
-from itm_admin.foundation.reading import Look, append_now, forget_looks
-from itm_admin.foundation.traces import trace
 
 log = logging.getLogger("itm")
 
