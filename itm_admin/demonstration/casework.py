@@ -25,8 +25,8 @@ from itm_admin.cases.models import Case, CaseCounter, CasePerson
 from itm_admin.demonstration import acts
 from itm_admin.demonstration.acts import Act, Portion
 from itm_admin.demonstration.plan import PlannedCase
+from itm_admin.demonstration.staff import CASEWORKER, FOCAL_POINT, MANAGER
 from itm_admin.demonstration.staffing import Office, working
-from itm_admin.demonstration.team import CASEWORKER, FOCAL_POINT, MANAGER
 from itm_admin.foundation import purposes, vocabulary
 from itm_admin.foundation.audited_reads import append_queued, looked_at
 from itm_admin.foundation.encryption import Keyring

@@ -18,8 +18,8 @@ from itm_admin.cases.models import CasePerson, Person
 from itm_admin.demonstration.casework import recorded
 from itm_admin.demonstration.clock import moment
 from itm_admin.demonstration.plan import PlannedCase
+from itm_admin.demonstration.staff import CASEWORKER, FOCAL_POINT, MANAGER, TEAM
 from itm_admin.demonstration.staffing import Office, working
-from itm_admin.demonstration.team import CASEWORKER, FOCAL_POINT, MANAGER, TEAM
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.audited_reads import looked_at
 from itm_admin.foundation.config import Settings

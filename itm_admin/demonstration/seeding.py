@@ -21,8 +21,8 @@ from itm_admin.demonstration import acts, plan
 from itm_admin.demonstration import logins as kept_logins
 from itm_admin.demonstration.casework import Casework
 from itm_admin.demonstration.incidents import Incidents
+from itm_admin.demonstration.staff import SUPERVISOR, TEAM
 from itm_admin.demonstration.staffing import BEGINS, Office
-from itm_admin.demonstration.team import SUPERVISOR, TEAM
 from itm_admin.foundation import synthetic, tenancy
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import engine_options

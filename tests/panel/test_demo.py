@@ -20,7 +20,7 @@ from audit import report
 from itm_admin.accounts import bootstrap, sign_in
 from itm_admin.assurance import detail
 from itm_admin.cases.fields import today
-from itm_admin.demonstration import acts, plan, seeding, team
+from itm_admin.demonstration import acts, plan, seeding, staff
 from itm_admin.demonstration.clock import HERE, OFFICE_HOURS
 from itm_admin.foundation import national, synthetic, tenancy, vocabulary
 from itm_admin.foundation.config import Refusal, Settings
@@ -70,7 +70,7 @@ def planned(volume: int) -> list[plan.PlannedCase]:
 
 def times(volume: int, *kinds: int, managed: bool = False) -> int:
     """How often acts of these kinds are in the plan; `managed`: in institutions that have a manager."""
-    managers = {member.institution for member in team.TEAM if member.role == team.MANAGER}
+    managers = {member.institution for member in staff.TEAM if member.role == staff.MANAGER}
     last = min(plan.LAST, today())
     return sum(
         act.kind in kinds
@@ -202,7 +202,7 @@ def test_there_are_refusals_holds_an_erasure_and_an_appointment_that_waits(made:
     assert made.rows(
         "select a.username, (select count(*) from grant_approval p where p.grant_id = g.id) from role_grant g"
         " join account a on a.id = g.account_id where g.state = 'proposed'"
-    ) == [(team.WAITING.username, 1)]
+    ) == [(staff.WAITING.username, 1)]
 
 
 def test_somebody_was_locked_out_and_may_sign_in_today(made: Demonstration) -> None:
@@ -296,7 +296,7 @@ def test_a_demonstration_that_was_interrupted_again_and_again_goes_on_where_it_w
 
         return interrupt
 
-    staff = len(team.TEAM)
+    staff = len(staff.TEAM)
     for last in (0, 5, staff, staff + 5, staff + 32):
         with pytest.raises(Interrupted):
             seeding.seed(fresh.settings, interrupt_at(last), volume=SMALL)

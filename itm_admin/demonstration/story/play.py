@@ -17,10 +17,10 @@ import click
 
 from itm_admin.demonstration import logins
 from itm_admin.demonstration.clock import HERE
+from itm_admin.demonstration.staff import Member
 from itm_admin.demonstration.story.altering import Altering
 from itm_admin.demonstration.story.scenes import NotAsTold, Scenes
 from itm_admin.demonstration.story.words import LANGUAGES, words
-from itm_admin.demonstration.team import Member
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.local import installation
 
