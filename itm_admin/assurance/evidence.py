@@ -23,12 +23,12 @@ from sqlalchemy.engine import Connection, Engine
 from audit import bundle_export, note, store, verify
 from audit.bundle import Bound, Filter
 from audit.checkpoint import Checkpoint, opened
-from audit.evidence import Report, unreadable
+from audit.evidence_report import Report, unreadable
 from audit.key import VerifierKey
+from audit.key_statements import Keys
 from audit.policy import Policy
 from audit.store import Ledger, checkpoints
-from audit.trust import Keys
-from audit.witnessing import Witness
+from audit.witness_client import Witness
 from itm_admin.assurance import ledger_queries
 from itm_admin.assurance.ledger_queries import AnySession
 from itm_admin.foundation import tenancy

@@ -20,7 +20,7 @@ from wtforms import BooleanField, SelectField, StringField
 from audit import verifier
 from audit.bundle import Bound, Filter
 from audit.bundle_export import NotCovered
-from audit.evidence import Report
+from audit.evidence_report import Report
 from itm_admin.assurance import evidence, labels, ledger_queries, named
 from itm_admin.assurance.evidence import Signed
 from itm_admin.assurance.ledger_queries import AnyRow

@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 from sqlalchemy import select, text
 
 from audit import store
-from audit.coverage import LEVELS
+from audit.read_plan import LEVELS
 from itm_admin.assurance import ledger_queries
 from itm_admin.assurance.ledger_queries import AnyRow, AnySession, find_ledger
 from itm_admin.assurance.models import VerificationRequest

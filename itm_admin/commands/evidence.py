@@ -19,10 +19,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
 from audit import bundle_export, store, verify
-from audit.archive import ArchiveError
 from audit.bundle import Filter
+from audit.canonical_json import LineError
+from audit.canonical_zip import ArchiveError
 from audit.generation import generation_of
-from audit.lines import LineError
 from audit.store import checkpoints
 from itm_admin.assurance import evidence
 from itm_admin.assurance.evidence import bound

@@ -15,8 +15,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection, Engine
 
 from audit import store
+from audit.checkpoint_folder import OutsideError
 from audit.generation import Closures, closures
-from audit.outside import OutsideError
 from audit.store import checkpoints
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import engine_options

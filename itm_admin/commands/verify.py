@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import create_engine
 
 from audit import report, store
-from audit.coverage import Level
+from audit.read_plan import Level
 from audit.report import Report
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options, migration

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Connection, Engine
 
-from audit import contradiction, merkle, store, witnessing
-from audit.outside import Held, Outside, OutsideError
+from audit import contradiction, merkle, store, witness_client
+from audit.checkpoint_folder import Held, Outside, OutsideError
 from audit.store import Ledger, checkpoints, tiling
-from audit.witnessing import Answer, Witness
+from audit.witness_client import Answer, Witness
 from itm_admin.ledger import alert_raising
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.job_runs import Scalar
@@ -79,7 +79,7 @@ def ask(engine: Engine, witnesses: Sequence[Witness], ledger: Ledger, held: Held
 
         try:
             known = _known(connection, ledger.id, witnesses, said.size)
-            return witnessing.collect(witnesses, held.note, prove, known, SECONDS)
+            return witness_client.collect(witnesses, held.note, prove, known, SECONDS)
         except ValueError as error:  # the entries changed after they were signed: verification tells where
             log.error("no proof for the witnesses of %s: %s", ledger.code, error)
             return []

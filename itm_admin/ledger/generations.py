@@ -16,8 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from audit import generation, store
+from audit.checkpoint_folder import Busy, OutsideError
 from audit.generation import Closure
-from audit.outside import Busy, OutsideError
 from audit.store import Ledger
 from itm_admin.assurance import decisions
 from itm_admin.assurance.decisions import Approved

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit import durable, keyfile
+from audit.checkpoint_folder import Outside, OutsideError
 from audit.key import SigningKey, VerifierKey
+from audit.key_statements import Keys, Statement
 from audit.keyfile import KeyRefused
-from audit.outside import Outside, OutsideError
-from audit.trust import Keys, Statement
 
 
 class KeyTrouble(Exception):

@@ -14,14 +14,14 @@ from sqlalchemy.engine import Connection, Engine
 
 from audit import generation, note, store
 from audit.checkpoint import Checkpoint
-from audit.compact import CompactRange
+from audit.checkpoint_folder import Held
+from audit.compact_range import CompactRange
 from audit.generation import Closure, generation_of
 from audit.key import VerifierKey
+from audit.key_statements import Keys
 from audit.leaf import EMPTY
 from audit.note import SignatureError
-from audit.outside import Held
 from audit.store import Ledger, checkpoints, generations
-from audit.trust import Keys
 from itm_admin.assurance import decisions
 from itm_admin.assurance.decisions import Approved
 from itm_admin.ledger import alert_raising, cosigning

@@ -18,15 +18,15 @@ from hashlib import sha256
 from sqlalchemy.engine import Connection, Engine
 
 from audit import contradiction, store
-from audit.attested import Evidence, Witnesses
+from audit.checkpoint_comparison import Evidence, Witnesses
+from audit.checkpoint_folder import Busy, Held, Outside, OutsideError
 from audit.generation import closures, generation_of
-from audit.outside import Busy, Held, Outside, OutsideError
+from audit.key_statements import Keys
+from audit.resume_mark import Watermarks
 from audit.signer import Refused, Signer
 from audit.store import Ledger, checkpoints, tiling
-from audit.trust import Keys
 from audit.verification import Head
-from audit.watermark import Watermarks
-from audit.witnessing import Witness
+from audit.witness_client import Witness
 from itm_admin.ledger import alert_raising, waiting
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.cosigning import Collector

@@ -18,11 +18,11 @@ from sqlalchemy.engine import Engine
 
 from audit import timestamp
 from audit.authority import Trusted
-from audit.outside import Held, Outside, OutsideError
-from audit.stamped import message
+from audit.checkpoint_folder import Held, Outside, OutsideError
 from audit.store import timestamps
 from audit.store.timestamps import Stamped
 from audit.timestamp import StampError
+from audit.timestamp_message import message
 from itm_admin.ledger import alert_raising
 from itm_admin.ledger.alert_raising import Trouble
 

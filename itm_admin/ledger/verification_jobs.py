@@ -17,11 +17,11 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine, Row
 
 from audit import store
-from audit.attested import Evidence
-from audit.coverage import Level
+from audit.checkpoint_comparison import Evidence
+from audit.read_plan import Level
+from audit.resume_mark import Watermarks
 from audit.store import Ledger, Verification
 from audit.verification import Finding
-from audit.watermark import Watermarks
 from itm_admin.foundation.database import migration
 from itm_admin.ledger import alert_raising, alert_rows
 from itm_admin.ledger.alert_raising import Trouble

@@ -12,13 +12,13 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from audit import keyfile
-from audit.attested import Evidence, Witnesses
 from audit.authority import Trusted
-from audit.outside import Outside, OutsideError
+from audit.checkpoint_comparison import Evidence, Witnesses
+from audit.checkpoint_folder import Outside, OutsideError
+from audit.resume_mark import Watermarks
 from audit.store import checkpoints
 from audit.store.session import OPTIONS
-from audit.watermark import Watermarks
-from audit.witnessing import Witness
+from audit.witness_client import Witness
 from itm_admin.foundation import secret_files
 from itm_admin.foundation.config import SettingError, Settings
 from itm_admin.ledger.keyring import Keyring, KeyTrouble

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit import durable
+from audit.checkpoint_folder import OutsideError
 from audit.keyfile import KeyRefused
-from audit.outside import OutsideError
-from audit.witnessed import MemoryRefused, identity
+from audit.witness_memory import MemoryRefused, identity
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.ledger.keyring import KeyTrouble
 from itm_admin.local import signing_setup

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from audit.outside import Outside
+from audit.checkpoint_folder import Outside
 from itm_admin.ledger.keyring import Keyring
 from itm_admin.ledger.signing import Place, Signing
 from tests.conftest import Database

@@ -18,10 +18,10 @@ from sqlalchemy.orm import Session
 from audit import bundle_export, merkle, note, store
 from audit.bundle import Filter
 from audit.checkpoint import Checkpoint
-from audit.compact import CompactRange
-from audit.coverage import Level
-from audit.evidence import Emptied
+from audit.compact_range import CompactRange
+from audit.evidence_report import Emptied
 from audit.policy import Policy
+from audit.read_plan import Level
 from audit.verify import judge
 from itm_admin.assurance import ledger_queries
 from itm_admin.commands import purge

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from audit.store import checkpoints
-from audit.witnessing import Witness
+from audit.witness_client import Witness
 from itm_admin.commands import signing_keys
 from itm_admin.foundation.config import Settings
 from itm_admin.ledger.signing import Place

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from audit import bundle_export, keyfile, note, store, trust, verify
+from audit import bundle_export, key_statements, keyfile, note, store, verify
 from audit.key import SigningKey
 from audit.verification import Assurance
 from itm_admin.commands import signing_keys
@@ -103,7 +103,7 @@ def test_an_auditor_who_has_what_is_said_of_the_keys_finds_what_a_retired_or_sto
     world.act("JGK", 2)
     world.round()
     signing_keys.show(settings, out)
-    assert trust.parse(out.read_bytes()) == world.keys()
+    assert key_statements.parse(out.read_bytes()) == world.keys()
     assert _judged(world, "--keys", str(out))[0] == 0
     row = world.recorded("JGK")[-1]
     forged = bytes(note.sign(row.note.partition("\n\n")[0] + "\n", stolen)).decode()

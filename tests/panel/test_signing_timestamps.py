@@ -20,7 +20,7 @@ from audit.authority import Trusted
 from audit.bundle import Filter
 from audit.durable import Disk
 from audit.policy import Policy
-from audit.stamped import message
+from audit.timestamp_message import message
 from audit.verify import judge
 from itm_admin.foundation.config import SettingError, Settings
 from itm_admin.ledger import stamping

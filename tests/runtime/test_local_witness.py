@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 
 from audit.key import VerifierKey
 from audit.store import checkpoints
-from audit.witnessing import Witness
+from audit.witness_client import Witness
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.local import signing_setup, witness_process
 from tests.runtime.running import System, itm, left_of, system

@@ -17,7 +17,7 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
-from audit.compact import CompactRange
+from audit.compact_range import CompactRange
 from audit.leaf import VERSION
 
 Row = tuple[Any, ...]

@@ -19,12 +19,12 @@ from pathlib import Path
 
 from audit import durable, note
 from audit.checkpoint import Checkpoint
-from audit.compact import CompactRange
+from audit.compact_range import CompactRange
 from audit.durable import DISK, Disk
 from audit.key import canonical
+from audit.key_statements import WORDS, Keys, Statement
 from audit.merkle import HASH
 from audit.note import Note
-from audit.trust import WORDS, Keys, Statement
 
 _PER_FOLDER = 100_000
 _NAME = re.compile(r"([0-9]{19})\.([0-9]{1,3})\.(checkpoint|tsr)", re.ASCII)

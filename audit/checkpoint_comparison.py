@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 
 from audit import contradiction, note
 from audit.checkpoint import Checkpoint, opened
-from audit.chunk import Chunk
-from audit.compact import CompactRange
+from audit.checkpoint_folder import Outside, OutsideError
+from audit.compact_range import CompactRange
+from audit.fast_check import Chunk
 from audit.generation import Closures, closures
 from audit.key import VerifierKey
+from audit.key_statements import Keys
 from audit.note import Note, Signature, SignatureError
-from audit.outside import Outside, OutsideError
 from audit.policy import Policy
-from audit.trust import Keys
 from audit.verification import Assurance, Finding
 
 

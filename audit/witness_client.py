@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 from audit import note
 from audit.checkpoint import Checkpoint
-from audit.cosigning import Request
 from audit.key import Algorithm, VerifierKey
 from audit.note import Note, Signature
+from audit.witness_rules import Request
 
 MAX_ANSWER = note.MAX_BYTES
 Prove = Callable[[int], Sequence[bytes]]

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from audit import event, lines, note
+from audit import canonical_json, event, note
 from audit.bundle import Filter
 from audit.checkpoint import Checkpoint, Opened, opened
+from audit.key_statements import Keys
 from audit.leaf import Entry
 from audit.policy import Policy
 from audit.purge import Purge
-from audit.trust import Keys
 from audit.verification import CAP, Assurance, Finding, Verifier, Word
 
 RANK: tuple[Assurance, ...] = ("unsigned", "self-attested", "witnessed")
@@ -165,7 +165,7 @@ class Judge(Verifier):
             before = self.found
             if event.commitment(entry.salt, entry.content) != entry.commitment:
                 self.report(Finding(entry.seq, "content", "the content is not what was sealed"))
-            said = lines.meaning(entry.content)
+            said = canonical_json.meaning(entry.content)
             if said.id != entry.event_id:
                 self.report(Finding(entry.seq, "event", "the event is another entry's"))
             if not (inside and self.asked.matches(said)) and not said.purges:

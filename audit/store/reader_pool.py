@@ -24,7 +24,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from audit.chunk import Chunk, Task
+from audit.fast_check import Chunk, Task
 from audit.store import chunks
 from audit.store.chunks import read
 from audit.store.session import driver

@@ -21,13 +21,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from audit import durable, note
-from audit.compact import CompactRange
+from audit.checkpoint_folder import Outside, OutsideError
+from audit.compact_range import CompactRange
 from audit.durable import DISK, Disk
 from audit.key import SigningKey, canonical
 from audit.merkle import HASH
-from audit.outside import Outside, OutsideError
 
-log = logging.getLogger("audit.watermark")
+log = logging.getLogger("audit.resume_mark")
 MAX_AGE = timedelta(hours=12)
 """From the moment at which the first entry was read: a nightly run never goes on with last night's."""
 _FORMAT = "itm-ledger-watermark/v1"

@@ -19,7 +19,7 @@ from audit.durable import Unsettled
 from audit.key import Algorithm, SigningKey, VerifierKey, canonical
 from audit.merkle import MAX_PROOF, MAX_SIZE, ProofError
 from audit.note import Note, Signature, SignatureError
-from audit.witnessed import Full, Memory, MemoryRefused
+from audit.witness_memory import Full, Memory, MemoryRefused
 
 _OLD = re.compile(r"old (0|[1-9][0-9]{0,18})", re.ASCII)
 _LOG = re.compile(r"([^+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*)[: ](.+)")
