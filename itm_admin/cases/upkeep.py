@@ -15,7 +15,6 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
-from itm_admin import models  # noqa: F401 (outside the panel: each model must be known before one is used)
 from itm_admin.cases import ages, personal_data
 from itm_admin.cases.models import Person
 from itm_admin.foundation import tenancy

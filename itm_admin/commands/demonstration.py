@@ -55,3 +55,16 @@ def story(language: str | None, pause: float) -> None:
     from itm_admin.demonstration.story import play
 
     play.play(Settings.from_environment(), language or play.language_of(os.environ.get("LANG")), pause)
+
+
+def tell_first_logins(settings: Settings) -> None:
+    """One login per role, each role's first."""
+    from itm_admin.demonstration import logins
+
+    first: dict[str, dict[str, str]] = {}
+    for login in logins.kept(settings) or []:
+        first.setdefault(login["role"], login)
+    click.echo("Synthetic data. One login per role (all of them: itm demo logins):")
+    for login in first.values():
+        click.echo(f"  {login['role']:<24}{login['username']:<28}{login['password']:<24}{login['institution']}")
+    click.echo("")

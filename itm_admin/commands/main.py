@@ -32,12 +32,13 @@ def run(demo: bool) -> None:
     """Run the whole system on this machine: database, web server and scheduler."""
     from itm_admin.local import supervisor
 
-    supervisor.run(Settings.from_environment(), demo)
+    supervisor.run(Settings.from_environment(), demonstration.tell_first_logins if demo else None)
 
 
 @itm.command()
 def migrate() -> None:
     """Bring the database's schema up to date, and repeat erasures that a restored backup does not know."""
+    from itm_admin import models  # noqa: F401 (each must be known before one is used)
     from itm_admin.cases import replay, upkeep
     from itm_admin.foundation.database import migration
     from itm_admin.local import installation
@@ -77,6 +78,7 @@ def init() -> None:
 @click.argument("username")
 def invite(username: str) -> None:
     """Make a new one-time link for a system administrator who cannot sign in: an entry and an alert."""
+    from itm_admin import models  # noqa: F401 (each must be known before one is used)
     from itm_admin.accounts import administrator_link
     from itm_admin.local import installation
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from waitress.adjustments import Adjustments
 
+from itm_admin import models  # noqa: F401 (each must be known before one is used)
 from itm_admin.cases import upkeep_calls
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.log_trace import trace
