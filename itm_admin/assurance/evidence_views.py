@@ -25,12 +25,12 @@ from itm_admin.assurance import evidence, labels, ledger_queries, named
 from itm_admin.assurance.evidence import Signed
 from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.foundation import access, dates, tenancy, vocabulary
-from itm_admin.foundation.audited_reads import looked_at
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.foundation.forms import Asks, CodeField, PanelForm
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
-from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.views import Page, redirect_after_post, route
 
 MOST = 10
 _TARGETS = ("case", "person", "case_person", "victim_profile", "account", "institution", "unit")
@@ -92,7 +92,7 @@ class _Evidence(Page):
 
     @route("/<uuid:id>", act="export")
     def show(self, id: uuid.UUID) -> str:
-        looked_at("record.read", "ledger", id, detail={"page": "evidence"})
+        record_read("record.read", "ledger", id, detail={"page": "evidence"})
         return self._page(id, EvidenceForm())
 
     @route("/<uuid:id>", act="export", methods=("POST",))
@@ -110,7 +110,7 @@ class _Evidence(Page):
         intact, told = report.verdict == "intact", evidence.told("bundle", asked)
         detail = told if intact else {**told, "verdict": report.verdict, "first_broken": report.first_broken}
         outcome = "success" if intact or form.anyway.data else "failure"
-        looked_at("ledger.export", "ledger", id, purpose=form.purpose.data, outcome=outcome, detail=detail)
+        record_read("ledger.export", "ledger", id, purpose=form.purpose.data, outcome=outcome, detail=detail)
         if outcome == "failure":
             file.close()
             return self._page(id, form, report), 422
@@ -126,16 +126,16 @@ class _Evidence(Page):
         try:
             content = evidence.proof(db.session, id, seq)
         except NotCovered:
-            looked_at("record.read", "entry", row.event_id, subjects=[id], detail={"ledger": str(id), "seq": seq})
+            record_read("record.read", "entry", row.event_id, subjects=[id], detail={"ledger": str(id), "seq": seq})
             flash(_("This entry is not signed yet. Its proof is there within a minute."), "info")
-            return see(self.entry, id=id, seq=seq)
-        looked_at("ledger.export", "ledger", id, detail=evidence.told("proof", Filter(seq, seq)))
+            return redirect_after_post(self.entry, id=id, seq=seq)
+        record_read("ledger.export", "ledger", id, detail=evidence.told("proof", Filter(seq, seq)))
         return _file(Response(content, mimetype="text/plain"), f"itm-{ledger.code}-{seq}.tlog-proof")
 
     @route("/<uuid:id>/root", act="show")
     def root(self, id: uuid.UUID) -> str:
         ledger = ledger_queries.find_ledger(db.session, id)
-        looked_at("record.read", "ledger", id, detail={"page": "root"})
+        record_read("record.read", "ledger", id, detail={"page": "root"})
         now = signed(id)
         groups = now.checkpoint.root.hex(" ", 2).split(" ") if now else []
         back = (_("Ledger of %(code)s", code=ledger.code), url_for(self.back[1]))
@@ -143,12 +143,12 @@ class _Evidence(Page):
 
     @route("/verifier.html", act="export")
     def verifier_page(self) -> Response:
-        looked_at("ledger.export", "ledger", detail={"form": "verifier.html"})
+        record_read("ledger.export", "ledger", detail={"form": "verifier.html"})
         return _file(Response(verifier.page(), mimetype="text/html"), "itm-verify.html")
 
     @route("/verifier.pyz", act="export")
     def verifier_program(self) -> Response:
-        looked_at("ledger.export", "ledger", detail={"form": "verifier.pyz"})
+        record_read("ledger.export", "ledger", detail={"form": "verifier.pyz"})
         return _file(Response(verifier.program(), mimetype="application/zip"), "itm-verify.pyz")
 
     def _page(self, id: uuid.UUID, form: EvidenceForm, report: Report | None = None) -> str:

@@ -15,11 +15,11 @@ from itm_admin.assurance.ledger_queries import AnyRow, Found, Wanted
 from itm_admin.assurance.paging import EVERYTHING, Of
 from itm_admin.assurance.showing import EntryList, ids_of, learn_names, proof, told
 from itm_admin.foundation import access, tenancy
-from itm_admin.foundation.audited_reads import looked_at
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Denied, Invalid
 from itm_admin.foundation.roles import AUDIT, INSTITUTION, may
-from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.views import Page, redirect_after_post, route
 
 
 def _history(of: Of = EVERYTHING) -> tuple[Found, Wanted]:
@@ -33,7 +33,7 @@ class _HistoryPage(Page):
     def timeline(self, of: Of, kind: str, id: uuid.UUID, entry_endpoint: str) -> str:
         found, wanted = _history(of)
         detail = {"page": "history", "entries": len(found.rows)}
-        looked_at("record.read", kind, id, subjects=ids_of(found.rows), detail=detail)
+        record_read("record.read", kind, id, subjects=ids_of(found.rows), detail=detail)
 
         opens = access.allowed(entry_endpoint, g.actor)
 
@@ -121,8 +121,8 @@ def filtered(endpoint: str, at: dict[str, Any]) -> Response:
     for message in told:
         flash(message, "warning")
     found = [chosen[name] for name in ("actor", "target") if chosen.get(name)]
-    looked_at("record.search", "entry", subjects=found, detail={"page": "history"})
-    return see(endpoint, **at, **{name: value for name, value in chosen.items() if value})
+    record_read("record.search", "entry", subjects=found, detail={"page": "history"})
+    return redirect_after_post(endpoint, **at, **{name: value for name, value in chosen.items() if value})
 
 
 class InstitutionHistoryView(Page):
@@ -135,7 +135,7 @@ class InstitutionHistoryView(Page):
     @route("/", act="list")
     def list(self) -> str:
         found, wanted = _history()
-        looked_at(
+        record_read(
             "record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "entries": len(found.rows)}
         )
         learn_names(db.session, found.rows)
@@ -161,7 +161,7 @@ def entry_page(view: Page, id: uuid.UUID, seq: int, evidence_view: str) -> str:
     """One entry, as far as the reader may see what it tells; the records in it are told to the ledger too."""
     row = ledger_queries.find_entry(db.session, id, seq)
     subjects = ledger_queries.visible(db.session, row.subjects)
-    looked_at(
+    record_read(
         "record.read",
         "entry",
         row.event_id,
@@ -195,7 +195,7 @@ class OwnHistoryView(Page):
         own = dataclasses.replace(tenancy.current(), institution=g.actor.institution_id, reads="actor")
         with tenancy.acting(own, db.session()):
             found, wanted = _history(paging.done_by(g.actor.id))
-        looked_at("record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "page": "own"})
+        record_read("record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "page": "own"})
         learn_names(db.session, found.rows)
         at = url_for("OwnHistoryView.filter")
         listing = EntryList(found, wanted, lambda _row: None, _("What I did"), with_ledger=False, filter_url=at)

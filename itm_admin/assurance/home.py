@@ -15,7 +15,7 @@ from itm_admin.assurance.last_24_hours import last_day
 from itm_admin.assurance.ledger_queries import AnyRow, AnySession, Wanted
 from itm_admin.assurance.scheduler_watch import scheduler_seen
 from itm_admin.assurance.showing import ids_of, told
-from itm_admin.foundation.audited_reads import looked_at
+from itm_admin.foundation.audited_reads import record_read
 
 _SHOWN = 5
 
@@ -30,7 +30,7 @@ def auditor_home(session: AnySession) -> dict[str, Any]:
     ]
     rows = [row for *_title, found in latest for row in found]
     shown_ids = [str(row.id) for row in ledgers] + ids_of(rows)
-    looked_at("record.list", "ledger", subjects=list(dict.fromkeys(shown_ids)), detail={"page": "home"})
+    record_read("record.list", "ledger", subjects=list(dict.fromkeys(shown_ids)), detail={"page": "home"})
     lines = iter(told(session, rows, _url))
     counts = Counter(row.verdict for row in ledgers if row.verdict)
     return {

@@ -42,12 +42,12 @@ from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.assurance.models import Alert
 from itm_admin.assurance.scheduler_watch import scheduler_seen
 from itm_admin.assurance.showing import EntryList, ids_of, learn_names
-from itm_admin.foundation.audited_reads import looked_at
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, NotFound
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.transaction import writing
-from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.views import Page, redirect_after_post, route
 from itm_admin.ledger import backlog
 
 
@@ -61,7 +61,7 @@ class LedgerView(Page):
     @route("/", act="list")
     def list(self) -> str:
         rows = ledger_queries.ledgers(db.session)
-        looked_at("record.list", "ledger", subjects=[row.id for row in rows])
+        record_read("record.list", "ledger", subjects=[row.id for row in rows])
         return self.render("assurance/ledgers.html", ledgers=rows, words=labels)
 
     @route("/filter", act="list", methods=("POST",))
@@ -75,7 +75,7 @@ class LedgerView(Page):
     def entries(self) -> str:
         wanted = named.read(db.session, request.args)
         found = paging.page(db.session, wanted)
-        looked_at(
+        record_read(
             "record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "entries": len(found.rows)}
         )
         learn_names(db.session, found.rows)
@@ -91,7 +91,7 @@ class LedgerView(Page):
         ledger = ledger_queries.find_ledger(db.session, id)
         found = paging.page(db.session, wanted, ledger_id=id)
         detail = {**wanted.chosen, "entries": len(found.rows)}
-        looked_at("record.list", "ledger", id, subjects=ids_of(found.rows), detail=detail)
+        record_read("record.list", "ledger", id, subjects=ids_of(found.rows), detail=detail)
         learn_names(db.session, found.rows)
         listing = EntryList(
             found, wanted, entry_url, _("Entries of the ledger"), False, filter_url=url_for("LedgerView.filter")
@@ -121,7 +121,7 @@ class VerificationView(Page):
 
     @route("/", act="list")
     def list(self) -> str:
-        looked_at("record.list", "ledger", detail={"page": "verification"})
+        record_read("record.list", "ledger", detail={"page": "verification"})
         verdicts = ledger_queries.verdicts(db.session)
         return self.render(
             "assurance/verification.html",
@@ -138,12 +138,12 @@ class VerificationView(Page):
     def ask(self) -> Response:
         with writing() as session:
             asked = verification_requests.ask(session, request.form.get("level", ""), _uuid(request.form.get("ledger")))
-        return see("VerificationView.show", id=asked)
+        return redirect_after_post("VerificationView.show", id=asked)
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> str:
         asked = verification_requests.find(db.session, id)
-        looked_at("record.read", "ledger", asked.holder, detail={"page": "verification", "request": str(id)})
+        record_read("record.read", "ledger", asked.holder, detail={"page": "verification", "request": str(id)})
         return self.render(
             "assurance/verification_progress.html",
             asked=asked,
@@ -179,7 +179,7 @@ class AlertView(Page):
         everything = (*waiting, *past)
         concerned = naming.ids_in(*(f"{alert.detail} {alert.acknowledged_by}" for alert in everything))
         naming.learn(db.session, concerned)
-        looked_at("record.list", "alert", subjects=[*(alert.id for alert in everything), *sorted(concerned)])
+        record_read("record.list", "alert", subjects=[*(alert.id for alert in everything), *sorted(concerned)])
         found = {alert.id: tampering.told(db.session, alerts.findings(alert)) for alert in waiting}
         return self.render(
             "assurance/alerts.html",
@@ -201,7 +201,7 @@ class AlertView(Page):
             flash(_("Somebody else has acknowledged this alert already."), "info")
         else:
             flash(_("The alert is acknowledged. It stays in the ledger."), "success")
-        return see("AlertView.list")
+        return redirect_after_post("AlertView.list")
 
 
 def entry_url(row: AnyRow) -> str:

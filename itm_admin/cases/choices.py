@@ -20,7 +20,7 @@ from itm_admin.cases import acting
 from itm_admin.cases.forms import SourceForm
 from itm_admin.cases.models import Case, Person
 from itm_admin.foundation import record_picker, tenancy
-from itm_admin.foundation.audited_reads import looked_at
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
@@ -165,7 +165,7 @@ class PersonChoicesView(Page):
 
 def _looked_up(kind: Choices, target: str) -> Response:
     found = record_picker.find(db.session, kind, request.form)
-    looked_at("record.list", target, subjects=found.ids, detail={"page": "choices"})
+    record_read("record.list", target, subjects=found.ids, detail={"page": "choices"})
     return record_picker.answer(found, request.form)
 
 

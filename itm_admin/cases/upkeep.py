@@ -25,7 +25,7 @@ from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.ledger.job_runs import Halt
 
 FORM = 2
-"""The form of the index that names.py makes. Raised with it."""
+"""The form of the index that name_folding.py makes. Raised with it."""
 BATCH = 100
 NAME = "itm.upkeep"
 _REACHED = text("select up_to from itm.indexed where institution_id = :institution and form = :form")

@@ -93,7 +93,7 @@ class PlannedCase:
     known_person: bool
     """Somebody of an earlier case of the institution is in this one too."""
     colleague: bool
-    looked_at: bool
+    record_read: bool
     refused: bool
     """Somebody who has nothing to do with it tries to look."""
     held: bool
@@ -167,7 +167,7 @@ def _case(
         deleted=lot.choice(("ENTERED_IN_ERROR", "DUPLICATE", "NOT_IN_MANDATE")) if lot.random() < 0.03 else None,
         known_person=lot.random() < 0.04,
         colleague=lot.random() < 0.45,
-        looked_at=lot.random() < 0.12,
+        record_read=lot.random() < 0.12,
         refused=lot.random() < 0.04,
         held=lot.random() < 0.02,
         seed=lot.random(),

@@ -1,6 +1,6 @@
 """Looks are recorded before they are shown.
 
-A view says what it is about to show (`looked_at`); once its answer is ready, the entries are appended and
+A view says what it is about to show (`record_read`); once its answer is ready, the entries are appended and
 committed, and only then the answer leaves. If the ledger cannot be written the answer is 503 and no data.
 A view that said nothing is recorded all the same, as a read of its subject, and every id in an answer that nobody told
 of is told of with the rest: what leaves is what the ledger says.
@@ -47,7 +47,7 @@ class Look:
     """Why, in words: kept beside the ledger, in the same transaction; the entry names the row."""
 
 
-def looked_at(
+def record_read(
     action: str,
     kind: str,
     id: uuid.UUID | str | None = None,

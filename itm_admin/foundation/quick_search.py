@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from flask import redirect
 from werkzeug.wrappers import Response
 
-from itm_admin.foundation.views import inside
+from itm_admin.foundation.views import safe_next_url
 
 _CODE = r"[A-Z][A-Z0-9_]{0,30}"
 _FORMS = re.compile(
@@ -35,5 +35,5 @@ def reference_in(typed: str | None) -> str | None:
 
 def searched_list(back: str, wanted: str) -> Response:
     """Back to the list that asked, which now searches for a reference or pseudonym: those may stand in an address."""
-    address = inside(back)
+    address = safe_next_url(back)
     return redirect(f"{address}{'&' if '?' in address else '?'}{urlencode({'q': wanted})}", 303)

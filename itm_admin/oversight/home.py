@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 
 from itm_admin.accounts import changes
 from itm_admin.foundation import access, charts, national
-from itm_admin.foundation.audited_reads import looked_at
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.charts import Count, Picture, Row
 from itm_admin.foundation.formats import label, number
 from itm_admin.foundation.i18n import language
@@ -23,7 +23,7 @@ from itm_admin.oversight.provinces import PLACES
 def presidency_home(session: AnySession) -> dict[str, Any]:
     """What `oversight/home.html` shows: counts without identities."""
     rows = board.institutions(session)
-    looked_at("record.list", "institution", subjects=[row.id for row in rows], detail={"page": "home"})
+    record_read("record.list", "institution", subjects=[row.id for row in rows], detail={"page": "home"})
     totals = board.totals(rows)
     return {
         "institutions": rows,
