@@ -29,7 +29,7 @@ from itm_admin.foundation.rotating_log import RotatingLog
 from itm_admin.local import lock_watch, processes, web_connections
 from itm_admin.local.ownership import LOGS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GRACE = 20
 """Seconds for what was begun, when it is told to stop."""
 _PAUSE = 1.0
