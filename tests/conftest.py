@@ -257,7 +257,7 @@ LONGEST = (
     "journeys/test_every_page runtime/test_demo_story house/test_names_on_pages runtime/test_users_of_processes"
     " house/test_routes house/test_ids_in_answers runtime/test_upgrade panel/test_api_generated"
     " faults/test_killed_web_server runtime/test_local_witness house/test_empty_forms journeys/test_story"
-    " journeys/test_tampering house/test_links audit/test_html_verifier panel/test_demo panel/test_watermarks"
+    " journeys/test_tampering house/test_links audit/test_html_verifier panel/test_demo"
     " journeys/test_accounts journeys/test_everyday journeys/test_sent_once faults/test_canaries"
     " faults/test_ledger_unwritable runtime/test_running_everything panel/test_signing_crashes"
 ).split()
@@ -266,6 +266,7 @@ LONGEST = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Files are given to test processes in this order: a long one that begins last is waited for by all others
+    assert all((Path(__file__).parent / f"{name}.py").exists() for name in LONGEST), "a file of LONGEST is gone"
     order = {f"{name}.py": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get("/".join(item.path.parts[-2:]), len(order)))
 
