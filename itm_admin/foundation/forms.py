@@ -6,6 +6,7 @@ empty on an edit form, and empty means "keep what is stored".
 
 from __future__ import annotations
 
+import uuid
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
@@ -20,10 +21,10 @@ from wtforms import BooleanField, Field, HiddenField, SelectField, SelectMultipl
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from itm_admin.foundation import dates, vocabulary
+from itm_admin.foundation.audited_reads import queue
+from itm_admin.foundation.error_pages import failed
 from itm_admin.foundation.errors import REQUIRED, Conflict, Invalid, Locked, Message
-from itm_admin.foundation.problems import failed
-from itm_admin.foundation.reading import queue
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.transaction import writing
 
 Done = TypeVar("Done")
 
@@ -290,3 +291,13 @@ def _value(field: Field) -> Any:
     if isinstance(field, BooleanField):
         return bool(field.data)
     return field.data.strip() or None if isinstance(field.data, str) else field.data
+
+
+def chosen_id(field: SelectField) -> uuid.UUID | None:
+    """The id that was chosen; None for nothing. Invalid for text that is no id."""
+    if not field.data:
+        return None
+    try:
+        return uuid.UUID(field.data)
+    except ValueError:
+        raise Invalid({field.name: _("This is not one of the choices.")}) from None
