@@ -31,7 +31,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.store.session import OPTIONS
-from itm_admin.assurance import raising, rounds, runs, signing_place
+from itm_admin.assurance import raising, rounds, runs, signing_place, upgrades
 from itm_admin.assurance.backlog import Watching
 from itm_admin.assurance.clock import Clock
 from itm_admin.assurance.generations import Opening
@@ -216,6 +216,7 @@ class Process:
                 runs.finish(connection, name, due_at, "failure", {}, note="abandoned")
                 raising.raise_alert(connection, _failed(name, due_at, "abandoned"))
         rounds.take_up_again(self._engine)
+        upgrades.tell_version(self._engine)
 
     def _scheduler(self) -> BackgroundScheduler:
         """All jobs, each of which begins with the latest slot: it may have been missed while nobody led."""

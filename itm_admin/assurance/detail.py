@@ -31,7 +31,7 @@ _DETAILS: Mapping[str, Message] = {
     "cannot_tell": _l("Cannot tell"), "seconds": _l("Seconds"), "since": _l("Since"), "runs": _l("Runs"),
     "due_at": _l("Due"), "note": _l("Note"), "alert": _l("Alert"), "job": _l("Scheduled job"),
     "first_broken": _l("First broken entry"), "findings": _l("Number of findings"), "finding": _l("First finding"),
-    "verdict": _l("Verdict"), "asked": _l("Asked for by a person"), "subject": _l("On what"),
+    "verdict": _l("Verdict"), "schema": _l("Version of the schema"), "asked": _l("Asked for by a person"), "subject": _l("On what"),
     "checkpoints": _l("Signed: ledger and number of entries"), "key": _l("Key"), "statement": _l("What is said"),
     "sizes": _l("Up to entry"), "reason": _l("Why"), "held": _l("Entries that were signed"),
     "size": _l("Entries now"), "witness": _l("Witness"), "answer": _l("Result"),

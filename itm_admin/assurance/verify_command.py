@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 from audit import report, store
 from audit.coverage import Level
 from audit.report import Report
-from itm_admin.assurance import alert_rows, signing_place
+from itm_admin.assurance import rounds, signing_place
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options, installation, migration
 
@@ -25,7 +25,7 @@ def verify(settings: Settings, level: Level, code: str | None, progress: store.P
             return report.report(
                 engine, level, code, manifest=migration.manifest(), evidence=signing_place.evidence(running),
                 together=progress, stop=stop.is_set, watermarks=signing_place.watermarks(running),
-                beside=(alert_rows.check,),
+                beside=rounds.BESIDE,
             )  # fmt: skip
         finally:
             engine.dispose()

@@ -40,6 +40,8 @@ KINDS: Mapping[str, Message] = {
     "grant_approval": _l("Approval of a role"),
     "access_change": _l("Change of access"),
     "access_limit": _l("Limit of looks"),
+    "person_index": _l("Search index of persons"),
+    "schema": _l("Schema of the database"),
     "ledger_decision": _l("Decision about a ledger"),
     "institution": _l("Institution"),
     "institution_key": _l("Institution's key"),
@@ -105,7 +107,7 @@ FIELDS: Mapping[str, Message] = {
     "proposed_at": _l("Proposed on"), "proposed_by": _l("Proposed by"),
     "proposer_institution_id": _l("Institution of the proposer"), "decided_at": _l("Decided on"),
     "decided_by": _l("Decided by"), "decider_institution_id": _l("Institution of the decider"),
-    "invitation": _l("Invitation"), "purpose": _l("Why"), "form": _l("Form"),
+    "invitation": _l("Invitation"), "purpose": _l("Why"), "form": _l("Form"), "up_to": _l("Up to which person"),
     "decision": _l("Decision"), "carried_out_at": _l("Carried out"), "outcome": _l("Outcome"),
     "action": _l("What"), "per_hour": _l("Times an hour"),
 }  # fmt: skip
@@ -295,9 +297,23 @@ def verdict_tone(verdict: str) -> str:
     return VERDICTS[verdict][1] if verdict in VERDICTS else "neutral"
 
 
+_BESIDE: Mapping[str, Message] = {
+    "itm.clock": _l("When the clock was last right"),
+    "itm.installation": _l("Whether the data is synthetic"),
+    "public.alembic_version": _l("Version of the schema"),
+    "public.case_counter": _l("Counter of cases"),
+    "public.account_address": _l("Who set an account's address"),
+    "public.job_run": _l("Runs of scheduled jobs"),
+    "public.verification_request": _l("Answer to a verification that somebody asked for"),
+}
+"""Tables that the ledger does not capture and that are compared with it (itm.beside_the_ledger)."""
+
+
 def finding_words(finding: Mapping[str, Any]) -> str:
     """One finding of a verification, with its entry if it has one."""
     told = str(FINDINGS.get(str(finding.get("kind")), finding.get("detail") or finding.get("kind")))
+    if finding.get("table") in _BESIDE:
+        told = str(_("%(what)s: the database says otherwise than the ledger.", what=_BESIDE[str(finding["table"])]))
     if finding.get("acknowledged"):
         told = str(_("%(what)s This was known when the ledger was closed.", what=told))
     if finding.get("id"):
