@@ -69,7 +69,11 @@ end $$;
 create trigger as_the_panel before insert on audit.event for each row execute function pg_temp.as_the_panel();
 alter table audit.event enable always trigger as_the_panel;
 """
-_AT_THE_END = "set constraints all immediate; drop trigger if exists as_the_panel on audit.event; drop function pg_temp.as_the_panel()"
+_AT_THE_END = """
+set constraints all immediate;
+drop trigger if exists as_the_panel on audit.event;
+drop function pg_temp.as_the_panel();
+"""
 
 
 class Factory:

@@ -161,7 +161,7 @@ def outside_user(row: AnyRow) -> str | None:
     """The database's user who acted past the panel's own roles, in whose name ever (paging.outside in SQL)."""
     actor = content_of(row).get("actor")
     session = actor.get("session") if isinstance(actor, Mapping) else None
-    if session is None or session in entries.OWN_LOGINS or upgrades.made(row, actor):
+    if session is None or session in entries.OWN_LOGINS or upgrades.made(row, actor or {}):
         return None
     return str(session)
 

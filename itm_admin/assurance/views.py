@@ -187,6 +187,7 @@ class AlertView(Page):
             detail=alerts.facts,
             technical=alerts.technical,
             found=found,
+            to_do=wording.to_do,
         )
 
     @route("/<uuid:id>/acknowledge", act="acknowledge", methods=("POST",))

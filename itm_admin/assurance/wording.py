@@ -6,7 +6,7 @@ Promise: a code that has no words here is shown as it is, never hidden. Knows no
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -390,6 +390,23 @@ def _time_words(field: str, value: str) -> str:
         return value
 
 
+_TO_DO: Mapping[str, Sequence[Message]] = {
+    raising.UNSENT: (
+        _l("Ask the operator whether the mail server that the setting ITM_SMTP_URL names can be reached and takes"
+           " mails."),
+        _l("The process “itm mail” writes into its log why a mail did not go. It tries again by itself."),
+        _l("Until then nobody receives a link or a warning: hand urgent links over in person."),
+        _l("The alert ends by itself when the mails have gone. Mails older than a week are not sent any more: make"
+           " their links anew."),
+    ),
+}  # fmt: skip
+
+
+def to_do(kind: str) -> Sequence[Message]:
+    """What helps against an alert of this kind, step by step; nothing where the alert says it."""
+    return _TO_DO.get(kind, ())
+
+
 def alert_words(kind: str, subject: str | None, first_broken: int | None, job_label: str | None = None) -> str:
     """An alert in one sentence."""
     job = job_label or subject
@@ -413,6 +430,7 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
             "On the server itself a one-time link was made for the system administrator %(user)s.", user=subject
         ),
         raising.BEHIND: _l("Entries are not passed on in time to %(sink)s.", sink=subject),
+        raising.UNSENT: _l("E-mails wait to be sent for longer than a quarter of an hour."),
         raising.LOST: _l("Entries that were passed on to %(sink)s are gone from there.", sink=subject),
         raising.LIMIT: _l(
             "The account %(account)s revealed or searched as often as is allowed within an hour.", account=subject

@@ -20,7 +20,9 @@ select i.id, u.id, i.id, 'ITM-JGK-2026-' || lpad(n::text, 6, '0'), '2026-03-01',
   from institution i join unit u on u.institution_id = i.id and u.parent_id is null, generate_series(1, 2) n
  where i.code = 'JGK'
 """
-_UNIT = "insert into unit (institution_id, name) select id, 'Merkez' from institution where code = 'JGK' on conflict do nothing"
+_UNIT = """
+insert into unit (institution_id, name) select id, 'Merkez' from institution where code = 'JGK' on conflict do nothing
+"""
 _COUNTER = "insert into case_counter select id, 2026, 2 from institution where code = 'JGK'"
 
 ALTERED: dict[str, tuple[str, ...]] = {
@@ -28,13 +30,16 @@ ALTERED: dict[str, tuple[str, ...]] = {
     "itm.installation": ("update itm.installation set synthetic = true", "delete from itm.installation"),
     "public.alembic_version": ("update alembic_version set version_num = '0001'", "delete from alembic_version"),
     "public.case_counter": (
-        "update case_counter set last = 1", "update case_counter set last = 7", "update case_counter set year = 2020",
+        "update case_counter set last = 1", "update case_counter set last = 7",
+        "update case_counter set year = 2020",
     ),
     "public.account_address": (
-        "update account_address set set_by = account_id", "update account_address set set_at = now() - interval '1 day'",
+        "update account_address set set_by = account_id",
+        "update account_address set set_at = now() - interval '1 day'",
     ),
     "public.job_run": (
-        "update job_run set outcome = 'failure'", "delete from job_run", "update job_run set job = 'ledger.verify.full'",
+        "update job_run set outcome = 'failure'", "delete from job_run",
+        "update job_run set job = 'ledger.verify.full'",
         "insert into job_run (job, due_at) values ('ledger.verify.full', now() + interval '1 day')",
         "insert into job_run (job, due_at, outcome) values ('ledger.verify.full', now(), 'success')",
         "insert into job_run (job, due_at, started_at) values ('draft.expire', now(), now() - interval '3 days')",
@@ -60,7 +65,9 @@ def world(database: Database, superuser: Engine) -> World:
     assert runs.claim(signer, "draft.expire", DUE)
     with signer.begin() as connection:
         assert runs.finish(connection, "draft.expire", DUE, "success", {})
-        connection.execute(text("insert into verification_request (level, requested_by) values ('full', gen_random_uuid())"))
+        connection.execute(
+            text("insert into verification_request (level, requested_by) values ('full', gen_random_uuid())")
+        )
     rounds.work_off_requests(signer, lambda: False)
     return world
 
@@ -93,7 +100,9 @@ def test_a_row_that_was_altered_past_the_panel_is_a_finding(table: str, world: W
             found = beside_rows.check(connection, None)
             connection.rollback()
         assert found.failure is None
-        assert {(each.table, each.kind) for each in found.findings.get(None, [])} == {(table, "record.changed")}, statement
+        assert {(each.table, each.kind) for each in found.findings.get(None, [])} == {(table, "record.changed")}, (
+            statement
+        )
 
 
 def test_the_round_of_the_scheduler_and_of_the_command_compare_them(world: World, database: Database) -> None:
@@ -122,6 +131,8 @@ def test_a_link_does_not_go_to_an_address_that_is_not_the_account_s(world: World
         given = text("select itm.mail_token(:id, '\\x00')")
         assert connection.scalar(given, {"id": id}) is False
     with world.superuser.begin() as connection:
-        connection.execute(text("update mail m set address = a.email from account a where a.id = m.about and m.kind = 'link'"))
+        connection.execute(
+            text("update mail m set address = a.email from account a where a.id = m.about and m.kind = 'link'")
+        )
     with database.engine("signer").begin() as connection:
         assert connection.scalar(given, {"id": id}) is True
