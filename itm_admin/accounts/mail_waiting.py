@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
-from itm_admin.assurance import raising
-from itm_admin.assurance.raising import Trouble
+from itm_admin.ledger import alert_raising
+from itm_admin.ledger.alert_raising import Trouble
 
 EVERY = 30.0
 """Seconds between two looks."""
@@ -42,8 +42,8 @@ class MailWatch:
         with engine.begin() as connection:
             oldest: datetime | None = connection.execute(_OLDEST).scalar()
             if oldest is None:
-                raising.resolve(connection, raising.UNSENT, SUBJECT)
+                alert_raising.resolve(connection, alert_raising.UNSENT, SUBJECT)
             elif self._now() - max(oldest, self._began) > LONGEST:
-                told = Trouble(raising.UNSENT, SUBJECT, detail={"since": oldest.astimezone(UTC).isoformat()})
-                raising.raise_alert(connection, told)
+                told = Trouble(alert_raising.UNSENT, SUBJECT, detail={"since": oldest.astimezone(UTC).isoformat()})
+                alert_raising.raise_alert(connection, told)
         self._looked = self._clock()

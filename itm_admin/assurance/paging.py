@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 
 from itm_admin.assurance import upgrades
-from itm_admin.assurance.entries import (
+from itm_admin.assurance.ledger_queries import (
     OWN_LOGINS,
     AnyRow,
     AnySession,

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Table, func, select, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from itm_admin.assurance.entries import MIGRATION, AnyRow
+from itm_admin.assurance.ledger_queries import MIGRATION, AnyRow
 from itm_admin.foundation.database import db
 
 OWNER = "itm_owner"

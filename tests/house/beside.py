@@ -8,7 +8,7 @@ COMPARED = frozenset(
         "public.case_counter", "public.job_run", "public.verification_request",
     }
 )  # fmt: skip
-"""By itm.beside_the_ledger and assurance/alert_rows.py: a row that somebody altered is a finding."""
+"""By itm.beside_the_ledger and ledger/alert_rows.py: a row that somebody altered is a finding."""
 
 NOT_COMPARED = {
     "public.account_session": "opens nothing without the web server's key; an ended one is opened again by its cookie "

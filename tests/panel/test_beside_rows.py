@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine, text
 
-from itm_admin.assurance import beside_rows, rounds, runs
+from itm_admin.assurance import beside_rows
+from itm_admin.ledger import job_runs, verification_jobs
 from tests.conftest import Database
 from tests.house.beside import COMPARED
 from tests.panel.account_world import World
@@ -62,13 +63,13 @@ def world(database: Database, superuser: Engine) -> World:
         for statement in (_UNIT, _CASE, _COUNTER):
             connection.execute(text(statement))
     signer = database.engine("signer")
-    assert runs.claim(signer, "draft.expire", DUE)
+    assert job_runs.claim(signer, "draft.expire", DUE)
     with signer.begin() as connection:
-        assert runs.finish(connection, "draft.expire", DUE, "success", {})
+        assert job_runs.finish(connection, "draft.expire", DUE, "success", {})
         connection.execute(
             text("insert into verification_request (level, requested_by) values ('full', gen_random_uuid())")
         )
-    rounds.work_off_requests(signer, lambda: False)
+    verification_jobs.work_off_requests(signer, lambda: False)
     return world
 
 
@@ -108,7 +109,7 @@ def test_a_row_that_was_altered_past_the_panel_is_a_finding(table: str, world: W
 def test_the_round_of_the_scheduler_and_of_the_command_compare_them(world: World, database: Database) -> None:
     with world.superuser.begin() as connection:
         connection.execute(text("update itm.installation set synthetic = true"))
-    told = rounds.full(database.engine("signer"), lambda: False)
+    told = verification_jobs.full(database.engine("signer"), lambda: False)
     assert told["verdict"] == "tampered"
     row = world.one("select findings from audit.verification where verdict = 'tampered'")
     assert [finding["table"] for finding in row.findings] == ["itm.installation"]

@@ -17,9 +17,9 @@ from sqlalchemy import text
 
 from app import create_app
 from audit import store
-from itm_admin.assurance import rounds
 from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.database import migration
+from itm_admin.ledger import verification_jobs
 from tests.conftest import Database
 from tests.panel.panel_app import Browser
 from tests.runtime import released_database as released
@@ -50,7 +50,7 @@ def told_as_outside(database: Database) -> list[str]:
     """Whose ledgers hold changes that the ledger does not tell of as an upgrade's."""
     with database.engine("signer").connect() as connection:
         assert connection.scalar(text("SELECT itm.upgrades()"))
-        return [row.code for row in connection.execute(rounds._OUTSIDE)]
+        return [row.code for row in connection.execute(verification_jobs._OUTSIDE)]
 
 
 def rows(database: Database) -> dict[str, int]:
@@ -95,7 +95,7 @@ def _version_held(database: Database) -> Iterator[None]:
 def _migrating(database: Database, home: Path) -> Iterator[subprocess.Popen[bytes]]:
     told = {"ITM_DATABASE_URL": database.url("app"), "ITM_DATABASE_OWNER_URL": database.url("owner")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "itm_admin.cli", "migrate"],
+        [sys.executable, "-m", "itm_admin.commands.main", "migrate"],
         cwd=ROOT,
         env=environment(home, **told),
         stdout=subprocess.DEVNULL,
