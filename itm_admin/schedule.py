@@ -32,14 +32,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit.store.session import OPTIONS
 from itm_admin.accounts.mail_waiting import MailWatch
-from itm_admin.assurance import upgrades
 from itm_admin.cases import drafts, replay, upkeep_calls
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.sink_address import SinkAddress
-from itm_admin.ledger import alert_raising, job_runs, verification_jobs
+from itm_admin.ledger import alert_raising, job_runs, schema_version, verification_jobs
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.backlog import Watching
 from itm_admin.ledger.clock import Clock
@@ -219,7 +218,7 @@ class Process:
                 job_runs.finish(connection, name, due_at, "failure", {}, note="abandoned")
                 alert_raising.raise_alert(connection, _failed(name, due_at, "abandoned"))
         verification_jobs.take_up_again(self._engine)
-        upgrades.tell_version(self._engine)
+        schema_version.tell(self._engine)
 
     def _scheduler(self) -> BackgroundScheduler:
         """All jobs, each of which begins with the latest slot: it may have been missed while nobody led."""

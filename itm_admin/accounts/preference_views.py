@@ -15,7 +15,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import saved_views
-from itm_admin.accounts.actor import me
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, route, safe_next_url

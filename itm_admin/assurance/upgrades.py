@@ -6,15 +6,12 @@ Promise: a change counts as an upgrade's only in the transaction that the ledger
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask import g
 from sqlalchemy import ColumnElement, Table, func, select, text
-from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from itm_admin.assurance.ledger_queries import MIGRATION, AnyRow
 from itm_admin.foundation.database import db
@@ -22,16 +19,6 @@ from itm_admin.foundation.database import db
 OWNER = "itm_owner"
 """The user of the database who makes upgrades."""
 _KNOWN = text("SELECT itm.upgrades()")
-log = logging.getLogger(__name__)
-
-
-def tell_version(engine: Engine) -> None:
-    """As itm_signer: the ledger has an entry of the schema's version that this process found."""
-    try:
-        with engine.begin() as connection:
-            connection.execute(text("SELECT itm.tell_version()"))
-    except SQLAlchemyError as fault:  # the next start tells it
-        log.error("the schema's version could not be told (%s)", type(fault).__name__)
 
 
 def is_upgrade(table: Table) -> ColumnElement[bool]:

@@ -22,9 +22,8 @@ from audit.read_plan import Level
 from audit.resume_mark import Watermarks
 from audit.store import Ledger, Verification
 from audit.verification import Finding
-from itm_admin.assurance import beside_rows
 from itm_admin.foundation.database import migration
-from itm_admin.ledger import alert_raising, alert_rows
+from itm_admin.ledger import alert_raising, alert_rows, beside_rows
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.job_runs import Halt, Scalar, Stopped
 from itm_admin.ledger.time_left import Pace

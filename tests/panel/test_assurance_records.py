@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from itm_admin.assurance import upgrades
+from itm_admin.ledger import schema_version
 from tests.conftest import Database
 from tests.panel.assurance_panel import PanelWorld
 
@@ -148,7 +148,7 @@ def test_whoever_says_to_be_an_upgrade_is_outside_the_panel_all_the_same(
     """The ledger tells of each upgrade, with the versions: a second one of the same versions is none."""
     case = panel.make.case(panel.make.focal_point())
     auditor = panel.browser(panel.make.auditor())
-    upgrades.tell_version(panel.signer)
+    schema_version.tell(panel.signer)
     with panel.database.engine(role).begin() as connection:
         user = connection.scalar(text("select session_user"))
         connection.execute(text("select set_config('audit.context', :said, true)"), {"said": _UPGRADE})
@@ -174,7 +174,7 @@ def test_an_upgrade_is_told_as_one_with_the_database_s_user_and_raises_no_alert(
         connection.execute(text("select set_config('audit.context', :said, true)"), {"said": _UPGRADE})
         connection.execute(text("select audit.baseline('public.case_file')"))
         connection.execute(text("select itm.tell_upgrade('0011')"))
-    upgrades.tell_version(panel.signer)
+    schema_version.tell(panel.signer)
     panel.verify("incremental")
     assert panel.run("select kind from alert") == []
     assert case.reference not in auditor.words("/ledgers/entries?outside=yes&ledger=JGK")

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine, text
 
-from itm_admin.assurance import beside_rows
-from itm_admin.ledger import job_runs, verification_jobs
+from itm_admin.ledger import beside_rows, job_runs, verification_jobs
 from tests.conftest import Database
 from tests.house.beside import COMPARED
 from tests.panel.account_world import World
