@@ -24,7 +24,7 @@ from itm_admin.accounts.together import bulk_acts
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.forms import PanelForm, attempt, save, tell, told
 from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, ROLES
@@ -100,13 +100,13 @@ class AccountView(Page):
         form, conflict = AccountForm(), False
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form, lambda session: services.change(session, me(), id, form.expected_version(), form.person())
                 )
             except Conflict:
                 saved, conflict = None, True
             if saved is not None:
-                flash(_("The changes are saved."))
+                tell(_("The changes are saved."))
                 return see("AccountView.show", id=id)
         account = services.get(db.session, me(), id)
         stored = AccountForm(formdata=None, obj=account, version=account.row_version, unit=account.unit_id)
@@ -134,11 +134,14 @@ class AccountView(Page):
     @route("/<uuid:id>/invite", act="invite", methods=("POST",))
     def invite(self, id: uuid.UUID) -> Answer:
         form = PanelForm()
-        made = attempt(form, lambda session: _invite(session, services.get(session, me(), id)))
+        made = save(form, lambda session: _invite(session, services.get(session, me(), id)))
+        if isinstance(made, Made):
+            return self._show_link(made)
         if made is None:
             flash(" ".join(form.told), "warning")
-            return see("AccountView.show", id=id)
-        return self._show_link(made)
+        else:
+            flash(_("This was sent twice: one link was made, and it is shown once."), "info")
+        return see("AccountView.show", id=id)
 
     def _show_link(self, made: Made) -> Answer:
         """The only time the link is shown. It stands in no redirect and no cookie."""
@@ -180,11 +183,7 @@ class AuditAccountView(Page):
 
 
 def _do(id: uuid.UUID, work: Any, said: str) -> Answer:
-    form = PanelForm()
-    if attempt(form, work) is None:
-        flash(" ".join(form.told), "warning")
-    else:
-        flash(said)
+    told(PanelForm(), work, said)
     return see("AccountView.show", id=id)
 
 

@@ -18,7 +18,7 @@ from itm_admin.cases.models import Case, Person
 from itm_admin.foundation.database import db
 from itm_admin.foundation.erasures import Erasures
 from itm_admin.foundation.errors import Invalid, Locked
-from itm_admin.foundation.forms import PanelForm, settled
+from itm_admin.foundation.forms import PanelForm, settled, tell
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, route, see
@@ -78,7 +78,7 @@ class _Holds(Page):
         if form.submitted() and settled(
             form, lambda session: holds.hold(session, self.kind, id, form.payload(), form.expected_version())
         ):
-            flash(_("The legal hold is set. Nothing of this record can be erased."))
+            tell(_("The legal hold is set. Nothing of this record can be erased."))
             return see(self.shown, id=id)
         return self._ask(id, form, "cases/hold.html")
 
@@ -88,7 +88,7 @@ class _Holds(Page):
         if form.submitted() and settled(
             form, lambda session: holds.release(session, self.kind, id, form.payload(), form.expected_version())
         ):
-            flash(_("The legal hold is lifted."))
+            tell(_("The legal hold is lifted."))
             return see(self.shown, id=id)
         return self._ask(id, form, "cases/release.html")
 

@@ -6,8 +6,6 @@ What is found is recorded as a look.
 
 from __future__ import annotations
 
-import uuid
-
 from flask import flash, request
 from flask_babel import gettext as _
 from sqlalchemy import select
@@ -18,6 +16,7 @@ from itm_admin.cases import drafts
 from itm_admin.cases.models import Case, Person
 from itm_admin.foundation.database import db
 from itm_admin.foundation.finding import reference_in, searched_list
+from itm_admin.foundation.once import new_id
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, route, see
@@ -59,7 +58,7 @@ def _to_the_search(typed: str) -> Response:
         flash(_("Type a case's reference or a pseudonym here. Persons are searched by name on a page of their own."))
         return see("CaseView.list", sort="-opened")
     field = "number" if any(sign.isdigit() for sign in typed) else "name"
-    id = uuid.uuid4()
+    id = new_id()
     with writing() as session:
         drafts.keep(session, keyring(), f"search:{id}", [(field, typed)])
     return see("PersonView.search", typed=id)

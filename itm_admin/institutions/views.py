@@ -18,7 +18,7 @@ from itm_admin.foundation import vocabulary
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.formats import label
-from itm_admin.foundation.forms import PanelForm, attempt, told
+from itm_admin.foundation.forms import PanelForm, attempt, save, tell, told
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
 from itm_admin.foundation.once import once
@@ -145,13 +145,13 @@ class InstitutionView(Page):
         form, conflict = InstitutionForm(), False
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form, lambda session: services.change(session, id, form.expected_version(), form.membership())
                 )
             except Conflict:
                 saved, conflict = None, True
             if saved is not None:
-                flash(_("The changes are saved."))
+                tell(_("The changes are saved."))
                 return see("InstitutionView.show", id=id)
         institution = services.get(db.session, id)
         stored = InstitutionForm(formdata=None, obj=institution, version=institution.row_version)
@@ -219,7 +219,7 @@ class UnitView(Page):
         form, conflict = UnitForm(), False
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form,
                     lambda session: services.change_unit(
                         session,
@@ -233,7 +233,7 @@ class UnitView(Page):
             except Conflict:
                 saved, conflict = None, True
             if saved is not None:
-                flash(_("The changes are saved."))
+                tell(_("The changes are saved."))
                 return see("UnitView.list")
         unit = services.get_unit(db.session, id)
         if not form.is_filled():
