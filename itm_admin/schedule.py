@@ -31,21 +31,22 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.store.session import OPTIONS
-from itm_admin.assurance import raising, rounds, runs, signing_place
-from itm_admin.assurance.backlog import Watching
-from itm_admin.assurance.clock import Clock
-from itm_admin.assurance.generations import Opening
-from itm_admin.assurance.raising import Trouble
-from itm_admin.assurance.rounds import Gather, Marks
-from itm_admin.assurance.runs import Job, Stopped
-from itm_admin.assurance.signing import Signing
-from itm_admin.assurance.stamping import Stamping
 from itm_admin.cases import drafts, replay, upkeep_calls
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options
-from itm_admin.foundation.erasures import Erasures
+from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.sink_address import SinkAddress
+from itm_admin.ledger import alert_raising, job_runs, verification_jobs
+from itm_admin.ledger.alert_raising import Trouble
+from itm_admin.ledger.backlog import Watching
+from itm_admin.ledger.clock import Clock
+from itm_admin.ledger.generations import Opening
+from itm_admin.ledger.job_runs import Job, Stopped
+from itm_admin.ledger.signing import Signing
+from itm_admin.ledger.stamping import Stamping
+from itm_admin.ledger.verification_jobs import Gather, Marks
+from itm_admin.local import signing_setup
 
 log = logging.getLogger("itm.schedule")
 
@@ -55,28 +56,28 @@ JOBS: tuple[Job, ...] = (
         _l("Verification of new entries"),
         CronTrigger(minute="*/5", timezone="UTC"),
         timedelta(minutes=5),
-        rounds.incremental,
+        verification_jobs.incremental,
     ),
     Job(
         "ledger.verify.sample",
         _l("Verification of a random sample"),
         CronTrigger(minute=17, timezone="UTC"),
         timedelta(hours=1),
-        rounds.sample,
+        verification_jobs.sample,
     ),
     Job(
         "ledger.verify.full",
         _l("Verification of all entries"),
         CronTrigger(hour=2, minute=30, timezone=TIMEZONE),
         timedelta(days=1),
-        rounds.full,
+        verification_jobs.full,
     ),
     Job(
         "ledger.verify.hourly",
         _l("Verification of all entries, while it is quick"),
         CronTrigger(minute=47, timezone="UTC"),
         timedelta(hours=1),
-        rounds.full_while_quick,
+        verification_jobs.full_while_quick,
     ),
     Job(
         "draft.expire",
@@ -212,10 +213,10 @@ class Process:
     def _take_over(self) -> None:
         """What a dead leader left behind: its unfinished runs failed, its unfinished requests wait again."""
         with self._engine.begin() as connection:
-            for name, due_at in runs.abandoned(connection):
-                runs.finish(connection, name, due_at, "failure", {}, note="abandoned")
-                raising.raise_alert(connection, _failed(name, due_at, "abandoned"))
-        rounds.take_up_again(self._engine)
+            for name, due_at in job_runs.abandoned(connection):
+                job_runs.finish(connection, name, due_at, "failure", {}, note="abandoned")
+                alert_raising.raise_alert(connection, _failed(name, due_at, "abandoned"))
+        verification_jobs.take_up_again(self._engine)
 
     def _scheduler(self) -> BackgroundScheduler:
         """All jobs, each of which begins with the latest slot: it may have been missed while nobody led."""
@@ -240,37 +241,37 @@ class Process:
     def _run(self, job: Job, due_at: datetime) -> None:
         """One due run, unless somebody else has claimed it."""
         with self._engine.begin() as connection:
-            slots = runs.left_out(connection, job, due_at)
+            slots = job_runs.left_out(connection, job, due_at)
             if slots:
-                raising.raise_alert(connection, _missed(job.name, slots))
-        if not runs.claim(self._engine, job.name, due_at):
+                alert_raising.raise_alert(connection, _missed(job.name, slots))
+        if not job_runs.claim(self._engine, job.name, due_at):
             return
-        told: dict[str, runs.Scalar] = {}
+        told: dict[str, job_runs.Scalar] = {}
         note = None
         try:
             told = dict(job.work(self._engine, self._halt.is_set))
         except Stopped:
-            note = runs.STOPPED
+            note = job_runs.STOPPED
         except Exception as fault:  # whatever it was, the run has failed and people must know
             log.error("%s failed (%s)", job.name, type(fault).__name__)
             note = type(fault).__name__
         with self._engine.begin() as connection:
-            runs.finish(connection, job.name, due_at, "failure" if note else "success", told, note)
-            if note and note != runs.STOPPED:
-                raising.raise_alert(connection, _failed(job.name, due_at, note))
+            job_runs.finish(connection, job.name, due_at, "failure" if note else "success", told, note)
+            if note and note != job_runs.STOPPED:
+                alert_raising.raise_alert(connection, _failed(job.name, due_at, note))
             if note is None:  # it runs again: the next stop, or failure, is news
-                raising.resolve(connection, raising.MISSED, job.name)
-                raising.resolve(connection, raising.FAILED, job.name)
+                alert_raising.resolve(connection, alert_raising.MISSED, job.name)
+                alert_raising.resolve(connection, alert_raising.FAILED, job.name)
 
     def _missed(self, event: JobExecutionEvent) -> None:
         with self._engine.begin() as connection:
-            raising.raise_alert(connection, _missed(event.job_id, [event.scheduled_run_time]))
+            alert_raising.raise_alert(connection, _missed(event.job_id, [event.scheduled_run_time]))
 
     def _work_off_requests(self) -> None:
         try:
             place = self._signing.place if self._signing else None
             gather, marks = (place.evidence, place.watermarks) if place else (None, None)
-            rounds.work_off_requests(self._engine, self._halt.is_set, gather, marks)
+            verification_jobs.work_off_requests(self._engine, self._halt.is_set, gather, marks)
         except Exception as fault:  # the request says that it failed; the next one must still be served
             log.error("a verification that was asked for failed (%s)", type(fault).__name__)
 
@@ -311,22 +312,22 @@ def put_right(scheduler: BaseScheduler, clock: Callable[[], datetime] = lambda: 
 
 def _missed(job: str, slots: Sequence[datetime]) -> Trouble:
     since = slots[0].astimezone(UTC).isoformat()
-    return Trouble(raising.MISSED, job, detail={"since": since, "runs": len(slots)})
+    return Trouble(alert_raising.MISSED, job, detail={"since": since, "runs": len(slots)})
 
 
 def _failed(job: str, due_at: datetime, note: str) -> Trouble:
-    return Trouble(raising.FAILED, job, detail={"due_at": due_at.astimezone(UTC).isoformat(), "note": note})
+    return Trouble(alert_raising.FAILED, job, detail={"due_at": due_at.astimezone(UTC).isoformat(), "note": note})
 
 
 def attested(
-    jobs: Sequence[Job], gather: Gather, marks: Marks | None = None, most: float = rounds.MOST_SECONDS
+    jobs: Sequence[Job], gather: Gather, marks: Marks | None = None, most: float = verification_jobs.MOST_SECONDS
 ) -> list[Job]:
     """The same jobs; those that verify look at what is held outside, and full ones go on where they were stopped."""
     given: dict[Any, dict[str, Any]] = {
-        rounds.incremental: {"gather": gather},
-        rounds.sample: {"gather": gather},
-        rounds.full: {"gather": gather, "marks": marks},
-        rounds.full_while_quick: {"gather": gather, "marks": marks, "most": most},
+        verification_jobs.incremental: {"gather": gather},
+        verification_jobs.sample: {"gather": gather},
+        verification_jobs.full: {"gather": gather, "marks": marks},
+        verification_jobs.full_while_quick: {"gather": gather, "marks": marks, "most": most},
     }
     return [replace(job, work=partial(job.work, **given[job.work])) if job.work in given else job for job in jobs]
 
@@ -343,8 +344,8 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
     if not signs:
         Process(url, jobs, stop).run()
         return
-    place = signing_place.of(settings)
-    stamping, sinks = signing_place.stamping(settings), [SinkAddress.parse(each).name for each in settings.sinks]
+    place = signing_setup.of(settings)
+    stamping, sinks = signing_setup.stamping(settings), [SinkAddress.parse(each).name for each in settings.sinks]
     Process(
         url,
         attested(jobs, place.evidence, place.watermarks, settings.full_seconds),

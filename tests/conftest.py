@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options, migration, roles
-from itm_admin.foundation.database.embedded import Server
+from itm_admin.local.embedded import Server
 from tests import forms_client
 
 forms_client.install()

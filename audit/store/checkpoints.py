@@ -18,12 +18,12 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine, Row
 
 from audit import note
-from audit.attested import Evidence, Recorded
+from audit.checkpoint_comparison import Evidence, Recorded
+from audit.checkpoint_folder import Held
+from audit.key_statements import Keys, Statement
 from audit.leaf import EMPTY
 from audit.note import Signature
-from audit.outside import Held
 from audit.store.reading import Ledger
-from audit.trust import Keys, Statement
 from audit.verification import Finding
 
 LOCK = 0x49544D02

@@ -12,9 +12,9 @@ from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.accounts.views import begin_session, digest_key
 from itm_admin.foundation.api import Api, body, describes, route
 from itm_admin.foundation.api_schemas import Empty
+from itm_admin.foundation.error_pages import answer
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.problems import answer
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.transaction import writing
 
 
 class SignInInput(Schema):

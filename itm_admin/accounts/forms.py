@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import EmailField, HiddenField, PasswordField, SelectField, StringField
 
 from itm_admin.accounts.services import Person
-from itm_admin.foundation import choosing
+from itm_admin.foundation import record_picker
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import Asks, PanelForm
 from itm_admin.foundation.i18n import LANGUAGES
@@ -139,5 +139,5 @@ def role_choices(codes: list[str]) -> list[tuple[str, str]]:
 
 def _shown(field: Any) -> str:
     if isinstance(field, SelectField):
-        return choosing.shown(field, field.data) or ""
+        return record_picker.shown(field, field.data) or ""
     return str(field.data or "")

@@ -19,8 +19,8 @@ from itm_admin.accounts.actor import me
 from itm_admin.accounts.models import SavedView
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.once import once, unless_repeated
-from itm_admin.foundation.views import Page, inside, route
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.transaction import writing
+from itm_admin.foundation.views import Page, route, safe_next_url
 
 COOKIES = {"rows": ("itm-rows", ("comfortable", "compact")), "keys": ("itm-keys", ("on", "off"))}
 """Cookies that say how high rows are and whether single keys do something; they tell nothing about anybody."""
@@ -51,7 +51,7 @@ class PreferenceView(Page):
             lambda session: once(session, SavedView, lambda: _kept(session, name, form, opens)).query,
             _("The view is saved."),
         )
-        return redirect(f"{url_for(where.endpoint)}?{kept}" if kept else inside(form.get("next")), 303)
+        return redirect(f"{url_for(where.endpoint)}?{kept}" if kept else safe_next_url(form.get("next")), 303)
 
     @route("/views/<uuid:id>", act="edit", methods=("POST",))
     def change(self, id: uuid.UUID) -> Response:
@@ -62,7 +62,7 @@ class PreferenceView(Page):
             ),
             _("The view is changed."),
         )
-        return redirect(inside(form.get("next")), 303)
+        return redirect(safe_next_url(form.get("next")), 303)
 
     @route("/views/<uuid:id>/remove", act="edit", methods=("POST",))
     def remove(self, id: uuid.UUID) -> Response:
@@ -70,7 +70,7 @@ class PreferenceView(Page):
             lambda session: str(unless_repeated(session, lambda: saved_views.remove(session, id).list_name)),
             _("The view is removed."),
         )
-        return redirect(inside(request.form.get("next")), 303)
+        return redirect(safe_next_url(request.form.get("next")), 303)
 
 
 def _kept(session: Session, name: str, form: Mapping[str, str], opens: bool) -> SavedView:
@@ -83,7 +83,7 @@ def _remember(name: str) -> Response:
     chosen = request.form.get(name, "")
     if chosen not in choices:
         raise Invalid({name: _("This is not one of the choices.")})
-    answer = redirect(inside(request.form.get("next")), 303)
+    answer = redirect(safe_next_url(request.form.get("next")), 303)
     secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
     answer.set_cookie(cookie, chosen, max_age=_A_YEAR, httponly=True, samesite="Lax", secure=secure)
     return answer

@@ -21,7 +21,7 @@ from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Message, NotFound
-from itm_admin.foundation.names import clean_name
+from itm_admin.foundation.name_folding import clean_name
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, ROLES
 from itm_admin.institutions.models import Institution, Unit
 

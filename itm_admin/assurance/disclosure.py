@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from itm_admin.assurance.entries import AnyRow, AnySession
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.oversight import board

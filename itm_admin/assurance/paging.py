@@ -31,7 +31,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from itm_admin.assurance.entries import (
+from itm_admin.assurance.ledger_queries import (
     MIGRATION,
     OWN_LOGINS,
     AnyRow,

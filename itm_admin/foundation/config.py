@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from audit import authority
-from audit.witnessing import Witness
+from audit.witness_client import Witness
 from itm_admin.foundation import smtp_address
 from itm_admin.foundation.sink_address import SinkAddress, addresses
 

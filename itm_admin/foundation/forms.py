@@ -20,11 +20,11 @@ from wtforms import BooleanField, Field, HiddenField, SelectField, SelectMultipl
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from itm_admin.foundation import dates, vocabulary
+from itm_admin.foundation.audited_reads import queue
+from itm_admin.foundation.error_pages import failed
 from itm_admin.foundation.errors import REQUIRED, Conflict, Invalid, Locked, Message
 from itm_admin.foundation.once import unless_repeated
-from itm_admin.foundation.problems import failed
-from itm_admin.foundation.reading import queue
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.transaction import writing
 
 Done = TypeVar("Done")
 

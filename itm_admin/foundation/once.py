@@ -21,8 +21,8 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, delete, fun
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column, selectinload
 
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.errors import Invalid, NotFound
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.records import Identifier, Moment
 
 Record = TypeVar("Record")
@@ -142,7 +142,7 @@ def _again(session: Session, model: type[Record], id: uuid.UUID | None) -> Recor
     made = session.get(model, id, options=whole, populate_existing=True) if id else None
     if made is None:
         raise NotFound
-    looked_at("record.read", getattr(model, "__tablename__", model.__name__.lower()).removesuffix("_file"), id)
+    record_read("record.read", getattr(model, "__tablename__", model.__name__.lower()).removesuffix("_file"), id)
     return made
 
 

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 from itm_admin.accounts.actor import me
 from itm_admin.accounts.forms import chosen_id
 from itm_admin.foundation import vocabulary
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.formats import label
@@ -22,10 +23,9 @@ from itm_admin.foundation.forms import PanelForm, attempt, save, tell, told
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION, OVERSIGHT
 from itm_admin.foundation.turkish import turkish_contains, turkish_order
-from itm_admin.foundation.views import Page, keyring, route, see
+from itm_admin.foundation.views import Page, keyring, redirect_after_post, route
 from itm_admin.institutions import services
 from itm_admin.institutions.choices import UnitChoicesView, offer_units
 from itm_admin.institutions.forms import InstitutionForm, UnitForm
@@ -104,7 +104,7 @@ class InstitutionView(Page):
     @route("/", act="list")
     def list(self) -> Answer:
         shown = REGISTER.page(db.session, select(Institution), REGISTER.read(request.args))
-        looked_at("record.list", "institution", subjects=shown.ids)
+        record_read("record.list", "institution", subjects=shown.ids)
         if me().may("add", "OversightInstitution"):
             shown.add = (url_for("InstitutionView.add"), _("New institution"))
         return self.render("institutions/list.html", heading=_("Institutions"), listing=shown)
@@ -112,7 +112,7 @@ class InstitutionView(Page):
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> Answer:
         institution = services.get(db.session, id)
-        looked_at("record.read", "institution", id)
+        record_read("record.read", "institution", id)
         return self.render(
             "institutions/show.html",
             heading=name_of(institution),
@@ -130,7 +130,7 @@ class InstitutionView(Page):
             )
             if made is not None:
                 flash(_("The institution is registered. The system administrator opens its manager's account."))
-                return see("InstitutionView.show", id=made.id)
+                return redirect_after_post("InstitutionView.show", id=made.id)
         return self.render(
             "institutions/form.html",
             heading=_("New institution"),
@@ -152,7 +152,7 @@ class InstitutionView(Page):
                 saved, conflict = None, True
             if saved is not None:
                 tell(_("The changes are saved."))
-                return see("InstitutionView.show", id=id)
+                return redirect_after_post("InstitutionView.show", id=id)
         institution = services.get(db.session, id)
         stored = InstitutionForm(formdata=None, obj=institution, version=institution.row_version)
         form = form if form.is_filled() else stored
@@ -162,7 +162,7 @@ class InstitutionView(Page):
             saved_values = stored.typed()
             rows = [(name, text, saved_values[name]) for name, text in form.typed().items()]
         del form.code
-        looked_at("record.read", "institution", id, detail={"page": "edit"})
+        record_read("record.read", "institution", id, detail={"page": "edit"})
         return self.render(
             "institutions/form.html",
             heading=name_of(institution),
@@ -177,14 +177,14 @@ class InstitutionView(Page):
         form = PanelForm()
         said = _("The institution is suspended.")
         told(form, lambda session: services.suspend(session, id, form.expected_version()), said)
-        return see("InstitutionView.show", id=id)
+        return redirect_after_post("InstitutionView.show", id=id)
 
     @route("/<uuid:id>/reactivate", act="edit", methods=("POST",))
     def reactivate(self, id: uuid.UUID) -> Answer:
         form = PanelForm()
         said = _("The institution is active again.")
         told(form, lambda session: services.reactivate(session, id, form.expected_version()), said)
-        return see("InstitutionView.show", id=id)
+        return redirect_after_post("InstitutionView.show", id=id)
 
 
 class UnitView(Page):
@@ -197,7 +197,7 @@ class UnitView(Page):
     @route("/", act="list")
     def list(self) -> Answer:
         tree = services.units(db.session, me().institution_id)
-        looked_at("record.list", "unit", subjects=[unit.id for unit, _depth in tree])
+        record_read("record.list", "unit", subjects=[unit.id for unit, _depth in tree])
         return self.render("institutions/units.html", heading=_("Units"), tree=tree)
 
     @route("/new", act="add", methods=BOTH)
@@ -210,7 +210,7 @@ class UnitView(Page):
             )
             if made is not None:
                 flash(_("The unit is added."))
-                return see("UnitView.list")
+                return redirect_after_post("UnitView.list")
         _offer(form)
         return self._form(form, _("New unit"), url_for("UnitView.add"))
 
@@ -234,7 +234,7 @@ class UnitView(Page):
                 saved, conflict = None, True
             if saved is not None:
                 tell(_("The changes are saved."))
-                return see("UnitView.list")
+                return redirect_after_post("UnitView.list")
         unit = services.get_unit(db.session, id)
         if not form.is_filled():
             form = UnitForm(formdata=None, obj=unit, version=unit.row_version, parent=unit.parent_id)
@@ -243,7 +243,7 @@ class UnitView(Page):
         _offer(form)
         if unit.parent_id is None:
             del form.parent
-        looked_at("record.read", "unit", id)
+        record_read("record.read", "unit", id)
         return self._form(form, unit.name, url_for("UnitView.edit", id=id), unit.name if conflict else None)
 
     def _form(self, form: UnitForm, heading: str, action: str, conflict: str | None = None) -> Answer:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from audit import lines, note
+from audit import canonical_json, note
 from audit.bundle import Filter
 from audit.key import Algorithm, SigningKey
-from audit.trust import Statement, Word
+from audit.key_statements import Statement, Word
 from tests.audit import purged
 from tests.audit.bundle_attacks import Kinds
 from tests.audit.evidence import (
@@ -149,8 +149,8 @@ def _unreadable_among_few() -> bytes:
 def _eventless() -> bytes:
     """A proof without what happened."""
     whole = bytes(TRUE.proof(5, 9)).decode().split("\n")
-    said = lines.read(b64decode(whole[1].removeprefix("extra ")))
-    whole[1] = "extra " + base64(lines.written({**said, "event": None}))
+    said = canonical_json.read(b64decode(whole[1].removeprefix("extra ")))
+    whole[1] = "extra " + base64(canonical_json.written({**said, "event": None}))
     return "\n".join(whole).encode()
 
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from audit import report
-from audit.chunk import Chunk, Task
+from audit.fast_check import Chunk, Task
 from tests.audit.conftest import World
 
 DAMAGES = {

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit import merkle
-from audit.compact import CompactRange
+from audit.compact_range import CompactRange
 from tests.audit.trees import hashes, mth
 
 LEAVES = hashes(1100)

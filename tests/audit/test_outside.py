@@ -8,11 +8,11 @@ import pytest
 
 from audit import checkpoint
 from audit.checkpoint import Checkpoint
-from audit.compact import CompactRange
+from audit.checkpoint_folder import Busy, Held, Outside, OutsideError
+from audit.compact_range import CompactRange
 from audit.key import SigningKey
+from audit.key_statements import Keys, Statement, StatementFormatError
 from audit.note import SignatureError
-from audit.outside import Busy, Held, Outside, OutsideError
-from audit.trust import Keys, Statement, StatementFormatError
 
 ORIGIN = "itm-0123456789ab/ledger/JGK/1"
 KEY = SigningKey.generate("itm-0123456789ab")

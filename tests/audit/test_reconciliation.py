@@ -15,7 +15,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from audit import report, store
-from audit.chunk import Chunk, Task
+from audit.fast_check import Chunk, Task
 from audit.store import chunks, records
 from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, World, say
 

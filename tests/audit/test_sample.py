@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit import report, store
-from audit.attested import Evidence
 from audit.checkpoint import Checkpoint, sign
-from audit.compact import CompactRange
-from audit.coverage import MOST, RANGES, SPAN, Past, Plan, plan, sample
+from audit.checkpoint_comparison import Evidence
+from audit.checkpoint_folder import Held, Outside
+from audit.compact_range import CompactRange
 from audit.key import SigningKey
-from audit.outside import Held, Outside
-from audit.trust import Statement
+from audit.key_statements import Statement
+from audit.read_plan import MOST, RANGES, SPAN, Past, Plan, plan, sample
 from tests.audit.conftest import OURS, World
 from tests.benchmarks.loading import load
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
 
 from audit import report, store
-from audit.coverage import Level
+from audit.read_plan import Level
 from audit.store import ways
 from tests.audit.conftest import World
 

@@ -17,7 +17,7 @@ from audit.key import Algorithm, SigningKey, VerifierKey
 from audit.merkle import EMPTY_ROOT
 from audit.policy import Policy
 from audit.witness import Service
-from audit.witnessing import Answer, Prove, Witness, ask, collect
+from audit.witness_client import Answer, Prove, Witness, ask, collect
 from tests.audit.go.questions import LOG, WITNESS
 from tests.audit.witnesses import TRUE, History, service
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, MetaData, text
 from audit.store import catalogue
 from itm_admin import models
 from itm_admin.foundation.database import migration, roles
-from itm_admin.foundation.database.binaries import MAJOR
+from itm_admin.local.binaries import MAJOR
 from tests.conftest import Database
 from tests.house.catalogue import SCHEMAS
 

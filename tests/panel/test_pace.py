@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itm_admin.assurance.pace import Pace
+from itm_admin.ledger.time_left import Pace
 
 
 def test_how_much_longer_it_takes_is_told_from_the_pace_of_late() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from itm_admin.foundation import pictures, vocabulary
-from itm_admin.foundation.pictures import Count, Picture, Shape
+from itm_admin.foundation import charts, vocabulary
+from itm_admin.foundation.charts import Count, Picture, Shape
 from itm_admin.oversight.provinces import PLACES
 from tests.conftest import Database
 from tests.panel.assurance_panel import PanelWorld
@@ -45,7 +45,7 @@ def test_every_province_has_one_square_of_its_own() -> None:
 @pytest.mark.usefixtures("turkish")
 def test_bars_and_columns_are_as_long_as_their_numbers_and_repeat_them_in_the_table() -> None:
     counts = [Count("Zorla çalıştırma", 40, "/forced"), Count("Dilencilik", 10), Count("Hiç", 0)]
-    for picture in (pictures.bars("n", "t", counts, HEAD), pictures.columns("n", "t", counts, HEAD)):
+    for picture in (charts.bars("n", "t", counts, HEAD), charts.columns("n", "t", counts, HEAD)):
         sides = [max(shape.width, 0) if picture.height < 140 else shape.height for shape in _drawn(picture, "bar-fill")]
         assert sides[0] == pytest.approx(4 * sides[1])
         assert sides[2] == 0
@@ -59,7 +59,7 @@ def test_bars_and_columns_are_as_long_as_their_numbers_and_repeat_them_in_the_ta
 @pytest.mark.usefixtures("turkish")
 def test_a_line_behind_columns_goes_through_the_published_values_on_the_same_scale() -> None:
     counts = [Count("2022", 0), Count("2023", 0), Count("2024", 100)]
-    picture = pictures.columns("n", "t", counts, HEAD, {"2022": 400, "2023": 200})
+    picture = charts.columns("n", "t", counts, HEAD, {"2022": 400, "2023": 200})
     high, half = [shape.y for shape in _drawn(picture, "behind") if shape.kind == "rect"]
     column = _drawn(picture, "bar-fill")
     assert [shape.height for shape in column] == [pytest.approx((half - high) / 2)]
@@ -70,7 +70,7 @@ def test_a_line_behind_columns_goes_through_the_published_values_on_the_same_sca
 @pytest.mark.usefixtures("turkish")
 def test_a_square_is_darker_where_there_is_more_and_says_how_much() -> None:
     counts = {"TR-34": Count("İstanbul", 1_200), "TR-06": Count("Ankara", 1)}
-    picture = pictures.tiles("n", "t", PLACES, counts, HEAD, lambda code: code[-2:])
+    picture = charts.tiles("n", "t", PLACES, counts, HEAD, lambda code: code[-2:])
     squares = dict(zip(PLACES, _drawn(picture, "tile"), strict=True))
     assert "step-4" in squares["TR-34"].css
     assert "step-1" in squares["TR-06"].css
@@ -81,7 +81,7 @@ def test_a_square_is_darker_where_there_is_more_and_says_how_much() -> None:
 
 @pytest.mark.usefixtures("turkish")
 def test_nothing_to_count_is_said_in_words() -> None:
-    assert pictures.bars("n", "t", [], HEAD).said == "Gösterilecek kayıt yok."
+    assert charts.bars("n", "t", [], HEAD).said == "Gösterilecek kayıt yok."
 
 
 def test_the_auditors_first_page_tells_what_the_last_day_found(panel: PanelWorld) -> None:

@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from audit import note, store
-from audit.attested import Evidence
-from audit.coverage import Level
+from audit.checkpoint_comparison import Evidence
 from audit.durable import DISK, Disk
 from audit.key import SigningKey
+from audit.key_statements import Statement
+from audit.read_plan import Level
+from audit.resume_mark import MAX_AGE, Watermark, Watermarks
 from audit.store import rounds
-from audit.trust import Statement
-from audit.watermark import MAX_AGE, Watermark, Watermarks
 from tests.benchmarks.loading import load
 from tests.conftest import Database
 from tests.panel.signing_world import Breaking, SigningWorld, Stopped

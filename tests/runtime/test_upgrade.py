@@ -86,7 +86,7 @@ def _version_held(database: Database) -> Iterator[None]:
 def _migrating(database: Database, home: Path) -> Iterator[subprocess.Popen[bytes]]:
     told = {"ITM_DATABASE_URL": database.url("app"), "ITM_DATABASE_OWNER_URL": database.url("owner")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "itm_admin.cli", "migrate"],
+        [sys.executable, "-m", "itm_admin.commands.main", "migrate"],
         cwd=ROOT,
         env=environment(home, **told),
         stdout=subprocess.DEVNULL,

@@ -16,9 +16,9 @@ import psutil
 import psycopg
 import pytest
 
-from itm_admin.foundation.database import processes, programs
-from itm_admin.foundation.database.processes import Account
-from itm_admin.foundation.database.system_users import system_user
+from itm_admin.local import processes, programs
+from itm_admin.local.processes import Account
+from itm_admin.local.system_users import system_user
 from tests.conftest import Database
 from tests.runtime.running import ROOT, System, environment, free_port, itm, left_of, system
 from tests.runtime.test_commands import external
@@ -58,7 +58,7 @@ def _started(running: System) -> dict[str, list[psutil.Process]]:
         "database": running.database(),
         "web": running.web(),
         "scheduler": running.scheduler(),
-        "sinks": running.child("itm_admin.cli", "sinks"),
+        "sinks": running.child("itm_admin.commands.main", "sinks"),
         "witness": running.child("audit.witness"),
     }
     return {kind: [process, *process.children(recursive=True)] for kind, process in found.items()}
@@ -298,7 +298,7 @@ def test_a_process_that_is_started_alone_drops_too_and_ends_with_a_signal(
     told = external(database, tmp_path) | {"ITM_PORT": str(free_port())}
     told |= {"ITM_SINKS": f"file:{short_folder / 'out'}"} if kind == "sinks" else {}
     name = {"web": "itm-upkeep", "scheduler": "itm-scheduler", "sinks": "itm-sinks"}[kind]
-    command = [sys.executable, "-m", "itm_admin.cli", kind]
+    command = [sys.executable, "-m", "itm_admin.commands.main", kind]
     with (
         subprocess.Popen(command, cwd=ROOT, env=environment(tmp_path / "home", **told)) as alone,
         database.engine("superuser").connect() as waiting,
