@@ -19,10 +19,10 @@ from sqlalchemy.pool import NullPool
 
 import itm_admin.models  # noqa: F401 relationships resolve once every table is known
 from itm_admin.accounts import passwords
-from itm_admin.accounts.actor import Actor, Held
 from itm_admin.cases import people, services
 from itm_admin.cases.models import Case, CasePerson
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import Actor, Held
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.tenancy import Context, Units
 

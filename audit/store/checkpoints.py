@@ -1,7 +1,7 @@
 """Checkpoints, keys and cosignatures in the database: copies of what was signed, and the entries that name them.
 
 Promise: what is recorded is recorded with its entry, in one transaction, by the ledger's own functions. None of this
-is evidence against whoever holds the database; see `audit.outside`.
+is evidence against whoever holds the database; see `audit.checkpoint_folder`.
 """
 
 from __future__ import annotations

@@ -16,16 +16,16 @@ from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import changes, grants, invitations, mail, services
-from itm_admin.accounts.actor import me
-from itm_admin.accounts.forms import AccountForm, NewAccountForm, chosen_id, role_choices
+from itm_admin.accounts.forms import AccountForm, NewAccountForm, role_choices
 from itm_admin.accounts.lists import ALL, here, institution_choices
 from itm_admin.accounts.models import Account
 from itm_admin.accounts.together import bulk_acts
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import PanelForm, attempt, save, tell, told
+from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, tell, told
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, ROLES
 from itm_admin.foundation.views import Page, redirect_after_post, route

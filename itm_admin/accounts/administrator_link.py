@@ -11,7 +11,6 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-import itm_admin.models  # noqa: F401 relationships resolve once every table is known
 from itm_admin.accounts import bootstrap, invitations
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation import tenancy

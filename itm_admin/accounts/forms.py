@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
@@ -12,7 +11,7 @@ from wtforms import EmailField, HiddenField, PasswordField, SelectField, StringF
 from itm_admin.accounts.services import Person
 from itm_admin.foundation import record_picker
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.forms import Asks, PanelForm
+from itm_admin.foundation.forms import Asks, PanelForm, chosen_id
 from itm_admin.foundation.i18n import LANGUAGES
 from itm_admin.foundation.roles import ROLES
 
@@ -121,16 +120,6 @@ class GrantForm(PanelForm):
 
 
 _PERSON = ("first_name", "last_name", "email", "title", "language", "unit")
-
-
-def chosen_id(field: SelectField) -> uuid.UUID | None:
-    """The id that was chosen; None for nothing. Invalid for text that is no id."""
-    if not field.data:
-        return None
-    try:
-        return uuid.UUID(field.data)
-    except ValueError:
-        raise Invalid({field.name: _("This is not one of the choices.")}) from None
 
 
 def role_choices(codes: list[str]) -> list[tuple[str, str]]:

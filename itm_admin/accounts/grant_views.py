@@ -16,13 +16,13 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import changes, grants, services
-from itm_admin.accounts.actor import me
-from itm_admin.accounts.forms import GrantForm, chosen_id, role_choices
+from itm_admin.accounts.forms import GrantForm, role_choices
 from itm_admin.accounts.models import AccessChange, RoleGrant
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Invalid
-from itm_admin.foundation.forms import PanelForm, attempt, save, tell
+from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, tell
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
 from itm_admin.foundation.transaction import writing

@@ -15,8 +15,8 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import saved_views
-from itm_admin.accounts.actor import me
 from itm_admin.accounts.models import SavedView
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.transaction import writing

@@ -19,9 +19,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import SavedView
 from itm_admin.foundation import access, tenancy
+from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, NotFound
 from itm_admin.foundation.lists import Listing

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import sessions, sign_in
-from itm_admin.accounts.actor import me
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.errors import Unauthenticated
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, redirect_after_post, route

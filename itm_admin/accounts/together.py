@@ -13,9 +13,9 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import services
-from itm_admin.accounts.actor import me
 from itm_admin.accounts.models import Account
 from itm_admin.foundation import access, bulk
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.bulk import Chosen, Line
 from itm_admin.foundation.database import db

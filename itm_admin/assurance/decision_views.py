@@ -15,23 +15,23 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response
 from wtforms import RadioField, SelectField, StringField
 
-from itm_admin.accounts.actor import me
-from itm_admin.accounts.forms import chosen_id
 from itm_admin.assurance import decisions
 from itm_admin.assurance.models import LedgerDecision
 from itm_admin.foundation import access
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Invalid, Message
-from itm_admin.foundation.forms import Asks, PanelForm, attempt
+from itm_admin.foundation.forms import Asks, PanelForm, attempt, chosen_id
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.views import Page, redirect_after_post, route
 from itm_admin.institutions.models import Institution
+from itm_admin.ledger.approved_decisions import Kind
 
 Answer = str | tuple[str, int] | Response
 
-OFFERED: tuple[decisions.Kind, ...] = ("generation", "recovery", "purge")
+OFFERED: tuple[Kind, ...] = ("generation", "recovery", "purge")
 """The kinds that may be proposed on the page."""
 
 CONSEQUENCES: dict[str, tuple[Message, ...]] = {

@@ -198,12 +198,12 @@ class EntryList:
 
     @property
     def columns(self) -> list[ShownColumn]:
-        labels: list[tuple[str, Message]] = [("at", _l("When")), ("seq", _l("Number"))]
+        headings: list[tuple[str, Message]] = [("at", _l("When")), ("seq", _l("Number"))]
         if self.with_ledger:
-            labels.append(("code", _l("Ledger")))
-        labels += [("who", _l("Who")), ("what", _l("What")), ("target", _l("On what")), ("why", _l("Why"))]
-        labels.append(("outcome", _l("Outcome")))
-        return [ShownColumn(name, text, None, None) for name, text in labels]
+            headings.append(("code", _l("Ledger")))
+        headings += [("who", _l("Who")), ("what", _l("What")), ("target", _l("On what")), ("why", _l("Why"))]
+        headings.append(("outcome", _l("Outcome")))
+        return [ShownColumn(name, text, None, None) for name, text in headings]
 
     @property
     def rows(self) -> list[ShownRow]:

@@ -1,4 +1,4 @@
-"""Verifications that people ask for: written here, worked off by the scheduler's process (see rounds.py).
+"""Verifications that people ask for: written here, carried out by the scheduler (ledger/verification_jobs.py).
 
 The web server holds no role that could give a verdict. A request is an event in the asker's ledger, in the
 transaction that writes it; the same question, asked again while it waits, is not asked twice.

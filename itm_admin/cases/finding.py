@@ -11,9 +11,9 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts.actor import me
 from itm_admin.cases import drafts
 from itm_admin.cases.models import Case, Person
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.once import new_id

@@ -13,7 +13,6 @@ from flask import flash, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts.actor import me
 from itm_admin.cases import choices, drafts, lookup, people, personal_data, services
 from itm_admin.cases.draft_views import Desk, desk, finished, resumed
 from itm_admin.cases.drafts import Kept
@@ -32,6 +31,7 @@ from itm_admin.cases.forms import (
 from itm_admin.cases.lists import PERSONS
 from itm_admin.cases.models import CasePerson, Person, VictimProfile
 from itm_admin.cases.showing import compared, person_facts, profile_facts, protected_choices
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Conflict, Invalid

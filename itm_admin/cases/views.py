@@ -13,7 +13,6 @@ from flask import flash, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts.actor import me
 from itm_admin.cases import choices, erasure_views, lookup, personal_data, services
 from itm_admin.cases.course import course
 from itm_admin.cases.draft_views import DraftView, desk, finished, resumed
@@ -26,6 +25,7 @@ from itm_admin.cases.new_case import NewCaseView
 from itm_admin.cases.person_views import PersonView, ProfileView
 from itm_admin.cases.showing import case_facts, compared, protected_choices
 from itm_admin.cases.together import CasesTogetherView, bulk_acts
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid

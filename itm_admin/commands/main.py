@@ -6,20 +6,14 @@ a database that is away, or a rule of the domain. Imports happen inside the comm
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from itm_admin.commands import ledger
+from itm_admin.commands import database, demonstration, erasures, ledger
 from itm_admin.foundation.config import Refusal, Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 NEEDED_BY_THE_PANEL = ("ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE")
 
@@ -38,12 +32,13 @@ def run(demo: bool) -> None:
     """Run the whole system on this machine: database, web server and scheduler."""
     from itm_admin.local import supervisor
 
-    supervisor.run(Settings.from_environment(), demo)
+    supervisor.run(Settings.from_environment(), demonstration.tell_first_logins if demo else None)
 
 
 @itm.command()
 def migrate() -> None:
     """Bring the database's schema up to date, and repeat erasures that a restored backup does not know."""
+    from itm_admin import models  # noqa: F401 (each must be known before one is used)
     from itm_admin.cases import replay, upkeep
     from itm_admin.foundation.database import migration
     from itm_admin.local import installation
@@ -83,6 +78,7 @@ def init() -> None:
 @click.argument("username")
 def invite(username: str) -> None:
     """Make a new one-time link for a system administrator who cannot sign in: an entry and an alert."""
+    from itm_admin import models  # noqa: F401 (each must be known before one is used)
     from itm_admin.accounts import administrator_link
     from itm_admin.local import installation
 
@@ -92,52 +88,6 @@ def invite(username: str) -> None:
     click.echo(
         f"The present password and all sessions of {username} have ended. A password is chosen here, once:\n\n{link}\n"
     )
-
-
-@itm.group(invoke_without_command=True)
-@click.pass_context
-def demo(context: click.Context) -> None:
-    """Fill an empty database with synthetic data (again: changes nothing)."""
-    if context.invoked_subcommand is not None:
-        return
-    from itm_admin.demonstration import seeding as demonstration
-    from itm_admin.foundation.database import migration
-    from itm_admin.local import installation
-
-    with installation.running(Settings.from_environment(), *installation.NEEDED_EXTERNALLY) as settings:
-        migration.upgrade(str(settings.owner_url))
-        with progress_bar("Making the demonstration") as progress:
-            demonstration.seed(settings, progress)
-
-
-@demo.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def logins(as_json: bool) -> None:
-    """The demonstration's users with their passwords."""
-    from itm_admin.demonstration import seeding as demonstration
-    from itm_admin.local import installation
-
-    with installation.running(Settings.from_environment(), *installation.NEEDED_EXTERNALLY) as settings:
-        found = demonstration.logins(settings)
-    if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
-        return
-    for login in found:
-        click.echo(f"{login['role']:<24}{login['username']:<28}{login['password']:<24}{login['institution']}")
-
-
-@demo.command()
-@click.option("--language", type=click.Choice(["tr", "en"]), help="Of the narration (none: by LANG, else Turkish).")
-@click.option("--pause", type=click.FloatRange(min=0), default=8, show_default=True, help="Seconds between scenes.")
-def story(language: str | None, pause: float) -> None:
-    """Play a story through the panel, in about two minutes: from the hotline to the proof on paper.
-
-    On the panel that runs, or on one that is started for it. A row is altered in the database and taken back at
-    the end. Exit code 2 if a step did not do what it claims.
-    """
-    from itm_admin.demonstration.story import play
-
-    play.play(Settings.from_environment(), language or play.language_of(os.environ.get("LANG")), pause)
 
 
 @itm.command()
@@ -209,159 +159,8 @@ def web() -> None:
     os.execv(command[0], command)  # noqa: S606 (our own words)
 
 
-@itm.group()
-def ledger() -> None:
-    """The audit ledger."""
-
-
-@ledger.command()
-@click.option("--institution", "code", metavar="CODE", help="Only this institution's ledger.")
-@click.option("--level", type=click.Choice(["incremental", "sample", "full"]), default="full", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.pass_context
-def verify(context: click.Context, code: str | None, level: Any, as_json: bool) -> None:
-    """Verify ledgers. Exit code 0: intact, 1: tampered, 2: cannot tell.
-
-    Ctrl-C ends it; the next full run goes on where it was.
-    """
-    from itm_admin.commands import verify
-
-    with progress_bar("Verifying") as progress:
-        rows, exit_code = verify.verify(Settings.from_environment(), level, code, progress)
-    if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
-    else:
-        for row in rows:
-            _tell(row)
-    context.exit(exit_code)
-
-
-@ledger.command("key")
-@click.option("--out", type=click.Path(path_type=Path), help="A new file with what is said of them, for --keys.")
-def show_key(out: Path | None) -> None:
-    """The keys that sign checkpoints, as verifiers need them. Hand them on by another way than the evidence."""
-    from itm_admin.commands import signing_keys
-
-    signing_keys.show(Settings.from_environment(), out)
-
-
-@ledger.command("rotate-key")
-def rotate_key() -> None:
-    """Replace the key that signs checkpoints. The next checkpoints bear both signatures."""
-    from itm_admin.commands import signing_keys
-
-    signing_keys.rotate(Settings.from_environment())
-
-
-@ledger.command()
-@click.option("--key", "name", required=True, metavar="NAME", help="Its id or verifier key, see `itm ledger key`.")
-@click.option(
-    "--trust-size",
-    type=click.IntRange(min=0),
-    required=True,
-    metavar="N",
-    help="Entries of the Presidency's ledger that a witness cosigned before the key was in other hands.",
-)
-def compromise(name: str, trust_size: int) -> None:
-    """Declare that somebody else may have a signing key: what it signed later proves nothing."""
-    from itm_admin.commands import signing_keys
-
-    signing_keys.compromise(Settings.from_environment(), name, trust_size)
-
-
-for _command in ledger.COMMANDS:
-    ledger.add_command(_command)
-
-
-def _tell(row: dict[str, Any]) -> None:
-    size = "" if row["size"] is None else f", {row['size']} entries"
-    click.echo(f"{row['institution'] or '-':<12}{row['verdict']}, {row['assurance']}{size}")
-    if row["since"]:
-        click.echo(
-            f"{'':<12}entries before {row['ranges'][0][0]} were read since {row['since']}, by a run that was stopped"
-        )
-    if sum(stop - start for start, stop in row["ranges"]) not in (0, row["size"]) and not row["since"]:
-        click.echo(f"{'':<12}read: {', '.join(f'{start} to {stop - 1}' for start, stop in row['ranges'])}")
-    if row["first_broken"] is not None:
-        click.echo(f"{'':<12}first broken: {row['first_broken']}")
-    for finding in row["findings"]:
-        place = "" if finding["seq"] is None else f"{finding['seq']}: "
-        click.echo(f"{'':<12}{place}{finding['kind']}: {finding['detail']}")
-
-
-@itm.group()
-def erasures() -> None:
-    """Persons who were erased, as the list outside the database has it."""
-
-
-@erasures.command("replay")
-def replay_erasures() -> None:
-    """Erase again whom a restored backup brought back. `itm run` and the scheduler do it too."""
-    from itm_admin.cases import replay
-    from itm_admin.local import installation
-
-    with installation.running(Settings.from_environment(), "ITM_DATABASE_SIGNER_URL") as settings:
-        found = replay.at_start(settings) or replay.Replayed()
-    click.echo(f"Erased again: {found.repeated}. Ended late: {found.settled}.")
-    if found.open:
-        click.echo(f"Begun and not carried out: {found.open}. Erase these persons in the panel, or leave them.")
-    if found.unlisted:
-        click.echo(f"Erased but on no list, now listed: {found.unlisted}.")
-
-
-@itm.group()
-def database() -> None:
-    """The database's roles and addresses."""
-
-
-@database.command()
-@click.option("--role", type=click.Choice(["app", "owner", "signer", "purger", "superuser"]), required=True)
-def url(role: str) -> None:
-    """A role's address (with its password), for psql and the like."""
-    from itm_admin.local import installation
-
-    settings = Settings.from_environment()
-    if settings.embedded and not (settings.home / "postgres").exists():
-        raise Refusal(f"ITM_HOME: there is no database in {settings.home} yet: `itm run` or `itm migrate` makes it")
-    click.echo(installation.of(settings).url(role))
-
-
-@database.command("sql")
-def print_sql() -> None:
-    """What a DBA runs once on an external server."""
-    from itm_admin.foundation.database import roles
-
-    click.echo(roles.dba_sql(), nl=False)
-
-
-class progress_bar:
-    """A bar on a terminal, nothing elsewhere. Entering gives a function of what is done and the total."""
-
-    def __init__(self, label: str) -> None:
-        self.label = label
-        self.done = 0
-        self.bar: Any = None
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        return self._show
-
-    def _show(self, done: int, total: int) -> None:
-        if not sys.stderr.isatty():
-            return
-        if self.bar is None or self.bar.length != total or done < self.done:
-            self._finish()
-            self.bar = click.progressbar(length=total, label=self.label, file=sys.stderr)
-            self.bar.__enter__()
-            self.done = 0
-        self.bar.update(done - self.done)
-        self.done = done
-
-    def _finish(self) -> None:
-        if self.bar is not None:
-            self.bar.__exit__(None, None, None)
-
-    def __exit__(self, *_: object) -> None:
-        self._finish()
+for _group in (demonstration.demo, ledger.ledger, erasures.erasures, database.database):
+    itm.add_command(_group)
 
 
 def main() -> None:

@@ -18,7 +18,6 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from itm_admin.accounts.actor import Actor
 from itm_admin.cases import export, holds, lookup, people, personal_data, services
 from itm_admin.cases.acting import covers
 from itm_admin.cases.models import Case, CaseCounter, CasePerson
@@ -28,6 +27,7 @@ from itm_admin.demonstration.plan import PlannedCase
 from itm_admin.demonstration.staff import CASEWORKER, FOCAL_POINT, MANAGER
 from itm_admin.demonstration.staffing import Office, working
 from itm_admin.foundation import purposes, vocabulary
+from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.audited_reads import append_queued, record_read
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.errors import NotFound

@@ -108,12 +108,12 @@ class AnswerView(Page):
 
 
 def install_keeping(app: Flask) -> None:
-    """Registered before reading.py's, so that it runs after it: a page is kept once its looks are recorded."""
+    """Registered before audited_reads.py's, so that it runs after it: a page is kept once its looks are recorded."""
     app.after_request(_keep)
 
 
 def install_showing(app: Flask) -> None:
-    """Registered after reading.py's, so that it runs before it: what is shown is recorded."""
+    """Registered after audited_reads.py's, so that it runs before it: what is shown is recorded."""
     app.before_request(_take_name)
     app.after_request(_show)
 

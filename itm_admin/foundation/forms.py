@@ -6,6 +6,7 @@ empty on an edit form, and empty means "keep what is stored".
 
 from __future__ import annotations
 
+import uuid
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
@@ -306,3 +307,13 @@ def _value(field: Field) -> Any:
     if isinstance(field, BooleanField):
         return bool(field.data)
     return field.data.strip() or None if isinstance(field.data, str) else field.data
+
+
+def chosen_id(field: SelectField) -> uuid.UUID | None:
+    """The id that was chosen; None for nothing. Invalid for text that is no id."""
+    if not field.data:
+        return None
+    try:
+        return uuid.UUID(field.data)
+    except ValueError:
+        raise Invalid({field.name: _("This is not one of the choices.")}) from None

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from itm_admin.foundation.access import route
 from itm_admin.foundation.encryption import Keyring
 
-__all__ = ["REMASK_AFTER", "Page", "inside", "keyring", "revealing", "route", "see"]
+__all__ = ["REMASK_AFTER", "Page", "keyring", "redirect_after_post", "revealing", "route", "safe_next_url"]
 
 
 def keyring() -> Keyring:

@@ -12,14 +12,13 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts.actor import me
-from itm_admin.accounts.forms import chosen_id
 from itm_admin.foundation import vocabulary
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.formats import label
-from itm_admin.foundation.forms import PanelForm, attempt, save, tell, told
+from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, tell, told
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
 from itm_admin.foundation.once import once

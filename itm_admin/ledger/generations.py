@@ -19,10 +19,9 @@ from audit import generation, store
 from audit.checkpoint_folder import Busy, OutsideError
 from audit.generation import Closure
 from audit.store import Ledger
-from itm_admin.assurance import decisions
-from itm_admin.assurance.decisions import Approved
-from itm_admin.ledger import alert_raising, recovery
+from itm_admin.ledger import alert_raising, approved_decisions, recovery
 from itm_admin.ledger.alert_raising import Trouble
+from itm_admin.ledger.approved_decisions import Approved
 from itm_admin.ledger.job_runs import Scalar
 from itm_admin.ledger.keyring import KeyTrouble
 from itm_admin.ledger.recovery import NotRecovered
@@ -57,7 +56,9 @@ class Opening:
         if self._clock() - self._failed < EVERY:
             return []
         with engine.connect() as connection:
-            if not decisions.approved(connection, "generation") and not decisions.approved(connection, "recovery"):
+            if not approved_decisions.waiting(connection, "generation") and not approved_decisions.waiting(
+                connection, "recovery"
+            ):
                 return []
         return self.carry_out(engine)
 
@@ -69,8 +70,8 @@ class Opening:
                 if not alone:
                     return []
                 with engine.connect() as connection:
-                    lost = decisions.approved(connection, "recovery")
-                    waiting = decisions.approved(connection, "generation")
+                    lost = approved_decisions.waiting(connection, "recovery")
+                    waiting = approved_decisions.waiting(connection, "generation")
                 for decision in lost:
                     recovery.carry_out(engine, self.place, decision)
                 done.extend(self._open(engine, decision) for decision in waiting)

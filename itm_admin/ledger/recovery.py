@@ -22,10 +22,9 @@ from audit.key_statements import Keys
 from audit.leaf import EMPTY
 from audit.note import SignatureError
 from audit.store import Ledger, checkpoints, generations
-from itm_admin.assurance import decisions
-from itm_admin.assurance.decisions import Approved
-from itm_admin.ledger import alert_raising, cosigning
+from itm_admin.ledger import alert_raising, approved_decisions, cosigning
 from itm_admin.ledger.alert_raising import Trouble
+from itm_admin.ledger.approved_decisions import Approved
 from itm_admin.ledger.signing import Place
 
 
@@ -42,7 +41,7 @@ def carry_out(engine: Engine, place: Place, decision: Approved) -> None:
     elif place.outside.deployment() != deployment:
         _refill(engine, place, deployment)
     with engine.begin() as connection:
-        decisions.carried_out(connection, decision.id)
+        approved_decisions.carried_out(connection, decision.id)
         detail = {"reason": decision.reason}
         alert_raising.raise_alert(
             connection, Trouble(alert_raising.RECOVERED, "ledger.recover", decision.institution, None, detail)

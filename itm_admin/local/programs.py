@@ -25,7 +25,7 @@ from itm_admin.local.binaries import SYSTEM_USER
 from itm_admin.local.processes import Account
 from itm_admin.local.system_users import system_group, system_user
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 ERASERS = "itm-erasures"
 """The group of those who write the list of erasures."""
 

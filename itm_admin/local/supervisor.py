@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from sqlalchemy.pool import NullPool
 
 from audit.store import checkpoints
 from audit.store.session import OPTIONS
+from itm_admin import models  # noqa: F401 (each must be known before one is used)
 from itm_admin.cases import replay, upkeep
 from itm_admin.foundation import key_check
 from itm_admin.foundation.config import Refusal, SettingError, Settings, all_at_once
@@ -48,7 +50,8 @@ class Supervisor:
     place: installation.Installation
     settings: Settings
     listening: socket.socket
-    demo: bool
+    tell_logins: Callable[[Settings], None] | None
+    """Tells the demonstration's logins; None where no demonstration is wanted."""
     empty: bool = False
     children: list[Child] = field(default_factory=list)
     witness: LocalWitness | None = None
@@ -79,7 +82,7 @@ class Supervisor:
         replay.at_start(self.settings)
         upkeep.run(self.settings, all_ages=False)
         signing_setup.prepare_key(self.settings)
-        if self.demo:
+        if self.tell_logins is not None:
             self._seed()
             if not self.settings.witnesses:
                 self._begin_witness()
@@ -204,8 +207,8 @@ class Supervisor:
             self.ready = None
         host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host  # noqa: S104 (compared)
         click.echo(f"\nReady: http://{host}:{self.settings.port}/\n")
-        if self.demo:
-            _print_logins(self.settings)
+        if self.tell_logins is not None:
+            self.tell_logins(self.settings)
         elif self.empty:
             click.echo("There are no institutions yet: `itm init` registers them and invites an administrator.\n")
         click.echo("Ctrl-C stops everything.")
@@ -223,8 +226,11 @@ class Supervisor:
         self.listening.close()
 
 
-def run(settings: Settings, demo: bool) -> None:
-    """What `itm run` does. Refusal or SettingError says why it could not."""
+def run(settings: Settings, tell_logins: Callable[[Settings], None] | None = None) -> None:
+    """What `itm run` does, with the demonstration where its logins can be told.
+
+    Refusal or SettingError says why it could not.
+    """
     if "MAKELEVEL" in os.environ:  # a killed make tells nobody
         processes.die_with_parent(os.getppid(), signal.SIGTERM)
     all_at_once(
@@ -241,7 +247,7 @@ def run(settings: Settings, demo: bool) -> None:
         witness_process.forget(settings.home)
         place = installation.arranged(settings)
         place.settings.master_key()
-        Supervisor(place, place.settings, listening, demo).run()
+        Supervisor(place, place.settings, listening, tell_logins).run()
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -271,19 +277,6 @@ def _ask(settings: Settings) -> socket.socket:
     name = settings.trusted_hosts[0] if settings.trusted_hosts else "localhost"
     asking.sendall(f"GET /healthz HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode("ascii"))
     return asking
-
-
-def _print_logins(settings: Settings) -> None:
-    """One login per role, each role's first."""
-    from itm_admin.demonstration import logins
-
-    first: dict[str, dict[str, str]] = {}
-    for login in logins.kept(settings) or []:
-        first.setdefault(login["role"], login)
-    click.echo("Synthetic data. One login per role (all of them: itm demo logins):")
-    for login in first.values():
-        click.echo(f"  {login['role']:<24}{login['username']:<28}{login['password']:<24}{login['institution']}")
-    click.echo("")
 
 
 def _check_master_key(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 from waitress.adjustments import Adjustments
 
+from itm_admin import models  # noqa: F401 (each must be known before one is used)
 from itm_admin.cases import upkeep_calls
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.log_trace import trace
@@ -28,7 +29,7 @@ from itm_admin.foundation.rotating_log import RotatingLog
 from itm_admin.local import lock_watch, processes, web_connections
 from itm_admin.local.ownership import LOGS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GRACE = 20
 """Seconds for what was begun, when it is told to stop."""
 _PAUSE = 1.0

@@ -186,7 +186,7 @@ def test_a_worker_that_dies_changes_nothing(loaded: World, monkeypatch: pytest.M
         hired.append(begin(*arguments, **options))
         return hired[-1]
 
-    monkeypatch.setattr("audit.store.team.subprocess.Popen", begun)
+    monkeypatch.setattr("audit.store.reader_pool.subprocess.Popen", begun)
 
     def killed(done: int, total: int) -> None:
         for process in hired[: 2 if done > 1000 else 1]:

@@ -67,7 +67,7 @@ def test_every_place_may_be_read_and_nobody_knows_which() -> None:
 def signed(world: World, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[World, Evidence]:
     """Two hundred entries, signed at every tenth; a sample reads two ranges of about twenty."""
     for name, value in (("RANGES", 2), ("SPAN", 15), ("MOST", 60)):
-        monkeypatch.setattr(f"audit.coverage.{name}", value)
+        monkeypatch.setattr(f"audit.read_plan.{name}", value)
     load(world.database.url("superuser"), OURS, 200)
     ledger, key = world.ledger(), SigningKey.generate(world.ledger().origin.split("/")[0])
     outside = Outside(tmp_path / "outside")
@@ -118,7 +118,7 @@ def test_what_was_changed_within_a_sample_is_found_and_then_everything_is_read(
 ) -> None:
     world, evidence = signed
     _verify(world, evidence, "full")
-    monkeypatch.setattr("audit.coverage.sample", lambda *_: Plan(((100, 120),)))
+    monkeypatch.setattr("audit.read_plan.sample", lambda *_: Plan(((100, 120),)))
     _attack(world, "UPDATE audit.leaf SET commitment = sha256(commitment) WHERE seq IN (30, 110)")
     row = _verify(world, evidence)
     assert (row["verdict"], row["first_broken"]) == ("tampered", 110)
@@ -135,7 +135,7 @@ def test_an_intact_sample_says_nothing_of_what_it_did_not_read(
     _attack(
         world, "UPDATE audit.event SET salt = sha256(salt) WHERE id = (SELECT event_id FROM audit.leaf WHERE seq = 203)"
     )
-    monkeypatch.setattr("audit.coverage.sample", lambda *_: Plan(((100, 120),)))
+    monkeypatch.setattr("audit.read_plan.sample", lambda *_: Plan(((100, 120),)))
     monkeypatch.setattr("audit.store.verifying.REREAD", 3)
     assert _verify(world, evidence)["verdict"] == "intact"
     assert _verify(world, evidence, "incremental")["first_broken"] == 203
@@ -146,7 +146,7 @@ def test_a_sample_finds_that_signed_entries_are_gone_from_the_end(
 ) -> None:
     world, evidence = signed
     _verify(world, evidence, "full")
-    monkeypatch.setattr("audit.coverage.sample", lambda *_: Plan(((100, 120),)))
+    monkeypatch.setattr("audit.read_plan.sample", lambda *_: Plan(((100, 120),)))
     _attack(world, "DELETE FROM audit.leaf WHERE seq >= 195; UPDATE audit.ledger SET size = 195")
     row = _verify(world, evidence)
     assert ("truncated", 195) in [(each["kind"], each["seq"]) for each in row["findings"]]

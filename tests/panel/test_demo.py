@@ -296,8 +296,8 @@ def test_a_demonstration_that_was_interrupted_again_and_again_goes_on_where_it_w
 
         return interrupt
 
-    staff = len(staff.TEAM)
-    for last in (0, 5, staff, staff + 5, staff + 32):
+    people = len(staff.TEAM)
+    for last in (0, 5, people, people + 5, people + 32):
         with pytest.raises(Interrupted):
             seeding.seed(fresh.settings, interrupt_at(last), volume=SMALL)
     passwords = seeding.logins(fresh.settings)

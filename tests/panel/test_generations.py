@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from audit import bundle_export, contradiction, store, verify
 from audit.bundle import Filter
 from audit.generation import Closure, next_origin
-from itm_admin.assurance.decisions import Approved
 from itm_admin.ledger import generations, verification_jobs
+from itm_admin.ledger.approved_decisions import Approved
 from tests.conftest import Cluster, Database
 from tests.panel.generation_world import Backup, GenerationWorld
 from tests.panel.signing_world import Breaking, Stopped
