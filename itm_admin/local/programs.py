@@ -19,7 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
-from itm_admin.foundation.config import SETTINGS, Refusal, SettingError, Settings
+from itm_admin.foundation.config import Refusal, SettingError, Settings
+from itm_admin.foundation.settings_table import SETTINGS
 from itm_admin.local import processes
 from itm_admin.local.binaries import SYSTEM_USER
 from itm_admin.local.processes import Account
