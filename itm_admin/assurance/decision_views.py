@@ -126,7 +126,11 @@ class DecisionView(Page):
         chosen = request.form.get("decision")
         if chosen not in ("approved", "rejected"):
             raise Invalid({"": _("This is not one of the choices.")})
-        done = attempt(form, lambda session: decisions.decide(session, id, approve=chosen == "approved"))
+        approve = chosen == "approved"
+        done = attempt(
+            form,
+            lambda session: once(session, LedgerDecision, lambda: decisions.decide(session, id, approve=approve)),
+        )
         if done is None:
             return self._page(id, form), 422
         flash(

@@ -18,7 +18,7 @@ from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.formats import label
-from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, told
+from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, tell, told
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
 from itm_admin.foundation.once import once
@@ -144,13 +144,13 @@ class InstitutionView(Page):
         form, conflict = InstitutionForm(), False
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form, lambda session: services.change(session, id, form.expected_version(), form.membership())
                 )
             except Conflict:
                 saved, conflict = None, True
             if saved is not None:
-                flash(_("The changes are saved."))
+                tell(_("The changes are saved."))
                 return redirect_after_post("InstitutionView.show", id=id)
         institution = services.get(db.session, id)
         stored = InstitutionForm(formdata=None, obj=institution, version=institution.row_version)
@@ -218,7 +218,7 @@ class UnitView(Page):
         form, conflict = UnitForm(), False
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form,
                     lambda session: services.change_unit(
                         session,
@@ -232,7 +232,7 @@ class UnitView(Page):
             except Conflict:
                 saved, conflict = None, True
             if saved is not None:
-                flash(_("The changes are saved."))
+                tell(_("The changes are saved."))
                 return redirect_after_post("UnitView.list")
         unit = services.get_unit(db.session, id)
         if not form.is_filled():
