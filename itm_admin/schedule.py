@@ -31,13 +31,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.store.session import OPTIONS
+from itm_admin.accounts.mail_waiting import MailWatch
 from itm_admin.cases import drafts, replay, upkeep_calls
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.sink_address import SinkAddress
-from itm_admin.ledger import alert_raising, job_runs, verification_jobs
+from itm_admin.ledger import alert_raising, job_runs, schema_version, verification_jobs
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.backlog import Watching
 from itm_admin.ledger.clock import Clock
@@ -128,7 +129,7 @@ class Process:
         stop: threading.Event,
         signing: Signing | None = None,
         stamping: Stamping | None = None,
-        watching: Watching | None = None,
+        watching: Sequence[Watching | MailWatch] = (),
     ) -> None:
         url = make_url(signer_url)
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -196,7 +197,7 @@ class Process:
                     if self._stamping and (stamped is None or stamped.done()):
                         stamped = stamper.submit(self._stamp, self._stamping)
                     if self._watching and (watched is None or watched.done()):
-                        watched = watcher.submit(self._watch_sinks, self._watching)
+                        watched = watcher.submit(self._look_at_outboxes)
                     self._look_at_clock()
                     put_right(scheduler)
                     self._stop.wait(BEAT)
@@ -217,6 +218,7 @@ class Process:
                 job_runs.finish(connection, name, due_at, "failure", {}, note="abandoned")
                 alert_raising.raise_alert(connection, _failed(name, due_at, "abandoned"))
         verification_jobs.take_up_again(self._engine)
+        schema_version.tell(self._engine)
 
     def _scheduler(self) -> BackgroundScheduler:
         """All jobs, each of which begins with the latest slot: it may have been missed while nobody led."""
@@ -291,12 +293,13 @@ class Process:
         except Exception as fault:  # the next look tries again
             log.error("stamping failed (%s)", type(fault).__name__)
 
-    def _watch_sinks(self, watching: Watching) -> None:
-        """Each beat: a look at the sinks' backlogs when one is due."""
-        try:
-            watching.tick(self._engine)
-        except Exception as fault:  # the next beat tries again
-            log.error("the sinks could not be looked at (%s)", type(fault).__name__)
+    def _look_at_outboxes(self) -> None:
+        """Each beat: a look at what waits for sinks and to be mailed, when one is due."""
+        for watching in self._watching:
+            try:
+                watching.tick(self._engine)
+            except Exception as fault:  # the next beat tries again
+                log.error("%s failed (%s)", type(watching).__name__, type(fault).__name__)
 
 
 def put_right(scheduler: BaseScheduler, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -352,5 +355,5 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
         stop,
         Signing(place),
         stamping,
-        Watching(sinks),
+        [Watching(sinks), *([MailWatch()] if settings.smtp_url else ())],
     ).run()
