@@ -14,6 +14,7 @@ from typing import Any
 from apscheduler.triggers.cron import CronTrigger
 from flask_babel import lazy_gettext as _l
 
+from itm_admin.accounts.mail_waiting import MailWatch
 from itm_admin.cases import drafts, replay, upkeep_calls
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.erasure_list import Erasures
@@ -113,5 +114,5 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
         stop,
         Signing(place),
         stamping,
-        Watching(sinks),
+        [Watching(sinks), *([MailWatch()] if settings.smtp_url else ())],
     ).run()

@@ -25,7 +25,7 @@ from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import PanelForm, attempt, chosen_id
+from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, tell, told
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, ROLES
 from itm_admin.foundation.views import Page, redirect_after_post, route
@@ -102,13 +102,13 @@ class AccountView(Page):
         form, conflict = AccountForm(), False
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form, lambda session: services.change(session, me(), id, form.expected_version(), form.person())
                 )
             except Conflict:
                 saved, conflict = None, True
             if saved is not None:
-                flash(_("The changes are saved."))
+                tell(_("The changes are saved."))
                 return redirect_after_post("AccountView.show", id=id)
         account = services.get(db.session, me(), id)
         stored = AccountForm(formdata=None, obj=account, version=account.row_version, unit=account.unit_id)
@@ -136,11 +136,14 @@ class AccountView(Page):
     @route("/<uuid:id>/invite", act="invite", methods=("POST",))
     def invite(self, id: uuid.UUID) -> Answer:
         form = PanelForm()
-        made = attempt(form, lambda session: _invite(session, services.get(session, me(), id)))
+        made = save(form, lambda session: _invite(session, services.get(session, me(), id)))
+        if isinstance(made, Made):
+            return self._show_link(made)
         if made is None:
             flash(" ".join(form.told), "warning")
-            return redirect_after_post("AccountView.show", id=id)
-        return self._show_link(made)
+        else:
+            flash(_("This was sent twice: one link was made, and it is shown once."), "info")
+        return redirect_after_post("AccountView.show", id=id)
 
     def _show_link(self, made: Made) -> Answer:
         """The only time the link is shown. It stands in no redirect and no cookie."""
@@ -161,7 +164,7 @@ class AuditAccountView(Page):
         statement = services.reachable(me()).options(selectinload(Account.grants))
         shown = listing.page(db.session, statement, listing.read(request.args))
         record_read("record.list", "account", subjects=shown.ids)
-        return self.render("accounts/list.html", heading=_("Accounts"), listing=shown)
+        return self.render("accounts/list.html", heading=_("Accounts and roles"), listing=shown)
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> Answer:
@@ -182,11 +185,7 @@ class AuditAccountView(Page):
 
 
 def _do(id: uuid.UUID, work: Any, said: str) -> Answer:
-    form = PanelForm()
-    if attempt(form, work) is None:
-        flash(" ".join(form.told), "warning")
-    else:
-        flash(said)
+    told(PanelForm(), work, said)
     return redirect_after_post("AccountView.show", id=id)
 
 

@@ -22,7 +22,7 @@ from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Invalid
-from itm_admin.foundation.forms import PanelForm, attempt, chosen_id
+from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, tell
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
 from itm_admin.foundation.transaction import writing
@@ -67,7 +67,7 @@ class GrantView(Page):
     @route("/<uuid:id>/end", act="end", methods=("POST",))
     def end(self, id: uuid.UUID) -> Answer:
         with writing() as session:
-            grant = grants.end(session, me(), id)
+            grant = once(session, RoleGrant, lambda: grants.end(session, me(), id))
             account, ended = grant.account_id, grant.state == "ended"
         flash(_("The role has ended.") if ended else _("The end of the role waits for another person's confirmation."))
         return redirect_after_post("AccountView.show", id=account)
@@ -111,10 +111,10 @@ class AccessChangeView(Page):
 
     def _decide(self, id: uuid.UUID, confirm: bool) -> Answer:
         form = PanelForm()
-        if attempt(form, lambda session: changes.decide(session, me(), id, confirm)) is None:
+        if save(form, lambda session: changes.decide(session, me(), id, confirm)) is None:
             flash(" ".join(form.told), "warning")
         else:
-            flash(_("It is confirmed.") if confirm else _("It is refused; the link and the password are void."))
+            tell(_("It is confirmed.") if confirm else _("It is refused; the link and the password are void."))
         return redirect_after_post("AccessChangeView.list")
 
 
@@ -170,7 +170,7 @@ def _give(session: Session, id: uuid.UUID, form: GrantForm) -> RoleGrant:
 def _decide(id: uuid.UUID, back: str, approves: bool) -> Answer:
     form = PanelForm()
     work = grants.approve if approves else grants.refuse
-    grant = attempt(form, lambda session: work(session, me(), id))
+    grant = attempt(form, lambda session: once(session, RoleGrant, lambda: work(session, me(), id)))
     if grant is None:
         flash(" ".join(form.told), "warning")
     elif grant.state == "active":
@@ -203,7 +203,7 @@ def _waiting(page: Page) -> str:
     record_read("record.list", "role_grant", subjects=[grant.id for grant, _account, _given in found])
     return page.render(
         "accounts/approvals.html",
-        heading=_("Appointments that wait for approval"),
+        heading=_("Approvals"),
         rows=rows,
         endpoint=page.endpoint,
         changes=change_rows(),

@@ -6,7 +6,7 @@ Nothing here is a record of anybody, and nothing is typed into an address.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flask import current_app, flash, request, url_for
 from flask_babel import gettext as _
@@ -15,8 +15,10 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import saved_views
+from itm_admin.accounts.models import SavedView
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, route, safe_next_url
 
@@ -46,9 +48,7 @@ class PreferenceView(Page):
         name, opens = form.get("list", ""), form.get("opens") == "yes"
         where = saved_views.kept_list(name)
         kept = _attempt(
-            lambda session: (
-                saved_views.keep(session, me(), name, form.get("label", ""), form.get("query", ""), opens).query
-            ),
+            lambda session: once(session, SavedView, lambda: _kept(session, name, form, opens)).query,
             _("The view is saved."),
         )
         return redirect(f"{url_for(where.endpoint)}?{kept}" if kept else safe_next_url(form.get("next")), 303)
@@ -66,8 +66,15 @@ class PreferenceView(Page):
 
     @route("/views/<uuid:id>/remove", act="edit", methods=("POST",))
     def remove(self, id: uuid.UUID) -> Response:
-        _attempt(lambda session: saved_views.remove(session, id).list_name, _("The view is removed."))
+        _attempt(
+            lambda session: str(unless_repeated(session, lambda: saved_views.remove(session, id).list_name)),
+            _("The view is removed."),
+        )
         return redirect(safe_next_url(request.form.get("next")), 303)
+
+
+def _kept(session: Session, name: str, form: Mapping[str, str], opens: bool) -> SavedView:
+    return saved_views.keep(session, me(), name, form.get("label", ""), form.get("query", ""), opens)
 
 
 def _remember(name: str) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from flask import flash, g, request, url_for
+from flask import g, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -20,7 +20,7 @@ from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.bulk import Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import NotFound
-from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.forms import PanelForm, save, tell
 from itm_admin.foundation.list_parts import BulkAct
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION
 from itm_admin.foundation.views import Page, route, safe_next_url
@@ -47,8 +47,8 @@ class AccountsTogetherView(Page):
         back, reasons = safe_next_url(request.form.get("next")), dict[uuid.UUID, str]()
         if request.form.get("confirmed") == "yes":
             try:
-                if attempt(form, lambda session: _suspend(session, wanted)):
-                    flash(ngettext("%(num)s account is suspended.", "%(num)s accounts are suspended.", len(wanted)))
+                if save(form, lambda session: _suspend(session, wanted)):
+                    tell(ngettext("%(num)s account is suspended.", "%(num)s accounts are suspended.", len(wanted)))
                     return redirect(back, 303)
             except bulk.Refused as refused:
                 reasons = refused.reasons

@@ -21,7 +21,7 @@ from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, NotFound, Unauthenticated
-from itm_admin.foundation.forms import attempt
+from itm_admin.foundation.forms import attempt, save, tell
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, redirect_after_post, route, safe_next_url
 
@@ -150,7 +150,7 @@ class OwnProfileView(Page):
         actor = me()
         form = OwnDataForm()
         if form.submitted() and _may_change_address(form, actor) and _save_own(form, actor):
-            flash(_("The changes are saved."))
+            tell(_("The changes are saved."))
             return redirect_after_post("OwnProfileView.show")
         account = services.own(db.session, actor)
         record_read("record.read", "account", actor.id, detail={"page": "profile.edit"})
@@ -195,7 +195,7 @@ def _may_change_address(form: OwnDataForm, actor: Actor) -> bool:
 
 def _save_own(form: OwnDataForm, actor: Actor) -> bool:
     return bool(
-        attempt(
+        save(
             form,
             lambda work: services.change_own(
                 work,

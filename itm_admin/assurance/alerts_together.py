@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from flask import flash, request, url_for
+from flask import request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -18,7 +18,7 @@ from itm_admin.foundation.bulk import Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.formats import moment
-from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.forms import PanelForm, save, tell
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.views import Page, redirect_after_post, route
 
@@ -36,8 +36,8 @@ class AlertsTogetherView(Page):
         reasons: dict[uuid.UUID, str] = {}
         if request.form.get("confirmed") == "yes":
             try:
-                if attempt(form, lambda session: _acknowledge(session, wanted)):
-                    flash(ngettext("%(num)s alert is acknowledged.", "%(num)s alerts are acknowledged.", len(wanted)))
+                if save(form, lambda session: _acknowledge(session, wanted)):
+                    tell(ngettext("%(num)s alert is acknowledged.", "%(num)s alerts are acknowledged.", len(wanted)))
                     return redirect_after_post("AlertView.list")
             except bulk.Refused as refused:
                 reasons = refused.reasons

@@ -7,10 +7,12 @@ by the scheduler's process.
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
 from flask import flash, jsonify, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from itm_admin.assurance import (
@@ -39,12 +41,13 @@ from itm_admin.assurance.history_views import (
     filtered,
 )
 from itm_admin.assurance.ledger_queries import AnyRow
-from itm_admin.assurance.models import Alert
+from itm_admin.assurance.models import Alert, VerificationRequest
 from itm_admin.assurance.scheduler_watch import scheduler_seen
 from itm_admin.assurance.showing import EntryList, ids_of, learn_names
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, NotFound
+from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, redirect_after_post, route
@@ -137,7 +140,7 @@ class VerificationView(Page):
     @route("/", act="verify", methods=("POST",))
     def ask(self) -> Response:
         with writing() as session:
-            asked = verification_requests.ask(session, request.form.get("level", ""), _uuid(request.form.get("ledger")))
+            asked = once(session, VerificationRequest, lambda: _ask(session)).id
         return redirect_after_post("VerificationView.show", id=asked)
 
     @route("/<uuid:id>", act="show")
@@ -190,13 +193,14 @@ class AlertView(Page):
             detail=alerts.facts,
             technical=alerts.technical,
             found=found,
+            to_do=labels.to_do,
         )
 
     @route("/<uuid:id>/acknowledge", act="acknowledge", methods=("POST",))
     def acknowledge(self, id: uuid.UUID) -> Response:
         try:
             with writing() as session:
-                alerts.acknowledge(session, id)
+                unless_repeated(session, partial(alerts.acknowledge, session, id))
         except Conflict:
             flash(_("Somebody else has acknowledged this alert already."), "info")
         else:
@@ -206,6 +210,11 @@ class AlertView(Page):
 
 def entry_url(row: AnyRow) -> str:
     return url_for("LedgerView.entry", id=row.ledger_id, seq=row.seq)
+
+
+def _ask(session: Session) -> VerificationRequest:
+    asked = verification_requests.ask(session, request.form.get("level", ""), _uuid(request.form.get("ledger")))
+    return verification_requests.find(session, asked)
 
 
 def _uuid(text: str | None) -> uuid.UUID | None:

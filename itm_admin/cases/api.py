@@ -242,7 +242,7 @@ class PersonApi(Api):
     )
     def unlink(self, link: uuid.UUID) -> Response:
         with writing() as session:
-            changed = people.unlink_person(session, keyring(), link, body())
+            changed = once(session, CasePerson, lambda: people.unlink_person(session, keyring(), link, body()))
         return self.changed(changed)
 
     @route("/<uuid:id>/reveal", act="reveal", methods=("POST",))
@@ -280,7 +280,7 @@ class ProfileApi(Api):
     def edit(self, link: uuid.UUID) -> Response:
         data, version = maybe_versioned()
         with writing() as session:
-            profile = people.set_profile(session, keyring(), link, data, version)
+            profile = once(session, VictimProfile, lambda: people.set_profile(session, keyring(), link, data, version))
         return self.changed(profile)
 
     @route("/<uuid:link>/reveal", act="reveal", methods=("POST",))

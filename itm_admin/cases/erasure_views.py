@@ -19,7 +19,7 @@ from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.errors import Invalid, Locked
-from itm_admin.foundation.forms import PanelForm, settled
+from itm_admin.foundation.forms import PanelForm, settled, tell
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, redirect_after_post, route
 
@@ -78,7 +78,7 @@ class _Holds(Page):
         if form.submitted() and settled(
             form, lambda session: holds.hold(session, self.kind, id, form.payload(), form.expected_version())
         ):
-            flash(_("The legal hold is set. Nothing of this record can be erased."))
+            tell(_("The legal hold is set. Nothing of this record can be erased."))
             return redirect_after_post(self.shown, id=id)
         return self._ask(id, form, "cases/hold.html")
 
@@ -88,7 +88,7 @@ class _Holds(Page):
         if form.submitted() and settled(
             form, lambda session: holds.release(session, self.kind, id, form.payload(), form.expected_version())
         ):
-            flash(_("The legal hold is lifted."))
+            tell(_("The legal hold is lifted."))
             return redirect_after_post(self.shown, id=id)
         return self._ask(id, form, "cases/release.html")
 

@@ -6,8 +6,6 @@ What is found is recorded as a look.
 
 from __future__ import annotations
 
-import uuid
-
 from flask import flash, request
 from flask_babel import gettext as _
 from sqlalchemy import select
@@ -18,6 +16,7 @@ from itm_admin.cases.models import Case, Person
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
+from itm_admin.foundation.once import new_id
 from itm_admin.foundation.quick_search import reference_in, searched_list
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.transaction import writing
@@ -61,7 +60,7 @@ def _to_the_search(typed: str) -> Response:
         flash(_("Type a case's reference or a pseudonym here. Persons are searched by name on a page of their own."))
         return redirect_after_post("CaseView.list", sort="-opened")
     field = "number" if any(sign.isdigit() for sign in typed) else "name"
-    id = uuid.uuid4()
+    id = new_id()
     with writing() as session:
         drafts.keep(session, keyring(), f"search:{id}", [(field, typed)])
     return redirect_after_post("PersonView.search", typed=id)

@@ -35,7 +35,7 @@ from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Conflict, Invalid
-from itm_admin.foundation.forms import attempt, settled, told
+from itm_admin.foundation.forms import attempt, save, settled, tell, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import INSTITUTION
@@ -93,7 +93,7 @@ class PersonView(Page):
         form = PersonForm()
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form,
                     lambda session: finished(
                         session,
@@ -107,7 +107,7 @@ class PersonView(Page):
             except Conflict as error:
                 saved, conflict = None, error
             if saved is not None:
-                flash(_("The changes are saved."))
+                tell(_("The changes are saved."))
                 return redirect_after_post("PersonView.show", id=id)
         at = desk(db.session, "person", id)
         person = _living(id)
@@ -144,7 +144,7 @@ class PersonView(Page):
         if form.submitted() and settled(
             form, lambda session: people.delete_person(session, id, form.payload(), form.expected_version())
         ):
-            flash(_("The person is deleted. The list of deleted persons can restore them."))
+            tell(_("The person is deleted. The list of deleted persons can restore them."))
             return redirect_after_post("PersonView.list")
         person = _living(id)
         record_read("record.read", "person", id, detail={"page": "delete"})
@@ -202,13 +202,13 @@ class PersonView(Page):
     @route("/unlink/<uuid:link>", act="delete", methods=BOTH)
     def unlink(self, link: uuid.UUID) -> Answer:
         form = UnlinkForm()
-        found = lookup.get_link(db.session, link)
-        case, person = found.case_id, found.person_id
-        if form.submitted() and attempt(form, lambda session: _unlink(session, link, form)):
-            flash(_("The person is no longer in the case."))
-            if form.then.data == people.ERASE:
-                return redirect_after_post("ErasureView.erase", id=person)
-            return redirect_after_post("CaseView.show", id=case)
+        if form.submitted():
+            gone = attempt(form, lambda session: once(session, CasePerson, lambda: _unlink(session, link, form)))
+            if gone is not None:
+                flash(_("The person is no longer in the case."))
+                if form.then.data == people.ERASE:
+                    return redirect_after_post("ErasureView.erase", id=gone.person_id)
+                return redirect_after_post("CaseView.show", id=gone.case_id)
         found = lookup.get_link(db.session, link)
         record_read("record.read", "case_person", link)
         return self.render("cases/unlink.html", form=form, link=found), form.refused_with if form.submitted() else 200
@@ -256,7 +256,7 @@ class ProfileView(Page):
             except Conflict as error:
                 saved, conflict = None, error
             if saved is not None:
-                flash(_("The profile is saved."))
+                tell(_("The profile is saved."))
                 return redirect_after_post("ProfileView.show", link=link)
         at = desk(db.session, "profile", link)
         found = lookup.get_link(db.session, link)

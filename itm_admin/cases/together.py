@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import flash, g, request, url_for
+from flask import g, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
@@ -28,7 +28,7 @@ from itm_admin.foundation.bulk import Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.formats import day, label
-from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.forms import PanelForm, save, tell
 from itm_admin.foundation.list_parts import BulkAct
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, route, safe_next_url
@@ -103,8 +103,8 @@ class CasesTogetherView(Page):
         if confirmed:
             try:
                 data = {name: asked.form.payload()[name] for name in asked.fields}
-                if attempt(asked.form, lambda session: asked.work(session, wanted, data)):
-                    flash(asked.said(len(wanted)))
+                if save(asked.form, lambda session: asked.work(session, wanted, data)):
+                    tell(asked.said(len(wanted)))
                     return redirect(safe_next_url(request.form.get("next")), 303)
             except bulk.Refused as refused:
                 reasons = refused.reasons

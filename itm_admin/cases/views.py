@@ -29,7 +29,7 @@ from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import attempt, settled, told
+from itm_admin.foundation.forms import attempt, save, settled, tell, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import INSTITUTION
@@ -76,7 +76,7 @@ class CaseView(Page):
         form = CaseForm()
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form,
                     lambda session: finished(
                         session,
@@ -88,7 +88,7 @@ class CaseView(Page):
             except Conflict as error:
                 saved, conflict = None, error
             if saved is not None:
-                flash(_("The changes are saved."))
+                tell(_("The changes are saved."))
                 return redirect_after_post("CaseView.show", id=id)
         at = desk(db.session, "case", id)
         case = lookup.get_case(db.session, id)
@@ -111,7 +111,7 @@ class CaseView(Page):
             form,
             lambda session: services.close_case(session, keyring(), id, form.payload(), form.expected_version()),
         ):
-            flash(_("The case is closed."))
+            tell(_("The case is closed."))
             return redirect_after_post("CaseView.show", id=id)
         return self._ask(id, form, "cases/close.html")
 
@@ -123,7 +123,7 @@ class CaseView(Page):
             form,
             lambda session: services.lower_confidentiality(session, id, form.payload(), form.expected_version()),
         ):
-            flash(_("The confidentiality is lowered."))
+            tell(_("The confidentiality is lowered."))
             return redirect_after_post("CaseView.show", id=id)
         return self._ask(id, form, "cases/lower.html")
 
@@ -143,7 +143,7 @@ class CaseView(Page):
         if form.submitted() and settled(
             form, lambda session: services.delete_case(session, id, form.payload(), form.expected_version())
         ):
-            flash(_("The case is deleted. It can be restored from the list of deleted cases."))
+            tell(_("The case is deleted. It can be restored from the list of deleted cases."))
             return redirect_after_post("CaseView.list")
         return self._ask(id, form, "cases/delete.html")
 

@@ -18,7 +18,7 @@ from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.formats import label
-from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, told
+from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, tell, told
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
 from itm_admin.foundation.once import once
@@ -48,7 +48,7 @@ def _named(text: str) -> ColumnElement[bool]:
 
 
 REGISTER: Listing[Institution] = Listing(
-    caption=_l("Institutions"),
+    caption=_l("Register of institutions"),
     identify=lambda each: str(each.id),
     link=lambda each: url_for("InstitutionView.show", id=each.id),
     default_sort="code",
@@ -106,7 +106,7 @@ class InstitutionView(Page):
         record_read("record.list", "institution", subjects=shown.ids)
         if me().may("add", "OversightInstitution"):
             shown.add = (url_for("InstitutionView.add"), _("New institution"))
-        return self.render("institutions/list.html", heading=_("Institutions"), listing=shown)
+        return self.render("institutions/list.html", heading=_("Register of institutions"), listing=shown)
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> Answer:
@@ -144,13 +144,13 @@ class InstitutionView(Page):
         form, conflict = InstitutionForm(), False
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form, lambda session: services.change(session, id, form.expected_version(), form.membership())
                 )
             except Conflict:
                 saved, conflict = None, True
             if saved is not None:
-                flash(_("The changes are saved."))
+                tell(_("The changes are saved."))
                 return redirect_after_post("InstitutionView.show", id=id)
         institution = services.get(db.session, id)
         stored = InstitutionForm(formdata=None, obj=institution, version=institution.row_version)
@@ -218,7 +218,7 @@ class UnitView(Page):
         form, conflict = UnitForm(), False
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form,
                     lambda session: services.change_unit(
                         session,
@@ -232,7 +232,7 @@ class UnitView(Page):
             except Conflict:
                 saved, conflict = None, True
             if saved is not None:
-                flash(_("The changes are saved."))
+                tell(_("The changes are saved."))
                 return redirect_after_post("UnitView.list")
         unit = services.get_unit(db.session, id)
         if not form.is_filled():

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor as Threads
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, LiteralString
+from typing import Any, LiteralString, Protocol
 
 import psycopg
 from apscheduler.events import EVENT_JOB_MISSED, JobExecutionEvent
@@ -23,14 +23,13 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 from sqlalchemy import create_engine
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.store.session import OPTIONS
 from itm_admin.foundation.database import engine_options
-from itm_admin.ledger import alert_raising, job_runs, verification_jobs
+from itm_admin.ledger import alert_raising, job_runs, schema_version, verification_jobs
 from itm_admin.ledger.alert_raising import Trouble
-from itm_admin.ledger.backlog import Watching
 from itm_admin.ledger.clock import Clock
 from itm_admin.ledger.generations import Opening
 from itm_admin.ledger.job_runs import Job, Stopped
@@ -55,6 +54,13 @@ class Slots(ThreadPoolExecutor):
         super()._do_submit_job(job, run_times)
 
 
+class Watch(Protocol):
+    """Something that is looked at again and again."""
+
+    def tick(self, engine: Engine) -> None:
+        """Looks, if a look is due."""
+
+
 class SchedulerProcess:
     """One scheduler process, from its start until `stop` is set."""
 
@@ -65,7 +71,7 @@ class SchedulerProcess:
         stop: threading.Event,
         signing: Signing | None = None,
         stamping: Stamping | None = None,
-        watching: Watching | None = None,
+        watching: Sequence[Watch] = (),
     ) -> None:
         url = make_url(signer_url)
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -133,7 +139,7 @@ class SchedulerProcess:
                     if self._stamping and (stamped is None or stamped.done()):
                         stamped = stamper.submit(self._stamp, self._stamping)
                     if self._watching and (watched is None or watched.done()):
-                        watched = watcher.submit(self._watch_sinks, self._watching)
+                        watched = watcher.submit(self._look_at_outboxes)
                     self._look_at_clock()
                     put_right(scheduler)
                     self._stop.wait(BEAT)
@@ -154,6 +160,7 @@ class SchedulerProcess:
                 job_runs.finish(connection, name, due_at, "failure", {}, note="abandoned")
                 alert_raising.raise_alert(connection, _failed(name, due_at, "abandoned"))
         verification_jobs.take_up_again(self._engine)
+        schema_version.tell(self._engine)
 
     def _scheduler(self) -> BackgroundScheduler:
         """All jobs, each of which begins with the latest slot: it may have been missed while nobody led."""
@@ -228,12 +235,13 @@ class SchedulerProcess:
         except Exception as fault:  # the next look tries again
             log.error("stamping failed (%s)", type(fault).__name__)
 
-    def _watch_sinks(self, watching: Watching) -> None:
-        """Each beat: a look at the sinks' backlogs when one is due."""
-        try:
-            watching.tick(self._engine)
-        except Exception as fault:  # the next beat tries again
-            log.error("the sinks could not be looked at (%s)", type(fault).__name__)
+    def _look_at_outboxes(self) -> None:
+        """Each beat: a look at what waits for sinks and to be mailed, when one is due."""
+        for watching in self._watching:
+            try:
+                watching.tick(self._engine)
+            except Exception as fault:  # the next beat tries again
+                log.error("%s failed (%s)", type(watching).__name__, type(fault).__name__)
 
 
 def put_right(scheduler: BaseScheduler, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:

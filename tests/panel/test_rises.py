@@ -132,6 +132,22 @@ def test_a_link_that_its_maker_has_seen_opens_nothing_before_another_person_conf
     assert world.sign_in(name).roles == {"focal_point"}
 
 
+def test_a_first_sign_in_that_is_refused_leaves_neither_link_nor_password(world: World) -> None:
+    manager = world.person("EGM", "Bağlantı", "Veren", "institution_manager")
+    colleague = world.person("EGM", "Hayır", "Diyen", "focal_point")
+    with world.acting(manager) as (session, actor):
+        who = services.create(session, actor, Person("Tanınmayan", "Kişi", "t@egm.invalid"))
+        grants.give(session, actor, who, "focal_point")
+        name, token = who.username, services.invite(session, actor, who.id)
+    world.redeem(token)
+    change = world.one("select id from access_change where account_id = :id", id=world.id(name)).id
+    with world.acting(colleague, "institution") as (session, actor):
+        assert changes.decide(session, actor, change, confirm=False).state == "refused"
+    with pytest.raises(SignInRefused):
+        world.sign_in(name)
+    assert world.one("select count(*) as n from credential where account_id = :id", id=world.id(name)).n == 0
+
+
 @pytest.mark.parametrize("by", ["manager", "administrator"])
 def test_who_audits_is_not_touched_by_whom_they_audit(world: World, by: str) -> None:
     code = {"manager": "ASHB", "administrator": "IOM"}[by]
