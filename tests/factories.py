@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import NullPool
 
 import itm_admin.models  # noqa: F401 relationships resolve once every table is known
 from itm_admin.accounts import passwords
@@ -82,7 +81,7 @@ class Factory:
     def __init__(self, database: Database, keyring: Keyring | None = None) -> None:
         self.database = database
         self.keyring = keyring or Keyring(b"k" * 32)
-        self._superuser = create_engine(database.url("superuser"), poolclass=NullPool)
+        self._superuser = database.engine("superuser")
         self._sessions = sessionmaker(database.engine("app"), expire_on_commit=False)
         tenancy.install(self._sessions)
         self._tenants: dict[str, Tenant] = {}

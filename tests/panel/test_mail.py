@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
 from itm_admin.accounts import bootstrap, grants, invitations, mail, mail_texts, services
 from itm_admin.accounts.mail_waiting import MailWatch
@@ -76,10 +75,8 @@ def letterbox() -> Iterator[Letterbox]:
 
 
 @pytest.fixture(scope="module")
-def world(shared_database: Database) -> Iterator[World]:
-    superuser = create_engine(shared_database.url("superuser"), poolclass=NullPool)
-    yield World(shared_database.engine("app"), superuser)
-    superuser.dispose()
+def world(shared_database: Database) -> World:
+    return World(shared_database.engine("app"), shared_database.engine("superuser"))
 
 
 @pytest.fixture
