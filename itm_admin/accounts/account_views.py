@@ -164,7 +164,7 @@ class AuditAccountView(Page):
         statement = services.reachable(me()).options(selectinload(Account.grants))
         shown = listing.page(db.session, statement, listing.read(request.args))
         record_read("record.list", "account", subjects=shown.ids)
-        return self.render("accounts/list.html", heading=_("Accounts"), listing=shown)
+        return self.render("accounts/list.html", heading=_("Accounts and roles"), listing=shown)
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> Answer:

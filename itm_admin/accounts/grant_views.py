@@ -203,7 +203,7 @@ def _waiting(page: Page) -> str:
     record_read("record.list", "role_grant", subjects=[grant.id for grant, _account, _given in found])
     return page.render(
         "accounts/approvals.html",
-        heading=_("Appointments that wait for approval"),
+        heading=_("Approvals"),
         rows=rows,
         endpoint=page.endpoint,
         changes=change_rows(),

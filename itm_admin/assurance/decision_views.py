@@ -23,6 +23,7 @@ from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Invalid, Message
 from itm_admin.foundation.forms import Asks, PanelForm, attempt, chosen_id
+from itm_admin.foundation.i18n import language
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.views import Page, redirect_after_post, route
@@ -101,8 +102,10 @@ class DecisionView(Page):
             if made is not None:
                 flash(_("The decision is proposed. An auditor of another institution decides."), "success")
                 return redirect_after_post("DecisionView.show", id=made.id)
-        institutions = db.session.execute(select(Institution.id, Institution.code).order_by(Institution.code)).all()
-        form.institution.choices = [("", _("— choose —")), *((str(row.id), row.code) for row in institutions)]
+        institutions = db.session.scalars(select(Institution).order_by(Institution.code)).all()
+        names = [each.name_tr if language() == "tr" else each.name_en for each in institutions]
+        named = ((str(each.id), f"{name} ({each.code})") for each, name in zip(institutions, names, strict=True))
+        form.institution.choices = [("", _("— choose —")), *named]
         form.reason.choices = [(code, str(text)) for code, (kind, text) in decisions.REASONS.items() if kind in OFFERED]
         record_read("record.list", "ledger_decision", detail={"page": "add"})
         page = self.render(

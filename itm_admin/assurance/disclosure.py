@@ -52,6 +52,7 @@ SHOWN: Mapping[str, frozenset[str]] = {
         }
     ),
     "access_limit": frozenset({"action", "per_hour"}),
+    "person_index": frozenset({"institution_id", "form", "up_to"}),
     "draft": frozenset({"id", "institution_id", "account_id", "form"}),
 }  # fmt: skip
 """Values that auditors see of every record."""

@@ -6,7 +6,7 @@ Promise: a code that has no words here is shown as it is, never hidden. Knows no
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -40,6 +40,8 @@ KINDS: Mapping[str, Message] = {
     "grant_approval": _l("Approval of a role"),
     "access_change": _l("Change of access"),
     "access_limit": _l("Limit of looks"),
+    "person_index": _l("Search index of persons"),
+    "schema": _l("Schema of the database"),
     "ledger_decision": _l("Decision about a ledger"),
     "institution": _l("Institution"),
     "institution_key": _l("Institution's key"),
@@ -105,7 +107,7 @@ FIELDS: Mapping[str, Message] = {
     "proposed_at": _l("Proposed on"), "proposed_by": _l("Proposed by"),
     "proposer_institution_id": _l("Institution of the proposer"), "decided_at": _l("Decided on"),
     "decided_by": _l("Decided by"), "decider_institution_id": _l("Institution of the decider"),
-    "invitation": _l("Invitation"), "purpose": _l("Why"), "form": _l("Form"),
+    "invitation": _l("Invitation"), "purpose": _l("Why"), "form": _l("Form"), "up_to": _l("Up to which person"),
     "decision": _l("Decision"), "carried_out_at": _l("Carried out"), "outcome": _l("Outcome"),
     "action": _l("What"), "per_hour": _l("Times an hour"),
 }  # fmt: skip
@@ -295,9 +297,23 @@ def verdict_tone(verdict: str) -> str:
     return VERDICTS[verdict][1] if verdict in VERDICTS else "neutral"
 
 
+_BESIDE: Mapping[str, Message] = {
+    "itm.clock": _l("When the clock was last right"),
+    "itm.installation": _l("Whether the data is synthetic"),
+    "public.alembic_version": _l("Version of the schema"),
+    "public.case_counter": _l("Counter of cases"),
+    "public.account_address": _l("Who set an account's address"),
+    "public.job_run": _l("Runs of scheduled jobs"),
+    "public.verification_request": _l("Answer to a verification that somebody asked for"),
+}
+"""Tables that the ledger does not capture and that are compared with it (itm.beside_the_ledger)."""
+
+
 def finding_words(finding: Mapping[str, Any]) -> str:
     """One finding of a verification, with its entry if it has one."""
     told = str(FINDINGS.get(str(finding.get("kind")), finding.get("detail") or finding.get("kind")))
+    if finding.get("table") in _BESIDE:
+        told = str(_("%(what)s: the database says otherwise than the ledger.", what=_BESIDE[str(finding["table"])]))
     if finding.get("acknowledged"):
         told = str(_("%(what)s This was known when the ledger was closed.", what=told))
     if finding.get("id"):
@@ -374,6 +390,23 @@ def _time_words(field: str, value: str) -> str:
         return value
 
 
+_TO_DO: Mapping[str, Sequence[Message]] = {
+    alert_raising.UNSENT: (
+        _l("Ask the operator whether the mail server that the setting ITM_SMTP_URL names can be reached and takes"
+           " mails."),
+        _l("The process “itm mail” writes into its log why a mail did not go. It tries again by itself."),
+        _l("Until then nobody receives a link or a warning: hand urgent links over in person."),
+        _l("The alert ends by itself when the mails have gone. Mails older than a week are not sent any more: make"
+           " their links anew."),
+    ),
+}  # fmt: skip
+
+
+def to_do(kind: str) -> Sequence[Message]:
+    """What helps against an alert of this kind, step by step; nothing where the alert says it."""
+    return _TO_DO.get(kind, ())
+
+
 def alert_words(kind: str, subject: str | None, first_broken: int | None, job_label: str | None = None) -> str:
     """An alert in one sentence."""
     job = job_label or subject
@@ -403,6 +436,7 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
             "On the server itself a one-time link was made for the system administrator %(user)s.", user=subject
         ),
         alert_raising.BEHIND: _l("Entries are not passed on in time to %(sink)s.", sink=subject),
+        alert_raising.UNSENT: _l("E-mails wait to be sent for longer than a quarter of an hour."),
         alert_raising.LOST: _l("Entries that were passed on to %(sink)s are gone from there.", sink=subject),
         alert_raising.LIMIT: _l(
             "The account %(account)s revealed or searched as often as is allowed within an hour.", account=subject

@@ -39,6 +39,7 @@ from itm_admin.assurance import purged
 from itm_admin.foundation import dates, tenancy, vocabulary
 from itm_admin.foundation.errors import Invalid, Message, NotFound
 from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.institutions.models import Institution
 
 AnyRow = Row[*tuple[Any, ...]]
 Condition = ColumnElement[bool]
@@ -183,8 +184,12 @@ def ledgers(session: AnySession) -> Sequence[AnyRow]:
             newest.scalar_subquery().label("last_entry"),
             last.c.verdict, last.c.assurance, last.c.level, last.c.first_broken,
             last.c.recorded_at.label("verified_at"), last.c.size.label("verified_size"),
+            Institution.name_tr, Institution.name_en,
         )
-        .select_from(ledger.outerjoin(last, last.c.ledger_id == ledger.c.id))
+        .select_from(
+            ledger.outerjoin(last, last.c.ledger_id == ledger.c.id)
+            .outerjoin(Institution, Institution.id == ledger.c.holder)
+        )
         .order_by(ledger.c.code, ledger.c.generation.desc())
     )  # fmt: skip
     found: Sequence[AnyRow] = session.execute(statement).all()
@@ -229,8 +234,9 @@ def find_entry(session: AnySession, ledger_id: uuid.UUID, seq: int) -> AnyRow:
 def verdicts(session: AnySession, ledger_id: uuid.UUID | None = None) -> Sequence[AnyRow]:
     """The last verdict of each ledger and level, or of one ledger's levels; what is not intact comes first."""
     statement = (
-        select(verification, ledger.c.code)
+        select(verification, ledger.c.code, Institution.name_tr, Institution.name_en)
         .join(ledger, ledger.c.id == verification.c.ledger_id)
+        .outerjoin(Institution, Institution.id == ledger.c.holder)
         .ext(distinct_on(verification.c.ledger_id, verification.c.level))
         .order_by(verification.c.ledger_id, verification.c.level, verification.c.id.desc())
     )

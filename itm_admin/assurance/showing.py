@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from audit import event, leaf
-from itm_admin.assurance import detail, disclosure, labels, ledger_queries, named, naming
+from itm_admin.assurance import detail, disclosure, labels, ledger_queries, named, naming, upgrades
 from itm_admin.assurance.labels import Change
 from itm_admin.assurance.ledger_queries import AnyRow, AnySession, Found, Wanted
 from itm_admin.foundation import vocabulary
@@ -122,7 +122,13 @@ def sealed(row: AnyRow) -> datetime | None:
 def who(row: AnyRow) -> str:
     """The actor by name, with institution and roles; where nobody is named, the system or a user of the database."""
     user = outside_user(row)
-    return outside_words(user, row) if user else person(row)
+    if user:
+        return outside_words(user, row)
+    return upgrade_words(row) if upgrades.says(row) else person(row)
+
+
+def upgrade_words(row: AnyRow) -> str:
+    return str(_("%(who)s (database user %(user)s)", who=person(row), user=upgrades.OWNER))
 
 
 def outside_words(user: str, row: AnyRow) -> str:
@@ -136,7 +142,7 @@ def person(row: AnyRow) -> str:
     """The actor by name, with institution and roles; the system where nobody is named."""
     if not row.actor_name and not row.actor_id:
         return str(_("The system"))
-    if row.actor_name == ledger_queries.MIGRATION and not row.actor_id:
+    if upgrades.says(row):
         return str(_("An upgrade of the panel"))
     roles = [str(ROLES[code].label) for code in (row.actor_role or "").split(",") if code in ROLES]
     about = ", ".join(filter(None, (row.actor_institution, *roles)))
@@ -155,9 +161,9 @@ def outside_user(row: AnyRow) -> str | None:
     """The database's user who acted past the panel's own roles, in whose name ever (paging.outside in SQL)."""
     actor = content_of(row).get("actor")
     session = actor.get("session") if isinstance(actor, Mapping) else None
-    if row.actor_name == ledger_queries.MIGRATION and not row.actor_id:
+    if session is None or session in ledger_queries.OWN_LOGINS or upgrades.made(row, actor or {}):
         return None
-    return None if session is None or session in ledger_queries.OWN_LOGINS else str(session)
+    return str(session)
 
 
 def content_of(row: AnyRow) -> Mapping[str, Any]:

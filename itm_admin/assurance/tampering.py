@@ -30,6 +30,7 @@ KINDS: Mapping[str, str] = {
     "public.credential": "credential", "public.institution_key": "institution_key",
     "public.ledger_decision": "ledger_decision", "public.access_change": "access_change",
     "public.access_note": "access_note", "itm.access_limit": "access_limit",
+    "itm.indexed": "person_index",
 }  # fmt: skip
 """The kind of record that a table of a finding holds."""
 _WITH_HISTORY = ("case", "person", "case_person", "victim_profile", "account")

@@ -193,6 +193,7 @@ class AlertView(Page):
             detail=alerts.facts,
             technical=alerts.technical,
             found=found,
+            to_do=labels.to_do,
         )
 
     @route("/<uuid:id>/acknowledge", act="acknowledge", methods=("POST",))

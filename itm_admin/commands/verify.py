@@ -14,7 +14,7 @@ from audit.read_plan import Level
 from audit.report import Report
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options, migration
-from itm_admin.ledger import alert_rows
+from itm_admin.ledger import verification_jobs
 from itm_admin.local import installation, signing_setup
 
 
@@ -26,7 +26,7 @@ def verify(settings: Settings, level: Level, code: str | None, progress: store.P
             return report.report(
                 engine, level, code, manifest=migration.manifest(), evidence=signing_setup.evidence(running),
                 together=progress, stop=stop.is_set, watermarks=signing_setup.watermarks(running),
-                beside=(alert_rows.check,),
+                beside=verification_jobs.BESIDE,
             )  # fmt: skip
         finally:
             engine.dispose()

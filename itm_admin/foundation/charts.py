@@ -166,11 +166,12 @@ def strip(
     head: str,
 ) -> Picture:  # fmt: skip
     """Lines of cells side by side, the oldest on the left; under every third one its moment."""
-    cell, start, tall = 26, 140, 30
+    cell, tall = 26, 30
+    start = int(max(len(label) for label, _marks in lines) * _CHARACTER) + 12
     shapes: list[Shape] = []
     for line, (label, marks) in enumerate(lines):
         top = line * tall
-        shapes.append(Shape("text", 0, top + 19, css="label", text=_shortened(label, start)))
+        shapes.append(Shape("text", 0, top + 19, css="label", text=label))
         for place, mark in enumerate(marks):
             left = start + place * cell
             shapes += [

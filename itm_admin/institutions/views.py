@@ -48,7 +48,7 @@ def _named(text: str) -> ColumnElement[bool]:
 
 
 REGISTER: Listing[Institution] = Listing(
-    caption=_l("Institutions"),
+    caption=_l("Register of institutions"),
     identify=lambda each: str(each.id),
     link=lambda each: url_for("InstitutionView.show", id=each.id),
     default_sort="code",
@@ -114,7 +114,7 @@ class InstitutionView(Page):
         record_read("record.list", "institution", subjects=shown.ids)
         if me().may("add", "OversightInstitution"):
             shown.add = (url_for("InstitutionView.add"), _("New institution"))
-        return self.render("institutions/list.html", heading=_("Institutions"), listing=shown)
+        return self.render("institutions/list.html", heading=_("Register of institutions"), listing=shown)
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> Answer:

@@ -40,6 +40,8 @@ LIMIT = "access.limit"
 """Entries are passed on too slowly, or not at all."""
 INVITED = "account.invited"
 """Somebody who holds the machine made a one-time link for a system administrator."""
+UNSENT = "mail.waiting"
+"""Mails were not sent for a quarter of an hour, whatever the reason."""
 LOST = "sink.lost"
 """What a sink had acknowledged is gone from its folder."""
 SEVERITY = {
@@ -61,6 +63,7 @@ SEVERITY = {
     MISSED: "warning",
     FAILED: "warning",
     BEHIND: "warning",
+    UNSENT: "warning",
     LIMIT: "warning",
 }
 

@@ -23,11 +23,13 @@ from audit.resume_mark import Watermarks
 from audit.store import Ledger, Verification
 from audit.verification import Finding
 from itm_admin.foundation.database import migration
-from itm_admin.ledger import alert_raising, alert_rows
+from itm_admin.ledger import alert_raising, alert_rows, beside_rows
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.job_runs import Halt, Scalar, Stopped
 from itm_admin.ledger.time_left import Pace
 
+BESIDE = (alert_rows.check, beside_rows.check)
+"""What a thorough round compares beside records and catalogue."""
 WORST_FIRST = ("tampered", "cannot tell", "intact")
 _EVERY = 0.3
 """Seconds between two notes of progress."""
@@ -104,7 +106,7 @@ def verify(
         halt,
         evidence,
         watermarks=watermarks,
-        beside=(alert_rows.check,),
+        beside=BESIDE,
     )
     _record(engine, done)
     if len(done) < len(ledgers):
@@ -162,7 +164,7 @@ _OUTSIDE = text(
     WHERE NOT e.content LIKE '%"session":"itm_app","transaction":%'
       AND NOT e.content LIKE '%"session":"itm_signer","transaction":%'
       AND NOT e.content LIKE '%"session":"itm_purger","transaction":%'
-      AND NOT (e.actor_id IS NULL AND coalesce(e.actor_name, '') = 'migration')
+      AND NOT itm.is_upgrade(e.content, e.at, (SELECT itm.upgrades()))
       AND NOT EXISTS (SELECT FROM alert a WHERE a.kind = 'record.outside' AND a.detail ->> 'ledger' = l.id::text
                       AND (a.detail ->> 'seq')::bigint >= f.seq AND a.acknowledged_at >= e.at)
     GROUP BY l.id, l.holder, l.code

@@ -59,6 +59,7 @@ SCHEDULER = Kind(  # neither the application's role nor a key of the data or of 
         *("ITM_SINKS", "ITM_SINK_SECRET_FILE"),  # the scheduler sees how far they lag behind, and sends nothing
         *("ITM_WITNESSES", "ITM_WITNESS_QUORUM", "ITM_TIMESTAMP_URL", "ITM_TIMESTAMP_CERTIFICATES"),
         "ITM_FULL_SECONDS",
+        *("ITM_SMTP_URL", "ITM_SMTP_FROM"),  # whether mails that wait are anybody's to send
     ),
     (SYSTEM_USER, ERASERS),
 )

@@ -116,13 +116,13 @@ class OversightInstitutionView(Page):
             ("InstitutionView.show", {"id": id}, _("Entry in the register")),
             ("LooksView.everything", {"ledger": row.code}, _("Who looked?")),
         )
-        links = [
+        next_pages = [
             (url_for(endpoint, **values), label, "secondary")
             for endpoint, values, label in places
             if access.allowed(endpoint, g.actor)
         ]
         shown = figures(row, institution=row.code)
-        return self.render("oversight/institution.html", row=row, figures=shown, links=links, name_of=name_of)
+        return self.render("oversight/institution.html", row=row, figures=shown, next_pages=next_pages, name_of=name_of)
 
 
 class OversightCaseView(Page):

@@ -102,7 +102,7 @@ class SignedWorld:
     def attacker(self) -> Iterator[Connection]:
         """A superuser for whom no trigger fires and no key is checked. What is done is undone."""
         with self.world.engine("superuser").connect() as connection:
-            connection.execute(text("SET session_replication_role = replica"))
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
             tables = connection.execute(
                 text("SELECT tablename FROM pg_tables WHERE schemaname = 'audit' ORDER BY tablename")
             ).scalars()

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 from itm_admin import schedule
 from itm_admin.assurance.scheduler_watch import Watch
 from itm_admin.ledger import job_runs
+from itm_admin.ledger import scheduler as scheduler_process
 from itm_admin.ledger.sinks import Stream
 from tests.conftest import Database
 from tests.panel.assurance_world import Institutions
@@ -31,11 +32,11 @@ def test_jobs_that_wait_for_a_moment_of_the_wrong_clock_are_due_when_they_are_du
         for job in schedule.JOBS:
             ahead = job.trigger.get_next_fire_time(None, NOW + timedelta(days=400))
             scheduler.add_job(print, job.trigger, id=job.name, next_run_time=ahead)
-        schedule.put_right(scheduler, lambda: NOW)
+        scheduler_process.put_right(scheduler, lambda: NOW)
         right = {job.name: job.trigger.get_next_fire_time(None, NOW) for job in schedule.JOBS}
         assert _scheduled(scheduler) == right
         assert right[INCREMENTAL.name] == NOW.replace(minute=5)
-        schedule.put_right(scheduler, lambda: NOW + timedelta(hours=1))
+        scheduler_process.put_right(scheduler, lambda: NOW + timedelta(hours=1))
         assert _scheduled(scheduler) == right, "what is due is not put off"
     finally:
         scheduler.shutdown()

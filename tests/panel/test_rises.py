@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
 from itm_admin.accounts import bootstrap, changes, grants, services
 from itm_admin.accounts.services import Person
@@ -28,10 +26,8 @@ RISES = (
 
 
 @pytest.fixture(scope="module")
-def world(shared_database: Database) -> Iterator[World]:
-    superuser = create_engine(shared_database.url("superuser"), poolclass=NullPool)
-    yield World(shared_database.engine("app"), superuser)
-    superuser.dispose()
+def world(shared_database: Database) -> World:
+    return World(shared_database.engine("app"), shared_database.engine("superuser"))
 
 
 def account(world: World, code: str = "GIB") -> uuid.UUID:

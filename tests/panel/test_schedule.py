@@ -23,7 +23,7 @@ from itm_admin import schedule
 from itm_admin.assurance.scheduler_watch import Watch
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import migration, roles
-from itm_admin.ledger import job_runs, verification_jobs
+from itm_admin.ledger import job_runs, scheduler, verification_jobs
 from itm_admin.ledger.job_runs import Job
 from itm_admin.local.embedded import Server
 from tests.conftest import PASSWORDS, Cluster, Database
@@ -63,7 +63,7 @@ def _leader(world: Institutions) -> int | None:
     rows = world.run(
         "select pid from pg_locks where locktype = 'advisory' and objid = :key and granted"
         " and database = (select oid from pg_database where datname = current_database())",
-        key=schedule.LEADER,
+        key=scheduler.LEADER,
     )
     return rows[0].pid if rows else None
 

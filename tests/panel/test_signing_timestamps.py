@@ -24,10 +24,10 @@ from audit.timestamp_message import message
 from audit.verify import judge
 from itm_admin.foundation.config import SettingError, Settings
 from itm_admin.ledger import stamping
+from itm_admin.ledger.scheduler import SchedulerProcess
 from itm_admin.ledger.signing import Round, Signing
 from itm_admin.ledger.stamping import Stamping
 from itm_admin.local import signing_setup
-from itm_admin.schedule import Process
 from tests.audit.authority import Authority, party
 from tests.conftest import Database
 from tests.panel.signing_world import Breaking, SigningWorld, Stopped
@@ -192,7 +192,7 @@ def test_an_authority_that_does_not_answer_keeps_no_signature_waiting(
 
     waiting = Waiting(world.outside, stamping.Authority(authority.url, Trusted.parse(authority.pem)))
     signing = Telling(world.place(), partial(next, count(0, 61)), lambda: world.wall)
-    process = Process(database.url("signer"), (), stop, signing, waiting)
+    process = SchedulerProcess(database.url("signer"), (), stop, signing, waiting)
     running = threading.Thread(target=process.run)
     running.start()
     try:
