@@ -195,7 +195,7 @@ def signed(id: uuid.UUID) -> Signed | None:
 
 def links(view: str, ledger: uuid.UUID) -> list[tuple[str, str, str]]:
     """What may be taken of a ledger, as buttons."""
-    offered = (("show", _("Take evidence away")), ("root", _("Root for the register")))
+    offered = (("show", _("Take evidence away")), ("root", _("Signed ledger summary on paper")))
     return [
         (url_for(f"{view}.{act}", id=ledger), label, "secondary")
         for act, label in offered
