@@ -36,7 +36,7 @@ MORE = {
 MISSING = "/no-such-page"
 THE_SAME = "/api-guide/"
 """The programming interface's page is large, and the same for everybody: one role looks at it."""
-_OTHERWISE = ("Ana sayfa", "Home", "Onaylanacaklar", "To confirm")
+_OTHERWISE = ("Ana sayfa", "Home")
 KEPT = {
     f"{FOCAL} /": "focal-point-home",
     f"{FOCAL} /cases/": "cases",
