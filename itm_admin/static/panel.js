@@ -71,8 +71,11 @@ for (const table of document.querySelectorAll(".region > .table:not(.listing-tab
   const roles = { thead: "rowgroup", tbody: "rowgroup", tr: "row", "thead th": "columnheader", "tbody th": "rowheader", td: "cell" };
   table.setAttribute("role", "table"); // cards are no table for the browser any more
   for (const [part, role] of Object.entries(roles)) for (const one of table.querySelectorAll(part)) one.setAttribute("role", role);
-  for (const cell of table.querySelectorAll("tbody td")) cell.dataset.label = cell.colSpan > 1 ? "" : heads[cell.cellIndex];
-  table.classList.add("cards");
+  for (const cell of table.querySelectorAll("tbody td")) {
+    cell.dataset.label = cell.colSpan > 1 ? "" : heads[cell.cellIndex];
+    cell.classList.toggle("blank", !cell.textContent.trim() && !cell.querySelector("form, img, svg"));
+  }
+  if (heads.length > 2) table.classList.add("cards");
 }
 
 // Rows that are chosen are counted, and all of a page are chosen at once.

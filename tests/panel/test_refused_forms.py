@@ -136,3 +136,16 @@ def test_a_refusal_outside_a_form_leads_back_to_the_record(panel: RunningPanel) 
         assert f'href="/persons/{own.person}">Kayda dön</a>' in refused.text, path
     unknown = manager.post(f"/persons/{uuid.uuid4()}/delete", version="1")
     assert (unknown.status_code, "Kayda dön" in unknown.text) == (404, False)
+
+
+def test_a_refusal_that_belongs_to_no_field_is_told_in_the_title_too(browser: Browser) -> None:
+    assert "<title>Hata: " in browser.post("/persons/search", name="", number="").text
+
+
+def test_what_was_done_is_told_as_done_and_a_hint_is_not(browser: Browser, case: Case) -> None:
+    page = browser.get(f"/cases/{case.id}/edit").text
+    fields = CASE | {"version": version_in(page), "narrative": STORY}
+    saved = browser.post(f"/cases/{case.id}/edit", **fields)
+    assert 'class="note tone-good" role="status"' in browser.get(saved.headers["Location"]).text
+    hint = browser.get("/cases/?q=Şule")
+    assert 'class="note tone-info" role="status"' in browser.get(hint.headers["Location"]).text
