@@ -30,6 +30,9 @@ NOT_A_BIRTH = _l(
     "Write a day, a month or a year: 12.05.1999, May 1999 or 1999; or an estimate: about 17."
 )
 
+NOT_ISO = _l("Send the date in ISO form: 2026-11-24.")
+"""A date as people type it, where a machine sends one."""
+
 _BETWEEN = r"(?:\s*[./,-]\s*|\s+)"
 _NAME = r"(?P<name>[^\W\d_]+)\.?"
 _YEAR = r"(?P<year>\d{4})"
@@ -97,11 +100,13 @@ def why_no_birth(typed: Any) -> Message:
 
 
 def _why(read: Callable[[str], object], typed: Any, otherwise: Message) -> Message:
+    if not isinstance(typed, str):
+        return otherwise
     try:
-        read(typed if isinstance(typed, str) else "")
+        found = read(typed)
     except NotADate as error:
         return error.message
-    return otherwise
+    return otherwise if str(found) == typed else NOT_ISO
 
 
 def _parts(text: str, forms: tuple[re.Pattern[str], ...]) -> tuple[int, int | None, int | None] | None:

@@ -89,3 +89,9 @@ def test_a_month_beyond_the_twelfth_is_named() -> None:
         with pytest.raises(dates.NotADate) as told:
             dates.read_day("24.13.2026")
         assert "month 13" in str(told.value.message)
+
+
+@pytest.mark.parametrize("typed", ["24 Kasım 2026", "24.11.2026", "24112026"])
+def test_a_machine_that_sends_a_date_as_people_type_it_is_told_of_iso(typed: str) -> None:
+    with force_locale("en"):
+        assert str(dates.why_no_day(typed)) == "Send the date in ISO form: 2026-11-24."
