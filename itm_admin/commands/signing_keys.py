@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection, Engine
 
 from audit import store
-from audit.checkpoint_folder import OutsideError
+from audit.checkpoint_folder import CheckpointFolderError
 from audit.generation import Closures, closures
 from audit.store import checkpoints
 from itm_admin.foundation.config import Refusal, Settings
@@ -76,7 +76,7 @@ def _at(settings: Settings) -> Iterator[tuple[Place, Engine]]:
         engine = create_engine(str(running.signer_url), **engine_options())
         try:
             yield signing_setup.of(running), engine
-        except (KeyTrouble, OutsideError) as trouble:
+        except (KeyTrouble, CheckpointFolderError) as trouble:
             raise Refusal(f"ITM_CHECKPOINTS: {trouble}") from None
         finally:
             engine.dispose()

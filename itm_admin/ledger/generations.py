@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from audit import generation, store
-from audit.checkpoint_folder import Busy, OutsideError
+from audit.checkpoint_folder import Busy, CheckpointFolderError
 from audit.generation import Closure
 from audit.store import Ledger
 from itm_admin.ledger import alert_raising, approved_decisions, recovery
@@ -77,7 +77,7 @@ class Opening:
                 done.extend(self._open(engine, decision) for decision in waiting)
         except Busy:
             pass
-        except (NotOpened, NotRecovered, KeyTrouble, OutsideError, OSError) as trouble:
+        except (NotOpened, NotRecovered, KeyTrouble, CheckpointFolderError, OSError) as trouble:
             self._failed = self._clock()
             log.error("what two people decided could not be carried out: %s", trouble)
             with engine.begin() as connection:

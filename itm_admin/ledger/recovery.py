@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from audit import generation, note, store
 from audit.checkpoint import Checkpoint
-from audit.checkpoint_folder import Held
+from audit.checkpoint_folder import HeldCheckpoint
 from audit.compact_range import CompactRange
 from audit.generation import Closure, generation_of
 from audit.key import VerifierKey
@@ -80,7 +80,7 @@ def _refill(engine: Engine, place: Place, deployment: str) -> None:
     outside.finish(deployment)
 
 
-def _fill(connection: Connection, place: Place, ledger: Ledger, said: Keys, key: VerifierKey) -> Held | None:
+def _fill(connection: Connection, place: Place, ledger: Ledger, said: Keys, key: VerifierKey) -> HeldCheckpoint | None:
     """Holds each recorded checkpoint that proves itself; the last of an open ledger by the very key that signs."""
     waiting = iter(checkpoints.copies(connection, ledger.id))
     there = set(place.outside.sizes(ledger.origin))
@@ -106,10 +106,12 @@ def _fill(connection: Connection, place: Place, ledger: Ledger, said: Keys, key:
     return last
 
 
-def _good(signed: str, at: str, origin: str, head: bytes, grown: CompactRange, said: Keys) -> tuple[Held | None, bool]:
+def _good(
+    signed: str, at: str, origin: str, head: bytes, grown: CompactRange, said: Keys
+) -> tuple[HeldCheckpoint | None, bool]:
     """None unless it proves itself; and whether a key signed that counts: what a stolen key signed is held, no more."""
     try:
-        held = Held(note.parse(signed.encode()), at, head, grown)
+        held = HeldCheckpoint(note.parse(signed.encode()), at, head, grown)
         if held.checkpoint == Checkpoint(origin, grown.end, grown.root()):
             return held, said.require(held.note, origin, grown.end)
     except ValueError:
@@ -134,7 +136,7 @@ def _tell_of_opening(connection: Connection, place: Place, ledger: Ledger, ledge
         generation.hold(place.outside, closure, place.outside.disk)
 
 
-def _ask(engine: Engine, place: Place, ledger: Ledger, held: Held) -> None:
+def _ask(engine: Engine, place: Place, ledger: Ledger, held: HeldCheckpoint) -> None:
     """Raises NotRecovered unless the quorum of witnesses remembers no other history than this."""
     if not place.witnesses:
         return

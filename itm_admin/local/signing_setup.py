@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 from audit import keyfile
 from audit.authority import Trusted
 from audit.checkpoint_comparison import Evidence, Witnesses
-from audit.checkpoint_folder import Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError
 from audit.resume_mark import Watermarks
 from audit.store import checkpoints
 from audit.store.session import OPTIONS
@@ -70,7 +70,7 @@ def prepare_key(settings: Settings) -> None:
     )
     with engine.connect() as connection:
         deployment = checkpoints.deployment(connection)
-    with suppress(KeyTrouble, OutsideError):  # the scheduler tells of it
+    with suppress(KeyTrouble, CheckpointFolderError):  # the scheduler tells of it
         of(settings).keyring.first(deployment)
     ownership.give_key(settings.signing_key_file)
 
@@ -83,5 +83,5 @@ def stamping(settings: Settings) -> Stamping | None:
     return Stamping(_outside(settings), Authority(settings.timestamp_url, trusted))
 
 
-def _outside(settings: Settings) -> Outside:
-    return Outside(settings.checkpoints or settings.home / "checkpoints")
+def _outside(settings: Settings) -> CheckpointFolder:
+    return CheckpointFolder(settings.checkpoints or settings.home / "checkpoints")

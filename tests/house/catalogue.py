@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from audit.catalogue import Manifest, Objects, differences
+from audit.catalogue import CatalogueManifest, Objects, differences
 from audit.store import catalogue
 from itm_admin.foundation.database import migration, roles
 from itm_admin.local.binaries import MAJOR
@@ -57,7 +57,7 @@ def main(addresses: list[str]) -> None:
             raise SystemExit(f"PostgreSQL {version} has other words for this than {MAJOR}: {finding.detail}")
     path = migration.manifest_path()
     before = migration.manifest().versions if path.exists() else ()
-    path.write_text(Manifest(SCHEMAS, sorted({*before, *found}), ours).dump(), "utf-8")
+    path.write_text(CatalogueManifest(SCHEMAS, sorted({*before, *found}), ours).dump(), "utf-8")
     print(f"{path}: seen on PostgreSQL {', '.join(map(str, sorted(found)))}")
 
 

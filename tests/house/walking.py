@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from audit.checkpoint_folder import Outside
+from audit.checkpoint_folder import CheckpointFolder
 from itm_admin.ledger.keyring import Keyring
 from itm_admin.ledger.signing import Place, Signing
 from tests.conftest import Database
@@ -49,7 +49,7 @@ def keys_of(app: Flask) -> set[str]:
 def sign(database: Database) -> None:
     """One round of checkpoints, so that there is something to take away."""
     with tempfile.TemporaryDirectory() as folder:
-        outside = Outside(Path(folder) / "checkpoints")
+        outside = CheckpointFolder(Path(folder) / "checkpoints")
         done = Signing(Place(outside, Keyring(Path(folder) / "key", outside))).round(database.engine("signer"))
     assert done is not None
     assert done.failed is None

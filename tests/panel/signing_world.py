@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 
 from audit import report, store
 from audit.checkpoint import Checkpoint
-from audit.checkpoint_folder import Outside
+from audit.checkpoint_folder import CheckpointFolder
 from audit.durable import DISK, Disk
 from audit.key_statements import Keys
 from audit.leaf import EMPTY, leaf_hash
@@ -48,7 +48,7 @@ class SigningWorld(Institutions):
         self.clock, self.wall = Clock(), datetime(2026, 11, 24, 12, tzinfo=UTC)
 
     def place(self, disk: Disk = DISK, witnesses: Sequence[Witness] = (), quorum: int = 0) -> Place:
-        outside = Outside(self.folder / "checkpoints", disk)
+        outside = CheckpointFolder(self.folder / "checkpoints", disk)
         return Place(outside, Keyring(self.folder / "key", outside), tuple(witnesses), quorum)
 
     def signing(self, place: Place | None = None) -> Signing:
@@ -61,7 +61,7 @@ class SigningWorld(Institutions):
         return done
 
     @property
-    def outside(self) -> Outside:
+    def outside(self) -> CheckpointFolder:
         return self.place().outside
 
     def act(self, code: str, times: int = 1) -> None:
