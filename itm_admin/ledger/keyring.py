@@ -23,7 +23,7 @@ class KeyTrouble(Exception):
 
 
 @dataclass(frozen=True)
-class Keyring:
+class SigningKeyFile:
     """The file of the key that signs; beside it, while it is replaced, its successor's."""
 
     file: Path

@@ -31,7 +31,7 @@ from itm_admin.ledger import alert_raising, waiting
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.cosigning import Collector
 from itm_admin.ledger.job_runs import Scalar
-from itm_admin.ledger.keyring import Keyring, KeyTrouble
+from itm_admin.ledger.keyring import KeyTrouble, SigningKeyFile
 
 log = logging.getLogger("itm.signing")
 EVERY = 60.0
@@ -41,11 +41,11 @@ MOST = 1_000
 
 
 @dataclass(frozen=True)
-class Place:
+class SigningPlace:
     """Where checkpoints are held, what signs them, and who is asked to cosign."""
 
     outside: CheckpointFolder
-    keyring: Keyring
+    keyring: SigningKeyFile
     witnesses: tuple[Witness, ...] = ()
     quorum: int = 0
 
@@ -72,7 +72,7 @@ class Signing:
 
     def __init__(
         self,
-        place: Place,
+        place: SigningPlace,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:

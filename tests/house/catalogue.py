@@ -19,7 +19,7 @@ from audit.catalogue import CatalogueManifest, Objects, differences
 from audit.store import catalogue
 from itm_admin.foundation.database import migration, roles
 from itm_admin.local.binaries import MAJOR
-from itm_admin.local.embedded import Server
+from itm_admin.local.embedded import EmbeddedServer
 from tests.conftest import PASSWORDS, Cluster
 
 SCHEMAS = ("audit", "itm", "public")
@@ -44,7 +44,7 @@ def fresh(cluster: Cluster) -> tuple[int, Objects]:
 def main(addresses: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="itm-") as folder:
         Path(folder).chmod(0o711)
-        server = Server(Path(folder) / "server", superuser_password="a-superuser-for-tests", durable=False)
+        server = EmbeddedServer(Path(folder) / "server", superuser_password="a-superuser-for-tests", durable=False)
         server.start()
         try:
             urls = [server.url(), *(make_url(each).set(drivername="postgresql+psycopg") for each in addresses)]

@@ -14,8 +14,8 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from audit.checkpoint_folder import CheckpointFolder
-from itm_admin.ledger.keyring import Keyring
-from itm_admin.ledger.signing import Place, Signing
+from itm_admin.ledger.keyring import SigningKeyFile
+from itm_admin.ledger.signing import Signing, SigningPlace
 from tests.conftest import Database
 from tests.factories import Somebody
 from tests.house.expectations import (
@@ -50,7 +50,9 @@ def sign(database: Database) -> None:
     """One round of checkpoints, so that there is something to take away."""
     with tempfile.TemporaryDirectory() as folder:
         outside = CheckpointFolder(Path(folder) / "checkpoints")
-        done = Signing(Place(outside, Keyring(Path(folder) / "key", outside))).round(database.engine("signer"))
+        done = Signing(SigningPlace(outside, SigningKeyFile(Path(folder) / "key", outside))).round(
+            database.engine("signer")
+        )
     assert done is not None
     assert done.failed is None
 

@@ -25,7 +25,7 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import migration, roles
 from itm_admin.ledger import job_runs, scheduler, verification_jobs
 from itm_admin.ledger.job_runs import Job
-from itm_admin.local.embedded import Server
+from itm_admin.local.embedded import EmbeddedServer
 from tests.conftest import PASSWORDS, Cluster, Database
 from tests.panel.assurance_world import Institutions, until
 from tests.panel.schedule_process import WORK
@@ -192,7 +192,7 @@ def test_it_goes_on_by_itself_after_the_database_dropped_every_connection(start:
 
 
 def test_it_goes_on_by_itself_after_the_database_was_stopped_and_started(short_folder: Path) -> None:
-    server = Server(short_folder / "restarted", superuser_password="a-superuser-for-tests", durable=False)
+    server = EmbeddedServer(short_folder / "restarted", superuser_password="a-superuser-for-tests", durable=False)
     server.start()
     try:
         cluster = Cluster(server.url())

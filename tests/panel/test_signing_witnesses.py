@@ -16,7 +16,7 @@ from audit.witness_memory import Memory, identity
 from audit.witness_rules import Cosigner, WitnessedLog
 from itm_admin.foundation.config import SettingError, Settings
 from itm_admin.ledger.cosigning import Collector
-from itm_admin.ledger.signing import Place, Round
+from itm_admin.ledger.signing import Round, SigningPlace
 from itm_admin.local.signing_setup import of
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
@@ -55,7 +55,7 @@ def witnesses(world: SigningWorld) -> Iterator[list[Witness]]:
         yield [stack.enter_context(_witness(world, name)) for name in ("tihek", "tbb")]
 
 
-def _place(world: SigningWorld, witnesses: list[Witness], quorum: int) -> Place:
+def _place(world: SigningWorld, witnesses: list[Witness], quorum: int) -> SigningPlace:
     return world.place(witnesses=witnesses, quorum=quorum)
 
 
