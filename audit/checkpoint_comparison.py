@@ -99,12 +99,12 @@ class Attested:
         self._covered: dict[Assurance, int] = {}
 
     def unheld(self) -> bool:
-        """Whether checkpoints were recorded and none is held outside, also on a second look. Raises OutsideError."""
+        """True if checkpoints were recorded and none is held outside, read twice. Raises CheckpointFolderError."""
         outside = self._evidence.outside
         return self._told and not self._held and not (outside and outside.sizes(self._origin))
 
     def missing(self, recorded: Iterable[int]) -> list[int]:
-        """Recorded sizes of which no checkpoint is held outside, also on a second look. Raises OutsideError."""
+        """Recorded sizes without a checkpoint outside, read twice. Raises CheckpointFolderError."""
         absent = set(recorded) - self._held
         if not absent or self._evidence.outside is None:
             return sorted(absent)

@@ -110,7 +110,7 @@ class CheckpointFolder:
 
     @contextmanager
     def locked(self, wait: bool = False) -> Iterator[None]:
-        """One writer at a time. Raises Busy unless it waits, OutsideError where there can be no folder."""
+        """One writer at a time. Raises Busy unless it waits, CheckpointFolderError where there can be no folder."""
         try:
             durable.make_folder(self.folder)
             descriptor = durable.open_lock(self.folder / "lock")
@@ -134,7 +134,7 @@ class CheckpointFolder:
             raise CheckpointFolderError(f"{self.folder / 'deployment'}: {error}") from None
 
     def begin(self, deployment: str) -> None:
-        """Begins an empty folder for a deployment, for ever. Raises OutsideError where something is held already."""
+        """Binds an empty folder to a deployment for ever. Raises CheckpointFolderError if it holds anything."""
         if self.origins() or self.keys().statements:
             raise CheckpointFolderError(f"{self.folder}: checkpoints are held, and it does not say whose")
         self._directory(self.folder)
@@ -163,7 +163,7 @@ class CheckpointFolder:
         return sorted({size for size, _, _ in self._files(origin)})
 
     def last(self, origin: str) -> HeldCheckpoint | None:
-        """The newest checkpoint; None if none is held. Raises OutsideError for a file that is not as it was written."""
+        """The newest checkpoint; None if none is held. Raises CheckpointFolderError if its file was changed."""
         newest = max((path.name for path in _listed(self._ledger(origin))), default=None)
         while newest is not None:
             files = list(self._within(self._ledger(origin) / newest))
@@ -173,7 +173,10 @@ class CheckpointFolder:
         return None
 
     def at(self, origin: str, size: int) -> HeldCheckpoint:
-        """The checkpoint of this size; while a key was replaced, the one that both signed. OutsideError if none."""
+        """The checkpoint of this size: during a key replacement the one that both keys signed.
+
+        Raises CheckpointFolderError if there is none.
+        """
         files = [each for each in self._within(self._shard(origin, size)) if each[0] == size]
         if not files:
             raise CheckpointFolderError(f"no checkpoint of {size} entries of {origin} is held")
@@ -206,7 +209,10 @@ class CheckpointFolder:
             self.disk.sync(folder)
 
     def stamp(self, held: HeldCheckpoint, answer: bytes) -> None:
-        """Keeps an authority's answer beside the checkpoint that it stamps, for ever. OutsideError if none is held."""
+        """Keeps an authority's answer for ever, beside the checkpoint that it stamps.
+
+        Raises CheckpointFolderError if that checkpoint is not held.
+        """
         size, shard = held.checkpoint.size, self._shard(held.checkpoint.origin, held.checkpoint.size)
         for found, _, path in sorted(self._within(shard)):
             if found == size and path.read_bytes() == bytes(held):
@@ -227,7 +233,7 @@ class CheckpointFolder:
                     raise CheckpointFolderError(f"{path}: {error.strerror}") from None
 
     def keys(self) -> Keys:
-        """All that was said of keys, in the order of what can be said. Raises OutsideError."""
+        """All that was said of keys, in the order of what can be said. Raises CheckpointFolderError."""
         statements = []
         for path in sorted(_listed(self.folder / "keys"), key=lambda path: (WORDS.index(_word(path)), path.name)):
             try:

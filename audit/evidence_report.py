@@ -73,9 +73,10 @@ def unreadable(why: str, kind: str = "unread") -> Report:
 
 
 def spoken(data: bytes, policy: Policy, origin: str) -> OpenedCheckpoint:
-    """This ledger's checkpoint. Raises Unsigned where no given key speaks for it, ValueError where one contradicts.
+    """Opens this ledger's checkpoint under the policy.
 
-    What was said of the keys counts: one that was retired does not sign on, and a compromised one proves nothing.
+    Raises UnsignedCheckpoint if no key of the policy vouches for it, ValueError if it contradicts one. Key statements
+    apply: a retired key does not sign later sizes, and a compromised key proves nothing.
     """
     read = note.parse(data)
     said = Checkpoint.parse(read.text)

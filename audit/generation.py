@@ -99,7 +99,7 @@ def trusted(outside: CheckpointFolder, origin: str, hashes: Iterable[bytes]) -> 
     """The last size at which the entries have the root that is held, and that root; 0 and the empty root if none.
 
     ``hashes`` are the leaf hashes from the first entry on. A checkpoint that is damaged, or that no key that counts
-    has signed, proves nothing and is passed over. Raises OutsideError where the folder cannot be read.
+    has signed, proves nothing and is passed over. Raises CheckpointFolderError where the folder cannot be read.
     """
     keys, sizes = outside.keys(), iter(outside.sizes(origin))
     grown, found = CompactRange(), (0, EMPTY_ROOT)
@@ -145,7 +145,7 @@ class Closures:
 
 
 def closures(outside: CheckpointFolder) -> Closures:
-    """Raises OutsideError for a file that is not as it was written."""
+    """Raises CheckpointFolderError for a file that is not as it was written."""
     found = []
     for path in _files(outside):
         try:

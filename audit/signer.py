@@ -1,8 +1,8 @@
-"""Signs only what goes on from the checkpoint that is held outside the database.
+"""Signs checkpoints; each must extend the last checkpoint that is held outside the database.
 
 Promise: of two checkpoints that were signed for one ledger, the later one's tree begins with the earlier one's;
 nothing is signed over an entry that contradicts itself; a signature is on the disk outside before anybody else gets it.
-Where that cannot be, `SigningRefused` says why. Knows no database: it is given what a ledger says of itself, and its entries.
+Otherwise it raises `SigningRefused` with the reason. Knows no database: the caller gives a ledger's head and entries.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ class Signer:
         return held
 
     def sign(self, ledger: Head, held: HeldCheckpoint | None, entries: Entries, now: str) -> HeldCheckpoint | None:
-        """The next checkpoint, held outside when this returns; None where nothing is new.
+        """Signs the next checkpoint, which is held outside when this returns; None if no entry is new.
 
-        Raises Refused, OSError or durable.Unsettled; then nothing may be said on the strength of what was signed.
+        Raises SigningRefused, OSError or durable.Unsettled; then the caller must not use what was signed.
         """
         head, grown = _grown(ledger, held, entries)
         if grown.end == 0 or (held is not None and grown.end == held.checkpoint.size and not self.again):

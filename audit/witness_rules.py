@@ -102,7 +102,7 @@ class Cosigner:
         self._unsettled: str | None = None
 
     def add_checkpoint(self, data: bytes) -> tuple[Checkpoint, Signature]:
-        """Cosigns, or raises Refusal."""
+        """Cosigns, or raises WitnessRefusal."""
         try:
             request = Request.parse(data)
             offered = Checkpoint.parse(request.note.text)

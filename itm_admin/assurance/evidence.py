@@ -56,7 +56,7 @@ _PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '5min'"
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedState:
     """How far a ledger is signed, witnessed and stamped, as the database has recorded it."""
 
     size: int
@@ -137,7 +137,7 @@ def policy_text(connection: Connection, witnesses: Sequence[str], quorum: int) -
     return "".join(f"{line}\n" for line in lines)
 
 
-def signed(session: AnySession, ledger: uuid.UUID, witnesses: Sequence[str], quorum: int) -> Signed | None:
+def signed(session: AnySession, ledger: uuid.UUID, witnesses: Sequence[str], quorum: int) -> SignedState | None:
     """None while nothing is signed. NotFound for another's ledger."""
     row, connection = ledger_queries.find_ledger(session, ledger), session.connection()
     last = checkpoints.last(connection, ledger)
@@ -154,7 +154,7 @@ def signed(session: AnySession, ledger: uuid.UUID, witnesses: Sequence[str], quo
             cosigned = note.parse(each.note.encode()).with_signatures(note.signature_lines("".join(each.lines)))
             if opened(bytes(cosigned), policy, row.origin).assurance == "witnessed":
                 witnessed = each.size
-    return Signed(
+    return SignedState(
         last.size,
         last.signed_at,
         Checkpoint.parse(read.text),

@@ -22,7 +22,7 @@ from audit.bundle import Bound, EventFilter
 from audit.bundle_export import NotCovered
 from audit.evidence_report import Report
 from itm_admin.assurance import evidence, labels, ledger_queries, named
-from itm_admin.assurance.evidence import Signed
+from itm_admin.assurance.evidence import SignedState
 from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.foundation import access, dates, tenancy, vocabulary
 from itm_admin.foundation.audited_reads import record_read
@@ -188,7 +188,7 @@ class EvidenceView(_Evidence):
     entry = "LedgerView.entry"
 
 
-def signed(id: uuid.UUID) -> Signed | None:
+def signed(id: uuid.UUID) -> SignedState | None:
     """How far a ledger is signed."""
     return evidence.signed(db.session, id, *_witnesses())
 

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 from itm_admin import schedule
-from itm_admin.assurance.scheduler_watch import Watch
+from itm_admin.assurance.scheduler_watch import JobWatch
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import migration, roles
 from itm_admin.ledger import job_runs, scheduler, verification_jobs
@@ -237,7 +237,7 @@ def test_runs_that_nobody_took_are_noticed_at_the_start(start: Start, world: Ins
 def test_each_stop_is_an_alert_of_its_own_and_is_taken_back_when_the_job_runs_again(
     database: Database, world: Institutions, start: Start
 ) -> None:
-    watch = Watch([Job("tick", "tick", CronTrigger(second="*", timezone="UTC"), timedelta(seconds=1), WORK["tick"])])
+    watch = JobWatch([Job("tick", "tick", CronTrigger(second="*", timezone="UTC"), timedelta(seconds=1), WORK["tick"])])
     for stop in (1, 2):
         with database.engine("app").begin() as connection:
             tenancy.apply(connection, tenancy.NOBODY)
