@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from audit.checkpoint_comparison import Attested, Evidence
-from audit.checkpoint_folder import OutsideError
+from audit.checkpoint_folder import CheckpointFolderError
 from audit.fast_check import Task
 from audit.purge import Purges
 from audit.read_plan import REREAD, Level, Past, Plan, plan
@@ -89,7 +89,7 @@ def verify(
         with reading(bind) as connection, pinned(connection):
             run.prepare(connection)
             run.read(connection, chunks or alone(connection), progress, stop)
-    except (*Unreadable, Unseen, OutsideError) as error:
+    except (*Unreadable, Unseen, CheckpointFolderError) as error:
         run.verifier.failed(damage.why(bind, error))
     verdict, known = generations.known(run.ledger, run.verifier.verdict(), evidence)
     return Verification(
