@@ -40,12 +40,13 @@ from itm_admin.assurance.rounds import Gather, Marks
 from itm_admin.assurance.runs import Job, Stopped
 from itm_admin.assurance.signing import Signing
 from itm_admin.assurance.stamping import Stamping
-from itm_admin.cases import drafts, replay, upkeep_calls
+from itm_admin.cases import replay, upkeep_calls
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.erasures import Erasures
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.sink_address import SinkAddress
+from itm_admin.record import drafts
 
 log = logging.getLogger("itm.schedule")
 

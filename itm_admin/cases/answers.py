@@ -7,19 +7,13 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from itm_admin.cases import personal_data
-from itm_admin.cases.fields import Code, Codes
 from itm_admin.cases.models import Case, Person, VictimProfile
-from itm_admin.cases.schemas import (
-    CaseInput,
-    CloseInput,
-    DeleteInput,
-    Input,
-    LowerInput,
-    PersonInput,
-    VictimProfileInput,
-)
+from itm_admin.cases.schemas import CaseInput, CloseInput, LowerInput, PersonInput, VictimProfileInput
 from itm_admin.foundation.api_schemas import of_record, page_of, versioned
+from itm_admin.record import protected_values
+from itm_admin.record.models import Record
+from itm_admin.record.schema import DeleteInput, Input
+from itm_admin.record.schema_fields import Code, Codes
 
 _UNSAID = ("institution_id", "case_person_id", "data_key", "index_terms", "created_by", "updated_by")
 _STATES = {"closure_reason": "case_closure_reason", "deletion_reason": "deletion_reason", "age_band": "age_band",
@@ -31,19 +25,19 @@ def _lists(schema: type[Input]) -> Mapping[str, str]:
     return {**_STATES, **{name: each.list_name for name, each in coded.items()}}
 
 
-def _revealed(name: str, of: type) -> type[Schema]:
+def _revealed(name: str, of: type[Record]) -> type[Schema]:
     """What a reveal shows: the protected fields in plain text."""
     members: dict[str, Any] = {"id": fields.UUID(required=True, allow_none=True)}
-    for each in personal_data.FIELDS[of]:
-        known = each in personal_data.LISTS
+    for each in protected_values.fields_of(of):
+        known = each in of.protected_lists
         members[each] = fields.List(fields.String(), allow_none=True) if known else fields.String(allow_none=True)
     return Schema.from_dict(members, name=name)
 
 
-CaseAnswer = of_record(Case, "CaseAnswer", personal_data.FIELDS[Case], _lists(CaseInput), _UNSAID)
-PersonAnswer = of_record(Person, "PersonAnswer", personal_data.FIELDS[Person], _lists(PersonInput), _UNSAID)
+CaseAnswer = of_record(Case, "CaseAnswer", protected_values.fields_of(Case), _lists(CaseInput), _UNSAID)
+PersonAnswer = of_record(Person, "PersonAnswer", protected_values.fields_of(Person), _lists(PersonInput), _UNSAID)
 ProfileAnswer = of_record(
-    VictimProfile, "ProfileAnswer", personal_data.FIELDS[VictimProfile], _lists(VictimProfileInput), _UNSAID
+    VictimProfile, "ProfileAnswer", protected_values.fields_of(VictimProfile), _lists(VictimProfileInput), _UNSAID
 )
 
 

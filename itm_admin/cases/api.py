@@ -33,16 +33,7 @@ from itm_admin.cases.answers import (
 )
 from itm_admin.cases.lists import CASES, PERSONS
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
-from itm_admin.cases.schemas import (
-    AssignInput,
-    CaseInput,
-    LinkInput,
-    NewPersonInput,
-    RevealInput,
-    SearchInput,
-    UnlinkInput,
-    load,
-)
+from itm_admin.cases.schemas import AssignInput, CaseInput, LinkInput, NewPersonInput, SearchInput, UnlinkInput
 from itm_admin.foundation.api import (
     Api,
     body,
@@ -62,6 +53,8 @@ from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import keyring
 from itm_admin.foundation.writing import writing
+from itm_admin.record import protected_values, versions
+from itm_admin.record.schema import RevealInput, load
 
 Document = dict[str, Any]
 
@@ -302,8 +295,8 @@ def _added(session: Session, id: uuid.UUID, data: Document) -> CasePerson:
 
 def document(record: Case | Person | VictimProfile) -> Document:
     """A record's fields; protected ones say only whether something is stored ("hidden" or null)."""
-    stored = {name: None if mark is None else HIDDEN for name, mark in personal_data.masked(record).items()}
-    return {**services.shown_values(record), **stored, "id": record.id}
+    stored = {name: None if mark is None else HIDDEN for name, mark in protected_values.masked(record).items()}
+    return {**versions.shown_values(record), **stored, "id": record.id}
 
 
 def link_document(link: CasePerson) -> Document:

@@ -14,7 +14,6 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts.actor import me
-from itm_admin.cases import drafts
 from itm_admin.cases.models import Case, Person
 from itm_admin.foundation.database import db
 from itm_admin.foundation.finding import reference_in, searched_list
@@ -22,6 +21,7 @@ from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, route, see
 from itm_admin.foundation.writing import writing
+from itm_admin.record import drafts
 
 MOST = 200
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from flask_babel import lazy_gettext as _l
-from wtforms import BooleanField, RadioField, SelectField, StringField
+from wtforms import BooleanField, SelectField, StringField
 
-from itm_admin.foundation import purposes, tenancy
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import (
     Asks,
@@ -15,10 +14,10 @@ from itm_admin.foundation.forms import (
     CodeField,
     CodesField,
     DayField,
-    KeptCodes,
-    KeptField,
-    KeptLine,
     PanelForm,
+    ProtectedCodes,
+    ProtectedLine,
+    ProtectedText,
 )
 
 _CONFIDENTIALITY = _l("Choose a confidentiality.")
@@ -54,7 +53,7 @@ class EventForm(PanelForm):
 
     exploitation_types = CodesField(_l("Types of exploitation"), "exploitation_type")
     industry = CodeField(_l("Sector"), "industry_isic")
-    narrative = KeptField(_l("Narrative"))
+    narrative = ProtectedText(_l("Narrative"))
 
 
 class CaseForm(SourceForm, EventForm):
@@ -75,19 +74,19 @@ class PersonForm(PanelForm):
     asks: ClassVar[Asks] = {"gender": _GENDER}
 
     somebody_else = BooleanField(_l("It is somebody else"))
-    given_name = KeptLine(_l("Given names"))
-    family_name = KeptLine(_l("Family names"))
+    given_name = ProtectedLine(_l("Given names"))
+    family_name = ProtectedLine(_l("Family names"))
     birth_date = BirthField(_l("Date of birth"))
     gender = CodeField(_l("Gender"), "gender")
     citizenships = CodesField(_l("Citizenships"), "citizenship")
     language = CodeField(_l("Language"), "language")
-    tckn = KeptLine(_l("Turkish identity number (TCKN)"))
-    ykn = KeptLine(_l("Foreigner identity number (YKN)"))
-    passport = KeptLine(_l("Passport number"))
-    phone = KeptLine(_l("Telephone"))
-    email = KeptLine(_l("E-mail"))
-    address = KeptField(_l("Address"))
-    guardian = KeptField(_l("Guardian"))
+    tckn = ProtectedLine(_l("Turkish identity number (TCKN)"))
+    ykn = ProtectedLine(_l("Foreigner identity number (YKN)"))
+    passport = ProtectedLine(_l("Passport number"))
+    phone = ProtectedLine(_l("Telephone"))
+    email = ProtectedLine(_l("E-mail"))
+    address = ProtectedText(_l("Address"))
+    guardian = ProtectedText(_l("Guardian"))
 
 
 class NewPersonForm(PersonForm):
@@ -109,8 +108,8 @@ class FirstPersonForm(PanelForm):
     only_if: ClassVar[Asks] = {"role": _IF_KNOWN, "gender": _IF_KNOWN}
 
     role = CodeField(_l("Role in the case"), "case_role")
-    given_name = KeptLine(_l("Given names"))
-    family_name = KeptLine(_l("Family names"))
+    given_name = ProtectedLine(_l("Given names"))
+    family_name = ProtectedLine(_l("Family names"))
     birth_date = BirthField(_l("Date of birth"))
     gender = CodeField(_l("Gender"), "gender")
     citizenships = CodesField(_l("Citizenships"), "citizenship")
@@ -120,7 +119,7 @@ class FirstPersonForm(PanelForm):
 class LinkForm(PanelForm):
     asks: ClassVar[Asks] = {"pseudonym": _l("Write a pseudonym."), "role": _ROLE}
 
-    pseudonym = KeptLine(_l("Pseudonym"), description=_l("As on the person's page, for example JGK-K-7F3A9."))
+    pseudonym = ProtectedLine(_l("Pseudonym"), description=_l("As on the person's page, for example JGK-K-7F3A9."))
     role = CodeField(_l("Role in the case"), "case_role")
 
 
@@ -133,9 +132,9 @@ class ProfileForm(PanelForm):
     control_methods = CodesField(_l("Means of control"), "method_of_control")
     age_when_trafficked = StringField(_l("Age when trafficked"))
     relation_to_trafficker = CodeField(_l("Relation to the trafficker"), "relation_to_trafficker")
-    sex_exploitation = KeptCodes(_l("Kinds of sexual exploitation"), "sex_exploitation_type")
-    health = KeptField(_l("Health"))
-    needs = KeptCodes(_l("Needs"), "support_need")
+    sex_exploitation = ProtectedCodes(_l("Kinds of sexual exploitation"), "sex_exploitation_type")
+    health = ProtectedText(_l("Health"))
+    needs = ProtectedCodes(_l("Needs"), "support_need")
 
 
 class CloseForm(PanelForm):
@@ -143,7 +142,7 @@ class CloseForm(PanelForm):
 
     reason = CodeField(_l("Reason for closing"), "case_closure_reason")
     closed_on = DayField(_l("Date closed"))
-    note = KeptField(_l("Note"))
+    note = ProtectedText(_l("Note"))
 
 
 class LowerForm(PanelForm):
@@ -159,12 +158,6 @@ class UnlinkForm(PanelForm):
     reason = CodeField(_l("Reason"), "deletion_reason")
     then = CodeField(_l("If this is the person's last case"), "last_unlinking")
     case = StringField(_l("Other case"), description=_l("Its reference, if the person is moved to another case."))
-
-
-class ReasonForm(PanelForm):
-    asks: ClassVar[Asks] = {"reason": _REASON}
-
-    reason = CodeField(_l("Reason"), "deletion_reason")
 
 
 class HoldForm(PanelForm):
@@ -206,41 +199,10 @@ class AssignForm(PanelForm):
     account_id = SelectField(_l("Person"), validate_choice=False)
 
 
-class PurposeForm(PanelForm):
-    """Why protected values are to be seen. Nothing is chosen beforehand."""
-
-    asks: ClassVar[Asks] = {"purpose": _l("Choose a purpose.")}
-
-    act = "reveal"
-    purpose = CodeField(_l("Purpose"), "access_purpose")
-    words = KeptField(
-        _l("Reason in words"),
-        description=_l("For an emergency or a judicial request. The manager and the auditors read it."),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        codes = purposes.offered(self.act, tenancy.current().roles)
-        self.purpose.among(codes)
-
-
-class ExportForm(PurposeForm):
-    act = "export"
-    asks: ClassVar[Asks] = {"format": _l("Choose a file format.")}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        del self.words
-
-    format = RadioField(
-        _l("Format"), choices=[("csv", "CSV"), ("xlsx", "Excel (XLSX)")], default="xlsx", validate_choice=False
-    )
-
-
 class SearchForm(PanelForm):
     """A search on personal values: always posted, never in an address."""
 
     only_if: ClassVar[Asks] = {"name": _ONE_OF_TWO, "number": _ONE_OF_TWO}
 
-    name = KeptLine(_l("Name"))
-    number = KeptLine(_l("Identity, passport or telephone number"))
+    name = ProtectedLine(_l("Name"))
+    number = ProtectedLine(_l("Identity, passport or telephone number"))

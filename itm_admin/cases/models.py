@@ -1,13 +1,14 @@
 """Cases, persons, the links between them, the victim's profile on that link, and who is assigned.
 
 Columns ending in `_enc` hold AES-256-GCM ciphertext under the record's own key; the plain text is
-reached through `cases.personal_data` only. Field names follow the HTCDS where it has them.
+reached through `record.protected_values` only. Field names follow the HTCDS where it has them.
 """
 
 from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
+from typing import ClassVar
 
 from flask_appbuilder import Model
 from sqlalchemy import (
@@ -25,12 +26,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
-from itm_admin.foundation.records import Ciphertext, Identifier, Moment, TenantRecord, identifier_column
+from itm_admin.foundation.records import Ciphertext, Identifier, Moment, identifier_column
+from itm_admin.record.models import Owner, Record
 
 Codes = ARRAY(String)
 
 
-class Case(TenantRecord, Model):
+class Case(Owner, Model):
     """A suspected or confirmed event of trafficking that an institution works on (Dosya)."""
 
     __tablename__ = "case_file"
@@ -65,7 +67,6 @@ class Case(TenantRecord, Model):
     confidentiality: Mapped[str] = mapped_column(default="INTERNAL", server_default=text("'INTERNAL'"))
     shared: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     lead_institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"))
-    data_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     narrative_enc: Mapped[bytes | None] = mapped_column(Ciphertext)
     closure_note_enc: Mapped[bytes | None] = mapped_column(Ciphertext)
     held_at: Mapped[datetime | None] = mapped_column(Moment, server_onupdate=FetchedValue())
@@ -100,7 +101,7 @@ class CaseCounter(Model):
     last: Mapped[int]
 
 
-class Person(TenantRecord, Model):
+class Person(Owner, Model):
     """A person met in one or more cases (Kişi). Always linked to at least one case."""
 
     __tablename__ = "person"
@@ -131,7 +132,6 @@ class Person(TenantRecord, Model):
     is_child: Mapped[bool | None]
     birth_precision: Mapped[str | None]
 
-    data_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     given_name_enc: Mapped[bytes | None] = mapped_column(Ciphertext)
     family_name_enc: Mapped[bytes | None] = mapped_column(Ciphertext)
     birth_date_enc: Mapped[bytes | None] = mapped_column(Ciphertext)
@@ -156,7 +156,7 @@ class Person(TenantRecord, Model):
         return self.pseudonym
 
 
-class CasePerson(TenantRecord, Model):
+class CasePerson(Record, Model):
     """A person's part in a case: victim, witness, relative, guardian."""
 
     __tablename__ = "case_person"
@@ -198,10 +198,11 @@ class CasePerson(TenantRecord, Model):
     )
 
 
-class VictimProfile(TenantRecord, Model):
+class VictimProfile(Record, Model):
     """What is known of the exploitation of one victim in one case; encrypted under the person's key."""
 
     __tablename__ = "victim_profile"
+    protected_lists: ClassVar = frozenset({"sex_exploitation", "needs"})
     __table_args__ = (
         UniqueConstraint("institution_id", "id", name="victim_profile_in_institution"),
         UniqueConstraint("case_person_id", name="victim_profile_once"),

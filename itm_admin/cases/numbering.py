@@ -12,10 +12,10 @@ import secrets
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from itm_admin.cases.acting import Actor
 from itm_admin.cases.models import CaseCounter, Person
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Conflict
+from itm_admin.record.permissions import Actor
 
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Without 0, 1, I, L, O and U: what is read aloud or copied by hand is not mistaken."""

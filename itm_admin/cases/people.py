@@ -15,31 +15,21 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
 
 from itm_admin.cases import ages, duplicates, lookup, personal_data
-from itm_admin.cases.acting import (
-    Actor,
-    is_assigned,
-    require,
-    require_circle,
-    require_management,
-    require_work_on,
-)
-from itm_admin.cases.birth import BirthDate
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.cases.numbering import add_with_pseudonym
-from itm_admin.cases.schemas import (
-    DeleteInput,
-    LinkInput,
-    NewPersonInput,
-    PersonInput,
-    UnlinkInput,
-    VictimProfileInput,
-    load,
-)
-from itm_admin.cases.services import CLOSED, Id, expect
+from itm_admin.cases.permissions import is_assigned, require_circle, require_work_on
+from itm_admin.cases.schemas import LinkInput, NewPersonInput, PersonInput, UnlinkInput, VictimProfileInput
+from itm_admin.cases.services import CLOSED
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring
 from itm_admin.foundation.errors import Denied, Invalid, Locked, Message, NotFound
 from itm_admin.foundation.roles import may
 from itm_admin.institutions.models import Institution
+from itm_admin.record import protected_values
+from itm_admin.record.birth_date import BirthDate
+from itm_admin.record.lookup import Id
+from itm_admin.record.permissions import Actor, require, require_management
+from itm_admin.record.schema import DeleteInput, load
+from itm_admin.record.versions import expect
 
 VICTIM = "VICTIM"
 _PLAIN = ("gender", "citizenships", "language")
@@ -67,7 +57,7 @@ def add_person_to_case(
     if not values.pop("somebody_else", False) and notice:
         duplicates.refuse(session, keys, values)
     person = Person(id=uuid.uuid4(), institution_id=actor.institution, unit_id=case.unit_id, index_terms=[])
-    _write(keys, personal_data.new_key(keys, person), person, values, [case.opened_on])
+    _write(keys, protected_values.new_key(keys, person), person, values, [case.opened_on])
     if person.is_child:
         stay_inside(session, case, actor)
     add_with_pseudonym(session, person, actor.code)
@@ -83,7 +73,7 @@ def link_person(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
     case = _open_case(session, case_id, actor)
     values = load(LinkInput, data)
     person = lookup.get_person(session, values["person_id"])
-    personal_data.refuse_erased(person)
+    protected_values.refuse_erased(person)
     require_circle(session, person)
     there = select(CasePerson.id).where(
         CasePerson.case_id == case.id,
@@ -130,14 +120,14 @@ def change_person(
     actor = require("edit", "Person")
     person = lookup.get_person(session, person_id, lock=True)
     _require_work_on_one(session, _cases_of(person), actor)
-    personal_data.refuse_erased(person)
+    protected_values.refuse_erased(person)
     require_circle(session, person)
     if (reason := why_locked(person)) is not None:
         raise Locked(reason)
     expect(person, version)
     values = load(PersonInput, data, partial=True)
     keys = keyring.of_institution(session)
-    key = personal_data.record_key(keys, person)
+    key = protected_values.record_key(keys, person)
     if not values.pop("somebody_else", False) and notice:
         duplicates.refuse(session, keys, values, duplicates.stored_values(keys, person), person.id)
     was_child = person.is_child
@@ -197,7 +187,7 @@ def delete_person(session: AnySession, person_id: Id, data: Mapping[str, Any], v
     actor = require("delete", "Person")
     person = lookup.get_person(session, person_id, lock=True)
     require_management(person.unit_id, actor)
-    personal_data.refuse_erased(person)
+    protected_values.refuse_erased(person)
     if version is not None:
         expect(person, version)
     person.deletion_reason = load(DeleteInput, data)["reason"]
@@ -211,7 +201,7 @@ def restore_person(session: AnySession, person_id: Id) -> Person:
     actor = require("restore", "Person")
     person = lookup.get_person(session, person_id, or_deleted=True, lock=True)
     require_management(person.unit_id, actor)
-    personal_data.refuse_erased(person)
+    protected_values.refuse_erased(person)
     if person.deleted_at is None:
         raise NotFound
     person.deleted_at = person.deletion_reason = None
@@ -240,7 +230,7 @@ def set_profile(
     profile = lookup.profile_of(session, link)
     actor = require("add" if profile is None else "edit", "VictimProfile")
     require_work_on(session, link.case, actor)
-    personal_data.refuse_erased(link.person)
+    protected_values.refuse_erased(link.person)
     require_circle(session, link.person)
     if link.case.closed_on is not None:
         raise Locked(CLOSED)
@@ -256,7 +246,7 @@ def set_profile(
         session.add(profile)
     with session.no_autoflush:
         _put_plain(profile, _PROFILE, values)
-        personal_data.put(personal_data.record_key(keyring.of_institution(session), link.person), profile, values)
+        protected_values.put(protected_values.record_key(keyring.of_institution(session), link.person), profile, values)
     session.flush()
     return profile
 
@@ -312,7 +302,7 @@ def _put_plain(record: Any, names: tuple[str, ...], values: Mapping[str, Any]) -
 def _write(keys: InstitutionKeys, key: Key, person: Person, values: Mapping[str, Any], days: list[date]) -> None:
     """The fields, and what follows from them: the index, the age band, whether it is a child."""
     _put_plain(person, _PLAIN, values)
-    if personal_data.put(key, person, values):
+    if protected_values.put(key, person, values):
         personal_data.index(keys, key, person)
     if "birth_date" in values:
         born = BirthDate.read(values["birth_date"]) if values["birth_date"] else None

@@ -14,24 +14,11 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts.actor import me
-from itm_admin.cases import choices, drafts, lookup, people, personal_data, services
-from itm_admin.cases.draft_views import Desk, desk, finished, resumed
-from itm_admin.cases.drafts import Kept
-from itm_admin.cases.exporting import answer_export, how_many
-from itm_admin.cases.forms import (
-    ExportForm,
-    LinkForm,
-    NewPersonForm,
-    PersonForm,
-    ProfileForm,
-    PurposeForm,
-    ReasonForm,
-    SearchForm,
-    UnlinkForm,
-)
+from itm_admin.cases import choices, exports, lookup, people, personal_data, services
+from itm_admin.cases.display import person_facts, profile_facts
+from itm_admin.cases.forms import LinkForm, NewPersonForm, PersonForm, ProfileForm, SearchForm, UnlinkForm
 from itm_admin.cases.lists import PERSONS
 from itm_admin.cases.models import CasePerson, Person, VictimProfile
-from itm_admin.cases.showing import compared, person_facts, profile_facts, protected_choices
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Conflict, Invalid
 from itm_admin.foundation.forms import attempt, settled, told
@@ -40,6 +27,12 @@ from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, revealing, route, see
+from itm_admin.record import drafts, protected_values, versions
+from itm_admin.record.display import compared, protected_choices
+from itm_admin.record.draft_views import Desk, desk, finished, resumed
+from itm_admin.record.drafts import Kept
+from itm_admin.record.export_response import answer_export, how_many
+from itm_admin.record.forms import ExportForm, PurposeForm, ReasonForm
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
@@ -116,7 +109,7 @@ class PersonView(Page):
             form = resumed(PersonForm(obj=person, version=person.row_version), at)
             form.warn(people.why_locked(person))
         form.clear.choices = protected_choices(form, person)
-        rows = compared(form, services.shown_values(person)) if conflict else []
+        rows = compared(form, versions.shown_values(person)) if conflict else []
         if conflict:
             form.version.data = str(person.row_version)
         status = 409 if conflict else form.refused_with if form.submitted() else 200
@@ -164,7 +157,7 @@ class PersonView(Page):
         statement = PERSONS.narrowed(lookup.list_persons(), PERSONS.read(request.args))
         if form.submitted():
             try:
-                return answer_export(db.session, "person", statement, form)
+                return answer_export(db.session, exports.PERSONS, statement, form)
             except Invalid as error:
                 form.take(error)
         back = with_query("PersonView.list")
@@ -268,7 +261,7 @@ class ProfileView(Page):
             if not form.submitted() and not at.resumed:
                 form = ProfileForm(obj=found.profile, version=found.profile.row_version)
             form.clear.choices = protected_choices(form, found.profile)
-            rows = compared(form, services.shown_values(found.profile)) if conflict else []
+            rows = compared(form, versions.shown_values(found.profile)) if conflict else []
             if conflict:
                 form.version.data = str(found.profile.row_version)
         form.warn(services.why_locked(found.case))
@@ -311,7 +304,7 @@ def _typed_elsewhere() -> Kept | None:
 def _living(id: uuid.UUID) -> Person:
     """Locked for a person who was erased."""
     person = lookup.get_person(db.session, id)
-    personal_data.refuse_erased(person)
+    protected_values.refuse_erased(person)
     return person
 
 

@@ -1,30 +1,29 @@
 """What may be typed about cases and persons: one set of schemas for the forms and the REST API.
 
-Unknown fields are refused. A field that is absent is left as it is when a record is changed; null (or an
-empty text) clears it. `load` turns every complaint into `Invalid` with a message per field.
+A field that is absent is left as it is when a record is changed; null (or an empty text) clears it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from flask_babel import lazy_gettext as _l
-from marshmallow import RAISE, Schema, ValidationError
 
-from itm_admin.cases.fields import MESSAGES, Birth, Checked, Code, Codes, Day, Email, Flag, Name, RecordId, Text, Whole
-from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.foundation.identity_numbers import passport_number, phone_number, tckn, ykn
+from itm_admin.record.schema import DeleteInput, Input
+from itm_admin.record.schema_fields import (
+    Birth,
+    Checked,
+    Code,
+    Codes,
+    Day,
+    Email,
+    Flag,
+    Name,
+    RecordId,
+    Text,
+    Whole,
+)
 
 OPEN_STATUSES = ("Active", "FollowUp")
-_UNKNOWN = _l("There is no such field.")
-
-
-class Input(Schema):
-    error_messages = {"unknown": _UNKNOWN, "type": _l("A set of fields is expected.")}
-
-    class Meta:
-        unknown = RAISE
 
 
 class CaseInput(Input):
@@ -91,12 +90,6 @@ class CloseInput(Input):
     note = Text(most=5_000, lines=True)
 
 
-class DeleteInput(Input):
-    """A code and no text: the reason stays in the ledger for good."""
-
-    reason = Code("deletion_reason", required=True)
-
-
 class HoldInput(Input):
     reason = Code("hold_reason", required=True)
 
@@ -130,37 +123,9 @@ class AssignInput(Input):
     account_id = RecordId(required=True)
 
 
-class RevealInput(Input):
-    purpose = Code("access_purpose", required=True)
-    words = Text(most=1_000, lines=True)
-
-
 class SearchInput(Input):
     """A search for persons: all that is given must fit. `number` is an identity, passport or telephone number."""
 
     name = Text(most=200)
     number = Text(most=40)
     email = Text(most=254)
-
-
-def load(schema: type[Schema], data: Any, *, partial: bool = False) -> dict[str, Any]:
-    """The checked values. Invalid names each wrong field; `partial` asks for no field and sets no default."""
-    if not isinstance(data, Mapping):
-        raise Invalid({"": _l("A set of fields is expected.")})
-    try:
-        loaded: dict[str, Any] = schema(partial=partial).load(dict(data))
-    except ValidationError as error:
-        messages = error.normalized_messages()  # type: ignore[no-untyped-call]
-        raise Invalid({_shown(str(name)): _first(told) for name, told in messages.items()}) from None
-    return loaded
-
-
-def _shown(name: str) -> str:
-    """A field's name, as far as it may be repeated: an unknown one was typed by somebody."""
-    return name if name.isascii() and name.isidentifier() and len(name) <= 40 else ""
-
-
-def _first(told: Any) -> Message:
-    while isinstance(told, Mapping | list):
-        told = next(iter(told.values() if isinstance(told, Mapping) else told), MESSAGES["invalid"])
-    return told  # type: ignore[no-any-return]

@@ -122,28 +122,28 @@ class CodesField(SelectMultipleField):
         return list(self.data or [])
 
 
-class KeptField(TextAreaField):
+class ProtectedText(TextAreaField):
     """A protected text: never shown, replaced by what is typed, kept where nothing is."""
 
     def payload(self) -> str | None:
         return (self.data or "").strip() or None
 
 
-class KeptLine(StringField):
-    """A protected line of text; as `KeptField`."""
+class ProtectedLine(StringField):
+    """A protected line of text; as `ProtectedText`."""
 
     def payload(self) -> str | None:
         return (self.data or "").strip() or None
 
 
-class KeptCodes(CodesField):
-    """Protected codes; as `KeptField`."""
+class ProtectedCodes(CodesField):
+    """Protected codes; as `ProtectedText`."""
 
     def payload(self) -> list[str] | None:  # type: ignore[override]
         return list(self.data or []) or None
 
 
-PROTECTED = (KeptField, KeptLine, BirthField, KeptCodes)
+PROTECTED = (ProtectedText, ProtectedLine, BirthField, ProtectedCodes)
 Asks = Mapping[str, Message]
 """Sentences by the name of their field."""
 _CHOOSE = _l("Choose one from the list.")

@@ -17,6 +17,7 @@ from itm_admin.cases.models import Case, CasePerson, Person
 from itm_admin.foundation.errors import CannotDecrypt, Conflict, Denied, Invalid, Locked, NotFound
 from itm_admin.foundation.formats import HIDDEN
 from itm_admin.foundation.identity_numbers import with_check_digits
+from itm_admin.record import protected_values
 from tests.factories import PERSON, Factory, Somebody
 
 CANARY = {
@@ -100,7 +101,7 @@ def test_no_planted_value_is_in_the_database_or_the_ledger(
 
 def test_masked_values_only_say_whether_they_are_filled(factory: Factory, focal_point: Somebody, case: Case) -> None:
     person = factory.person(focal_point, case, given_name="Ayşe").person
-    masked = personal_data.masked(person)
+    masked = protected_values.masked(person)
     assert masked["given_name"] is HIDDEN
     assert {name for name, value in masked.items() if value is None} == set(CANARY) - {"given_name"}
     assert not any(mark in repr(masked).lower() for mark in ("ayşe", "ayse"))

@@ -20,7 +20,6 @@ from audit import report
 from itm_admin import demo
 from itm_admin.accounts import bootstrap, sign_in
 from itm_admin.assurance import detail
-from itm_admin.cases.fields import today
 from itm_admin.demonstration import acts, plan, team
 from itm_admin.demonstration.clock import HERE, OFFICE_HOURS
 from itm_admin.foundation import national, synthetic, tenancy, vocabulary
@@ -28,6 +27,7 @@ from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import migration
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ROLES
+from itm_admin.record.schema_fields import today
 from tests.conftest import Database, settings_for
 
 SMALL = 30

@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 from flask_babel import lazy_gettext as _l
 from marshmallow import ValidationError, fields, validate
 
-from itm_admin.cases.birth import OLDEST, BirthDate, estimated
 from itm_admin.foundation import dates, vocabulary
 from itm_admin.foundation.errors import REQUIRED, Invalid, Message
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.names import clean_name
+from itm_admin.record.birth_date import OLDEST, BirthDate, estimated
 
 _OVERRIDES = "\u202d\u202e"
 """Left-to-right and right-to-left override: they can make a text read as something that it is not."""

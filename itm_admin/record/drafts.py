@@ -21,10 +21,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.datastructures import MultiDict
 
-from itm_admin.cases.acting import Actor, require
 from itm_admin.foundation.encryption import AnySession, Key, Keyring, Place
 from itm_admin.foundation.errors import CannotDecrypt, Invalid
 from itm_admin.foundation.records import Identifier, Moment, identifier_column
+from itm_admin.record.permissions import Actor, require
 
 KEPT = timedelta(days=7)
 MOST = 100_000

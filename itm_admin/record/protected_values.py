@@ -1,0 +1,151 @@
+"""Protected values of records: sealed, masked, opened, revealed. Nothing else opens them.
+
+A value that was not revealed is never decrypted for a page: a masked field says only whether it is filled.
+Each reveal is one record's, for a purpose, and is queued for the ledger here, so that no view can forget it.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any, cast
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import func, inspect, select
+
+from itm_admin.foundation import purposes
+from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring, Place
+from itm_admin.foundation.errors import CannotDecrypt, Denied, Locked
+from itm_admin.foundation.formats import HIDDEN, Hidden
+from itm_admin.foundation.reading import looked_at
+from itm_admin.record import limits
+from itm_admin.record.models import Owner, Record
+from itm_admin.record.permissions import require
+
+Value = str | list[str] | None
+SEALED = "_enc"
+"""How the column of a protected field ends."""
+
+
+_FIELDS: dict[type[Record], tuple[str, ...]] = {}
+
+
+def fields_of(model: type[Record]) -> tuple[str, ...]:
+    """The protected fields of a kind of record, in the order in which screens show them: that of the columns."""
+    if model not in _FIELDS:
+        _FIELDS[model] = _sealed_columns(model)
+    return _FIELDS[model]
+
+
+def _sealed_columns(model: type[Record]) -> tuple[str, ...]:
+    return tuple(column.key.removesuffix(SEALED) for column in inspect(model).columns if column.key.endswith(SEALED))
+
+
+def masked(record: Record) -> dict[str, Hidden | None]:
+    """What a page may show of the protected fields: HIDDEN where one is filled, None where it is empty."""
+    return {name: None if _stored(record, name) is None else HIDDEN for name in fields_of(type(record))}
+
+
+def new_key(keys: InstitutionKeys, record: Owner) -> Key:
+    """Gives a new record its key. The record must have its id."""
+    record.data_key, key = keys.new_record_key(record.__tablename__, record.id)
+    return key
+
+
+def record_key(keys: InstitutionKeys, owner: Owner) -> Key:
+    """The key of an owner's values. CannotDecrypt after an erasure."""
+    return keys.record_key(owner.__tablename__, owner.id, owner.data_key)
+
+
+def refuse_erased(record: Record) -> None:
+    """Locked for a person who was erased: there is nothing left to show, and nothing is written any more."""
+    if getattr(record, "erased_at", None) is not None:
+        raise Locked(_l("This person was erased. What was stored cannot be brought back."))
+
+
+def destroy(record: Record) -> None:
+    """Every protected value, and the key where the record has one: what a copy of the row holds opens no more."""
+    for name in fields_of(type(record)):
+        setattr(record, f"{name}{SEALED}", None)
+    if isinstance(record, Owner):
+        record.data_key = None
+
+
+def put(key: Key, record: Record, values: Mapping[str, Any]) -> bool:
+    """Seals the named fields: absent = unchanged, None or empty = cleared. Tells whether anything changed.
+
+    A value that is given is sealed again, also where the same one is stored: an answer, a version or an entry that told
+    the two apart would tell whether a guess was right. A form sends only what was typed into it.
+    """
+    changed = False
+    for name in fields_of(type(record)):
+        if name in values:
+            text = _text(record, name, values[name])
+            if text is not None or _stored(record, name) is not None:
+                setattr(record, f"{name}{SEALED}", None if text is None else key.seal_text(_place(record, name), text))
+                changed = True
+    return changed
+
+
+def opened(key: Key, record: Record) -> dict[str, Value]:
+    """All protected fields in plain text, for `reveal` and for services that must compare. Never for a page."""
+    values: dict[str, Value] = {}
+    for name in fields_of(type(record)):
+        stored = _stored(record, name)
+        text = None if stored is None else key.open_text(_place(record, name), stored)
+        values[name] = json.loads(text) if text is not None and name in record.protected_lists else text
+    return values
+
+
+def reveal(
+    session: AnySession,
+    keyring: Keyring,
+    names: tuple[str, str],
+    record: Record,
+    owner: Owner,
+    why: tuple[str, str | None],
+) -> dict[str, Value]:
+    """One record's protected fields, for a purpose of a reveal, in words where the purpose asks for them.
+
+    `names`: the subject of the roles' table and the kind in the ledger; `owner` has the key. Invalid without a
+    purpose, Denied without the permission or outside the person's circle, TooMany beyond the hour's limit,
+    CannotDecrypt if a value does not open.
+    """
+    subject, kind = names
+    actor = require("reveal", subject)
+    refuse_erased(owner)
+    words = (why[1] or "").strip()[: purposes.MOST_WORDS] or None
+    purpose = purposes.check("reveal", actor.context.roles, why[0], words)
+    if session.scalar(select(func.itm.reveal_refused(kind, record.id, purpose))) is not None:
+        raise Denied(_l("Only those assigned to a case of this person, and managers, may do this."))
+    limits.heed(session, "record.reveal")
+    try:
+        values: dict[str, Value] = dict.fromkeys(fields_of(type(record)))
+        if filled(record):
+            values = opened(record_key(keyring.of_institution(session), owner), record)
+    except CannotDecrypt:
+        looked_at("record.reveal", kind, record.id, purpose=purpose, outcome="failure")
+        raise
+    looked_at("record.reveal", kind, record.id, purpose=purpose, words=words)
+    return values
+
+
+def filled(record: Record) -> bool:
+    """Whether any protected value is stored."""
+    return any(_stored(record, name) is not None for name in fields_of(type(record)))
+
+
+def _place(record: Record, name: str) -> Place:
+    institution: uuid.UUID = record.institution_id
+    return Place(institution, record.__tablename__, record.id, f"{name}{SEALED}")
+
+
+def _stored(record: Record, name: str) -> bytes | None:
+    return cast("bytes | None", getattr(record, f"{name}{SEALED}"))
+
+
+def _text(record: Record, name: str, value: Any) -> str | None:
+    if not value:
+        return None
+    return json.dumps(value, separators=(",", ":")) if name in record.protected_lists else str(value)
