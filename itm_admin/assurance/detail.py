@@ -101,7 +101,7 @@ _CODED: Mapping[str, str] = {
     "action": "audit_event", "purpose": "access_purpose", "ground": "erasure_ground",
 }  # fmt: skip
 _WORDS: Mapping[str, Mapping[str, Message]] = {
-    "level": wording.LEVELS, "page": _PAGE_NAMES, "act": _ACTS, "kind": wording.KINDS, "finding": wording.FINDINGS,
+    "level": wording.LEVELS, "page": _PAGE_NAMES, "act": _ACTS, "finding": wording.FINDINGS,
     "outcome": wording.OUTCOMES, "reason": {**wording.REASONS, **_SIGN_INS}, "statement": _STATEMENTS,
     "answer": _ANSWERS, "form": _FORMS, "format": _FORMS, "while": _SIGN_INS,
     "verdict": {code: words for code, (words, _tone) in wording.VERDICTS.items()},
@@ -162,6 +162,8 @@ def _text(name: str, value: str, found: Mapping[str, Any], names: Names) -> str:
         return vocabulary.label(_CODED[name], value) if value in vocabulary.codes(_CODED[name]) else ""
     if name == "alert":
         return wording.alert_words(value, str(found.get("subject") or found.get("account") or "–"), None)
+    if name == "kind":
+        return str(wording.kinds().get(value, ""))
     if name in _WORDS:
         return str(_WORDS[name].get(value, ""))
     kind, _colon, id = value.rpartition(":")

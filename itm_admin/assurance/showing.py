@@ -227,7 +227,7 @@ class EntryList:
         choices: Mapping[str, Sequence[tuple[str, str]]] = {
             "action": vocabulary.choices("audit_event"),
             "outcome": [(code, str(text)) for code, text in wording.OUTCOMES.items()],
-            "kind": [(code, str(text)) for code, text in wording.KINDS.items()],
+            "kind": [(code, str(text)) for code, text in wording.kinds().items()],
             "purpose": vocabulary.choices("access_purpose"),
             "ledger": [(code, code) for code in self.codes],
         }

@@ -10,7 +10,8 @@ from marshmallow import Schema, fields
 from itm_admin.cases.models import Case, Person, VictimProfile
 from itm_admin.cases.schemas import CaseInput, CloseInput, LowerInput, PersonInput, VictimProfileInput
 from itm_admin.foundation.api_schemas import of_record, page_of, versioned
-from itm_admin.record import protected_values
+from itm_admin.record.fields import Codes as SeveralCodes
+from itm_admin.record.kind import kind_of
 from itm_admin.record.models import Record
 from itm_admin.record.schema import DeleteInput, Input
 from itm_admin.record.schema_fields import Code, Codes
@@ -28,16 +29,16 @@ def _lists(schema: type[Input]) -> Mapping[str, str]:
 def _revealed(name: str, of: type[Record]) -> type[Schema]:
     """What a reveal shows: the protected fields in plain text."""
     members: dict[str, Any] = {"id": fields.UUID(required=True, allow_none=True)}
-    for each in protected_values.fields_of(of):
-        known = each in of.protected_lists
+    for each in kind_of(of).protected:
+        known = isinstance(kind_of(of).field(each).field, SeveralCodes)
         members[each] = fields.List(fields.String(), allow_none=True) if known else fields.String(allow_none=True)
     return Schema.from_dict(members, name=name)
 
 
-CaseAnswer = of_record(Case, "CaseAnswer", protected_values.fields_of(Case), _lists(CaseInput), _UNSAID)
-PersonAnswer = of_record(Person, "PersonAnswer", protected_values.fields_of(Person), _lists(PersonInput), _UNSAID)
+CaseAnswer = of_record(Case, "CaseAnswer", kind_of(Case).protected, _lists(CaseInput), _UNSAID)
+PersonAnswer = of_record(Person, "PersonAnswer", kind_of(Person).protected, _lists(PersonInput), _UNSAID)
 ProfileAnswer = of_record(
-    VictimProfile, "ProfileAnswer", protected_values.fields_of(VictimProfile), _lists(VictimProfileInput), _UNSAID
+    VictimProfile, "ProfileAnswer", kind_of(VictimProfile).protected, _lists(VictimProfileInput), _UNSAID
 )
 
 

@@ -1,4 +1,4 @@
-"""How cases, persons and profiles are laid out for reading, as label and value pairs."""
+"""How cases and persons are laid out for reading, as label and value pairs."""
 
 from __future__ import annotations
 
@@ -8,33 +8,24 @@ from typing import Any
 from flask_babel import gettext as _
 
 from itm_admin.cases.models import Case, Person, VictimProfile
-from itm_admin.foundation.formats import day, label, moment
+from itm_admin.foundation.formats import moment
 from itm_admin.foundation.i18n import language
 from itm_admin.institutions.models import Institution
-from itm_admin.record.display import Facts, protected
+from itm_admin.record.display import Facts, facts
+from itm_admin.record.kind import kind_of
 
 
 def case_facts(case: Case, revealed: Mapping[str, Any] | None = None) -> Facts:
-    facts: Facts = [
-        (_("Reference"), case.reference),
-        (_("Status"), label(case.status, "case_status")),
-        (_("Date opened"), day(case.opened_on)),
-        (_("Source of the referral"), label(case.referral_source, "referral_source")),
-        (_("Province"), label(case.province, "province")),
-        (_("Unit"), case.unit.name if case.unit else None),
-        (_("Lead institution"), _institution(case.lead_institution)),
-        (_("Types of exploitation"), [label(code, "exploitation_type") for code in case.exploitation_types]),
-        (_("Sector"), label(case.industry, "industry_isic")),
-        (_("Confidentiality"), label(case.confidentiality, "confidentiality")),
-        (_("Open to the Presidency"), _("Yes") if case.shared else _("No, only in counts")),
+    whose = ("reference", "status", "opened_on", "referral_source", "province", "unit_id")
+    what = ("exploitation_types", "industry", "confidentiality", "shared")
+    closed = ("closed_on", "closure_reason") if case.closed_on else ()
+    return [
+        *facts(case, whose),
+        (str(kind_of(Case).field("lead_institution_id").label), _institution(case.lead_institution)),
+        *facts(case, what),
         (_("Last change"), moment(case.updated_at)),
+        *facts(case, (*closed, "narrative", "closure_note"), revealed),
     ]
-    if case.closed_on:
-        facts += [
-            (_("Date closed"), day(case.closed_on)),
-            (_("Reason for closing"), label(case.closure_reason, "case_closure_reason")),
-        ]
-    return facts + protected(case, {"narrative": _("Narrative"), "closure_note": _("Closing note")}, revealed)
 
 
 def _institution(found: Institution | None) -> str | None:
@@ -44,44 +35,13 @@ def _institution(found: Institution | None) -> str | None:
 
 
 def person_facts(person: Person, revealed: Mapping[str, Any] | None = None) -> Facts:
-    facts: Facts = [
-        (_("Pseudonym"), person.pseudonym),
-        (_("Gender"), label(person.gender, "gender")),
-        (_("Age when the case was opened"), label(person.age_band, "age_band")),
-        (_("Child"), None if person.is_child is None else _("Yes") if person.is_child else _("No")),
-        (_("Citizenships"), [label(code, "citizenship") for code in person.citizenships]),
-        (_("Language"), label(person.language, "language")),
-    ]
-    return facts + protected(person, person_labels(), revealed)
-
-
-def person_labels() -> dict[str, str]:
-    return {
-        "given_name": _("Given names"),
-        "family_name": _("Family names"),
-        "birth_date": _("Date of birth"),
-        "tckn": _("Turkish identity number (TCKN)"),
-        "ykn": _("Foreigner identity number (YKN)"),
-        "passport": _("Passport number"),
-        "phone": _("Telephone"),
-        "email": _("E-mail"),
-        "address": _("Address"),
-        "guardian": _("Guardian"),
-    }
+    open_fields = ("pseudonym", "gender", "age_band", "is_child", "citizenships", "language")
+    return facts(person, (*open_fields, *kind_of(Person).protected), revealed)
 
 
 def profile_facts(profile: VictimProfile, revealed: Mapping[str, Any] | None = None) -> Facts:
-    facts: Facts = [
-        (_("Trafficking status"), label(profile.trafficking_status, "trafficking_status")),
-        (_("Decided by"), label(profile.status_decision_maker, "status_decision_maker")),
-        (_("How recruited"), [label(code, "method_of_recruitment") for code in profile.recruitment_methods]),
-        (_("Means of control"), [label(code, "method_of_control") for code in profile.control_methods]),
-        (_("Age when trafficked"), profile.age_when_trafficked),
-        (_("Relation to the trafficker"), label(profile.relation_to_trafficker, "relation_to_trafficker")),
-    ]
-    labels = {
-        "sex_exploitation": _("Kinds of sexual exploitation"),
-        "health": _("Health"),
-        "needs": _("Needs"),
-    }
-    return facts + protected(profile, labels, revealed)
+    open_fields = (
+        "trafficking_status", "status_decision_maker", "recruitment_methods", "control_methods", "age_when_trafficked",
+        "relation_to_trafficker",
+    )  # fmt: skip
+    return facts(profile, (*open_fields, *kind_of(VictimProfile).protected), revealed)

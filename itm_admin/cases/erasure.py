@@ -18,13 +18,15 @@ from sqlalchemy import func, or_, select, update
 
 from audit import store
 from itm_admin.cases import lookup
-from itm_admin.cases.models import AccessNote, Case, CasePerson, Person, VictimProfile
+from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
 from itm_admin.cases.schemas import EraseInput
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.erasures import Erasure, Erasures
 from itm_admin.foundation.errors import DomainError, Invalid, Locked, Unavailable, Uncertain
 from itm_admin.foundation.writing import writing
 from itm_admin.record import protected_values
+from itm_admin.record.access_note import AccessNote
+from itm_admin.record.kind import kind_of
 from itm_admin.record.lookup import Id
 from itm_admin.record.permissions import require, require_management
 from itm_admin.record.schema import load
@@ -131,9 +133,7 @@ def _cases_of(session: AnySession, person: Person, *, lock: bool = False) -> lis
 
 def _profiles_of(session: AnySession, person: Person) -> list[VictimProfile]:
     linked = select(CasePerson.id).where(CasePerson.person_id == person.id)
-    filled = or_(
-        *(getattr(VictimProfile, f"{name}_enc").is_not(None) for name in protected_values.fields_of(VictimProfile))
-    )
+    filled = or_(*(getattr(VictimProfile, f"{name}_enc").is_not(None) for name in kind_of(VictimProfile).protected))
     return list(session.scalars(select(VictimProfile).where(VictimProfile.case_person_id.in_(linked), filled)))
 
 

@@ -8,7 +8,9 @@ from sqlalchemy.orm import selectinload
 
 from itm_admin.cases import lookup
 from itm_admin.cases.models import Case, CasePerson, Person
-from itm_admin.record.export import Export, ExportColumn, coded, hidden, yes
+from itm_admin.foundation.formats import HIDDEN
+from itm_admin.record.export import Export, ExportColumn
+from itm_admin.record.listing import exported
 
 
 def _people(case: Case) -> list[Person]:
@@ -28,30 +30,30 @@ def _references(person: Person) -> str:
 
 
 _CASE: tuple[ExportColumn[Case], ...] = (
-    ExportColumn(_l("Reference"), lambda case: case.reference),
-    ExportColumn(_l("Status"), lambda case: coded("case_status", case.status)),
-    ExportColumn(_l("Date opened"), lambda case: case.opened_on),
-    ExportColumn(_l("Date closed"), lambda case: case.closed_on),
-    ExportColumn(_l("Reason for closing"), lambda case: coded("case_closure_reason", case.closure_reason)),
-    ExportColumn(_l("Province"), lambda case: coded("province", case.province)),
+    exported(Case, "reference"),
+    exported(Case, "status"),
+    exported(Case, "opened_on"),
+    exported(Case, "closed_on"),
+    exported(Case, "closure_reason"),
+    exported(Case, "province"),
     ExportColumn(_l("Unit"), lambda case: case.unit.name if case.unit else ""),
-    ExportColumn(_l("Source of the referral"), lambda case: coded("referral_source", case.referral_source)),
-    ExportColumn(_l("Types of exploitation"), lambda case: coded("exploitation_type", case.exploitation_types)),
-    ExportColumn(_l("Sector"), lambda case: coded("industry_isic", case.industry)),
-    ExportColumn(_l("Confidentiality"), lambda case: coded("confidentiality", case.confidentiality)),
+    exported(Case, "referral_source"),
+    exported(Case, "exploitation_types"),
+    exported(Case, "industry"),
+    exported(Case, "confidentiality"),
     ExportColumn(_l("People"), _pseudonyms),
-    ExportColumn(_l("Narrative"), lambda case: hidden(case.narrative_enc)),
+    exported(Case, "narrative"),
 )
 
 _PERSON: tuple[ExportColumn[Person], ...] = (
-    ExportColumn(_l("Pseudonym"), lambda person: person.pseudonym),
-    ExportColumn(_l("Gender"), lambda person: coded("gender", person.gender)),
-    ExportColumn(_l("Age band"), lambda person: coded("age_band", person.age_band)),
-    ExportColumn(_l("Child"), lambda person: yes(person.is_child)),
-    ExportColumn(_l("Citizenships"), lambda person: coded("citizenship", person.citizenships)),
-    ExportColumn(_l("Language"), lambda person: coded("language", person.language)),
+    exported(Person, "pseudonym"),
+    exported(Person, "gender"),
+    exported(Person, "age_band", label=_l("Age band")),
+    exported(Person, "is_child"),
+    exported(Person, "citizenships"),
+    exported(Person, "language"),
     ExportColumn(_l("Cases"), _references),
-    ExportColumn(_l("Name"), lambda person: hidden(person.given_name_enc or person.family_name_enc)),
+    ExportColumn(_l("Name"), lambda person: str(HIDDEN) if person.given_name_enc or person.family_name_enc else ""),
 )
 
 

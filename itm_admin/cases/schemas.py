@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
+from itm_admin.cases.models import OPEN_STATUSES
 from itm_admin.foundation.identity_numbers import passport_number, phone_number, tckn, ykn
 from itm_admin.record.schema import DeleteInput, Input
 from itm_admin.record.schema_fields import (
@@ -22,8 +23,6 @@ from itm_admin.record.schema_fields import (
     Text,
     Whole,
 )
-
-OPEN_STATUSES = ("Active", "FollowUp")
 
 
 class CaseInput(Input):

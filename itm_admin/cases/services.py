@@ -24,6 +24,7 @@ from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Denied, Invalid, Locked, Message, NotFound
 from itm_admin.institutions.models import Institution, Unit
 from itm_admin.record import protected_values
+from itm_admin.record.kind import kind_of
 from itm_admin.record.lookup import Id, identifier
 from itm_admin.record.permissions import Actor, covers, require, require_management
 from itm_admin.record.schema import DeleteInput, load
@@ -94,7 +95,7 @@ def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
     for name in _PLAIN:
         if name in values and (values[name] is not None or name == "industry"):
             setattr(case, name, values[name])
-    if any(name in values for name in protected_values.fields_of(Case)):
+    if any(name in values for name in kind_of(Case).protected):
         protected_values.put(personal_data.key_to_write(keyring.of_institution(session), case), case, values)
     day_changed = attributes.get_history(case, "opened_on").has_changes()
     session.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask_babel import gettext as _
@@ -10,66 +10,43 @@ from wtforms import SelectField
 
 from itm_admin.foundation import choosing, dates
 from itm_admin.foundation.formats import HIDDEN, day, label
-from itm_admin.foundation.forms import PROTECTED, DayField, PanelForm
+from itm_admin.foundation.forms import PROTECTED, BirthField, CodeField, CodesField, DayField, PanelForm
 from itm_admin.record import protected_values
-from itm_admin.record.birth_date import BirthDate
+from itm_admin.record.fields import Birth, Link
+from itm_admin.record.kind import BoundField, kind_of
+from itm_admin.record.models import Record
 
 Facts = list[tuple[str, Any]]
-CODED = {
-    "province": "province",
-    "referral_source": "referral_source",
-    "exploitation_types": "exploitation_type",
-    "industry": "industry_isic",
-    "confidentiality": "confidentiality",
-    "status": "case_status",
-    "role": "case_role",
-    "gender": "gender",
-    "citizenships": "citizenship",
-    "language": "language",
-    "trafficking_status": "trafficking_status",
-    "status_decision_maker": "status_decision_maker",
-    "recruitment_methods": "method_of_recruitment",
-    "control_methods": "method_of_control",
-    "relation_to_trafficker": "relation_to_trafficker",
-    "sex_exploitation": "sex_exploitation_type",
-    "needs": "support_need",
-}
-"""Which vocabulary a field's codes come from."""
+_EMPTY: tuple[Any, ...] = (None, "", [])
 
 
-def protected(record: Any, labels: Mapping[str, str], revealed: Mapping[str, Any] | None) -> Facts:
-    """Protected fields: dots where one is filled, the value only where it was revealed in this very answer."""
-    hidden = protected_values.masked(record)
-    return [(text, read(name, revealed[name]) if revealed else hidden[name]) for name, text in labels.items()]
+def facts(record: Record, columns: Iterable[str], revealed: Mapping[str, Any] | None = None) -> Facts:
+    """The named fields. Of a protected one dots where it is filled, the value only where this answer revealed it."""
+    kind, hidden = kind_of(type(record)), protected_values.masked(record)
+    rows: Facts = []
+    for name in columns:
+        found = kind.field(name)
+        value = _revealed(found, revealed, hidden[name]) if found.protected else shown(record, found)
+        rows.append((str(found.label), value))
+    return rows
 
 
-def read(name: str, value: Any) -> Any:
-    """A field's value as people read it: codes as labels, dates as days."""
-    if value is HIDDEN or value in (None, "", []):
-        return value
-    if name == "birth_date":
-        return _birth(str(value))
-    if name in CODED:
-        many = value if isinstance(value, list) else [value]
-        labels = [label(code, CODED[name]) for code in many]
-        return labels if isinstance(value, list) else labels[0]
-    if isinstance(value, bool):
-        return _("Yes") if value else _("No")
-    return day(value) if hasattr(value, "isoformat") else value
+def shown(record: Record, found: BoundField) -> Any:
+    """An open field's value as people read it; of another record its name."""
+    if isinstance(found.field, Link) and found.field.shown:
+        other = getattr(record, found.field.shown)
+        return None if other is None else str(other)
+    return found.field.words(getattr(record, found.name))
 
 
-def _birth(kept: str) -> str:
-    """12.05.1999, 05.1999, 1999, or an estimate in words. What is none (of another version) stays as it is."""
-    try:
-        estimate = BirthDate.read(kept).estimate
-    except ValueError:
-        return kept
-    if estimate is not None:
-        return str(_("about %(age)s (estimated on %(day)s)", age=estimate[0], day=day(estimate[1])))
-    return ".".join(reversed(kept.split("-")))
+def _revealed(found: BoundField, revealed: Mapping[str, Any] | None, hidden: Any) -> Any:
+    if not revealed:
+        return hidden
+    value = revealed[found.name]
+    return value if value in _EMPTY else found.field.words(value)
 
 
-def protected_choices(form: PanelForm, record: Any) -> list[tuple[str, str]]:
+def protected_choices(form: PanelForm, record: Record) -> list[tuple[str, str]]:
     """The stored protected fields that the form can clear."""
     hidden = protected_values.masked(record)
     return [
@@ -86,8 +63,7 @@ def compared(form: PanelForm, saved: Mapping[str, Any]) -> list[tuple[str, Any, 
         if isinstance(field, PROTECTED):
             rows.append((field.label.text, field.data or _("unchanged"), saved[field.name]))
         else:
-            typed = field.payload() if hasattr(field, "payload") else field.data
-            rows.append((field.label.text, _chosen(field, typed), _chosen(field, saved[field.name])))
+            rows.append((field.label.text, as_read(field, _typed(field)), as_read(field, saved[field.name])))
     return rows
 
 
@@ -95,11 +71,36 @@ def filled(form: PanelForm, stored: Mapping[str, Any]) -> Facts:
     """What was filled in, as people read it, for a look before it is saved; `stored` are the values that will be."""
     rows: Facts = []
     for field in form:
-        typed = field.payload() if hasattr(field, "payload") else field.data
-        typed = stored.get(field.name, typed)
-        if field.name not in ("version", "clear", "csrf_token") and typed not in (None, "", []):
-            rows.append((field.label.text, _chosen(field, typed)))
+        typed = stored.get(field.name, _typed(field))
+        if field.name not in ("version", "clear", "csrf_token") and typed not in _EMPTY:
+            rows.append((field.label.text, as_read(field, typed)))
     return rows
+
+
+def as_read(field: Any, value: Any) -> Any:
+    """A form field's value as people read it: codes as labels, dates as days; what is none as it was typed."""
+    if value is HIDDEN or value in _EMPTY:
+        return value
+    if isinstance(field, CodesField):
+        return [label(code, field.list_name) for code in value]
+    if isinstance(field, CodeField):
+        return label(value, field.list_name)
+    if isinstance(field, BirthField):
+        return _BIRTH.words(value)
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(field, DayField):
+        return _as_day(value)
+    if isinstance(field, SelectField):
+        return choosing.shown(field, value) or value
+    return str(value) if isinstance(value, int) else value
+
+
+_BIRTH = Birth(label="")
+
+
+def _typed(field: Any) -> Any:
+    return field.payload() if hasattr(field, "payload") else field.data
 
 
 def _as_day(value: Any) -> Any:
@@ -108,11 +109,3 @@ def _as_day(value: Any) -> Any:
         return day(dates.read_day(value) if isinstance(value, str) else value)
     except ValueError:
         return value
-
-
-def _chosen(field: Any, value: Any) -> Any:
-    if field.name in CODED or field.name == "birth_date" or isinstance(value, bool):
-        return read(field.name, value)
-    if isinstance(field, DayField):
-        return _as_day(value)
-    return (choosing.shown(field, value) if isinstance(field, SelectField) else None) or value

@@ -16,14 +16,11 @@ from datetime import date
 from typing import IO, Any, Generic, TypeVar
 
 import xlsxwriter
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select
 
-from itm_admin.foundation import vocabulary
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid, Message
-from itm_admin.foundation.formats import HIDDEN
 from itm_admin.foundation.spreadsheet import marked, reads_as_more
 from itm_admin.record.models import Record
 from itm_admin.record.permissions import require
@@ -76,19 +73,6 @@ class Export(Generic[Row]):
                 yield cells
             for row in found.values():
                 session.expunge(row)
-
-
-def coded(list_name: str, codes: str | Iterable[str] | None) -> str:
-    codes = [codes] if isinstance(codes, str) else codes or []
-    return ", ".join(vocabulary.label(list_name, code) for code in codes)
-
-
-def yes(value: bool | None) -> str:
-    return "" if value is None else _("Yes") if value else _("No")
-
-
-def hidden(stored: object) -> str:
-    return "" if stored is None else str(HIDDEN)
 
 
 def fix_ids(session: AnySession, statement: Select[Row], kind: type[Row]) -> list[uuid.UUID]:

@@ -11,8 +11,8 @@ from sqlalchemy.sql.base import ExecutableOption
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import NotFound
-from itm_admin.foundation.records import TenantRecord
 from itm_admin.foundation.roles import may
+from itm_admin.record.models import TenantRecord
 
 Id = uuid.UUID | str
 _Record = TypeVar("_Record", bound=TenantRecord)

@@ -6,13 +6,12 @@ Each reveal is one record's, for a purpose, and is queued for the ledger here, s
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping
 from typing import Any, cast
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, inspect, select
+from sqlalchemy import func, select
 
 from itm_admin.foundation import purposes
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring, Place
@@ -20,31 +19,16 @@ from itm_admin.foundation.errors import CannotDecrypt, Denied, Locked
 from itm_admin.foundation.formats import HIDDEN, Hidden
 from itm_admin.foundation.reading import looked_at
 from itm_admin.record import limits
+from itm_admin.record.kind import SEALED, kind_of
 from itm_admin.record.models import Owner, Record
 from itm_admin.record.permissions import require
 
 Value = str | list[str] | None
-SEALED = "_enc"
-"""How the column of a protected field ends."""
-
-
-_FIELDS: dict[type[Record], tuple[str, ...]] = {}
-
-
-def fields_of(model: type[Record]) -> tuple[str, ...]:
-    """The protected fields of a kind of record, in the order in which screens show them: that of the columns."""
-    if model not in _FIELDS:
-        _FIELDS[model] = _sealed_columns(model)
-    return _FIELDS[model]
-
-
-def _sealed_columns(model: type[Record]) -> tuple[str, ...]:
-    return tuple(column.key.removesuffix(SEALED) for column in inspect(model).columns if column.key.endswith(SEALED))
 
 
 def masked(record: Record) -> dict[str, Hidden | None]:
     """What a page may show of the protected fields: HIDDEN where one is filled, None where it is empty."""
-    return {name: None if _stored(record, name) is None else HIDDEN for name in fields_of(type(record))}
+    return {name: None if _stored(record, name) is None else HIDDEN for name in kind_of(type(record)).protected}
 
 
 def new_key(keys: InstitutionKeys, record: Owner) -> Key:
@@ -66,7 +50,7 @@ def refuse_erased(record: Record) -> None:
 
 def destroy(record: Record) -> None:
     """Every protected value, and the key where the record has one: what a copy of the row holds opens no more."""
-    for name in fields_of(type(record)):
+    for name in kind_of(type(record)).protected:
         setattr(record, f"{name}{SEALED}", None)
     if isinstance(record, Owner):
         record.data_key = None
@@ -78,10 +62,10 @@ def put(key: Key, record: Record, values: Mapping[str, Any]) -> bool:
     A value that is given is sealed again, also where the same one is stored: an answer, a version or an entry that told
     the two apart would tell whether a guess was right. A form sends only what was typed into it.
     """
-    changed = False
-    for name in fields_of(type(record)):
+    changed, fields = False, kind_of(type(record)).fields
+    for name in kind_of(type(record)).protected:
         if name in values:
-            text = _text(record, name, values[name])
+            text = fields[name].field.sealed(values[name])
             if text is not None or _stored(record, name) is not None:
                 setattr(record, f"{name}{SEALED}", None if text is None else key.seal_text(_place(record, name), text))
                 changed = True
@@ -91,10 +75,11 @@ def put(key: Key, record: Record, values: Mapping[str, Any]) -> bool:
 def opened(key: Key, record: Record) -> dict[str, Value]:
     """All protected fields in plain text, for `reveal` and for services that must compare. Never for a page."""
     values: dict[str, Value] = {}
-    for name in fields_of(type(record)):
+    fields = kind_of(type(record)).fields
+    for name in kind_of(type(record)).protected:
         stored = _stored(record, name)
         text = None if stored is None else key.open_text(_place(record, name), stored)
-        values[name] = json.loads(text) if text is not None and name in record.protected_lists else text
+        values[name] = None if text is None else fields[name].field.opened(text)
     return values
 
 
@@ -121,7 +106,7 @@ def reveal(
         raise Denied(_l("Only those assigned to a case of this person, and managers, may do this."))
     limits.heed(session, "record.reveal")
     try:
-        values: dict[str, Value] = dict.fromkeys(fields_of(type(record)))
+        values: dict[str, Value] = dict.fromkeys(kind_of(type(record)).protected)
         if filled(record):
             values = opened(record_key(keyring.of_institution(session), owner), record)
     except CannotDecrypt:
@@ -133,7 +118,7 @@ def reveal(
 
 def filled(record: Record) -> bool:
     """Whether any protected value is stored."""
-    return any(_stored(record, name) is not None for name in fields_of(type(record)))
+    return any(_stored(record, name) is not None for name in kind_of(type(record)).protected)
 
 
 def _place(record: Record, name: str) -> Place:
@@ -143,9 +128,3 @@ def _place(record: Record, name: str) -> Place:
 
 def _stored(record: Record, name: str) -> bytes | None:
     return cast("bytes | None", getattr(record, f"{name}{SEALED}"))
-
-
-def _text(record: Record, name: str, value: Any) -> str | None:
-    if not value:
-        return None
-    return json.dumps(value, separators=(",", ":")) if name in record.protected_lists else str(value)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import inspect
-
 from itm_admin.foundation.errors import Conflict
 from itm_admin.record import protected_values
 from itm_admin.record.models import Record
@@ -23,5 +21,5 @@ def shown_values(record: Record) -> dict[str, Any]:
     """A record's fields as a page may show them, named as in the schemas; protected ones masked."""
     hidden = protected_values.masked(record)
     skipped = NEVER_SHOWN | {f"{name}_enc" for name in hidden}
-    plain = {column.key: getattr(record, column.key) for column in inspect(type(record)).columns}
+    plain = {column.key: getattr(record, column.key) for column in type(record).__table__.columns}  # type: ignore[attr-defined]
     return {**{name: value for name, value in plain.items() if name not in skipped}, **hidden}
