@@ -19,42 +19,38 @@ from itm_admin.cases.answers import (
     CaseRevealed,
     CaseWithPeople,
     CloseChange,
-    DeleteChange,
     LinkMade,
-    LinkWithProfile,
     LowerChange,
     PersonAnswer,
     PersonChange,
     PersonPage,
     PersonRevealed,
     PersonsFound,
-    ProfileChange,
-    ProfileRevealed,
+    link_document,
 )
 from itm_admin.cases.lists import CASES, PERSONS
-from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson
+from itm_admin.cases.profile_views import ProfileApi
 from itm_admin.cases.schemas import AssignInput, CaseInput, LinkInput, NewPersonInput, SearchInput, UnlinkInput
 from itm_admin.foundation.api import (
     Api,
     body,
     describes,
-    maybe_versioned,
     page_shown,
     parameters_of,
     route,
     tag_of,
     versioned,
 )
-from itm_admin.foundation.api_schemas import HIDDEN, Changed, Identified, OnlyVersion
+from itm_admin.foundation.api_schemas import Changed, Identified, OnlyVersion
 from itm_admin.foundation.database import db
-from itm_admin.foundation.lists import Shown
 from itm_admin.foundation.once import once
 from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import keyring
 from itm_admin.foundation.writing import writing
-from itm_admin.record import protected_values, versions
-from itm_admin.record.schema import RevealInput, load
+from itm_admin.record.api import document, page_document
+from itm_admin.record.schema import DeleteChange, RevealInput, load
 
 Document = dict[str, Any]
 
@@ -72,7 +68,7 @@ class CaseApi(Api):
     def list(self) -> Response:
         shown = page_shown(db.session, CASES, lookup.list_cases())
         looked_at("record.list", "case", subjects=shown.ids)
-        return self.answer(**page_of(shown, document))
+        return self.answer(**page_document(shown, document))
 
     @route("/", act="add", methods=("POST",))
     @describes("Opens a case", takes=CaseInput, gives=CaseOpened, status=201)
@@ -185,7 +181,7 @@ class PersonApi(Api):
     def list(self) -> Response:
         shown = page_shown(db.session, PERSONS, lookup.list_persons())
         looked_at("record.list", "person", subjects=shown.ids)
-        return self.answer(**page_of(shown, document))
+        return self.answer(**page_document(shown, document))
 
     @route("/search", act="search", methods=("POST",))
     @describes("Persons found by name or number", takes=SearchInput, gives=PersonsFound)
@@ -246,76 +242,10 @@ class PersonApi(Api):
         return self.told({"id": id, **personal_data.reveal(db.session, keyring(), person, **why)})
 
 
-class ProfileApi(Api):
-    """A victim's profile, at the link between person and case."""
-
-    subject = "VictimProfile"
-    scopes = (INSTITUTION,)
-    resource_name = "profiles"
-    openapi_spec_tag = "Profiles"
-
-    @route("/<uuid:link>", act="show")
-    @describes("The profile on a link", gives=LinkWithProfile)
-    def show(self, link: uuid.UUID) -> Response:
-        found = lookup.get_link(db.session, link)
-        looked_at("record.read", "victim_profile", found.profile.id if found.profile else link)
-        profile = document(found.profile) if found.profile else None
-        answer = self.answer(**link_document(found), profile=profile)
-        return tag_of(answer, found.profile) if found.profile else answer
-
-    @route("/<uuid:link>", act="edit", methods=("PATCH",))
-    @describes(
-        "Writes the profile: whole the first time, then the named fields and a version",
-        takes=ProfileChange,
-        gives=Changed,
-        matching=True,
-    )
-    def edit(self, link: uuid.UUID) -> Response:
-        data, version = maybe_versioned()
-        with writing() as session:
-            profile = people.set_profile(session, keyring(), link, data, version)
-        return self.changed(profile)
-
-    @route("/<uuid:link>/reveal", act="reveal", methods=("POST",))
-    @describes("The profile's protected values, for a purpose", takes=RevealInput, gives=ProfileRevealed)
-    def reveal(self, link: uuid.UUID) -> Response:
-        why = load(RevealInput, body())
-        found = lookup.get_link(db.session, link)
-        if found.profile is None:
-            return self.answer(id=None)
-        values = personal_data.reveal_profile(db.session, keyring(), found, found.profile, **why)
-        return self.told({"id": found.profile.id, **values})
-
-
 def _added(session: Session, id: uuid.UUID, data: Document) -> CasePerson:
     if "person_id" in data:
         return people.link_person(session, keyring(), id, data)
     return people.add_person_to_case(session, keyring(), id, data, notice=True)
-
-
-def document(record: Case | Person | VictimProfile) -> Document:
-    """A record's fields; protected ones say only whether something is stored ("hidden" or null)."""
-    stored = {name: None if mark is None else HIDDEN for name, mark in protected_values.masked(record).items()}
-    return {**versions.shown_values(record), **stored, "id": record.id}
-
-
-def link_document(link: CasePerson) -> Document:
-    return {
-        "link_id": link.id,
-        "case_id": link.case_id,
-        "person_id": link.person_id,
-        "role": link.role,
-        "pseudonym": link.person.pseudonym,
-    }
-
-
-def page_of(shown: Shown[Any], as_document: Any) -> Document:
-    return {
-        "items": [as_document(record) for record in shown.found],
-        "page": shown.page,
-        "size": shown.page_size,
-        "total": shown.total,
-    }
 
 
 APIS = (CaseApi, PersonApi, ProfileApi)

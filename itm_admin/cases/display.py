@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 
-from itm_admin.cases.models import Case, Person, VictimProfile
+from itm_admin.cases.models import Case, Person
 from itm_admin.foundation.formats import moment
 from itm_admin.foundation.i18n import language
 from itm_admin.institutions.models import Institution
@@ -37,11 +37,3 @@ def _institution(found: Institution | None) -> str | None:
 def person_facts(person: Person, revealed: Mapping[str, Any] | None = None) -> Facts:
     open_fields = ("pseudonym", "gender", "age_band", "is_child", "citizenships", "language")
     return facts(person, (*open_fields, *kind_of(Person).protected), revealed)
-
-
-def profile_facts(profile: VictimProfile, revealed: Mapping[str, Any] | None = None) -> Facts:
-    open_fields = (
-        "trafficking_status", "status_decision_maker", "recruitment_methods", "control_methods", "age_when_trafficked",
-        "relation_to_trafficker",
-    )  # fmt: skip
-    return facts(profile, (*open_fields, *kind_of(VictimProfile).protected), revealed)

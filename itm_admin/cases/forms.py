@@ -15,7 +15,6 @@ from itm_admin.foundation.forms import (
     CodesField,
     DayField,
     PanelForm,
-    ProtectedCodes,
     ProtectedLine,
     ProtectedText,
 )
@@ -121,20 +120,6 @@ class LinkForm(PanelForm):
 
     pseudonym = ProtectedLine(_l("Pseudonym"), description=_l("As on the person's page, for example JGK-K-7F3A9."))
     role = CodeField(_l("Role in the case"), "case_role")
-
-
-class ProfileForm(PanelForm):
-    asks: ClassVar[Asks] = {"trafficking_status": _STATUS}
-
-    trafficking_status = CodeField(_l("Trafficking status"), "trafficking_status")
-    status_decision_maker = CodeField(_l("Decided by"), "status_decision_maker")
-    recruitment_methods = CodesField(_l("How recruited"), "method_of_recruitment")
-    control_methods = CodesField(_l("Means of control"), "method_of_control")
-    age_when_trafficked = StringField(_l("Age when trafficked"))
-    relation_to_trafficker = CodeField(_l("Relation to the trafficker"), "relation_to_trafficker")
-    sex_exploitation = ProtectedCodes(_l("Kinds of sexual exploitation"), "sex_exploitation_type")
-    health = ProtectedText(_l("Health"))
-    needs = ProtectedCodes(_l("Needs"), "support_need")
 
 
 class CloseForm(PanelForm):

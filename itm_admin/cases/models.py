@@ -315,6 +315,11 @@ class VictimProfile(Record, Model):
     health_enc: Mapped[bytes | None] = protected(Text(label=_l("Health"), most=5_000, lines=True))
     needs_enc: Mapped[bytes | None] = protected(Codes(label=_l("Needs"), codes="support_need"))
 
+    link: Mapped[CasePerson] = relationship(
+        "CasePerson", primaryjoin="foreign(VictimProfile.case_person_id) == CasePerson.id", viewonly=True,
+        lazy="raise_on_sql",
+    )  # fmt: skip
+
 
 class CaseAssignment(Model):
     """A person of the institution who works on a case, from one moment to another."""

@@ -18,12 +18,18 @@ from itm_admin.cases import ages, duplicates, lookup, personal_data
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.cases.numbering import add_with_pseudonym
 from itm_admin.cases.permissions import is_assigned, require_circle, require_work_on
-from itm_admin.cases.schemas import LinkInput, NewPersonInput, PersonInput, UnlinkInput, VictimProfileInput
+from itm_admin.cases.profiles import PROFILES
+from itm_admin.cases.schemas import (
+    PROFILE_COLUMNS,
+    LinkInput,
+    NewPersonInput,
+    PersonInput,
+    UnlinkInput,
+)
 from itm_admin.cases.services import CLOSED
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring
 from itm_admin.foundation.errors import Denied, Invalid, Locked, Message, NotFound
 from itm_admin.foundation.roles import may
-from itm_admin.institutions.models import Institution
 from itm_admin.record import protected_values
 from itm_admin.record.birth_date import BirthDate
 from itm_admin.record.lookup import Id
@@ -31,16 +37,9 @@ from itm_admin.record.permissions import Actor, require, require_management
 from itm_admin.record.schema import DeleteInput, load
 from itm_admin.record.versions import expect
 
-VICTIM = "VICTIM"
 _PLAIN = ("gender", "citizenships", "language")
-_PROFILE = (
-    "trafficking_status", "status_decision_maker", "recruitment_methods", "control_methods", "age_when_trafficked",
-    "relation_to_trafficker",
-)  # fmt: skip
-_NEVER_EMPTY = frozenset({"gender", "trafficking_status"})
+_NEVER_EMPTY = frozenset({"gender"})
 MOVE, DELETE, ERASE = "MOVE", "DELETE", "ERASE"
-IDENTIFIED = "ActualVictimOfTrafficking"
-"""The formal status, which the Presidency alone gives; others have an opinion (DOMAIN, identification)."""
 
 
 def add_person_to_case(
@@ -226,44 +225,7 @@ def set_profile(
 
     Invalid if the person is not a victim there; Conflict if the profile exists and `version` is not its newest.
     """
-    link = lookup.get_link(session, link_id, lock=True)
-    profile = lookup.profile_of(session, link)
-    actor = require("add" if profile is None else "edit", "VictimProfile")
-    require_work_on(session, link.case, actor)
-    protected_values.refuse_erased(link.person)
-    require_circle(session, link.person)
-    if link.case.closed_on is not None:
-        raise Locked(CLOSED)
-    if link.role != VICTIM:
-        raise Invalid({"": _l("Only a victim has a profile.")})
-    if profile is not None:
-        expect(profile, version or 0)
-    values = load(VictimProfileInput, data, partial=profile is not None)
-    refuse_identifying(session, values, profile)
-    if profile is None:
-        profile = VictimProfile(id=uuid.uuid4(), institution_id=link.institution_id, unit_id=link.unit_id)
-        profile.case_person_id = link.id
-        session.add(profile)
-    with session.no_autoflush:
-        _put_plain(profile, _PROFILE, values)
-        protected_values.put(protected_values.record_key(keyring.of_institution(session), link.person), profile, values)
-    session.flush()
-    return profile
-
-
-def identifies(session: AnySession, institution: uuid.UUID) -> bool:
-    """Whether this institution identifies victims formally."""
-    kind = session.scalar(select(Institution.kind).where(Institution.id == institution))
-    return kind == "presidency"
-
-
-def refuse_identifying(session: AnySession, values: Mapping[str, Any], profile: VictimProfile | None = None) -> None:
-    """Invalid if another institution than the Presidency calls a victim formally identified."""
-    stored = profile.trafficking_status if profile is not None else None
-    if values.get("trafficking_status") != IDENTIFIED or stored == IDENTIFIED:
-        return
-    if not identifies(session, require("show", "VictimProfile").institution):
-        raise Invalid({"trafficking_status": _l("Only the Presidency identifies victims formally. Give your opinion.")})
+    return PROFILES.put_inside(session, keyring, link_id, data, version, PROFILE_COLUMNS)
 
 
 def _open_case(session: AnySession, case_id: Id, actor: Actor) -> Case:

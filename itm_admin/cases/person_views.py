@@ -15,10 +15,10 @@ from werkzeug.wrappers import Response
 
 from itm_admin.accounts.actor import me
 from itm_admin.cases import choices, exports, lookup, people, personal_data, services
-from itm_admin.cases.display import person_facts, profile_facts
-from itm_admin.cases.forms import LinkForm, NewPersonForm, PersonForm, ProfileForm, SearchForm, UnlinkForm
+from itm_admin.cases.display import person_facts
+from itm_admin.cases.forms import LinkForm, NewPersonForm, PersonForm, SearchForm, UnlinkForm
 from itm_admin.cases.lists import PERSONS
-from itm_admin.cases.models import CasePerson, Person, VictimProfile
+from itm_admin.cases.models import CasePerson, Person
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Conflict, Invalid
 from itm_admin.foundation.forms import attempt, settled, told
@@ -162,7 +162,7 @@ class PersonView(Page):
                 form.take(error)
         back = with_query("PersonView.list")
         return self.render(
-            "cases/export.html", rows=how_many(db.session, statement), form=form, back=back
+            "record/export.html", rows=how_many(db.session, statement), form=form, back=back
         ), form.refused_with if form.submitted() else 200
 
     @route("/new/<uuid:case>", act="add", methods=BOTH)
@@ -223,75 +223,6 @@ class PersonView(Page):
         )
 
 
-class ProfileView(Page):
-    """The victim's profile on a person's link to a case."""
-
-    subject = "VictimProfile"
-    scopes = (INSTITUTION,)
-    route_base = "/profiles"
-
-    @route("/<uuid:link>", act="show")
-    def show(self, link: uuid.UUID) -> Answer:
-        found = lookup.get_link(db.session, link)
-        looked_at("record.read", "victim_profile", found.profile.id if found.profile else link)
-        return self._page(found)
-
-    @route("/<uuid:link>/edit", act="edit", methods=BOTH)
-    def edit(self, link: uuid.UUID) -> Answer:
-        conflict: Conflict | None = None
-        form = ProfileForm()
-        if form.submitted():
-            try:
-                saved = attempt(
-                    form,
-                    lambda session: once(session, VictimProfile, lambda: _set_profile(session, link, form)),
-                )
-            except Conflict as error:
-                saved, conflict = None, error
-            if saved is not None:
-                flash(_("The profile is saved."))
-                return see("ProfileView.show", link=link)
-        at = desk(db.session, "profile", link)
-        found = lookup.get_link(db.session, link)
-        looked_at("record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "edit"})
-        rows: list[tuple[str, Any, Any]] = []
-        if not form.submitted():
-            form = resumed(form, at)
-        if found.profile is not None:
-            if not form.submitted() and not at.resumed:
-                form = ProfileForm(obj=found.profile, version=found.profile.row_version)
-            form.clear.choices = protected_choices(form, found.profile)
-            rows = compared(form, versions.shown_values(found.profile)) if conflict else []
-            if conflict:
-                form.version.data = str(found.profile.row_version)
-        form.warn(services.why_locked(found.case))
-        status = 409 if conflict else form.refused_with if form.submitted() else 200
-        return self.render("cases/profile_edit.html", form=form, link=found, conflict=rows, at=at), status
-
-    @route("/<uuid:link>/reveal", act="reveal", methods=BOTH)
-    def reveal(self, link: uuid.UUID) -> Answer:
-        form = PurposeForm()
-        found = lookup.get_link(db.session, link)
-        if form.submitted() and found.profile is not None:
-            try:
-                values = personal_data.reveal_profile(
-                    db.session, keyring(), found, found.profile, form.purpose.data or "", form.words.data
-                )
-                return revealing(self._page(found, values), url_for("ProfileView.show", link=link))
-            except Invalid as error:
-                form.take(error)
-        looked_at(
-            "record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "reveal"}
-        )
-        return self.render(
-            "cases/profile_reveal.html", form=form, link=found
-        ), form.refused_with if form.submitted() else 200
-
-    def _page(self, link: Any, revealed: dict[str, Any] | None = None) -> str:
-        facts = profile_facts(link.profile, revealed) if link.profile else []
-        return self.render("cases/profile_show.html", link=link, facts=facts, revealed=revealed)
-
-
 def _typed_elsewhere() -> Kept | None:
     """What was typed into a list's search or the header's box and is no reference."""
     try:
@@ -311,11 +242,6 @@ def _living(id: uuid.UUID) -> Person:
 def _add(session: Any, case: uuid.UUID, form: NewPersonForm) -> CasePerson:
     link = people.add_person_to_case(session, keyring(), case, form.payload(), notice=True)
     return finished(session, "new-person", case, link)
-
-
-def _set_profile(session: Any, link: uuid.UUID, form: ProfileForm) -> VictimProfile:
-    profile = people.set_profile(session, keyring(), link, form.payload(), form.seen_version())
-    return finished(session, "profile", link, profile)
 
 
 def _link(session: Any, case: uuid.UUID, form: LinkForm) -> Any:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from typing import cast
 
-from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
+from itm_admin.cases.models import Case, Person
 from itm_admin.foundation import blind_index
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring
 from itm_admin.record import protected_values
-from itm_admin.record.protected_values import Value, filled, new_key, opened, record_key
+from itm_admin.record.protected_values import Value, opened
 
 _INDEXED = {
     "given_name": "name",
@@ -23,11 +23,6 @@ _INDEXED = {
     "phone": "phone",
     "email": "email",
 }
-
-
-def key_to_write(keys: InstitutionKeys, case: Case) -> Key:
-    """As `record_key`; another key for a case whose narrative was shredded with the one that it had."""
-    return new_key(keys, case) if case.data_key is None and not filled(case) else record_key(keys, case)
 
 
 def index(keys: InstitutionKeys, key: Key, person: Person) -> None:
@@ -74,17 +69,3 @@ def reveal_case(
 ) -> dict[str, Value]:
     """One case's narrative and closing note; as `reveal`."""
     return protected_values.reveal(session, keyring, ("Case", "case"), case, case, (purpose, words))
-
-
-def reveal_profile(
-    session: AnySession,
-    keyring: Keyring,
-    link: CasePerson,
-    profile: VictimProfile,
-    purpose: str,
-    words: str | None = None,
-) -> dict[str, Value]:
-    """One victim's profile in one case; as `reveal`. It is sealed under the key of the link's person."""
-    return protected_values.reveal(
-        session, keyring, ("VictimProfile", "victim_profile"), profile, link.person, (purpose, words)
-    )

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
-from itm_admin.cases.models import OPEN_STATUSES
+from itm_admin.cases.models import OPEN_STATUSES, VictimProfile
 from itm_admin.foundation.identity_numbers import passport_number, phone_number, tckn, ykn
+from itm_admin.record.derive import input_schema, typed_columns
+from itm_admin.record.kind import kind_of
 from itm_admin.record.schema import DeleteInput, Input
 from itm_admin.record.schema_fields import (
     Birth,
@@ -21,7 +23,6 @@ from itm_admin.record.schema_fields import (
     Name,
     RecordId,
     Text,
-    Whole,
 )
 
 
@@ -71,16 +72,8 @@ class LinkInput(Input):
     role = Code("case_role", required=True)
 
 
-class VictimProfileInput(Input):
-    trafficking_status = Code("trafficking_status", required=True)
-    status_decision_maker = Code("status_decision_maker")
-    recruitment_methods = Codes("method_of_recruitment", load_default=list)
-    control_methods = Codes("method_of_control", load_default=list)
-    age_when_trafficked = Whole(0, 120)
-    relation_to_trafficker = Code("relation_to_trafficker")
-    sex_exploitation = Codes("sex_exploitation_type", allow_none=True)
-    health = Text(most=5_000, lines=True)
-    needs = Codes("support_need", allow_none=True)
+PROFILE_COLUMNS = tuple(typed_columns(kind_of(VictimProfile)))
+VictimProfileInput = input_schema(kind_of(VictimProfile), PROFILE_COLUMNS, "VictimProfileInput")
 
 
 class CloseInput(Input):

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import attributes
 
 from itm_admin.accounts.models import Account
-from itm_admin.cases import ages, lookup, personal_data
+from itm_admin.cases import ages, lookup
 from itm_admin.cases.models import Case, CaseAssignment
 from itm_admin.cases.numbering import next_reference
 from itm_admin.cases.permissions import CLOSED_CIRCLE, can_be_assigned, is_assigned, require_work_on
@@ -96,7 +96,7 @@ def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
         if name in values and (values[name] is not None or name == "industry"):
             setattr(case, name, values[name])
     if any(name in values for name in kind_of(Case).protected):
-        protected_values.put(personal_data.key_to_write(keyring.of_institution(session), case), case, values)
+        protected_values.put(protected_values.key_to_write(keyring.of_institution(session), case), case, values)
     day_changed = attributes.get_history(case, "opened_on").has_changes()
     session.flush()
     if day_changed:
@@ -142,7 +142,7 @@ def close_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mapping
     case.closure_reason = values["reason"]
     case.status = "ClosedReferred" if values["reason"] == "REFERRED" else "Closed"
     if values.get("note"):
-        key = personal_data.key_to_write(keyring.of_institution(session), case)
+        key = protected_values.key_to_write(keyring.of_institution(session), case)
         protected_values.put(key, case, {"closure_note": values["note"]})
     session.flush()
     return case

@@ -22,7 +22,8 @@ from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, LowerForm
 from itm_admin.cases.lists import CASES
 from itm_admin.cases.models import Case, CaseAssignment
 from itm_admin.cases.new_case import NewCaseView
-from itm_admin.cases.person_views import PersonView, ProfileView
+from itm_admin.cases.person_views import PersonView
+from itm_admin.cases.profile_views import ProfileView
 from itm_admin.cases.together import CasesTogetherView, bulk_acts
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
@@ -197,7 +198,7 @@ class CaseView(Page):
             except Invalid as error:
                 form.take(error)
         return self.render(
-            "cases/export.html", rows=how_many(db.session, statement), form=form, back=with_query("CaseView.list")
+            "record/export.html", rows=how_many(db.session, statement), form=form, back=with_query("CaseView.list")
         ), (form.refused_with if form.submitted() else 200)
 
     def _page(self, id: uuid.UUID, revealed: dict[str, Any] | None = None) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from itm_admin.accounts.actor import Actor
-from itm_admin.cases import exports, holds, lookup, people, personal_data, services
+from itm_admin.cases import exports, holds, lookup, people, personal_data, profiles, services
 from itm_admin.cases.models import Case, CaseCounter, CasePerson
 from itm_admin.demonstration import acts
 from itm_admin.demonstration.acts import Act, Portion
@@ -153,7 +153,7 @@ class Casework:
         links = []
         for each in planned.people:
             link = people.add_person_to_case(session, self._keyring, case.id, each.person)
-            if each.profile is not None and link.role == people.VICTIM:
+            if each.profile is not None and link.role == profiles.VICTIM:
                 people.set_profile(session, self._keyring, link.id, each.profile)
             links.append(link)
         if planned.known_person and self._known:

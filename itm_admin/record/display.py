@@ -31,12 +31,17 @@ def facts(record: Record, columns: Iterable[str], revealed: Mapping[str, Any] | 
     return rows
 
 
-def shown(record: Record, found: BoundField) -> Any:
+def shown(record: Any, found: BoundField) -> Any:
     """An open field's value as people read it; of another record its name."""
-    if isinstance(found.field, Link) and found.field.shown:
-        other = getattr(record, found.field.shown)
+    if is_named(found):
+        other = getattr(record, getattr(found.field, "shown", ""))
         return None if other is None else str(other)
     return found.field.words(getattr(record, found.name))
+
+
+def is_named(found: BoundField) -> bool:
+    """Whether the field is another record that pages name."""
+    return isinstance(found.field, Link) and found.field.shown is not None
 
 
 def _revealed(found: BoundField, revealed: Mapping[str, Any] | None, hidden: Any) -> Any:

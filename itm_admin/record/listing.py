@@ -7,8 +7,9 @@ from typing import Any
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import HIDDEN
 from itm_admin.foundation.list_parts import Cell, Column, Filter
+from itm_admin.record.display import is_named, shown
 from itm_admin.record.export import ExportColumn
-from itm_admin.record.kind import kind_of
+from itm_admin.record.kind import BoundField, kind_of
 from itm_admin.record.models import Record
 
 
@@ -23,14 +24,23 @@ def column(
     if found.protected:
         raise TypeError(f"{model.__name__}.{field} is protected: no list shows it")
     by = (getattr(model, field),) if order is None else order
-    return Column(name or field, label or found.label, lambda row: found.field.cell(getattr(row, field)), by)
+    return Column(name or field, label or found.label, lambda row: _cell(found, row), by)
 
 
-def named(model: type[Record], field: str, name: str | None = None, *, label: Message | None = None) -> Column[Any]:
+def named(
+    model: type[Record], field: str, name: str | None = None, *, label: Message | None = None, order: Any = None
+) -> Column[Any]:
     """The column that names the row and leads to its page."""
     found = kind_of(model).field(field)
-    by = (getattr(model, field),)
-    return Column(name or field, label or found.label, lambda row: Cell("link", getattr(row, field)), by)
+    plain = column(model, field, name, label=label, order=order)
+    return Column(plain.name, plain.label, lambda row: Cell("link", shown(row, found)), plain.order)
+
+
+def _cell(found: BoundField, row: Any) -> Cell:
+    """Of another record its name: an id tells people nothing."""
+    if is_named(found):
+        return Cell("text", shown(row, found))
+    return found.field.cell(getattr(row, found.name))
 
 
 def filters(
@@ -52,6 +62,6 @@ def exported(model: type[Record], field: str, *, label: Message | None = None) -
         stored = getattr(row, found.column.key)
         if found.protected:
             return "" if stored is None else str(HIDDEN)
-        return found.field.exported(stored)
+        return shown(row, found) if is_named(found) else found.field.exported(stored)
 
     return ExportColumn(label or found.label, value)

@@ -42,6 +42,11 @@ def record_key(keys: InstitutionKeys, owner: Owner) -> Key:
     return keys.record_key(owner.__tablename__, owner.id, owner.data_key)
 
 
+def key_to_write(keys: InstitutionKeys, owner: Owner) -> Key:
+    """As `record_key`; a new one for an owner that has none and nothing sealed: a new record, or a shredded one."""
+    return new_key(keys, owner) if owner.data_key is None and not filled(owner) else record_key(keys, owner)
+
+
 def refuse_erased(record: Record) -> None:
     """Locked for a person who was erased: there is nothing left to show, and nothing is written any more."""
     if getattr(record, "erased_at", None) is not None:

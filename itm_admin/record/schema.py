@@ -11,6 +11,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from marshmallow import RAISE, Schema, ValidationError
 
+from itm_admin.foundation.api_schemas import versioned
 from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.record.schema_fields import MESSAGES, Code, Text
 
@@ -33,6 +34,10 @@ class DeleteInput(Input):
 class RevealInput(Input):
     purpose = Code("access_purpose", required=True)
     words = Text(most=1_000, lines=True)
+
+
+DeleteChange = versioned(DeleteInput, "DeleteChange")
+"""A deletion by the programming interface, with the version that was seen."""
 
 
 def load(schema: type[Schema], data: Any, *, partial: bool = False) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sqlalchemy import event
 
 from itm_admin.cases import lookup, numbering, people, personal_data, services
 from itm_admin.cases.models import Case, CasePerson, Person
+from itm_admin.cases.profiles import PROFILES
 from itm_admin.foundation.errors import CannotDecrypt, Conflict, Denied, Invalid, Locked, NotFound
 from itm_admin.foundation.formats import HIDDEN
 from itm_admin.foundation.identity_numbers import with_check_digits
@@ -139,7 +140,7 @@ def test_a_case_and_a_profile_are_revealed_under_their_own_keys(
         profile = people.set_profile(session, factory.keyring, link.id, data)
         live = lookup.get_link(session, link.id)
         assert personal_data.reveal_case(session, factory.keyring, live.case, "REFERRAL")["narrative"] == "line\nline"
-        assert personal_data.reveal_profile(session, factory.keyring, live, profile, "REFERRAL") == {
+        assert PROFILES.reveal(session, factory.keyring, profile, live, ("REFERRAL", None)) == {
             "sex_exploitation": None,
             "health": "asthma",
             "needs": ["SHELTER", "HEALTH"],
