@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Select, select, union_all
 
-from itm_admin.assurance.entries import AnySession
+from itm_admin.assurance.ledger_queries import AnySession
 from itm_admin.assurance.paging import Of, about
 from itm_admin.foundation.errors import NotFound
 from itm_admin.record.kind import Kind, kind_named, parts_of

@@ -185,3 +185,12 @@ declare_table(
     RecordInfo(_l("Limit of looks")),
     {"action": Code(label=_l("What"), codes="audit_event"), "per_hour": Whole(label=_l("Times an hour"))},
 )
+declare_table(
+    "person_index",
+    RecordInfo(_l("Search index of persons")),
+    {
+        "institution_id": Link(label=_l("Institution")),
+        "form": Whole(label=_l("Form")),
+        "up_to": Link(label=_l("Up to which person")),
+    },
+)

@@ -21,9 +21,9 @@ from itm_admin.cases import lookup
 from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
 from itm_admin.cases.schemas import EraseInput
 from itm_admin.foundation.encryption import AnySession
-from itm_admin.foundation.erasures import Erasure, Erasures
+from itm_admin.foundation.erasure_list import Erasure, Erasures
 from itm_admin.foundation.errors import DomainError, Invalid, Locked, Unavailable, Uncertain
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.transaction import writing
 from itm_admin.record import protected_values
 from itm_admin.record.access_note import AccessNote
 from itm_admin.record.kind import kind_of

@@ -9,14 +9,14 @@ from flask import url_for
 from flask_babel import gettext, ngettext
 from sqlalchemy import ColumnElement, and_, exists, func, select
 
-from itm_admin.accounts import changes
-from itm_admin.accounts.actor import me
+from itm_admin.accounts import grants
 from itm_admin.accounts.models import Account
 from itm_admin.cases import lookup
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, VictimProfile
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import me
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import may
 from itm_admin.record.draft_views import waiting as drafts
 from itm_admin.record.schema_fields import today
@@ -30,7 +30,7 @@ def institution_home(session: AnySession) -> dict[str, Any]:
     own = session.scalars(
         lookup.list_cases().where(_mine(), Case.closed_on.is_(None)).order_by(Case.updated_at.desc()).limit(SHOWN)
     ).all()
-    looked_at("record.list", "case", subjects=[case.id for case in own], detail={"page": "home"})
+    record_read("record.list", "case", subjects=[case.id for case in own], detail={"page": "home"})
     roles = tenancy.current().roles
     return {
         "own": own,
@@ -117,8 +117,7 @@ def _waiting(session: AnySession) -> list[tuple[str, str]]:
 
 
 def _confirmations(session: AnySession) -> list[tuple[str, str]]:
-    said = changes.words_to_decide(session, me())
-    return [(said, url_for("AccessChangeView.list"))] if said else []
+    return [(said, url_for(page)) for said, page in grants.what_waits(session, me())]
 
 
 def _sentence(kind: str, count: int) -> str:

@@ -82,7 +82,7 @@ class Case(Owner, Model):
     )
 
     institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")), ForeignKey("institution.id"))
-    reference: Mapped[str] = field(Text(label=_l("Reference")))
+    reference: Mapped[str] = field(Text(label=_l("Reference")), server_default=FetchedValue())
     status: Mapped[str] = field(
         Code(label=_l("Status"), codes="case_status", among=OPEN_STATUSES, tones=STATUS_TONES),
         default="Active", server_default=text("'Active'"),
@@ -139,13 +139,23 @@ class Case(Owner, Model):
 
 
 class CaseCounter(Model):
-    """The last number given out in an institution's year; its row lock makes references gapless."""
+    """The last number given out in an institution's year; its row lock makes references gapless. The database's own."""
 
     __tablename__ = "case_counter"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["institution_id", "reference"],
+            ["case_file.institution_id", "case_file.reference"],
+            name="case_counter_case",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+    )
 
     institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"), primary_key=True)
     year: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     last: Mapped[int]
+    reference: Mapped[str | None]
 
 
 class Person(Owner, Model):

@@ -13,20 +13,20 @@ from flask import flash, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts.actor import me
 from itm_admin.cases import choices, exports, lookup, people, personal_data, services
 from itm_admin.cases.display import person_facts
 from itm_admin.cases.forms import LinkForm, NewPersonForm, PersonForm, SearchForm, UnlinkForm
 from itm_admin.cases.lists import PERSONS
 from itm_admin.cases.models import CasePerson, Person
+from itm_admin.foundation.actor import me
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Conflict, Invalid
-from itm_admin.foundation.forms import attempt, settled, told
+from itm_admin.foundation.forms import attempt, save, settled, tell, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
-from itm_admin.foundation.views import Page, keyring, revealing, route, see
+from itm_admin.foundation.views import Page, keyring, redirect_after_post, revealing, route
 from itm_admin.record import drafts, protected_values, versions
 from itm_admin.record.display import compared, protected_choices
 from itm_admin.record.draft_views import Desk, desk, finished, resumed
@@ -48,7 +48,7 @@ class PersonView(Page):
     @route("/", act="list")
     def list(self) -> str:
         shown = PERSONS.page(db.session, lookup.list_persons(), PERSONS.read(request.args))
-        looked_at("record.list", "person", subjects=shown.ids)
+        record_read("record.list", "person", subjects=shown.ids)
         if me().may("export", "Person"):
             shown.exports = [(_("Export the list"), with_query("PersonView.export"))]
         return self.render("cases/persons.html", listing=shown)
@@ -57,7 +57,7 @@ class PersonView(Page):
     def deleted(self) -> str:
         shown = PERSONS.page(db.session, lookup.list_persons(deleted=True), PERSONS.read(request.args))
         shown.empty_text = _("Nothing is deleted.")
-        looked_at("record.list", "person", subjects=shown.ids)
+        record_read("record.list", "person", subjects=shown.ids)
         return self.render("cases/persons_deleted.html", listing=shown)
 
     @route("/search", act="search", methods=BOTH)
@@ -65,19 +65,19 @@ class PersonView(Page):
         form, found = SearchForm(), None
         if not form.submitted() and (kept := _typed_elsewhere()) is not None:
             form = SearchForm(formdata=kept.values)
-            looked_at("record.read", "draft", kept.id, detail={"page": "search"})
+            record_read("record.read", "draft", kept.id, detail={"page": "search"})
         if form.submitted():
             try:
                 found = lookup.find_persons(db.session, keyring(), form.payload())
                 ids = [person.id for person in found.persons]
-                looked_at("record.search", "person", subjects=ids, detail={"searched": found.digest})
+                record_read("record.search", "person", subjects=ids, detail={"searched": found.digest})
             except Invalid as error:
                 form.take(error)
         return self.render("cases/search.html", form=form, found=found), 422 if form.submitted() and not found else 200
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> str:
-        looked_at("record.read", "person", id)
+        record_read("record.read", "person", id)
         return self._page(id)
 
     @route("/<uuid:id>/edit", act="edit", methods=BOTH)
@@ -86,7 +86,7 @@ class PersonView(Page):
         form = PersonForm()
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form,
                     lambda session: finished(
                         session,
@@ -100,11 +100,11 @@ class PersonView(Page):
             except Conflict as error:
                 saved, conflict = None, error
             if saved is not None:
-                flash(_("The changes are saved."))
-                return see("PersonView.show", id=id)
+                tell(_("The changes are saved."))
+                return redirect_after_post("PersonView.show", id=id)
         at = desk(db.session, "person", id)
         person = _living(id)
-        looked_at("record.read", "person", id, detail={"page": "edit"})
+        record_read("record.read", "person", id, detail={"page": "edit"})
         if not form.submitted():
             form = resumed(PersonForm(obj=person, version=person.row_version), at)
             form.warn(people.why_locked(person))
@@ -126,7 +126,7 @@ class PersonView(Page):
                 return revealing(self._page(id, values), url_for("PersonView.show", id=id))
             except Invalid as error:
                 form.take(error)
-        looked_at("record.read", "person", id, detail={"page": "reveal"})
+        record_read("record.read", "person", id, detail={"page": "reveal"})
         return self.render(
             "cases/person_reveal.html", form=form, person=person
         ), form.refused_with if form.submitted() else 200
@@ -137,10 +137,10 @@ class PersonView(Page):
         if form.submitted() and settled(
             form, lambda session: people.delete_person(session, id, form.payload(), form.expected_version())
         ):
-            flash(_("The person is deleted. The list of deleted persons can restore them."))
-            return see("PersonView.list")
+            tell(_("The person is deleted. The list of deleted persons can restore them."))
+            return redirect_after_post("PersonView.list")
         person = _living(id)
-        looked_at("record.read", "person", id, detail={"page": "delete"})
+        record_read("record.read", "person", id, detail={"page": "delete"})
         form.version.data = form.version.data or str(person.row_version)
         return self.render(
             "cases/person_delete.html", form=form, person=person
@@ -149,7 +149,7 @@ class PersonView(Page):
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
     def restore(self, id: uuid.UUID) -> Answer:
         told(ReasonForm(), lambda session: people.restore_person(session, id), _("The person is restored."))
-        return see("PersonView.show", id=id)
+        return redirect_after_post("PersonView.show", id=id)
 
     @route("/export", act="export", methods=BOTH)
     def export(self) -> Answer:
@@ -176,7 +176,7 @@ class PersonView(Page):
             )
             if link is not None:
                 flash(_("%(pseudonym)s is in the case now.", pseudonym=link.person.pseudonym))
-                return see("CaseView.show", id=case)
+                return redirect_after_post("CaseView.show", id=case)
         at = desk(db.session, "new-person", case)
         return self._about_case(case, resumed(form, at), "cases/person_add.html", at)
 
@@ -188,27 +188,27 @@ class PersonView(Page):
             form, lambda session: once(session, CasePerson, lambda: _link(session, case, form))
         ):
             flash(_("The person is in the case now."))
-            return see("CaseView.show", id=case)
+            return redirect_after_post("CaseView.show", id=case)
         choices.offer_persons(form.pseudonym)
         return self._about_case(case, form, "cases/person_link.html")
 
     @route("/unlink/<uuid:link>", act="delete", methods=BOTH)
     def unlink(self, link: uuid.UUID) -> Answer:
         form = UnlinkForm()
+        if form.submitted():
+            gone = attempt(form, lambda session: once(session, CasePerson, lambda: _unlink(session, link, form)))
+            if gone is not None:
+                flash(_("The person is no longer in the case."))
+                if form.then.data == people.ERASE:
+                    return redirect_after_post("ErasureView.erase", id=gone.person_id)
+                return redirect_after_post("CaseView.show", id=gone.case_id)
         found = lookup.get_link(db.session, link)
-        case, person = found.case_id, found.person_id
-        if form.submitted() and attempt(form, lambda session: _unlink(session, link, form)):
-            flash(_("The person is no longer in the case."))
-            if form.then.data == people.ERASE:
-                return see("ErasureView.erase", id=person)
-            return see("CaseView.show", id=case)
-        found = lookup.get_link(db.session, link)
-        looked_at("record.read", "case_person", link)
+        record_read("record.read", "case_person", link)
         return self.render("cases/unlink.html", form=form, link=found), form.refused_with if form.submitted() else 200
 
     def _about_case(self, case_id: uuid.UUID, form: Any, template: str, at: Desk | None = None) -> Answer:
         case = lookup.get_case(db.session, case_id)
-        looked_at("record.read", "case", case_id, detail={"page": request.endpoint or ""})
+        record_read("record.read", "case", case_id, detail={"page": request.endpoint or ""})
         form.warn(services.why_locked(case))
         return self.render(template, form=form, case=case, at=at), form.refused_with if form.submitted() else 200
 

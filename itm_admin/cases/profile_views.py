@@ -9,17 +9,17 @@ from flask import Response, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from itm_admin.accounts.actor import me
 from itm_admin.cases.answers import LinkWithProfile, ProfileChange, ProfileRevealed, link_document
 from itm_admin.cases.models import CasePerson, VictimProfile
 from itm_admin.cases.profiles import LINKS, PROFILES
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.api import body, describes, maybe_versioned, tag_of
 from itm_admin.foundation.api_schemas import Changed
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import keyring, route
-from itm_admin.foundation.writing import writing
 from itm_admin.record.api import RecordApi, document
 from itm_admin.record.page_columns import Columns
 from itm_admin.record.pages import BOTH, Answer, RecordPage, Step
@@ -50,7 +50,7 @@ class ProfileView(RecordPage):
     @route("/<uuid:link>", act="show")
     def show(self, link: uuid.UUID) -> Answer:
         found = LINKS.get(db.session, link)
-        looked_at("record.read", "victim_profile", found.profile.id if found.profile else link)
+        record_read("record.read", "victim_profile", found.profile.id if found.profile else link)
         return self.shown(found.profile, found)
 
     @route("/<uuid:link>/edit", act="edit", methods=BOTH)
@@ -94,7 +94,7 @@ class ProfileView(RecordPage):
     def steps(self, record: VictimProfile | None, parent: CasePerson) -> list[Step]:
         found: list[Step] = []
         living, link = parent.person.erased_at is None, parent.id
-        if living and parent.case.closed_on is None and me().may("edit", "VictimProfile"):
+        if record is not None and living and parent.case.closed_on is None and me().may("edit", "VictimProfile"):
             found.append((self.address("edit", link=link), _("Edit"), "primary"))
         if record is not None and living and me().may("reveal", "VictimProfile"):
             found.append((self.address("reveal", link=link), _("Show protected values"), "secondary"))
@@ -120,7 +120,7 @@ class ProfileApi(RecordApi):
     @describes("The profile on a link", gives=LinkWithProfile)
     def show(self, link: uuid.UUID) -> Response:
         found = LINKS.get(db.session, link)
-        looked_at("record.read", "victim_profile", found.profile.id if found.profile else link)
+        record_read("record.read", "victim_profile", found.profile.id if found.profile else link)
         profile = document(found.profile) if found.profile else None
         answer = self.answer(**link_document(found), profile=profile)
         return tag_of(answer, found.profile) if found.profile else answer
@@ -136,7 +136,11 @@ class ProfileApi(RecordApi):
         data, version = maybe_versioned()
         columns = self.page.writable(self.page.edit_columns)
         with writing() as session:
-            profile = PROFILES.put_inside(session, keyring(), link, data, version, columns)
+            profile = once(
+                session,
+                VictimProfile,
+                lambda: PROFILES.put_inside(session, keyring(), link, data, version, columns),
+            )
         return self.changed(profile)
 
     @route("/<uuid:link>/reveal", act="reveal", methods=("POST",))

@@ -17,7 +17,6 @@ from sqlalchemy.orm import attributes
 from itm_admin.accounts.models import Account
 from itm_admin.cases import ages, lookup
 from itm_admin.cases.models import Case, CaseAssignment
-from itm_admin.cases.numbering import next_reference
 from itm_admin.cases.permissions import CLOSED_CIRCLE, can_be_assigned, is_assigned, require_work_on
 from itm_admin.cases.schemas import AssignInput, CaseInput, CloseInput, LowerInput
 from itm_admin.foundation.encryption import AnySession, Keyring
@@ -41,7 +40,7 @@ _PLAIN = (
 def open_case(session: AnySession, keyring: Keyring, data: Mapping[str, Any]) -> Case:
     """A new case (CaseInput) in the named unit or the actor's own. Its maker is assigned to it.
 
-    Takes the institution's next reference last, since that waits for everybody else who opens a case.
+    The database gives it the institution's next reference, and everybody else who opens a case waits for its end.
     """
     actor = require("add", "Case")
     values = load(CaseInput, data)
@@ -52,7 +51,6 @@ def open_case(session: AnySession, keyring: Keyring, data: Mapping[str, Any]) ->
         if values.get(name) is not None and name not in ("unit_id", "lead_institution_id"):
             setattr(case, name, values[name])
     protected_values.put(protected_values.new_key(keyring.of_institution(session), case), case, values)
-    case.reference = next_reference(session, actor, case.opened_on.year)
     session.add(case)
     session.flush()
     _add_assignment(session, case, actor.account)

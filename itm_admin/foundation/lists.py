@@ -22,7 +22,6 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
 from itm_admin.foundation.errors import Invalid, Message
-from itm_admin.foundation.finding import reference_in
 from itm_admin.foundation.list_parts import (
     PAGE_SIZES,
     BulkAct,
@@ -37,6 +36,7 @@ from itm_admin.foundation.list_parts import (
     ShownFilter,
     ShownRow,
 )
+from itm_admin.foundation.quick_search import reference_in
 
 __all__ = [
     "BulkAct", "Cell", "Chip", "Column", "Filter", "Listing", "Query", "Shown", "ShownColumn", "ShownFilter",
@@ -57,7 +57,7 @@ class WithoutSearch(HTTPException):
 
     def get_response(self, *_args: Any, **_more: Any) -> Any:
         pairs = [pair for pair in request.args.items(multi=True) if pair[0] != "q"]
-        flash(_("Names and numbers are not searched for from an address. Use the search for persons."))
+        flash(_("Names and numbers are not searched for from an address. Use the search for persons."), "info")
         return redirect(f"{request.path}?{urlencode(pairs)}" if pairs else request.path, 303)
 
 

@@ -17,13 +17,13 @@ from marshmallow import Schema
 from itm_admin.foundation.api import Api, body, describes, page_shown, parameters_of, route, tag_of, versioned
 from itm_admin.foundation.api_schemas import HIDDEN, Changed, page_of
 from itm_admin.foundation.api_schemas import versioned as with_version
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.lists import Shown
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import keyring
-from itm_admin.foundation.writing import writing
 from itm_admin.record import protected_values, versions
 from itm_admin.record.datamodel import RecordInterface
 from itm_admin.record.derive import answer_schema, input_schema, revealed_schema
@@ -54,7 +54,7 @@ class RecordApi(Api):
     @route("/", act="list")
     def list(self) -> Response:
         shown = page_shown(db.session, self.page.listing, self.datamodel.query())
-        looked_at("record.list", self.datamodel.kind.name, subjects=shown.ids)
+        record_read("record.list", self.datamodel.kind.name, subjects=shown.ids)
         return self.answer(**page_document(shown, document))
 
     @route("/in/<uuid:parent>", act="add", methods=("POST",))
@@ -71,7 +71,7 @@ class RecordApi(Api):
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> Response:
         record = self.datamodel.get(db.session, id)
-        looked_at("record.read", self.datamodel.kind.name, id)
+        record_read("record.read", self.datamodel.kind.name, id)
         return tag_of(self.answer(**document(record)), record)
 
     @route("/<uuid:id>", act="edit", methods=("PATCH",))

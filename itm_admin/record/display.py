@@ -8,7 +8,7 @@ from typing import Any
 from flask_babel import gettext as _
 from wtforms import SelectField
 
-from itm_admin.foundation import choosing, dates
+from itm_admin.foundation import dates, record_picker
 from itm_admin.foundation.formats import HIDDEN, day, label
 from itm_admin.foundation.forms import PROTECTED, BirthField, CodeField, CodesField, DayField, PanelForm
 from itm_admin.record import protected_values
@@ -97,7 +97,7 @@ def as_read(field: Any, value: Any) -> Any:
     if isinstance(field, DayField):
         return _as_day(value)
     if isinstance(field, SelectField):
-        return choosing.shown(field, value) or value
+        return record_picker.shown(field, value) or value
     return str(value) if isinstance(value, int) else value
 
 

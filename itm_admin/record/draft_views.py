@@ -16,14 +16,14 @@ from flask import jsonify, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Message, NotFound
 from itm_admin.foundation.formats import moment
 from itm_admin.foundation.forms import PanelForm
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
-from itm_admin.foundation.views import Page, keyring, route, see
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.transaction import writing
+from itm_admin.foundation.views import Page, keyring, redirect_after_post, route
 from itm_admin.record import drafts, editing
 from itm_admin.record.drafts import Kept
 from itm_admin.record.editing import Colleague
@@ -79,7 +79,7 @@ class DraftView(Page):
         with writing() as session:
             _find(session, kind, id)
             drafts.drop(session, form)
-        return see(place.endpoint, **{place.id: id})
+        return redirect_after_post(place.endpoint, **{place.id: id})
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def desk(session: AnySession, kind: str, id: uuid.UUID) -> Desk:
     kept = drafts.find(session, keyring(), _name(kind, id))
     resumed = kept is not None and request.args.get("draft") == "resume" and request.method == "GET"
     if kept is not None and resumed:
-        looked_at("record.read", "draft", kept.id, detail={"page": kind})
+        record_read("record.read", "draft", kept.id, detail={"page": kind})
     return Desk(
         url_for("DraftView.keep", kind=kind, id=id),
         url_for("DraftView.discard", kind=kind, id=id),

@@ -14,9 +14,9 @@ from flask import Response, send_file
 from sqlalchemy import Select, func, literal, select
 
 from itm_admin.foundation import purposes, tenancy, vocabulary
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.reading import looked_at
 from itm_admin.record import export
 from itm_admin.record.export import Export
 from itm_admin.record.forms import ExportForm
@@ -46,7 +46,7 @@ def answer_export(session: AnySession, kind: Export[Any], statement: Select[Any]
     file.seek(0)
     subjects = list(dict.fromkeys(id for row in written for id in row))
     detail = {"format": chosen, "rows": len(written)}
-    looked_at("record.export", kind.kind, subjects=subjects, purpose=purpose, detail=detail)
+    record_read("record.export", kind.kind, subjects=subjects, purpose=purpose, detail=detail)
     name = f"itm-{kind.name}-{today().isoformat()}.{chosen}"
     mimetype = export.CSV_TYPE if chosen == "csv" else export.XLSX_TYPE
     return send_file(file, mimetype=mimetype, as_attachment=True, download_name=name)

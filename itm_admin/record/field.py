@@ -66,6 +66,10 @@ class Field(Generic[Value]):
         """The filters of a list that `search_columns` names the field for."""
         raise TypeError(f"a list cannot be filtered by {name}")
 
+    def order(self, column: Any) -> tuple[Any, ...]:
+        """What a list is ordered by."""
+        return (column,)
+
     def exported(self, value: Any) -> Exported:
         words = self.words(value)
         return ", ".join(words) if isinstance(words, list) else words

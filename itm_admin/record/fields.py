@@ -121,6 +121,9 @@ class Code(Field[str]):
     def choices(self) -> list[tuple[str, str]]:
         return vocabulary.choices(self.codes)
 
+    def order(self, column: Any) -> tuple[Any, ...]:
+        return (vocabulary.shown_order(column, self.codes),)
+
     def exported(self, value: Any) -> Exported:
         return self.words(value) or ""
 

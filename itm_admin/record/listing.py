@@ -23,7 +23,7 @@ def column(
     found = kind_of(model).field(field)
     if found.protected:
         raise TypeError(f"{model.__name__}.{field} is protected: no list shows it")
-    by = (getattr(model, field),) if order is None else order
+    by = found.field.order(getattr(model, field)) if order is None else order
     return Column(name or field, label or found.label, lambda row: _cell(found, row), by)
 
 

@@ -15,10 +15,10 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from itm_admin.foundation import access
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.forms import PanelForm, settled
-from itm_admin.foundation.reading import looked_at
-from itm_admin.foundation.views import keyring, route, see
+from itm_admin.foundation.forms import PanelForm, settled, tell
+from itm_admin.foundation.views import keyring, redirect_after_post, route
 
 if TYPE_CHECKING:
     from itm_admin.record.datamodel import RecordInterface
@@ -58,11 +58,11 @@ def _transition_page(act: str) -> Callable[[RecordPage, uuid.UUID], Any]:
         if form.submitted():
             version = form.expected_version()
             if settled(form, lambda s: self.datamodel.move(s, keyring(), id, act, form.payload(), version)):
-                flash(_("The changes are saved."))
-                return see(f"{self.endpoint}.show", id=id)
+                tell(_("The changes are saved."))
+                return redirect_after_post(f"{self.endpoint}.show", id=id)
         record = self.datamodel.get(db.session, id)
         parent = self.datamodel.parent_of(record)
-        looked_at("record.read", self.datamodel.kind.name, id, detail={"page": act})
+        record_read("record.read", self.datamodel.kind.name, id, detail={"page": act})
         form.version.data = form.version.data or str(record.row_version)
         form.warn(self.datamodel.why_locked(record))
         self.offer(form, parent, record)
@@ -88,8 +88,8 @@ def _action_route(name: str, method: Any) -> Callable[..., Response]:
         if settled(form, work) is None:
             flash(" ".join(form.told), "warning")
         else:
-            flash(_("The changes are saved."))
-        return see(f"{self.endpoint}.show", id=id)
+            tell(_("The changes are saved."))
+        return redirect_after_post(f"{self.endpoint}.show", id=id)
 
     act.__name__ = f"{name}_action"
     return route(f"/<uuid:id>/{name}", act=name, methods=("POST",))(act)

@@ -159,15 +159,19 @@ def _listing(cls: type[RecordColumns], kind: Kind) -> Listing[Any]:
 
 def _column(cls: type[RecordColumns], kind: Kind, name: str, first: bool) -> Column[Any]:
     model, label, address = cls.datamodel.model, cls.label_columns.get(name), cls.address_names.get(name, name)
-    order = (getattr(model, name),) if name in cls.order_columns else ()
     if name not in kind.fields:
         if label is None or not hasattr(model, name):
             raise TypeError(f"{cls.__name__}: {name!r} is no field, and no property with a label")
         write = cls.formatters_columns.get(name, _plain)
-        return Column(address, label, lambda row: write(getattr(row, name)), order)
+        return Column(address, label, lambda row: write(getattr(row, name)), _order(cls, name))
+    order = kind.field(name).field.order(getattr(model, name)) if name in cls.order_columns else ()
     if first:
         return listing.named(model, name, address, label=label, order=order)
     return listing.column(model, name, address, label=label, order=order)
+
+
+def _order(cls: type[RecordColumns], name: str) -> tuple[Any, ...]:
+    return (getattr(cls.datamodel.model, name),) if name in cls.order_columns else ()
 
 
 def _plain(value: Any) -> Cell:

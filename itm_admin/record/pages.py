@@ -12,21 +12,21 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import flash, g, request, url_for
+from flask import g, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.foundation import access
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import PanelForm, attempt, settled, told
+from itm_admin.foundation.forms import PanelForm, attempt, settled, tell, told
 from itm_admin.foundation.lists import with_query
-from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
-from itm_admin.foundation.views import REMASK_AFTER, keyring, revealing, route, see
+from itm_admin.foundation.once import once, unless_repeated
+from itm_admin.foundation.views import REMASK_AFTER, keyring, redirect_after_post, revealing, route
 from itm_admin.record import page_acts, versions
 from itm_admin.record.display import compared, protected_choices
 from itm_admin.record.draft_views import DraftForm, desk, finished, register, resumed
@@ -93,7 +93,7 @@ class RecordPage(RecordColumns):
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> Answer:
         record = self.datamodel.get(db.session, id, or_deleted=True)
-        looked_at("record.read", self.datamodel.kind.name, id)
+        record_read("record.read", self.datamodel.kind.name, id)
         return self.shown(record, self.datamodel.parent_of(record))
 
     @route("/new/<uuid:parent>", act="add", methods=BOTH)
@@ -109,11 +109,13 @@ class RecordPage(RecordColumns):
 
             made = attempt(form, lambda session: once(session, self.datamodel.model, lambda: work(session)))
             if made is not None:
-                flash(_("The record is added."))
-                return see(f"{self.endpoint}.show", id=made.id)
+                tell(_("The record is added."))
+                return redirect_after_post(f"{self.endpoint}.show", id=made.id)
         at = desk(db.session, f"new-{self.draft}", parent)
         above = self.datamodel.parent.get(db.session, parent) if self.datamodel.parent is not None else None
-        looked_at("record.read", page_acts.kind_above(self.datamodel), parent, detail={"page": request.endpoint or ""})
+        record_read(
+            "record.read", page_acts.kind_above(self.datamodel), parent, detail={"page": request.endpoint or ""}
+        )
         form = form if form.submitted() else resumed(form, at)
         form.warn(self.datamodel.why_locked_inside(above))
         self.offer(form, above, None)
@@ -125,7 +127,11 @@ class RecordPage(RecordColumns):
     def edit(self, id: uuid.UUID) -> Answer:
         def save(session: Any, form: PanelForm, columns: Columns) -> Any:
             version = form.expected_version()
-            return self.datamodel.edit(session, keyring(), id, form.payload(), version, columns)
+
+            def work() -> Any:
+                return self.datamodel.edit(session, keyring(), id, form.payload(), version, columns)
+
+            return unless_repeated(session, work)
 
         def find(session: Any) -> tuple[Any, Any]:
             record = self.datamodel.get(session, id)
@@ -146,10 +152,10 @@ class RecordPage(RecordColumns):
         if form.submitted() and settled(
             form, lambda session: self.datamodel.delete(session, id, form.payload(), form.expected_version())
         ):
-            flash(_("The record is deleted. The list of deleted records can restore it."))
-            return see(f"{self.endpoint}.list")
+            tell(_("The record is deleted. The list of deleted records can restore it."))
+            return redirect_after_post(f"{self.endpoint}.list")
         record = self.datamodel.get(db.session, id)
-        looked_at("record.read", self.datamodel.kind.name, id, detail={"page": "delete"})
+        record_read("record.read", self.datamodel.kind.name, id, detail={"page": "delete"})
         form.version.data = form.version.data or str(record.row_version)
         parent, action = self.datamodel.parent_of(record), self.address("delete", id=id)
         return self.page("delete", self.delete_template, form, record, parent, action=action)
@@ -157,7 +163,7 @@ class RecordPage(RecordColumns):
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
     def restore(self, id: uuid.UUID) -> Answer:
         told(ReasonForm(), lambda session: self.datamodel.restore(session, id), _("The record is restored."))
-        return see(f"{self.endpoint}.show", id=id)
+        return redirect_after_post(f"{self.endpoint}.show", id=id)
 
     @route("/export", act="export", methods=BOTH)
     def export(self) -> Answer:
@@ -206,11 +212,11 @@ class RecordPage(RecordColumns):
             except Conflict as error:
                 saved, conflict = None, error
             if saved is not None:
-                flash(str(self.saved_text))
+                tell(str(self.saved_text))
                 return redirect(back, 303)
         at = desk(db.session, self.draft, id)
         record, parent = find(db.session)
-        looked_at("record.read", self.datamodel.kind.name, record.id if record else id, detail={"page": "edit"})
+        record_read("record.read", self.datamodel.kind.name, record.id if record else id, detail={"page": "edit"})
         if not form.submitted():
             stored = {"obj": record, "version": record.row_version} if record is not None else {}
             form = resumed(self.form(self.edit_columns, **stored), at)
@@ -232,7 +238,7 @@ class RecordPage(RecordColumns):
                 return revealing(self.shown(record, parent, values), back)
             except Invalid as error:
                 form.take(error)
-        looked_at("record.read", self.datamodel.kind.name, record.id if record else id, detail={"page": "reveal"})
+        record_read("record.read", self.datamodel.kind.name, record.id if record else id, detail={"page": "reveal"})
         return self.page("reveal", self.reveal_template, form, record, parent, action=action, back=back)
 
     def page(
@@ -258,7 +264,7 @@ class RecordPage(RecordColumns):
 
     def _listed(self, *, deleted: bool) -> Answer:
         shown = self.listing.page(db.session, self.datamodel.query(deleted=deleted), self.listing.read(request.args))
-        looked_at("record.list", self.datamodel.kind.name, subjects=shown.ids)
+        record_read("record.list", self.datamodel.kind.name, subjects=shown.ids)
         if deleted:
             shown.empty_text = _("Nothing is deleted.")
         elif self.may("export"):

@@ -14,10 +14,10 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
 
 from itm_admin.foundation import purposes
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring, Place
 from itm_admin.foundation.errors import CannotDecrypt, Denied, Locked
 from itm_admin.foundation.formats import HIDDEN, Hidden
-from itm_admin.foundation.reading import looked_at
 from itm_admin.record import limits
 from itm_admin.record.kind import SEALED, kind_of
 from itm_admin.record.models import Owner, Record
@@ -115,9 +115,9 @@ def reveal(
         if filled(record):
             values = opened(record_key(keyring.of_institution(session), owner), record)
     except CannotDecrypt:
-        looked_at("record.reveal", kind, record.id, purpose=purpose, outcome="failure")
+        record_read("record.reveal", kind, record.id, purpose=purpose, outcome="failure")
         raise
-    looked_at("record.reveal", kind, record.id, purpose=purpose, words=words)
+    record_read("record.reveal", kind, record.id, purpose=purpose, words=words)
     return values
 
 

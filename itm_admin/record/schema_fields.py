@@ -19,7 +19,7 @@ from marshmallow import ValidationError, fields, validate
 from itm_admin.foundation import dates, vocabulary
 from itm_admin.foundation.errors import REQUIRED, Invalid, Message
 from itm_admin.foundation.i18n import TIMEZONE
-from itm_admin.foundation.names import clean_name
+from itm_admin.foundation.name_folding import clean_name
 from itm_admin.record.birth_date import OLDEST, BirthDate, estimated
 
 _OVERRIDES = "\u202d\u202e"

@@ -10,7 +10,7 @@ from flask import Flask
 from flask_babel import Babel, force_locale
 
 from itm_admin import models  # noqa: F401 (every model is known)
-from itm_admin.assurance import wording
+from itm_admin.assurance import labels
 from itm_admin.foundation import formats, i18n, vocabulary
 from itm_admin.record import words
 from itm_admin.record.fields import Choice, Code, Codes
@@ -73,7 +73,7 @@ def test_what_this_version_does_not_know_is_shown_as_it_is(app: Flask) -> None:
     assert words.column_words("case", "of_tomorrow") == "of_tomorrow"
     assert words.value_words("of_tomorrow", "state", "begun") == "begun"
     assert words.value_words("case", "province", "TR-99") == "TR-99"
-    assert wording.kind_words("something new") == "something new"
+    assert labels.kind_words("something new") == "something new"
 
 
 def test_each_kind_is_found_by_its_model(app: Flask) -> None:

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask_babel import Babel, force_locale
 
-from itm_admin.assurance import detail, wording
+from itm_admin.assurance import detail, labels
 from itm_admin.cases.home import _sentence
 from itm_admin.cases.lists import CASES
 from itm_admin.foundation import formats, i18n
@@ -55,8 +55,8 @@ def test_a_falsified_day_is_shown_as_it_stands(app: Flask) -> None:
 
 
 def test_a_refusal_names_the_page_in_words(app: Flask) -> None:
-    assert wording.kind_words("oversightcase") == "Bütün kurumların dosyaları"
-    assert wording.kind_words("something new") == "something new"
+    assert labels.kind_words("oversightcase") == "Bütün kurumların dosyaları"
+    assert labels.kind_words("something new") == "something new"
 
 
 def test_what_else_an_event_says_has_names_and_keeps_its_letters(app: Flask) -> None:

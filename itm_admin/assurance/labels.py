@@ -1,0 +1,303 @@
+"""Codes of the ledger in people's words: kinds of records, fields, verdicts, findings, alerts.
+
+Promise: a code that has no words here is shown as it is, never hidden. Knows no database and no request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from flask import current_app
+from flask_babel import format_timedelta
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from audit.verification import Finding
+from itm_admin.assurance.models import DECISION_REASONS
+from itm_admin.foundation import vocabulary
+from itm_admin.foundation.errors import Message
+from itm_admin.foundation.formats import label
+from itm_admin.ledger import alert_raising
+from itm_admin.record.kind import kinds as record_kinds
+from itm_admin.record.words import column_words, value_words
+
+_OTHERS: Mapping[str, Message] = {
+    "answer": _l("Answer to a form"),
+    "schema": _l("Schema of the database"),
+    "ledger": _l("Ledger"),
+    "key": _l("Key that signs checkpoints"),
+    "entry": _l("Entry of a ledger"),
+    "job": _l("Scheduled job"),
+    "alert": _l("Alert"),
+    "home": _l("Home page"),
+    "profile": _l("Own profile"),
+}
+"""Targets of entries that are no records."""
+
+_PAGES: Mapping[str, Message] = {
+    "oversightcase": _l("Cases of all institutions"), "oversightinstitution": _l("Institutions"),
+    "auditaccount": _l("Accounts and roles"), "institutionhistory": _l("Our access history"),
+    "victimprofile": _l("Victim's profile"), "rolegrant": _l("Role of a person"), "grantapproval": _l("Approvals"),
+    "accesschange": _l("Waiting for confirmation"),
+    "ledgerdecision": _l("Decisions about ledgers"), "apidescription": _l("Programming interface"),
+    "health": _l("Verification"), "language": _l("Language"),
+}  # fmt: skip
+"""What a refusal, or a page that named nothing else, calls its target: the gate's own word for it."""
+
+Names = Mapping[str, str | None]
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+SINK_STATES: Mapping[str, tuple[Message, str]] = {
+    "current": (_l("Up to date"), "good"), "busy": (_l("Catching up"), "info"),
+    "failing": (_l("Fails"), "warn"), "behind": (_l("Too far behind"), "bad"),
+}  # fmt: skip
+
+FINDINGS: Mapping[str, Message] = {
+    "link": _l("The entry does not name the entry before it."),
+    "hash": _l("The entry's hash is not that of its frame: the entry was changed."),
+    "time": _l("The entry's time is malformed, or before that of the entry before it."),
+    "content": _l("The content is not what was sealed: it was changed afterwards."),
+    "event": _l("The event is missing, or belongs to another entry."),
+    "column": _l("What the screens would show is not what was sealed."),
+    "holder": _l("A change stands in another institution's ledger."),
+    "ahead": _l("The entry's time lies in the future: the clock was wrong, or somebody wrote it so."),
+    "missing": _l("Entries are missing."),
+    "order": _l("The sequence number was there before."),
+    "size": _l("The ledger's size and its entries do not agree."),
+    "head": _l("The ledger's head is not its last entry."),
+    "anchor": _l("The entries are not those that an earlier verification saw: history was written anew."),
+    "truncated": _l("Entries that were verified or signed earlier are gone from the end."),
+    "signed": _l("The entries are not those that were signed: history was written anew."),
+    "signature": _l("A checkpoint does not bear the signature that it should."),
+    "contradicted": _l("A witness knows another history of it than the one that was signed."),
+    "row": _l("What is recorded of checkpoints or keys is not what their entry says."),
+    "unsealed": _l("An event has no place in the ledger."),
+    "twice": _l("A row is there more than once, or not for every way to read it: pages may show another one."),
+    "way": _l("Something stands between a table of the ledger and those who read it."),
+    "ledger": _l("The ledger itself is not there."),
+    "origin": _l("The ledger's code and its origin do not agree."),
+    "opened": _l("Nothing outside the database says that this ledger was opened so."),
+    "closed": _l("The ledger was closed by nobody, or was changed after it was closed."),
+    "unread": _l("Reading stopped before the end."),
+    "record.changed": _l("A record was changed behind the ledger's back."),
+    "record.added": _l("A record is there that the ledger does not know."),
+    "record.removed": _l("A record is gone that the ledger knows."),
+    "catalogue.changed": _l("The database's own rules are not those that were installed."),
+}
+
+REASONS: Mapping[str, Message] = {
+    "missing": _l("It was signed before, and the checkpoints kept outside the database are gone."),
+    "older": _l("The checkpoint kept outside the database is older than the last one that was signed."),
+    "damaged": _l("The checkpoint kept outside the database is damaged."),
+    "truncated": _l("The ledger is shorter than when it was signed: entries were cut off, or a backup was restored."),
+    "rewritten": _l("The last signed entry is another one now: history was written anew, or a backup was restored."),
+    "broken": _l("Its new entries contradict themselves."),
+    "gone": _l("It was signed before, and the database does not have it any more."),
+    "another": _l("The checkpoints kept outside belong to another database."),
+    "unopened": _l("It is a next generation, and nothing outside the database says that two people opened it."),
+    "contradicted": _l("A witness knows another history of it than the one that was signed."),
+    "closed": _l("It is closed, and nothing outside the database says that two people closed it."),
+    **{code: words for code, words in DECISION_REASONS.items() if code != "RETENTION"},
+}
+"""Why nothing is signed over a ledger, and why a next one was opened."""
+
+VERDICTS: Mapping[str, tuple[Message, str]] = {
+    "intact": (_l("Intact"), "good"),
+    "tampered": (_l("Tampered with"), "bad"),
+    "cannot tell": (_l("Cannot tell"), "warn"),
+}
+ASSURANCES: Mapping[str, Message] = {
+    "unsigned": _l("unsigned"),
+    "self-attested": _l("self-attested"),
+    "witnessed": _l("witnessed"),
+}
+LEVELS: Mapping[str, Message] = {
+    "incremental": _l("New entries"),
+    "sample": _l("A random sample of old entries"),
+    "full": _l("All entries"),
+}
+OUTCOMES: Mapping[str, Message] = {"success": _l("Done"), "denied": _l("Refused"), "failure": _l("Failed")}
+
+
+def left_words(seconds: int | None) -> str:
+    """How long something will take; nothing where that is not known."""
+    if seconds is None:
+        return ""
+    return str(_("About %(time)s left", time=format_timedelta(timedelta(seconds=max(seconds, 1)), threshold=1.5)))
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of a change. A private field is named without its values."""
+
+    field: str
+    old: Any
+    new: Any
+    private: bool
+    withheld: bool = False
+    """Whether the values are not shown to this reader."""
+
+
+def kinds() -> dict[str, Message]:
+    """Everything that an entry may be about, by its name in the ledger."""
+    return {**{name: kind.info.label for name, kind in record_kinds().items()}, **_OTHERS}
+
+
+def kind_words(kind: str | None) -> str:
+    return str(kinds().get(kind or "") or _PAGES.get(kind or "", kind or ""))
+
+
+def action_words(action: str) -> str:
+    return vocabulary.label("audit_event", action)
+
+
+def purpose_words(purpose: str | None) -> str | None:
+    if purpose and purpose in vocabulary.codes("hold_release"):
+        return vocabulary.label("hold_release", purpose)
+    return label(purpose, "access_purpose") if purpose else None
+
+
+def target_words(kind: str | None, name: str | None) -> str:
+    """A record: its kind, and its reference, pseudonym or name where the reader may know it."""
+    return " ".join(filter(None, (kind_words(kind), name)))
+
+
+def verdict_words(verdict: str, assurance: str | None = None) -> str:
+    """The verdict and the assurance, which are never said apart and never mixed."""
+    words = str(VERDICTS[verdict][0]) if verdict in VERDICTS else verdict
+    if assurance == "witnessed" and witnessed_here():
+        here = _("witnessed, on this machine")
+        return f"{words} · {here}"
+    return f"{words} · {ASSURANCES.get(assurance, assurance)}" if assurance else words
+
+
+def witnessed_here() -> bool:
+    """Whether *witnessed* means a witness on the ledger's own machine."""
+    return bool(current_app.config.get("ITM_WITNESSED_HERE"))
+
+
+def verdict_tone(verdict: str) -> str:
+    return VERDICTS[verdict][1] if verdict in VERDICTS else "neutral"
+
+
+_BESIDE: Mapping[str, Message] = {
+    "itm.clock": _l("When the clock was last right"),
+    "itm.installation": _l("Whether the data is synthetic"),
+    "public.alembic_version": _l("Version of the schema"),
+    "public.case_counter": _l("Counter of cases"),
+    "public.account_address": _l("Who set an account's address"),
+    "public.job_run": _l("Runs of scheduled jobs"),
+    "public.verification_request": _l("Answer to a verification that somebody asked for"),
+}
+"""Tables that the ledger does not capture and that are compared with it (itm.beside_the_ledger)."""
+
+
+def finding_words(finding: Mapping[str, Any]) -> str:
+    """One finding of a verification, with its entry if it has one."""
+    told = str(FINDINGS.get(str(finding.get("kind")), finding.get("detail") or finding.get("kind")))
+    if finding.get("table") in _BESIDE:
+        told = str(_("%(what)s: the database says otherwise than the ledger.", what=_BESIDE[str(finding["table"])]))
+    if finding.get("acknowledged"):
+        told = str(_("%(what)s This was known when the ledger was closed.", what=told))
+    if finding.get("id"):
+        told = f"{told} ({' '.join(str(finding[name]) for name in ('table', 'id') if finding.get(name))})"
+    seq = finding.get("seq")
+    return told if seq is None else str(_("Entry %(seq)s: %(what)s", seq=seq, what=told))
+
+
+_OF_BUNDLES: Mapping[str, Message] = {
+    "unsigned": _l("No signed checkpoint covers these entries yet."),
+    "key": _l("No checkpoint in it is signed by a key that counts."),
+}
+
+
+def bundle_words(finding: Finding) -> str:
+    """One finding about a bundle that was made here; one without words of its own says at least where."""
+    told = (
+        _OF_BUNDLES.get(finding.kind)
+        or FINDINGS.get(finding.kind)
+        or _l("A part of the bundle contradicts another one.")
+    )
+    return str(told if finding.seq is None else _("Entry %(seq)s: %(what)s", seq=finding.seq, what=told))
+
+
+def changes(content: Mapping[str, Any], kind: str | None = None, names: Names | None = None) -> list[Change]:
+    """The fields that a change touched, in the event's own order."""
+    found = content.get("changes")
+    if not isinstance(found, Mapping):
+        return []
+    return [
+        Change(
+            column_words(kind, name),
+            value_words(kind, name, change.get("old"), names or {}),
+            value_words(kind, name, change.get("new"), names or {}),
+            bool(change.get("private")),
+            bool(change.get("withheld")),
+        )
+        for name, change in found.items()
+        if name != "id"
+    ]
+
+
+_TO_DO: Mapping[str, Sequence[Message]] = {
+    alert_raising.UNSENT: (
+        _l("Ask the operator whether the mail server that the setting ITM_SMTP_URL names can be reached and takes"
+           " mails."),
+        _l("The process “itm mail” writes into its log why a mail did not go. It tries again by itself."),
+        _l("Until then nobody receives a link or a warning: hand urgent links over in person."),
+        _l("The alert ends by itself when the mails have gone. Mails older than a week are not sent any more: make"
+           " their links anew."),
+    ),
+}  # fmt: skip
+
+
+def to_do(kind: str) -> Sequence[Message]:
+    """What helps against an alert of this kind, step by step; nothing where the alert says it."""
+    return _TO_DO.get(kind, ())
+
+
+def alert_words(kind: str, subject: str | None, first_broken: int | None, job_label: str | None = None) -> str:
+    """An alert in one sentence."""
+    job = job_label or subject
+    sentences: Mapping[str, Message] = {
+        alert_raising.TAMPERED: _l("The ledger of %(code)s was tampered with.", code=subject),
+        alert_raising.OUTSIDE: _l("Records of %(code)s were changed in the database outside the panel.", code=subject),
+        alert_raising.UNVERIFIED: _l("The ledger of %(code)s could not be verified.", code=subject),
+        alert_raising.REFUSED: _l("Nothing is signed over the ledger of %(code)s.", code=subject),
+        alert_raising.CONTRADICTED: _l("A witness knows another history of the ledger of %(code)s.", code=subject),
+        alert_raising.OPENED: _l(
+            "Two people closed the ledger of %(code)s and opened its next generation.", code=subject
+        ),
+        alert_raising.RECOVERED: _l("What is held outside the database was lost, and begun anew by two people."),
+        alert_raising.UNSIGNED: _l("Checkpoints could not be signed."),
+        alert_raising.CLOCK: _l(
+            "The server's clock was changed, or is not right: entries are not sealed more than a day ahead."
+        ),
+        alert_raising.WAITING: _l(
+            "Entries of the ledger of %(code)s wait too long for their checkpoint.", code=subject
+        ),
+        alert_raising.RETURNED: _l(
+            "Persons who had been erased were in the database again, and were erased once more."
+        ),
+        alert_raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
+        alert_raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
+        alert_raising.INVITED: _l(
+            "On the server itself a one-time link was made for the system administrator %(user)s.", user=subject
+        ),
+        alert_raising.BEHIND: _l("Entries are not passed on in time to %(sink)s.", sink=subject),
+        alert_raising.UNSENT: _l("E-mails wait to be sent for longer than a quarter of an hour."),
+        alert_raising.LOST: _l("Entries that were passed on to %(sink)s are gone from there.", sink=subject),
+        alert_raising.LIMIT: _l(
+            "The account %(account)s revealed or searched as often as is allowed within an hour.", account=subject
+        ),
+        alert_raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
+        alert_raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
+    }
+    told = str(sentences.get(kind, f"{kind} {subject or ''}".strip()))
+    if kind in (alert_raising.TAMPERED, alert_raising.REFUSED) and first_broken is not None:
+        told += " " + _("The first broken entry is number %(seq)s.", seq=first_broken)
+    return told
