@@ -296,9 +296,10 @@ class Whole(Field[int]):
 
 @dataclass(frozen=True, kw_only=True)
 class Link(Field[uuid.UUID]):
-    """Another record. `shown`: the relation of the model whose record a page names."""
+    """Another record. `shown`: the relation of the model whose record a page names; `to`: its table, for a key."""
 
     shown: str | None = None
+    to: str | None = None
 
     def column(self) -> dict[str, Any]:
         return {"type_": Identifier}

@@ -22,6 +22,8 @@ from itm_admin.record.fields import Link
 
 SEALED = "_enc"
 """How the column of a protected field ends."""
+ROOMS: tuple[str, ...] = ("itm_admin.",)
+"""Where models are looked for: a test's own models are no part of the panel that other tests run."""
 _OF_FORMS = frozenset(dir(PanelForm)) | {"meta", "form_errors"}
 """Names that a form uses itself: a field called so would break it."""
 
@@ -54,8 +56,9 @@ class RecordInfo:
     """What a kind is called, and what it belongs to.
 
     `name`: the kind in the ledger, where that is not the table's. `parent`: the column of the record that it is a part
-    of, `part_of` those of further ones. `about`: the path to the person whose key seals its protected values, "" where
-    it has a key of its own. `history`: the subject of the roles' table whose act "history" opens its history.
+    of; `part_of`: those of further ones. `about`: the path to the person whose key seals its protected values, "" where
+    it has a key of its own. `recent`: the column that its list is ordered by, newest first. `history`: the subject of
+    the roles' table whose act "history" opens its history.
     """
 
     label: Message
@@ -66,6 +69,7 @@ class RecordInfo:
     history: str | None = None
     about: str = ""
     states: States | None = None
+    recent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def kinds() -> Mapping[str, Kind]:
     """Every kind of the models that were imported, by name. TypeError if two models declare the same one."""
     found = dict(_TABLES)
     for mapper in Model.registry.mappers:
-        if "__record__" in mapper.class_.__dict__:
+        if "__record__" in mapper.class_.__dict__ and mapper.class_.__module__.startswith(ROOMS):
             kind = kind_of(mapper.class_)
             if kind.name in found:
                 raise TypeError(f"two models are called {kind.name}")

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from itm_admin import panel as composed
-from itm_admin.foundation.roles import ROLES
+from itm_admin import areas
+from itm_admin.cases.models import Case
+from itm_admin.foundation.roles import ROLES, may, permit
+from itm_admin.record import kind
 from itm_admin.record.pages import RecordPage
 from tests.panel.panel_app import RunningPanel
-from tests.panel.visits.area import MAY, TABLE, VisitApi, Visits, VisitView
+from tests.panel.visits.area import TABLE, Visit, Visits, VisitView, contributed
 
 if TYPE_CHECKING:
     from tests.conftest import Database
@@ -26,10 +28,11 @@ def panel(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -
     with shared_database.engine("owner").begin() as connection:
         connection.exec_driver_sql(TABLE)
     with pytest.MonkeyPatch.context() as patch:
-        for role, acts in MAY.items():
-            patch.setitem(ROLES[role].may, "Visit", acts)
-        patch.setattr(composed, "VIEWS", (*composed.VIEWS, VisitView, VisitApi))
+        patch.setattr(kind, "ROOMS", (*kind.ROOMS, "tests.panel.visits."))
+        patch.setattr(areas, "AREAS", (*areas.AREAS, contributed()))
         yield RunningPanel(shared_database, tmp_path_factory.mktemp("panel"))
+    for role in ROLES.values():
+        role.may.pop("Visit", None)
 
 
 class World:
@@ -219,3 +222,33 @@ def test_a_page_that_is_overridden_keeps_its_address_and_its_gate() -> None:
 
     assert Own.edit._urls == RecordPage.edit._urls  # type: ignore[attr-defined]
     assert Own.edit._permission_name == "edit"  # type: ignore[attr-defined]
+
+
+def test_an_area_is_in_the_navigation_of_those_who_may_and_in_the_roles_table(world: World) -> None:
+    assert 'href="/visits/"' in world.browser.get("/").text
+    auditor = world.panel.browser(world.panel.make.auditor())
+    assert 'href="/visits/"' not in auditor.get("/").text
+    assert may(frozenset({"focal_point"}), "carry_out", "Visit")
+    assert not may(frozenset({"auditor_national"}), "list", "Visit")
+    with pytest.raises(TypeError):
+        permit("Visit", {"caseworker": frozenset({"delete"})})
+
+
+def test_nothing_can_be_kept_on_a_view(world: World) -> None:
+    views = world.panel.app.extensions["appbuilder"].baseviews
+    view = next(each for each in views if type(each) is VisitView)
+    with pytest.raises(TypeError, match="nothing of a request"):
+        view.found = 1
+
+
+def test_a_part_of_a_record_is_in_its_history_by_being_declared(world: World) -> None:
+    assert "visit" in {part.name for part, _column in kind.parts_of(kind.kind_of(Case))}
+    assert world.browser.get(f"/history/case/{world.case.id}").status_code == 200
+
+
+def test_keys_and_indexes_follow_from_the_links(world: World) -> None:
+    table = Visit.metadata.tables["visit"]
+    keys = {str(key.name): [each.target_fullname for each in key.elements] for key in table.foreign_key_constraints}
+    assert keys["visit_case"] == ["case_file.institution_id", "case_file.id"]
+    assert keys["visit_person"] == ["person.institution_id", "person.id"]
+    assert {"visit_of_case", "visit_of_person", "visit_recent"} == {str(index.name) for index in table.indexes}
