@@ -6,7 +6,7 @@ Protected values are in no answer but that of a reveal. A change names the `row_
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Response
 from sqlalchemy.orm import Session
@@ -23,13 +23,13 @@ from itm_admin.cases.answers import (
     LowerChange,
     PersonAnswer,
     PersonChange,
-    PersonPage,
     PersonRevealed,
     PersonsFound,
     link_document,
 )
-from itm_admin.cases.lists import CASES, PERSONS
+from itm_admin.cases.lists import CASES
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson
+from itm_admin.cases.person_views import PersonView
 from itm_admin.cases.profile_views import ProfileApi
 from itm_admin.cases.schemas import AssignInput, CaseInput, LinkInput, NewPersonInput, SearchInput, UnlinkInput
 from itm_admin.foundation.api import (
@@ -49,7 +49,7 @@ from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import keyring
-from itm_admin.record.api import document, page_document
+from itm_admin.record.api import RecordApi, document, page_document
 from itm_admin.record.schema import DeleteChange, RevealInput, load
 
 Document = dict[str, Any]
@@ -168,20 +168,22 @@ class CaseApi(Api):
         return self.answer(201, id=link.id, person_id=link.person_id, row_version=link.row_version)
 
 
-class PersonApi(Api):
+class PersonApi(RecordApi):
     """Persons of one's own institution's cases."""
 
-    subject = "Person"
-    scopes = (INSTITUTION,)
+    page = PersonView
     resource_name = "persons"
     openapi_spec_tag = "Persons"
-
-    @route("/", act="list")
-    @describes("A page of persons", gives=PersonPage, parameters=parameters_of(PERSONS))
-    def list(self) -> Response:
-        shown = page_shown(db.session, PERSONS, lookup.list_persons())
-        record_read("record.list", "person", subjects=shown.ids)
-        return self.answer(**page_document(shown, document))
+    Answer = PersonAnswer
+    Change = PersonChange
+    Revealed = PersonRevealed
+    summaries: ClassVar = {
+        "list": "A page of persons",
+        "show": "One person",
+        "delete": "Deletes the person (can be restored)",
+        "restore": "Brings a deleted person back",
+        "reveal": "One person's protected values, for a purpose",
+    }
 
     @route("/search", act="search", methods=("POST",))
     @describes("Persons found by name or number", takes=SearchInput, gives=PersonsFound)
@@ -190,37 +192,6 @@ class PersonApi(Api):
         ids = [person.id for person in found.persons]
         record_read("record.search", "person", subjects=ids, detail={"searched": found.digest})
         return self.answer(items=[document(person) for person in found.persons], more=found.more)
-
-    @route("/<uuid:id>", act="show")
-    @describes("One person", gives=PersonAnswer)
-    def show(self, id: uuid.UUID) -> Response:
-        person = lookup.get_person(db.session, id)
-        record_read("record.read", "person", id)
-        return tag_of(self.answer(**document(person)), person)
-
-    @route("/<uuid:id>", act="edit", methods=("PATCH",))
-    @describes("Changes the named fields; null clears one", takes=PersonChange, gives=Changed, matching=True)
-    def edit(self, id: uuid.UUID) -> Response:
-        data, version = versioned()
-        with writing() as session:
-            person = people.change_person(session, keyring(), id, data, version, notice=True)
-        return self.changed(person)
-
-    @route("/<uuid:id>/deletion", act="delete", methods=("POST",))
-    @route("/<uuid:id>", act="delete", methods=("DELETE",))
-    @describes("Deletes the person (can be restored)", takes=DeleteChange, gives=Changed, matching=True)
-    def delete(self, id: uuid.UUID) -> Response:
-        data, version = versioned()
-        with writing() as session:
-            person = people.delete_person(session, id, data, version)
-        return self.changed(person)
-
-    @route("/<uuid:id>/restore", act="restore", methods=("POST",))
-    @describes("Brings a deleted person back", gives=Changed)
-    def restore(self, id: uuid.UUID) -> Response:
-        with writing() as session:
-            person = people.restore_person(session, id)
-        return self.changed(person)
 
     @route("/links/<uuid:link>/deletion", act="delete", methods=("POST",))
     @route("/links/<uuid:link>", act="delete", methods=("DELETE",))
@@ -233,13 +204,6 @@ class PersonApi(Api):
         with writing() as session:
             changed = once(session, CasePerson, lambda: people.unlink_person(session, keyring(), link, body()))
         return self.changed(changed)
-
-    @route("/<uuid:id>/reveal", act="reveal", methods=("POST",))
-    @describes("One person's protected values, for a purpose", takes=RevealInput, gives=PersonRevealed)
-    def reveal(self, id: uuid.UUID) -> Response:
-        why = load(RevealInput, body())
-        person = lookup.get_person(db.session, id)
-        return self.told({"id": id, **personal_data.reveal(db.session, keyring(), person, **why)})
 
 
 def _added(session: Session, id: uuid.UUID, data: Document) -> CasePerson:

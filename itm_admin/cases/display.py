@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 
-from itm_admin.cases.models import Case, Person
+from itm_admin.cases.models import Case
 from itm_admin.foundation.formats import moment
 from itm_admin.foundation.i18n import language
 from itm_admin.institutions.models import Institution
@@ -32,8 +32,3 @@ def _institution(found: Institution | None) -> str | None:
     if found is None:
         return None
     return f"{found.name_en if language() == 'en' else found.name_tr} ({found.code})"
-
-
-def person_facts(person: Person, revealed: Mapping[str, Any] | None = None) -> Facts:
-    open_fields = ("pseudonym", "gender", "age_band", "is_child", "citizenships", "language")
-    return facts(person, (*open_fields, *kind_of(Person).protected), revealed)

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, SelectField, StringField
 
+from itm_admin.cases.models import Case, CasePerson, Person
+from itm_admin.cases.schemas import PERSON_COLUMNS
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import (
     Asks,
-    BirthField,
     CodeField,
     CodesField,
     DayField,
@@ -18,9 +19,10 @@ from itm_admin.foundation.forms import (
     ProtectedLine,
     ProtectedText,
 )
+from itm_admin.record.derive import form_class
+from itm_admin.record.kind import kind_of
 
 _CONFIDENTIALITY = _l("Choose a confidentiality.")
-_GENDER = _l("Choose a gender.")
 _IF_KNOWN = _l("required if somebody is known")
 _ONE_OF_TWO = _l("one of the two is required")
 _REASON = _l("Choose a reason.")
@@ -28,31 +30,25 @@ _ROLE = _l("Choose a role in the case.")
 _STATUS = _l("Choose a trafficking status.")
 
 
-class SourceForm(PanelForm):
+_Source: Any = form_class(kind_of(Case), ("opened_on", "referral_source", "province", "confidentiality"))
+_Event: Any = form_class(kind_of(Case), ("exploitation_types", "industry", "narrative"))
+_Role: Any = form_class(kind_of(CasePerson), ("role",))
+_FirstPerson: Any = form_class(
+    kind_of(Person), ("given_name", "family_name", "birth_date", "gender", "citizenships", "language")
+)
+_Person: Any = form_class(kind_of(Person), PERSON_COLUMNS)
+
+
+class SourceForm(_Source):
     """Where a case comes from, and whose it is."""
 
-    asks: ClassVar[Asks] = {
-        "opened_on": _l("Write the date on which the case was opened."),
-        "referral_source": _l("Choose a source of the referral."),
-        "province": _l("Choose a province."),
-        "confidentiality": _CONFIDENTIALITY,
-    }
-
-    opened_on = DayField(_l("Date opened"))
-    referral_source = CodeField(_l("Source of the referral"), "referral_source")
-    province = CodeField(_l("Province"), "province")
     unit_id = SelectField(_l("Unit"), validate_choice=False)
     lead_institution_id = SelectField(_l("Lead institution"), validate_choice=False)
-    confidentiality = CodeField(_l("Confidentiality"), "confidentiality")
     shared = BooleanField(_l("The Presidency may see this case's key facts"), default=True)
 
 
-class EventForm(PanelForm):
+class EventForm(_Event):
     """What happened."""
-
-    exploitation_types = CodesField(_l("Types of exploitation"), "exploitation_type")
-    industry = CodeField(_l("Sector"), "industry_isic")
-    narrative = ProtectedText(_l("Narrative"))
 
 
 class CaseForm(SourceForm, EventForm):
@@ -69,29 +65,12 @@ class RiskForm(EventForm):
     control_methods = CodesField(_l("Means of control"), "method_of_control")
 
 
-class PersonForm(PanelForm):
-    asks: ClassVar[Asks] = {"gender": _GENDER}
-
+class PersonForm(_Person):
     somebody_else = BooleanField(_l("It is somebody else"))
-    given_name = ProtectedLine(_l("Given names"))
-    family_name = ProtectedLine(_l("Family names"))
-    birth_date = BirthField(_l("Date of birth"))
-    gender = CodeField(_l("Gender"), "gender")
-    citizenships = CodesField(_l("Citizenships"), "citizenship")
-    language = CodeField(_l("Language"), "language")
-    tckn = ProtectedLine(_l("Turkish identity number (TCKN)"))
-    ykn = ProtectedLine(_l("Foreigner identity number (YKN)"))
-    passport = ProtectedLine(_l("Passport number"))
-    phone = ProtectedLine(_l("Telephone"))
-    email = ProtectedLine(_l("E-mail"))
-    address = ProtectedText(_l("Address"))
-    guardian = ProtectedText(_l("Guardian"))
 
 
-class NewPersonForm(PersonForm):
-    asks: ClassVar[Asks] = {"role": _ROLE}
-
-    role = CodeField(_l("Role in the case"), "case_role")
+class NewPersonForm(_Role, PersonForm):
+    """A person who is new, and their role in the case."""
 
 
 class MatchForm(PanelForm):
@@ -100,19 +79,10 @@ class MatchForm(PanelForm):
     somebody_else = BooleanField(_l("It is somebody else"))
 
 
-class FirstPersonForm(PanelForm):
+class FirstPersonForm(_Role, _FirstPerson):
     """What is known of somebody at the beginning; the rest is added on the person's own page."""
 
-    asks: ClassVar[Asks] = {"role": _ROLE, "gender": _GENDER}
     only_if: ClassVar[Asks] = {"role": _IF_KNOWN, "gender": _IF_KNOWN}
-
-    role = CodeField(_l("Role in the case"), "case_role")
-    given_name = ProtectedLine(_l("Given names"))
-    family_name = ProtectedLine(_l("Family names"))
-    birth_date = BirthField(_l("Date of birth"))
-    gender = CodeField(_l("Gender"), "gender")
-    citizenships = CodesField(_l("Citizenships"), "citizenship")
-    language = CodeField(_l("Language"), "language")
 
 
 class LinkForm(PanelForm):

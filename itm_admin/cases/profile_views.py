@@ -51,7 +51,7 @@ class ProfileView(RecordPage):
     def show(self, link: uuid.UUID) -> Answer:
         found = LINKS.get(db.session, link)
         record_read("record.read", "victim_profile", found.profile.id if found.profile else link)
-        return self.shown(found.profile, found)
+        return self.render_record(found.profile, found)
 
     @route("/<uuid:link>/edit", act="edit", methods=BOTH)
     def edit(self, link: uuid.UUID) -> Answer:
@@ -65,13 +65,13 @@ class ProfileView(RecordPage):
 
             return once(session, VictimProfile, work)
 
-        return self.edited(link, find, save, self.address("edit", link=link), self.address("show", link=link))
+        return self.render_edit(link, find, save, self.address("edit", link=link), self.address("show", link=link))
 
     @route("/<uuid:link>/reveal", act="reveal", methods=BOTH)
     def reveal(self, link: uuid.UUID) -> Answer:
         found = LINKS.get(db.session, link)
         here, back = self.address("reveal", link=link), self.address("show", link=link)
-        return self.revealed(link, found.profile, found, here, back)
+        return self.render_reveal(link, found.profile, found, here, back)
 
     def heading(self, where: str, record: Any, parent: CasePerson) -> str:
         pseudonym = parent.person.pseudonym

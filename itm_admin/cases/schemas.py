@@ -5,57 +5,45 @@ A field that is absent is left as it is when a record is changed; null (or an em
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
+from typing import Any
 
-from itm_admin.cases.models import OPEN_STATUSES, VictimProfile
-from itm_admin.foundation.identity_numbers import passport_number, phone_number, tckn, ykn
+from itm_admin.cases.models import OPEN_STATUSES, Case, Person, VictimProfile
 from itm_admin.record.derive import input_schema, typed_columns
 from itm_admin.record.kind import kind_of
 from itm_admin.record.schema import DeleteInput, Input
 from itm_admin.record.schema_fields import (
-    Birth,
-    Checked,
     Code,
-    Codes,
     Day,
-    Email,
     Flag,
-    Name,
     RecordId,
     Text,
 )
 
+_CASE = kind_of(Case)
+_PERSON = kind_of(Person)
+_OpenCase: Any = input_schema(
+    _CASE,
+    (
+        "opened_on", "province", "referral_source", "exploitation_types", "industry", "confidentiality", "shared",
+        "narrative",
+    ),
+)  # fmt: skip
+PERSON_COLUMNS = (
+    "given_name", "family_name", "birth_date", "gender", "citizenships", "language", "tckn", "ykn", "passport", "phone",
+    "email", "address", "guardian",
+)  # fmt: skip
+_Person: Any = input_schema(_PERSON, PERSON_COLUMNS)
 
-class CaseInput(Input):
-    """A case, when it is opened (defaults apply) or changed (partial)."""
 
-    opened_on = Day(required=True)
-    province = Code("province", required=True)
-    referral_source = Code("referral_source", required=True)
-    exploitation_types = Codes("exploitation_type", load_default=list)
-    industry = Code("industry_isic")
-    confidentiality = Code("confidentiality", load_default="INTERNAL", allow_none=False)
-    shared = Flag(load_default=True)
+class CaseInput(_OpenCase):
+    """A case, when it is opened (defaults apply) or changed (partial). Where it lies follows, unless it is said."""
+
     unit_id = RecordId()
     lead_institution_id = RecordId()
     status = Code("case_status", among=OPEN_STATUSES, allow_none=False)
-    narrative = Text(most=20_000, lines=True)
 
 
-class PersonInput(Input):
-    gender = Code("gender", required=True)
-    citizenships = Codes("citizenship", load_default=list)
-    language = Code("language")
-    given_name = Name(most=200)
-    family_name = Name(most=200)
-    birth_date = Birth(most=40)
-    tckn = Checked(tckn, _l("This is not a Turkish identity number: its check digits do not fit."))
-    ykn = Checked(ykn, _l("This is not a foreigner's identity number: 99 first, and check digits that fit."))
-    passport = Checked(passport_number, _l("A passport number has 5 to 20 letters and digits."))
-    phone = Checked(phone_number, _l("This is not a telephone number. Numbers of other countries begin with +."))
-    email = Email(most=254)
-    address = Text(most=1_000, lines=True)
-    guardian = Text(most=1_000, lines=True)
+class PersonInput(_Person):
     somebody_else = Flag(metadata={"description": "true: seen, and not one of those who were told as possible matches"})
 
 

@@ -41,6 +41,8 @@ class RecordApi(Api):
     document_name: ClassVar[str] = ""
     """How the schemas of the description begin; the model's name, if none is given."""
     scopes: ClassVar[tuple[str, ...]] = (INSTITUTION,)
+    summaries: ClassVar[Mapping[str, str]] = {}
+    """What an operation does, where the area says it better than the base."""
     datamodel: ClassVar[RecordInterface[Any]]
     Answer: ClassVar[type[Schema]]
     Change: ClassVar[type[Schema]]
@@ -129,10 +131,12 @@ def _complete(cls: type[RecordApi]) -> None:
     kind, name = model.kind, cls.document_name or model.model.__name__
     cls.datamodel, cls.subject = model, model.subject
     cls.openapi_spec_tag = cls.__dict__.get("openapi_spec_tag") or name
-    cls.Answer = answer_schema(kind, f"{name}Answer")
-    cls.Change = with_version(input_schema(kind, page.edit_columns), f"{name}Change", partial=True)
-    cls.Revealed = revealed_schema(kind, f"{name}Revealed")
-    cls.exclude_route_methods = {*cls.exclude_route_methods, *page.exclude_route_methods}
+    own = vars(cls)
+    cls.Answer = own.get("Answer") or answer_schema(kind, f"{name}Answer")
+    cls.Change = own.get("Change") or with_version(input_schema(kind, page.edit_columns), f"{name}Change", partial=True)
+    cls.Revealed = own.get("Revealed") or revealed_schema(kind, f"{name}Revealed")
+    alone = {"add"} if model.parent is None else set()
+    cls.exclude_route_methods = {*cls.exclude_route_methods, *page.exclude_route_methods, *alone}
     adding = input_schema(kind, page.add_columns, f"{name}Input")
     operations: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "add": ("Adds a record to its parent", {"takes": adding, "gives": Changed, "status": 201}),
@@ -148,12 +152,16 @@ def _complete(cls: type[RecordApi]) -> None:
         "restore": ("Brings a deleted record back", {"gives": Changed}),
         "reveal": ("The protected values of one record, for a purpose", {"takes": RevealInput, "gives": cls.Revealed}),
     }
-    if page.list_columns:
+    if hasattr(page, "listing"):
         pages = {"gives": page_of(cls.Answer, f"{name}Page"), "parameters": parameters_of(page.listing)}
         operations = {"list": ("A page of records", pages), **operations}
     for operation, (summary, shapes) in operations.items():
         if operation not in cls.__dict__ and operation not in cls.exclude_route_methods:
-            setattr(cls, operation, describes(summary, **shapes)(_own(getattr(RecordApi, operation))))
+            setattr(
+                cls,
+                operation,
+                describes(cls.summaries.get(operation, summary), **shapes)(_own(getattr(RecordApi, operation))),
+            )
     _add_transitions(cls, name)
 
 

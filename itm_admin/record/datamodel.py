@@ -106,6 +106,12 @@ class RecordInterface(Generic[R]):
             raise NotFound
         return found
 
+    def get_living(self, session: AnySession, id: Id) -> R:
+        """As `get`; Locked for a record whose person was erased: there is nothing left to show or to change."""
+        record = self.get(session, id)
+        protected_values.refuse_erased(record)
+        return record
+
     def query(self, *, deleted: bool = False) -> Select[Any]:
         """The visible records for a list to narrow and order; of a deleted parent none."""
         gone = self.model.deleted_at

@@ -67,7 +67,9 @@ def _transition_page(act: str) -> Callable[[RecordPage, uuid.UUID], Any]:
         form.warn(self.datamodel.why_locked(record))
         self.offer(form, parent, record)
         here, back = self.address(act, id=id), self.address("show", id=id)
-        return self.page(act, "record/act.html", form, record, parent, submit=transition.label, action=here, back=back)
+        return self.render_form(
+            act, "record/act.html", form, record, parent, submit=transition.label, action=here, back=back
+        )
 
     page.__name__ = act
     return page

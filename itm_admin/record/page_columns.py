@@ -55,6 +55,7 @@ class RecordColumns(Page):
     add_fieldsets: ClassVar[Sequence[Fieldset]] = ()
     edit_fieldsets: ClassVar[Sequence[Fieldset]] = ()
     list_template: ClassVar[str] = "record/list.html"
+    deleted_template: ClassVar[str] = "record/list.html"
     show_template: ClassVar[str] = "record/show.html"
     add_template: ClassVar[str] = "record/form.html"
     edit_template: ClassVar[str] = "record/form.html"
@@ -63,6 +64,8 @@ class RecordColumns(Page):
     form_base: ClassVar[type[PanelForm]] = PanelForm
     address_names: ClassVar[Mapping[str, str]] = {}
     """Names of columns in addresses, where saved views hold older ones."""
+    deleted_text: ClassVar[Message] = _l("The record is deleted. The list of deleted records can restore it.")
+    restored_text: ClassVar[Message] = _l("The record is restored.")
     saved_text: ClassVar[Message] = _l("The changes are saved.")
     list_title: ClassVar[Message | None] = None
     empty_text: ClassVar[Message] = _l("Nothing to show.")
@@ -75,6 +78,7 @@ class RecordColumns(Page):
     counted: ClassVar[int] = COUNT_BOUND
     """Beyond so many rows the number is not told."""
     listing: ClassVar[Listing[Any]]
+    """Made of the columns, unless an area writes its own."""
     exporting: ClassVar[Export[Any]]
     _forms: ClassVar[dict[Columns, type[PanelForm]]]
 
@@ -120,9 +124,11 @@ def _complete(cls: type[RecordColumns]) -> None:
     for name in (*cls.add_columns, *cls.edit_columns, *cls.show_columns):
         kind.field(name)
     excluded = set(cls.exclude_route_methods)
-    excluded |= set() if cls.list_columns else {"list", "deleted", "export"}
+    has_list = bool(cls.list_columns) or "listing" in cls.__dict__
+    excluded |= set() if has_list else {"list", "deleted", "export"}
     excluded |= set() if cls.datamodel.parent is not None else {"add"}
     excluded |= set() if kind.protected else {"reveal"}
+    excluded -= {name for name, own in vars(cls).items() if hasattr(own, "_urls")}
     cls.exclude_route_methods = excluded  # a set of its own: Flask-AppBuilder's is shared by all classes
     if cls.list_columns:
         cls.listing, cls.exporting = _listing(cls, kind), _export(cls, kind)

@@ -63,7 +63,7 @@ class RecordPage(RecordColumns):
 
     def breadcrumbs(self, record: Any, parent: Any) -> builtins.list[tuple[str, str]]:
         """Where the page lies: text and address."""
-        crumbs = [(str(self.listing.caption), self.address("list"))] if self.list_columns else []
+        crumbs = [(str(self.listing.caption), self.address("list"))] if self.may("list") else []
         return crumbs if record is None else [*crumbs, (str(record), self.record_url(record, parent))]
 
     def offer(self, form: PanelForm, parent: Any, record: Any) -> None:
@@ -94,7 +94,7 @@ class RecordPage(RecordColumns):
     def show(self, id: uuid.UUID) -> Answer:
         record = self.datamodel.get(db.session, id, or_deleted=True)
         record_read("record.read", self.datamodel.kind.name, id)
-        return self.shown(record, self.datamodel.parent_of(record))
+        return self.render_record(record, self.datamodel.parent_of(record))
 
     @route("/new/<uuid:parent>", act="add", methods=BOTH)
     def add(self, parent: uuid.UUID) -> Answer:
@@ -121,7 +121,9 @@ class RecordPage(RecordColumns):
         self.offer(form, above, None)
         action = self.address("add", parent=parent)
         back = self.parent_url(above)
-        return self.page("add", self.add_template, form, None, above, at=at, conflict=(), action=action, back=back)
+        return self.render_form(
+            "add", self.add_template, form, None, above, at=at, conflict=(), action=action, back=back
+        )
 
     @route("/<uuid:id>/edit", act="edit", methods=BOTH)
     def edit(self, id: uuid.UUID) -> Answer:
@@ -134,17 +136,17 @@ class RecordPage(RecordColumns):
             return unless_repeated(session, work)
 
         def find(session: Any) -> tuple[Any, Any]:
-            record = self.datamodel.get(session, id)
+            record = self.datamodel.get_living(session, id)
             return record, self.datamodel.parent_of(record)
 
-        return self.edited(id, find, save, self.address("edit", id=id), self.address("show", id=id))
+        return self.render_edit(id, find, save, self.address("edit", id=id), self.address("show", id=id))
 
     @route("/<uuid:id>/reveal", act="reveal", methods=BOTH)
     def reveal(self, id: uuid.UUID) -> Answer:
         """One record's protected values, after a purpose was chosen."""
-        record = self.datamodel.get(db.session, id)
+        record = self.datamodel.get_living(db.session, id)
         parent = self.datamodel.parent_of(record)
-        return self.revealed(id, record, parent, self.address("reveal", id=id), self.address("show", id=id))
+        return self.render_reveal(id, record, parent, self.address("reveal", id=id), self.address("show", id=id))
 
     @route("/<uuid:id>/delete", act="delete", methods=BOTH)
     def delete(self, id: uuid.UUID) -> Answer:
@@ -152,17 +154,17 @@ class RecordPage(RecordColumns):
         if form.submitted() and settled(
             form, lambda session: self.datamodel.delete(session, id, form.payload(), form.expected_version())
         ):
-            tell(_("The record is deleted. The list of deleted records can restore it."))
+            tell(str(self.deleted_text))
             return redirect_after_post(f"{self.endpoint}.list")
-        record = self.datamodel.get(db.session, id)
+        record = self.datamodel.get_living(db.session, id)
         record_read("record.read", self.datamodel.kind.name, id, detail={"page": "delete"})
         form.version.data = form.version.data or str(record.row_version)
         parent, action = self.datamodel.parent_of(record), self.address("delete", id=id)
-        return self.page("delete", self.delete_template, form, record, parent, action=action)
+        return self.render_form("delete", self.delete_template, form, record, parent, action=action)
 
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
     def restore(self, id: uuid.UUID) -> Answer:
-        told(ReasonForm(), lambda session: self.datamodel.restore(session, id), _("The record is restored."))
+        told(ReasonForm(), lambda session: self.datamodel.restore(session, id), str(self.restored_text))
         return redirect_after_post(f"{self.endpoint}.show", id=id)
 
     @route("/export", act="export", methods=BOTH)
@@ -180,7 +182,7 @@ class RecordPage(RecordColumns):
 
     # -- parts, for pages with an address of their own ------------------------------------------------------------
 
-    def shown(self, record: Any, parent: Any, revealed: Mapping[str, Any] | None = None) -> str:
+    def render_record(self, record: Any, parent: Any, revealed: Mapping[str, Any] | None = None) -> str:
         """The record's page; of a parent's one record also while there is none."""
         restore = self.address("restore", id=record.id) if record is not None and self.may("restore") else None
         return self.render(
@@ -191,7 +193,7 @@ class RecordPage(RecordColumns):
             url=self.record_url(record, parent), remask_after=REMASK_AFTER,
         )  # fmt: skip
 
-    def edited(
+    def render_edit(
         self,
         id: uuid.UUID,
         find: Callable[[AnySession], tuple[Any, Any]],
@@ -224,24 +226,24 @@ class RecordPage(RecordColumns):
         form.warn(self.datamodel.why_locked_inside(parent) if parent is not None else self.datamodel.why_locked(record))
         self.offer(form, parent, record)
         status = 409 if conflict else None
-        return self.page(
+        return self.render_form(
             "edit", self.edit_template, form, record, parent, status, at=at, conflict=rows, action=action, back=back
         )
 
-    def revealed(self, id: uuid.UUID, record: Any, parent: Any, action: str, back: str) -> Answer:
+    def render_reveal(self, id: uuid.UUID, record: Any, parent: Any, action: str, back: str) -> Answer:
         """Asks for a purpose, then shows the values until they are masked again."""
         form = PurposeForm()
         if form.submitted() and record is not None:
             try:
                 why = (form.purpose.data or "", form.words.data)
                 values = self.datamodel.reveal(db.session, keyring(), record, parent, why)
-                return revealing(self.shown(record, parent, values), back)
+                return revealing(self.render_record(record, parent, values), back)
             except Invalid as error:
                 form.take(error)
         record_read("record.read", self.datamodel.kind.name, record.id if record else id, detail={"page": "reveal"})
-        return self.page("reveal", self.reveal_template, form, record, parent, action=action, back=back)
+        return self.render_form("reveal", self.reveal_template, form, record, parent, action=action, back=back)
 
-    def page(
+    def render_form(
         self, where: str, template: str, form: PanelForm, record: Any, parent: Any, status: int | None = None,
         **values: Any,
     ) -> Answer:  # fmt: skip
@@ -271,7 +273,8 @@ class RecordPage(RecordColumns):
             shown.exports = [(_("Export the list"), with_query(f"{self.endpoint}.export"))]
         caption = str(_("Deleted: %(what)s", what=str(shown.caption)))
         return self.render(
-            self.list_template, listing=shown, heading=caption if deleted else shown.caption,
+            self.deleted_template if deleted else self.list_template,
+            listing=shown, heading=caption if deleted else shown.caption,
             breadcrumbs=[(str(shown.caption), self.address("list"))] if deleted else [], steps=self.list_steps(),
             lead=self.lead("deleted" if deleted else "list"), deleted_label=caption,
             deleted=self.address("deleted") if self.may("deleted") and not deleted else None,
@@ -288,7 +291,7 @@ class RecordPage(RecordColumns):
 
     def parent_url(self, parent: Any) -> str:
         """The page to go back to from a form for a new record."""
-        return self.address("list") if self.list_columns else url_for("HomeView.show")
+        return self.address("list") if self.may("list") else url_for("HomeView.show")
 
 
 def _register_drafts(cls: type[RecordPage]) -> None:
