@@ -5,13 +5,13 @@ from flask_appbuilder import Model
 from itm_admin.accounts import mail_rows
 from itm_admin.accounts import models as accounts
 from itm_admin.assurance import models as assurance
-from itm_admin.cases import drafts, editing
 from itm_admin.cases import models as cases
 from itm_admin.foundation import form_answers, once
 from itm_admin.institutions import models as institutions
+from itm_admin.record import access_note, drafts, editing
 
 __all__ = [
-    "OUR_TABLES", "accounts", "assurance", "cases", "drafts", "editing", "form_answers", "institutions",
+    "OUR_TABLES", "access_note", "accounts", "assurance", "cases", "drafts", "editing", "form_answers", "institutions",
     "mail_rows", "metadata", "once",
 ]  # fmt: skip
 

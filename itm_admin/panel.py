@@ -1,6 +1,6 @@
 """The register: every page and API of the panel, and the side navigation, in menu order.
 
-What is not listed here has no address. What is listed but declares no subject stays shut.
+What no area lists has no address. What is listed but declares no subject stays shut.
 """
 
 from __future__ import annotations
@@ -11,42 +11,29 @@ from typing import Any
 from flask import Flask, g, request, url_for
 from flask_appbuilder import AppBuilder
 from flask_appbuilder.menu import Menu
+from flask_babel import force_locale
 from flask_babel import lazy_gettext as _l
 
+from itm_admin import areas
 from itm_admin.accounts import lists as account_lists
-from itm_admin.accounts import views as accounts
-from itm_admin.accounts.api import SessionApi
 from itm_admin.accounts.saved_views import ListWithViews
 from itm_admin.accounts.security import SecurityManager
-from itm_admin.assurance import views as assurance
-from itm_admin.cases import api as case_api
 from itm_admin.cases import lists as case_lists
-from itm_admin.cases import views as cases
 from itm_admin.foundation import access
 from itm_admin.foundation.access import Access
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.form_answers import AnswerView
 from itm_admin.foundation.i18n import Languages
 from itm_admin.foundation.openapi import OpenApiDocument, SwaggerPage
+from itm_admin.foundation.views import Frozen
 from itm_admin.home import HomeView
-from itm_admin.institutions import api as institution_api
-from itm_admin.institutions import views as institutions
 from itm_admin.oversight import views as oversight
 
-VIEWS: tuple[type, ...] = (
-    HomeView,
-    AnswerView,
-    *cases.VIEWS,
-    *case_api.APIS,
-    *oversight.VIEWS,
-    *assurance.VIEWS,
-    *accounts.VIEWS,
-    *institutions.VIEWS,
-    *institution_api.APIS,
-    SessionApi,
-    OpenApiDocument,
-    SwaggerPage,
-)
+
+def views() -> tuple[type, ...]:
+    """Every page and API, in the order of the areas."""
+    composed = (each for area in areas.AREAS for each in area.classes())
+    return (HomeView, AnswerView, *composed, OpenApiDocument, SwaggerPage)
 
 
 @dataclass(frozen=True)
@@ -131,9 +118,12 @@ class Panel(AppBuilder):
         self.update_perms = False
         self.sm = SecurityManager(self)
         self.bm = Languages(self)
-        for view in VIEWS:
+        for view in views():
             self.add_view_no_menu(view)
         access.declare_views(app, self.baseviews)
+        for view in self.baseviews:
+            if isinstance(view, Frozen):
+                view.freeze()
 
 
 def navigation() -> list[dict[str, Any]]:
@@ -142,10 +132,18 @@ def navigation() -> list[dict[str, Any]]:
         return []
     groups = []
     for label, links in MENU:
-        shown = [_shown(link) for link in links if access.allowed(link.endpoint, g.actor)]
+        shown = [_shown(link) for link in (*links, *_of_areas(label)) if access.allowed(link.endpoint, g.actor)]
         if shown:
             groups.append({"label": label, "items": shown})
     return groups
+
+
+def _of_areas(category: Message) -> list[Link]:
+    """What areas add to a group of the navigation, which they call by its English name."""
+    with force_locale("en"):
+        name = str(category)
+    entries = (each for area in areas.AREAS for each in area.entries() if each.category == name)
+    return [Link(each.name, f"{each.view.__name__}.{each.page}", each.icon) for each in entries]
 
 
 def _shown(link: Link) -> dict[str, Any]:

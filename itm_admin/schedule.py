@@ -15,7 +15,7 @@ from apscheduler.triggers.cron import CronTrigger
 from flask_babel import lazy_gettext as _l
 
 from itm_admin.accounts.mail_waiting import MailWatch
-from itm_admin.cases import drafts, replay, upkeep_calls
+from itm_admin.cases import replay, upkeep_calls
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.i18n import TIMEZONE
@@ -27,6 +27,7 @@ from itm_admin.ledger.scheduler import SchedulerProcess
 from itm_admin.ledger.signing import Signing
 from itm_admin.ledger.verification_jobs import Gather, Marks
 from itm_admin.local import signing_setup
+from itm_admin.record import drafts
 
 JOBS: tuple[Job, ...] = (
     Job(

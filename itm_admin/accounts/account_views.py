@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response
 from itm_admin.accounts import changes, grants, invitations, mail, services
 from itm_admin.accounts.forms import AccountForm, NewAccountForm, role_choices
 from itm_admin.accounts.lists import ALL, here, institution_choices
-from itm_admin.accounts.models import Account
+from itm_admin.accounts.models import CHANGE_KINDS, CHANGE_STATES, CHANGE_TONES, Account
 from itm_admin.accounts.together import bulk_acts
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
@@ -202,8 +202,8 @@ def _history(session: Session, account: Account) -> list[dict[str, Any]]:
     return [
         {
             "when": each.created_at,
-            "what": changes.KINDS[each.kind],
-            "state": changes.STATES[each.state],
+            "what": CHANGE_KINDS[each.kind],
+            "state": (CHANGE_STATES[each.state], CHANGE_TONES[each.state]),
             "by": names.get(each.created_by) or ("–" if each.created_by else _("the server itself")),
             "confirmed": names.get(each.decided_by, "–"),
         }

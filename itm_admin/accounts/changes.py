@@ -24,19 +24,6 @@ from itm_admin.institutions.models import Institution
 
 AUDITORS = ("auditor_national", "auditor_institution")
 
-KINDS: dict[str, Message] = {
-    "link": _l("First sign-in by a new link"),
-    "rise": _l("New role"),
-    "end": _l("End of a role"),
-    "reset": _l("End of the password"),
-}
-STATES: dict[str, tuple[Message, str]] = {
-    "waiting": (_l("Waits for confirmation"), "warn"),
-    "done": (_l("Done"), "good"),
-    "refused": (_l("Refused"), "bad"),
-    "replaced": (_l("Replaced by a later change"), "neutral"),
-}
-
 
 def waiting(session: Session, actor: Actor) -> list[AccessChange]:
     """What waits for a second person in the scope at work, oldest first; one's own account left out."""

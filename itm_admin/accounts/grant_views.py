@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 
 from itm_admin.accounts import changes, grants, services
 from itm_admin.accounts.forms import GrantForm, role_choices
-from itm_admin.accounts.models import AccessChange, RoleGrant
+from itm_admin.accounts.models import CHANGE_KINDS, AccessChange, RoleGrant
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
@@ -129,7 +129,7 @@ def change_rows() -> Sequence[dict[str, Any]]:
             "id": each.id,
             "account": each.account,
             "institution": institutions.get(each.institution_id, ""),
-            "kind": changes.KINDS[each.kind],
+            "kind": CHANGE_KINDS[each.kind],
             "roles": changes.role_labels(db.session, each),
             "by": names.get(each.created_by, ""),
             "since": each.created_at,

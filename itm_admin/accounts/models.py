@@ -6,9 +6,12 @@ Secrets stand in a table of their own, so that nobody who may list accounts can 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
+from typing import ClassVar
 
 from flask_appbuilder import Model
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import (
     CheckConstraint,
     FetchedValue,
@@ -21,13 +24,37 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from itm_admin.foundation.records import Identifier, Moment, Stamped, identifier_column
+from itm_admin.foundation.errors import Message
+from itm_admin.foundation.records import Identifier, Moment, identifier_column
+from itm_admin.foundation.roles import ROLES
+from itm_admin.record import fields
+from itm_admin.record.field import field
+from itm_admin.record.fields import Choice, Email, Flag, Link, Name, Opaque, Text, Whole
+from itm_admin.record.kind import RecordInfo
+from itm_admin.record.models import Stamped
+
+LANGUAGES: Mapping[str, Message] = {"tr": _l("Turkish"), "en": _l("English")}
+GRANT_STATES: Mapping[str, Message] = {"proposed": _l("Proposed"), "active": _l("Active"), "ended": _l("Ended")}
+CHANGE_KINDS: Mapping[str, Message] = {
+    "link": _l("First sign-in by a new link"),
+    "rise": _l("New role"),
+    "end": _l("End of a role"),
+    "reset": _l("End of the password"),
+}
+CHANGE_STATES: Mapping[str, Message] = {
+    "waiting": _l("Waits for confirmation"),
+    "done": _l("Done"),
+    "refused": _l("Refused"),
+    "replaced": _l("Replaced by a later change"),
+}
+CHANGE_TONES = {"waiting": "warn", "done": "good", "refused": "bad", "replaced": "neutral"}
 
 
 class Account(Stamped, Model):
     """A person who may sign in. `epoch` rises to end every session of the account."""
 
     __tablename__ = "account"
+    __record__: ClassVar = RecordInfo(_l("Account"), _l("Accounts"), history="Account")
     __table_args__ = (
         UniqueConstraint("institution_id", "id", name="account_in_institution"),
         UniqueConstraint("institution_id", "email", name="account_email_per_institution"),
@@ -45,16 +72,18 @@ class Account(Stamped, Model):
     )
 
     id: Mapped[uuid.UUID] = identifier_column()
-    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"))
-    unit_id: Mapped[uuid.UUID | None] = mapped_column(Identifier)
-    username: Mapped[str] = mapped_column(unique=True)
-    first_name: Mapped[str]
-    last_name: Mapped[str]
-    email: Mapped[str]
-    title: Mapped[str | None]
-    language: Mapped[str] = mapped_column(server_default=text("'tr'"), default="tr")
-    active: Mapped[bool] = mapped_column(server_default=text("true"), default=True)
-    epoch: Mapped[int] = mapped_column(server_default=text("0"), default=0)
+    institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")), ForeignKey("institution.id"))
+    unit_id: Mapped[uuid.UUID | None] = field(Link(label=_l("Unit")))
+    username: Mapped[str] = field(Text(label=_l("User name")), unique=True)
+    first_name: Mapped[str] = field(Name(label=_l("First name")))
+    last_name: Mapped[str] = field(Name(label=_l("Last name")))
+    email: Mapped[str] = field(Email(label=_l("E-mail")))
+    title: Mapped[str | None] = field(Text(label=_l("Title")))
+    language: Mapped[str] = field(
+        Choice(label=_l("Language"), choices=LANGUAGES), server_default=text("'tr'"), default="tr"
+    )
+    active: Mapped[bool] = field(Flag(label=_l("Active")), server_default=text("true"), default=True)
+    epoch: Mapped[int] = field(Whole(label=_l("Sessions ended")), server_default=text("0"), default=0)
     last_login: Mapped[datetime | None] = mapped_column(Moment)
 
     institution = relationship("Institution", lazy="joined")
@@ -84,17 +113,18 @@ class Credential(Model):
     """The password's hash and the lock after failed tries. Only its own account's sign-in can see it."""
 
     __tablename__ = "credential"
+    __record__: ClassVar = RecordInfo(_l("Password"))
     __table_args__ = (
         ForeignKeyConstraint(
             ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="credential_account"
         ),
     )
 
-    account_id: Mapped[uuid.UUID] = mapped_column(Identifier, primary_key=True)
-    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
-    password_hash: Mapped[str]
-    failures: Mapped[int] = mapped_column(server_default=text("0"), default=0)
-    locked_until: Mapped[datetime | None] = mapped_column(Moment)
+    account_id: Mapped[uuid.UUID] = field(Link(label=_l("Account")), primary_key=True)
+    institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")))
+    password_hash: Mapped[str] = field(Opaque(label=_l("Password")))
+    failures: Mapped[int] = field(Whole(label=_l("Failed sign-ins")), server_default=text("0"), default=0)
+    locked_until: Mapped[datetime | None] = field(fields.Moment(label=_l("Locked until")))
     changed_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
 
 
@@ -127,6 +157,7 @@ class Invitation(Model):
     """A one-time link by which a person chooses a password. Only the digest of its token is kept."""
 
     __tablename__ = "invitation"
+    __record__: ClassVar = RecordInfo(_l("Invitation"), parent="account_id")
     __table_args__ = (
         UniqueConstraint("institution_id", "id", name="invitation_in_institution"),
         ForeignKeyConstraint(
@@ -135,19 +166,20 @@ class Invitation(Model):
     )
 
     id: Mapped[uuid.UUID] = identifier_column()
-    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
-    account_id: Mapped[uuid.UUID] = mapped_column(Identifier)
-    token_digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")))
+    account_id: Mapped[uuid.UUID] = field(Link(label=_l("Account")))
+    token_digest: Mapped[bytes] = field(Opaque(label=_l("One-time link")), type_=LargeBinary, unique=True)
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
-    created_by: Mapped[uuid.UUID | None] = mapped_column(Identifier)
-    expires_at: Mapped[datetime] = mapped_column(Moment)
-    used_at: Mapped[datetime | None] = mapped_column(Moment)
+    created_by: Mapped[uuid.UUID | None] = field(Link(label=_l("Made by")))
+    expires_at: Mapped[datetime] = field(fields.Moment(label=_l("Valid until")))
+    used_at: Mapped[datetime | None] = field(fields.Moment(label=_l("Used")))
 
 
 class RoleGrant(Stamped, Model):
     """A role given to an account, over the whole institution (no unit) or a unit's subtree."""
 
     __tablename__ = "role_grant"
+    __record__: ClassVar = RecordInfo(_l("Role of a person"), parent="account_id")
     __table_args__ = (
         UniqueConstraint("institution_id", "id", name="role_grant_in_institution"),
         CheckConstraint("state in ('proposed', 'active', 'ended')", name="role_grant_state"),
@@ -166,11 +198,13 @@ class RoleGrant(Stamped, Model):
     )
 
     id: Mapped[uuid.UUID] = identifier_column()
-    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
-    account_id: Mapped[uuid.UUID] = mapped_column(Identifier)
-    role: Mapped[str]
-    unit_id: Mapped[uuid.UUID | None] = mapped_column(Identifier)
-    state: Mapped[str] = mapped_column(server_default=text("'active'"), default="active")
+    institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")))
+    account_id: Mapped[uuid.UUID] = field(Link(label=_l("Account")))
+    role: Mapped[str] = field(Choice(label=_l("Role"), choices={code: role.label for code, role in ROLES.items()}))
+    unit_id: Mapped[uuid.UUID | None] = field(Link(label=_l("Unit")))
+    state: Mapped[str] = field(
+        Choice(label=_l("State"), choices=GRANT_STATES), server_default=text("'active'"), default="active"
+    )
 
     account: Mapped[Account] = relationship(
         "Account", primaryjoin="foreign(RoleGrant.account_id) == Account.id", viewonly=True
@@ -181,6 +215,7 @@ class GrantApproval(Model):
     """One person's approval of a proposed role grant. A national auditor needs two, one outside the Presidency."""
 
     __tablename__ = "grant_approval"
+    __record__: ClassVar = RecordInfo(_l("Approval of a role"))
     __table_args__ = (
         UniqueConstraint("grant_id", "approver_id", name="grant_approval_once"),
         ForeignKeyConstraint(
@@ -189,11 +224,13 @@ class GrantApproval(Model):
     )
 
     id: Mapped[uuid.UUID] = identifier_column()
-    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
-    grant_id: Mapped[uuid.UUID] = mapped_column(Identifier)
-    approver_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("account.id"))
-    approver_institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"))
-    approved_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+    institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")))
+    grant_id: Mapped[uuid.UUID] = field(Link(label=_l("Role of a person")))
+    approver_id: Mapped[uuid.UUID] = field(Link(label=_l("Approved by")), ForeignKey("account.id"))
+    approver_institution_id: Mapped[uuid.UUID] = field(
+        Link(label=_l("Institution of the approver")), ForeignKey("institution.id")
+    )
+    approved_at: Mapped[datetime] = field(fields.Moment(label=_l("Approved")), server_default=text("now()"))
 
 
 class AccessChange(Model):
@@ -203,6 +240,7 @@ class AccessChange(Model):
     """
 
     __tablename__ = "access_change"
+    __record__: ClassVar = RecordInfo(_l("Change of access"))
     __table_args__ = (
         CheckConstraint("kind in ('link', 'rise', 'end', 'reset')", name="access_change_kind"),
         CheckConstraint("state in ('waiting', 'done', 'refused', 'replaced')", name="access_change_state"),
@@ -229,16 +267,19 @@ class AccessChange(Model):
     )
 
     id: Mapped[uuid.UUID] = identifier_column()
-    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"))
-    account_id: Mapped[uuid.UUID] = mapped_column(Identifier)
-    kind: Mapped[str]
-    state: Mapped[str] = mapped_column(server_default=text("'waiting'"), default="waiting")
-    invitation_id: Mapped[uuid.UUID | None] = mapped_column(Identifier)
-    grant_id: Mapped[uuid.UUID | None] = mapped_column(Identifier)
+    institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")), ForeignKey("institution.id"))
+    account_id: Mapped[uuid.UUID] = field(Link(label=_l("Account")))
+    kind: Mapped[str] = field(Choice(label=_l("Kind"), choices=CHANGE_KINDS))
+    state: Mapped[str] = field(
+        Choice(label=_l("State"), choices=CHANGE_STATES, tones=CHANGE_TONES),
+        server_default=text("'waiting'"), default="waiting",
+    )  # fmt: skip
+    invitation_id: Mapped[uuid.UUID | None] = field(Link(label=_l("Invitation")))
+    grant_id: Mapped[uuid.UUID | None] = field(Link(label=_l("Role of a person")))
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
-    created_by: Mapped[uuid.UUID | None] = mapped_column(Identifier)
-    decided_at: Mapped[datetime | None] = mapped_column(Moment)
-    decided_by: Mapped[uuid.UUID | None] = mapped_column(Identifier)
+    created_by: Mapped[uuid.UUID | None] = field(Link(label=_l("Made by")))
+    decided_at: Mapped[datetime | None] = field(fields.Moment(label=_l("Decided on")))
+    decided_by: Mapped[uuid.UUID | None] = field(Link(label=_l("Decided by")))
 
     account: Mapped[Account] = relationship(
         "Account", primaryjoin="foreign(AccessChange.account_id) == Account.id", viewonly=True

@@ -104,7 +104,7 @@ _CODED: Mapping[str, str] = {
     "action": "audit_event", "purpose": "access_purpose", "ground": "erasure_ground",
 }  # fmt: skip
 _WORDS: Mapping[str, Mapping[str, Message]] = {
-    "level": labels.LEVELS, "page": _PAGE_NAMES, "act": _ACTS, "kind": labels.KINDS, "finding": labels.FINDINGS,
+    "level": labels.LEVELS, "page": _PAGE_NAMES, "act": _ACTS, "finding": labels.FINDINGS,
     "outcome": labels.OUTCOMES, "reason": {**labels.REASONS, **_SIGN_INS}, "statement": _STATEMENTS,
     "answer": _ANSWERS, "form": _FORMS, "format": _FORMS, "while": _SIGN_INS,
     "verdict": {code: words for code, (words, _tone) in labels.VERDICTS.items()},
@@ -165,6 +165,8 @@ def _text(name: str, value: str, found: Mapping[str, Any], names: Names) -> str:
         return vocabulary.label(_CODED[name], value) if value in vocabulary.codes(_CODED[name]) else ""
     if name == "alert":
         return labels.alert_words(value, str(found.get("subject") or found.get("account") or "–"), None)
+    if name == "kind":
+        return str(labels.kinds().get(value, ""))
     if name in _WORDS:
         return str(_WORDS[name].get(value, ""))
     kind, _colon, id = value.rpartition(":")

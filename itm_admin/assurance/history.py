@@ -7,55 +7,44 @@ identity. Row-level security narrows the entries to what the reader's roles allo
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
+from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, select, union_all
 
-from itm_admin.accounts.models import Account, Invitation, RoleGrant
 from itm_admin.assurance.ledger_queries import AnySession
 from itm_admin.assurance.paging import Of, about
-from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.foundation.errors import NotFound
+from itm_admin.record.kind import Kind, kind_named, parts_of
 
-RECORDS: Mapping[str, tuple[type, str]] = {
-    "case": (Case, "Case"),
-    "person": (Person, "Person"),
-    "case_person": (CasePerson, "Person"),
-    "victim_profile": (VictimProfile, "Person"),
-    "account": (Account, "Account"),
-}
-"""Kinds of records with a history page: their model, and the subject of the roles' table that governs it."""
+
+def kind_with_history(name: str) -> Kind:
+    """The kind of record. NotFound for one without a history page."""
+    kind = kind_named(name)
+    if kind is None or kind.model is None or kind.info.history is None:
+        raise NotFound
+    return kind
 
 
 def subject_of(kind: str) -> str:
     """The subject whose act "history" opens this kind. NotFound for a kind without a history."""
-    if kind not in RECORDS:
-        raise NotFound
-    return RECORDS[kind][1]
+    return kind_with_history(kind).info.history or ""
 
 
 def of_visible_record(session: AnySession, kind: str, id: uuid.UUID) -> Of:
     """Entries about a record and what hangs on it. NotFound unless the reader sees the record itself."""
-    model = RECORDS[kind][0]
-    if session.scalar(select(model.id).where(model.id == id)) is None:  # type: ignore[attr-defined]
+    known = kind_with_history(kind)
+    model: Any = known.model
+    if session.scalar(select(model.id).where(model.id == id)) is None:
         raise NotFound
-    ids = [str(id), *(str(part) for part in _parts(session, kind, id))]
-    return about(ids)
+    statements = list(_parts(known, select(model.id).where(model.id == id)))
+    parts = session.scalars(union_all(*statements)).all() if statements else ()
+    return about([str(id), *map(str, parts)])
 
 
-def _parts(session: AnySession, kind: str, id: uuid.UUID) -> Sequence[uuid.UUID]:
-    """Rows that are part of the record, and have numbers of their own."""
-    links = select(CasePerson.id).where(or_(CasePerson.case_id == id, CasePerson.person_id == id))
-    profiles = select(VictimProfile.id).where(VictimProfile.case_person_id.in_(links))
-    if kind == "case":
-        assigned = select(CaseAssignment.id).where(CaseAssignment.case_id == id)
-        return session.scalars(links.union_all(profiles, assigned)).all()
-    if kind == "person":
-        return session.scalars(links.union_all(profiles)).all()
-    if kind == "case_person":
-        return session.scalars(select(VictimProfile.id).where(VictimProfile.case_person_id == id)).all()
-    if kind == "account":
-        grants = select(RoleGrant.id).where(RoleGrant.account_id == id)
-        invitations = select(Invitation.id).where(Invitation.account_id == id)
-        return session.scalars(grants.union_all(invitations)).all()
-    return ()
+def _parts(kind: Kind, ids: Select[Any]) -> Iterator[Select[Any]]:
+    """Rows that are part of these records, part by part, and have numbers of their own."""
+    for part, column in parts_of(kind):
+        found = select(column.table.c.id).where(column.in_(ids))
+        yield found
+        yield from _parts(part, found)

@@ -66,7 +66,7 @@ class HistoryView(_HistoryPage):
     scopes = (INSTITUTION,)
     route_base = "/history"
 
-    @route("/<any(case,person,case_person,victim_profile):kind>/<uuid:id>", act="history")
+    @route("/<kind>/<uuid:id>", act="history")
     def record(self, kind: str, id: uuid.UUID) -> str:
         if not may(tenancy.current().roles, "history", history.subject_of(kind)):
             raise Denied
@@ -99,8 +99,9 @@ class AuditHistoryView(_HistoryPage):
     scopes = (AUDIT,)
     route_base = "/audit"
 
-    @route("/history/<any(case,person,case_person,victim_profile,account):kind>/<uuid:id>", act="history")
+    @route("/history/<kind>/<uuid:id>", act="history")
     def record(self, kind: str, id: uuid.UUID) -> str:
+        history.kind_with_history(kind)
         return self.timeline(looks.of_record(db.session, kind, id), kind, id, "LedgerView.entry")
 
     @route("/acts/<uuid:id>", act="history")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import current_app
@@ -17,35 +17,17 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from audit.verification import Finding
-from itm_admin.accounts import changes as changes_of_access
+from itm_admin.assurance.models import DECISION_REASONS
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
-from itm_admin.foundation.formats import day, label, moment
-from itm_admin.foundation.roles import ROLES
+from itm_admin.foundation.formats import label
 from itm_admin.ledger import alert_raising
+from itm_admin.record.kind import kinds as record_kinds
+from itm_admin.record.words import column_words, value_words
 
-KINDS: Mapping[str, Message] = {
-    "case": _l("Case"),
-    "person": _l("Person"),
-    "case_person": _l("Person in a case"),
-    "victim_profile": _l("Victim's profile"),
-    "case_assignment": _l("Assignment"),
-    "access_note": _l("Reason in words"),
-    "account": _l("Account"),
-    "draft": _l("Draft"),
+_OTHERS: Mapping[str, Message] = {
     "answer": _l("Answer to a form"),
-    "credential": _l("Password"),
-    "invitation": _l("Invitation"),
-    "role_grant": _l("Role of a person"),
-    "grant_approval": _l("Approval of a role"),
-    "access_change": _l("Change of access"),
-    "access_limit": _l("Limit of looks"),
-    "person_index": _l("Search index of persons"),
     "schema": _l("Schema of the database"),
-    "ledger_decision": _l("Decision about a ledger"),
-    "institution": _l("Institution"),
-    "institution_key": _l("Institution's key"),
-    "unit": _l("Unit"),
     "ledger": _l("Ledger"),
     "key": _l("Key that signs checkpoints"),
     "entry": _l("Entry of a ledger"),
@@ -54,6 +36,7 @@ KINDS: Mapping[str, Message] = {
     "home": _l("Home page"),
     "profile": _l("Own profile"),
 }
+"""Targets of entries that are no records."""
 
 _PAGES: Mapping[str, Message] = {
     "oversightcase": _l("Cases of all institutions"), "oversightinstitution": _l("Institutions"),
@@ -65,82 +48,12 @@ _PAGES: Mapping[str, Message] = {
 }  # fmt: skip
 """What a refusal, or a page that named nothing else, calls its target: the gate's own word for it."""
 
-FIELDS: Mapping[str, Message] = {
-    "institution_id": _l("Institution"), "reference": _l("Reference"), "status": _l("Status"),
-    "opened_on": _l("Date opened"), "closed_on": _l("Date closed"), "closure_reason": _l("Reason for closing"),
-    "province": _l("Province"), "referral_source": _l("Source of the referral"),
-    "exploitation_types": _l("Types of exploitation"), "industry": _l("Sector"),
-    "confidentiality": _l("Confidentiality"), "shared": _l("Open to the Presidency"),
-    "lead_institution_id": _l("Lead institution"), "data_key": _l("Key of the record"),
-    "narrative_enc": _l("Narrative"), "closure_note_enc": _l("Closing note"), "id": _l("Number of the record"),
-    "unit_id": _l("Unit"), "deleted_at": _l("Deleted"), "deletion_reason": _l("Reason for deleting"),
-    "sensitivity": _l("Sensitivity"), "pseudonym": _l("Pseudonym"), "gender": _l("Gender"),
-    "citizenships": _l("Citizenships"), "language": _l("Language"), "age_band": _l("Age when the case was opened"),
-    "is_child": _l("Child"), "birth_precision": _l("Precision of the date of birth"),
-    "given_name_enc": _l("Given names"), "family_name_enc": _l("Family names"),
-    "birth_date_enc": _l("Date of birth"), "tckn_enc": _l("Turkish identity number (TCKN)"),
-    "ykn_enc": _l("Foreigner identity number (YKN)"), "passport_enc": _l("Passport number"),
-    "phone_enc": _l("Telephone"), "email_enc": _l("E-mail"), "address_enc": _l("Address"),
-    "guardian_enc": _l("Guardian"), "index_terms": _l("Index for searching"), "case_id": _l("Case"),
-    "person_id": _l("Person"), "role": _l("Role"), "case_person_id": _l("Person in a case"),
-    "trafficking_status": _l("Trafficking status"), "status_decision_maker": _l("Decided by"),
-    "recruitment_methods": _l("How recruited"), "control_methods": _l("Means of control"),
-    "age_when_trafficked": _l("Age when trafficked"), "relation_to_trafficker": _l("Relation to the trafficker"),
-    "sex_exploitation_enc": _l("Kinds of sexual exploitation"), "health_enc": _l("Health"), "needs_enc": _l("Needs"),
-    "lowering_reason": _l("Reason for lowering it"), "words": _l("Reason in words"),
-    "record": _l("Number of the record"),
-    "held_at": _l("Legal hold since"), "hold_reason": _l("Reason for the hold"), "erased_at": _l("Erased on"),
-    "erasure_ground": _l("Legal ground"),
-    "account_id": _l("Account"), "assigned_at": _l("Assigned on"), "ended_at": _l("Ended"),
-    "username": _l("User name"), "first_name": _l("First name"), "last_name": _l("Last name"),
-    "email": _l("E-mail"), "title": _l("Title"), "active": _l("Active"), "epoch": _l("Sessions ended"),
-    "password_hash": _l("Password"), "locked_until": _l("Locked until"), "failures": _l("Failed sign-ins"),
-    "state": _l("State"), "grant_id": _l("Role of a person"), "approver_id": _l("Approved by"),
-    "approver_institution_id": _l("Institution of the approver"), "approved_at": _l("Approved"),
-    "invitation_id": _l("Invitation"),
-    "token_digest": _l("One-time link"), "expires_at": _l("Valid until"), "used_at": _l("Used"),
-    "created_by": _l("Made by"), "code": _l("Code"), "name_tr": _l("Turkish name"), "name_en": _l("English name"),
-    "kind": _l("Kind"), "member_from": _l("Member since"), "member_to": _l("Member until"), "votes": _l("Votes"),
-    "k_threshold": _l("Smallest number shown"), "parent_id": _l("Part of"), "name": _l("Name"),
-    "wrapped": _l("Institution's key"), "reason": _l("Why"),
-    "first_seq": _l("First entry"), "last_seq": _l("Last entry"),
-    "proposed_at": _l("Proposed on"), "proposed_by": _l("Proposed by"),
-    "proposer_institution_id": _l("Institution of the proposer"), "decided_at": _l("Decided on"),
-    "decided_by": _l("Decided by"), "decider_institution_id": _l("Institution of the decider"),
-    "invitation": _l("Invitation"), "purpose": _l("Why"), "form": _l("Form"), "up_to": _l("Up to which person"),
-    "decision": _l("Decision"), "carried_out_at": _l("Carried out"), "outcome": _l("Outcome"),
-    "action": _l("What"), "per_hour": _l("Times an hour"),
-}  # fmt: skip
-
-_CODED: Mapping[str, str] = {
-    "province": "province", "referral_source": "referral_source", "exploitation_types": "exploitation_type",
-    "industry": "industry_isic", "confidentiality": "confidentiality", "closure_reason": "case_closure_reason",
-    "gender": "gender", "citizenships": "citizenship", "age_band": "age_band",
-    "trafficking_status": "trafficking_status", "status_decision_maker": "status_decision_maker",
-    "recruitment_methods": "method_of_recruitment", "control_methods": "method_of_control",
-    "relation_to_trafficker": "relation_to_trafficker", "deletion_reason": "deletion_reason",
-    "hold_reason": "hold_reason", "erasure_ground": "erasure_ground",
-    "language": "language", "kind": "institution_kind", "status": "case_status", "role": "case_role",
-}  # fmt: skip
-"""Which vocabulary a field's codes come from."""
-
 Names = Mapping[str, str | None]
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_DAYS = frozenset({"opened_on", "closed_on", "member_from", "member_to"})
-_MOMENTS = frozenset(
-    {
-        "deleted_at", "held_at", "erased_at", "assigned_at", "ended_at", "approved_at", "expires_at", "used_at",
-        "locked_until", "proposed_at", "decided_at", "carried_out_at",
-    }
-)  # fmt: skip
 
 SINK_STATES: Mapping[str, tuple[Message, str]] = {
     "current": (_l("Up to date"), "good"), "busy": (_l("Catching up"), "info"),
     "failing": (_l("Fails"), "warn"), "behind": (_l("Too far behind"), "bad"),
-}  # fmt: skip
-
-_STATES: Mapping[str, Message] = {
-    "active": _l("Active"), "suspended": _l("Suspended"), "proposed": _l("Proposed"), "ended": _l("Ended"),
 }  # fmt: skip
 
 FINDINGS: Mapping[str, Message] = {
@@ -188,37 +101,10 @@ REASONS: Mapping[str, Message] = {
     "unopened": _l("It is a next generation, and nothing outside the database says that two people opened it."),
     "contradicted": _l("A witness knows another history of it than the one that was signed."),
     "closed": _l("It is closed, and nothing outside the database says that two people closed it."),
-    "RESTORED": _l("The database was restored from a backup"),
-    "TAMPERED": _l("Tampering was found and is acknowledged"),
-    "FOLDER_LOST": _l("The folder of checkpoints outside the database is lost"),
-    "KEY_LOST": _l("The file with the key that signs checkpoints is lost"),
+    **{code: words for code, words in DECISION_REASONS.items() if code != "RETENTION"},
 }
 """Why nothing is signed over a ledger, and why a next one was opened."""
 
-_WORDS: Mapping[tuple[str, str], Mapping[str, Message]] = {
-    ("role_grant", "role"): {code: role.label for code, role in ROLES.items()},
-    ("role_grant", "state"): _STATES,
-    ("institution", "status"): _STATES,
-    ("account", "language"): {"tr": _l("Turkish"), "en": _l("English")},
-    ("ledger_decision", "kind"): {
-        "generation": _l("Next generation of a ledger"), "recovery": _l("What is held outside is begun anew"),
-        "purge": _l("Content past its time is destroyed"),
-    },
-    ("ledger_decision", "reason"): {**REASONS, "RETENTION": _l("Its retention time is over")},
-    ("ledger_decision", "decision"): {"approved": _l("Approved"), "rejected": _l("Rejected")},
-    ("ledger_decision", "outcome"): {"done": _l("Done"), "failed": _l("Failed")},
-    ("person", "birth_precision"): {
-        "year": _l("Year"), "month": _l("Month"), "day": _l("Day"), "estimate": _l("Estimate"),
-    },
-    ("draft", "form"): {"new-case": _l("New case")},
-    ("access_change", "kind"): changes_of_access.KINDS,
-    ("access_change", "state"): {code: words for code, (words, _tone) in changes_of_access.STATES.items()},
-    ("access_note", "kind"): KINDS,
-}  # fmt: skip
-"""Words for the codes of a field of one kind of record."""
-_CODED_IN: Mapping[tuple[str, str], str] = {
-    ("unit", "province"): "province", ("access_note", "purpose"): "access_purpose",
-}  # fmt: skip
 VERDICTS: Mapping[str, tuple[Message, str]] = {
     "intact": (_l("Intact"), "good"),
     "tampered": (_l("Tampered with"), "bad"),
@@ -256,12 +142,13 @@ class Change:
     """Whether the values are not shown to this reader."""
 
 
+def kinds() -> dict[str, Message]:
+    """Everything that an entry may be about, by its name in the ledger."""
+    return {**{name: kind.info.label for name, kind in record_kinds().items()}, **_OTHERS}
+
+
 def kind_words(kind: str | None) -> str:
-    return str(KINDS.get(kind or "") or _PAGES.get(kind or "", kind or ""))
-
-
-def field_words(name: str) -> str:
-    return str(FIELDS.get(name, name))
+    return str(kinds().get(kind or "") or _PAGES.get(kind or "", kind or ""))
 
 
 def action_words(action: str) -> str:
@@ -345,49 +232,15 @@ def changes(content: Mapping[str, Any], kind: str | None = None, names: Names | 
         return []
     return [
         Change(
-            field_words(name),
-            value_words(name, change.get("old"), kind, names),
-            value_words(name, change.get("new"), kind, names),
+            column_words(kind, name),
+            value_words(kind, name, change.get("old"), names or {}),
+            value_words(kind, name, change.get("new"), names or {}),
             bool(change.get("private")),
             bool(change.get("withheld")),
         )
         for name, change in found.items()
         if name != "id"
     ]
-
-
-def value_words(field: str, value: Any, kind: str | None = None, names: Names | None = None) -> Any:
-    """A stored value as people read it: words by the kind of record and the field, names for ids."""
-    if value is None or value == []:
-        return None
-    if isinstance(value, bool):
-        return _("Yes") if value else _("No")
-    if isinstance(value, Mapping):
-        return _("a long text")  # its digest alone is in the ledger
-    part, _colon, id = str(value).rpartition(":")
-    if part and ID.fullmatch(id):  # the form of a record
-        return target_words(part, (names or {}).get(id) or _("a record without a name here"))
-    if words := _WORDS.get((kind or "", field)):
-        return str(words.get(str(value), value))
-    coded = _CODED_IN.get((kind or "", field)) or _CODED.get(field)
-    if coded and coded in vocabulary.names():
-        codes = value if isinstance(value, list) else [value]
-        return ", ".join(label(str(code), coded) for code in codes)
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    if ID.fullmatch(str(value)):
-        return (names or {}).get(str(value)) or _("a record without a name here")
-    return _time_words(field, str(value))
-
-
-def _time_words(field: str, value: str) -> str:
-    """A day or a moment as people write it; what is neither, or was falsified, as it is stored."""
-    try:
-        if field in _DAYS:
-            return day(date.fromisoformat(value))
-        return moment(datetime.fromisoformat(value)) if field in _MOMENTS else value
-    except ValueError:
-        return value
 
 
 _TO_DO: Mapping[str, Sequence[Message]] = {

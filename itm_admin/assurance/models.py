@@ -7,15 +7,35 @@ people decide about a ledger is captured like a record.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from flask_appbuilder import Model
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import BigInteger, CheckConstraint, FetchedValue, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from itm_admin.foundation.errors import Message
 from itm_admin.foundation.records import Identifier, Moment, identifier_column
+from itm_admin.record import fields
+from itm_admin.record.field import field
+from itm_admin.record.fields import Choice, Code, Link, Whole
+from itm_admin.record.kind import RecordInfo, declare_table
+
+DECISION_KINDS: Mapping[str, Message] = {
+    "generation": _l("Next generation of a ledger"),
+    "recovery": _l("What is held outside is begun anew"),
+    "purge": _l("Content past its time is destroyed"),
+}
+DECISION_REASONS: Mapping[str, Message] = {
+    "RESTORED": _l("The database was restored from a backup"),
+    "TAMPERED": _l("Tampering was found and is acknowledged"),
+    "FOLDER_LOST": _l("The folder of checkpoints outside the database is lost"),
+    "KEY_LOST": _l("The file with the key that signs checkpoints is lost"),
+    "RETENTION": _l("Its retention time is over"),
+}
 
 
 class JobRun(Model):
@@ -94,6 +114,7 @@ class LedgerDecision(Model):
     """
 
     __tablename__ = "ledger_decision"
+    __record__: ClassVar = RecordInfo(_l("Decision about a ledger"))
     __table_args__ = (
         CheckConstraint(
             "kind = 'generation' and reason in ('RESTORED', 'TAMPERED')"
@@ -131,21 +152,45 @@ class LedgerDecision(Model):
     )
 
     id: Mapped[uuid.UUID] = identifier_column()
-    institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
-    kind: Mapped[str]
-    reason: Mapped[str]
-    first_seq: Mapped[int | None] = mapped_column(BigInteger)
-    last_seq: Mapped[int | None] = mapped_column(BigInteger)
-    proposed_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
-    proposed_by: Mapped[uuid.UUID] = mapped_column(ForeignKey("account.id"), server_default=FetchedValue())
-    proposer_institution_id: Mapped[uuid.UUID] = mapped_column(
-        ForeignKey("institution.id"), server_default=FetchedValue()
+    institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")), ForeignKey("institution.id"))
+    kind: Mapped[str] = field(Choice(label=_l("Kind"), choices=DECISION_KINDS))
+    reason: Mapped[str] = field(Choice(label=_l("Why"), choices=DECISION_REASONS))
+    first_seq: Mapped[int | None] = field(Whole(label=_l("First entry")), type_=BigInteger)
+    last_seq: Mapped[int | None] = field(Whole(label=_l("Last entry")), type_=BigInteger)
+    proposed_at: Mapped[datetime] = field(fields.Moment(label=_l("Proposed on")), server_default=text("now()"))
+    proposed_by: Mapped[uuid.UUID] = field(
+        Link(label=_l("Proposed by")), ForeignKey("account.id"), server_default=FetchedValue()
     )
-    decided_at: Mapped[datetime | None] = mapped_column(Moment, server_onupdate=FetchedValue())
-    decided_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("account.id"), server_onupdate=FetchedValue())
-    decider_institution_id: Mapped[uuid.UUID | None] = mapped_column(
-        ForeignKey("institution.id"), server_onupdate=FetchedValue()
+    proposer_institution_id: Mapped[uuid.UUID] = field(
+        Link(label=_l("Institution of the proposer")), ForeignKey("institution.id"), server_default=FetchedValue()
     )
-    decision: Mapped[str | None]
-    carried_out_at: Mapped[datetime | None] = mapped_column(Moment)
-    outcome: Mapped[str | None]
+    decided_at: Mapped[datetime | None] = field(fields.Moment(label=_l("Decided on")), server_onupdate=FetchedValue())
+    decided_by: Mapped[uuid.UUID | None] = field(
+        Link(label=_l("Decided by")), ForeignKey("account.id"), server_onupdate=FetchedValue()
+    )
+    decider_institution_id: Mapped[uuid.UUID | None] = field(
+        Link(label=_l("Institution of the decider")), ForeignKey("institution.id"), server_onupdate=FetchedValue()
+    )
+    decision: Mapped[str | None] = field(
+        Choice(label=_l("Decision"), choices={"approved": _l("Approved"), "rejected": _l("Rejected")})
+    )
+    carried_out_at: Mapped[datetime | None] = field(fields.Moment(label=_l("Carried out")))
+    outcome: Mapped[str | None] = field(
+        Choice(label=_l("Outcome"), choices={"done": _l("Done"), "failed": _l("Failed")})
+    )
+
+
+declare_table(
+    "access_limit",
+    RecordInfo(_l("Limit of looks")),
+    {"action": Code(label=_l("What"), codes="audit_event"), "per_hour": Whole(label=_l("Times an hour"))},
+)
+declare_table(
+    "person_index",
+    RecordInfo(_l("Search index of persons")),
+    {
+        "institution_id": Link(label=_l("Institution")),
+        "form": Whole(label=_l("Form")),
+        "up_to": Link(label=_l("Up to which person")),
+    },
+)

@@ -233,7 +233,7 @@ class EntryList:
         choices: Mapping[str, Sequence[tuple[str, str]]] = {
             "action": vocabulary.choices("audit_event"),
             "outcome": [(code, str(text)) for code, text in labels.OUTCOMES.items()],
-            "kind": [(code, str(text)) for code, text in labels.KINDS.items()],
+            "kind": [(code, str(text)) for code, text in labels.kinds().items()],
             "purpose": vocabulary.choices("access_purpose"),
             "ledger": [(code, code) for code in self.codes],
         }

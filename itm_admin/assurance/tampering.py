@@ -20,6 +20,7 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.formats import moment
 from itm_admin.foundation.roles import AUDIT
 from itm_admin.oversight import board
+from itm_admin.record import words
 
 MOST = 10
 KINDS: Mapping[str, str] = {
@@ -88,12 +89,12 @@ def _changed(session: AnySession, kind: str, id: str, name: str) -> list[str]:
     naming.learn(session, naming.ids_in(*(str(value) for row in rows for value in (row.by_ledger, row.now))))
     lines = []
     for row in rows:
-        field = labels.field_words(row.field)
+        field = words.column_words(kind, row.field)
         if row.field not in shown:
             lines.append(_("%(name)s: “%(field)s” was changed in the database outside the panel. The value is about a"
                            " person and is not shown here.", name=name, field=field))  # fmt: skip
             continue
-        was, now = (labels.value_words(row.field, value, kind, naming.named()) for value in (row.by_ledger, row.now))
+        was, now = (words.value_words(kind, row.field, value, naming.named()) for value in (row.by_ledger, row.now))
         lines.append(_("%(name)s: “%(field)s” was changed in the database outside the panel; by the ledger %(was)s,"
                        " now %(now)s.", name=name, field=field, was=was or "–", now=now or "–"))  # fmt: skip
     return [str(line) for line in lines]

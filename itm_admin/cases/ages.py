@@ -14,19 +14,19 @@ from sqlalchemy import Boolean, func, select
 from sqlalchemy import cast as cast_
 from sqlalchemy.orm import Session
 
-from itm_admin.cases import personal_data
-from itm_admin.cases.acting import SPECIAL, is_in_circle
-from itm_admin.cases.birth import BirthDate, age_band, is_child
 from itm_admin.cases.models import Case, CasePerson, Person
+from itm_admin.cases.permissions import SPECIAL, is_in_circle
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys
 from itm_admin.foundation.records import Identifier
+from itm_admin.record import protected_values
+from itm_admin.record.birth_date import BirthDate, age_band, is_child
 
 
 def birth_of(keys: InstitutionKeys, person: Person) -> BirthDate | None:
     """The stored birth date."""
     if person.birth_date_enc is None:
         return None
-    values = personal_data.opened(personal_data.record_key(keys, person), person)
+    values = protected_values.opened(protected_values.record_key(keys, person), person)
     return BirthDate.read(cast("str", values["birth_date"]))
 
 

@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import Schema, fields
 
-from itm_admin.cases import personal_data
-from itm_admin.cases.fields import Code, Codes
-from itm_admin.cases.models import Case, Person, VictimProfile
-from itm_admin.cases.schemas import (
-    CaseInput,
-    CloseInput,
-    DeleteInput,
-    Input,
-    LowerInput,
-    PersonInput,
-    VictimProfileInput,
-)
-from itm_admin.foundation.api_schemas import of_record, page_of, versioned
+from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
+from itm_admin.cases.schemas import CaseInput, CloseInput, LowerInput, PersonInput, VictimProfileInput
+from itm_admin.foundation.api_schemas import page_of, versioned
+from itm_admin.record.derive import answer_schema, revealed_schema
+from itm_admin.record.kind import kind_of
 
-_UNSAID = ("institution_id", "case_person_id", "data_key", "index_terms", "created_by", "updated_by")
-_STATES = {"closure_reason": "case_closure_reason", "deletion_reason": "deletion_reason", "age_band": "age_band",
-           "hold_reason": "hold_reason", "erasure_ground": "erasure_ground"}  # fmt: skip
-
-
-def _lists(schema: type[Input]) -> Mapping[str, str]:
-    coded = {name: each for name, each in schema._declared_fields.items() if isinstance(each, Code | Codes)}
-    return {**_STATES, **{name: each.list_name for name, each in coded.items()}}
-
-
-def _revealed(name: str, of: type) -> type[Schema]:
-    """What a reveal shows: the protected fields in plain text."""
-    members: dict[str, Any] = {"id": fields.UUID(required=True, allow_none=True)}
-    for each in personal_data.FIELDS[of]:
-        known = each in personal_data.LISTS
-        members[each] = fields.List(fields.String(), allow_none=True) if known else fields.String(allow_none=True)
-    return Schema.from_dict(members, name=name)
-
-
-CaseAnswer = of_record(Case, "CaseAnswer", personal_data.FIELDS[Case], _lists(CaseInput), _UNSAID)
-PersonAnswer = of_record(Person, "PersonAnswer", personal_data.FIELDS[Person], _lists(PersonInput), _UNSAID)
-ProfileAnswer = of_record(
-    VictimProfile, "ProfileAnswer", personal_data.FIELDS[VictimProfile], _lists(VictimProfileInput), _UNSAID
-)
+CaseAnswer = answer_schema(kind_of(Case), "CaseAnswer")
+PersonAnswer = answer_schema(kind_of(Person), "PersonAnswer")
+ProfileAnswer = answer_schema(kind_of(VictimProfile), "ProfileAnswer")
 
 
 class LinkAnswer(Schema):
@@ -80,15 +50,24 @@ class PersonsFound(Schema):
     more = fields.Boolean(required=True)
 
 
+def link_document(link: CasePerson) -> dict[str, Any]:
+    return {
+        "link_id": link.id,
+        "case_id": link.case_id,
+        "person_id": link.person_id,
+        "role": link.role,
+        "pseudonym": link.person.pseudonym,
+    }
+
+
 CasePage = page_of(CaseAnswer, "CasePage")
 PersonPage = page_of(PersonAnswer, "PersonPage")
-CaseRevealed = _revealed("CaseRevealed", Case)
-PersonRevealed = _revealed("PersonRevealed", Person)
-ProfileRevealed = _revealed("ProfileRevealed", VictimProfile)
+CaseRevealed = revealed_schema(kind_of(Case), "CaseRevealed")
+PersonRevealed = revealed_schema(kind_of(Person), "PersonRevealed")
+ProfileRevealed = revealed_schema(kind_of(VictimProfile), "ProfileRevealed")
 
 CaseChange = versioned(CaseInput, "CaseChange", partial=True)
 PersonChange = versioned(PersonInput, "PersonChange", partial=True)
 ProfileChange = versioned(VictimProfileInput, "ProfileChange", partial=True)
 CloseChange = versioned(CloseInput, "CloseChange")
-DeleteChange = versioned(DeleteInput, "DeleteChange")
 LowerChange = versioned(LowerInput, "LowerChange")

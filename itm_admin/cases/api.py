@@ -6,7 +6,7 @@ Protected values are in no answer but that of a reveal. A change names the `row_
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Response
 from sqlalchemy.orm import Session
@@ -19,49 +19,38 @@ from itm_admin.cases.answers import (
     CaseRevealed,
     CaseWithPeople,
     CloseChange,
-    DeleteChange,
     LinkMade,
-    LinkWithProfile,
     LowerChange,
     PersonAnswer,
     PersonChange,
-    PersonPage,
     PersonRevealed,
     PersonsFound,
-    ProfileChange,
-    ProfileRevealed,
+    link_document,
 )
-from itm_admin.cases.lists import CASES, PERSONS
-from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
-from itm_admin.cases.schemas import (
-    AssignInput,
-    CaseInput,
-    LinkInput,
-    NewPersonInput,
-    RevealInput,
-    SearchInput,
-    UnlinkInput,
-    load,
-)
+from itm_admin.cases.lists import CASES
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson
+from itm_admin.cases.person_views import PersonView
+from itm_admin.cases.profile_views import ProfileApi
+from itm_admin.cases.schemas import AssignInput, CaseInput, LinkInput, NewPersonInput, SearchInput, UnlinkInput
 from itm_admin.foundation.api import (
     Api,
     body,
     describes,
-    maybe_versioned,
     page_shown,
     parameters_of,
     route,
     tag_of,
     versioned,
 )
-from itm_admin.foundation.api_schemas import HIDDEN, Changed, Identified, OnlyVersion
+from itm_admin.foundation.api_schemas import Changed, Identified, OnlyVersion
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.lists import Shown
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import keyring
+from itm_admin.record.api import RecordApi, document, page_document
+from itm_admin.record.schema import DeleteChange, RevealInput, load
 
 Document = dict[str, Any]
 
@@ -79,7 +68,7 @@ class CaseApi(Api):
     def list(self) -> Response:
         shown = page_shown(db.session, CASES, lookup.list_cases())
         record_read("record.list", "case", subjects=shown.ids)
-        return self.answer(**page_of(shown, document))
+        return self.answer(**page_document(shown, document))
 
     @route("/", act="add", methods=("POST",))
     @describes("Opens a case", takes=CaseInput, gives=CaseOpened, status=201)
@@ -179,20 +168,22 @@ class CaseApi(Api):
         return self.answer(201, id=link.id, person_id=link.person_id, row_version=link.row_version)
 
 
-class PersonApi(Api):
+class PersonApi(RecordApi):
     """Persons of one's own institution's cases."""
 
-    subject = "Person"
-    scopes = (INSTITUTION,)
+    page = PersonView
     resource_name = "persons"
     openapi_spec_tag = "Persons"
-
-    @route("/", act="list")
-    @describes("A page of persons", gives=PersonPage, parameters=parameters_of(PERSONS))
-    def list(self) -> Response:
-        shown = page_shown(db.session, PERSONS, lookup.list_persons())
-        record_read("record.list", "person", subjects=shown.ids)
-        return self.answer(**page_of(shown, document))
+    Answer = PersonAnswer
+    Change = PersonChange
+    Revealed = PersonRevealed
+    summaries: ClassVar = {
+        "list": "A page of persons",
+        "show": "One person",
+        "delete": "Deletes the person (can be restored)",
+        "restore": "Brings a deleted person back",
+        "reveal": "One person's protected values, for a purpose",
+    }
 
     @route("/search", act="search", methods=("POST",))
     @describes("Persons found by name or number", takes=SearchInput, gives=PersonsFound)
@@ -201,37 +192,6 @@ class PersonApi(Api):
         ids = [person.id for person in found.persons]
         record_read("record.search", "person", subjects=ids, detail={"searched": found.digest})
         return self.answer(items=[document(person) for person in found.persons], more=found.more)
-
-    @route("/<uuid:id>", act="show")
-    @describes("One person", gives=PersonAnswer)
-    def show(self, id: uuid.UUID) -> Response:
-        person = lookup.get_person(db.session, id)
-        record_read("record.read", "person", id)
-        return tag_of(self.answer(**document(person)), person)
-
-    @route("/<uuid:id>", act="edit", methods=("PATCH",))
-    @describes("Changes the named fields; null clears one", takes=PersonChange, gives=Changed, matching=True)
-    def edit(self, id: uuid.UUID) -> Response:
-        data, version = versioned()
-        with writing() as session:
-            person = people.change_person(session, keyring(), id, data, version, notice=True)
-        return self.changed(person)
-
-    @route("/<uuid:id>/deletion", act="delete", methods=("POST",))
-    @route("/<uuid:id>", act="delete", methods=("DELETE",))
-    @describes("Deletes the person (can be restored)", takes=DeleteChange, gives=Changed, matching=True)
-    def delete(self, id: uuid.UUID) -> Response:
-        data, version = versioned()
-        with writing() as session:
-            person = people.delete_person(session, id, data, version)
-        return self.changed(person)
-
-    @route("/<uuid:id>/restore", act="restore", methods=("POST",))
-    @describes("Brings a deleted person back", gives=Changed)
-    def restore(self, id: uuid.UUID) -> Response:
-        with writing() as session:
-            person = people.restore_person(session, id)
-        return self.changed(person)
 
     @route("/links/<uuid:link>/deletion", act="delete", methods=("POST",))
     @route("/links/<uuid:link>", act="delete", methods=("DELETE",))
@@ -245,84 +205,11 @@ class PersonApi(Api):
             changed = once(session, CasePerson, lambda: people.unlink_person(session, keyring(), link, body()))
         return self.changed(changed)
 
-    @route("/<uuid:id>/reveal", act="reveal", methods=("POST",))
-    @describes("One person's protected values, for a purpose", takes=RevealInput, gives=PersonRevealed)
-    def reveal(self, id: uuid.UUID) -> Response:
-        why = load(RevealInput, body())
-        person = lookup.get_person(db.session, id)
-        return self.told({"id": id, **personal_data.reveal(db.session, keyring(), person, **why)})
-
-
-class ProfileApi(Api):
-    """A victim's profile, at the link between person and case."""
-
-    subject = "VictimProfile"
-    scopes = (INSTITUTION,)
-    resource_name = "profiles"
-    openapi_spec_tag = "Profiles"
-
-    @route("/<uuid:link>", act="show")
-    @describes("The profile on a link", gives=LinkWithProfile)
-    def show(self, link: uuid.UUID) -> Response:
-        found = lookup.get_link(db.session, link)
-        record_read("record.read", "victim_profile", found.profile.id if found.profile else link)
-        profile = document(found.profile) if found.profile else None
-        answer = self.answer(**link_document(found), profile=profile)
-        return tag_of(answer, found.profile) if found.profile else answer
-
-    @route("/<uuid:link>", act="edit", methods=("PATCH",))
-    @describes(
-        "Writes the profile: whole the first time, then the named fields and a version",
-        takes=ProfileChange,
-        gives=Changed,
-        matching=True,
-    )
-    def edit(self, link: uuid.UUID) -> Response:
-        data, version = maybe_versioned()
-        with writing() as session:
-            profile = once(session, VictimProfile, lambda: people.set_profile(session, keyring(), link, data, version))
-        return self.changed(profile)
-
-    @route("/<uuid:link>/reveal", act="reveal", methods=("POST",))
-    @describes("The profile's protected values, for a purpose", takes=RevealInput, gives=ProfileRevealed)
-    def reveal(self, link: uuid.UUID) -> Response:
-        why = load(RevealInput, body())
-        found = lookup.get_link(db.session, link)
-        if found.profile is None:
-            return self.answer(id=None)
-        values = personal_data.reveal_profile(db.session, keyring(), found, found.profile, **why)
-        return self.told({"id": found.profile.id, **values})
-
 
 def _added(session: Session, id: uuid.UUID, data: Document) -> CasePerson:
     if "person_id" in data:
         return people.link_person(session, keyring(), id, data)
     return people.add_person_to_case(session, keyring(), id, data, notice=True)
-
-
-def document(record: Case | Person | VictimProfile) -> Document:
-    """A record's fields; protected ones say only whether something is stored ("hidden" or null)."""
-    stored = {name: None if mark is None else HIDDEN for name, mark in personal_data.masked(record).items()}
-    return {**services.shown_values(record), **stored, "id": record.id}
-
-
-def link_document(link: CasePerson) -> Document:
-    return {
-        "link_id": link.id,
-        "case_id": link.case_id,
-        "person_id": link.person_id,
-        "role": link.role,
-        "pseudonym": link.person.pseudonym,
-    }
-
-
-def page_of(shown: Shown[Any], as_document: Any) -> Document:
-    return {
-        "items": [as_document(record) for record in shown.found],
-        "page": shown.page,
-        "size": shown.page_size,
-        "total": shown.total,
-    }
 
 
 APIS = (CaseApi, PersonApi, ProfileApi)

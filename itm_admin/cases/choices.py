@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Row, any_, func, or_, select
 from wtforms import Field, SelectField
 
 from itm_admin.accounts.models import Account
-from itm_admin.cases import acting
+from itm_admin.cases import permissions
 from itm_admin.cases.forms import SourceForm
 from itm_admin.cases.models import Case, Person
 from itm_admin.foundation import record_picker, tenancy
@@ -67,7 +67,7 @@ INSTITUTIONS = Choices(
     show=_institution_text,
 )
 _FULL_NAME = Account.first_name + " " + Account.last_name
-_AT_WORK = acting.at_work().table_valued("account_id", "roles", "units", name="at_work")
+_AT_WORK = permissions.at_work().table_valued("account_id", "roles", "units", name="at_work")
 _UNITS_NAMES = func.array(
     select(Unit.name).where(Unit.id == any_(_AT_WORK.c.units)).order_by(turkish_order(Unit.name)).scalar_subquery()
 )

@@ -14,13 +14,14 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import or_, select
 
-from itm_admin.cases import ages, limits, personal_data
-from itm_admin.cases.birth import BirthDate
+from itm_admin.cases import ages
 from itm_admin.cases.models import Person
 from itm_admin.foundation import blind_index
 from itm_admin.foundation.audited_reads import Look, record_read
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys
 from itm_admin.foundation.errors import CannotDecrypt, Invalid
+from itm_admin.record import limits, protected_values
+from itm_admin.record.birth_date import BirthDate
 
 FIELD = "somebody_else"
 _NUMBERS = ("tckn", "ykn", "passport")
@@ -97,6 +98,6 @@ def _born(keys: InstitutionKeys, person: Person) -> str | None:
 def stored_values(keys: InstitutionKeys, person: Person) -> dict[str, Any]:
     """What is stored of the telling values, to compare with. Never for a page."""
     try:
-        return dict(personal_data.opened(personal_data.record_key(keys, person), person))
+        return dict(protected_values.opened(protected_values.record_key(keys, person), person))
     except CannotDecrypt:
         return {}

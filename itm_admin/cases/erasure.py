@@ -17,15 +17,20 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, or_, select, update
 
 from audit import store
-from itm_admin.cases import lookup, personal_data
-from itm_admin.cases.acting import require, require_management
-from itm_admin.cases.models import AccessNote, Case, CasePerson, Person, VictimProfile
-from itm_admin.cases.schemas import EraseInput, load
-from itm_admin.cases.services import Id, expect
+from itm_admin.cases import lookup
+from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
+from itm_admin.cases.schemas import EraseInput
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.erasure_list import Erasure, Erasures
 from itm_admin.foundation.errors import DomainError, Invalid, Locked, Unavailable, Uncertain
 from itm_admin.foundation.transaction import writing
+from itm_admin.record import protected_values
+from itm_admin.record.access_note import AccessNote
+from itm_admin.record.kind import kind_of
+from itm_admin.record.lookup import Id
+from itm_admin.record.permissions import require, require_management
+from itm_admin.record.schema import load
+from itm_admin.record.versions import expect
 
 Fate = Literal["reviewed", "shredded"]
 """What is said of a narrative: it was looked through and does not name the person, or it goes too."""
@@ -70,7 +75,7 @@ def destroy(
     actor = require("erase", "Person")
     person = lookup.get_person(session, person_id, or_deleted=True, lock=True)
     require_management(person.unit_id, actor)
-    personal_data.refuse_erased(person)
+    protected_values.refuse_erased(person)
     expect(person, version)
     cases = _cases_of(session, person, lock=True)
     if held(person, cases):
@@ -78,15 +83,16 @@ def destroy(
     values = load(EraseInput, data)
     if values["pseudonym"].upper() != person.pseudonym:
         raise Invalid({"pseudonym": _l("This is not the pseudonym of this person.")})
-    shredded = _judge([case for case in cases if personal_data.filled(case)], answers)
+    shredded = _judge([case for case in cases if protected_values.filled(case)], answers)
     for case in shredded:
-        personal_data.destroy(case)
+        protected_values.destroy(case)
     for profile in _profiles_of(session, person):
-        personal_data.destroy(profile)
+        protected_values.destroy(profile)
     _forget_words(session, person)
     _forget_drafts(session, person, cases)
     session.flush()  # the database wants the profiles to be gone first
-    personal_data.destroy(person)
+    protected_values.destroy(person)
+    person.index_terms = []
     person.erased_at, person.erasure_ground = func.now(), values["ground"]
     session.flush()
     store.append(
@@ -103,7 +109,7 @@ def destroy(
 
 def narratives_of(session: AnySession, person: Person) -> list[Case]:
     """The person's cases, also former and deleted ones, whose narrative or closing note could name the person."""
-    return [case for case in _cases_of(session, person) if personal_data.filled(case)]
+    return [case for case in _cases_of(session, person) if protected_values.filled(case)]
 
 
 def held(person: Person, cases: list[Case]) -> bool:
@@ -127,7 +133,7 @@ def _cases_of(session: AnySession, person: Person, *, lock: bool = False) -> lis
 
 def _profiles_of(session: AnySession, person: Person) -> list[VictimProfile]:
     linked = select(CasePerson.id).where(CasePerson.person_id == person.id)
-    filled = or_(*(getattr(VictimProfile, f"{name}_enc").is_not(None) for name in personal_data.FIELDS[VictimProfile]))
+    filled = or_(*(getattr(VictimProfile, f"{name}_enc").is_not(None) for name in kind_of(VictimProfile).protected))
     return list(session.scalars(select(VictimProfile).where(VictimProfile.case_person_id.in_(linked), filled)))
 
 

@@ -11,7 +11,6 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from itm_admin.cases import drafts
 from itm_admin.cases.models import Case, Person
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
@@ -21,6 +20,7 @@ from itm_admin.foundation.quick_search import reference_in, searched_list
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, keyring, redirect_after_post, route
+from itm_admin.record import drafts
 
 MOST = 200
 

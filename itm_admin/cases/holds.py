@@ -11,14 +11,17 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _l
 
-from itm_admin.cases import lookup, personal_data
-from itm_admin.cases.acting import require, require_management
+from itm_admin.cases import lookup
 from itm_admin.cases.models import Case, Person
-from itm_admin.cases.schemas import HoldInput, ReleaseInput, load
-from itm_admin.cases.services import Id, expect
+from itm_admin.cases.schemas import HoldInput, ReleaseInput
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Locked
+from itm_admin.record import protected_values
+from itm_admin.record.lookup import Id
+from itm_admin.record.permissions import require, require_management
+from itm_admin.record.schema import load
+from itm_admin.record.versions import expect
 
 
 def hold(
@@ -54,6 +57,6 @@ def _record(session: AnySession, kind: type[Case | Person], id: Id, version: int
     get = lookup.get_case if kind is Case else lookup.get_person
     record: Case | Person = get(session, id, or_deleted=True, lock=True)
     require_management(record.unit_id, actor)
-    personal_data.refuse_erased(record)
+    protected_values.refuse_erased(record)
     expect(record, version)
     return record

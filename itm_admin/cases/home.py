@@ -12,14 +12,14 @@ from sqlalchemy import ColumnElement, and_, exists, func, select
 from itm_admin.accounts import grants
 from itm_admin.accounts.models import Account
 from itm_admin.cases import lookup
-from itm_admin.cases.draft_views import waiting as drafts
-from itm_admin.cases.fields import today
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, VictimProfile
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.roles import may
+from itm_admin.record.draft_views import waiting as drafts
+from itm_admin.record.schema_fields import today
 
 SHOWN = 8
 QUIET_DAYS = 30

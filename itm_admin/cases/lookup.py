@@ -9,38 +9,24 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload, with_expression
-from sqlalchemy.sql.base import ExecutableOption
 
-from itm_admin.cases import limits
-from itm_admin.cases.acting import require
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
-from itm_admin.cases.schemas import SearchInput, load
+from itm_admin.cases.schemas import SearchInput
 from itm_admin.foundation import blind_index, tenancy
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Keyring
 from itm_admin.foundation.errors import Invalid, NotFound
 from itm_admin.foundation.roles import may
+from itm_admin.record import limits
+from itm_admin.record.lookup import get_visible
+from itm_admin.record.permissions import require
+from itm_admin.record.schema import load
 
 MOST_FOUND = 100
-
-_Record = TypeVar("_Record", Case, Person, CasePerson)
-
-
-def identifier(value: uuid.UUID | str) -> uuid.UUID:
-    """The id in its one written form; NotFound for anything else."""
-    if isinstance(value, uuid.UUID):
-        return value
-    try:
-        known = uuid.UUID(value)
-    except (ValueError, AttributeError, TypeError):
-        raise NotFound from None
-    if str(known) != value.lower():
-        raise NotFound
-    return known
 
 
 def get_case(session: AnySession, case_id: uuid.UUID | str, *, or_deleted: bool = False, lock: bool = False) -> Case:
@@ -54,7 +40,7 @@ def get_case(session: AnySession, case_id: uuid.UUID | str, *, or_deleted: bool 
         joinedload(Case.lead_institution),
         selectinload(Case.assignments.and_(CaseAssignment.ended_at.is_(None))).joinedload(CaseAssignment.account),
     )
-    return _get(session, Case, case_id, "Case", or_deleted, lock, options)
+    return get_visible(session, Case, case_id, "Case", or_deleted, lock, options)
 
 
 def find_case(session: AnySession, case_id: uuid.UUID | None) -> Case | None:
@@ -75,13 +61,13 @@ def get_person(
 ) -> Person:
     """A visible person with the links to visible cases. NotFound; as `get_case`."""
     options = (selectinload(Person.links.and_(CasePerson.deleted_at.is_(None))).joinedload(CasePerson.case),)
-    return _get(session, Person, person_id, "Person", or_deleted, lock, options)
+    return get_visible(session, Person, person_id, "Person", or_deleted, lock, options)
 
 
 def get_link(session: AnySession, link_id: uuid.UUID | str, *, lock: bool = False) -> CasePerson:
     """A visible, live link of a live case and a live person, with both and with the profile. NotFound."""
     options = (joinedload(CasePerson.case), joinedload(CasePerson.person), joinedload(CasePerson.profile))
-    link = _get(session, CasePerson, link_id, "Person", False, lock, options)
+    link = get_visible(session, CasePerson, link_id, "Person", False, lock, options)
     if link.case is None or link.person is None or link.case.deleted_at or link.person.deleted_at:
         raise NotFound
     return link
@@ -204,24 +190,3 @@ def _condition(keys: InstitutionKeys, name: str, value: str) -> Any:
     if not fitting:
         raise Invalid({name: _l("There is nothing in this to search for.")})
     return or_(*fitting)
-
-
-def _get(
-    session: AnySession,
-    kind: type[_Record],
-    record_id: uuid.UUID | str,
-    subject: str,
-    or_deleted: bool,
-    lock: bool,
-    options: tuple[ExecutableOption, ...],
-) -> _Record:
-    # populate_existing: what another transaction saved since is seen, not what this session remembers
-    statement = select(kind).where(kind.id == identifier(record_id)).execution_options(populate_existing=True)
-    if not (or_deleted and may(tenancy.current().roles, "restore", subject)):
-        statement = statement.where(kind.deleted_at.is_(None))
-    if lock:
-        statement = statement.with_for_update(key_share=True, of=kind)
-    found = session.scalars(statement.options(*options)).one_or_none()
-    if found is None:
-        raise NotFound
-    return found

@@ -22,13 +22,10 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from itm_admin.cases import choices, drafts, people, services
-from itm_admin.cases.drafts import Kept
-from itm_admin.cases.fields import today
+from itm_admin.cases import choices, people, services
 from itm_admin.cases.forms import FirstPersonForm, MatchForm, RiskForm, SourceForm
 from itm_admin.cases.models import Case
-from itm_admin.cases.schemas import CaseInput, NewPersonInput, VictimProfileInput, load
-from itm_admin.cases.showing import Facts, filled
+from itm_admin.cases.schemas import CaseInput, NewPersonInput, VictimProfileInput
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid, Message, NotFound
@@ -38,6 +35,11 @@ from itm_admin.foundation.once import made_before, once
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, keyring, redirect_after_post, route
+from itm_admin.record import drafts
+from itm_admin.record.display import Facts, filled
+from itm_admin.record.drafts import Kept
+from itm_admin.record.schema import load
+from itm_admin.record.schema_fields import today
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")

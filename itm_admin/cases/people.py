@@ -15,42 +15,31 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
 
 from itm_admin.cases import ages, duplicates, lookup, personal_data
-from itm_admin.cases.acting import (
-    Actor,
-    is_assigned,
-    require,
-    require_circle,
-    require_management,
-    require_work_on,
-)
-from itm_admin.cases.birth import BirthDate
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.cases.numbering import add_with_pseudonym
+from itm_admin.cases.permissions import is_assigned, require_circle, require_work_on
+from itm_admin.cases.profiles import PROFILES
 from itm_admin.cases.schemas import (
-    DeleteInput,
+    PROFILE_COLUMNS,
     LinkInput,
     NewPersonInput,
     PersonInput,
     UnlinkInput,
-    VictimProfileInput,
-    load,
 )
-from itm_admin.cases.services import CLOSED, Id, expect
+from itm_admin.cases.services import CLOSED
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring
 from itm_admin.foundation.errors import Denied, Invalid, Locked, Message, NotFound
 from itm_admin.foundation.roles import may
-from itm_admin.institutions.models import Institution
+from itm_admin.record import protected_values
+from itm_admin.record.birth_date import BirthDate
+from itm_admin.record.lookup import Id
+from itm_admin.record.permissions import Actor, require, require_management
+from itm_admin.record.schema import DeleteInput, load
+from itm_admin.record.versions import expect
 
-VICTIM = "VICTIM"
 _PLAIN = ("gender", "citizenships", "language")
-_PROFILE = (
-    "trafficking_status", "status_decision_maker", "recruitment_methods", "control_methods", "age_when_trafficked",
-    "relation_to_trafficker",
-)  # fmt: skip
-_NEVER_EMPTY = frozenset({"gender", "trafficking_status"})
+_NEVER_EMPTY = frozenset({"gender"})
 MOVE, DELETE, ERASE = "MOVE", "DELETE", "ERASE"
-IDENTIFIED = "ActualVictimOfTrafficking"
-"""The formal status, which the Presidency alone gives; others have an opinion (DOMAIN, identification)."""
 
 
 def add_person_to_case(
@@ -67,7 +56,7 @@ def add_person_to_case(
     if not values.pop("somebody_else", False) and notice:
         duplicates.refuse(session, keys, values)
     person = Person(id=uuid.uuid4(), institution_id=actor.institution, unit_id=case.unit_id, index_terms=[])
-    _write(keys, personal_data.new_key(keys, person), person, values, [case.opened_on])
+    _write(keys, protected_values.new_key(keys, person), person, values, [case.opened_on])
     if person.is_child:
         stay_inside(session, case, actor)
     add_with_pseudonym(session, person, actor.code)
@@ -83,7 +72,7 @@ def link_person(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
     case = _open_case(session, case_id, actor)
     values = load(LinkInput, data)
     person = lookup.get_person(session, values["person_id"])
-    personal_data.refuse_erased(person)
+    protected_values.refuse_erased(person)
     require_circle(session, person)
     there = select(CasePerson.id).where(
         CasePerson.case_id == case.id,
@@ -130,14 +119,14 @@ def change_person(
     actor = require("edit", "Person")
     person = lookup.get_person(session, person_id, lock=True)
     _require_work_on_one(session, _cases_of(person), actor)
-    personal_data.refuse_erased(person)
+    protected_values.refuse_erased(person)
     require_circle(session, person)
     if (reason := why_locked(person)) is not None:
         raise Locked(reason)
     expect(person, version)
     values = load(PersonInput, data, partial=True)
     keys = keyring.of_institution(session)
-    key = personal_data.record_key(keys, person)
+    key = protected_values.record_key(keys, person)
     if not values.pop("somebody_else", False) and notice:
         duplicates.refuse(session, keys, values, duplicates.stored_values(keys, person), person.id)
     was_child = person.is_child
@@ -197,7 +186,7 @@ def delete_person(session: AnySession, person_id: Id, data: Mapping[str, Any], v
     actor = require("delete", "Person")
     person = lookup.get_person(session, person_id, lock=True)
     require_management(person.unit_id, actor)
-    personal_data.refuse_erased(person)
+    protected_values.refuse_erased(person)
     if version is not None:
         expect(person, version)
     person.deletion_reason = load(DeleteInput, data)["reason"]
@@ -211,7 +200,7 @@ def restore_person(session: AnySession, person_id: Id) -> Person:
     actor = require("restore", "Person")
     person = lookup.get_person(session, person_id, or_deleted=True, lock=True)
     require_management(person.unit_id, actor)
-    personal_data.refuse_erased(person)
+    protected_values.refuse_erased(person)
     if person.deleted_at is None:
         raise NotFound
     person.deleted_at = person.deletion_reason = None
@@ -236,44 +225,7 @@ def set_profile(
 
     Invalid if the person is not a victim there; Conflict if the profile exists and `version` is not its newest.
     """
-    link = lookup.get_link(session, link_id, lock=True)
-    profile = lookup.profile_of(session, link)
-    actor = require("add" if profile is None else "edit", "VictimProfile")
-    require_work_on(session, link.case, actor)
-    personal_data.refuse_erased(link.person)
-    require_circle(session, link.person)
-    if link.case.closed_on is not None:
-        raise Locked(CLOSED)
-    if link.role != VICTIM:
-        raise Invalid({"": _l("Only a victim has a profile.")})
-    if profile is not None:
-        expect(profile, version or 0)
-    values = load(VictimProfileInput, data, partial=profile is not None)
-    refuse_identifying(session, values, profile)
-    if profile is None:
-        profile = VictimProfile(id=uuid.uuid4(), institution_id=link.institution_id, unit_id=link.unit_id)
-        profile.case_person_id = link.id
-        session.add(profile)
-    with session.no_autoflush:
-        _put_plain(profile, _PROFILE, values)
-        personal_data.put(personal_data.record_key(keyring.of_institution(session), link.person), profile, values)
-    session.flush()
-    return profile
-
-
-def identifies(session: AnySession, institution: uuid.UUID) -> bool:
-    """Whether this institution identifies victims formally."""
-    kind = session.scalar(select(Institution.kind).where(Institution.id == institution))
-    return kind == "presidency"
-
-
-def refuse_identifying(session: AnySession, values: Mapping[str, Any], profile: VictimProfile | None = None) -> None:
-    """Invalid if another institution than the Presidency calls a victim formally identified."""
-    stored = profile.trafficking_status if profile is not None else None
-    if values.get("trafficking_status") != IDENTIFIED or stored == IDENTIFIED:
-        return
-    if not identifies(session, require("show", "VictimProfile").institution):
-        raise Invalid({"trafficking_status": _l("Only the Presidency identifies victims formally. Give your opinion.")})
+    return PROFILES.put_inside(session, keyring, link_id, data, version, PROFILE_COLUMNS)
 
 
 def _open_case(session: AnySession, case_id: Id, actor: Actor) -> Case:
@@ -312,7 +264,7 @@ def _put_plain(record: Any, names: tuple[str, ...], values: Mapping[str, Any]) -
 def _write(keys: InstitutionKeys, key: Key, person: Person, values: Mapping[str, Any], days: list[date]) -> None:
     """The fields, and what follows from them: the index, the age band, whether it is a child."""
     _put_plain(person, _PLAIN, values)
-    if personal_data.put(key, person, values):
+    if protected_values.put(key, person, values):
         personal_data.index(keys, key, person)
     if "birth_date" in values:
         born = BirthDate.read(values["birth_date"]) if values["birth_date"] else None

@@ -1,4 +1,4 @@
-"""The pages of persons, their place in cases, and victims' profiles.
+"""The pages of persons, and their place in cases.
 
 A person is added from a case's page. Names and numbers are searched by POST, shown as dots, and revealed one
 person at a time for a purpose; each of these is an entry in the ledger before the page leaves.
@@ -6,66 +6,99 @@ person at a time for a purpose; each of these is an entry in the ledger before t
 
 from __future__ import annotations
 
+import builtins
 import uuid
 from typing import Any
 
 from flask import flash, request, url_for
 from flask_babel import gettext as _
-from werkzeug.wrappers import Response
+from flask_babel import lazy_gettext as _l
 
-from itm_admin.cases import choices, drafts, lookup, people, personal_data, services
-from itm_admin.cases.draft_views import Desk, desk, finished, resumed
-from itm_admin.cases.drafts import Kept
-from itm_admin.cases.exporting import answer_export, how_many
-from itm_admin.cases.forms import (
-    ExportForm,
-    LinkForm,
-    NewPersonForm,
-    PersonForm,
-    ProfileForm,
-    PurposeForm,
-    ReasonForm,
-    SearchForm,
-    UnlinkForm,
-)
-from itm_admin.cases.lists import PERSONS
-from itm_admin.cases.models import CasePerson, Person, VictimProfile
-from itm_admin.cases.showing import compared, person_facts, profile_facts, protected_choices
+from itm_admin.cases import choices, exports, lists, lookup, people, services
+from itm_admin.cases.forms import LinkForm, NewPersonForm, PersonForm, SearchForm, UnlinkForm
+from itm_admin.cases.models import CasePerson, Person
+from itm_admin.cases.persons import PERSONS
+from itm_admin.cases.schemas import PERSON_COLUMNS
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import REQUIRED, Conflict, Invalid
-from itm_admin.foundation.forms import attempt, save, settled, tell, told
-from itm_admin.foundation.lists import with_query
+from itm_admin.foundation.errors import REQUIRED, Invalid
+from itm_admin.foundation.forms import attempt
 from itm_admin.foundation.once import once
-from itm_admin.foundation.roles import INSTITUTION
-from itm_admin.foundation.views import Page, keyring, redirect_after_post, revealing, route
+from itm_admin.foundation.views import keyring, redirect_after_post, route
+from itm_admin.record import drafts
+from itm_admin.record.draft_views import Desk, desk, finished, resumed
+from itm_admin.record.drafts import Kept
+from itm_admin.record.kind import kind_of
+from itm_admin.record.page_columns import Columns
+from itm_admin.record.pages import BOTH, Answer, RecordPage, Step
 
-Answer = str | tuple[str, int] | Response
-BOTH = ("GET", "POST")
 
-
-class PersonView(Page):
+class PersonView(RecordPage):
     """Persons of one's own institution's cases."""
 
-    subject = "Person"
-    scopes = (INSTITUTION,)
+    datamodel = PERSONS
     route_base = "/persons"
+    listing = lists.PERSONS
+    exporting = exports.PERSONS
+    show_columns = (
+        "pseudonym",
+        "gender",
+        "age_band",
+        "is_child",
+        "citizenships",
+        "language",
+        *kind_of(Person).protected,
+    )
+    edit_columns = PERSON_COLUMNS
+    list_template = "cases/persons.html"
+    deleted_template = "cases/persons_deleted.html"
+    show_template = "cases/person_show.html"
+    edit_template = "cases/person_edit.html"
+    delete_template = "cases/person_delete.html"
+    deleted_text = _l("The person is deleted. The list of deleted persons can restore them.")
+    restored_text = _l("The person is restored.")
 
-    @route("/", act="list")
-    def list(self) -> str:
-        shown = PERSONS.page(db.session, lookup.list_persons(), PERSONS.read(request.args))
-        record_read("record.list", "person", subjects=shown.ids)
-        if me().may("export", "Person"):
-            shown.exports = [(_("Export the list"), with_query("PersonView.export"))]
-        return self.render("cases/persons.html", listing=shown)
+    def form(self, columns: Columns, **stored: Any) -> PersonForm:
+        return PersonForm(**stored)
 
-    @route("/deleted", act="restore")
-    def deleted(self) -> str:
-        shown = PERSONS.page(db.session, lookup.list_persons(deleted=True), PERSONS.read(request.args))
-        shown.empty_text = _("Nothing is deleted.")
-        record_read("record.list", "person", subjects=shown.ids)
-        return self.render("cases/persons_deleted.html", listing=shown)
+    def heading(self, where: str, record: Any, parent: Any) -> str:
+        pseudonym = record.pseudonym
+        words = {
+            "show": pseudonym,
+            "edit": _("Edit %(pseudonym)s", pseudonym=pseudonym),
+            "delete": _("Delete %(pseudonym)s", pseudonym=pseudonym),
+            "reveal": _("Show protected values of %(pseudonym)s", pseudonym=pseudonym),
+        }
+        return str(words[where])
+
+    def lead(self, where: str) -> str | None:
+        words = {
+            "show": _("One person's record, without a name. Protected values are shown for a purpose, and each look is"
+                      " recorded."),
+            "edit": _("Protected values are not shown here; an empty field keeps what is stored."),
+            "delete": _("A deleted person disappears from lists and counts. The history stays, and the record can be"
+                        " restored."),
+        }  # fmt: skip
+        return str(words[where]) if where in words else super().lead(where)
+
+    def steps(self, record: Any, parent: Any) -> builtins.list[Step]:
+        """The buttons, in the order in which they are needed."""
+        erased, id = record.erased_at is not None, record.id
+        living = record.deleted_at is None and not erased
+        is_open = living and people.why_locked(record) is None
+        hold = ("release", _("Lift the legal hold")) if record.hold_reason else ("hold", _("Legal hold"))
+        may = me().may
+        offered = (
+            (living and may("reveal", "Person"), self.address("reveal", id=id), _("Show protected values"), "primary"),
+            (is_open and may("edit", "Person"), self.address("edit", id=id), _("Edit"), "secondary"),
+            (may("history", "Person"), url_for("HistoryView.record", kind="person", id=id), _("Access history"),
+             "secondary"),
+            (living and may("delete", "Person"), self.address("delete", id=id), _("Delete"), "danger"),
+            (not erased and may("hold", "Person"), url_for(f"PersonHoldView.{hold[0]}", id=id), hold[1], "secondary"),
+            (not erased and may("erase", "Person"), url_for("ErasureView.erase", id=id), _("Erase for good"), "danger"),
+        )  # fmt: skip
+        return [(url, text, tone) for offer, url, text, tone in offered if offer]
 
     @route("/search", act="search", methods=BOTH)
     def search(self) -> Answer:
@@ -81,96 +114,6 @@ class PersonView(Page):
             except Invalid as error:
                 form.take(error)
         return self.render("cases/search.html", form=form, found=found), 422 if form.submitted() and not found else 200
-
-    @route("/<uuid:id>", act="show")
-    def show(self, id: uuid.UUID) -> str:
-        record_read("record.read", "person", id)
-        return self._page(id)
-
-    @route("/<uuid:id>/edit", act="edit", methods=BOTH)
-    def edit(self, id: uuid.UUID) -> Answer:
-        conflict: Conflict | None = None
-        form = PersonForm()
-        if form.submitted():
-            try:
-                saved = save(
-                    form,
-                    lambda session: finished(
-                        session,
-                        "person",
-                        id,
-                        people.change_person(
-                            session, keyring(), id, form.payload(), form.expected_version(), notice=True
-                        ),
-                    ),
-                )
-            except Conflict as error:
-                saved, conflict = None, error
-            if saved is not None:
-                tell(_("The changes are saved."))
-                return redirect_after_post("PersonView.show", id=id)
-        at = desk(db.session, "person", id)
-        person = _living(id)
-        record_read("record.read", "person", id, detail={"page": "edit"})
-        if not form.submitted():
-            form = resumed(PersonForm(obj=person, version=person.row_version), at)
-            form.warn(people.why_locked(person))
-        form.clear.choices = protected_choices(form, person)
-        rows = compared(form, services.shown_values(person)) if conflict else []
-        if conflict:
-            form.version.data = str(person.row_version)
-        status = 409 if conflict else form.refused_with if form.submitted() else 200
-        return self.render("cases/person_edit.html", form=form, person=person, conflict=rows, at=at), status
-
-    @route("/<uuid:id>/reveal", act="reveal", methods=BOTH)
-    def reveal(self, id: uuid.UUID) -> Answer:
-        """One person's protected values, after a purpose was chosen."""
-        form = PurposeForm()
-        person = _living(id)
-        if form.submitted():
-            try:
-                values = personal_data.reveal(db.session, keyring(), person, form.purpose.data or "", form.words.data)
-                return revealing(self._page(id, values), url_for("PersonView.show", id=id))
-            except Invalid as error:
-                form.take(error)
-        record_read("record.read", "person", id, detail={"page": "reveal"})
-        return self.render(
-            "cases/person_reveal.html", form=form, person=person
-        ), form.refused_with if form.submitted() else 200
-
-    @route("/<uuid:id>/delete", act="delete", methods=BOTH)
-    def delete(self, id: uuid.UUID) -> Answer:
-        form = ReasonForm()
-        if form.submitted() and settled(
-            form, lambda session: people.delete_person(session, id, form.payload(), form.expected_version())
-        ):
-            tell(_("The person is deleted. The list of deleted persons can restore them."))
-            return redirect_after_post("PersonView.list")
-        person = _living(id)
-        record_read("record.read", "person", id, detail={"page": "delete"})
-        form.version.data = form.version.data or str(person.row_version)
-        return self.render(
-            "cases/person_delete.html", form=form, person=person
-        ), form.refused_with if form.submitted() else 200
-
-    @route("/<uuid:id>/restore", act="restore", methods=("POST",))
-    def restore(self, id: uuid.UUID) -> Answer:
-        told(ReasonForm(), lambda session: people.restore_person(session, id), _("The person is restored."))
-        return redirect_after_post("PersonView.show", id=id)
-
-    @route("/export", act="export", methods=BOTH)
-    def export(self) -> Answer:
-        form = ExportForm()
-        statement = PERSONS.narrowed(lookup.list_persons(), PERSONS.read(request.args))
-        if form.submitted():
-            try:
-                return answer_export(db.session, "person", statement, form)
-            except Invalid as error:
-                form.take(error)
-        back = with_query("PersonView.list")
-        return self.render(
-            "cases/export.html", rows=how_many(db.session, statement), form=form, back=back
-        ), form.refused_with if form.submitted() else 200
 
     @route("/new/<uuid:case>", act="add", methods=BOTH)
     def add(self, case: uuid.UUID) -> Answer:
@@ -219,87 +162,6 @@ class PersonView(Page):
         form.warn(services.why_locked(case))
         return self.render(template, form=form, case=case, at=at), form.refused_with if form.submitted() else 200
 
-    def _page(self, id: uuid.UUID, revealed: dict[str, Any] | None = None) -> str:
-        person = lookup.get_person(db.session, id, or_deleted=True)
-        return self.render(
-            "cases/person_show.html",
-            person=person,
-            facts=person_facts(person, revealed),
-            revealed=revealed,
-            locked=people.why_locked(person),
-        )
-
-
-class ProfileView(Page):
-    """The victim's profile on a person's link to a case."""
-
-    subject = "VictimProfile"
-    scopes = (INSTITUTION,)
-    route_base = "/profiles"
-
-    @route("/<uuid:link>", act="show")
-    def show(self, link: uuid.UUID) -> Answer:
-        found = lookup.get_link(db.session, link)
-        record_read("record.read", "victim_profile", found.profile.id if found.profile else link)
-        return self._page(found)
-
-    @route("/<uuid:link>/edit", act="edit", methods=BOTH)
-    def edit(self, link: uuid.UUID) -> Answer:
-        conflict: Conflict | None = None
-        form = ProfileForm()
-        if form.submitted():
-            try:
-                saved = attempt(
-                    form,
-                    lambda session: once(session, VictimProfile, lambda: _set_profile(session, link, form)),
-                )
-            except Conflict as error:
-                saved, conflict = None, error
-            if saved is not None:
-                tell(_("The profile is saved."))
-                return redirect_after_post("ProfileView.show", link=link)
-        at = desk(db.session, "profile", link)
-        found = lookup.get_link(db.session, link)
-        record_read(
-            "record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "edit"}
-        )
-        rows: list[tuple[str, Any, Any]] = []
-        if not form.submitted():
-            form = resumed(form, at)
-        if found.profile is not None:
-            if not form.submitted() and not at.resumed:
-                form = ProfileForm(obj=found.profile, version=found.profile.row_version)
-            form.clear.choices = protected_choices(form, found.profile)
-            rows = compared(form, services.shown_values(found.profile)) if conflict else []
-            if conflict:
-                form.version.data = str(found.profile.row_version)
-        form.warn(services.why_locked(found.case))
-        status = 409 if conflict else form.refused_with if form.submitted() else 200
-        return self.render("cases/profile_edit.html", form=form, link=found, conflict=rows, at=at), status
-
-    @route("/<uuid:link>/reveal", act="reveal", methods=BOTH)
-    def reveal(self, link: uuid.UUID) -> Answer:
-        form = PurposeForm()
-        found = lookup.get_link(db.session, link)
-        if form.submitted() and found.profile is not None:
-            try:
-                values = personal_data.reveal_profile(
-                    db.session, keyring(), found, found.profile, form.purpose.data or "", form.words.data
-                )
-                return revealing(self._page(found, values), url_for("ProfileView.show", link=link))
-            except Invalid as error:
-                form.take(error)
-        record_read(
-            "record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "reveal"}
-        )
-        return self.render(
-            "cases/profile_reveal.html", form=form, link=found
-        ), form.refused_with if form.submitted() else 200
-
-    def _page(self, link: Any, revealed: dict[str, Any] | None = None) -> str:
-        facts = profile_facts(link.profile, revealed) if link.profile else []
-        return self.render("cases/profile_show.html", link=link, facts=facts, revealed=revealed)
-
 
 def _typed_elsewhere() -> Kept | None:
     """What was typed into a list's search or the header's box and is no reference."""
@@ -310,21 +172,9 @@ def _typed_elsewhere() -> Kept | None:
     return drafts.find(db.session, keyring(), f"search:{id}") if me().may("edit", "Draft") else None
 
 
-def _living(id: uuid.UUID) -> Person:
-    """Locked for a person who was erased."""
-    person = lookup.get_person(db.session, id)
-    personal_data.refuse_erased(person)
-    return person
-
-
 def _add(session: Any, case: uuid.UUID, form: NewPersonForm) -> CasePerson:
     link = people.add_person_to_case(session, keyring(), case, form.payload(), notice=True)
     return finished(session, "new-person", case, link)
-
-
-def _set_profile(session: Any, link: uuid.UUID, form: ProfileForm) -> VictimProfile:
-    profile = people.set_profile(session, keyring(), link, form.payload(), form.seen_version())
-    return finished(session, "profile", link, profile)
 
 
 def _link(session: Any, case: uuid.UUID, form: LinkForm) -> Any:

@@ -1,62 +1,49 @@
 """What may be typed about cases and persons: one set of schemas for the forms and the REST API.
 
-Unknown fields are refused. A field that is absent is left as it is when a record is changed; null (or an
-empty text) clears it. `load` turns every complaint into `Invalid` with a message per field.
+A field that is absent is left as it is when a record is changed; null (or an empty text) clears it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from flask_babel import lazy_gettext as _l
-from marshmallow import RAISE, Schema, ValidationError
+from itm_admin.cases.models import OPEN_STATUSES, Case, Person, VictimProfile
+from itm_admin.record.derive import input_schema, typed_columns
+from itm_admin.record.kind import kind_of
+from itm_admin.record.schema import DeleteInput, Input
+from itm_admin.record.schema_fields import (
+    Code,
+    Day,
+    Flag,
+    RecordId,
+    Text,
+)
 
-from itm_admin.cases.fields import MESSAGES, Birth, Checked, Code, Codes, Day, Email, Flag, Name, RecordId, Text, Whole
-from itm_admin.foundation.errors import Invalid, Message
-from itm_admin.foundation.identity_numbers import passport_number, phone_number, tckn, ykn
+_CASE = kind_of(Case)
+_PERSON = kind_of(Person)
+_OpenCase: Any = input_schema(
+    _CASE,
+    (
+        "opened_on", "province", "referral_source", "exploitation_types", "industry", "confidentiality", "shared",
+        "narrative",
+    ),
+)  # fmt: skip
+PERSON_COLUMNS = (
+    "given_name", "family_name", "birth_date", "gender", "citizenships", "language", "tckn", "ykn", "passport", "phone",
+    "email", "address", "guardian",
+)  # fmt: skip
+_Person: Any = input_schema(_PERSON, PERSON_COLUMNS)
 
-OPEN_STATUSES = ("Active", "FollowUp")
-_UNKNOWN = _l("There is no such field.")
 
+class CaseInput(_OpenCase):
+    """A case, when it is opened (defaults apply) or changed (partial). Where it lies follows, unless it is said."""
 
-class Input(Schema):
-    error_messages = {"unknown": _UNKNOWN, "type": _l("A set of fields is expected.")}
-
-    class Meta:
-        unknown = RAISE
-
-
-class CaseInput(Input):
-    """A case, when it is opened (defaults apply) or changed (partial)."""
-
-    opened_on = Day(required=True)
-    province = Code("province", required=True)
-    referral_source = Code("referral_source", required=True)
-    exploitation_types = Codes("exploitation_type", load_default=list)
-    industry = Code("industry_isic")
-    confidentiality = Code("confidentiality", load_default="INTERNAL", allow_none=False)
-    shared = Flag(load_default=True)
     unit_id = RecordId()
     lead_institution_id = RecordId()
     status = Code("case_status", among=OPEN_STATUSES, allow_none=False)
-    narrative = Text(most=20_000, lines=True)
 
 
-class PersonInput(Input):
-    gender = Code("gender", required=True)
-    citizenships = Codes("citizenship", load_default=list)
-    language = Code("language")
-    given_name = Name(most=200)
-    family_name = Name(most=200)
-    birth_date = Birth(most=40)
-    tckn = Checked(tckn, _l("This is not a Turkish identity number: its check digits do not fit."))
-    ykn = Checked(ykn, _l("This is not a foreigner's identity number: 99 first, and check digits that fit."))
-    passport = Checked(passport_number, _l("A passport number has 5 to 20 letters and digits."))
-    phone = Checked(phone_number, _l("This is not a telephone number. Numbers of other countries begin with +."))
-    email = Email(most=254)
-    address = Text(most=1_000, lines=True)
-    guardian = Text(most=1_000, lines=True)
+class PersonInput(_Person):
     somebody_else = Flag(metadata={"description": "true: seen, and not one of those who were told as possible matches"})
 
 
@@ -73,28 +60,14 @@ class LinkInput(Input):
     role = Code("case_role", required=True)
 
 
-class VictimProfileInput(Input):
-    trafficking_status = Code("trafficking_status", required=True)
-    status_decision_maker = Code("status_decision_maker")
-    recruitment_methods = Codes("method_of_recruitment", load_default=list)
-    control_methods = Codes("method_of_control", load_default=list)
-    age_when_trafficked = Whole(0, 120)
-    relation_to_trafficker = Code("relation_to_trafficker")
-    sex_exploitation = Codes("sex_exploitation_type", allow_none=True)
-    health = Text(most=5_000, lines=True)
-    needs = Codes("support_need", allow_none=True)
+PROFILE_COLUMNS = tuple(typed_columns(kind_of(VictimProfile)))
+VictimProfileInput = input_schema(kind_of(VictimProfile), PROFILE_COLUMNS, "VictimProfileInput")
 
 
 class CloseInput(Input):
     reason = Code("case_closure_reason", required=True)
     closed_on = Day()
     note = Text(most=5_000, lines=True)
-
-
-class DeleteInput(Input):
-    """A code and no text: the reason stays in the ledger for good."""
-
-    reason = Code("deletion_reason", required=True)
 
 
 class HoldInput(Input):
@@ -130,37 +103,9 @@ class AssignInput(Input):
     account_id = RecordId(required=True)
 
 
-class RevealInput(Input):
-    purpose = Code("access_purpose", required=True)
-    words = Text(most=1_000, lines=True)
-
-
 class SearchInput(Input):
     """A search for persons: all that is given must fit. `number` is an identity, passport or telephone number."""
 
     name = Text(most=200)
     number = Text(most=40)
     email = Text(most=254)
-
-
-def load(schema: type[Schema], data: Any, *, partial: bool = False) -> dict[str, Any]:
-    """The checked values. Invalid names each wrong field; `partial` asks for no field and sets no default."""
-    if not isinstance(data, Mapping):
-        raise Invalid({"": _l("A set of fields is expected.")})
-    try:
-        loaded: dict[str, Any] = schema(partial=partial).load(dict(data))
-    except ValidationError as error:
-        messages = error.normalized_messages()  # type: ignore[no-untyped-call]
-        raise Invalid({_shown(str(name)): _first(told) for name, told in messages.items()}) from None
-    return loaded
-
-
-def _shown(name: str) -> str:
-    """A field's name, as far as it may be repeated: an unknown one was typed by somebody."""
-    return name if name.isascii() and name.isidentifier() and len(name) <= 40 else ""
-
-
-def _first(told: Any) -> Message:
-    while isinstance(told, Mapping | list):
-        told = next(iter(told.values() if isinstance(told, Mapping) else told), MESSAGES["invalid"])
-    return told  # type: ignore[no-any-return]

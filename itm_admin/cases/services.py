@@ -15,25 +15,21 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import attributes
 
 from itm_admin.accounts.models import Account
-from itm_admin.cases import ages, lookup, personal_data
-from itm_admin.cases.acting import (
-    CLOSED_CIRCLE,
-    Actor,
-    can_be_assigned,
-    covers,
-    is_assigned,
-    require,
-    require_management,
-    require_work_on,
-)
-from itm_admin.cases.fields import today
-from itm_admin.cases.models import Case, CaseAssignment, Person, VictimProfile
-from itm_admin.cases.schemas import AssignInput, CaseInput, CloseInput, DeleteInput, LowerInput, load
+from itm_admin.cases import ages, lookup
+from itm_admin.cases.models import Case, CaseAssignment
+from itm_admin.cases.permissions import CLOSED_CIRCLE, can_be_assigned, is_assigned, require_work_on
+from itm_admin.cases.schemas import AssignInput, CaseInput, CloseInput, LowerInput
 from itm_admin.foundation.encryption import AnySession, Keyring
-from itm_admin.foundation.errors import Conflict, Denied, Invalid, Locked, Message, NotFound
+from itm_admin.foundation.errors import Denied, Invalid, Locked, Message, NotFound
 from itm_admin.institutions.models import Institution, Unit
+from itm_admin.record import protected_values
+from itm_admin.record.kind import kind_of
+from itm_admin.record.lookup import Id, identifier
+from itm_admin.record.permissions import Actor, covers, require, require_management
+from itm_admin.record.schema import DeleteInput, load
+from itm_admin.record.schema_fields import today
+from itm_admin.record.versions import expect
 
-Id = uuid.UUID | str
 SENSITIVITY = {"OPEN": 0, "INTERNAL": 1, "CONFIDENTIAL": 2, "SPECIAL": 3}
 _PLAIN = (
     "opened_on", "province", "referral_source", "exploitation_types", "industry", "confidentiality", "shared",
@@ -54,7 +50,7 @@ def open_case(session: AnySession, keyring: Keyring, data: Mapping[str, Any]) ->
     for name in _PLAIN:
         if values.get(name) is not None and name not in ("unit_id", "lead_institution_id"):
             setattr(case, name, values[name])
-    personal_data.put(personal_data.new_key(keyring.of_institution(session), case), case, values)
+    protected_values.put(protected_values.new_key(keyring.of_institution(session), case), case, values)
     session.add(case)
     session.flush()
     _add_assignment(session, case, actor.account)
@@ -97,8 +93,8 @@ def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
     for name in _PLAIN:
         if name in values and (values[name] is not None or name == "industry"):
             setattr(case, name, values[name])
-    if any(name in values for name in personal_data.FIELDS[Case]):
-        personal_data.put(personal_data.key_to_write(keyring.of_institution(session), case), case, values)
+    if any(name in values for name in kind_of(Case).protected):
+        protected_values.put(protected_values.key_to_write(keyring.of_institution(session), case), case, values)
     day_changed = attributes.get_history(case, "opened_on").has_changes()
     session.flush()
     if day_changed:
@@ -144,8 +140,8 @@ def close_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mapping
     case.closure_reason = values["reason"]
     case.status = "ClosedReferred" if values["reason"] == "REFERRED" else "Closed"
     if values.get("note"):
-        key = personal_data.key_to_write(keyring.of_institution(session), case)
-        personal_data.put(key, case, {"closure_note": values["note"]})
+        key = protected_values.key_to_write(keyring.of_institution(session), case)
+        protected_values.put(key, case, {"closure_note": values["note"]})
     session.flush()
     return case
 
@@ -215,7 +211,7 @@ def unassign(session: AnySession, case_id: Id, account_id: Id) -> CaseAssignment
     assignment: CaseAssignment | None = session.scalar(
         select(CaseAssignment).where(
             CaseAssignment.case_id == case.id,
-            CaseAssignment.account_id == lookup.identifier(account_id),
+            CaseAssignment.account_id == identifier(account_id),
             CaseAssignment.ended_at.is_(None),
         )
     )
@@ -224,20 +220,6 @@ def unassign(session: AnySession, case_id: Id, account_id: Id) -> CaseAssignment
     assignment.ended_at = func.now()
     session.flush()
     return assignment
-
-
-def expect(record: Case | Person | VictimProfile, version: int) -> None:
-    """Conflict with the newer version's values, if somebody saved since `version` was read."""
-    if record.row_version != version:
-        raise Conflict(record.row_version, shown_values(record))
-
-
-def shown_values(record: Case | Person | VictimProfile) -> dict[str, Any]:
-    """A record's fields as a page may show them, named as in the schemas; protected ones masked."""
-    hidden = personal_data.masked(record)
-    skipped = {"id", "institution_id", "case_person_id", "data_key", "index_terms", *(f"{name}_enc" for name in hidden)}
-    plain = {column.key: getattr(record, column.key) for column in type(record).__table__.columns}
-    return {**{name: value for name, value in plain.items() if name not in skipped}, **hidden}
 
 
 def _add_assignment(session: AnySession, case: Case, account: uuid.UUID) -> CaseAssignment:

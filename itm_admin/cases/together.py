@@ -19,9 +19,9 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.cases import choices, lookup, services
-from itm_admin.cases.forms import AssignForm, CloseForm, ReasonForm
+from itm_admin.cases.forms import AssignForm, CloseForm
 from itm_admin.cases.models import Case
-from itm_admin.cases.schemas import AssignInput, CloseInput, DeleteInput, load
+from itm_admin.cases.schemas import AssignInput, CloseInput
 from itm_admin.foundation import access, bulk
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.bulk import Chosen, Line
@@ -32,6 +32,9 @@ from itm_admin.foundation.forms import PanelForm, save, tell
 from itm_admin.foundation.list_parts import BulkAct
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, route, safe_next_url
+from itm_admin.record.forms import ReasonForm
+from itm_admin.record.schema import DeleteInput, load
+from itm_admin.record.versions import expect
 
 Answer = str | tuple[str, int] | Response
 _ACTS = (
@@ -148,7 +151,7 @@ def _assign(session: Session, wanted: list[Chosen], data: Mapping[str, Any]) -> 
     load(AssignInput, data)
 
     def one(each: Chosen) -> None:
-        services.expect(lookup.get_case(session, each.id), each.version)
+        expect(lookup.get_case(session, each.id), each.version)
         services.assign(session, each.id, data)
 
     return bulk.all_or_nothing(wanted, one)

@@ -23,6 +23,7 @@ from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.errors import CannotDecrypt, NotFound
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.ledger.job_runs import Halt
+from itm_admin.record import protected_values
 
 FORM = 2
 """The form of the index that name_folding.py makes. Raised with it."""
@@ -112,7 +113,7 @@ def _batch(session: Session, after: uuid.UUID | None) -> list[Person]:
 def _person(session: Session, keyring: Keyring, person: Person, found: Upkeep) -> None:
     try:
         keys = keyring.of_institution(session)
-        key = personal_data.record_key(keys, person)
+        key = protected_values.record_key(keys, person)
         if not personal_data.is_indexed(keys, key, person):
             personal_data.index(keys, key, person)
             found.indexed += 1

@@ -13,17 +13,16 @@ from flask import flash, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from itm_admin.cases import choices, erasure_views, lookup, personal_data, services
+from itm_admin.cases import choices, draft_forms, erasure_views, exports, lookup, personal_data, services
 from itm_admin.cases.course import course
-from itm_admin.cases.draft_views import DraftView, desk, finished, resumed
-from itm_admin.cases.exporting import answer_export, how_many
+from itm_admin.cases.display import case_facts
 from itm_admin.cases.finding import FindView
-from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, ExportForm, LowerForm, PurposeForm, ReasonForm
+from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, LowerForm
 from itm_admin.cases.lists import CASES
 from itm_admin.cases.models import Case, CaseAssignment
 from itm_admin.cases.new_case import NewCaseView
-from itm_admin.cases.person_views import PersonView, ProfileView
-from itm_admin.cases.showing import case_facts, compared, protected_choices
+from itm_admin.cases.person_views import PersonView
+from itm_admin.cases.profile_views import ProfileView
 from itm_admin.cases.together import CasesTogetherView, bulk_acts
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
@@ -34,6 +33,11 @@ from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, keyring, redirect_after_post, revealing, route
+from itm_admin.record import versions
+from itm_admin.record.display import compared, protected_choices
+from itm_admin.record.draft_views import DraftView, desk, finished, resumed
+from itm_admin.record.export_response import answer_export, how_many
+from itm_admin.record.forms import ExportForm, PurposeForm, ReasonForm
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
@@ -98,7 +102,7 @@ class CaseView(Page):
         form.warn(services.why_locked(case))
         form = choices.offered(form, case)
         form.clear.choices = protected_choices(form, case)
-        rows = compared(form, services.shown_values(case)) if conflict else []
+        rows = compared(form, versions.shown_values(case)) if conflict else []
         if conflict:
             form.version.data = str(case.row_version)
         status = 409 if conflict else form.refused_with if form.submitted() else 200
@@ -190,11 +194,11 @@ class CaseView(Page):
         statement = CASES.narrowed(lookup.list_cases(), CASES.read(request.args))
         if form.submitted():
             try:
-                return answer_export(db.session, "case", statement, form)
+                return answer_export(db.session, exports.CASES, statement, form)
             except Invalid as error:
                 form.take(error)
         return self.render(
-            "cases/export.html", rows=how_many(db.session, statement), form=form, back=with_query("CaseView.list")
+            "record/export.html", rows=how_many(db.session, statement), form=form, back=with_query("CaseView.list")
         ), (form.refused_with if form.submitted() else 200)
 
     def _page(self, id: uuid.UUID, revealed: dict[str, Any] | None = None) -> str:
@@ -216,6 +220,8 @@ class CaseView(Page):
             form.version.data = str(case.row_version)
         return self.render(template, form=form, case=case), form.refused_with if form.submitted() else 200
 
+
+draft_forms.register_all()
 
 VIEWS = (
     NewCaseView, DraftView, CaseView, CasesTogetherView, FindView, PersonView, ProfileView, *choices.VIEWS,

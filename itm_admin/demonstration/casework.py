@@ -18,8 +18,7 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from itm_admin.cases import export, holds, lookup, people, personal_data, services
-from itm_admin.cases.acting import covers
+from itm_admin.cases import exports, holds, lookup, people, personal_data, profiles, services
 from itm_admin.cases.models import Case, CaseCounter, CasePerson
 from itm_admin.demonstration import acts
 from itm_admin.demonstration.acts import Act, Portion
@@ -34,6 +33,8 @@ from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.synthetic import route_at
 from itm_admin.institutions.models import Unit
+from itm_admin.record import export
+from itm_admin.record.permissions import covers
 
 _NO_PAGES = Flask("itm demo")
 _WORDS = "Sentetik: nöbetçi amirin talebiyle, gecikmeden bilinmesi gerekiyor."
@@ -152,7 +153,7 @@ class Casework:
         links = []
         for each in planned.people:
             link = people.add_person_to_case(session, self._keyring, case.id, each.person)
-            if each.profile is not None and link.role == people.VICTIM:
+            if each.profile is not None and link.role == profiles.VICTIM:
                 people.set_profile(session, self._keyring, link.id, each.profile)
             links.append(link)
         if planned.known_person and self._known:
@@ -193,7 +194,7 @@ class Casework:
             with _at(session, manager, moment):
                 ids = export.fix_ids(session, lookup.list_cases(), Case)
                 written: list[list[uuid.UUID]] = []
-                deque(export.as_csv(export.case_rows(session, ids, written)), maxlen=0)
+                deque(export.as_csv(exports.CASES.rows(session, ids, written)), maxlen=0)
                 with recorded(session):
                     detail = {"format": "csv", "rows": len(written)}
                     shown = list(dict.fromkeys(id for row in written for id in row))

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session, sessionmaker
 import itm_admin.models  # noqa: F401 relationships resolve once every table is known
 from itm_admin.accounts import bootstrap, invitations
 from itm_admin.accounts.models import Account
-from itm_admin.cases.fields import today
 from itm_admin.demonstration import acts, plan
 from itm_admin.demonstration import logins as kept_logins
 from itm_admin.demonstration.casework import Casework
@@ -30,6 +29,7 @@ from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ACCOUNTS
 from itm_admin.foundation.synthetic import ROUTE, route_at
 from itm_admin.institutions.models import Institution
+from itm_admin.record.schema_fields import today
 
 Progress = Callable[[int, int], None]
 

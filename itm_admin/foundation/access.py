@@ -79,6 +79,8 @@ def declare_views(app: Flask, views: Iterable[Any]) -> None:
     for view in views:
         for name in dir(view):
             method = getattr(view, name)
+            if name in view.exclude_route_methods or name not in (view.include_route_methods or {name}):
+                continue
             if getattr(method, "_urls", None) and hasattr(method, "_public") and getattr(view, "subject", None):
                 register[f"{view.endpoint}.{name}"] = Access(
                     subject=view.subject,

@@ -24,6 +24,7 @@ from itm_admin.foundation.errors import Invalid, VersionMissing
 from itm_admin.foundation.i18n import say_language
 from itm_admin.foundation.json_body import body
 from itm_admin.foundation.lists import COUNT_BOUND, Listing, Shown
+from itm_admin.foundation.views import Frozen
 
 __all__ = ["Api", "body", "describes", "maybe_versioned", "page_shown", "parameters_of", "route", "tag_of", "versioned"]
 
@@ -46,7 +47,7 @@ _MATCHING = {
 }
 
 
-class Api(BaseApi):
+class Api(Frozen, BaseApi):
     """A set of operations on one subject, under /api/v1/<resource_name>."""
 
     subject: ClassVar[str | None] = None

@@ -91,7 +91,7 @@ def of_record(
     """
     skipped = {*without, *(f"{each}_enc" for each in protected)}
     members: dict[str, Any] = {
-        column.key: _of_column(column, lists.get(column.key))
+        column.key: of_column(column, lists.get(column.key))
         for column in model.__table__.columns
         if column.key not in skipped
     }
@@ -101,7 +101,7 @@ def of_record(
     return _made(name, members)
 
 
-def _of_column(column: sa.Column[Any], code_list: str | None) -> fields.Field:
+def of_column(column: sa.Column[Any], code_list: str | None = None) -> fields.Field:
     metadata = {"description": f"a code of the vocabulary {code_list}"} if code_list else {}
     options: dict[str, Any] = {"required": True, "allow_none": bool(column.nullable), "metadata": metadata}
     if isinstance(column.type, sa.ARRAY):

@@ -83,20 +83,20 @@ class CodeField(SelectField):
     """One code of a vocabulary; nothing is chosen beforehand."""
 
     def __init__(self, label: Any = None, list_name: str = "", **kwargs: Any) -> None:
-        self._list = list_name
+        self.list_name = list_name
         super().__init__(label, choices=[], validate_choice=False, **kwargs)
 
     def pre_validate(self, form: Any) -> None:
         """The schema decides."""
 
     def offer(self) -> None:
-        if self._list:
-            self.choices = [("", _("— choose —")), *_with(self._list, [self.data])]
+        if self.list_name:
+            self.choices = [("", _("— choose —")), *_with(self.list_name, [self.data])]
 
     def among(self, codes: Iterable[str]) -> None:
         """Offers these codes of the list alone."""
         wanted = set(codes)
-        offered = vocabulary.choices(self._list)
+        offered = vocabulary.choices(self.list_name)
         self.choices = [("", _("— choose —")), *(choice for choice in offered if choice[0] in wanted)]
 
     def payload(self) -> str | None:
@@ -110,42 +110,42 @@ class CodesField(SelectMultipleField):
     option_widget = CheckboxInput()
 
     def __init__(self, label: Any = None, list_name: str = "", **kwargs: Any) -> None:
-        self._list = list_name
+        self.list_name = list_name
         super().__init__(label, choices=[], validate_choice=False, **kwargs)
 
     def pre_validate(self, form: Any) -> None:
         """The schema decides."""
 
     def offer(self) -> None:
-        if self._list:
-            self.choices = _with(self._list, self.data or ())
+        if self.list_name:
+            self.choices = _with(self.list_name, self.data or ())
 
     def payload(self) -> list[str]:
         return list(self.data or [])
 
 
-class KeptField(TextAreaField):
+class ProtectedText(TextAreaField):
     """A protected text: never shown, replaced by what is typed, kept where nothing is."""
 
     def payload(self) -> str | None:
         return (self.data or "").strip() or None
 
 
-class KeptLine(StringField):
-    """A protected line of text; as `KeptField`."""
+class ProtectedLine(StringField):
+    """A protected line of text; as `ProtectedText`."""
 
     def payload(self) -> str | None:
         return (self.data or "").strip() or None
 
 
-class KeptCodes(CodesField):
-    """Protected codes; as `KeptField`."""
+class ProtectedCodes(CodesField):
+    """Protected codes; as `ProtectedText`."""
 
     def payload(self) -> list[str] | None:  # type: ignore[override]
         return list(self.data or []) or None
 
 
-PROTECTED = (KeptField, KeptLine, BirthField, KeptCodes)
+PROTECTED = (ProtectedText, ProtectedLine, BirthField, ProtectedCodes)
 Asks = Mapping[str, Message]
 """Sentences by the name of their field."""
 _CHOOSE = _l("Choose one from the list.")

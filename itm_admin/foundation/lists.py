@@ -81,6 +81,8 @@ class Listing(Generic[Row]):
     """What is searched for is a reference or a pseudonym: it is posted, since people type names there as well."""
     counted: int = COUNT_BOUND
     """Beyond so many rows the number is not told: fewer where row-level security makes each of them dear."""
+    page_size: int = PAGE_SIZES[0]
+    """Rows of a page, where the address does not say."""
     keys_first: bool = False
     """Whether a page's keys are found before its rows, so that nothing is computed for rows that are not shown."""
     name: str = ""
@@ -99,7 +101,7 @@ class Listing(Generic[Row]):
             if name not in known or len(args.getlist(name)) > 1:
                 wrong[name if name in known else ""] = _("The address holds something that this list does not know.")
         page = _whole(args.get("page", "1"), "page", 1, 1_000_000, wrong)
-        size = _whole(args.get("size", str(PAGE_SIZES[0])), "size", 1, PAGE_SIZES[-1], wrong)
+        size = _whole(args.get("size", str(self.page_size)), "size", 1, PAGE_SIZES[-1], wrong)
         sort = args.get("sort", "") or self.default_sort
         if sort.removeprefix("-") not in {column.name for column in self.columns if column.order}:
             wrong["sort"] = _("This list cannot be ordered so.")
@@ -137,7 +139,7 @@ class Listing(Generic[Row]):
     def canonical(self, query: Query) -> str:
         """What may be kept of a query, as text: never what was searched for, nor which page it was."""
         pairs = [("sort", query.sort)]
-        if query.size != PAGE_SIZES[0]:
+        if query.size != self.page_size:
             pairs.append(("size", str(query.size)))
         pairs += [(each.name, query.chosen[each.name]) for each in self.filters if each.name in query.chosen]
         return urlencode([*pairs, *((COLUMNS, name) for name in query.columns)])

@@ -40,7 +40,7 @@ class Role:
     code: str
     label: LazyString
     scopes: tuple[str, ...]
-    may: Mapping[str, frozenset[str]]
+    may: dict[str, frozenset[str]]
     covers: str | None = None
     reads: str = "none"
     """Which ledger entries row-level security shows: none, actor, ledger or all."""
@@ -184,6 +184,13 @@ ROLES: Mapping[str, Role] = {
         ),
     )
 }
+
+
+def permit(subject: str, rows: Mapping[str, frozenset[str]]) -> None:
+    """Adds an area's subject to the table: what each role may do with it. TypeError for a row that stands otherwise."""
+    for code, acts in rows.items():
+        if ROLES[code].may.setdefault(subject, acts) != acts:
+            raise TypeError(f"{code} may do something else with {subject} already")
 
 
 def may(roles: frozenset[str], act: str, subject: str) -> bool:

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from itm_admin.foundation.access import route
 from itm_admin.foundation.encryption import Keyring
 
-__all__ = ["REMASK_AFTER", "Page", "keyring", "redirect_after_post", "revealing", "route", "safe_next_url"]
+__all__ = ["REMASK_AFTER", "Frozen", "Page", "keyring", "redirect_after_post", "revealing", "route", "safe_next_url"]
 
 
 def keyring() -> Keyring:
@@ -47,7 +47,19 @@ def safe_next_url(address: str | None) -> str:
     return wanted if plain else url_for("HomeView.show")
 
 
-class Page(BaseView):
+class Frozen:
+    """A view is shared by all threads: once the panel is put together, nothing is written on it any more."""
+
+    def freeze(self) -> None:
+        self.__dict__["_frozen"] = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.__dict__.get("_frozen"):
+            raise TypeError(f"{type(self).__name__}.{name}: a view keeps nothing of a request")
+        super().__setattr__(name, value)
+
+
+class Page(Frozen, BaseView):
     """A set of pages about one subject. Without a subject its routes stay shut."""
 
     subject: ClassVar[str | None] = None

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import date, datetime
+from typing import ClassVar
 
 from flask_appbuilder import Model
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from itm_admin.foundation.records import Identifier, Moment, Stamped, identifier_column
+from itm_admin.foundation.errors import Message
+from itm_admin.foundation.records import Moment, identifier_column
+from itm_admin.record.field import field
+from itm_admin.record.fields import Choice, Code, Day, Flag, Link, Opaque, Text, Whole
+from itm_admin.record.kind import RecordInfo
+from itm_admin.record.models import Stamped
+
+STATUSES: Mapping[str, Message] = {"active": _l("Active"), "suspended": _l("Suspended")}
 
 
 class Institution(Stamped, Model):
     """A member institution. Its id is also the holder of its ledger; its code never changes."""
 
     __tablename__ = "institution"
+    __record__: ClassVar = RecordInfo(_l("Institution"), _l("Institutions"))
     __table_args__ = (
         CheckConstraint("code ~ '^[A-Z][A-Z0-9_]{1,15}$'", name="institution_code_form"),
         CheckConstraint("status in ('active', 'suspended')", name="institution_status"),
@@ -25,15 +36,17 @@ class Institution(Stamped, Model):
     )
 
     id: Mapped[uuid.UUID] = identifier_column()
-    code: Mapped[str] = mapped_column(unique=True)
-    name_tr: Mapped[str]
-    name_en: Mapped[str]
-    kind: Mapped[str]
-    member_from: Mapped[date | None]
-    member_to: Mapped[date | None]
-    votes: Mapped[bool] = mapped_column(server_default=text("true"), default=True)
-    status: Mapped[str] = mapped_column(server_default=text("'active'"), default="active")
-    k_threshold: Mapped[int | None]
+    code: Mapped[str] = field(Text(label=_l("Code"), most=16, ask=_l("Write a code.")), unique=True)
+    name_tr: Mapped[str] = field(Text(label=_l("Name in Turkish"), ask=_l("Write the name in Turkish.")))
+    name_en: Mapped[str] = field(Text(label=_l("Name in English"), ask=_l("Write the name in English.")))
+    kind: Mapped[str] = field(Code(label=_l("Kind"), codes="institution_kind", ask=_l("Choose a kind.")))
+    member_from: Mapped[date | None] = field(Day(label=_l("Member from"), future=True))
+    member_to: Mapped[date | None] = field(Day(label=_l("Member until"), future=True))
+    votes: Mapped[bool] = field(Flag(label=_l("Votes in the Commission")), server_default=text("true"), default=True)
+    status: Mapped[str] = field(
+        Choice(label=_l("Status"), choices=STATUSES), server_default=text("'active'"), default="active"
+    )
+    k_threshold: Mapped[int | None] = field(Whole(label=_l("Smallest published count"), low=3, high=100))
 
     def __str__(self) -> str:
         return self.code
@@ -43,6 +56,7 @@ class Unit(Stamped, Model):
     """A part of an institution, in a tree; the root stands for the whole institution's headquarters."""
 
     __tablename__ = "unit"
+    __record__: ClassVar = RecordInfo(_l("Unit"), _l("Units"))
     __table_args__ = (
         UniqueConstraint("institution_id", "id", name="unit_in_institution"),
         Index("unit_name_per_parent", "institution_id", "parent_id", text("itm.name_key(name)"), unique=True),
@@ -51,10 +65,10 @@ class Unit(Stamped, Model):
     )
 
     id: Mapped[uuid.UUID] = identifier_column()
-    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"))
-    parent_id: Mapped[uuid.UUID | None] = mapped_column(Identifier)
-    name: Mapped[str]
-    province: Mapped[str | None]
+    institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")), ForeignKey("institution.id"))
+    parent_id: Mapped[uuid.UUID | None] = field(Link(label=_l("Belongs to")))
+    name: Mapped[str] = field(Text(label=_l("Name"), ask=_l("Write a name.")))
+    province: Mapped[str | None] = field(Code(label=_l("Province"), codes="province"))
 
     def __str__(self) -> str:
         return self.name
@@ -64,7 +78,10 @@ class InstitutionKey(Model):
     """The institution's encryption key, wrapped by the master key, which lies outside the database."""
 
     __tablename__ = "institution_key"
+    __record__: ClassVar = RecordInfo(_l("Institution's key"))
 
-    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"), primary_key=True)
-    wrapped: Mapped[bytes] = mapped_column(LargeBinary)
+    institution_id: Mapped[uuid.UUID] = field(
+        Link(label=_l("Institution")), ForeignKey("institution.id"), primary_key=True
+    )
+    wrapped: Mapped[bytes] = field(Opaque(label=_l("Institution's key")), type_=LargeBinary)
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))

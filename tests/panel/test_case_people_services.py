@@ -14,9 +14,11 @@ from sqlalchemy import event
 
 from itm_admin.cases import lookup, numbering, people, personal_data, services
 from itm_admin.cases.models import Case, CasePerson, Person
+from itm_admin.cases.profiles import PROFILES
 from itm_admin.foundation.errors import CannotDecrypt, Conflict, Denied, Invalid, Locked, NotFound
 from itm_admin.foundation.formats import HIDDEN
 from itm_admin.foundation.identity_numbers import with_check_digits
+from itm_admin.record import protected_values
 from tests.factories import PERSON, Factory, Somebody
 
 CANARY = {
@@ -100,7 +102,7 @@ def test_no_planted_value_is_in_the_database_or_the_ledger(
 
 def test_masked_values_only_say_whether_they_are_filled(factory: Factory, focal_point: Somebody, case: Case) -> None:
     person = factory.person(focal_point, case, given_name="Ayşe").person
-    masked = personal_data.masked(person)
+    masked = protected_values.masked(person)
     assert masked["given_name"] is HIDDEN
     assert {name for name, value in masked.items() if value is None} == set(CANARY) - {"given_name"}
     assert not any(mark in repr(masked).lower() for mark in ("ayşe", "ayse"))
@@ -138,7 +140,7 @@ def test_a_case_and_a_profile_are_revealed_under_their_own_keys(
         profile = people.set_profile(session, factory.keyring, link.id, data)
         live = lookup.get_link(session, link.id)
         assert personal_data.reveal_case(session, factory.keyring, live.case, "REFERRAL")["narrative"] == "line\nline"
-        assert personal_data.reveal_profile(session, factory.keyring, live, profile, "REFERRAL") == {
+        assert PROFILES.reveal(session, factory.keyring, profile, live, ("REFERRAL", None)) == {
             "sex_exploitation": None,
             "health": "asthma",
             "needs": ["SHELTER", "HEALTH"],

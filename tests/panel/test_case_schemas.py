@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from itm_admin.cases import schemas
-from itm_admin.cases.birth import BirthDate, age_band, is_child
-from itm_admin.cases.fields import today
-from itm_admin.cases.schemas import load
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.identity_numbers import with_check_digits
+from itm_admin.record.birth_date import BirthDate, age_band, is_child
+from itm_admin.record.schema import DeleteInput, Input, load
+from itm_admin.record.schema_fields import today
 
 CASE = {"opened_on": "2026-03-01", "province": "TR-06", "referral_source": "GENDARMERIE"}
 PERSON = {"gender": "Feminine"}
 
 
-def wrong(schema: type[schemas.Input], data: Any, *, partial: bool = False) -> set[str]:
+def wrong(schema: type[Input], data: Any, *, partial: bool = False) -> set[str]:
     with pytest.raises(Invalid) as refusal:
         load(schema, data, partial=partial)
     assert all(str(message) for message in refusal.value.fields.values())
@@ -147,8 +147,8 @@ def test_an_age_is_a_whole_number_of_years(age: Any) -> None:
 
 
 def test_the_reason_of_a_deletion_is_a_code_and_no_text() -> None:
-    assert load(schemas.DeleteInput, {"reason": "DUPLICATE"}) == {"reason": "DUPLICATE"}
-    assert wrong(schemas.DeleteInput, {"reason": "she is Ayşe"}) == {"reason"}
+    assert load(DeleteInput, {"reason": "DUPLICATE"}) == {"reason": "DUPLICATE"}
+    assert wrong(DeleteInput, {"reason": "she is Ayşe"}) == {"reason"}
 
 
 @pytest.mark.parametrize(

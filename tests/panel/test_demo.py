@@ -19,7 +19,6 @@ from sqlalchemy.pool import NullPool
 from audit import report
 from itm_admin.accounts import bootstrap, sign_in
 from itm_admin.assurance import detail
-from itm_admin.cases.fields import today
 from itm_admin.demonstration import acts, plan, seeding, staff
 from itm_admin.demonstration.clock import HERE, OFFICE_HOURS
 from itm_admin.foundation import national, synthetic, tenancy, vocabulary
@@ -27,6 +26,7 @@ from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import migration
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ROLES
+from itm_admin.record.schema_fields import today
 from tests.conftest import Database, settings_for
 
 SMALL = 30

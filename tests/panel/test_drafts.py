@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from itm_admin.cases import drafts
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
+from itm_admin.record import drafts
 from tests.conftest import Database
 from tests.factories import CASE, PERSON, Somebody
 from tests.new_case import open_case, seen_in

@@ -11,11 +11,13 @@ from flask_babel import Babel
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin.cases import drafts, erasure, holds, lookup, people, personal_data, services
+from itm_admin.cases import erasure, exports, holds, lookup, people, personal_data, services
 from itm_admin.cases.erasure import Answer
-from itm_admin.cases.export import case_rows, fix_ids, person_rows
 from itm_admin.cases.models import Case, CasePerson, Person
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Locked
+from itm_admin.record import drafts
+from itm_admin.record.export import fix_ids
+from itm_admin.record.kind import kind_of
 from tests.factories import Factory, Somebody
 from tests.panel.erasing import NAME, erased, stored
 
@@ -113,8 +115,8 @@ def test_an_erased_person_is_not_found_listed_exported_shown_or_changed(
         assert link.person_id not in {person.id for person in found.persons}
         ids = fix_ids(session, lookup.list_persons(), Person)
         assert link.person_id not in ids
-        assert list(person_rows(session, [link.person_id])) == []
-        assert link.person.pseudonym not in str(list(case_rows(session, [case.id])))
+        assert list(exports.PERSONS.rows(session, [link.person_id])) == []
+        assert link.person.pseudonym not in str(list(exports.CASES.rows(session, [case.id])))
         with pytest.raises(Locked):
             people.change_person(session, factory.keyring, link.person_id, {"phone": "0532 1112233"}, 2)
         with pytest.raises(Locked):
@@ -234,7 +236,7 @@ def test_a_legal_hold_refuses_until_a_manager_lifts_it(
 def test_the_database_lets_nobody_but_a_manager_erase_or_hold(
     factory: Factory, focal_point: Somebody, link: CasePerson, case: Case, statement: str
 ) -> None:
-    cleared = ", ".join(f"{name}_enc = null" for name in personal_data.FIELDS[Person])
+    cleared = ", ".join(f"{name}_enc = null" for name in kind_of(Person).protected)
     with factory.working(focal_point) as session, pytest.raises(DBAPIError, match="only a manager"):
         session.execute(text(statement.format(all=cleared, person=link.person_id, case=case.id)))
 
@@ -242,7 +244,7 @@ def test_the_database_lets_nobody_but_a_manager_erase_or_hold(
 def test_the_database_keeps_what_is_held_whoever_asks_and_lets_no_half_be_erased(
     factory: Factory, manager: Somebody, link: CasePerson, case: Case
 ) -> None:
-    cleared = ", ".join(f"{name}_enc = null" for name in personal_data.FIELDS[Person])
+    cleared = ", ".join(f"{name}_enc = null" for name in kind_of(Person).protected)
     whole = text("update person set erased_at = now(), erasure_ground = 'X', data_key = null, index_terms = '{}', "
                  f"{cleared} where id = :id")  # fmt: skip
     values = {"id": link.person_id}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from itm_admin.cases import export
+from itm_admin.record import export
 from tests.panel.panel_app import RunningPanel
 
 

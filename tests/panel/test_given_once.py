@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin.cases import lookup, people, personal_data, services
+from itm_admin.cases import lookup, people, services
 from itm_admin.cases.models import Case, CasePerson
 from itm_admin.foundation import vocabulary
+from itm_admin.record import protected_values
 from tests.factories import Factory, Somebody
 from tests.panel.erasing import erased, stored
 
@@ -190,7 +191,7 @@ def test_nobody_destroys_protected_values_without_an_erasure(
         if is_closed:
             assert not done(make, who, "update case_file set narrative_enc = null where id = :id", id=case.id)
     with make.working(author) as session:
-        assert personal_data.filled(lookup.get_case(session, case.id))
+        assert protected_values.filled(lookup.get_case(session, case.id))
 
 
 def test_an_erasure_by_a_manager_destroys_them_also_in_a_closed_case(

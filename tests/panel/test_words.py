@@ -12,6 +12,7 @@ from itm_admin.assurance import detail, labels
 from itm_admin.cases.home import _sentence
 from itm_admin.cases.lists import CASES
 from itm_admin.foundation import formats, i18n
+from itm_admin.record import words
 
 
 @pytest.fixture
@@ -40,17 +41,17 @@ def test_the_mark_of_a_chosen_day_is_written_as_days_are(app: Flask) -> None:
 
 
 def test_codes_of_the_ledger_are_read_as_words_whichever_table_they_are_of(app: Flask) -> None:
-    assert labels.value_words("role", "WITNESS") == "Tanık"
-    assert labels.value_words("role", "caseworker", "role_grant") == "Dosya sorumlusu"
-    assert labels.value_words("status", "Active") == "Açık"
-    assert labels.value_words("status", "suspended", "institution") == "Askıda"
-    assert labels.value_words("state", "proposed", "role_grant") == "Önerildi"
-    assert labels.value_words("assigned_at", "2026-11-24T21:30:05.25+00:00") == "25.11.2026 00:30"
+    assert words.value_words("case_person", "role", "WITNESS") == "Tanık"
+    assert words.value_words("role_grant", "role", "caseworker") == "Dosya sorumlusu"
+    assert words.value_words("case", "status", "Active") == "Açık"
+    assert words.value_words("institution", "status", "suspended") == "Askıda"
+    assert words.value_words("role_grant", "state", "proposed") == "Önerildi"
+    assert words.value_words("case_assignment", "assigned_at", "2026-11-24T21:30:05.25+00:00") == "25.11.2026 00:30"
 
 
 def test_a_falsified_day_is_shown_as_it_stands(app: Flask) -> None:
-    assert labels.value_words("opened_on", "2026-02-31") == "2026-02-31"
-    assert labels.value_words("deleted_at", "yesterday") == "yesterday"
+    assert words.value_words("case", "opened_on", "2026-02-31") == "2026-02-31"
+    assert words.value_words("case", "deleted_at", "yesterday") == "yesterday"
 
 
 def test_a_refusal_names_the_page_in_words(app: Flask) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 from random import SystemRandom
 from zipfile import ZipFile
 
-from itm_admin.cases.fields import today
 from itm_admin.demonstration import synthetic_data
 from itm_admin.demonstration.staff import FOCAL_POINT, MANAGER, NATIONAL_AUDITOR, SUPERVISOR, TEAM, StaffMember
 from itm_admin.demonstration.story.altering import Altering
 from itm_admin.demonstration.story.browser import Browser, PageAnswer, ids_in
 from itm_admin.foundation import vocabulary
+from itm_admin.record.schema_fields import today
 
 BEFORE, AFTER = "TR-27", "TR-55"
 """The province of the story's case: Gaziantep, and Samsun once the row is altered."""

@@ -11,24 +11,16 @@ import uuid
 from typing import Any
 
 from flask import Response, send_file
-from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select, func, literal, select
 
-from itm_admin.cases import export
-from itm_admin.cases.fields import today
-from itm_admin.cases.forms import ExportForm
-from itm_admin.cases.models import Case, Person
 from itm_admin.foundation import purposes, tenancy, vocabulary
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
-
-_KINDS: dict[str, Any] = {
-    "case": (Case, export.CASE_COLUMNS, export.case_rows),
-    "person": (Person, export.PERSON_COLUMNS, export.person_rows),
-}
-_NAMES = {"case": _l("cases"), "person": _l("persons")}
-"""What a file is called, in its reader's language."""
+from itm_admin.record import export
+from itm_admin.record.export import Export
+from itm_admin.record.forms import ExportForm
+from itm_admin.record.schema_fields import today
 
 
 def how_many(session: AnySession, statement: Select[Any]) -> int:
@@ -37,16 +29,15 @@ def how_many(session: AnySession, statement: Select[Any]) -> int:
     return session.scalar(select(func.count()).select_from(narrowed)) or 0
 
 
-def answer_export(session: AnySession, kind: str, statement: Select[Any], form: ExportForm) -> Response:
+def answer_export(session: AnySession, kind: Export[Any], statement: Select[Any], form: ExportForm) -> Response:
     """The filtered list as a CSV or XLSX file. Invalid without a purpose, or beyond the export's bound."""
     purpose = purposes.check("export", tenancy.current().roles, form.purpose.data)
     chosen = form.format.data
     if chosen not in ("csv", "xlsx"):
         raise Invalid({"format": vocabulary.NOT_A_CHOICE})
-    model, columns, read = _KINDS[kind]
-    ids = export.fix_ids(session, statement, model)
+    ids = export.fix_ids(session, statement, kind.model)
     written: list[list[uuid.UUID]] = []
-    rows = (row for part in ([export.header(columns)], read(session, ids, written)) for row in part)
+    rows = (row for part in ([export.header(kind.columns)], kind.rows(session, ids, written)) for row in part)
     file = io.BytesIO()
     if chosen == "csv":
         file.writelines(export.as_csv(rows))
@@ -55,7 +46,7 @@ def answer_export(session: AnySession, kind: str, statement: Select[Any], form: 
     file.seek(0)
     subjects = list(dict.fromkeys(id for row in written for id in row))
     detail = {"format": chosen, "rows": len(written)}
-    record_read("record.export", kind, subjects=subjects, purpose=purpose, detail=detail)
-    name = f"itm-{_NAMES[kind]}-{today().isoformat()}.{chosen}"
+    record_read("record.export", kind.kind, subjects=subjects, purpose=purpose, detail=detail)
+    name = f"itm-{kind.name}-{today().isoformat()}.{chosen}"
     mimetype = export.CSV_TYPE if chosen == "csv" else export.XLSX_TYPE
     return send_file(file, mimetype=mimetype, as_attachment=True, download_name=name)

@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 from flask_babel import lazy_gettext as _l
 from marshmallow import ValidationError, fields, validate
 
-from itm_admin.cases.birth import OLDEST, BirthDate, estimated
 from itm_admin.foundation import dates, vocabulary
 from itm_admin.foundation.errors import REQUIRED, Invalid, Message
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.name_folding import clean_name
+from itm_admin.record.birth_date import OLDEST, BirthDate, estimated
 
 _OVERRIDES = "\u202d\u202e"
 """Left-to-right and right-to-left override: they can make a text read as something that it is not."""
@@ -162,13 +162,14 @@ class Codes(fields.List):
 
 
 class Day(fields.Date):
-    """A day in ISO form, not in the future and not before 1990."""
+    """A day in ISO form, not before 1990, and not in the future unless `future` allows it."""
 
     FIRST = date(1990, 1, 1)
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, future: bool = False, **options: Any) -> None:
         options.setdefault("allow_none", not options.get("required", False))
         super().__init__(format="iso", error_messages=dict(MESSAGES), **options)
+        self._last = date.max if future else None
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> Any:
         if value == "":
@@ -181,7 +182,7 @@ class Day(fields.Date):
             day = date.fromisoformat(value)
         except ValueError:
             raise ValidationError(dates.why_no_day(value)) from None  # type: ignore[arg-type]
-        if not self.FIRST <= day <= today():
+        if not self.FIRST <= day <= (self._last or today()):
             raise ValidationError(_l("This day is in the future, or too long ago."))
         return day
 

@@ -13,18 +13,24 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from flask_appbuilder import Model
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, LargeBinary, UniqueConstraint, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.datastructures import MultiDict
 
-from itm_admin.cases.acting import Actor, require
 from itm_admin.foundation.encryption import AnySession, Key, Keyring, Place
 from itm_admin.foundation.errors import CannotDecrypt, Invalid
-from itm_admin.foundation.records import Identifier, Moment, identifier_column
+from itm_admin.foundation.records import Moment, identifier_column
+from itm_admin.record.field import field
+from itm_admin.record.fields import Link
+from itm_admin.record.kind import RecordInfo
+from itm_admin.record.permissions import Actor, require
+from itm_admin.record.words import RecordName
 
 KEPT = timedelta(days=7)
 MOST = 100_000
@@ -37,6 +43,7 @@ class Draft(Model):
     """One form of one person. `form` names it: its kind, and the record's id where there is one."""
 
     __tablename__ = "draft"
+    __record__: ClassVar = RecordInfo(_l("Draft"))
     __table_args__ = (
         UniqueConstraint("account_id", "form", name="draft_once"),
         ForeignKeyConstraint(
@@ -46,9 +53,9 @@ class Draft(Model):
     )
 
     id: Mapped[uuid.UUID] = identifier_column()
-    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
-    account_id: Mapped[uuid.UUID] = mapped_column(Identifier)
-    form: Mapped[str]
+    institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")))
+    account_id: Mapped[uuid.UUID] = field(Link(label=_l("Account")))
+    form: Mapped[str] = field(RecordName(label=_l("Form")))
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     saved_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
 

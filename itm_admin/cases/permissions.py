@@ -1,13 +1,11 @@
-"""Whether the person at work may do this to that case: asked by every service of this area.
+"""Whether the person at work may do this to that case or person: asked by every service of this area.
 
-Row-level security decides what is visible; this decides, in the domain's words, what may be done with what
-is seen, so that a refusal is a sentence and not a database error. It must never widen what a policy gives.
+It narrows what row-level security shows and never widens it; what all records share is in record/permissions.py.
 """
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -15,38 +13,13 @@ from sqlalchemy import Text, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from itm_admin.cases.models import Case, CaseAssignment, Person
-from itm_admin.foundation import tenancy
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Denied
-from itm_admin.foundation.roles import INSTITUTION, ROLES, may
-from itm_admin.foundation.tenancy import Context, Units
+from itm_admin.foundation.roles import ROLES
+from itm_admin.record.permissions import Actor, covers
 
 CLOSED_CIRCLE = frozenset({"CONFIDENTIAL", "SPECIAL"})
 """Cases that the unit does not see: only those assigned to them, and managers."""
-
-
-@dataclass(frozen=True)
-class Actor:
-    """The person at work inside an institution."""
-
-    context: Context
-    institution: uuid.UUID
-    code: str
-    account: uuid.UUID
-
-
-def require(act: str, subject: str) -> Actor:
-    """The actor, if one of their roles may do this act on this subject; else Denied."""
-    context = tenancy.current()
-    if context.scope != INSTITUTION or not may(context.roles, act, subject):
-        raise Denied
-    if context.institution is None or context.institution_code is None or context.account is None:
-        raise Denied
-    return Actor(context, context.institution, context.institution_code, context.account)
-
-
-def covers(units: Units, unit: uuid.UUID) -> bool:
-    return units == "*" or unit in units
 
 
 WORKS_ON_CASES = tuple(code for code, role in ROLES.items() if role.covers in ("assigned", "unit"))
@@ -93,9 +66,3 @@ def require_circle(session: AnySession, person: Person) -> None:
     """Denied to those outside the circle of a person of special sensitivity, whatever case shows the person."""
     if person.sensitivity >= SPECIAL and not is_in_circle(session, person):
         raise Denied(_l("Only those assigned to a case of this person, and managers, may do this."))
-
-
-def require_management(case_unit: uuid.UUID, actor: Actor) -> None:
-    """Denied to all but the managers of the record's unit."""
-    if not covers(actor.context.manage, case_unit):
-        raise Denied

@@ -1,25 +1,21 @@
 """Where a form's script sends what is typed while it is typed, and where a draft is thrown away.
 
-A draft belongs to one form of one record; which forms there are is written here. Keeping one also says that its author
+A draft belongs to one form of one record; areas register their forms here. Keeping one also says that its author
 still has the record's form open.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 from flask import jsonify, request, url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
-from itm_admin.cases import drafts, editing, lookup
-from itm_admin.cases.drafts import Kept
-from itm_admin.cases.editing import Colleague
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Message, NotFound
@@ -28,27 +24,37 @@ from itm_admin.foundation.forms import PanelForm
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, keyring, redirect_after_post, route
+from itm_admin.record import drafts, editing
+from itm_admin.record.drafts import Kept
+from itm_admin.record.editing import Colleague
 
 Form = TypeVar("Form", bound=PanelForm)
-Record = TypeVar("Record")
+Saved = TypeVar("Saved")
 
 
 @dataclass(frozen=True)
-class Place:
+class DraftForm:
     """A kind of form: its page, the name of the id in its address, what it is called, and how its record is found."""
 
     endpoint: str
     id: str
     label: Message
-    find: Callable[[AnySession, uuid.UUID], object]
+    find: Callable[[AnySession, uuid.UUID], object] | None
+    """None: its own pages keep the draft, whose id is the one in the address."""
+
+    def resume_url(self, id: uuid.UUID | str) -> str:
+        values: dict[str, Any] = {self.id: id}
+        if self.find is not None:
+            values["draft"] = "resume"
+        return url_for(self.endpoint, **values)
 
 
-PLACES: Mapping[str, Place] = {
-    "case": Place("CaseView.edit", "id", _l("Changes to a case"), lookup.get_case),
-    "person": Place("PersonView.edit", "id", _l("Changes to a person"), lookup.get_person),
-    "new-person": Place("PersonView.add", "case", _l("A new person"), lookup.get_case),
-    "profile": Place("ProfileView.edit", "link", _l("A victim's profile"), lookup.get_link),
-}
+_FORMS: dict[str, DraftForm] = {}
+
+
+def register(kind: str, form: DraftForm) -> None:
+    """Told by areas while they are imported."""
+    _FORMS[kind] = form
 
 
 class DraftView(Page):
@@ -63,15 +69,15 @@ class DraftView(Page):
         """The form as it stands now. Answers with the moment, for the page to say."""
         form = _name(kind, id)
         with writing() as session:
-            PLACES[kind].find(session, id)
+            _find(session, kind, id)
             saved_at = drafts.keep(session, keyring(), form, request.form.items(multi=True))
         return jsonify(said=_("Kept as a draft at %(when)s", when=moment(saved_at)[-5:]))
 
     @route("/<kind>/<uuid:id>/discard", act="edit", methods=("POST",))
     def discard(self, kind: str, id: uuid.UUID) -> Response:
-        form, place = _name(kind, id), PLACES[kind]
+        form, place = _name(kind, id), _FORMS[kind]
         with writing() as session:
-            place.find(session, id)
+            _find(session, kind, id)
             drafts.drop(session, form)
         return redirect_after_post(place.endpoint, **{place.id: id})
 
@@ -95,12 +101,10 @@ def desk(session: AnySession, kind: str, id: uuid.UUID) -> Desk:
     resumed = kept is not None and request.args.get("draft") == "resume" and request.method == "GET"
     if kept is not None and resumed:
         record_read("record.read", "draft", kept.id, detail={"page": kind})
-    place = PLACES[kind]
-    resume: dict[str, Any] = {place.id: id, "draft": "resume"}
     return Desk(
         url_for("DraftView.keep", kind=kind, id=id),
         url_for("DraftView.discard", kind=kind, id=id),
-        url_for(place.endpoint, **resume),
+        _FORMS[kind].resume_url(id),
         kept,
         resumed,
         others,
@@ -112,7 +116,7 @@ def resumed(form: Form, at: Desk) -> Form:
     return type(form)(formdata=at.waits.values) if at.resumed and at.waits else form
 
 
-def finished(session: AnySession, kind: str, id: uuid.UUID, record: Record) -> Record:
+def finished(session: AnySession, kind: str, id: uuid.UUID, record: Saved) -> Saved:
     """The form was saved: in the same transaction its draft goes, and its author is no longer at it."""
     drafts.drop(session, _name(kind, id))
     editing.end(session, id)
@@ -124,16 +128,19 @@ def waiting(session: AnySession) -> list[tuple[str, str, datetime]]:
     found: list[tuple[str, str, datetime]] = []
     for form, saved_at in drafts.waiting(session):
         kind, _colon, id = form.partition(":")
-        if kind == "case.new":
-            found.append((_("A new case"), url_for("NewCaseView.source", draft=id), saved_at))
-        elif kind in PLACES:
-            place = PLACES[kind]
-            values: dict[str, Any] = {place.id: id, "draft": "resume"}
-            found.append((str(place.label), url_for(place.endpoint, **values), saved_at))
+        if kind in _FORMS:
+            found.append((str(_FORMS[kind].label), _FORMS[kind].resume_url(id), saved_at))
     return found
 
 
 def _name(kind: str, id: uuid.UUID) -> str:
-    if kind not in PLACES:
+    if kind not in _FORMS or _FORMS[kind].find is None:
         raise NotFound
     return f"{kind}:{id}"
+
+
+def _find(session: AnySession, kind: str, id: uuid.UUID) -> None:
+    """NotFound unless the actor may see the form's record."""
+    if (find := _FORMS[kind].find) is None:
+        raise NotFound
+    find(session, id)

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask_appbuilder import Model
-from sqlalchemy import ForeignKeyConstraint, delete, func, or_, select, text
+from sqlalchemy import ForeignKeyConstraint, column, delete, func, or_, select, table, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from itm_admin.accounts.models import Account
-from itm_admin.cases.acting import require
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.records import Identifier, Moment
+from itm_admin.record.permissions import require
 
 FRESH = timedelta(minutes=15)
+_ACCOUNT = table("account", column("id", Identifier), column("first_name"), column("last_name"))
+"""Names of colleagues, without the area of accounts, whose own records are built on this room."""
 
 
 class Editing(Model):
@@ -57,8 +58,8 @@ def begin(session: AnySession, record: uuid.UUID) -> Sequence[Colleague]:
     noted = insert(Editing).values(record=record, account_id=actor.account, institution_id=actor.institution)
     noted = noted.on_conflict_do_update(index_elements=["record", "account_id"], set_={"seen_at": func.now()})
     others = session.execute(
-        select(Account.first_name, Account.last_name, Editing.seen_at)
-        .join(Account, Account.id == Editing.account_id)
+        select(_ACCOUNT.c.first_name, _ACCOUNT.c.last_name, Editing.seen_at)
+        .join(_ACCOUNT, _ACCOUNT.c.id == Editing.account_id)
         .where(
             Editing.record == record,
             Editing.account_id != actor.account,

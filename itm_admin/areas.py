@@ -1,0 +1,12 @@
+"""The areas of the panel, in the order of their pages. A new area is one more line here."""
+
+from __future__ import annotations
+
+from itm_admin.accounts.area import AREA as ACCOUNTS
+from itm_admin.assurance.area import AREA as ASSURANCE
+from itm_admin.cases.area import AREA as CASES
+from itm_admin.institutions.area import AREA as INSTITUTIONS
+from itm_admin.oversight.area import AREA as OVERSIGHT
+from itm_admin.record.area import Area
+
+AREAS: tuple[Area, ...] = (CASES, OVERSIGHT, ASSURANCE, ACCOUNTS, INSTITUTIONS)

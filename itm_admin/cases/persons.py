@@ -1,0 +1,42 @@
+"""Persons as a kind of record: what pages and programming interface do with one, by this area's services."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Select
+
+from itm_admin.cases import lookup, people
+from itm_admin.cases.models import Person
+from itm_admin.foundation.encryption import AnySession, Keyring
+from itm_admin.foundation.errors import Message
+from itm_admin.record.datamodel import RecordInterface
+from itm_admin.record.lookup import Id
+
+
+class Persons(RecordInterface[Person]):
+    """Seen through cases; changed with a look for duplicates, the blind index and the age that follow from it."""
+
+    def get(self, session: AnySession, id: Id, *, or_deleted: bool = False, lock: bool = False) -> Person:
+        return lookup.get_person(session, id, or_deleted=or_deleted, lock=lock)
+
+    def query(self, *, deleted: bool = False) -> Select[Any]:
+        return lookup.list_persons(deleted=deleted)
+
+    def why_locked(self, record: Any) -> Message | None:
+        return people.why_locked(record)
+
+    def edit(
+        self, session: AnySession, keyring: Keyring, id: Id, data: Mapping[str, Any], version: int, columns: Any
+    ) -> Person:
+        return people.change_person(session, keyring, id, data, version, notice=True)
+
+    def delete(self, session: AnySession, id: Id, data: Mapping[str, Any], version: int | None = None) -> Person:
+        return people.delete_person(session, id, data, version)
+
+    def restore(self, session: AnySession, id: Id) -> Person:
+        return people.restore_person(session, id)
+
+
+PERSONS = Persons(Person)

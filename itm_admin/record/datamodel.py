@@ -1,0 +1,324 @@
+"""What may be done with a kind of record: the one object that pages, programming interface and bulk pages share.
+
+It checks who is at work, acts on the model and flushes; it keeps nothing of a request and never commits. An area's
+class says only what is not every record's (`pre_add`, `pre_update`, `guard`). Row-level security decides which rows
+there are; a record is looked up together with its parents, up to the root: a part of a deleted one is gone with it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from flask_babel import lazy_gettext as _l
+from marshmallow import Schema
+from sqlalchemy import Select, func, inspect, select
+from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy.sql.base import ExecutableOption
+
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.encryption import AnySession, Keyring
+from itm_admin.foundation.errors import Locked, Message, NotFound
+from itm_admin.foundation.roles import may
+from itm_admin.record import protected_values
+from itm_admin.record.derive import input_schema
+from itm_admin.record.fields import Link
+from itm_admin.record.kind import BoundField, Transition, kind_of
+from itm_admin.record.lookup import Id, get_visible, identifier
+from itm_admin.record.models import Owner, Record
+from itm_admin.record.permissions import Actor, require, require_management
+from itm_admin.record.protected_values import Value
+from itm_admin.record.schema import DeleteInput, load
+from itm_admin.record.versions import expect
+
+R = TypeVar("R", bound=Record)
+NOT_NOW = _l("The record is not in a state for this.")
+
+
+class RecordInterface(Generic[R]):
+    """The rules of one kind. Flask-AppBuilder's word for it is `datamodel`.
+
+    `parent`: the interface of the kind that it is a part of; `subject`: its row in the roles' table.
+    """
+
+    def __init__(
+        self, model: type[R], *, parent: RecordInterface[Any] | None = None, subject: str | None = None
+    ) -> None:
+        self.model, self.parent = model, parent
+        self.kind = kind_of(model)
+        self.subject = subject or model.__name__
+        column = self.kind.info.parent
+        if (column is None) != (parent is None):
+            raise TypeError(f"{model.__name__} and its interface do not agree on a parent")
+        self._schemas: dict[tuple[str, ...], type[Schema]] = {}
+        """By the names of their fields: who may write which is asked for each request."""
+        self.parent_link: BoundField | None = self.kind.field(column) if column else None
+
+    # -- what an area says ------------------------------------------------------------------------------------------
+
+    def guard(self, session: AnySession, actor: Actor, parent: Any, record: R | None) -> None:
+        """Raises what stands against any change: Denied, Locked, Invalid. By default what the parent says.
+
+        `record` is None where one is added.
+        """
+        if self.parent is not None:
+            self.parent.guard(session, actor, self.parent.parent_of(parent), parent)
+        elif record is not None:
+            require_management(record.unit_id, actor)
+
+    def why_locked(self, record: Any) -> Message | None:
+        """Why nobody may change the record now; None: it is open. By default what its parent says."""
+        return None if self.parent is None or record is None else self.parent.why_locked(self.parent_of(record))
+
+    def why_locked_inside(self, parent: Any) -> Message | None:
+        """Why nothing may be added to the parent now."""
+        return None if self.parent is None else self.parent.why_locked(parent)
+
+    def pre_add(self, session: AnySession, record: R, values: Mapping[str, Any], parent: Any) -> None:
+        """Before a record is stored, with its open fields set. Raises Invalid for what the schema cannot know."""
+
+    def pre_update(self, session: AnySession, record: R, values: Mapping[str, Any], parent: Any) -> None:
+        """Before a change is stored, and before a transition. `record` is as it was before."""
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def options(self) -> tuple[ExecutableOption, ...]:
+        """What is loaded with a record beside its parents: each record that a field names."""
+        relations = inspect(self.model).relationships
+        fields = [each.field for each in self.kind.fields.values() if each is not self.parent_link]
+        shown = [each.shown for each in fields if isinstance(each, Link) and each.shown in relations]
+        return tuple(joinedload(getattr(self.model, name or "")) for name in shown)
+
+    def get(self, session: AnySession, id: Id, *, or_deleted: bool = False, lock: bool = False) -> R:
+        """A visible record with its parents, none of which is deleted. NotFound otherwise.
+
+        `or_deleted` holds only for those who may restore the kind; `lock` keeps others from saving it until the
+        transaction ends.
+        """
+        statement = self._with_parents(select(self.model)).where(self.model.id == identifier(id))
+        if not (or_deleted and may(tenancy.current().roles, "restore", self.subject)):
+            statement = statement.where(self.model.deleted_at.is_(None))
+        if lock:
+            statement = statement.with_for_update(key_share=True, of=self.model)
+        found: R | None = session.scalars(statement.execution_options(populate_existing=True)).unique().one_or_none()
+        if found is None:
+            raise NotFound
+        return found
+
+    def get_living(self, session: AnySession, id: Id) -> R:
+        """As `get`; Locked for a record whose person was erased: there is nothing left to show or to change."""
+        record = self.get(session, id)
+        protected_values.refuse_erased(record)
+        return record
+
+    def query(self, *, deleted: bool = False) -> Select[Any]:
+        """The visible records for a list to narrow and order; of a deleted parent none."""
+        gone = self.model.deleted_at
+        return self._with_parents(select(self.model)).where(gone.is_not(None) if deleted else gone.is_(None))
+
+    def _with_parents(self, statement: Select[Any]) -> Select[Any]:
+        """Joined with the parents up to the root, which come along: a list shows them, and none may be deleted."""
+        of: RecordInterface[Any] = self
+        path: Any = None
+        statement = statement.options(*self.options())
+        while of.parent is not None and of.parent_link is not None:
+            relation = getattr(of.model, of.parent_relation)
+            statement = statement.join(relation).where(of.parent.model.deleted_at.is_(None))
+            path = contains_eager(relation) if path is None else path.contains_eager(relation)
+            of = of.parent
+        return statement if path is None else statement.options(path)
+
+    @property
+    def parent_relation(self) -> str:
+        """The relation of the model that leads to its parent."""
+        field = self.parent_link.field if self.parent_link is not None else None
+        if not isinstance(field, Link) or field.shown is None:
+            raise TypeError(f"{self.model.__name__} is a part of nothing")
+        return field.shown
+
+    def parent_of(self, record: Any) -> Any:
+        """The record that this one is a part of; None for a kind without one."""
+        return None if self.parent is None or record is None else getattr(record, self.parent_relation)
+
+    def one_inside(self, session: AnySession, parent: Any) -> R | None:
+        """The record of a kind that a parent has one of; None while there is none."""
+        model = self.model
+        inside = getattr(model, self.parent_link.name if self.parent_link is not None else "")
+        statement = select(model).where(inside == parent.id, model.deleted_at.is_(None))
+        return session.scalar(statement.execution_options(populate_existing=True))
+
+    def owner(self, session: AnySession, record: R, parent: Any) -> Owner:
+        """The record under whose key the protected values are sealed. NotFound for one that is not visible."""
+        found: Any = record
+        for step in filter(None, self.kind.info.about.split(".")):
+            found = self._step(session, record, parent, step) if found is record else getattr(found, step)
+        if not isinstance(found, Owner):
+            raise TypeError(f"{self.model.__name__} has protected values and nobody whose key seals them")
+        return found
+
+    def _step(self, session: AnySession, record: R, parent: Any, relation: str) -> Any:
+        if self.parent is not None and self.parent_relation == relation:
+            return parent
+        link = next(each for each in self.kind.fields.values() if getattr(each.field, "shown", None) == relation)
+        target: Any = inspect(self.model).relationships[relation].mapper.class_
+        return get_visible(session, target, getattr(record, link.name), self.subject, False, False, ())
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def add(
+        self, session: AnySession, keyring: Keyring, parent_id: Id | None, data: Mapping[str, Any], columns: Any
+    ) -> R:
+        """A new record of these fields. NotFound for a parent that is not visible, Locked for a closed one."""
+        parent = self.parent.get(session, parent_id or "") if self.parent is not None else None
+        return self.add_inside(session, keyring, parent, data, columns)
+
+    def add_inside(
+        self, session: AnySession, keyring: Keyring, parent: Any, data: Mapping[str, Any], columns: Any
+    ) -> R:
+        """As `add`, in a parent that was found."""
+        actor = require("add", self.subject)
+        self.guard(session, actor, parent, None)
+        self._refuse_locked(self.why_locked_inside(parent))
+        values = load(self._schema(columns), data)
+        record = self._new(actor, parent)
+        with session.no_autoflush:
+            self._set_open(record, values)
+            self.pre_add(session, record, values, parent)
+            session.add(record)
+            self._seal(session, keyring, record, parent, values)
+        session.flush()
+        return record
+
+    def edit(
+        self, session: AnySession, keyring: Keyring, id: Id, data: Mapping[str, Any], version: int, columns: Any
+    ) -> R:
+        """Changes the named fields: absent = unchanged, null = cleared. Conflict if `version` is not the newest."""
+        record = self.get(session, id, lock=True)
+        return self.edit_found(session, keyring, record, self.parent_of(record), data, version, columns)
+
+    def edit_found(
+        self, session: AnySession, keyring: Keyring, record: R, parent: Any, data: Mapping[str, Any], version: int,
+        columns: Any,
+    ) -> R:  # fmt: skip
+        """As `edit`, of a record that was found, whose parent is locked where it has one alone."""
+        actor = require("edit", self.subject)
+        self.guard(session, actor, parent, record)
+        self._refuse_locked(self.why_locked_inside(parent) if self.parent is not None else self.why_locked(record))
+        expect(record, version)
+        values = load(self._schema(columns), data, partial=True)
+        self.pre_update(session, record, values, parent)
+        with session.no_autoflush:
+            self._set_open(record, values)
+            self._seal(session, keyring, record, parent, values)
+        session.flush()
+        return record
+
+    def put_inside(
+        self, session: AnySession, keyring: Keyring, parent_id: Id, data: Mapping[str, Any], version: int | None,
+        columns: Any,
+    ) -> R:  # fmt: skip
+        """The one record of a parent: added whole the first time, then changed with a version."""
+        if self.parent is None:
+            raise TypeError(f"{self.model.__name__} is a part of nothing")
+        parent = self.parent.get(session, parent_id, lock=True)
+        record = self.one_inside(session, parent)
+        if record is None:
+            return self.add_inside(session, keyring, parent, data, columns)
+        return self.edit_found(session, keyring, record, parent, data, version or 0, columns)
+
+    def get_to_change(self, session: AnySession, id: Id, act: str, version: int) -> R:
+        """The record, locked, for an act that an area writes by hand. Denied, Locked or Conflict as for an edit."""
+        actor = require(act, self.subject)
+        record = self.get(session, id, lock=True)
+        self.guard(session, actor, self.parent_of(record), record)
+        self._refuse_locked(self.why_locked(record))
+        expect(record, version)
+        return record
+
+    def delete(self, session: AnySession, id: Id, data: Mapping[str, Any], version: int | None = None) -> R:
+        """Hides the record, for a reason (DeleteInput); by a manager of its unit. Nothing is destroyed."""
+        actor = require("delete", self.subject)
+        record = self.get(session, id, lock=True)
+        require_management(record.unit_id, actor)
+        if version is not None:
+            expect(record, version)
+        record.deletion_reason, record.deleted_at = load(DeleteInput, data)["reason"], func.now()
+        session.flush()
+        return record
+
+    def restore(self, session: AnySession, id: Id) -> R:
+        """Brings a deleted record back; by a manager of its unit. NotFound if it is not deleted."""
+        actor = require("restore", self.subject)
+        record = self.get(session, id, or_deleted=True, lock=True)
+        require_management(record.unit_id, actor)
+        if record.deleted_at is None:
+            raise NotFound
+        record.deleted_at = record.deletion_reason = None
+        session.flush()
+        return record
+
+    def move(self, session: AnySession, keyring: Keyring, id: Id, act: str, data: Mapping[str, Any], version: int) -> R:
+        """Takes the record to another state by one of its kind's acts. Locked if its state does not allow it."""
+        record = self.get_to_change(session, id, act, version)
+        parent = self.parent_of(record)
+        transition, column = self.transition(act)
+        if getattr(record, column) not in transition.of:
+            raise Locked(NOT_NOW)
+        values = load(self._schema(transition.columns), data)
+        self.pre_update(session, record, {**values, column: transition.to}, parent)
+        with session.no_autoflush:
+            self._set_open(record, {**values, column: transition.to})
+            self._seal(session, keyring, record, parent, values)
+        session.flush()
+        return record
+
+    def transition(self, act: str) -> tuple[Transition, str]:
+        """The transition of this name and the column of the state. KeyError, which is a programming error."""
+        states = self.kind.info.states
+        if states is None:
+            raise KeyError(act)
+        return states.acts[act], states.column
+
+    def reveal(
+        self, session: AnySession, keyring: Keyring, record: R, parent: Any, why: tuple[str, str | None]
+    ) -> dict[str, Value]:
+        """One record's protected fields, for a purpose and perhaps in words (record/protected_values.py)."""
+        owner = self.owner(session, record, parent)
+        return protected_values.reveal(session, keyring, (self.subject, self.kind.name), record, owner, why)
+
+    # -- parts ------------------------------------------------------------------------------------------------------
+
+    def _schema(self, columns: Any) -> Any:
+        names = tuple(columns)
+        if names not in self._schemas:
+            self._schemas[names] = input_schema(self.kind, names)
+        return self._schemas[names]
+
+    def _new(self, actor: Actor, parent: Any) -> R:
+        record = self.model()
+        record.id, record.institution_id = uuid.uuid4(), actor.institution
+        if parent is not None and self.parent_link is not None:
+            record.unit_id = parent.unit_id
+            setattr(record, self.parent_link.name, parent.id)
+        return record
+
+    def _set_open(self, record: R, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if not self.kind.field(name).protected:
+                setattr(record, name, value)
+
+    def _seal(self, session: AnySession, keyring: Keyring, record: R, parent: Any, values: Mapping[str, Any]) -> None:
+        """Seals what was given of the protected fields. Locked for an erased owner, whose record nobody writes."""
+        if not self.kind.protected:
+            return
+        owner = self.owner(session, record, parent)
+        protected_values.refuse_erased(owner)
+        if any(name in values for name in self.kind.protected):
+            key = protected_values.key_to_write(keyring.of_institution(session), owner)
+            protected_values.put(key, record, values)
+
+    @staticmethod
+    def _refuse_locked(reason: Message | None) -> None:
+        if reason is not None:
+            raise Locked(reason)

@@ -1,0 +1,116 @@
+"""How records are laid out for reading: label and value pairs, and two versions compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flask_babel import gettext as _
+from wtforms import SelectField
+
+from itm_admin.foundation import dates, record_picker
+from itm_admin.foundation.formats import HIDDEN, day, label
+from itm_admin.foundation.forms import PROTECTED, BirthField, CodeField, CodesField, DayField, PanelForm
+from itm_admin.record import protected_values
+from itm_admin.record.fields import Birth, Link
+from itm_admin.record.kind import BoundField, kind_of
+from itm_admin.record.models import Record
+
+Facts = list[tuple[str, Any]]
+_EMPTY: tuple[Any, ...] = (None, "", [])
+
+
+def facts(record: Record, columns: Iterable[str], revealed: Mapping[str, Any] | None = None) -> Facts:
+    """The named fields. Of a protected one dots where it is filled, the value only where this answer revealed it."""
+    kind, hidden = kind_of(type(record)), protected_values.masked(record)
+    rows: Facts = []
+    for name in columns:
+        found = kind.field(name)
+        value = _revealed(found, revealed, hidden[name]) if found.protected else shown(record, found)
+        rows.append((str(found.label), value))
+    return rows
+
+
+def shown(record: Any, found: BoundField) -> Any:
+    """An open field's value as people read it; of another record its name."""
+    if is_named(found):
+        other = getattr(record, getattr(found.field, "shown", ""))
+        return None if other is None else str(other)
+    return found.field.words(getattr(record, found.name))
+
+
+def is_named(found: BoundField) -> bool:
+    """Whether the field is another record that pages name."""
+    return isinstance(found.field, Link) and found.field.shown is not None
+
+
+def _revealed(found: BoundField, revealed: Mapping[str, Any] | None, hidden: Any) -> Any:
+    if not revealed:
+        return hidden
+    value = revealed[found.name]
+    return value if value in _EMPTY else found.field.words(value)
+
+
+def protected_choices(form: PanelForm, record: Record) -> list[tuple[str, str]]:
+    """The stored protected fields that the form can clear."""
+    hidden = protected_values.masked(record)
+    return [
+        (field.name, field.label.text) for field in form if hidden.get(field.name) is not None and field.name != "clear"
+    ]
+
+
+def compared(form: PanelForm, saved: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """For the conflict page: each field with what was typed and what is saved now."""
+    rows = []
+    for field in form:
+        if field.name not in saved or field.name in ("version", "clear"):
+            continue
+        if isinstance(field, PROTECTED):
+            rows.append((field.label.text, field.data or _("unchanged"), saved[field.name]))
+        else:
+            rows.append((field.label.text, as_read(field, _typed(field)), as_read(field, saved[field.name])))
+    return rows
+
+
+def filled(form: PanelForm, stored: Mapping[str, Any]) -> Facts:
+    """What was filled in, as people read it, for a look before it is saved; `stored` are the values that will be."""
+    rows: Facts = []
+    for field in form:
+        typed = stored.get(field.name, _typed(field))
+        if field.name not in ("version", "clear", "csrf_token") and typed not in _EMPTY:
+            rows.append((field.label.text, as_read(field, typed)))
+    return rows
+
+
+def as_read(field: Any, value: Any) -> Any:
+    """A form field's value as people read it: codes as labels, dates as days; what is none as it was typed."""
+    if value is HIDDEN or value in _EMPTY:
+        return value
+    if isinstance(field, CodesField):
+        return [label(code, field.list_name) for code in value]
+    if isinstance(field, CodeField):
+        return label(value, field.list_name)
+    if isinstance(field, BirthField):
+        return _BIRTH.words(value)
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(field, DayField):
+        return _as_day(value)
+    if isinstance(field, SelectField):
+        return record_picker.shown(field, value) or value
+    return str(value) if isinstance(value, int) else value
+
+
+_BIRTH = Birth(label="")
+
+
+def _typed(field: Any) -> Any:
+    return field.payload() if hasattr(field, "payload") else field.data
+
+
+def _as_day(value: Any) -> Any:
+    """A date, or one as it was typed into a form; what is none is shown as it was typed."""
+    try:
+        return day(dates.read_day(value) if isinstance(value, str) else value)
+    except ValueError:
+        return value

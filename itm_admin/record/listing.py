@@ -1,0 +1,67 @@
+"""Columns of lists and exports, made of declared fields: label, cell, order, filters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from itm_admin.foundation.errors import Message
+from itm_admin.foundation.formats import HIDDEN
+from itm_admin.foundation.list_parts import Cell, Column, Filter
+from itm_admin.record.display import is_named, shown
+from itm_admin.record.export import ExportColumn
+from itm_admin.record.kind import BoundField, kind_of
+from itm_admin.record.models import Record
+
+
+def column(
+    model: type[Record], field: str, name: str | None = None, *, label: Message | None = None, order: Any = None
+) -> Column[Any]:
+    """The list's column of a field; `name` stands in addresses. `order`: expressions; () for none.
+
+    TypeError for a protected field: a list shows none.
+    """
+    found = kind_of(model).field(field)
+    if found.protected:
+        raise TypeError(f"{model.__name__}.{field} is protected: no list shows it")
+    by = found.field.order(getattr(model, field)) if order is None else order
+    return Column(name or field, label or found.label, lambda row: _cell(found, row), by)
+
+
+def named(
+    model: type[Record], field: str, name: str | None = None, *, label: Message | None = None, order: Any = None
+) -> Column[Any]:
+    """The column that names the row and leads to its page."""
+    found = kind_of(model).field(field)
+    plain = column(model, field, name, label=label, order=order)
+    return Column(plain.name, plain.label, lambda row: Cell("link", shown(row, found)), plain.order)
+
+
+def _cell(found: BoundField, row: Any) -> Cell:
+    """Of another record its name: an id tells people nothing."""
+    if is_named(found):
+        return Cell("text", shown(row, found))
+    return found.field.cell(getattr(row, found.name))
+
+
+def filters(
+    model: type[Record], field: str, name: str | None = None, *, label: Message | None = None
+) -> tuple[Filter, ...]:
+    """The filters of a field. TypeError for a protected one: it would be told by what a filter finds."""
+    found = kind_of(model).field(field)
+    if found.protected:
+        raise TypeError(f"{model.__name__}.{field} is protected: no list is filtered by it")
+    made = found.field.filters(name or field, getattr(model, field))
+    return tuple(Filter(each.name, label or each.label, each.kind, each.condition, each.choices) for each in made)
+
+
+def exported(model: type[Record], field: str, *, label: Message | None = None) -> ExportColumn[Any]:
+    """The export's column of a field; of a protected one whether something is stored."""
+    found = kind_of(model).field(field)
+
+    def value(row: Any) -> Any:
+        stored = getattr(row, found.column.key)
+        if found.protected:
+            return "" if stored is None else str(HIDDEN)
+        return shown(row, found) if is_named(found) else found.field.exported(stored)
+
+    return ExportColumn(label or found.label, value)

@@ -1,0 +1,168 @@
+"""Acts of a record's pages: transitions of its state, Flask-AppBuilder's actions, and the buttons for both.
+
+Each transition of a kind's states becomes a page that asks for what it needs, and each method under `@action` a button
+that posts; both are routes with an act of their own in the roles' table, so the gate knows them as any other.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from flask import flash, g, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from itm_admin.foundation import access
+from itm_admin.foundation.audited_reads import record_read
+from itm_admin.foundation.database import db
+from itm_admin.foundation.forms import PanelForm, settled, tell
+from itm_admin.foundation.views import keyring, redirect_after_post, route
+
+if TYPE_CHECKING:
+    from itm_admin.record.datamodel import RecordInterface
+    from itm_admin.record.pages import RecordPage
+
+_DANGER = "danger"
+
+
+def keep_routes(cls: type[Any], base: type[Any]) -> None:
+    """A page that overrides a route of the base without naming it again keeps its address, act and gate."""
+    for name, inherited in vars(base).items():
+        own = cls.__dict__.get(name)
+        if own is None or not hasattr(inherited, "_urls") or hasattr(own, "_urls"):
+            continue
+        for url, methods in inherited._urls:
+            own = route(
+                url, act=inherited._permission_name, methods=methods, public=inherited._public, quiet=inherited._quiet
+            )(own)
+        setattr(cls, name, own)
+
+
+def add_acts(cls: type[RecordPage]) -> None:
+    """Gives the class a route for each transition of its kind and for each action."""
+    states = cls.datamodel.kind.info.states
+    for act in states.acts if states is not None else ():
+        if act not in cls.__dict__:
+            setattr(cls, act, route(f"/<uuid:id>/{act}", act=act, methods=("GET", "POST"))(_transition_page(act)))
+    for name, method in list(vars(cls).items()):
+        if hasattr(method, "_action"):
+            setattr(cls, f"{name}_action", _action_route(name, method))
+
+
+def _transition_page(act: str) -> Callable[[RecordPage, uuid.UUID], Any]:
+    def page(self: RecordPage, id: uuid.UUID) -> Any:
+        transition, _column = self.datamodel.transition(act)
+        form = self.form(transition.columns)
+        if form.submitted():
+            version = form.expected_version()
+            if settled(form, lambda s: self.datamodel.move(s, keyring(), id, act, form.payload(), version)):
+                tell(_("The changes are saved."))
+                return redirect_after_post(f"{self.endpoint}.show", id=id)
+        record = self.datamodel.get(db.session, id)
+        parent = self.datamodel.parent_of(record)
+        record_read("record.read", self.datamodel.kind.name, id, detail={"page": act})
+        form.version.data = form.version.data or str(record.row_version)
+        form.warn(self.datamodel.why_locked(record))
+        self.offer(form, parent, record)
+        here, back = self.address(act, id=id), self.address("show", id=id)
+        return self.render_form(
+            act, "record/act.html", form, record, parent, submit=transition.label, action=here, back=back
+        )
+
+    page.__name__ = act
+    return page
+
+
+def _action_route(name: str, method: Any) -> Callable[..., Response]:
+    """A POST that does the action to one record: the record is found and locked, the parents asked, one transaction."""
+
+    def act(self: RecordPage, id: uuid.UUID) -> Response:
+        form = PanelForm()
+
+        def work(session: Any) -> Any:
+            record = self.datamodel.get_to_change(session, id, name, form.expected_version())
+            method(self, session, record)
+            session.flush()
+            return record
+
+        if settled(form, work) is None:
+            flash(" ".join(form.told), "warning")
+        else:
+            tell(_("The changes are saved."))
+        return redirect_after_post(f"{self.endpoint}.show", id=id)
+
+    act.__name__ = f"{name}_action"
+    return route(f"/<uuid:id>/{name}", act=name, methods=("POST",))(act)
+
+
+def posts(page: RecordPage, record: Any, parent: Any) -> list[tuple[str, str]]:
+    """The actions that the person at work may do to this record: address and text of a button that posts."""
+    if record is None or record.deleted_at is not None or _locked(page, record, parent):
+        return []
+    actions = ((name, method._action) for name, method in vars(type(page)).items() if hasattr(method, "_action"))
+    return [
+        (page.address(f"{name}_action", id=record.id), str(action[1]))
+        for name, action in actions
+        if page.may(f"{name}_action")
+    ]
+
+
+def steps(page: RecordPage, record: Any, parent: Any) -> list[tuple[str, str, str]]:
+    """The buttons of a record's page: address, text, tone."""
+    return [] if record is None else list(_steps(page, record, parent))
+
+
+def _steps(page: RecordPage, record: Any, parent: Any) -> Iterator[tuple[str, str, str]]:
+    live, kind = record.deleted_at is None, page.datamodel.kind
+    is_open = live and not _locked(page, record, parent)
+    if is_open and page.may("edit"):
+        yield page.address("edit", id=record.id), _("Edit"), "primary"
+    states = kind.info.states
+    for act, transition in states.acts.items() if states is not None and is_open else ():
+        if getattr(record, states.column if states is not None else "") in transition.of and page.may(act):
+            yield page.address(act, id=record.id), str(transition.label), "secondary"
+    if live and kind.protected and page.may("reveal"):
+        yield page.address("reveal", id=record.id), _("Show protected values"), "secondary"
+    if kind.info.history and access.allowed("HistoryView.record", g.actor):
+        yield url_for("HistoryView.record", kind=kind.name, id=record.id), _("Access history"), "secondary"
+    if live and page.may("delete"):
+        yield page.address("delete", id=record.id), _("Delete"), _DANGER
+
+
+def _locked(page: RecordPage, record: Any, parent: Any) -> bool:
+    model = page.datamodel
+    return (model.why_locked_inside(parent) if model.parent is not None else model.why_locked(record)) is not None
+
+
+def kind_above(model: RecordInterface[Any]) -> str:
+    """The kind of the record that a new one is added to."""
+    return model.parent.kind.name if model.parent is not None else model.kind.name
+
+
+def fieldsets(page: RecordPage, where: str, form: PanelForm) -> list[tuple[str | None, str | None, list[Any]]]:
+    """The form's fields in groups: legend, hint, fields. The protected ones stand apart where the page groups none."""
+    named = {"add": page.add_fieldsets, "edit": page.edit_fieldsets}.get(where, ())
+    fields = {field.name: field for field in form if field.name not in ("version", "clear", "csrf_token")}
+    groups: list[tuple[str | None, str | None, list[Any]]] = [
+        (str(legend), _hint(group), [fields.pop(name) for name in group["fields"] if name in fields])
+        for legend, group in named
+    ]
+    open_fields = [each for name, each in fields.items() if not _protected(page, name)]
+    sealed = [each for name, each in fields.items() if _protected(page, name)]
+    if open_fields:
+        groups.append((None, None, open_fields))
+    if form.clear.choices:
+        sealed.append(form.clear)
+    if sealed:
+        groups.append((_("Protected"), _("Stored encrypted. Leave empty to keep what is stored."), sealed))
+    return groups
+
+
+def _hint(group: Any) -> str | None:
+    return str(group["description"]) if group.get("description") else None
+
+
+def _protected(page: RecordPage, name: str) -> bool:
+    return name in page.datamodel.kind.protected

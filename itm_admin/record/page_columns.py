@@ -1,0 +1,202 @@
+"""Columns of a kind's pages in Flask-AppBuilder's vocabulary, checked when a class is made.
+
+`list_columns`, `show_columns`, `add_columns`, `edit_columns`, `search_columns`, `order_columns`, `label_columns`,
+`description_columns`, `base_order`, `page_size`, `*_fieldsets` and `*_template` mean what they mean there. A misspelled
+column, or a protected one in a list, a filter or an order, is a TypeError at the start. Nothing here is of a request:
+forms' classes are kept by the names of their columns, since who may write which is asked each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from flask import url_for
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import ColumnElement
+
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.errors import Message
+from itm_admin.foundation.forms import PanelForm
+from itm_admin.foundation.list_parts import PAGE_SIZES, Cell, Column
+from itm_admin.foundation.lists import COUNT_BOUND, Listing
+from itm_admin.foundation.roles import INSTITUTION, may
+from itm_admin.foundation.views import Page
+from itm_admin.record import listing
+from itm_admin.record.datamodel import RecordInterface
+from itm_admin.record.derive import form_class, typed_columns
+from itm_admin.record.display import Facts, facts, is_named
+from itm_admin.record.export import Export
+from itm_admin.record.kind import Kind
+
+Columns = tuple[str, ...]
+Fieldset = tuple[Message, Mapping[str, Any]]
+UNSET: Columns = ("",)
+
+
+class RecordColumns(Page):
+    """What a page of records is made of."""
+
+    datamodel: ClassVar[RecordInterface[Any]]
+    scopes: ClassVar[tuple[str, ...]] = (INSTITUTION,)
+    list_columns: ClassVar[Columns] = ()
+    show_columns: ClassVar[Columns] = UNSET
+    add_columns: ClassVar[Columns] = UNSET
+    edit_columns: ClassVar[Columns] = UNSET
+    search_columns: ClassVar[Columns] = ()
+    order_columns: ClassVar[Columns] = ()
+    label_columns: ClassVar[Mapping[str, Message]] = {}
+    description_columns: ClassVar[Mapping[str, Message]] = {}
+    formatters_columns: ClassVar[Mapping[str, Callable[[Any], Cell]]] = {}
+    export_columns: ClassVar[Columns] = ()
+    base_order: ClassVar[tuple[str, str]] = ("", "asc")
+    page_size: ClassVar[int] = PAGE_SIZES[0]
+    show_fieldsets: ClassVar[Sequence[Fieldset]] = ()
+    add_fieldsets: ClassVar[Sequence[Fieldset]] = ()
+    edit_fieldsets: ClassVar[Sequence[Fieldset]] = ()
+    list_template: ClassVar[str] = "record/list.html"
+    deleted_template: ClassVar[str] = "record/list.html"
+    show_template: ClassVar[str] = "record/show.html"
+    add_template: ClassVar[str] = "record/form.html"
+    edit_template: ClassVar[str] = "record/form.html"
+    reveal_template: ClassVar[str] = "record/reveal.html"
+    delete_template: ClassVar[str] = "record/delete.html"
+    form_base: ClassVar[type[PanelForm]] = PanelForm
+    address_names: ClassVar[Mapping[str, str]] = {}
+    """Names of columns in addresses, where saved views hold older ones."""
+    deleted_text: ClassVar[Message] = _l("The record is deleted. The list of deleted records can restore it.")
+    restored_text: ClassVar[Message] = _l("The record is restored.")
+    saved_text: ClassVar[Message] = _l("The changes are saved.")
+    list_title: ClassVar[Message | None] = None
+    empty_text: ClassVar[Message] = _l("Nothing to show.")
+    draft: ClassVar[str] = ""
+    """The name of the form's drafts; the kind's, if none is given."""
+    list_name: ClassVar[str] = ""
+    """Under which people keep views of the list; none: they cannot."""
+    search_by: ClassVar[str] = ""
+    """The column in which a list's box looks for a reference or a pseudonym; none: there is no box."""
+    counted: ClassVar[int] = COUNT_BOUND
+    """Beyond so many rows the number is not told."""
+    listing: ClassVar[Listing[Any]]
+    """Made of the columns, unless an area writes its own."""
+    exporting: ClassVar[Export[Any]]
+    _forms: ClassVar[dict[Columns, type[PanelForm]]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "datamodel" in cls.__dict__:
+            _complete(cls)
+
+    def form(self, columns: Columns, **stored: Any) -> PanelForm:
+        """The form of those columns that the person at work may write. Classes are kept by the names of columns."""
+        names = self.writable(columns)
+        if names not in self._forms:
+            self._forms[names] = form_class(
+                self.datamodel.kind, names, labels=self.label_columns, hints=self.description_columns,
+                base=self.form_base,
+            )  # fmt: skip
+        return self._forms[names](**stored)
+
+    @classmethod
+    def writable(cls, columns: Columns) -> Columns:
+        """Without the fields that take an act which the person at work may not do."""
+        roles, subject = tenancy.current().roles, cls.datamodel.subject
+        needs = [(name, cls.datamodel.kind.field(name).field.needs) for name in columns]
+        return tuple(name for name, act in needs if act is None or may(roles, act, subject))
+
+    def facts(self, record: Any, revealed: Mapping[str, Any] | None) -> list[tuple[Message | None, Facts]]:
+        """The record's fields in groups, each with its legend."""
+        if record is None:
+            return []
+        groups = self.show_fieldsets or [(None, {"fields": self.show_columns})]
+        return [(legend, facts(record, group["fields"], revealed)) for legend, group in groups]
+
+
+def _complete(cls: type[RecordColumns]) -> None:
+    """Fills in what the class leaves to its kind, and makes its list and export."""
+    kind = cls.datamodel.kind
+    cls.subject, cls._forms = cls.datamodel.subject, {}
+    cls.draft = cls.draft or kind.name
+    typed = tuple(typed_columns(kind))
+    cls.add_columns = typed if cls.add_columns is UNSET else cls.add_columns
+    cls.edit_columns = typed if cls.edit_columns is UNSET else cls.edit_columns
+    cls.show_columns = typed if cls.show_columns is UNSET else cls.show_columns
+    for name in (*cls.add_columns, *cls.edit_columns, *cls.show_columns):
+        kind.field(name)
+    excluded = set(cls.exclude_route_methods)
+    has_list = bool(cls.list_columns) or "listing" in cls.__dict__
+    excluded |= set() if has_list else {"list", "deleted", "export"}
+    excluded |= set() if cls.datamodel.parent is not None else {"add"}
+    excluded |= set() if kind.protected else {"reveal"}
+    excluded -= {name for name, own in vars(cls).items() if hasattr(own, "_urls")}
+    cls.exclude_route_methods = excluded  # a set of its own: Flask-AppBuilder's is shared by all classes
+    if cls.list_columns:
+        cls.listing, cls.exporting = _listing(cls, kind), _export(cls, kind)
+
+
+def _listing(cls: type[RecordColumns], kind: Kind) -> Listing[Any]:
+    model, names = cls.datamodel.model, cls.address_names
+    columns = tuple(_column(cls, kind, name, not place) for place, name in enumerate(cls.list_columns))
+    wanted = cls.base_order[0] or cls.list_columns[0]
+    sign = "-" if cls.base_order[1] == "desc" else ""
+
+    def looks_for(text: str) -> ColumnElement[bool]:
+        found: ColumnElement[bool] = getattr(model, cls.search_by).contains(text, autoescape=True)
+        return found
+
+    filters = (
+        listing.filters(model, name, names.get(name), label=cls.label_columns.get(name)) for name in cls.search_columns
+    )
+    return Listing(
+        caption=cls.list_title or kind.info.plural or kind.info.label,
+        empty_text=cls.empty_text,
+        identify=lambda row: str(row.id),
+        link=lambda row: url_for(f"{cls.__name__}.show", id=row.id),
+        default_sort=sign + names.get(wanted, wanted),
+        name=cls.list_name,
+        tie=(model.id,),
+        counted=cls.counted,
+        page_size=cls.page_size,
+        search=looks_for if cls.search_by else None,
+        columns=columns,
+        filters=tuple(each for made in filters for each in made),
+    )
+
+
+def _column(cls: type[RecordColumns], kind: Kind, name: str, first: bool) -> Column[Any]:
+    model, label, address = cls.datamodel.model, cls.label_columns.get(name), cls.address_names.get(name, name)
+    if name not in kind.fields:
+        if label is None or not hasattr(model, name):
+            raise TypeError(f"{cls.__name__}: {name!r} is no field, and no property with a label")
+        write = cls.formatters_columns.get(name, _plain)
+        return Column(address, label, lambda row: write(getattr(row, name)), _order(cls, name))
+    order = kind.field(name).field.order(getattr(model, name)) if name in cls.order_columns else ()
+    if first:
+        return listing.named(model, name, address, label=label, order=order)
+    return listing.column(model, name, address, label=label, order=order)
+
+
+def _order(cls: type[RecordColumns], name: str) -> tuple[Any, ...]:
+    return (getattr(cls.datamodel.model, name),) if name in cls.order_columns else ()
+
+
+def _plain(value: Any) -> Cell:
+    return Cell("text", value)
+
+
+def _export(cls: type[RecordColumns], kind: Kind) -> Export[Any]:
+    labels, names = cls.label_columns, [name for name in cls.export_columns or cls.list_columns if name in kind.fields]
+    named = [name for name in names if is_named(kind.field(name))]
+
+    def ids(row: Any) -> list[Any]:
+        """The record's own, and those of the records that its cells name."""
+        return [row.id, *filter(None, (getattr(row, name) for name in named))]
+
+    return Export(
+        kind=kind.name,
+        model=cls.datamodel.model,
+        name=kind.info.plural or kind.info.label,
+        columns=tuple(listing.exported(cls.datamodel.model, name, label=labels.get(name)) for name in names),
+        statement=cls.datamodel.query,
+        named=ids,
+    )

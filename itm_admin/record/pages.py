@@ -1,0 +1,302 @@
+"""Pages of a kind of record, in Flask-AppBuilder's vocabulary with a guarded implementation under it.
+
+A subclass names a `datamodel` and its columns; lists, forms, facts, conflict pages, drafts, reveals and exports follow.
+The columns stand in page_columns.py, acts and buttons in page_acts.py. Views are singletons that all threads share:
+nothing of a request is kept on them.
+"""
+
+from __future__ import annotations
+
+import builtins
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import g, request, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response
+
+from itm_admin.foundation import access
+from itm_admin.foundation.audited_reads import record_read
+from itm_admin.foundation.database import db
+from itm_admin.foundation.encryption import AnySession
+from itm_admin.foundation.errors import Conflict, Invalid
+from itm_admin.foundation.forms import PanelForm, attempt, settled, tell, told
+from itm_admin.foundation.lists import with_query
+from itm_admin.foundation.once import once, unless_repeated
+from itm_admin.foundation.views import REMASK_AFTER, keyring, redirect_after_post, revealing, route
+from itm_admin.record import page_acts, versions
+from itm_admin.record.display import compared, protected_choices
+from itm_admin.record.draft_views import DraftForm, desk, finished, register, resumed
+from itm_admin.record.export_response import answer_export, how_many
+from itm_admin.record.forms import ExportForm, PurposeForm, ReasonForm
+from itm_admin.record.page_columns import Columns, RecordColumns
+
+Answer = str | tuple[str, int] | Response
+Step = tuple[str, str, str]
+"""A button: address, text, tone."""
+BOTH = ("GET", "POST")
+_REVEAL = _l("Choose why you need them. Your name, the time and the purpose are entered in the ledger.")
+
+
+class RecordPage(RecordColumns):
+    """The pages of one kind. What an area's page needs beside them is a method, not an option."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        page_acts.keep_routes(cls, RecordPage)
+        if "datamodel" in cls.__dict__:
+            page_acts.add_acts(cls)
+            _register_drafts(cls)
+
+    # -- what an area says ------------------------------------------------------------------------------------------
+
+    def heading(self, where: str, record: Any, parent: Any) -> str:
+        """The page's title; `where` is show, add, edit, reveal or delete."""
+        return str(record) if record is not None else str(self.datamodel.kind.info.label)
+
+    def lead(self, where: str) -> str | None:
+        """One sentence below it."""
+        return str(_REVEAL) if where == "reveal" else None
+
+    def breadcrumbs(self, record: Any, parent: Any) -> builtins.list[tuple[str, str]]:
+        """Where the page lies: text and address."""
+        crumbs = [(str(self.listing.caption), self.address("list"))] if self.may("list") else []
+        return crumbs if record is None else [*crumbs, (str(record), self.record_url(record, parent))]
+
+    def offer(self, form: PanelForm, parent: Any, record: Any) -> None:
+        """Gives the form's links to other records their choices."""
+
+    def steps(self, record: Any, parent: Any) -> builtins.list[Step]:
+        """The buttons of the record's page; decided here, not in a template."""
+        return page_acts.steps(self, record, parent)
+
+    def list_steps(self) -> builtins.list[Step]:
+        """The buttons of the list's page."""
+        return []
+
+    def record_url(self, record: Any, parent: Any) -> str:
+        return self.address("show", id=record.id)
+
+    # -- pages ------------------------------------------------------------------------------------------------------
+
+    @route("/", act="list")
+    def list(self) -> Answer:
+        return self._listed(deleted=False)
+
+    @route("/deleted", act="restore")
+    def deleted(self) -> Answer:
+        return self._listed(deleted=True)
+
+    @route("/<uuid:id>", act="show")
+    def show(self, id: uuid.UUID) -> Answer:
+        record = self.datamodel.get(db.session, id, or_deleted=True)
+        record_read("record.read", self.datamodel.kind.name, id)
+        return self.render_record(record, self.datamodel.parent_of(record))
+
+    @route("/new/<uuid:parent>", act="add", methods=BOTH)
+    def add(self, parent: uuid.UUID) -> Answer:
+        """A new record in its parent."""
+        form = self.form(self.add_columns)
+        if form.submitted():
+            columns, draft = self.writable(self.add_columns), f"new-{self.draft}"
+
+            def work(session: Any) -> Any:
+                made = self.datamodel.add(session, keyring(), parent, form.payload(), columns)
+                return finished(session, draft, parent, made)
+
+            made = attempt(form, lambda session: once(session, self.datamodel.model, lambda: work(session)))
+            if made is not None:
+                tell(_("The record is added."))
+                return redirect_after_post(f"{self.endpoint}.show", id=made.id)
+        at = desk(db.session, f"new-{self.draft}", parent)
+        above = self.datamodel.parent.get(db.session, parent) if self.datamodel.parent is not None else None
+        record_read(
+            "record.read", page_acts.kind_above(self.datamodel), parent, detail={"page": request.endpoint or ""}
+        )
+        form = form if form.submitted() else resumed(form, at)
+        form.warn(self.datamodel.why_locked_inside(above))
+        self.offer(form, above, None)
+        action = self.address("add", parent=parent)
+        back = self.parent_url(above)
+        return self.render_form(
+            "add", self.add_template, form, None, above, at=at, conflict=(), action=action, back=back
+        )
+
+    @route("/<uuid:id>/edit", act="edit", methods=BOTH)
+    def edit(self, id: uuid.UUID) -> Answer:
+        def save(session: Any, form: PanelForm, columns: Columns) -> Any:
+            version = form.expected_version()
+
+            def work() -> Any:
+                return self.datamodel.edit(session, keyring(), id, form.payload(), version, columns)
+
+            return unless_repeated(session, work)
+
+        def find(session: Any) -> tuple[Any, Any]:
+            record = self.datamodel.get_living(session, id)
+            return record, self.datamodel.parent_of(record)
+
+        return self.render_edit(id, find, save, self.address("edit", id=id), self.address("show", id=id))
+
+    @route("/<uuid:id>/reveal", act="reveal", methods=BOTH)
+    def reveal(self, id: uuid.UUID) -> Answer:
+        """One record's protected values, after a purpose was chosen."""
+        record = self.datamodel.get_living(db.session, id)
+        parent = self.datamodel.parent_of(record)
+        return self.render_reveal(id, record, parent, self.address("reveal", id=id), self.address("show", id=id))
+
+    @route("/<uuid:id>/delete", act="delete", methods=BOTH)
+    def delete(self, id: uuid.UUID) -> Answer:
+        form = ReasonForm()
+        if form.submitted() and settled(
+            form, lambda session: self.datamodel.delete(session, id, form.payload(), form.expected_version())
+        ):
+            tell(str(self.deleted_text))
+            return redirect_after_post(f"{self.endpoint}.list")
+        record = self.datamodel.get_living(db.session, id)
+        record_read("record.read", self.datamodel.kind.name, id, detail={"page": "delete"})
+        form.version.data = form.version.data or str(record.row_version)
+        parent, action = self.datamodel.parent_of(record), self.address("delete", id=id)
+        return self.render_form("delete", self.delete_template, form, record, parent, action=action)
+
+    @route("/<uuid:id>/restore", act="restore", methods=("POST",))
+    def restore(self, id: uuid.UUID) -> Answer:
+        told(ReasonForm(), lambda session: self.datamodel.restore(session, id), str(self.restored_text))
+        return redirect_after_post(f"{self.endpoint}.show", id=id)
+
+    @route("/export", act="export", methods=BOTH)
+    def export(self) -> Answer:
+        form = ExportForm()
+        statement = self.listing.narrowed(self.datamodel.query(), self.listing.read(request.args))
+        if form.submitted():
+            try:
+                return answer_export(db.session, self.exporting, statement, form)
+            except Invalid as error:
+                form.take(error)
+        back, rows = with_query(f"{self.endpoint}.list"), how_many(db.session, statement)
+        page = self.render("record/export.html", rows=rows, form=form, back=back)
+        return page, form.refused_with if form.submitted() else 200
+
+    # -- parts, for pages with an address of their own ------------------------------------------------------------
+
+    def render_record(self, record: Any, parent: Any, revealed: Mapping[str, Any] | None = None) -> str:
+        """The record's page; of a parent's one record also while there is none."""
+        restore = self.address("restore", id=record.id) if record is not None and self.may("restore") else None
+        return self.render(
+            self.show_template,
+            heading=self.heading("show", record, parent), lead=self.lead("show"), record=record, parent=parent,
+            breadcrumbs=self.breadcrumbs(None, parent), steps=self.steps(record, parent), revealed=revealed,
+            acts=page_acts.posts(self, record, parent), groups=self.facts(record, revealed), restore=restore,
+            url=self.record_url(record, parent), remask_after=REMASK_AFTER,
+        )  # fmt: skip
+
+    def render_edit(
+        self,
+        id: uuid.UUID,
+        find: Callable[[AnySession], tuple[Any, Any]],
+        save: Callable[[AnySession, PanelForm, Columns], Any],
+        action: str,
+        back: str,
+    ) -> Answer:
+        """The edit form with its draft, its conflict page and who else has it open.
+
+        `find` gives the record, which may not be there yet, and its parent; `save` does the work of the form.
+        """
+        conflict: Conflict | None = None
+        form = self.form(self.edit_columns)
+        if form.submitted():
+            columns = self.writable(self.edit_columns)
+            try:
+                saved = attempt(form, lambda session: finished(session, self.draft, id, save(session, form, columns)))
+            except Conflict as error:
+                saved, conflict = None, error
+            if saved is not None:
+                tell(str(self.saved_text))
+                return redirect(back, 303)
+        at = desk(db.session, self.draft, id)
+        record, parent = find(db.session)
+        record_read("record.read", self.datamodel.kind.name, record.id if record else id, detail={"page": "edit"})
+        if not form.submitted():
+            stored = {"obj": record, "version": record.row_version} if record is not None else {}
+            form = resumed(self.form(self.edit_columns, **stored), at)
+        rows = self._compared(form, record, conflict)
+        form.warn(self.datamodel.why_locked_inside(parent) if parent is not None else self.datamodel.why_locked(record))
+        self.offer(form, parent, record)
+        status = 409 if conflict else None
+        return self.render_form(
+            "edit", self.edit_template, form, record, parent, status, at=at, conflict=rows, action=action, back=back
+        )
+
+    def render_reveal(self, id: uuid.UUID, record: Any, parent: Any, action: str, back: str) -> Answer:
+        """Asks for a purpose, then shows the values until they are masked again."""
+        form = PurposeForm()
+        if form.submitted() and record is not None:
+            try:
+                why = (form.purpose.data or "", form.words.data)
+                values = self.datamodel.reveal(db.session, keyring(), record, parent, why)
+                return revealing(self.render_record(record, parent, values), back)
+            except Invalid as error:
+                form.take(error)
+        record_read("record.read", self.datamodel.kind.name, record.id if record else id, detail={"page": "reveal"})
+        return self.render_form("reveal", self.reveal_template, form, record, parent, action=action, back=back)
+
+    def render_form(
+        self, where: str, template: str, form: PanelForm, record: Any, parent: Any, status: int | None = None,
+        **values: Any,
+    ) -> Answer:  # fmt: skip
+        """A page with a form, and the status that the form is answered with."""
+        answer = self.render(
+            template,
+            heading=self.heading(where, record, parent), lead=self.lead(where), form=form, record=record, parent=parent,
+            breadcrumbs=self.breadcrumbs(record, parent), fieldsets=page_acts.fieldsets(self, where, form), **values,
+        )  # fmt: skip
+        return answer, status or (form.refused_with if form.submitted() else 200)
+
+    def _compared(self, form: PanelForm, record: Any, conflict: Conflict | None) -> builtins.list[Any]:
+        if record is None:
+            return []
+        form.clear.choices = protected_choices(form, record)
+        if conflict is None:
+            return []
+        form.version.data = str(record.row_version)
+        return compared(form, versions.shown_values(record))
+
+    def _listed(self, *, deleted: bool) -> Answer:
+        shown = self.listing.page(db.session, self.datamodel.query(deleted=deleted), self.listing.read(request.args))
+        record_read("record.list", self.datamodel.kind.name, subjects=shown.ids)
+        if deleted:
+            shown.empty_text = _("Nothing is deleted.")
+        elif self.may("export"):
+            shown.exports = [(_("Export the list"), with_query(f"{self.endpoint}.export"))]
+        caption = str(_("Deleted: %(what)s", what=str(shown.caption)))
+        return self.render(
+            self.deleted_template if deleted else self.list_template,
+            listing=shown, heading=caption if deleted else shown.caption,
+            breadcrumbs=[(str(shown.caption), self.address("list"))] if deleted else [], steps=self.list_steps(),
+            lead=self.lead("deleted" if deleted else "list"), deleted_label=caption,
+            deleted=self.address("deleted") if self.may("deleted") and not deleted else None,
+        )  # fmt: skip
+
+    # -- addresses --------------------------------------------------------------------------------------------------
+
+    def address(self, page: str, **values: Any) -> str:
+        return url_for(f"{self.endpoint}.{page}", **values)
+
+    def may(self, page: str) -> bool:
+        """Whether this class has the page, and the person at work may enter it."""
+        return access.allowed(f"{self.endpoint}.{page}", g.actor)
+
+    def parent_url(self, parent: Any) -> str:
+        """The page to go back to from a form for a new record."""
+        return self.address("list") if self.may("list") else url_for("HomeView.show")
+
+
+def _register_drafts(cls: type[RecordPage]) -> None:
+    """The forms to edit and to add a record keep drafts; the record, or its parent, is found as on the page."""
+    model, label = cls.datamodel, cls.datamodel.kind.info.label
+    register(cls.draft, DraftForm(f"{cls.__name__}.edit", "id", label, model.get))
+    if model.parent is not None:
+        register(f"new-{cls.draft}", DraftForm(f"{cls.__name__}.add", "parent", label, model.parent.get))

@@ -1,0 +1,254 @@
+"""What every kind of record has from its base: tried with an area of 110 lines that no product has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+
+from itm_admin import areas
+from itm_admin.cases.models import Case
+from itm_admin.foundation.roles import ROLES, may, permit
+from itm_admin.record import kind
+from itm_admin.record.pages import RecordPage
+from tests.panel.panel_app import RunningPanel
+from tests.panel.visits.area import TABLE, Visit, Visits, VisitView, contributed
+
+if TYPE_CHECKING:
+    from tests.conftest import Database
+
+NOTE = "Kanarya notu 4711"
+API = "/api/v1/visits"
+
+
+@pytest.fixture(scope="module")
+def panel(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPanel]:
+    with shared_database.engine("owner").begin() as connection:
+        connection.exec_driver_sql(TABLE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "ROOMS", (*kind.ROOMS, "tests.panel.visits."))
+        patch.setattr(areas, "AREAS", (*areas.AREAS, contributed()))
+        yield RunningPanel(shared_database, tmp_path_factory.mktemp("panel"))
+    for role in ROLES.values():
+        role.may.pop("Visit", None)
+
+
+class World:
+    def __init__(self, panel: RunningPanel) -> None:
+        make = panel.make
+        self.panel, self.focal, self.manager = panel, make.focal_point(), make.manager()
+        self.case = make.case(self.focal)
+        self.link = make.person(self.focal, self.case)
+        self.browser = panel.browser(self.focal)
+
+    def visit(self, **values: Any) -> str:
+        data = {"person_id": str(self.link.person_id), "day": "2026-04-01", "note": NOTE, **values}
+        answer = self.browser.send("POST", f"{API}/in/{self.case.id}", data)
+        assert answer.status_code == 201, answer.text
+        return str(json.loads(answer.text)["id"])
+
+
+@pytest.fixture(scope="module")
+def world(panel: RunningPanel) -> World:
+    return World(panel)
+
+
+def test_a_record_is_added_with_a_form_and_shown_masked(world: World) -> None:
+    path = f"/visits/new/{world.case.id}"
+    form = world.browser.get(path)
+    assert form.status_code == 200
+    order = [form.text.index(f'name="{name}"') for name in ("person_id", "day", "province", "needs", "urgent", "note")]
+    assert order == sorted(order)
+    fields = {"person_id": str(world.link.person_id), "day": "3.4.2026", "needs": ["SHELTER"], "note": NOTE}
+    added = world.browser.post(path, **fields)
+    assert added.status_code == 303, added.text
+    page = world.browser.get(added.headers["Location"])
+    assert world.link.person.pseudonym in page.text
+    assert "03.04.2026" in page.text
+    assert NOTE not in page.text
+    assert "masked" in page.text
+    listed = world.browser.get("/visits/")
+    assert "03.04.2026" in listed.text
+    assert NOTE not in listed.text
+    sealed = world.panel.value("select note_enc from visit where day = '2026-04-03'")
+    assert NOTE.encode() not in bytes(sealed)
+    assert "visit" in {event.kind for event in world.panel.events(listed)}
+
+
+def test_what_is_refused_stands_at_its_field_and_nothing_is_stored(world: World) -> None:
+    before = world.panel.value("select count(*) from visit")
+    refused = world.browser.post(f"/visits/new/{world.case.id}", person_id=str(world.link.person_id), note=NOTE)
+    assert refused.status_code == 422
+    assert 'id="day-error"' in refused.text
+    early = {"person_id": str(world.link.person_id), "day": "2026-01-01"}
+    answer = world.browser.send("POST", f"{API}/in/{world.case.id}", early)
+    assert (answer.status_code, set(json.loads(answer.text)["fields"])) == (400, {"day"})
+    unknown = world.browser.send("POST", f"{API}/in/{world.case.id}", {**early, "state": "done"})
+    assert set(json.loads(unknown.text)["fields"]) == {"day", "state"} or unknown.status_code == 400
+    assert world.panel.value("select count(*) from visit") == before
+
+
+def test_a_field_that_takes_an_act_is_neither_asked_for_nor_taken_from_others(world: World) -> None:
+    worker = world.panel.make.caseworker()
+    world.browser.send("POST", f"/api/v1/cases/{world.case.id}/assignments", {"account_id": str(worker.id)})
+    browser = world.panel.browser(worker)
+    form = browser.get(f"/visits/new/{world.case.id}")
+    assert form.status_code == 200
+    assert 'name="urgent"' not in form.text
+    data = {"person_id": str(world.link.person_id), "day": "2026-04-01", "urgent": True}
+    refused = browser.send("POST", f"{API}/in/{world.case.id}", data)
+    assert (refused.status_code, set(json.loads(refused.text)["fields"])) == (400, {"urgent"})
+
+
+def test_two_versions_of_a_record_stand_side_by_side(world: World) -> None:
+    id = world.visit()
+    assert world.browser.get(f"/visits/{id}/edit").status_code == 200
+    first = {"day": "5.4.2026", "province": "TR-06", "version": "1"}
+    assert world.browser.post(f"/visits/{id}/edit", **first).status_code == 303
+    second = world.browser.post(f"/visits/{id}/edit", day="6.4.2026", version="1")
+    assert second.status_code == 409
+    for text in ("05.04.2026", "06.04.2026", "Ankara"):
+        assert text in second.text, text
+    stale = world.browser.send("PATCH", f"{API}/{id}", {"day": "2026-04-07", "row_version": 1})
+    assert stale.status_code == 409
+    kept = world.panel.value("select note_enc is not null from visit where id = :id", id=id)
+    assert kept, "a protected field that was left empty stays"
+
+
+def test_a_state_changes_by_its_acts_alone(world: World) -> None:
+    id = world.visit()
+    page = world.browser.get(f"/visits/{id}")
+    assert f"/visits/{id}/carry_out" in page.text
+    assert world.browser.send("PATCH", f"{API}/{id}", {"state": "done", "row_version": 1}).status_code == 400
+    asked = world.browser.get(f"/visits/{id}/carry_out")
+    assert 'name="day"' in asked.text
+    assert world.browser.post(f"/visits/{id}/carry_out", day="2026-04-09", version="1").status_code == 303
+    done = world.panel.rows("select state, day::text from visit where id = :id", id=id)[0]
+    assert tuple(done) == ("done", "2026-04-09")
+    again = world.browser.send("POST", f"{API}/{id}/call_off", {"row_version": 2})
+    assert again.status_code == 423
+    assert f"/visits/{id}/call_off" not in world.browser.get(f"/visits/{id}").text
+
+
+def test_an_action_is_a_button_for_those_who_may(world: World) -> None:
+    id = world.visit()
+    assert f"/visits/{id}/mark_urgent" in world.browser.get(f"/visits/{id}").text
+    assert world.browser.post(f"/visits/{id}/mark_urgent", version="1").status_code == 303
+    assert world.panel.value("select urgent from visit where id = :id", id=id)
+    manager = world.panel.browser(world.manager)
+    assert f"/visits/{id}/mark_urgent" not in manager.get(f"/visits/{id}").text
+    assert manager.post(f"/visits/{id}/mark_urgent", version="2").status_code == 403
+
+
+def test_a_record_is_deleted_for_a_reason_and_restored_by_a_manager(world: World) -> None:
+    id, manager = world.visit(), world.panel.browser(world.manager)
+    assert world.browser.post(f"/visits/{id}/delete", reason="DUPLICATE", version="1").status_code == 403
+    assert manager.get(f"/visits/{id}/delete").status_code == 200
+    assert manager.post(f"/visits/{id}/delete", reason="DUPLICATE", version="1").status_code == 303
+    assert world.browser.get(f"/visits/{id}").status_code == 404
+    assert id in manager.get("/visits/deleted").text
+    assert manager.post(f"/visits/{id}/restore").status_code == 303
+    assert world.browser.get(f"/visits/{id}").status_code == 200
+
+
+def test_a_foreign_a_missing_and_a_part_of_a_deleted_record_are_alike(world: World) -> None:
+    id = world.visit()
+    other = world.panel.make.focal_point(world.panel.make.other_institution())
+    stranger = world.panel.browser(other)
+    paths = (f"/visits/{id}", f"/visits/{id}/edit", f"{API}/{id}", f"/visits/new/{world.case.id}")
+    assert {stranger.get(path).status_code for path in paths} == {404}
+    case = world.panel.make.case(world.focal)
+    link = world.panel.make.person(world.focal, case)
+    data = {"person_id": str(link.person_id), "day": "2026-04-01"}
+    made = json.loads(world.browser.send("POST", f"{API}/in/{case.id}", data).text)["id"]
+    with world.panel.make.superuser() as connection:
+        connection.exec_driver_sql(
+            f"update case_file set deleted_at = now(), deletion_reason = 'DUPLICATE' where id = '{case.id}'"
+        )
+    assert world.browser.get(f"/visits/{made}").status_code == 404
+    assert made not in world.browser.get("/visits/").text
+
+
+def test_a_list_is_filtered_and_ordered_by_what_was_declared_alone(world: World) -> None:
+    id = world.visit(province="TR-34", day="2026-04-20")
+    listed = world.browser.get("/visits/?province=TR-34&day_from=2026-04-20&sort=-day")
+    assert id in listed.text
+    assert id not in world.browser.get("/visits/?province=TR-06").text
+    assert "_hidden" not in world.browser.get("/visits/?sort=note").text
+    for query in ("sort=note", "sort=state", "note=x", "state=planned"):
+        assert world.browser.get(f"/visits/?{query}").status_code == 400, query
+        assert world.browser.get(f"{API}/?{query}").status_code == 400, query
+    page = json.loads(world.browser.get(f"{API}/?province=TR-34").text)
+    assert [row["id"] for row in page["items"]] == [id]
+    assert (page["items"][0]["note"], page["size"]) == ("hidden", 50)
+    assert not {"case_id", "institution_id", "note_enc"} & set(page["items"][0])
+
+
+def test_an_export_holds_the_list_masked(world: World) -> None:
+    world.visit(province="TR-35")
+    file = world.browser.post("/visits/export?province=TR-35", purpose="STATISTICS", format="csv")
+    assert file.status_code == 200
+    assert NOTE not in file.text
+    assert world.link.person.pseudonym in file.text
+    assert len(file.text.strip().splitlines()) == 2
+
+
+def test_the_description_names_each_operation_with_its_own_schemas(world: World) -> None:
+    document = json.loads(world.browser.get("/api/v1/openapi.json").text)
+    paths = {path for path in document["paths"] if path.startswith(API)}
+    assert {f"{API}/", f"{API}/{{id}}", f"{API}/in/{{parent}}", f"{API}/{{id}}/carry_out"} <= paths
+    schemas = document["components"]["schemas"]
+    assert set(schemas["VisitInput"]["required"]) == {"person_id", "day"}
+    assert schemas["VisitChange"]["properties"].keys() >= {"day", "note", "row_version"}
+    assert "state" not in schemas["VisitInput"]["properties"]
+    assert "state" in schemas["VisitAnswer"]["properties"]
+
+
+def test_a_misspelled_or_protected_column_is_refused_when_the_page_is_made() -> None:
+    for columns in ({"list_columns": ("day", "note")}, {"edit_columns": ("dya",)}, {"list_columns": ("dya",)},
+                    {"list_columns": ("day",), "search_columns": ("note",)}):  # fmt: skip
+        with pytest.raises(TypeError):
+            type("Broken", (RecordPage,), {"datamodel": VisitView.datamodel, **columns})
+
+
+def test_a_page_that_is_overridden_keeps_its_address_and_its_gate() -> None:
+    class Own(RecordPage):
+        datamodel: ClassVar[Visits] = VisitView.datamodel
+
+        def edit(self, id: Any) -> Any:
+            return super().edit(id)
+
+    assert Own.edit._urls == RecordPage.edit._urls  # type: ignore[attr-defined]
+    assert Own.edit._permission_name == "edit"  # type: ignore[attr-defined]
+
+
+def test_an_area_is_in_the_navigation_of_those_who_may_and_in_the_roles_table(world: World) -> None:
+    assert 'href="/visits/"' in world.browser.get("/").text
+    auditor = world.panel.browser(world.panel.make.auditor())
+    assert 'href="/visits/"' not in auditor.get("/").text
+    assert may(frozenset({"focal_point"}), "carry_out", "Visit")
+    assert not may(frozenset({"auditor_national"}), "list", "Visit")
+    with pytest.raises(TypeError):
+        permit("Visit", {"caseworker": frozenset({"delete"})})
+
+
+def test_nothing_can_be_kept_on_a_view(world: World) -> None:
+    views = world.panel.app.extensions["appbuilder"].baseviews
+    view = next(each for each in views if type(each) is VisitView)
+    with pytest.raises(TypeError, match="nothing of a request"):
+        view.found = 1
+
+
+def test_a_part_of_a_record_is_in_its_history_by_being_declared(world: World) -> None:
+    assert "visit" in {part.name for part, _column in kind.parts_of(kind.kind_of(Case))}
+    assert world.browser.get(f"/history/case/{world.case.id}").status_code == 200
+
+
+def test_keys_and_indexes_follow_from_the_links(world: World) -> None:
+    table = Visit.metadata.tables["visit"]
+    keys = {str(key.name): [each.target_fullname for each in key.elements] for key in table.foreign_key_constraints}
+    assert keys["visit_case"] == ["case_file.institution_id", "case_file.id"]
+    assert keys["visit_person"] == ["person.institution_id", "person.id"]
+    assert {"visit_of_case", "visit_of_person", "visit_recent"} == {str(index.name) for index in table.indexes}
