@@ -86,16 +86,6 @@ def refuse_erased(record: Case | Person) -> None:
         raise Locked(_l("This person was erased. What was stored cannot be brought back."))
 
 
-def destroy(record: Record) -> None:
-    """Every protected value, and with a case or a person the key: what a copy of the row holds opens no more."""
-    for name in FIELDS[type(record)]:
-        setattr(record, f"{name}_enc", None)
-    if not isinstance(record, VictimProfile):
-        record.data_key = None
-    if isinstance(record, Person):
-        record.index_terms = []
-
-
 def put(key: Key, record: Record, values: Mapping[str, Any]) -> bool:
     """Seals the named fields: absent = unchanged, None or empty = cleared. Tells whether anything changed.
 
