@@ -18,23 +18,22 @@ import psycopg
 from psycopg import sql
 from psycopg.types.string import ByteaBinaryLoader
 
-from audit.chunk import Chunk, Examiner, LeafRow, Row, Task
-from audit.store.session import BY_INDEX, OPTIONS, pinned
+from audit.chunk import Chunk, Examiner, Row, Task
+from audit.store.session import BY_INDEX, OPTIONS, TIME, pinned
 
-PAGE = 1_024
+PAGE = 512
 _PDEATHSIG = 1
-_RAW = ("text", "timestamptz", "uuid")
+_RAW = ("text", "uuid")
 """Types that are compared as the bytes that PostgreSQL sends."""
 
-_LEAF = sql.SQL("f.seq, f.event_id, f.recorded_at, f.prev, f.commitment, f.hash")
-_NARROW = sql.SQL("e.id, e.salt, e.content")
-_WIDE = sql.SQL(
-    "e.id, e.salt, e.content, e.at, e.id::text, e.action, e.outcome, e.via, e.actor_id, e.actor_name,"
-    " e.actor_institution, e.actor_role, e.target_kind, e.target_id, e.target_holder::text,"
-    " array_to_json(e.subjects)::text, e.purpose, e.request_id, e.ledger_id = f.ledger_id"
+_NARROW = "f.seq, f.event_id, f.recorded_at, f.prev, f.commitment, f.hash, e.id, e.salt, e.content"
+_WIDE = (
+    f"{_NARROW}, e.ledger_id = f.ledger_id, e.id::text, {TIME.format('e.at')}, e.action, e.outcome, e.via, e.actor_id,"
+    " e.actor_name, e.actor_institution, e.actor_role, e.target_kind, e.target_id, e.target_holder::text,"
+    " array_to_json(e.subjects)::text, e.purpose, e.request_id"
 )
 _ENTRIES = sql.SQL(
-    "SELECT {}, {} FROM ONLY audit.leaf f JOIN ONLY audit.event e ON e.id = f.event_id"
+    "SELECT {} FROM ONLY audit.leaf f JOIN ONLY audit.event e ON e.id = f.event_id"
     " WHERE f.ledger_id = %s AND f.seq >= %s AND f.seq < %s ORDER BY f.seq LIMIT %s"
 )
 
@@ -46,20 +45,20 @@ def read(connection: psycopg.Connection[Any], task: Task) -> Chunk | None:
         for name in _RAW:
             cursor.adapters.register_loader(name, ByteaBinaryLoader)
         with pinned(connection), pinned(connection, BY_INDEX):
-            for leaves, events in _pages(cursor, task):
-                if not examiner.page(leaves, events):
+            for rows in _pages(cursor, task):
+                if not examiner.page(rows):
                     return None
     return examiner.chunk()
 
 
-def _pages(cursor: psycopg.Cursor[Any], task: Task) -> Iterator[tuple[list[LeafRow], dict[bytes, Row]]]:
-    entries = _ENTRIES.format(_LEAF, _WIDE if task.columns else _NARROW)
+def _pages(cursor: psycopg.Cursor[Any], task: Task) -> Iterator[list[Row]]:
+    entries = _ENTRIES.format(sql.SQL(_WIDE if task.columns else _NARROW))
     start = task.start
     while start < task.stop:
         rows = cursor.execute(entries, (task.ledger, start, task.stop, PAGE), prepare=True).fetchall()
         if not rows:
             return
-        yield [row[:6] for row in rows], {row[6]: row[6:] for row in rows}
+        yield rows
         start += len(rows)
 
 

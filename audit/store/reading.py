@@ -15,13 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.event import Columns
 from audit.leaf import EMPTY, Entry
 from audit.purge import Purge
-from audit.store.session import BY_INDEX, driver, pinned
+from audit.store.session import BY_INDEX, TIME, driver, pinned
 
 PAGE = 2_000
 Unreadable = (SQLAlchemyError, psycopg.Error)
 """What a database raises that cannot be asked, or breaks off."""
-
-_TIME = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 # The ledgers, and those that only leaves or earlier verifications still tell of.
 _LEDGERS = f"""
@@ -34,7 +32,7 @@ WITH RECURSIVE seen(id) AS (
     SELECT DISTINCT ON (ledger_id) ledger_id AS id, origin FROM ONLY audit.verification
     WHERE verdict = 'intact' ORDER BY ledger_id, id DESC
 )
-SELECT l.id, l.code, l.origin, l.generation, l.size, l.head, {_TIME.format("l.recorded_at")} AS recorded_at,
+SELECT l.id, l.code, l.origin, l.generation, l.size, l.head, {TIME.format("l.recorded_at")} AS recorded_at,
        l.holder::text AS holder, d.name AS deployment, l.closed_at IS NOT NULL AS closed
 FROM ONLY audit.ledger l LEFT JOIN ONLY audit.deployment d ON true
 UNION ALL
@@ -47,7 +45,7 @@ ORDER BY 2 NULLS LAST, 4
 _ENTRIES = f"""
 SELECT f.seq, f.event_id::text, f.recorded_at, f.prev, f.commitment, f.hash, e.salt, e.content,
        coalesce(e.ledger_id = f.ledger_id, false),
-       e.id::text, {_TIME.format("e.at")}, e.action, e.outcome, e.via, e.actor_id, e.actor_name, e.actor_institution,
+       e.id::text, {TIME.format("e.at")}, e.action, e.outcome, e.via, e.actor_id, e.actor_name, e.actor_institution,
        e.actor_role, e.target_kind, e.target_id, e.target_holder::text, e.subjects, e.purpose, e.request_id
 FROM ONLY audit.leaf f LEFT JOIN ONLY audit.event e ON e.id = f.event_id
 WHERE f.ledger_id = %s AND f.seq >= %s AND f.seq < %s ORDER BY f.seq LIMIT %s

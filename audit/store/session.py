@@ -35,6 +35,8 @@ OPTIONS = " ".join(
     f"-c {name}={value}" for name, value in {"search_path": "public", **_READING, **dict.fromkeys(_WAYS, "on")}.items()
 )
 """For libpq's ``options``: they come with the connection, and no setting of a role or a database is stronger."""
+TIME = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+"""A moment as contents and frames spell it."""
 
 _NOW = """
 SELECT pg_catalog.array_agg(coalesce(pg_catalog.current_setting(name, true), '') ORDER BY place)

@@ -18,7 +18,6 @@ from audit.verification import Head
 ORIGIN, HOLDER, OTHER = "itm-x/ledger/JGK/1", str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
 SIZE = 12
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-_2000 = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def moment(seq: int) -> str:
@@ -71,24 +70,22 @@ TRUE = chain([composed(seq) for seq in range(SIZE)])
 HEAD = Head(ORIGIN, SIZE, TRUE[-1].hash, TRUE[-1].recorded_at, HOLDER)
 
 
-def raw(entry: Entry) -> tuple[chunk.LeafRow, chunk.Row]:
-    """Both rows as PostgreSQL sends them."""
+def raw(entry: Entry) -> chunk.Row:
+    """Leaf and event as PostgreSQL sends them."""
 
     def text(value: str | None) -> bytes | None:
         return None if value is None else value.encode()
 
     columns = entry.columns or TRUE[0].columns
     assert columns
-    assert columns.at
-    at = (datetime.fromisoformat(columns.at) - _2000) // timedelta(microseconds=1)
     id = uuid.UUID(entry.event_id).bytes
-    shown = [text(value) for value in columns[2:12]]
+    shown = [text(value) for value in columns[:12]]
     subjects = json.dumps(columns.subjects, ensure_ascii=False, separators=(",", ":")).encode()
-    leaf = (entry.seq, id, entry.recorded_at.encode(), entry.prev, entry.commitment, entry.hash)
     content = None if entry.content is None else entry.content.encode()
-    return leaf, (
-        uuid.UUID(str(columns.id)).bytes, entry.salt, content, at.to_bytes(8, "big", signed=True), text(columns.id),
-        *shown, subjects, text(columns.purpose), text(columns.request_id), entry.in_place,
+    return (
+        entry.seq, id, entry.recorded_at.encode(), entry.prev, entry.commitment, entry.hash,
+        uuid.UUID(str(columns.id)).bytes, entry.salt, content, entry.in_place,
+        *shown, subjects, text(columns.purpose), text(columns.request_id),
     )  # fmt: skip
 
 
@@ -96,8 +93,7 @@ def examined(entries: Sequence[Entry], task: Task, page: int) -> Chunk | None:
     examiner = Examiner(task)
     within = [raw(entry) for entry in entries if task.start <= entry.seq < task.stop]
     for at in range(0, len(within), page):
-        rows = within[at : at + page]
-        if not examiner.page([leaf for leaf, _ in rows], {row[0]: row for _, row in rows}):
+        if not examiner.page(within[at : at + page]):
             return None
     return examiner.chunk()
 

@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import psycopg
@@ -25,6 +27,7 @@ KINDS = {"web": programs.WEB, "scheduler": programs.SCHEDULER, "sinks": programs
 _AT_WORK = (
     "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %(name)s AND datname = current_database())"
 )
+Read = TypeVar("Read")
 if os.geteuid():
     pytest.skip("an ordinary user's processes are all that user's", allow_module_level=True)
 
@@ -61,9 +64,31 @@ def _started(running: System) -> dict[str, list[psutil.Process]]:
     return {kind: [process, *process.children(recursive=True)] for kind, process in found.items()}
 
 
+def _read_of_each(running: System, read: Callable[[psutil.Process], Read]) -> Iterator[tuple[str, Read]]:
+    """What is read of each process, with its kind. One below the first may have ended: a connection's, a query's."""
+    for kind, (first, *below) in _started(running).items():
+        yield kind, read(first)
+        for process in below:
+            with suppress(FileNotFoundError, ProcessLookupError):
+                yield kind, read(process)
+
+
+def _open_files(process: psutil.Process) -> list[Path]:
+    found = []
+    for entry in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.append(Path(os.readlink(entry)))  # noqa: PTH115
+    return found
+
+
 def _status(process: psutil.Process) -> dict[str, str]:
     lines = Path(f"/proc/{process.pid}/status").read_text("utf-8").splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _environ(process: psutil.Process) -> tuple[Path, str]:
+    path = Path(f"/proc/{process.pid}/environ")
+    return path, path.read_bytes().decode()
 
 
 def _account(kind: str) -> Account:
@@ -79,14 +104,12 @@ def _reads(user: Account, path: Path) -> bool:
 
 def test_no_process_is_root_and_no_two_kinds_are_the_same_user(running: System) -> None:
     users = {}
-    for kind, started in _started(running).items():
-        for process in started:
-            told = _status(process)
-            (users[kind],) = set(told["Uid"].split())
-            (group,) = set(told["Gid"].split())
-            assert "0" not in (users[kind], group, *told["Groups"].split())
-            assert {told[name].strip("0") for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {""}
-            assert told["NoNewPrivs"] == "1"
+    for kind, told in _read_of_each(running, _status):
+        (users[kind],) = set(told["Uid"].split())
+        (group,) = set(told["Gid"].split())
+        assert "0" not in (users[kind], group, *told["Groups"].split())
+        assert {told[name].strip("0") for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {""}
+        assert told["NoNewPrivs"] == "1"
     assert len(set(users.values())) == len(users) == 5
     assert [process.pid for process in running.children() if process.uids().effective == 0] == []
 
@@ -117,25 +140,20 @@ def test_nobody_reads_another_process_s_environment_and_none_holds_another_s_sec
     values = {path: path.read_text("ascii").strip() for path in (running.home / "secrets").glob("*/*")}
     told = {"database": set[str](), "web": {"session_key", "database_app"}, "witness": set[str]()}
     told |= {"scheduler": {"database_signer"}, "sinks": {"database_signer"}}
-    for kind, started in _started(running).items():
-        for process in started:
-            environ = Path(f"/proc/{process.pid}/environ")
-            content = environ.read_bytes().decode()
-            if kind != "database":  # PostgreSQL writes its title over it
-                assert {path.name for path, value in values.items() if value in content} == told[kind]
-                assert "/root/" not in content
-            assert not [other for other in KINDS if other != kind and _reads(_account(other), environ)]
+    for kind, (environ, content) in _read_of_each(running, _environ):
+        if kind != "database":  # PostgreSQL writes its title over it
+            assert {path.name for path, value in values.items() if value in content} == told[kind]
+            assert "/root/" not in content
+        assert not [other for other in KINDS if other != kind and _reads(_account(other), environ)]
 
 
 def test_a_process_inherits_no_file_of_another_s(running: System) -> None:
     own = {"web": "log", "scheduler": "checkpoints", "sinks": "../out", "witness": "witness", "database": "postgres"}
-    for kind, started in _started(running).items():
-        for process in started:
-            links = [Path(os.readlink(entry)) for entry in Path(f"/proc/{process.pid}/fd").iterdir()]  # noqa: PTH115
-            within = [link for link in links if link.is_relative_to(running.home.parent)]
-            place = (running.home / own[kind]).resolve()
-            logs = [running.home / "postgres.log"] if kind == "database" else []
-            assert not [link for link in within if not link.is_relative_to(place) and link not in logs], kind
+    for kind, links in _read_of_each(running, _open_files):
+        within = [link for link in links if link.is_relative_to(running.home.parent)]
+        place = (running.home / own[kind]).resolve()
+        logs = [running.home / "postgres.log"] if kind == "database" else []
+        assert not [link for link in within if not link.is_relative_to(place) and link not in logs], kind
 
 
 def test_only_those_who_need_the_database_reach_its_socket(running: System) -> None:
