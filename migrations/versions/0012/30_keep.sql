@@ -261,6 +261,7 @@ begin
   perform audit.watch(format('public.%I', relation), kind, shape, 'institution_id', 'id', private,
                       '{created_at,created_by,updated_at,updated_by,row_version}');
   perform itm.keep_grants(relation, fixed || 'unit_id'::text);
+  perform itm.write_lookups();
 end $$;
 comment on function itm.keep is 'Gives a table of records its keys, policies, rules, capture, erasure and grants, and notes it in itm.kept.';
 

@@ -19,43 +19,10 @@ select itm.keep_states('case_file', 'status', '{>Active,Active>FollowUp,FollowUp
   'FollowUp>Closed,FollowUp>ClosedReferred,Closed>Active,ClosedReferred>Active}');
 select itm.keep_states('role_grant', 'state', '{>proposed,>active,proposed>active,proposed>ended,active>ended}');
 select itm.keep_states('access_change', 'state', '{>waiting,>done,waiting>done,waiting>refused,waiting>replaced}');
-select itm.keep_states('ledger_decision', 'decision', '{>none,none>approved,none>rejected}');
-select itm.keep_states('ledger_decision', 'outcome', '{>none,none>done,none>failed}');
 select itm.keep_states('verification_request', 'state',
   '{>waiting,waiting>running,running>waiting,running>done,running>failed}');
 update itm.kept k set states = '{>Active,Active>FollowUp,FollowUp>Active,Active>Closed,Active>ClosedReferred,FollowUp>Closed,'
   'FollowUp>ClosedReferred,Closed>Active,ClosedReferred>Active}' where k.relation = 'case_file';
-
-create or replace function itm.decision_rules() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if tg_op = 'INSERT' then
-    if current_user = 'itm_app' then
-      new.proposed_at := now();
-      new.proposed_by := itm.account();
-      new.proposer_institution_id := itm.home();
-    end if;
-    return new;
-  end if;
-  if (new.id, new.institution_id, new.kind, new.reason, new.first_seq, new.last_seq, new.proposed_at, new.proposed_by,
-      new.proposer_institution_id) is distinct from
-     (old.id, old.institution_id, old.kind, old.reason, old.first_seq, old.last_seq, old.proposed_at, old.proposed_by,
-      old.proposer_institution_id) then
-    raise exception using errcode = 'restrict_violation', message = 'what was proposed stays as it was';
-  end if;
-  if old.decision is not null then
-    if (new.decided_at, new.decided_by, new.decider_institution_id) is distinct from
-       (old.decided_at, old.decided_by, old.decider_institution_id) or old.outcome is not null then
-      raise exception using errcode = 'restrict_violation', message = 'what was decided stays decided';
-    end if;
-  elsif current_user = 'itm_app' and new.decision is not null then
-    new.decided_at := now();
-    new.decided_by := itm.account();
-    new.decider_institution_id := itm.home();
-  end if;
-  return new;
-end $$;
 
 -- Every rule of ours fires always.
 do $$

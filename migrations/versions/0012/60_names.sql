@@ -1,21 +1,25 @@
 -- What the house asks for any kind of record goes by the register: whether it is seen, its name, its parts, its reveal.
 
--- Those of these ids that are kept records which the reader sees.
-create function itm.visible_kept(ids uuid[]) returns uuid[]
-language plpgsql stable set search_path = pg_catalog, pg_temp
-as $$
-declare
-  relation text;
-  seen uuid[];
-  found uuid[] := '{}';
+-- Written anew whenever a table is kept, with a statement for each, since the ledger's policies ask them for every entry.
+create function itm.write_lookups() returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+as $body$
 begin
-  for relation in select k.relation from itm.kept k where not k.by_hand order by k.relation loop
-    exit when cardinality(found) = cardinality(ids);
-    execute format('select array(select r.id from public.%I r where r.id = any ($1))', relation) into seen using ids;
-    found := found || seen;
-  end loop;
-  return found;
-end $$;
+  execute format('create or replace function itm.visible_kept(ids uuid[]) returns uuid[] language plpgsql stable'
+                 ' set search_path = pg_catalog, pg_temp as %L',
+    'begin return array[]::uuid[]' || coalesce((
+      select string_agg(format(' || array(select r.id from public.%I r where r.id = any (ids))', k.relation), '' order by k.relation)
+        from itm.kept k where not k.by_hand), '') || '; end');
+  execute format('create or replace function itm.sees_kept(kind text, id uuid) returns boolean language plpgsql stable'
+                 ' set search_path = pg_catalog, pg_temp as %L',
+    'begin return case kind' || coalesce((
+      select string_agg(format(' when %L then exists (select from public.%I r where r.id = sees_kept.id)', k.kind, k.relation), ''
+                        order by k.relation)
+        from itm.kept k where not k.by_hand), ' when '''' then false') || ' end; end');
+end $body$;
+select itm.write_lookups();
+comment on function itm.visible_kept is 'Those of these ids that are kept records which the reader sees. Written by itm.write_lookups.';
+comment on function itm.sees_kept is 'Whether the reader sees a kept record; null for another kind. Written by itm.write_lookups.';
 
 create or replace function itm.visible(ids text[]) returns text[]
 language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -35,12 +39,12 @@ begin
     elsif kind = 2 then seen := array(select p.id from public.person p where p.id = any (uuids));
     elsif kind = 3 then seen := array(select l.id from public.case_person l where l.id = any (uuids));
     elsif kind = 4 then seen := array(select v.id from public.victim_profile v where v.id = any (uuids));
-    elsif kind = 5 then seen := itm.visible_kept(uuids);
-    elsif kind = 6 then seen := array(select a.id from public.account a where a.id = any (uuids));
-    elsif kind = 7 then seen := array(select l.id from audit.ledger l where l.id = any (uuids));
-    elsif kind = 8 then seen := array(select u.id from public.unit u where u.id = any (uuids));
-    elsif kind = 9 then seen := array(select i.id from public.institution i where i.id = any (uuids));
-    else seen := array(select g.id from public.role_grant g where g.id = any (uuids));
+    elsif kind = 5 then seen := array(select a.id from public.account a where a.id = any (uuids));
+    elsif kind = 6 then seen := array(select l.id from audit.ledger l where l.id = any (uuids));
+    elsif kind = 7 then seen := array(select u.id from public.unit u where u.id = any (uuids));
+    elsif kind = 8 then seen := array(select i.id from public.institution i where i.id = any (uuids));
+    elsif kind = 9 then seen := array(select g.id from public.role_grant g where g.id = any (uuids));
+    else seen := itm.visible_kept(uuids);
     end if;
     if seen <> '{}' then
       found := found || seen::text[];
@@ -48,6 +52,30 @@ begin
     end if;
   end loop;
   return found;
+end $$;
+
+create or replace function itm.sees(kind text, id text) returns boolean
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare key uuid;
+begin
+  if id is null or kind in ('entry', 'ledger', 'job', 'alert', 'key') then return true; end if;
+  if id !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then return false; end if;
+  key := id::uuid;
+  if kind = 'case' then return exists (select from public.case_file c where c.id = key);
+  elsif kind = 'person' then return exists (select from public.person p where p.id = key);
+  elsif kind = 'case_person' then return exists (select from public.case_person l where l.id = key);
+  elsif kind = 'victim_profile' then
+    return exists (select from public.victim_profile v where v.id = key)
+        or exists (select from public.case_person l where l.id = key);
+  elsif kind = 'case_assignment' then
+    return exists (select from public.case_assignment a join public.case_file c on c.id = a.case_id where a.id = key);
+  elsif kind = 'invitation' then return exists (select from public.invitation i where i.id = key);
+  elsif kind = 'credential' then return exists (select from public.credential c where c.account_id = key);
+  elsif kind = 'draft' then return exists (select from public.draft d where d.id = key);
+  elsif kind = 'institution_key' then return exists (select from public.institution_key k where k.institution_id = key);
+  else return coalesce(itm.sees_kept(kind, key), itm.visible(array[id]) <> '{}');
+  end if;
 end $$;
 
 -- The name of a kept record is that of its person, and of the case or record that it is part of.
@@ -59,6 +87,10 @@ declare
   person text;
   whole text;
 begin
+  ids := itm.visible_kept(ids);
+  if ids = '{}' then
+    return;
+  end if;
   for kept in select k.* from itm.kept k where not k.by_hand and num_nonnulls(k.parent, k.about) > 0 order by k.relation loop
     person := case when kept.about is null then 'null' else format(
       '(select p.pseudonym from public.person p where p.id = itm.at_end_of(%L::text[], to_jsonb(r)))', kept.about) end;
@@ -120,8 +152,8 @@ as $$
   select * from itm.parts_of_kept(kind, record) where itm.scope() = 'audit'
 $$;
 
-revoke all on function itm.visible_kept, itm.names_of_kept, itm.names_of_kept_for_audit, itm.parts_of_kept from public;
-grant execute on function itm.visible_kept, itm.names_of_kept, itm.names_of_kept_for_audit to itm_app;
+revoke all on function itm.write_lookups, itm.visible_kept, itm.sees_kept, itm.names_of_kept, itm.names_of_kept_for_audit, itm.parts_of_kept from public;
+grant execute on function itm.visible_kept, itm.sees_kept, itm.names_of_kept, itm.names_of_kept_for_audit to itm_app;
 
 -- May this record be revealed to the person at work, for this purpose? circle, purpose, or yes. Row-level security has
 -- decided by then that the record is there at all.
