@@ -23,7 +23,7 @@ run: $(VENV)/run.stamp  ## Start the whole system on this machine, with syntheti
 test: $(VENV)/bin/python  ## Lint, types, import contracts and every test
 	@$(BIN)/python tests/machine.py
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/pytest -q -n 3 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint types imports
 

@@ -18,26 +18,26 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from itm_admin.accounts import saved_views, sessions
 from itm_admin.accounts.actor import load_actor
 from itm_admin.accounts.returning import ask_to_sign_in
-from itm_admin.assurance import watch
+from itm_admin.assurance import scheduler_watch
 from itm_admin.assurance.alerts import alerts_for
 from itm_admin.assurance.tampering import found_changed
 from itm_admin.foundation import (
     access,
+    audited_reads,
     compression,
+    error_pages,
     form_answers,
     formats,
     headers,
     i18n,
     once,
-    problems,
-    reading,
     synthetic,
     tenancy,
 )
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
-from itm_admin.foundation.erasures import Erasures
+from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.forgery import LIFETIME, Forgery
 from itm_admin.panel import FILES, LISTS, Panel, links, navigation
 from itm_admin.schedule import JOBS
@@ -59,12 +59,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     compression.install(app, _vendor_file)  # first of all, so that it sees what is sent at last
     headers.install(app)
     form_answers.install_keeping(app)
-    reading.install(app)
+    audited_reads.install(app)
     form_answers.install_showing(app)
-    problems.install(app)
+    error_pages.install(app)
     access.install(app, load_actor, ask_to_sign_in, FILES)
     saved_views.install(app, LISTS)
-    watch.install(app, JOBS)
+    scheduler_watch.install(app, JOBS)
     Forgery(app)
     formats.install(app)
     once.install(app)
@@ -146,7 +146,7 @@ def _alerts() -> list[Any]:
 
 
 if __name__ == "__main__":
-    from itm_admin.cli import main
+    from itm_admin.commands.main import main
 
     sys.argv[1:1] = ["run"]
     main()

@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from audit.archive import MAX_MEMBER, Archive, Sink, Writer
-from audit.leaf import Entry
-from audit.lines import (
+from audit.canonical_json import (
     Event,
     LineError,
     Meaning,
@@ -31,6 +29,8 @@ from audit.lines import (
     text,
     written,
 )
+from audit.canonical_zip import MAX_MEMBER, Archive, Sink, Writer
+from audit.leaf import Entry
 from audit.merkle import full_subtrees
 from audit.numerals import MAX_NUMBER
 

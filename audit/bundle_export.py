@@ -12,22 +12,22 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from audit import lines, merkle, note
-from audit.archive import Sink
+from audit import canonical_json, merkle, note
 from audit.bundle import MAX_CHECKPOINTS, POLICY, BundleWriter, Filter, Manifest
 from audit.bundle_stamps import FOLDER
+from audit.canonical_json import Event, LineError, Signed
+from audit.canonical_zip import Sink
 from audit.checkpoint import Checkpoint
-from audit.compact import CompactRange
+from audit.compact_range import CompactRange
 from audit.leaf import Entry, frame
-from audit.lines import Event, LineError, Signed
 from audit.proof import Proof
-from audit.stamped import message
 from audit.store import Database, Ledger, Progress, entries, reading, timestamps
 from audit.store import evidence as stored
 from audit.store.evidence import Snapshot, Spoken
 from audit.store.reading import purges
 from audit.store.tiling import tree
 from audit.tiles import TiledTree, content, tiles
+from audit.timestamp_message import message
 
 
 class NotCovered(ValueError):
@@ -212,12 +212,12 @@ def _event(entry: Entry, asked: Filter) -> Event | None:
     if entry.content is None or entry.salt is None:
         return None
     with suppress(LineError):
-        if lines.meaning(entry.content).purges:
+        if canonical_json.meaning(entry.content).purges:
             return Event(entry.seq, entry.event_id, entry.salt, entry.content)
     if asked.before(entry.seq, entry.recorded_at) or asked.after(entry.seq, entry.recorded_at):
         return None
     with suppress(LineError):
-        if asked.chooses and not asked.matches(lines.meaning(entry.content)):
+        if asked.chooses and not asked.matches(canonical_json.meaning(entry.content)):
             return None
     return Event(entry.seq, entry.event_id, entry.salt, entry.content)
 

@@ -11,15 +11,15 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from audit import bundle, lines
-from audit.archive import Archive, ArchiveError
+from audit import bundle, canonical_json
 from audit.bundle import CHECKPOINTS, MANIFEST, BundleError, Manifest
 from audit.bundle_stamps import MOST, Stamps
+from audit.canonical_json import Event, LineError
+from audit.canonical_zip import Archive, ArchiveError
 from audit.checkpoint import Opened
-from audit.compact import CompactRange
-from audit.evidence import Judge, Report, Unsigned, spoken, unreadable
+from audit.compact_range import CompactRange
+from audit.evidence_report import Judge, Report, Unsigned, spoken, unreadable
 from audit.leaf import EMPTY, Entry
-from audit.lines import Event, LineError
 from audit.merkle import full_subtrees
 from audit.policy import Policy
 from audit.purge import ACTION, Purge, Purges
@@ -140,11 +140,11 @@ class _Reading:
 
     def read_checkpoints(self) -> None:
         size = -1
-        for line in lines.lines(self._content(CHECKPOINTS) if CHECKPOINTS in self._files else b""):
+        for line in canonical_json.lines(self._content(CHECKPOINTS) if CHECKPOINTS in self._files else b""):
             if len(self._signed) + len(self._unsigned) >= bundle.MAX_CHECKPOINTS:
                 return self.judge.cannot("checkpoint", f"more than {bundle.MAX_CHECKPOINTS} checkpoints")
             try:
-                said = lines.read_signed(line)
+                said = canonical_json.read_signed(line)
                 signed = spoken(said.note.encode(), self.policy, self.manifest.origin)
                 if not max(size + 1, self.manifest.first) <= signed.checkpoint.size:
                     raise ValueError("not in order, or of less than the bundle's entries")
@@ -183,7 +183,7 @@ class _Reading:
         self._advance()
         for line in self._lines("leaves"):
             try:
-                leaf = lines.read_entry(line)
+                leaf = canonical_json.read_entry(line)
             except LineError:
                 self._event_of(self.judge.expected)
                 self.judge.unread()
@@ -277,7 +277,7 @@ class _Reading:
         for line in self._lines("events"):
             self.events += 1
             try:
-                yield lines.read_event(line)
+                yield canonical_json.read_event(line)
             except LineError as error:
                 yield str(error)
 
@@ -285,16 +285,16 @@ class _Reading:
         """What the bundle's events say was purged; they come after what they speak of, so all are looked through."""
         for name in self.manifest.named("events"):
             content = self.archive.read(name) if name in self.archive.members else b""
-            for line in lines.lines(content):
+            for line in canonical_json.lines(content):
                 if PURGE in line:
                     with suppress(ValueError):
-                        said = lines.read_event(line)
+                        said = canonical_json.read_event(line)
                         if (purge := Purge.read(said.seq, said.content)) is not None:
                             yield purge
 
     def _lines(self, kind: str) -> Iterator[bytes]:
         for name in self.manifest.named(kind):
-            yield from lines.lines(self._content(name))
+            yield from canonical_json.lines(self._content(name))
 
     def _content(self, name: str) -> bytes:
         """A file's bytes; nothing where it is not there, which was told."""

@@ -12,8 +12,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from audit import note
-from audit.evidence import Stamped
-from audit.stamped import MAX_ANSWER, message
+from audit.evidence_report import Stamped
+from audit.timestamp_message import MAX_ANSWER, message
 
 if TYPE_CHECKING:
     from audit.authority import Trusted

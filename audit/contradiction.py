@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from audit import durable
 
 if TYPE_CHECKING:
-    from audit.outside import Outside
+    from audit.checkpoint_folder import Outside
 
 _ORIGIN = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*", re.ASCII)
 _FOLDER, _SUFFIX = "contradictions", ".contradiction"

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from audit import durable
-from audit.compact import CompactRange
+from audit.checkpoint_folder import Outside, OutsideError
+from audit.compact_range import CompactRange
 from audit.durable import DISK, Disk
 from audit.key import canonical
 from audit.merkle import EMPTY_ROOT, HASH
 from audit.note import SignatureError
-from audit.outside import Outside, OutsideError
 from audit.verification import CAP, Finding, Verdict
 
 _FILE = re.compile(r"[A-Za-z0-9_.~-]+\.opened", re.ASCII)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from audit.key import Algorithm, VerifierKey
-from audit.trust import Keys
+from audit.key_statements import Keys
 
 MAX_BYTES = 1 << 16
 _NO_QUORUM = "none"

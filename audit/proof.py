@@ -11,12 +11,12 @@ from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 
-from audit import lines, merkle
+from audit import canonical_json, merkle
 from audit.bundle import Filter
-from audit.evidence import Judge, Report, Unsigned, spoken, unreadable
+from audit.canonical_json import Event, LineError
+from audit.evidence_report import Judge, Report, Unsigned, spoken, unreadable
 from audit.key import canonical
 from audit.leaf import EMPTY, VERSION, Entry, frame
-from audit.lines import Event, LineError
 from audit.policy import Policy
 from audit.verification import Finding, Head
 
@@ -43,7 +43,7 @@ class Proof:
         if entry.content is not None and entry.salt is not None:
             event = {"id": entry.event_id, "salt": b64encode(entry.salt).decode(), "content": entry.content}
         framed = frame(self.origin, entry.seq, entry.recorded_at, entry.prev, entry.commitment).decode()
-        extra = b64encode(lines.written({"frame": framed, "event": event})).decode()
+        extra = b64encode(canonical_json.written({"frame": framed, "event": event})).decode()
         hashes = "".join(f"{b64encode(each).decode()}\n" for each in self.path)
         return f"{HEADER}\nextra {extra}\nindex {entry.seq}\n{hashes}\n".encode() + self.checkpoint
 
@@ -61,9 +61,9 @@ class Proof:
                 or not extra.startswith("extra ")
             ):
                 raise ProofFormatError("not a proof of an entry")
-            said = lines.shaped(lines.read(canonical(extra.removeprefix("extra "))), "frame event")
-            origin, entry = _entry(lines.text(said["frame"]), said["event"])
-            proof = cls(origin, entry, lines.hashes(hashes), checkpoint)
+            said = canonical_json.shaped(canonical_json.read(canonical(extra.removeprefix("extra "))), "frame event")
+            origin, entry = _entry(canonical_json.text(said["frame"]), said["event"])
+            proof = cls(origin, entry, canonical_json.hashes(hashes), checkpoint)
             if len(hashes) > merkle.MAX_PROOF or bytes(proof) != data:
                 raise ProofFormatError("a proof that is written in another way")
         except (ValueError, LineError) as error:
@@ -129,11 +129,16 @@ def _entry(framed: str, event: object) -> tuple[str, Entry]:
     version, origin, seq, recorded_at, prev, commitment, end = framed.split("\n")
     if version != VERSION or end or not re.fullmatch(r"0|[1-9][0-9]{0,15}", seq, re.ASCII):
         raise ProofFormatError("not an entry's frame")
-    number = lines.number(int(seq))
-    place = (lines.hash32(prev), lines.hash32(commitment))
+    number = canonical_json.number(int(seq))
+    place = (canonical_json.hash32(prev), canonical_json.hash32(commitment))
     hash = sha256(b"\x00" + framed.encode()).digest()
     if event is None:
         return origin, Entry(number, "", recorded_at, *place, hash)
-    said = lines.shaped(event, "id salt content")
-    happened = Event(number, lines.text(said["id"]), lines.hash32(said["salt"]), lines.text(said["content"]))
+    said = canonical_json.shaped(event, "id salt content")
+    happened = Event(
+        number,
+        canonical_json.text(said["id"]),
+        canonical_json.hash32(said["salt"]),
+        canonical_json.text(said["content"]),
+    )
     return origin, Entry(number, happened.id, recorded_at, *place, hash, happened.salt, happened.content)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from audit.compact import CompactRange
+from audit.compact_range import CompactRange
 from audit.key import canonical
 from audit.numerals import decoder, whole
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from audit import store
-from audit.attested import Evidence
 from audit.catalogue import Manifest
-from audit.coverage import Level
+from audit.checkpoint_comparison import Evidence
+from audit.read_plan import Level
+from audit.resume_mark import Watermarks
 from audit.store import Database, LedgerProgress, Verification
 from audit.verification import Finding
-from audit.watermark import Watermarks
 
 Report = tuple[list[dict[str, Any]], int]
 

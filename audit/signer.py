@@ -13,11 +13,11 @@ from typing import Literal
 
 from audit import checkpoint
 from audit.checkpoint import Checkpoint
-from audit.compact import CompactRange
+from audit.checkpoint_folder import Held, Outside, OutsideError
+from audit.compact_range import CompactRange
 from audit.key import SigningKey
 from audit.leaf import EMPTY, Entry
 from audit.note import SignatureError
-from audit.outside import Held, Outside, OutsideError
 from audit.verification import Head, Verifier
 
 Reason = Literal[

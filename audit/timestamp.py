@@ -32,7 +32,7 @@ from rfc3161_client import (
 )
 
 from audit.authority import Trusted, address
-from audit.stamped import MAX_ANSWER
+from audit.timestamp_message import MAX_ANSWER
 
 SANE = timedelta(minutes=5)
 """How far an authority's time may lie from ours: clocks differ, and more is nobody's clock."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
 from audit import event
-from audit.chunk import Chunk
+from audit.fast_check import Chunk
 from audit.leaf import EMPTY, Entry, leaf_hash
 from audit.purge import ACTION as PURGE
 from audit.purge import Purge, Purges

@@ -16,14 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from audit import bundle_judge, policy, proof, trust
-from audit.archive import Archive, ArchiveError
+from audit import bundle_judge, key_statements, policy, proof
 from audit.bundle_judge import Progress
-from audit.evidence import Report, unreadable
+from audit.canonical_zip import Archive, ArchiveError
+from audit.evidence_report import Report, unreadable
 from audit.key import Algorithm, KeyFormatError, VerifierKey
+from audit.key_statements import Keys, Statement
 from audit.note import MAX_BYTES
 from audit.policy import Policy, PolicyFormatError
-from audit.trust import Keys, Statement
 
 if TYPE_CHECKING:
     from audit.authority import Trusted
@@ -56,7 +56,7 @@ def policy_of(keys: Sequence[str], text: str | None, said: bytes | None = None) 
     given = tuple(VerifierKey.parse(key) for key in keys)
     if any(key.algorithm is not Algorithm.NOTE for key in given):
         raise ValueError("--key takes a ledger's key; witnesses' keys stand in the policy")
-    known = Keys() if said is None else trust.parse(said)
+    known = Keys() if said is None else key_statements.parse(said)
     asked = Policy(given or known.named) if text is None else policy.parse(text)
     logs = tuple(dict.fromkeys((*asked.logs, *given, *known.named)))
     if said is not None:
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="for programs")
     asked = parser.parse_args(arguments)
     try:
-        said = None if asked.keys is None else _bytes(asked.keys, trust.MAX_BYTES)
+        said = None if asked.keys is None else _bytes(asked.keys, key_statements.MAX_BYTES)
         policy = policy_of(asked.key, None if asked.policy is None else _text(asked.policy), said)
         outside = None if asked.checkpoint is None else _bytes(asked.checkpoint)
         trusted = None if asked.timestamp_certificates is None else _trusted(asked.timestamp_certificates)

@@ -23,9 +23,9 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from audit.cosigning import MAX_REQUEST, Cosigner, Log, Refusal
 from audit.keyfile import KeyRefused
-from audit.witnessed import Memory, MemoryRefused, identity
+from audit.witness_memory import Memory, MemoryRefused, identity
+from audit.witness_rules import MAX_REQUEST, Cosigner, Log, Refusal
 
 AT_ONCE = 16
 SECONDS = 10.0

@@ -77,7 +77,7 @@ MENU: tuple[tuple[Message, tuple[Link, ...]], ...] = (
     (
         _l("Oversight"),
         (
-            Link(_l("Institutions"), "OversightInstitutionView.list", "building"),
+            Link(_l("National overview"), "OversightInstitutionView.list", "building"),
             Link(_l("Cases of all institutions"), "OversightCaseView.list", "case"),
         ),
     ),

@@ -1,53 +1,32 @@
-"""The scheduler's process: one table of jobs, one leader, each due run once.
-
-Any number of these processes may run; the one that holds an advisory lock on a connection of its own leads,
-the others wait. It works as itm_signer and never in a web worker. It must outlive the database's restarts.
-"""
+"""The table of jobs, composed of what the rooms offer, and the process that runs them as `itm scheduler`."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import ThreadPoolExecutor as Threads
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from typing import Any, LiteralString
+from typing import Any
 
-import psycopg
-from apscheduler.events import EVENT_JOB_MISSED, JobExecutionEvent
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.jobstores.base import JobLookupError
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.triggers.cron import CronTrigger
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import create_engine
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
-from audit.store.session import OPTIONS
-from itm_admin.assurance import raising, rounds, runs, signing_place
-from itm_admin.assurance.backlog import Watching
-from itm_admin.assurance.clock import Clock
-from itm_admin.assurance.generations import Opening
-from itm_admin.assurance.raising import Trouble
-from itm_admin.assurance.rounds import Gather, Marks
-from itm_admin.assurance.runs import Job, Stopped
-from itm_admin.assurance.signing import Signing
-from itm_admin.assurance.stamping import Stamping
+from itm_admin.accounts.mail_waiting import MailWatch
 from itm_admin.cases import drafts, replay, upkeep_calls
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.database import engine_options
-from itm_admin.foundation.erasures import Erasures
+from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.sink_address import SinkAddress
-
-log = logging.getLogger("itm.schedule")
+from itm_admin.ledger import verification_jobs
+from itm_admin.ledger.backlog import Watching
+from itm_admin.ledger.job_runs import Job
+from itm_admin.ledger.scheduler import SchedulerProcess
+from itm_admin.ledger.signing import Signing
+from itm_admin.ledger.verification_jobs import Gather, Marks
+from itm_admin.local import signing_setup
 
 JOBS: tuple[Job, ...] = (
     Job(
@@ -55,28 +34,28 @@ JOBS: tuple[Job, ...] = (
         _l("Verification of new entries"),
         CronTrigger(minute="*/5", timezone="UTC"),
         timedelta(minutes=5),
-        rounds.incremental,
+        verification_jobs.incremental,
     ),
     Job(
         "ledger.verify.sample",
         _l("Verification of a random sample"),
         CronTrigger(minute=17, timezone="UTC"),
         timedelta(hours=1),
-        rounds.sample,
+        verification_jobs.sample,
     ),
     Job(
         "ledger.verify.full",
         _l("Verification of all entries"),
         CronTrigger(hour=2, minute=30, timezone=TIMEZONE),
         timedelta(days=1),
-        rounds.full,
+        verification_jobs.full,
     ),
     Job(
         "ledger.verify.hourly",
         _l("Verification of all entries, while it is quick"),
         CronTrigger(minute=47, timezone="UTC"),
         timedelta(hours=1),
-        rounds.full_while_quick,
+        verification_jobs.full_while_quick,
     ),
     Job(
         "draft.expire",
@@ -101,232 +80,16 @@ JOBS: tuple[Job, ...] = (
     ),
 )
 
-LEADER = 0x49544D01
-"""The advisory lock's number; advisory locks are a database's own."""
-_OPENED: LiteralString = "SELECT EXISTS (SELECT FROM audit.ledger WHERE presidency AND closed_at IS NULL)"
-"""Whether there is anything to look after: an installation without institutions has no ledger yet."""
-BEAT = 1.0
-"""Seconds between two signs of life on the leader's connection, and between two looks for requests."""
-
-
-class Slots(ThreadPoolExecutor):
-    """APScheduler does not tell a job which slot it runs for; this executor does, as its only argument."""
-
-    def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
-        job.args = (run_times[-1],)  # coalesced, and one instance at a time: nobody else reads it
-        super()._do_submit_job(job, run_times)
-
-
-class Process:
-    """One scheduler process, from its start until `stop` is set."""
-
-    def __init__(
-        self,
-        signer_url: str,
-        jobs: Sequence[Job],
-        stop: threading.Event,
-        signing: Signing | None = None,
-        stamping: Stamping | None = None,
-        watching: Watching | None = None,
-    ) -> None:
-        url = make_url(signer_url)
-        self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._engine = create_engine(url, **engine_options(threads=len(jobs) + 5))
-        self._jobs = jobs
-        self._stop = stop
-        self._signing, self._stamping, self._watching = signing, stamping, watching
-        self._opening = Opening(signing.place) if signing else None
-        self._clock = Clock()
-        self._halt = threading.Event()
-
-    def run(self) -> None:
-        """Leads whenever it can, until told to stop; then the running job has ended."""
-        while not self._stop.is_set():
-            try:
-                with psycopg.connect(
-                    self._conninfo, autocommit=True, connect_timeout=5, application_name="itm-scheduler",
-                    keepalives_idle=10, keepalives_interval=5, keepalives_count=3, options=OPTIONS,
-                ) as connection:  # fmt: skip
-                    if self._wait_for(connection, "SELECT pg_try_advisory_lock(%s)", [LEADER]) and self._wait_for(
-                        connection, _OPENED, []
-                    ):
-                        self._lead(connection)
-            except (psycopg.Error, SQLAlchemyError) as fault:
-                log.warning("no connection to lead on (%s); trying again", type(fault).__name__)
-            self._stop.wait(BEAT)
-        self._engine.dispose()
-
-    def _wait_for(self, connection: psycopg.Connection[Any], question: LiteralString, values: list[Any]) -> bool:
-        """Until the answer is yes. False if it was told to stop meanwhile."""
-        while not self._stop.is_set():
-            row = connection.execute(question, values).fetchone()
-            if row and row[0]:
-                return True
-            self._stop.wait(BEAT)
-        return False
-
-    def _lead(self, connection: psycopg.Connection[Any]) -> None:
-        """Until told to stop, or until the connection, and with it the lock, is gone."""
-        log.info("leading")
-        self._halt.clear()
-        self._look_at_clock()
-        self._take_over()
-        scheduler = self._scheduler()
-        requests: Future[None] | None = None
-        signed: Future[None] | None = None
-        stamped: Future[None] | None = None
-        watched: Future[None] | None = None
-        with (
-            Threads(1, "requests") as threads,
-            Threads(1, "signing") as signer,
-            Threads(1, "stamping") as stamper,
-            Threads(1, "sinks") as watcher,
-        ):
-            scheduler.start()
-            try:
-                while not self._stop.is_set():
-                    waiting = connection.execute(
-                        "SELECT EXISTS (SELECT FROM verification_request WHERE state = 'waiting')"
-                    ).fetchone()
-                    if waiting and waiting[0] and (requests is None or requests.done()):
-                        requests = threads.submit(self._work_off_requests)
-                    if self._signing and (signed is None or signed.done()):
-                        signed = signer.submit(self._sign, self._signing)
-                    if self._stamping and (stamped is None or stamped.done()):
-                        stamped = stamper.submit(self._stamp, self._stamping)
-                    if self._watching and (watched is None or watched.done()):
-                        watched = watcher.submit(self._watch_sinks, self._watching)
-                    self._look_at_clock()
-                    put_right(scheduler)
-                    self._stop.wait(BEAT)
-            finally:
-                self._halt.set()
-                scheduler.shutdown(wait=True)
-
-    def _look_at_clock(self) -> None:
-        try:
-            self._clock.tick(self._engine)
-        except SQLAlchemyError as fault:  # the next beat tries again
-            log.error("the clock could not be confirmed (%s)", type(fault).__name__)
-
-    def _take_over(self) -> None:
-        """What a dead leader left behind: its unfinished runs failed, its unfinished requests wait again."""
-        with self._engine.begin() as connection:
-            for name, due_at in runs.abandoned(connection):
-                runs.finish(connection, name, due_at, "failure", {}, note="abandoned")
-                raising.raise_alert(connection, _failed(name, due_at, "abandoned"))
-        rounds.take_up_again(self._engine)
-
-    def _scheduler(self) -> BackgroundScheduler:
-        """All jobs, each of which begins with the latest slot: it may have been missed while nobody led."""
-        scheduler = BackgroundScheduler(executors={"default": Slots(max(1, len(self._jobs)))}, timezone=UTC)
-        now = datetime.now(UTC)
-        for job in self._jobs:
-            first = job.last_slot(now) or job.trigger.get_next_fire_time(None, now)
-            scheduler.add_job(
-                partial(self._run, job),
-                job.trigger,
-                args=(first,),
-                id=job.name,
-                name=job.name,
-                next_run_time=first,
-                coalesce=True,
-                max_instances=1,
-                misfire_grace_time=int(2 * job.period.total_seconds()) + 1,
-            )
-        scheduler.add_listener(self._missed, EVENT_JOB_MISSED)
-        return scheduler
-
-    def _run(self, job: Job, due_at: datetime) -> None:
-        """One due run, unless somebody else has claimed it."""
-        with self._engine.begin() as connection:
-            slots = runs.left_out(connection, job, due_at)
-            if slots:
-                raising.raise_alert(connection, _missed(job.name, slots))
-        if not runs.claim(self._engine, job.name, due_at):
-            return
-        told: dict[str, runs.Scalar] = {}
-        note = None
-        try:
-            told = dict(job.work(self._engine, self._halt.is_set))
-        except Stopped:
-            note = runs.STOPPED
-        except Exception as fault:  # whatever it was, the run has failed and people must know
-            log.error("%s failed (%s)", job.name, type(fault).__name__)
-            note = type(fault).__name__
-        with self._engine.begin() as connection:
-            runs.finish(connection, job.name, due_at, "failure" if note else "success", told, note)
-            if note and note != runs.STOPPED:
-                raising.raise_alert(connection, _failed(job.name, due_at, note))
-            if note is None:  # it runs again: the next stop, or failure, is news
-                raising.resolve(connection, raising.MISSED, job.name)
-                raising.resolve(connection, raising.FAILED, job.name)
-
-    def _missed(self, event: JobExecutionEvent) -> None:
-        with self._engine.begin() as connection:
-            raising.raise_alert(connection, _missed(event.job_id, [event.scheduled_run_time]))
-
-    def _work_off_requests(self) -> None:
-        try:
-            place = self._signing.place if self._signing else None
-            gather, marks = (place.evidence, place.watermarks) if place else (None, None)
-            rounds.work_off_requests(self._engine, self._halt.is_set, gather, marks)
-        except Exception as fault:  # the request says that it failed; the next one must still be served
-            log.error("a verification that was asked for failed (%s)", type(fault).__name__)
-
-    def _sign(self, signing: Signing) -> None:
-        """Each beat: what two people decided, and a round of checkpoints when one is due."""
-        try:
-            if self._opening and self._opening.tick(self._engine):
-                signing.round(self._engine)
-            signing.tick(self._engine)
-        except Exception as fault:  # the next beat tries again; what stays unsigned, verification does not attest
-            log.error("signing failed (%s)", type(fault).__name__)
-
-    def _stamp(self, stamping: Stamping) -> None:
-        """Each beat: a time stamp when one is due."""
-        try:
-            stamping.tick(self._engine)
-        except Exception as fault:  # the next look tries again
-            log.error("stamping failed (%s)", type(fault).__name__)
-
-    def _watch_sinks(self, watching: Watching) -> None:
-        """Each beat: a look at the sinks' backlogs when one is due."""
-        try:
-            watching.tick(self._engine)
-        except Exception as fault:  # the next beat tries again
-            log.error("the sinks could not be looked at (%s)", type(fault).__name__)
-
-
-def put_right(scheduler: BaseScheduler, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-    """After the clock went back, jobs would wait for a moment that is far off now: they are due when they are due."""
-    jobs = scheduler.get_jobs()  # before the clock is read: what is due meanwhile is not put off
-    now = clock()
-    for job in jobs:
-        due = job.trigger.get_next_fire_time(None, now)
-        if due is not None and job.next_run_time is not None and due < job.next_run_time:
-            with suppress(JobLookupError):
-                scheduler.modify_job(job.id, next_run_time=due)
-
-
-def _missed(job: str, slots: Sequence[datetime]) -> Trouble:
-    since = slots[0].astimezone(UTC).isoformat()
-    return Trouble(raising.MISSED, job, detail={"since": since, "runs": len(slots)})
-
-
-def _failed(job: str, due_at: datetime, note: str) -> Trouble:
-    return Trouble(raising.FAILED, job, detail={"due_at": due_at.astimezone(UTC).isoformat(), "note": note})
-
 
 def attested(
-    jobs: Sequence[Job], gather: Gather, marks: Marks | None = None, most: float = rounds.MOST_SECONDS
+    jobs: Sequence[Job], gather: Gather, marks: Marks | None = None, most: float = verification_jobs.MOST_SECONDS
 ) -> list[Job]:
     """The same jobs; those that verify look at what is held outside, and full ones go on where they were stopped."""
     given: dict[Any, dict[str, Any]] = {
-        rounds.incremental: {"gather": gather},
-        rounds.sample: {"gather": gather},
-        rounds.full: {"gather": gather, "marks": marks},
-        rounds.full_while_quick: {"gather": gather, "marks": marks, "most": most},
+        verification_jobs.incremental: {"gather": gather},
+        verification_jobs.sample: {"gather": gather},
+        verification_jobs.full: {"gather": gather, "marks": marks},
+        verification_jobs.full_while_quick: {"gather": gather, "marks": marks, "most": most},
     }
     return [replace(job, work=partial(job.work, **given[job.work])) if job.work in given else job for job in jobs]
 
@@ -341,15 +104,15 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
     erasures = partial(replay.work, erasures=Erasures.of(settings))
     jobs = [replace(job, work=erasures) if job.work is replay.work else job for job in jobs]
     if not signs:
-        Process(url, jobs, stop).run()
+        SchedulerProcess(url, jobs, stop).run()
         return
-    place = signing_place.of(settings)
-    stamping, sinks = signing_place.stamping(settings), [SinkAddress.parse(each).name for each in settings.sinks]
-    Process(
+    place = signing_setup.of(settings)
+    stamping, sinks = signing_setup.stamping(settings), [SinkAddress.parse(each).name for each in settings.sinks]
+    SchedulerProcess(
         url,
         attested(jobs, place.evidence, place.watermarks, settings.full_seconds),
         stop,
         Signing(place),
         stamping,
-        Watching(sinks),
+        [Watching(sinks), *([MailWatch()] if settings.smtp_url else ())],
     ).run()

@@ -30,7 +30,10 @@ def run(connection: Connection) -> None:
         connection.execute(text("SET LOCAL statement_timeout = '30s'"))
         # What it changes is told apart from what somebody changes by hand with the same role
         connection.execute(text("SELECT set_config('audit.context', :said, true)"), {"said": _CONTEXT})
+        before = context.get_context().get_current_revision()
         context.run_migrations()
+        # Whoever reads the ledger is told which changes were the upgrade's
+        connection.execute(text("SELECT itm.tell_upgrade(:before)"), {"before": before})
 
 
 run(context.config.attributes["connection"])

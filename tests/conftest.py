@@ -17,19 +17,43 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from flask import Flask
 from hypothesis import settings as examples
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.pool import NullPool
 
+from itm_admin.accounts import passwords
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options, migration, roles
-from itm_admin.foundation.database.embedded import Server
+from itm_admin.local.embedded import SUPERUSER, Server
 from tests import forms_client
 
 forms_client.install()
 examples.register_profile("patient", deadline=None)  # a busy machine is no failure
 examples.load_profile("patient")
+
+# Passwords are slow to guess on purpose, and thousands of sign-ins would be slow with them: here they cost little,
+# but for `slow_passwords`.
+_METHOD_FOR_PEOPLE, passwords.METHOD = passwords.METHOD, "scrypt:256:8:1"
+
+
+class _Compiled(BytecodeCache):
+    """Each application of a test process has templates of its own: they are compiled once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": _Compiled()}
 
 PASSWORDS = {
     "owner": "an-owner-for-tests",
@@ -76,6 +100,12 @@ class Database:
             engine.dispose()
 
 
+@pytest.fixture
+def slow_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are kept as they are for people."""
+    monkeypatch.setattr(passwords, "METHOD", _METHOD_FOR_PEOPLE)
+
+
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
     """A folder with a short name (a socket's path is limited) that another user may enter."""
@@ -100,6 +130,8 @@ def cluster(short_folder: Path) -> Iterator[Cluster]:
         cluster = Cluster(server.url())
         with cluster.connect() as connection:
             _roles_for_tests(connection)
+            superuser = f"ALTER ROLE {SUPERUSER} PASSWORD '{server.superuser_password}'"
+            connection.execute(superuser.encode())
         yield cluster
     finally:
         server.stop()
@@ -108,6 +140,8 @@ def cluster(short_folder: Path) -> Iterator[Cluster]:
 def _roles_for_tests(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     """On a named server several test processes come here at once, and the roles may stand from an earlier run."""
     connection.execute("SELECT pg_advisory_lock(hashtext('itm roles for tests'))")
+    if connection.info.server_version >= 160000:
+        connection.execute("SET scram_iterations = 1")  # tests connect very often, and nobody guesses here
     roles.ensure(connection, PASSWORDS)
     for short, role in roles.ROLES.items():
         connection.execute(f"ALTER ROLE {role} PASSWORD '{PASSWORDS[short]}'".encode())
@@ -192,10 +226,8 @@ def signer(database: Database) -> Engine:
 
 
 @pytest.fixture
-def superuser(database: Database) -> Iterator[Engine]:
-    engine = create_engine(database.url("superuser"), poolclass=NullPool)
-    yield engine
-    engine.dispose()
+def superuser(database: Database) -> Engine:
+    return database.engine("superuser")
 
 
 def settings_for(database: Database, home: Path) -> Settings:
@@ -219,6 +251,24 @@ def settings_for(database: Database, home: Path) -> Settings:
 @pytest.fixture
 def settings(database: Database, tmp_path: Path) -> Settings:
     return settings_for(database, tmp_path / "home")
+
+
+LONGEST = (
+    "journeys/test_every_page runtime/test_demo_story house/test_names_on_pages runtime/test_users_of_processes"
+    " house/test_routes house/test_ids_in_answers runtime/test_upgrade panel/test_api_generated"
+    " faults/test_killed_web_server runtime/test_local_witness house/test_empty_forms journeys/test_story"
+    " journeys/test_tampering house/test_links audit/test_html_verifier panel/test_demo"
+    " journeys/test_accounts journeys/test_everyday journeys/test_sent_once faults/test_canaries"
+    " faults/test_ledger_unwritable runtime/test_running_everything panel/test_signing_crashes"
+).split()
+"""Files that take longest, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Files are given to test processes in this order: a long one that begins last is waited for by all others
+    assert all((Path(__file__).parent / f"{name}.py").exists() for name in LONGEST), "a file of LONGEST is gone"
+    order = {f"{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get("/".join(item.path.parts[-2:]), len(order)))
 
 
 _skipped: list[str] = []

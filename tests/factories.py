@@ -13,16 +13,15 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import NullPool
 
 import itm_admin.models  # noqa: F401 relationships resolve once every table is known
 from itm_admin.accounts import passwords
-from itm_admin.accounts.actor import Actor, Held
 from itm_admin.cases import people, services
 from itm_admin.cases.models import Case, CasePerson
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import Actor, Held
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.tenancy import Context, Units
 
@@ -61,7 +60,19 @@ class Somebody:
         return self.actor.context(scope)
 
 
-_UPGRADE = '{"actor": {"name": "migration"}}'
+_AS_THE_PANEL = """
+create function pg_temp.as_the_panel() returns trigger language plpgsql as $$ begin
+  new.content := regexp_replace(new.content, '"session":"[^"]*","transaction":', '"session":"itm_app","transaction":');
+  return new;
+end $$;
+create trigger as_the_panel before insert on audit.event for each row execute function pg_temp.as_the_panel();
+alter table audit.event enable always trigger as_the_panel;
+"""
+_AT_THE_END = """
+set constraints all immediate;
+drop trigger if exists as_the_panel on audit.event;
+drop function pg_temp.as_the_panel();
+"""
 
 
 class Factory:
@@ -70,7 +81,7 @@ class Factory:
     def __init__(self, database: Database, keyring: Keyring | None = None) -> None:
         self.database = database
         self.keyring = keyring or Keyring(b"k" * 32)
-        self._superuser = create_engine(database.url("superuser"), poolclass=NullPool)
+        self._superuser = database.engine("superuser")
         self._sessions = sessionmaker(database.engine("app"), expire_on_commit=False)
         tenancy.install(self._sessions)
         self._tenants: dict[str, Tenant] = {}
@@ -78,10 +89,11 @@ class Factory:
 
     @contextmanager
     def superuser(self) -> Iterator[Connection]:
-        """Sees and writes everything; commits at the end. Not told as somebody's hand at the database."""
+        """Sees and writes everything; commits at the end. Its entries are as if the panel had made the rows."""
         with self._superuser.begin() as connection:
-            connection.execute(text("select set_config('audit.context', :said, true)"), {"said": _UPGRADE})
+            connection.exec_driver_sql(_AS_THE_PANEL)
             yield connection
+            connection.exec_driver_sql(_AT_THE_END)
 
     @contextmanager
     def working(self, somebody: Somebody, scope: str | None = None) -> Iterator[Session]:

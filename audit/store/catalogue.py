@@ -18,7 +18,7 @@ from audit.reconciliation import Found
 from audit.store.reading import Unreadable
 from audit.store.session import PLAIN, pinned
 
-_QUESTION = (Path(__file__).parents[1] / "sql" / "questions" / "catalogue.sql").read_text("utf-8")
+_QUESTION = (Path(__file__).parents[1] / "sql" / "queries" / "catalogue.sql").read_text("utf-8")
 
 
 def catalogue(connection: Connection, schemas: Sequence[str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Checkpoints, keys and cosignatures in the database: copies of what was signed, and the entries that name them.
 
 Promise: what is recorded is recorded with its entry, in one transaction, by the ledger's own functions. None of this
-is evidence against whoever holds the database; see `audit.outside`.
+is evidence against whoever holds the database; see `audit.checkpoint_folder`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine, Row
 
 from audit import note
-from audit.attested import Evidence, Recorded
+from audit.checkpoint_comparison import Evidence, Recorded
+from audit.checkpoint_folder import Held
+from audit.key_statements import Keys, Statement
 from audit.leaf import EMPTY
 from audit.note import Signature
-from audit.outside import Held
 from audit.store.reading import Ledger
-from audit.trust import Keys, Statement
 from audit.verification import Finding
 
 LOCK = 0x49544D02

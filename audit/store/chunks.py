@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.string import ByteaBinaryLoader
 
-from audit.chunk import Chunk, Examiner, Row, Task
+from audit.fast_check import Chunk, Examiner, Row, Task
 from audit.store.session import BY_INDEX, OPTIONS, TIME, pinned
 
 PAGE = 512

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.attested import Evidence
+from audit.checkpoint_comparison import Evidence
 from audit.generation import Closure, generation_of
 from audit.store.reading import Ledger
 from audit.verification import Finding, Verdict

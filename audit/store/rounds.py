@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from audit.attested import Evidence
 from audit.catalogue import Manifest
-from audit.coverage import Level
+from audit.checkpoint_comparison import Evidence
+from audit.read_plan import Level
 from audit.reconciliation import Found
+from audit.resume_mark import Watermarks
 from audit.store import catalogue, records, ways
+from audit.store.reader_pool import Read, meanwhile, reading_together
 from audit.store.reading import Ledger, Unreadable, reading
 from audit.store.session import pinned
-from audit.store.team import Read, meanwhile, reading_together
 from audit.store.verifying import Progress, Stop, Verification, unread, verify
-from audit.watermark import Watermarks
 
 Check = Callable[[Connection, str | None], Found]
 """Compares something else in a thorough round's snapshot; findings are those of the holder that it is given."""

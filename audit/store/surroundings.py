@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.coverage import Level
+from audit.read_plan import Level
 from audit.store.reading import Ledger
 from audit.store.session import ONE_BY_ONE, pinned
 from audit.verification import CAP, Finding

@@ -11,17 +11,17 @@ from functools import partial
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from audit.attested import Attested, Evidence
-from audit.chunk import Task
-from audit.coverage import REREAD, Level, Past, Plan, plan
-from audit.outside import OutsideError
+from audit.checkpoint_comparison import Attested, Evidence
+from audit.checkpoint_folder import OutsideError
+from audit.fast_check import Task
 from audit.purge import Purges
+from audit.read_plan import REREAD, Level, Past, Plan, plan
+from audit.resume_mark import Watermarks
 from audit.store import checkpoints, damage, generations, surroundings
+from audit.store.reader_pool import Read, alone
 from audit.store.reading import Ledger, Unreadable, entries, ledgers, purges, reading
 from audit.store.session import pinned
-from audit.store.team import Read, alone
 from audit.verification import Anchors, Assurance, Finding, Head, Verdict, Verifier
-from audit.watermark import Watermarks
 
 Progress = Callable[[int, int], None]
 Stop = Callable[[], bool]

@@ -28,8 +28,9 @@ SCRIPTS = (
     "page.js",
 )
 MODULES = (
-    "__init__ archive authority bundle bundle_judge bundle_stamps checkpoint chunk compact event evidence key leaf"
-    " lines merkle note numerals policy proof purge stamped timestamp trust verification verify"
+    "__init__ authority bundle bundle_judge bundle_stamps canonical_json canonical_zip checkpoint compact_range"
+    " event evidence_report fast_check key key_statements leaf merkle note numerals policy proof purge timestamp"
+    " timestamp_message verification verify"
 ).split()
 _MAIN = """import sys
 try:

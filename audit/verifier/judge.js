@@ -1,4 +1,4 @@
-// Judges entries, their events and what was signed of them, as audit/evidence.py does: the same verdicts, places and kinds.
+// Judges entries, their events and what was signed of them, as audit/evidence_report.py does: the same verdicts, places and kinds.
 
 const CAP = 100;
 const RANK = ["unsigned", "self-attested", "witnessed"];

@@ -1,4 +1,4 @@
-// Which keys of a log count for which checkpoints, as audit/trust.py has it.
+// Which keys of a log count for which checkpoints, as audit/key_statements.py has it.
 
 const MAX_STATEMENTS = 1 << 20;
 const SAID = ["named", "retired", "compromised"];

@@ -16,19 +16,19 @@ from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import changes, grants, invitations, mail, services
-from itm_admin.accounts.actor import me
-from itm_admin.accounts.forms import AccountForm, NewAccountForm, chosen_id, role_choices
+from itm_admin.accounts.forms import AccountForm, NewAccountForm, role_choices
 from itm_admin.accounts.lists import ALL, here, institution_choices
 from itm_admin.accounts.models import Account
 from itm_admin.accounts.together import bulk_acts
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import me
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, tell, told
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, ROLES
-from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.views import Page, redirect_after_post, route
 from itm_admin.institutions import services as institutions
 from itm_admin.institutions.choices import offer_units
 from itm_admin.institutions.models import Institution
@@ -61,7 +61,7 @@ class AccountView(Page):
         listing = here()
         statement = services.reachable(me()).options(selectinload(Account.grants))
         shown = listing.page(db.session, statement, listing.read(request.args))
-        looked_at("record.list", "account", subjects=shown.ids)
+        record_read("record.list", "account", subjects=shown.ids)
         shown.add = (url_for("AccountView.add"), _("New account"))
         shown.bulk = bulk_acts()
         return self.render("accounts/list.html", heading=_("Accounts"), listing=shown)
@@ -69,7 +69,7 @@ class AccountView(Page):
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> Answer:
         account = services.get(db.session, me(), id)
-        looked_at("record.read", "account", id)
+        record_read("record.read", "account", id)
         return self.render(
             "accounts/show.html",
             heading=account.get_full_name(),
@@ -89,7 +89,9 @@ class AccountView(Page):
             links: list[Made] = []
             made = attempt(form, lambda session: once(session, Account, lambda: _make(session, form, links)))
             if made is not None and not links:
-                return see("AccountView.show", id=made.id)  # sent twice: its link was shown, and is shown once
+                return redirect_after_post(
+                    "AccountView.show", id=made.id
+                )  # sent twice: its link was shown, and is shown once
             if made is not None:
                 return self._show_link(links[0])
         _offer_new(form)
@@ -100,14 +102,14 @@ class AccountView(Page):
         form, conflict = AccountForm(), False
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form, lambda session: services.change(session, me(), id, form.expected_version(), form.person())
                 )
             except Conflict:
                 saved, conflict = None, True
             if saved is not None:
-                flash(_("The changes are saved."))
-                return see("AccountView.show", id=id)
+                tell(_("The changes are saved."))
+                return redirect_after_post("AccountView.show", id=id)
         account = services.get(db.session, me(), id)
         stored = AccountForm(formdata=None, obj=account, version=account.row_version, unit=account.unit_id)
         form = form if form.is_filled() else stored
@@ -118,7 +120,7 @@ class AccountView(Page):
             form.version.data = str(account.row_version)
             saved_values = stored.typed()
             rows = [(label, text, saved_values[label]) for label, text in form.typed().items()]
-        looked_at("record.read", "account", id, detail={"page": "edit"})
+        record_read("record.read", "account", id, detail={"page": "edit"})
         return self.render(
             "accounts/edit.html", heading=account.get_full_name(), form=form, account=account, conflict=rows
         ), 409 if conflict else 422 if form.submitted() else 200
@@ -134,11 +136,14 @@ class AccountView(Page):
     @route("/<uuid:id>/invite", act="invite", methods=("POST",))
     def invite(self, id: uuid.UUID) -> Answer:
         form = PanelForm()
-        made = attempt(form, lambda session: _invite(session, services.get(session, me(), id)))
+        made = save(form, lambda session: _invite(session, services.get(session, me(), id)))
+        if isinstance(made, Made):
+            return self._show_link(made)
         if made is None:
             flash(" ".join(form.told), "warning")
-            return see("AccountView.show", id=id)
-        return self._show_link(made)
+        else:
+            flash(_("This was sent twice: one link was made, and it is shown once."), "info")
+        return redirect_after_post("AccountView.show", id=id)
 
     def _show_link(self, made: Made) -> Answer:
         """The only time the link is shown. It stands in no redirect and no cookie."""
@@ -158,13 +163,13 @@ class AuditAccountView(Page):
         listing = ALL
         statement = services.reachable(me()).options(selectinload(Account.grants))
         shown = listing.page(db.session, statement, listing.read(request.args))
-        looked_at("record.list", "account", subjects=shown.ids)
-        return self.render("accounts/list.html", heading=_("Accounts"), listing=shown)
+        record_read("record.list", "account", subjects=shown.ids)
+        return self.render("accounts/list.html", heading=_("Accounts and roles"), listing=shown)
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> Answer:
         account = services.get(db.session, me(), id)
-        looked_at("record.read", "account", id)
+        record_read("record.read", "account", id)
         rows = _rows(db.session, account)
         return self.render(
             "accounts/show.html",
@@ -180,12 +185,8 @@ class AuditAccountView(Page):
 
 
 def _do(id: uuid.UUID, work: Any, said: str) -> Answer:
-    form = PanelForm()
-    if attempt(form, work) is None:
-        flash(" ".join(form.told), "warning")
-    else:
-        flash(said)
-    return see("AccountView.show", id=id)
+    told(PanelForm(), work, said)
+    return redirect_after_post("AccountView.show", id=id)
 
 
 def _link(session: Session, account: Account) -> dict[str, Any] | None:

@@ -11,14 +11,13 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-import itm_admin.models  # noqa: F401 relationships resolve once every table is known
 from itm_admin.accounts import bootstrap, invitations
 from itm_admin.accounts.models import Account, RoleGrant
-from itm_admin.assurance import raising
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.roles import ACCOUNTS
+from itm_admin.ledger import alert_raising
 
 COMMAND = "itm invite"
 
@@ -39,7 +38,7 @@ def make(settings: Settings, username: str) -> str:
     signer = create_engine(settings.signer_url or "", poolclass=NullPool)
     try:
         with signer.begin() as connection:
-            raising.raise_alert(connection, raising.Trouble(raising.INVITED, name, home))
+            alert_raising.raise_alert(connection, alert_raising.Trouble(alert_raising.INVITED, name, home))
     finally:
         signer.dispose()
     return bootstrap.address_of(settings, token)

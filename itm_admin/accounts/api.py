@@ -7,14 +7,15 @@ from flask_wtf.csrf import generate_csrf
 from marshmallow import Schema, fields
 
 from itm_admin.accounts import sessions, sign_in
-from itm_admin.accounts.actor import Actor, load_actor, me
+from itm_admin.accounts.actor import load_actor
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.accounts.views import begin_session, digest_key
+from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.api import Api, body, describes, route
 from itm_admin.foundation.api_schemas import Empty
+from itm_admin.foundation.error_pages import answer
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.problems import answer
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.transaction import writing
 
 
 class SignInInput(Schema):

@@ -14,9 +14,9 @@ from flask_babel import ngettext
 from sqlalchemy import and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
-from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import AccessChange, Account, RoleGrant
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Denied, Invalid, Message, NotFound
 from itm_admin.foundation.i18n import language

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
@@ -10,9 +9,9 @@ from flask_babel import lazy_gettext as _l
 from wtforms import EmailField, HiddenField, PasswordField, SelectField, StringField
 
 from itm_admin.accounts.services import Person
-from itm_admin.foundation import choosing
+from itm_admin.foundation import record_picker
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.forms import Asks, PanelForm
+from itm_admin.foundation.forms import Asks, PanelForm, chosen_id
 from itm_admin.foundation.i18n import LANGUAGES
 from itm_admin.foundation.roles import ROLES
 
@@ -123,21 +122,11 @@ class GrantForm(PanelForm):
 _PERSON = ("first_name", "last_name", "email", "title", "language", "unit")
 
 
-def chosen_id(field: SelectField) -> uuid.UUID | None:
-    """The id that was chosen; None for nothing. Invalid for text that is no id."""
-    if not field.data:
-        return None
-    try:
-        return uuid.UUID(field.data)
-    except ValueError:
-        raise Invalid({field.name: _("This is not one of the choices.")}) from None
-
-
 def role_choices(codes: list[str]) -> list[tuple[str, str]]:
     return [("", _("— choose —")), *((code, str(ROLES[code].label)) for code in codes)]
 
 
 def _shown(field: Any) -> str:
     if isinstance(field, SelectField):
-        return choosing.shown(field, field.data) or ""
+        return record_picker.shown(field, field.data) or ""
     return str(field.data or "")

@@ -16,17 +16,17 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import changes, grants, services
-from itm_admin.accounts.actor import me
-from itm_admin.accounts.forms import GrantForm, chosen_id, role_choices
+from itm_admin.accounts.forms import GrantForm, role_choices
 from itm_admin.accounts.models import AccessChange, RoleGrant
+from itm_admin.foundation.actor import me
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Invalid
-from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, tell
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
-from itm_admin.foundation.views import Page, route, see
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.transaction import writing
+from itm_admin.foundation.views import Page, redirect_after_post, route
 from itm_admin.institutions.choices import offer_units
 
 Answer = str | tuple[str, int] | Response
@@ -55,11 +55,11 @@ class GrantView(Page):
             )
             if done is not None:
                 flash(_("The role is proposed.") if done.state == "proposed" else _("The role is given."))
-                return see("AccountView.show", id=id)
+                return redirect_after_post("AccountView.show", id=id)
         account = services.get(db.session, me(), id)
         form.role.choices = role_choices(grants.choices(me(), account.institution.kind))
         offer_units(form.unit, account.institution_id, _("The whole institution"))
-        looked_at("record.read", "account", id, detail={"page": "grant"})
+        record_read("record.read", "account", id, detail={"page": "grant"})
         return self.render(
             "accounts/grant.html", heading=_("Give a role"), form=form, account=account
         ), 422 if form.submitted() else 200
@@ -67,10 +67,10 @@ class GrantView(Page):
     @route("/<uuid:id>/end", act="end", methods=("POST",))
     def end(self, id: uuid.UUID) -> Answer:
         with writing() as session:
-            grant = grants.end(session, me(), id)
+            grant = once(session, RoleGrant, lambda: grants.end(session, me(), id))
             account, ended = grant.account_id, grant.state == "ended"
         flash(_("The role has ended.") if ended else _("The end of the role waits for another person's confirmation."))
-        return see("AccountView.show", id=account)
+        return redirect_after_post("AccountView.show", id=account)
 
     @route("/<uuid:id>/approve", act="approve", methods=("POST",))
     def approve(self, id: uuid.UUID) -> Answer:
@@ -91,7 +91,7 @@ class AccessChangeView(Page):
     @route("/", act="list")
     def list(self) -> Answer:
         rows = change_rows()
-        looked_at("record.list", "access_change", subjects=[row["id"] for row in rows])
+        record_read("record.list", "access_change", subjects=[row["id"] for row in rows])
         return self.render("accounts/confirmations.html", heading=_("What waits for a second person"), changes=rows)
 
     @route("/<uuid:id>/confirm", act="approve", methods=("POST",))
@@ -107,15 +107,15 @@ class AccessChangeView(Page):
         with writing() as session:
             once(session, AccessChange, lambda: changes.ask(session, me(), services.get(session, me(), id), "reset"))
         flash(_("The end of the password waits for another person's confirmation."))
-        return see("AccountView.show", id=id)
+        return redirect_after_post("AccountView.show", id=id)
 
     def _decide(self, id: uuid.UUID, confirm: bool) -> Answer:
         form = PanelForm()
-        if attempt(form, lambda session: changes.decide(session, me(), id, confirm)) is None:
+        if save(form, lambda session: changes.decide(session, me(), id, confirm)) is None:
             flash(" ".join(form.told), "warning")
         else:
-            flash(_("It is confirmed.") if confirm else _("It is refused; the link and the password are void."))
-        return see("AccessChangeView.list")
+            tell(_("It is confirmed.") if confirm else _("It is refused; the link and the password are void."))
+        return redirect_after_post("AccessChangeView.list")
 
 
 def change_rows() -> Sequence[dict[str, Any]]:
@@ -170,14 +170,14 @@ def _give(session: Session, id: uuid.UUID, form: GrantForm) -> RoleGrant:
 def _decide(id: uuid.UUID, back: str, approves: bool) -> Answer:
     form = PanelForm()
     work = grants.approve if approves else grants.refuse
-    grant = attempt(form, lambda session: work(session, me(), id))
+    grant = attempt(form, lambda session: once(session, RoleGrant, lambda: work(session, me(), id)))
     if grant is None:
         flash(" ".join(form.told), "warning")
     elif grant.state == "active":
         flash(_("The appointment is complete: the role is active."))
     else:
         flash(_("Your approval is recorded. One more is needed.") if approves else _("The proposal is refused."))
-    return see(back)
+    return redirect_after_post(back)
 
 
 def _waiting(page: Page) -> str:
@@ -200,10 +200,10 @@ def _waiting(page: Page) -> str:
         }
         for grant, account, given in found
     ]
-    looked_at("record.list", "role_grant", subjects=[grant.id for grant, _account, _given in found])
+    record_read("record.list", "role_grant", subjects=[grant.id for grant, _account, _given in found])
     return page.render(
         "accounts/approvals.html",
-        heading=_("Appointments that wait for approval"),
+        heading=_("Approvals"),
         rows=rows,
         endpoint=page.endpoint,
         changes=change_rows(),

@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts import changes
-from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, GrantApproval, RoleGrant
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, NotFound
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES, grantable_by
 from itm_admin.institutions.models import Institution, Unit

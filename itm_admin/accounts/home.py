@@ -9,8 +9,8 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts import changes
-from itm_admin.accounts.actor import me
 from itm_admin.accounts.models import Account, RoleGrant
+from itm_admin.foundation.actor import me
 from itm_admin.institutions.models import Institution
 
 

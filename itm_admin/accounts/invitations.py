@@ -18,9 +18,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts import passwords, session_rows
-from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, Credential, Invitation
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.tenancy import acting
 from itm_admin.institutions.models import Institution

@@ -106,7 +106,10 @@ def main(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     post = Post.of(settings)
     url = make_url(settings.require("ITM_DATABASE_SIGNER_URL").signer_url or "")
-    engine = create_engine(url, **engine_options(threads=1))
+    options = engine_options(threads=1)
+    engine = create_engine(
+        url, **{**options, "connect_args": {**options["connect_args"], "application_name": "itm-mail"}}
+    )
     while not stop.is_set():
         try:
             send_waiting(engine, post, lambda token: bootstrap.address_of(settings, token), stop.is_set)

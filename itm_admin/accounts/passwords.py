@@ -17,7 +17,7 @@ from itm_admin.accounts.usernames import plain
 from itm_admin.foundation.errors import Invalid, Message
 
 SHORTEST, LONGEST = 12, 128
-_METHOD = "scrypt:32768:8:1"
+METHOD = "scrypt:32768:8:1"
 
 # The digest of a random password that nobody knows: compared where there is no account.
 _NOBODYS = (
@@ -41,7 +41,7 @@ _GUESSED_FIRST = frozenset(
 
 def digest_of(password: str) -> str:
     """What is stored."""
-    return generate_password_hash(_normal(password), method=_METHOD)
+    return generate_password_hash(_normal(password), method=METHOD)
 
 
 def matches(stored: str | None, password: str) -> bool:

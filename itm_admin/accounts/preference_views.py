@@ -6,7 +6,7 @@ Nothing here is a record of anybody, and nothing is typed into an address.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flask import current_app, flash, request, url_for
 from flask_babel import gettext as _
@@ -15,10 +15,12 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import saved_views
-from itm_admin.accounts.actor import me
+from itm_admin.accounts.models import SavedView
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.views import Page, inside, route
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.once import once, unless_repeated
+from itm_admin.foundation.transaction import writing
+from itm_admin.foundation.views import Page, route, safe_next_url
 
 COOKIES = {"rows": ("itm-rows", ("comfortable", "compact")), "keys": ("itm-keys", ("on", "off"))}
 """Cookies that say how high rows are and whether single keys do something; they tell nothing about anybody."""
@@ -46,12 +48,10 @@ class PreferenceView(Page):
         name, opens = form.get("list", ""), form.get("opens") == "yes"
         where = saved_views.kept_list(name)
         kept = _attempt(
-            lambda session: (
-                saved_views.keep(session, me(), name, form.get("label", ""), form.get("query", ""), opens).query
-            ),
+            lambda session: once(session, SavedView, lambda: _kept(session, name, form, opens)).query,
             _("The view is saved."),
         )
-        return redirect(f"{url_for(where.endpoint)}?{kept}" if kept else inside(form.get("next")), 303)
+        return redirect(f"{url_for(where.endpoint)}?{kept}" if kept else safe_next_url(form.get("next")), 303)
 
     @route("/views/<uuid:id>", act="edit", methods=("POST",))
     def change(self, id: uuid.UUID) -> Response:
@@ -62,12 +62,19 @@ class PreferenceView(Page):
             ),
             _("The view is changed."),
         )
-        return redirect(inside(form.get("next")), 303)
+        return redirect(safe_next_url(form.get("next")), 303)
 
     @route("/views/<uuid:id>/remove", act="edit", methods=("POST",))
     def remove(self, id: uuid.UUID) -> Response:
-        _attempt(lambda session: saved_views.remove(session, id).list_name, _("The view is removed."))
-        return redirect(inside(request.form.get("next")), 303)
+        _attempt(
+            lambda session: str(unless_repeated(session, lambda: saved_views.remove(session, id).list_name)),
+            _("The view is removed."),
+        )
+        return redirect(safe_next_url(request.form.get("next")), 303)
+
+
+def _kept(session: Session, name: str, form: Mapping[str, str], opens: bool) -> SavedView:
+    return saved_views.keep(session, me(), name, form.get("label", ""), form.get("query", ""), opens)
 
 
 def _remember(name: str) -> Response:
@@ -76,7 +83,7 @@ def _remember(name: str) -> Response:
     chosen = request.form.get(name, "")
     if chosen not in choices:
         raise Invalid({name: _("This is not one of the choices.")})
-    answer = redirect(inside(request.form.get("next")), 303)
+    answer = redirect(safe_next_url(request.form.get("next")), 303)
     secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
     answer.set_cookie(cookie, chosen, max_age=_A_YEAR, httponly=True, samesite="Lax", secure=secure)
     return answer

@@ -21,7 +21,7 @@ from itm_admin.foundation.errors import Message
 from itm_admin.foundation.forgery import FIELD, is_of_an_account, is_valid
 from itm_admin.foundation.forms import AGAIN
 from itm_admin.foundation.once import FIELD as FORM_KEY
-from itm_admin.foundation.views import inside
+from itm_admin.foundation.views import safe_next_url
 
 LONGEST = 200_000
 """Characters of a form that is carried over; a longer one is found as a draft, if it was kept as one."""
@@ -66,7 +66,7 @@ def sign_in_page(form: SignInForm) -> str:
 
 def go_on(form: SignInForm) -> Response:
     """After a sign-in: the page that was wanted, or the form that came too late, to be looked at once more."""
-    back = inside(form.next.data)
+    back = safe_next_url(form.next.data)
     pairs = parse_qsl(form.held.data or "", keep_blank_values=True)
     if not pairs:
         return redirect(back, 303)

@@ -19,13 +19,13 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import SavedView
 from itm_admin.foundation import access, tenancy
+from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, NotFound
 from itm_admin.foundation.lists import Listing
-from itm_admin.foundation.names import clean_name
+from itm_admin.foundation.name_folding import clean_name
 
 MOST = 12
 """Views that a person may keep of one list."""

@@ -13,8 +13,8 @@ from flask import current_app, g
 from flask_appbuilder.security.manager import BaseSecurityManager
 from flask_login import LoginManager
 
-from itm_admin.accounts.actor import Actor
 from itm_admin.foundation import roles
+from itm_admin.foundation.actor import Actor
 
 
 class SecurityManager(BaseSecurityManager):

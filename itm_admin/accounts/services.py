@@ -17,11 +17,11 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts import changes, grants, invitations, usernames
-from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Message, NotFound
-from itm_admin.foundation.names import clean_name
+from itm_admin.foundation.name_folding import clean_name
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, ROLES
 from itm_admin.institutions.models import Institution, Unit
 

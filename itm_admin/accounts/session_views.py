@@ -7,10 +7,10 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import sessions, sign_in
-from itm_admin.accounts.actor import me
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.errors import Unauthenticated
-from itm_admin.foundation.views import Page, route, see
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.transaction import writing
+from itm_admin.foundation.views import Page, redirect_after_post, route
 
 
 class OwnSessionView(Page):
@@ -38,7 +38,7 @@ class OwnSessionView(Page):
             sign_in.sign_out(work, me())
         sessions.end(session)
         flash(_("You are signed out here. Sessions on other devices go on."))
-        return see("SignInView.sign_in")
+        return redirect_after_post("SignInView.sign_in")
 
     @route("/sign-out-everywhere", act="show", methods=("POST",), quiet=True)
     def sign_out_everywhere(self) -> Response:
@@ -46,7 +46,7 @@ class OwnSessionView(Page):
             sign_in.sign_out_everywhere(work, me())
         sessions.end(session)
         flash(_("All your sessions have ended, here and on every other device."))
-        return see("SignInView.sign_in")
+        return redirect_after_post("SignInView.sign_in")
 
 
 def _left() -> Response:

@@ -21,9 +21,9 @@ from sqlalchemy.orm import Session
 from audit import store
 from itm_admin.accounts import actor as actors
 from itm_admin.accounts import passwords, session_rows, throttle, usernames
-from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account, Credential, Invitation
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.errors import DomainError, TooMany
 from itm_admin.foundation.tenancy import acting
 from itm_admin.institutions.models import Institution

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from flask import flash, g, request, url_for
+from flask import g, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -13,17 +13,17 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import services
-from itm_admin.accounts.actor import me
 from itm_admin.accounts.models import Account
 from itm_admin.foundation import access, bulk
+from itm_admin.foundation.actor import me
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.bulk import Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import NotFound
-from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.forms import PanelForm, save, tell
 from itm_admin.foundation.list_parts import BulkAct
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION
-from itm_admin.foundation.views import Page, inside, route
+from itm_admin.foundation.views import Page, route, safe_next_url
 
 Answer = str | tuple[str, int] | Response
 
@@ -44,17 +44,17 @@ class AccountsTogetherView(Page):
     @route("/suspend", act="suspend", methods=("POST",))
     def suspend(self) -> Answer:
         form, wanted = PanelForm(), bulk.read(request.form.getlist(bulk.NAME))
-        back, reasons = inside(request.form.get("next")), dict[uuid.UUID, str]()
+        back, reasons = safe_next_url(request.form.get("next")), dict[uuid.UUID, str]()
         if request.form.get("confirmed") == "yes":
             try:
-                if attempt(form, lambda session: _suspend(session, wanted)):
-                    flash(ngettext("%(num)s account is suspended.", "%(num)s accounts are suspended.", len(wanted)))
+                if save(form, lambda session: _suspend(session, wanted)):
+                    tell(ngettext("%(num)s account is suspended.", "%(num)s accounts are suspended.", len(wanted)))
                     return redirect(back, 303)
             except bulk.Refused as refused:
                 reasons = refused.reasons
                 form.told.append(str(refused))
         lines = _lines(wanted, reasons)
-        looked_at("record.list", "account", subjects=[each.id for each in wanted], detail={"page": "together"})
+        record_read("record.list", "account", subjects=[each.id for each in wanted], detail={"page": "together"})
         page = self.render(
             "together.html", heading=_("Suspend the chosen accounts"), form=form, fields=(), lines=lines,
             submit=_("Suspend the accounts"), tone="danger", action=request.path, back=back, list_name=_("Accounts"),

@@ -9,7 +9,6 @@ from werkzeug.wrappers import Response
 
 from itm_admin.accounts import history, invitations, passwords, services, session_rows, sessions, sign_in, throttle
 from itm_admin.accounts.account_views import AccountView, AuditAccountView
-from itm_admin.accounts.actor import Actor, me
 from itm_admin.accounts.forms import OwnDataForm, OwnPasswordForm, PasswordForm, SignInForm
 from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView, GrantView
 from itm_admin.accounts.preference_views import PreferenceView
@@ -18,12 +17,13 @@ from itm_admin.accounts.session_views import OwnSessionView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.accounts.together import AccountsTogetherView
 from itm_admin.foundation import forgery, i18n, tenancy
+from itm_admin.foundation.actor import Actor, me
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, NotFound, Unauthenticated
-from itm_admin.foundation.forms import attempt
-from itm_admin.foundation.reading import looked_at
-from itm_admin.foundation.views import Page, inside, route, see
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.forms import attempt, save, tell
+from itm_admin.foundation.transaction import writing
+from itm_admin.foundation.views import Page, redirect_after_post, route, safe_next_url
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
@@ -89,7 +89,7 @@ class LanguageView(Page):
         if actor is not None and actor.language != code:
             with writing() as work:
                 services.choose_language(work, actor, code)
-        return redirect(inside(request.form.get("next")), 303)
+        return redirect(safe_next_url(request.form.get("next")), 303)
 
 
 class InvitationView(Page):
@@ -111,7 +111,7 @@ class InvitationView(Page):
                 if invited.waits
                 else _("The password is saved. Sign in with it now.")
             )
-            return see("SignInView.sign_in")
+            return redirect_after_post("SignInView.sign_in")
         try:
             invited = invitations.look_up(db.session, token)
         except invitations.BadInvitation as error:
@@ -138,7 +138,7 @@ class OwnProfileView(Page):
         actor = me()
         account = services.own(db.session, actor)
         events = history.own_sign_ins(db.session, actor)
-        looked_at("record.read", "account", actor.id, detail={"page": "profile"})
+        record_read("record.read", "account", actor.id, detail={"page": "profile"})
         with tenancy.acting(actor.own_context(), db.session):
             open_ones = session_rows.standing(db.session, actor.id, actor.session)
         return self.render(
@@ -150,10 +150,10 @@ class OwnProfileView(Page):
         actor = me()
         form = OwnDataForm()
         if form.submitted() and _may_change_address(form, actor) and _save_own(form, actor):
-            flash(_("The changes are saved."))
-            return see("OwnProfileView.show")
+            tell(_("The changes are saved."))
+            return redirect_after_post("OwnProfileView.show")
         account = services.own(db.session, actor)
-        looked_at("record.read", "account", actor.id, detail={"page": "profile.edit"})
+        record_read("record.read", "account", actor.id, detail={"page": "profile.edit"})
         if not form.submitted():
             form = OwnDataForm(obj=account, version=account.row_version)
         return self.render("accounts/profile_edit.html", heading=_("My data"), form=form), (
@@ -174,7 +174,7 @@ class OwnProfileView(Page):
                 if renewed is not None:
                     sessions.go_on(session, renewed)
                     flash(_("The password is changed. Your other sessions have ended."))
-                    return see("OwnProfileView.show")
+                    return redirect_after_post("OwnProfileView.show")
         return self.render(
             "accounts/password.html", heading=_("Change my password"), form=form, minimum=passwords.SHORTEST
         ), (422 if form.submitted() else 200)
@@ -195,7 +195,7 @@ def _may_change_address(form: OwnDataForm, actor: Actor) -> bool:
 
 def _save_own(form: OwnDataForm, actor: Actor) -> bool:
     return bool(
-        attempt(
+        save(
             form,
             lambda work: services.change_own(
                 work,

@@ -19,11 +19,12 @@ from sqlalchemy.orm import Session, scoped_session
 
 from itm_admin.assurance import detail as details
 from itm_admin.assurance import naming
+from itm_admin.assurance.labels import alert_words
 from itm_admin.assurance.models import Alert
-from itm_admin.assurance.watch import watch
-from itm_admin.assurance.wording import alert_words
+from itm_admin.assurance.scheduler_watch import watch
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.access import Access, Actor, scope_for
+from itm_admin.foundation.access import Access, scope_for
+from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, NotFound
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT

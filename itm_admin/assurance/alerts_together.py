@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from flask import flash, request, url_for
+from flask import request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
@@ -13,14 +13,14 @@ from werkzeug.wrappers import Response
 
 from itm_admin.assurance import alerts
 from itm_admin.foundation import bulk
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.bulk import Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.formats import moment
-from itm_admin.foundation.forms import PanelForm, attempt
-from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.forms import PanelForm, save, tell
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
-from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.views import Page, redirect_after_post, route
 
 
 class AlertsTogetherView(Page):
@@ -36,14 +36,14 @@ class AlertsTogetherView(Page):
         reasons: dict[uuid.UUID, str] = {}
         if request.form.get("confirmed") == "yes":
             try:
-                if attempt(form, lambda session: _acknowledge(session, wanted)):
-                    flash(ngettext("%(num)s alert is acknowledged.", "%(num)s alerts are acknowledged.", len(wanted)))
-                    return see("AlertView.list")
+                if save(form, lambda session: _acknowledge(session, wanted)):
+                    tell(ngettext("%(num)s alert is acknowledged.", "%(num)s alerts are acknowledged.", len(wanted)))
+                    return redirect_after_post("AlertView.list")
             except bulk.Refused as refused:
                 reasons = refused.reasons
                 form.told.append(str(refused))
         lines = _lines(wanted, reasons)
-        looked_at("record.list", "alert", subjects=[each.id for each in wanted], detail={"page": "together"})
+        record_read("record.list", "alert", subjects=[each.id for each in wanted], detail={"page": "together"})
         page = self.render(
             "together.html", heading=_("Deal with several alerts"), form=form, fields=(), lines=lines,
             submit=_("I deal with them"), tone="primary", action=request.path, back=url_for("AlertView.list"),

@@ -15,23 +15,24 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response
 from wtforms import RadioField, SelectField, StringField
 
-from itm_admin.accounts.actor import me
-from itm_admin.accounts.forms import chosen_id
 from itm_admin.assurance import decisions
 from itm_admin.assurance.models import LedgerDecision
 from itm_admin.foundation import access
+from itm_admin.foundation.actor import me
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Invalid, Message
-from itm_admin.foundation.forms import Asks, PanelForm, attempt
+from itm_admin.foundation.forms import Asks, PanelForm, attempt, chosen_id
+from itm_admin.foundation.i18n import language
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
-from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.views import Page, redirect_after_post, route
 from itm_admin.institutions.models import Institution
+from itm_admin.ledger.approved_decisions import Kind
 
 Answer = str | tuple[str, int] | Response
 
-OFFERED: tuple[decisions.Kind, ...] = ("generation", "recovery", "purge")
+OFFERED: tuple[Kind, ...] = ("generation", "recovery", "purge")
 """The kinds that may be proposed on the page."""
 
 CONSEQUENCES: dict[str, tuple[Message, ...]] = {
@@ -89,7 +90,7 @@ class DecisionView(Page):
     @route("/", act="list")
     def list(self) -> Answer:
         rows = decisions.shown(db.session)
-        looked_at("record.list", "ledger_decision", subjects=[row[0].id for row in rows])
+        record_read("record.list", "ledger_decision", subjects=[row[0].id for row in rows])
         may_add = access.allowed(f"{self.endpoint}.add", me())
         return self.render("assurance/decisions.html", rows=[_facts(row) for row in rows], may_add=may_add)
 
@@ -100,11 +101,13 @@ class DecisionView(Page):
             made = attempt(form, lambda session: once(session, LedgerDecision, lambda: _propose(session, form)))
             if made is not None:
                 flash(_("The decision is proposed. An auditor of another institution decides."), "success")
-                return see("DecisionView.show", id=made.id)
-        institutions = db.session.execute(select(Institution.id, Institution.code).order_by(Institution.code)).all()
-        form.institution.choices = [("", _("— choose —")), *((str(row.id), row.code) for row in institutions)]
+                return redirect_after_post("DecisionView.show", id=made.id)
+        institutions = db.session.scalars(select(Institution).order_by(Institution.code)).all()
+        names = [each.name_tr if language() == "tr" else each.name_en for each in institutions]
+        named = ((str(each.id), f"{name} ({each.code})") for each, name in zip(institutions, names, strict=True))
+        form.institution.choices = [("", _("— choose —")), *named]
         form.reason.choices = [(code, str(text)) for code, (kind, text) in decisions.REASONS.items() if kind in OFFERED]
-        looked_at("record.list", "ledger_decision", detail={"page": "add"})
+        record_read("record.list", "ledger_decision", detail={"page": "add"})
         page = self.render(
             "assurance/decision_add.html",
             form=form,
@@ -123,19 +126,23 @@ class DecisionView(Page):
         chosen = request.form.get("decision")
         if chosen not in ("approved", "rejected"):
             raise Invalid({"": _("This is not one of the choices.")})
-        done = attempt(form, lambda session: decisions.decide(session, id, approve=chosen == "approved"))
+        approve = chosen == "approved"
+        done = attempt(
+            form,
+            lambda session: once(session, LedgerDecision, lambda: decisions.decide(session, id, approve=approve)),
+        )
         if done is None:
             return self._page(id, form), 422
         flash(
             _approved(done.kind) if chosen == "approved" else _("It is rejected."),
             "success",
         )
-        return see("DecisionView.show", id=id)
+        return redirect_after_post("DecisionView.show", id=id)
 
     def _page(self, id: uuid.UUID, form: PanelForm) -> str:
         row = decisions.shown(db.session, id)[0]
         found: LedgerDecision = row[0]
-        looked_at("record.read", "ledger_decision", id)
+        record_read("record.read", "ledger_decision", id)
         actor = me()
         own = actor.id == found.proposed_by or actor.institution_id == found.proposer_institution_id
         may_decide = found.decision is None and not own and access.allowed(f"{self.endpoint}.decide", actor)

@@ -2,20 +2,16 @@
 
 Promise: nobody decides alone, and nothing is carried out that was not approved by a second person of another
 institution; the database holds both (30_rules.sql, the table's checks). The panel only asks: what was approved is
-carried out by the scheduler's process, as itm_signer, which reads it with `approved` and ends it with `carried_out`.
+carried out by the scheduler's process (ledger/approved_decisions.py).
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Row, select, text
-from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, aliased, scoped_session
 
 from itm_admin.accounts.models import Account
@@ -23,9 +19,9 @@ from itm_admin.assurance.models import LedgerDecision
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Denied, Invalid, Message, NotFound
 from itm_admin.institutions.models import Institution
+from itm_admin.ledger.approved_decisions import Kind
 
 AnySession = Session | scoped_session[Session]
-Kind = Literal["generation", "recovery", "purge"]
 
 REASONS: Mapping[str, tuple[Kind, Message]] = {
     "RESTORED": ("generation", _l("The database was restored from a backup")),
@@ -48,22 +44,6 @@ _PROPOSE = text(
     "INSERT INTO ledger_decision (id, institution_id, kind, reason, first_seq, last_seq)"
     " VALUES (:id, :institution, :kind, :reason, :first, :last)"
 )
-
-
-@dataclass(frozen=True)
-class Approved:
-    """A decision that two people have made and nobody has carried out yet."""
-
-    id: uuid.UUID
-    institution: uuid.UUID
-    code: str
-    kind: str
-    reason: str
-    first_seq: int | None
-    last_seq: int | None
-    proposed_by: uuid.UUID
-    decided_by: uuid.UUID
-    decided_at: datetime
 
 
 def propose(
@@ -148,28 +128,3 @@ def shown(session: AnySession, id: uuid.UUID | None = None) -> Sequence[Row[Ledg
         .limit(100)
     )
     return session.execute(wanted if id is None else wanted.where(LedgerDecision.id == id)).all()
-
-
-_APPROVED = text(
-    "SELECT d.id, d.institution_id AS institution, i.code, d.kind, d.reason, d.first_seq, d.last_seq, d.proposed_by,"
-    " d.decided_by, d.decided_at FROM ledger_decision d JOIN institution i ON i.id = d.institution_id"
-    " WHERE d.kind = :kind AND d.decision = 'approved' AND d.outcome IS NULL ORDER BY d.decided_at, d.id"
-)
-
-
-def approved(connection: Connection, kind: Kind) -> list[Approved]:
-    """What waits to be carried out, as itm_signer: the oldest first."""
-    return [Approved(**row) for row in connection.execute(_APPROVED, {"kind": kind}).mappings()]
-
-
-def carried_out(connection: Connection, id: uuid.UUID, outcome: Literal["done", "failed"] = "done") -> None:
-    """Ends an approved decision, as itm_signer, in the transaction of what carried it out. NotFound: nothing waits."""
-    done = connection.execute(
-        text(
-            "UPDATE ledger_decision SET carried_out_at = now(), outcome = :outcome"
-            " WHERE id = :id AND decision = 'approved' AND outcome IS NULL"
-        ),
-        {"id": id, "outcome": outcome},
-    )
-    if done.rowcount != 1:
-        raise NotFound

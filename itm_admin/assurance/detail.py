@@ -14,8 +14,8 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from itm_admin.assurance import wording
-from itm_admin.assurance.wording import Names
+from itm_admin.assurance import labels
+from itm_admin.assurance.labels import Names
 from itm_admin.foundation import synthetic, vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import day, moment
@@ -31,7 +31,8 @@ _DETAILS: Mapping[str, Message] = {
     "cannot_tell": _l("Cannot tell"), "seconds": _l("Seconds"), "since": _l("Since"), "runs": _l("Runs"),
     "due_at": _l("Due"), "note": _l("Note"), "alert": _l("Alert"), "job": _l("Scheduled job"),
     "first_broken": _l("First broken entry"), "findings": _l("Number of findings"), "finding": _l("First finding"),
-    "verdict": _l("Verdict"), "asked": _l("Asked for by a person"), "subject": _l("On what"),
+    "verdict": _l("Verdict"),
+    "schema": _l("Version of the schema"), "asked": _l("Asked for by a person"), "subject": _l("On what"),
     "checkpoints": _l("Signed: ledger and number of entries"), "key": _l("Key"), "statement": _l("What is said"),
     "sizes": _l("Up to entry"), "reason": _l("Why"), "held": _l("Entries that were signed"),
     "size": _l("Entries now"), "witness": _l("Witness"), "answer": _l("Result"),
@@ -101,10 +102,10 @@ _CODED: Mapping[str, str] = {
     "action": "audit_event", "purpose": "access_purpose", "ground": "erasure_ground",
 }  # fmt: skip
 _WORDS: Mapping[str, Mapping[str, Message]] = {
-    "level": wording.LEVELS, "page": _PAGE_NAMES, "act": _ACTS, "kind": wording.KINDS, "finding": wording.FINDINGS,
-    "outcome": wording.OUTCOMES, "reason": {**wording.REASONS, **_SIGN_INS}, "statement": _STATEMENTS,
+    "level": labels.LEVELS, "page": _PAGE_NAMES, "act": _ACTS, "kind": labels.KINDS, "finding": labels.FINDINGS,
+    "outcome": labels.OUTCOMES, "reason": {**labels.REASONS, **_SIGN_INS}, "statement": _STATEMENTS,
     "answer": _ANSWERS, "form": _FORMS, "format": _FORMS, "while": _SIGN_INS,
-    "verdict": {code: words for code, (words, _tone) in wording.VERDICTS.items()},
+    "verdict": {code: words for code, (words, _tone) in labels.VERDICTS.items()},
 }  # fmt: skip
 _ORIGIN = re.compile(r"[a-z0-9.-]+/ledger/(?P<code>[\w.-]+)/(?P<generation>\d+)")
 _CODE = re.compile(r"[a-z]+(?:[._-][a-z]+)*|[A-Z]+(?:_[A-Z]+)+")
@@ -161,12 +162,12 @@ def _text(name: str, value: str, found: Mapping[str, Any], names: Names) -> str:
     if name in _CODED:
         return vocabulary.label(_CODED[name], value) if value in vocabulary.codes(_CODED[name]) else ""
     if name == "alert":
-        return wording.alert_words(value, str(found.get("subject") or found.get("account") or "–"), None)
+        return labels.alert_words(value, str(found.get("subject") or found.get("account") or "–"), None)
     if name in _WORDS:
         return str(_WORDS[name].get(value, ""))
     kind, _colon, id = value.rpartition(":")
-    if wording.ID.fullmatch(id):
-        return wording.target_words(kind or None, names.get(id) or _("a record without a name here"))
+    if labels.ID.fullmatch(id):
+        return labels.target_words(kind or None, names.get(id) or _("a record without a name here"))
     if name in _TIMES:
         return _time(value)
     return "" if _CODE.fullmatch(value) and name != "witness" else value

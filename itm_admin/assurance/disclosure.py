@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from itm_admin.assurance.entries import AnyRow, AnySession
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.oversight import board
@@ -52,6 +52,7 @@ SHOWN: Mapping[str, frozenset[str]] = {
         }
     ),
     "access_limit": frozenset({"action", "per_hour"}),
+    "person_index": frozenset({"institution_id", "form", "up_to"}),
     "draft": frozenset({"id", "institution_id", "account_id", "form"}),
 }  # fmt: skip
 """Values that auditors see of every record."""

@@ -23,14 +23,14 @@ from sqlalchemy.engine import Connection, Engine
 from audit import bundle_export, note, store, verify
 from audit.bundle import Bound, Filter
 from audit.checkpoint import Checkpoint, opened
-from audit.evidence import Report, unreadable
+from audit.evidence_report import Report, unreadable
 from audit.key import VerifierKey
+from audit.key_statements import Keys
 from audit.policy import Policy
 from audit.store import Ledger, checkpoints
-from audit.trust import Keys
-from audit.witnessing import Witness
-from itm_admin.assurance import entries
-from itm_admin.assurance.entries import AnySession
+from audit.witness_client import Witness
+from itm_admin.assurance import ledger_queries
+from itm_admin.assurance.ledger_queries import AnySession
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.tenancy import Context
@@ -98,7 +98,7 @@ def policy_text(connection: Connection, witnesses: Sequence[str], quorum: int) -
 
 def signed(session: AnySession, ledger: uuid.UUID, witnesses: Sequence[str], quorum: int) -> Signed | None:
     """None while nothing is signed. NotFound for another's ledger."""
-    row, connection = entries.find_ledger(session, ledger), session.connection()
+    row, connection = ledger_queries.find_ledger(session, ledger), session.connection()
     last = checkpoints.last(connection, ledger)
     if last is None:
         return None
@@ -137,7 +137,7 @@ def proof(session: AnySession, id: uuid.UUID, seq: int) -> bytes:
 
 def require_reach(session: AnySession, id: uuid.UUID, asked: Filter) -> None:
     """Raises Invalid where no bundle of this can be had yet, NotFound for another's ledger."""
-    entries.find_ledger(session, id)
+    ledger_queries.find_ledger(session, id)
     connection = session.connection()
     try:
         bundle_export.reach(connection, _ledger(connection, id), asked)

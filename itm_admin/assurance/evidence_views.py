@@ -20,17 +20,17 @@ from wtforms import BooleanField, SelectField, StringField
 from audit import verifier
 from audit.bundle import Bound, Filter
 from audit.bundle_export import NotCovered
-from audit.evidence import Report
-from itm_admin.assurance import entries, evidence, named, wording
-from itm_admin.assurance.entries import AnyRow
+from audit.evidence_report import Report
+from itm_admin.assurance import evidence, labels, ledger_queries, named
 from itm_admin.assurance.evidence import Signed
+from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.foundation import access, dates, tenancy, vocabulary
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.foundation.forms import Asks, CodeField, PanelForm
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
-from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.views import Page, redirect_after_post, route
 
 MOST = 10
 _TARGETS = ("case", "person", "case_person", "victim_profile", "account", "institution", "unit")
@@ -48,7 +48,7 @@ class EvidenceForm(PanelForm):
     anyway = BooleanField(_l("Take it all the same, as evidence of what is wrong"))
 
     def offer(self) -> None:
-        self.kind.choices = [("", _("— choose —")), *((kind, wording.kind_words(kind)) for kind in _TARGETS)]
+        self.kind.choices = [("", _("— choose —")), *((kind, labels.kind_words(kind)) for kind in _TARGETS)]
 
     def asked(self) -> Filter:
         """Raises Invalid with what is wrong of each field."""
@@ -92,12 +92,12 @@ class _Evidence(Page):
 
     @route("/<uuid:id>", act="export")
     def show(self, id: uuid.UUID) -> str:
-        looked_at("record.read", "ledger", id, detail={"page": "evidence"})
+        record_read("record.read", "ledger", id, detail={"page": "evidence"})
         return self._page(id, EvidenceForm())
 
     @route("/<uuid:id>", act="export", methods=("POST",))
     def take(self, id: uuid.UUID) -> Response | tuple[str, int]:
-        code = entries.find_ledger(db.session, id).code
+        code = ledger_queries.find_ledger(db.session, id).code
         form = EvidenceForm()
         try:
             asked = form.asked()
@@ -110,7 +110,7 @@ class _Evidence(Page):
         intact, told = report.verdict == "intact", evidence.told("bundle", asked)
         detail = told if intact else {**told, "verdict": report.verdict, "first_broken": report.first_broken}
         outcome = "success" if intact or form.anyway.data else "failure"
-        looked_at("ledger.export", "ledger", id, purpose=form.purpose.data, outcome=outcome, detail=detail)
+        record_read("ledger.export", "ledger", id, purpose=form.purpose.data, outcome=outcome, detail=detail)
         if outcome == "failure":
             file.close()
             return self._page(id, form, report), 422
@@ -121,21 +121,21 @@ class _Evidence(Page):
 
     @route("/<uuid:id>/<int:seq>", act="export")
     def proof(self, id: uuid.UUID, seq: int) -> Answer:
-        ledger = entries.find_ledger(db.session, id)
-        row = entries.find_entry(db.session, id, seq)
+        ledger = ledger_queries.find_ledger(db.session, id)
+        row = ledger_queries.find_entry(db.session, id, seq)
         try:
             content = evidence.proof(db.session, id, seq)
         except NotCovered:
-            looked_at("record.read", "entry", row.event_id, subjects=[id], detail={"ledger": str(id), "seq": seq})
+            record_read("record.read", "entry", row.event_id, subjects=[id], detail={"ledger": str(id), "seq": seq})
             flash(_("This entry is not signed yet. Its proof is there within a minute."), "info")
-            return see(self.entry, id=id, seq=seq)
-        looked_at("ledger.export", "ledger", id, detail=evidence.told("proof", Filter(seq, seq)))
+            return redirect_after_post(self.entry, id=id, seq=seq)
+        record_read("ledger.export", "ledger", id, detail=evidence.told("proof", Filter(seq, seq)))
         return _file(Response(content, mimetype="text/plain"), f"itm-{ledger.code}-{seq}.tlog-proof")
 
     @route("/<uuid:id>/root", act="show")
     def root(self, id: uuid.UUID) -> str:
-        ledger = entries.find_ledger(db.session, id)
-        looked_at("record.read", "ledger", id, detail={"page": "root"})
+        ledger = ledger_queries.find_ledger(db.session, id)
+        record_read("record.read", "ledger", id, detail={"page": "root"})
         now = signed(id)
         groups = now.checkpoint.root.hex(" ", 2).split(" ") if now else []
         back = (_("Ledger of %(code)s", code=ledger.code), url_for(self.back[1]))
@@ -143,17 +143,17 @@ class _Evidence(Page):
 
     @route("/verifier.html", act="export")
     def verifier_page(self) -> Response:
-        looked_at("ledger.export", "ledger", detail={"form": "verifier.html"})
+        record_read("ledger.export", "ledger", detail={"form": "verifier.html"})
         return _file(Response(verifier.page(), mimetype="text/html"), "itm-verify.html")
 
     @route("/verifier.pyz", act="export")
     def verifier_program(self) -> Response:
-        looked_at("ledger.export", "ledger", detail={"form": "verifier.pyz"})
+        record_read("ledger.export", "ledger", detail={"form": "verifier.pyz"})
         return _file(Response(verifier.program(), mimetype="application/zip"), "itm-verify.pyz")
 
     def _page(self, id: uuid.UUID, form: EvidenceForm, report: Report | None = None) -> str:
         form.offer()
-        ledger = entries.find_ledger(db.session, id)
+        ledger = ledger_queries.find_ledger(db.session, id)
         now = signed(id)
         return self.render(
             "assurance/evidence.html",
@@ -161,8 +161,8 @@ class _Evidence(Page):
             ledger=ledger,
             signed=now,
             endpoint=self.endpoint,
-            verdict=wording.VERDICTS[report.verdict][0] if report else None,
-            found=[wording.bundle_words(finding) for finding in report.findings[:MOST]] if report else [],
+            verdict=labels.VERDICTS[report.verdict][0] if report else None,
+            found=[labels.bundle_words(finding) for finding in report.findings[:MOST]] if report else [],
             command=f"python itm-verify.pyz itm-{ledger.code}-evidence.zip --key VKEY",
             breadcrumbs=[(self.back[0], url_for(self.back[1]))],
         )

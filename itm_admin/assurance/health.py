@@ -16,13 +16,13 @@ from flask import Response, current_app, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from itm_admin.assurance import runs, waiting
-from itm_admin.assurance.watch import watch
+from itm_admin.assurance.scheduler_watch import watch
 from itm_admin.foundation import key_check, tenancy
 from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.database import db, migration
-from itm_admin.foundation.trouble import ledger_trouble_since
+from itm_admin.foundation.ledger_outage import ledger_trouble_since
 from itm_admin.foundation.views import Page, route
+from itm_admin.ledger import job_runs, waiting
 
 Check = dict[str, Any]
 _SECONDS = 5.0
@@ -130,7 +130,7 @@ def _decrypt() -> Check:
 
 def _scheduler() -> Check:
     now = datetime.now(UTC)
-    newest = runs.latest(db.session.connection(), now)
+    newest = job_runs.latest(db.session.connection(), now)
     late = watch().overdue(newest, now)
     last = max(newest.values(), default=None)
     return {"ok": bool(newest) and not late, "last_run": last.isoformat() if last else None, "late": sorted(late)}

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import or_, select
 
 from itm_admin.accounts.models import Account, Invitation, RoleGrant
-from itm_admin.assurance.entries import AnySession
+from itm_admin.assurance.ledger_queries import AnySession
 from itm_admin.assurance.paging import Of, about
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.foundation.errors import NotFound

@@ -10,16 +10,16 @@ from flask import flash, g, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from itm_admin.assurance import entries, evidence, evidence_views, history, looks, named, naming, paging, wording
-from itm_admin.assurance.entries import AnyRow, Found, Wanted
+from itm_admin.assurance import evidence, evidence_views, history, labels, ledger_queries, looks, named, naming, paging
+from itm_admin.assurance.ledger_queries import AnyRow, Found, Wanted
 from itm_admin.assurance.paging import EVERYTHING, Of
 from itm_admin.assurance.showing import EntryList, ids_of, learn_names, proof, told
 from itm_admin.foundation import access, tenancy
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Denied, Invalid
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION, may
-from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.views import Page, redirect_after_post, route
 
 
 def _history(of: Of = EVERYTHING) -> tuple[Found, Wanted]:
@@ -33,7 +33,7 @@ class _HistoryPage(Page):
     def timeline(self, of: Of, kind: str, id: uuid.UUID, entry_endpoint: str) -> str:
         found, wanted = _history(of)
         detail = {"page": "history", "entries": len(found.rows)}
-        looked_at("record.read", kind, id, subjects=ids_of(found.rows), detail=detail)
+        record_read("record.read", kind, id, subjects=ids_of(found.rows), detail=detail)
 
         opens = access.allowed(entry_endpoint, g.actor)
 
@@ -44,7 +44,7 @@ class _HistoryPage(Page):
         older = url_for(request.endpoint or "", **(request.view_args or {}), **_following(found))
         return self.render(
             "assurance/history.html",
-            target=wording.target_words(kind, naming.name_of(id)),
+            target=labels.target_words(kind, naming.name_of(id)),
             kind=kind,
             id=id,
             events=events,
@@ -110,7 +110,7 @@ class AuditHistoryView(_HistoryPage):
 
 def filtered(endpoint: str, at: dict[str, Any]) -> Response:
     """To the list, with ids for the names that were typed; a filter that names nothing is said and left out."""
-    chosen = {name: request.form.get(name, "").strip() for name in (*entries.FILTERS, "size")}
+    chosen = {name: request.form.get(name, "").strip() for name in (*ledger_queries.FILTERS, "size")}
     told = []
     for name in ("actor", "target"):
         if chosen[name]:
@@ -121,8 +121,8 @@ def filtered(endpoint: str, at: dict[str, Any]) -> Response:
     for message in told:
         flash(message, "warning")
     found = [chosen[name] for name in ("actor", "target") if chosen.get(name)]
-    looked_at("record.search", "entry", subjects=found, detail={"page": "history"})
-    return see(endpoint, **at, **{name: value for name, value in chosen.items() if value})
+    record_read("record.search", "entry", subjects=found, detail={"page": "history"})
+    return redirect_after_post(endpoint, **at, **{name: value for name, value in chosen.items() if value})
 
 
 class InstitutionHistoryView(Page):
@@ -135,7 +135,7 @@ class InstitutionHistoryView(Page):
     @route("/", act="list")
     def list(self) -> str:
         found, wanted = _history()
-        looked_at(
+        record_read(
             "record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "entries": len(found.rows)}
         )
         learn_names(db.session, found.rows)
@@ -144,7 +144,7 @@ class InstitutionHistoryView(Page):
             filter_url=url_for("InstitutionHistoryView.filter"),
         )  # fmt: skip
         own = tenancy.current().reads == "actor"
-        (ledger, *_others) = [row.id for row in entries.ledgers(db.session)][:1] or [None]
+        (ledger, *_others) = [row.id for row in ledger_queries.ledgers(db.session)][:1] or [None]
         takes = evidence_views.links("InstitutionEvidenceView", ledger) if ledger else []
         return self.render("assurance/institution_history.html", listing=listing, own_acts_only=own, takes=takes)
 
@@ -159,9 +159,9 @@ class InstitutionHistoryView(Page):
 
 def entry_page(view: Page, id: uuid.UUID, seq: int, evidence_view: str) -> str:
     """One entry, as far as the reader may see what it tells; the records in it are told to the ledger too."""
-    row = entries.find_entry(db.session, id, seq)
-    subjects = entries.visible(db.session, row.subjects)
-    looked_at(
+    row = ledger_queries.find_entry(db.session, id, seq)
+    subjects = ledger_queries.visible(db.session, row.subjects)
+    record_read(
         "record.read",
         "entry",
         row.event_id,
@@ -180,7 +180,7 @@ def entry_page(view: Page, id: uuid.UUID, seq: int, evidence_view: str) -> str:
         proof=proof(row),
         signed=evidence.is_signed(db.session, id, seq),
         takes=evidence_views.proof_link(evidence_view, row),
-        words=wording,
+        words=labels,
     )
 
 
@@ -195,7 +195,7 @@ class OwnHistoryView(Page):
         own = dataclasses.replace(tenancy.current(), institution=g.actor.institution_id, reads="actor")
         with tenancy.acting(own, db.session()):
             found, wanted = _history(paging.done_by(g.actor.id))
-        looked_at("record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "page": "own"})
+        record_read("record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "page": "own"})
         learn_names(db.session, found.rows)
         at = url_for("OwnHistoryView.filter")
         listing = EntryList(found, wanted, lambda _row: None, _("What I did"), with_ledger=False, filter_url=at)

@@ -10,19 +10,19 @@ from typing import Any
 from flask import url_for
 from flask_babel import gettext as _
 
-from itm_admin.assurance import entries, paging, wording
-from itm_admin.assurance.entries import AnyRow, AnySession, Wanted
-from itm_admin.assurance.last_day import last_day
+from itm_admin.assurance import labels, ledger_queries, paging
+from itm_admin.assurance.last_24_hours import last_day
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession, Wanted
+from itm_admin.assurance.scheduler_watch import scheduler_seen
 from itm_admin.assurance.showing import ids_of, told
-from itm_admin.assurance.watch import scheduler_seen
-from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.audited_reads import record_read
 
 _SHOWN = 5
 
 
 def auditor_home(session: AnySession) -> dict[str, Any]:
     """What `assurance/home.html` shows."""
-    ledgers = entries.ledgers(session)
+    ledgers = ledger_queries.ledgers(session)
     latest = [
         (_("Latest refusals"), None, "denied", _latest(session, outcome="denied")),
         (_("Latest reveals"), "record.reveal", None, _latest(session, action="record.reveal")),
@@ -30,12 +30,12 @@ def auditor_home(session: AnySession) -> dict[str, Any]:
     ]
     rows = [row for *_title, found in latest for row in found]
     shown_ids = [str(row.id) for row in ledgers] + ids_of(rows)
-    looked_at("record.list", "ledger", subjects=list(dict.fromkeys(shown_ids)), detail={"page": "home"})
+    record_read("record.list", "ledger", subjects=list(dict.fromkeys(shown_ids)), detail={"page": "home"})
     lines = iter(told(session, rows, _url))
     counts = Counter(row.verdict for row in ledgers if row.verdict)
     return {
         "ledgers": ledgers,
-        "verdicts": [(word, counts[word]) for word in wording.VERDICTS if counts[word]],
+        "verdicts": [(word, counts[word]) for word in labels.VERDICTS if counts[word]],
         "unverified": sum(1 for row in ledgers if row.verdict is None),
         "broken": [row for row in ledgers if row.verdict not in (None, "intact")],
         "last_verified": max((row.verified_at for row in ledgers if row.verified_at), default=None),
@@ -44,7 +44,7 @@ def auditor_home(session: AnySession) -> dict[str, Any]:
         "latest": [
             (title, action, outcome, list(islice(lines, len(found)))) for title, action, outcome, found in latest
         ],
-        "words": wording,
+        "words": labels,
     }
 
 

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from flask_babel import gettext as _
 from sqlalchemy import func, select, text
 
-from itm_admin.assurance import entries, history, naming, paging, showing, wording
-from itm_admin.assurance.entries import AnyRow, AnySession, Wanted
+from itm_admin.assurance import history, labels, ledger_queries, naming, paging, showing
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession, Wanted
 from itm_admin.assurance.paging import EVERYTHING, Of
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.i18n import TIMEZONE
@@ -68,13 +68,13 @@ def of_record(session: AnySession, kind: str, id: uuid.UUID) -> Of:
 
 def grouped(session: AnySession, wanted: Wanted, of: Of) -> tuple[list[Looker], set[uuid.UUID], bool]:
     """By person, the most frequent first; the ledgers that tell of it; whether there are more groups than were read."""
-    e = entries.event.c
+    e = ledger_queries.event.c
     by = (e.ledger_id, e.actor_id, e.actor_name, e.actor_institution, e.actor_role, e.action, e.purpose, e.outcome,
-          paging.outside_login(entries.event).label("login"))  # fmt: skip
+          paging.outside_login(ledger_queries.event).label("login"))  # fmt: skip
     statement = (
         select(*by, func.count().label("times"), func.min(e.at).label("first"),
                func.max(e.at).label("last"))
-        .where(*paging.narrowed(wanted, of, entries.event))
+        .where(*paging.narrowed(wanted, of, ledger_queries.event))
         .group_by(*by).order_by(func.count().desc()).limit(MOST + 1)
     )  # fmt: skip
     rows = session.execute(statement).all()
@@ -89,8 +89,8 @@ def grouped(session: AnySession, wanted: Wanted, of: Of) -> tuple[list[Looker], 
 def _add(lookers: dict[str, Looker], row: AnyRow) -> None:
     who = showing.outside_words(row.login, row) if row.login else showing.person(row)
     new = Looker(who, row.actor_id, bool(row.login), row.first, row.last)
-    each = lookers.setdefault(f"{row.actor_id} {who}", new)
-    act, why = wording.action_words(row.action), wording.purpose_words(row.purpose) or _("no reason was asked for")
+    each = lookers.setdefault(who if row.login else str(row.actor_id or who), new)
+    act, why = labels.action_words(row.action), labels.purpose_words(row.purpose) or _("no reason was asked for")
     each.total += row.times
     each.refused += row.times if row.outcome == "denied" else 0
     each.acts[act] = each.acts.get(act, 0) + row.times

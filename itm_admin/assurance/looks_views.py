@@ -11,14 +11,14 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
 
-from itm_admin.assurance import entries, looks, named, naming, wording
+from itm_admin.assurance import labels, ledger_queries, looks, named, naming
 from itm_admin.foundation import vocabulary
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import DayField, PanelForm
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
-from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.views import Page, redirect_after_post, route
 
 KINDS = "case,person,case_person,victim_profile,account"
 
@@ -46,7 +46,7 @@ class LooksForm(PanelForm):
         chosen = {name: str(value) for name, value in found.items() if value}
         fields = {"from": "since", "to": "until"}
         wrong = {fields.get(name, name): _("This filter's value is not correct.") for name, value in chosen.items()
-                 if not entries.fits(name, value)}  # fmt: skip
+                 if not ledger_queries.fits(name, value)}  # fmt: skip
         if wrong:
             raise Invalid(wrong)
         return chosen
@@ -60,7 +60,7 @@ class _Looks(Page):
 
     @route("/", act="history")
     def ask(self) -> str:
-        looked_at("record.list", "entry", detail={"page": "looks"})
+        record_read("record.list", "entry", detail={"page": "looks"})
         return self._form(LooksForm())
 
     @route("/", act="history", methods=("POST",))
@@ -72,13 +72,13 @@ class _Looks(Page):
             kind, id = named.find(db.session, what) if what else ("everything", None)
         except Invalid as error:
             form.take(error)
-            looked_at("record.search", "entry", detail={"page": "looks"})
+            record_read("record.search", "entry", detail={"page": "looks"})
             return self._form(form), 422
         found = {"page": "looks", "rows": int(bool(id))}
-        looked_at("record.search", "entry", subjects=[id] if id else [], detail=found)
+        record_read("record.search", "entry", subjects=[id] if id else [], detail=found)
         if id is None:
-            return see(f"{self.endpoint}.everything", **chosen)
-        return see(f"{self.endpoint}.show", kind=kind, id=id, **chosen)
+            return redirect_after_post(f"{self.endpoint}.everything", **chosen)
+        return redirect_after_post(f"{self.endpoint}.show", kind=kind, id=id, **chosen)
 
     @route("/everything", act="history")
     def everything(self) -> str:
@@ -92,14 +92,14 @@ class _Looks(Page):
         wanted = named.read(db.session, request.args)
         found, told_in, more = looks.grouped(db.session, wanted, looks.condition(db.session, kind, id))
         naming.learn(db.session, [id])
-        ledgers = [row for row in entries.ledgers(db.session) if not row.closed_at]
+        ledgers = [row for row in ledger_queries.ledgers(db.session) if not row.closed_at]
         detail = {**wanted.chosen, "page": "looks", "rows": len(found)}
-        looked_at("record.read", kind if id else "entry", id, detail=detail)
+        record_read("record.read", kind if id else "entry", id, detail=detail)
         since, until = looks.bounds(wanted)
         chosen = {name: value for name, value in wanted.chosen.items() if name in ("from", "to", "purpose", "action")}
         return self.render(
             "assurance/looks.html",
-            target=wording.target_words(kind, naming.name_of(id)) if id else None,
+            target=labels.target_words(kind, naming.name_of(id)) if id else None,
             kind=kind,
             id=id,
             lookers=found,
@@ -113,7 +113,7 @@ class _Looks(Page):
         )
 
     def _form(self, form: LooksForm) -> str:
-        form.offer(sorted({row.code for row in entries.ledgers(db.session)}))
+        form.offer(sorted({row.code for row in ledger_queries.ledgers(db.session)}))
         month = looks.last_month()
         at = f"{self.endpoint}.everything"
         presets = [

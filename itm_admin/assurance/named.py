@@ -12,8 +12,8 @@ from flask_babel import gettext as _
 from sqlalchemy import text
 from werkzeug.datastructures import MultiDict
 
-from itm_admin.assurance import entries, naming
-from itm_admin.assurance.entries import AnySession, Wanted
+from itm_admin.assurance import ledger_queries, naming
+from itm_admin.assurance.ledger_queries import AnySession, Wanted
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.roles import AUDIT
@@ -42,7 +42,7 @@ def find(session: AnySession, what: str, field: str = "what", kinds: tuple[str, 
 
 def read(session: AnySession, args: MultiDict[str, str]) -> Wanted:
     """The filters in a request's address, with ids in place of references, pseudonyms and user names."""
-    wanted = entries.read(args)
+    wanted = ledger_queries.read(args)
     chosen = dict(wanted.chosen)
     for name in ("actor", "target"):
         if name in chosen and not is_id(chosen[name]):

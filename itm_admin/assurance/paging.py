@@ -31,8 +31,8 @@ from sqlalchemy import (
     tuple_,
 )
 
-from itm_admin.assurance.entries import (
-    MIGRATION,
+from itm_admin.assurance import upgrades
+from itm_admin.assurance.ledger_queries import (
     OWN_LOGINS,
     AnyRow,
     AnySession,
@@ -88,8 +88,7 @@ def done_by(account: uuid.UUID) -> Of:
 
 def outside(table: Table = entry) -> Condition:
     """What came past the panel, from a user of the database that is none of its own roles, in whose name ever."""
-    upgrade = and_(table.c.actor_id.is_(None), func.coalesce(table.c.actor_name, "") == MIGRATION)
-    return and_(not_(upgrade), *(not_(_by_login(table, login)) for login in OWN_LOGINS))
+    return and_(not_(upgrades.is_upgrade(table)), *(not_(_by_login(table, login)) for login in OWN_LOGINS))
 
 
 def outside_login(table: Table) -> ColumnElement[str | None]:

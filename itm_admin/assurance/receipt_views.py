@@ -11,13 +11,13 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf.file import FileField
 
-from itm_admin.assurance import entries, receipts
-from itm_admin.assurance.entries import AnyRow
+from itm_admin.assurance import ledger_queries, receipts
+from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.foundation import access
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Invalid, Message
 from itm_admin.foundation.forms import Asks, PanelForm
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
 from itm_admin.foundation.views import Page, route
 
@@ -48,7 +48,7 @@ class _Receipts(Page):
         except Invalid as error:
             form.take(error)
             return self._page(form), 422
-        looked_at(
+        record_read(
             "record.read",
             "ledger",
             compared.ledger,
@@ -60,14 +60,14 @@ class _Receipts(Page):
     @route("/<uuid:id>", act="export")
     def take(self, id: uuid.UUID) -> Response:
         receipt = receipts.current(db.session, id)
-        looked_at("ledger.export", "ledger", id, detail={"format": "receipt", "size": receipt.size})
+        record_read("ledger.export", "ledger", id, detail={"format": "receipt", "size": receipt.size})
         file = io.BytesIO(receipt.content)
         return send_file(file, mimetype="text/plain", as_attachment=True, download_name=receipt.filename)
 
     def _page(self, form: ReceiptForm, compared: receipts.Compared | None = None) -> str:
-        ledgers = entries.ledgers(db.session)
+        ledgers = ledger_queries.ledgers(db.session)
         if compared is None:
-            looked_at("record.list", "ledger", subjects=[row.id for row in ledgers], detail={"page": "receipt"})
+            record_read("record.list", "ledger", subjects=[row.id for row in ledgers], detail={"page": "receipt"})
         may_take = access.allowed(f"{self.endpoint}.take", g.actor)
         return self.render(
             "assurance/receipts.html",

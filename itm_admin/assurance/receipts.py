@@ -18,8 +18,8 @@ from audit.checkpoint import Checkpoint
 from audit.merkle import span_root
 from audit.note import SignatureError
 from audit.store import checkpoints, tiling
-from itm_admin.assurance import entries
-from itm_admin.assurance.entries import AnyRow, AnySession
+from itm_admin.assurance import ledger_queries
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession
 from itm_admin.foundation.errors import Invalid, Message, NotFound
 
 LARGEST = 16 * 1024
@@ -57,7 +57,7 @@ class Compared:
 
 def current(session: AnySession, ledger: uuid.UUID) -> Receipt:
     """The newest checkpoint with the witnesses' signatures. NotFound without one, or for another's ledger."""
-    row = entries.find_ledger(session, ledger)
+    row = ledger_queries.find_ledger(session, ledger)
     connection = session.connection()
     last = checkpoints.last(connection, ledger)
     if last is None:
@@ -77,7 +77,7 @@ def compare(session: AnySession, content: bytes) -> Compared:
         kept = Checkpoint.parse(signed.text)
     except ValueError:
         raise _refused(_l("This file is no receipt: it was changed, or it is another file.")) from None
-    ledger = next((row for row in entries.ledgers(session) if row.origin == kept.origin), None)
+    ledger = next((row for row in ledger_queries.ledgers(session) if row.origin == kept.origin), None)
     if ledger is None or kept.size == 0:
         raise _refused(_l("This is not a receipt of a ledger that you may see."))
     try:

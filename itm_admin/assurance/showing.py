@@ -16,9 +16,9 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from audit import event, leaf
-from itm_admin.assurance import detail, disclosure, entries, named, naming, wording
-from itm_admin.assurance.entries import AnyRow, AnySession, Found, Wanted
-from itm_admin.assurance.wording import Change
+from itm_admin.assurance import detail, disclosure, labels, ledger_queries, named, naming, upgrades
+from itm_admin.assurance.labels import Change
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession, Found, Wanted
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import day, moment
@@ -95,12 +95,12 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
         sealed=sealed(row),
         who=who(row),
         outside=outside_user(row) is not None,
-        what=wording.action_words(row.action),
+        what=labels.action_words(row.action),
         target=target(row),
-        why=wording.purpose_words(row.purpose),
+        why=labels.purpose_words(row.purpose),
         outcome=row.outcome,
         url=link(row) if link else None,
-        changes=wording.changes(content, row.target_kind, naming.named()),
+        changes=labels.changes(content, row.target_kind, naming.named()),
         details=detail.words(content, naming.named()),
         technical=detail.technical(content),
         seq=row.seq,
@@ -110,7 +110,7 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
 
 
 def target(row: AnyRow) -> str:
-    return wording.target_words(row.target_kind, naming.name_of(row.target_id))
+    return labels.target_words(row.target_kind, naming.name_of(row.target_id))
 
 
 def sealed(row: AnyRow) -> datetime | None:
@@ -122,7 +122,13 @@ def sealed(row: AnyRow) -> datetime | None:
 def who(row: AnyRow) -> str:
     """The actor by name, with institution and roles; where nobody is named, the system or a user of the database."""
     user = outside_user(row)
-    return outside_words(user, row) if user else person(row)
+    if user:
+        return outside_words(user, row)
+    return upgrade_words(row) if upgrades.says(row) else person(row)
+
+
+def upgrade_words(row: AnyRow) -> str:
+    return str(_("%(who)s (database user %(user)s)", who=person(row), user=upgrades.OWNER))
 
 
 def outside_words(user: str, row: AnyRow) -> str:
@@ -136,7 +142,7 @@ def person(row: AnyRow) -> str:
     """The actor by name, with institution and roles; the system where nobody is named."""
     if not row.actor_name and not row.actor_id:
         return str(_("The system"))
-    if row.actor_name == entries.MIGRATION and not row.actor_id:
+    if upgrades.says(row):
         return str(_("An upgrade of the panel"))
     roles = [str(ROLES[code].label) for code in (row.actor_role or "").split(",") if code in ROLES]
     about = ", ".join(filter(None, (row.actor_institution, *roles)))
@@ -148,16 +154,16 @@ def person(row: AnyRow) -> str:
 
 def _machine(name: str) -> str:
     """A program of the panel's own, or a name that somebody typed on the server."""
-    return str(_("The system")) if name in entries.OWN_LOGINS else name
+    return str(_("The system")) if name in ledger_queries.OWN_LOGINS else name
 
 
 def outside_user(row: AnyRow) -> str | None:
     """The database's user who acted past the panel's own roles, in whose name ever (paging.outside in SQL)."""
     actor = content_of(row).get("actor")
     session = actor.get("session") if isinstance(actor, Mapping) else None
-    if row.actor_name == entries.MIGRATION and not row.actor_id:
+    if session is None or session in ledger_queries.OWN_LOGINS or upgrades.made(row, actor or {}):
         return None
-    return None if session is None or session in entries.OWN_LOGINS else str(session)
+    return str(session)
 
 
 def content_of(row: AnyRow) -> Mapping[str, Any]:
@@ -198,12 +204,12 @@ class EntryList:
 
     @property
     def columns(self) -> list[ShownColumn]:
-        labels: list[tuple[str, Message]] = [("at", _l("When")), ("seq", _l("Number"))]
+        headings: list[tuple[str, Message]] = [("at", _l("When")), ("seq", _l("Number"))]
         if self.with_ledger:
-            labels.append(("code", _l("Ledger")))
-        labels += [("who", _l("Who")), ("what", _l("What")), ("target", _l("On what")), ("why", _l("Why"))]
-        labels.append(("outcome", _l("Outcome")))
-        return [ShownColumn(name, text, None, None) for name, text in labels]
+            headings.append(("code", _l("Ledger")))
+        headings += [("who", _l("Who")), ("what", _l("What")), ("target", _l("On what")), ("why", _l("Why"))]
+        headings.append(("outcome", _l("Outcome")))
+        return [ShownColumn(name, text, None, None) for name, text in headings]
 
     @property
     def rows(self) -> list[ShownRow]:
@@ -215,10 +221,10 @@ class EntryList:
             cells.append(Cell("text", row.code))
         cells += [
             Cell("badge", who(row), "bad") if outside_user(row) else Cell("text", who(row)),
-            Cell("text", wording.action_words(row.action)),
+            Cell("text", labels.action_words(row.action)),
             Cell("text", target(row)),
-            Cell("text", wording.purpose_words(row.purpose)),
-            Cell("badge", str(wording.OUTCOMES.get(row.outcome, row.outcome)), _TONES.get(row.outcome, "neutral")),
+            Cell("text", labels.purpose_words(row.purpose)),
+            Cell("badge", str(labels.OUTCOMES.get(row.outcome, row.outcome)), _TONES.get(row.outcome, "neutral")),
         ]
         return ShownRow(self.link(row), tuple(cells), str(row.event_id))
 
@@ -226,15 +232,15 @@ class EntryList:
     def filters(self) -> list[ShownFilter]:
         choices: Mapping[str, Sequence[tuple[str, str]]] = {
             "action": vocabulary.choices("audit_event"),
-            "outcome": [(code, str(text)) for code, text in wording.OUTCOMES.items()],
-            "kind": [(code, str(text)) for code, text in wording.KINDS.items()],
+            "outcome": [(code, str(text)) for code, text in labels.OUTCOMES.items()],
+            "kind": [(code, str(text)) for code, text in labels.KINDS.items()],
             "purpose": vocabulary.choices("access_purpose"),
             "ledger": [(code, code) for code in self.codes],
         }
         kinds = {"from": "day", "to": "day", "outside": "flag"}
         return [
             ShownFilter(name, _LABELS[name], kinds.get(name, "choice"), choices.get(name, ()), self._typed(name))
-            for name in entries.FILTERS
+            for name in ledger_queries.FILTERS
             if name != "ledger" or len(self.codes) > 1
         ]
 
@@ -251,7 +257,7 @@ class EntryList:
 
     @property
     def page_sizes(self) -> list[tuple[int, str]]:
-        return [(size, self._url(size=size, after=None)) for size in entries.SIZES]
+        return [(size, self._url(size=size, after=None)) for size in ledger_queries.SIZES]
 
     def _chosen(self, name: str) -> str:
         return self.wanted.chosen.get(name, "")

@@ -14,8 +14,8 @@ from flask_babel import gettext as _
 from sqlalchemy import Text, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from itm_admin.assurance import disclosure, entries, naming, showing, wording
-from itm_admin.assurance.entries import AnySession
+from itm_admin.assurance import disclosure, labels, ledger_queries, naming, showing
+from itm_admin.assurance.ledger_queries import AnySession
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.formats import moment
 from itm_admin.foundation.roles import AUDIT
@@ -30,6 +30,7 @@ KINDS: Mapping[str, str] = {
     "public.credential": "credential", "public.institution_key": "institution_key",
     "public.ledger_decision": "ledger_decision", "public.access_change": "access_change",
     "public.access_note": "access_note", "itm.access_limit": "access_limit",
+    "itm.indexed": "person_index",
 }  # fmt: skip
 """The kind of record that a table of a finding holds."""
 _WITH_HISTORY = ("case", "person", "case_person", "victim_profile", "account")
@@ -38,7 +39,7 @@ _DIFFERENCES = text("select * from itm.differences(:kind, :id, :shown)").bindpar
 )
 _LAST = text("select seq, ledger_id from audit.entry where target_kind = :kind and target_id = :id and via = 'trigger'"
              " and content like any(:own) order by seq desc limit 1").bindparams(
-    own=[f'%"session":"{login}","transaction":%' for login in entries.OWN_LOGINS]
+    own=[f'%"session":"{login}","transaction":%' for login in ledger_queries.OWN_LOGINS]
 )  # fmt: skip
 
 
@@ -60,14 +61,14 @@ def told(session: AnySession, findings: Sequence[Mapping[str, Any]]) -> list[Tol
 def _told(session: AnySession, finding: Mapping[str, Any]) -> Told:
     kind, id = KINDS.get(str(finding.get("table"))), str(finding.get("id") or "")
     if kind is None or not str(finding.get("kind")).startswith("record."):
-        return Told([wording.finding_words(finding)], [])
+        return Told([labels.finding_words(finding)], [])
     naming.learn(session, [id])
-    name = wording.target_words(kind, naming.name_of(id))
+    name = labels.target_words(kind, naming.name_of(id))
     if tenancy.current().scope != AUDIT:
-        return Told([f"{name}: {wording.finding_words({'kind': finding['kind']})}"], [])
+        return Told([f"{name}: {labels.finding_words({'kind': finding['kind']})}"], [])
     lines = _changed(session, kind, id, name) if finding["kind"] == "record.changed" else []
     if not lines:
-        lines = [f"{name}: {wording.finding_words({'kind': finding['kind']})}"]
+        lines = [f"{name}: {labels.finding_words({'kind': finding['kind']})}"]
     last, links = _last(session, kind, id), []
     if last is not None:
         lines.append(str(_("Last lawful change: %(when)s, by %(who)s.", when=last[1], who=last[2])))
@@ -87,12 +88,12 @@ def _changed(session: AnySession, kind: str, id: str, name: str) -> list[str]:
     naming.learn(session, naming.ids_in(*(str(value) for row in rows for value in (row.by_ledger, row.now))))
     lines = []
     for row in rows:
-        field = wording.field_words(row.field)
+        field = labels.field_words(row.field)
         if row.field not in shown:
             lines.append(_("%(name)s: “%(field)s” was changed in the database outside the panel. The value is about a"
                            " person and is not shown here.", name=name, field=field))  # fmt: skip
             continue
-        was, now = (wording.value_words(row.field, value, kind, naming.named()) for value in (row.by_ledger, row.now))
+        was, now = (labels.value_words(row.field, value, kind, naming.named()) for value in (row.by_ledger, row.now))
         lines.append(_("%(name)s: “%(field)s” was changed in the database outside the panel; by the ledger %(was)s,"
                        " now %(now)s.", name=name, field=field, was=was or "–", now=now or "–"))  # fmt: skip
     return [str(line) for line in lines]
@@ -102,7 +103,7 @@ def _last(session: AnySession, kind: str, id: str) -> tuple[Any, str, str] | Non
     place = session.execute(_LAST, {"kind": kind, "id": id}).one_or_none()
     if place is None:
         return None
-    row = entries.find_entry(session, place.ledger_id, place.seq)
+    row = ledger_queries.find_entry(session, place.ledger_id, place.seq)
     showing.learn_names(session, [row])
     return row, moment(row.at, seconds=True), showing.who(row)
 

@@ -7,29 +7,29 @@ by the scheduler's process.
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
 from flask import flash, jsonify, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from itm_admin.assurance import (
     alerts,
-    backlog,
     decision_views,
-    entries,
     evidence_views,
+    labels,
+    ledger_queries,
     looks_views,
     named,
     naming,
     paging,
     receipt_views,
-    requests,
     tampering,
-    wording,
+    verification_requests,
 )
 from itm_admin.assurance.alerts_together import AlertsTogetherView
-from itm_admin.assurance.entries import AnyRow
 from itm_admin.assurance.health import HealthView
 from itm_admin.assurance.history_views import (
     AccountHistoryView,
@@ -40,15 +40,18 @@ from itm_admin.assurance.history_views import (
     entry_page,
     filtered,
 )
-from itm_admin.assurance.models import Alert
+from itm_admin.assurance.ledger_queries import AnyRow
+from itm_admin.assurance.models import Alert, VerificationRequest
+from itm_admin.assurance.scheduler_watch import scheduler_seen
 from itm_admin.assurance.showing import EntryList, ids_of, learn_names
-from itm_admin.assurance.watch import scheduler_seen
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, NotFound
-from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
-from itm_admin.foundation.views import Page, route, see
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.transaction import writing
+from itm_admin.foundation.views import Page, redirect_after_post, route
+from itm_admin.ledger import backlog
 
 
 class LedgerView(Page):
@@ -60,9 +63,9 @@ class LedgerView(Page):
 
     @route("/", act="list")
     def list(self) -> str:
-        rows = entries.ledgers(db.session)
-        looked_at("record.list", "ledger", subjects=[row.id for row in rows])
-        return self.render("assurance/ledgers.html", ledgers=rows, words=wording)
+        rows = ledger_queries.ledgers(db.session)
+        record_read("record.list", "ledger", subjects=[row.id for row in rows])
+        return self.render("assurance/ledgers.html", ledgers=rows, words=labels)
 
     @route("/filter", act="list", methods=("POST",))
     def filter(self) -> Response:
@@ -75,11 +78,11 @@ class LedgerView(Page):
     def entries(self) -> str:
         wanted = named.read(db.session, request.args)
         found = paging.page(db.session, wanted)
-        looked_at(
+        record_read(
             "record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "entries": len(found.rows)}
         )
         learn_names(db.session, found.rows)
-        codes = sorted({row.code for row in entries.ledgers(db.session)})
+        codes = sorted({row.code for row in ledger_queries.ledgers(db.session)})
         listing = EntryList(
             found, wanted, entry_url, _("Entries of all ledgers"), codes=codes, filter_url=url_for("LedgerView.filter")
         )
@@ -88,15 +91,15 @@ class LedgerView(Page):
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> str:
         wanted = named.read(db.session, request.args)
-        ledger = entries.find_ledger(db.session, id)
+        ledger = ledger_queries.find_ledger(db.session, id)
         found = paging.page(db.session, wanted, ledger_id=id)
         detail = {**wanted.chosen, "entries": len(found.rows)}
-        looked_at("record.list", "ledger", id, subjects=ids_of(found.rows), detail=detail)
+        record_read("record.list", "ledger", id, subjects=ids_of(found.rows), detail=detail)
         learn_names(db.session, found.rows)
         listing = EntryList(
             found, wanted, entry_url, _("Entries of the ledger"), False, filter_url=url_for("LedgerView.filter")
         )
-        verdicts = entries.verdicts(db.session, id)
+        verdicts = ledger_queries.verdicts(db.session, id)
         return self.render(
             "assurance/entries.html",
             listing=listing,
@@ -104,7 +107,7 @@ class LedgerView(Page):
             verdicts=verdicts,
             signed=evidence_views.signed(id),
             takes=evidence_views.links("EvidenceView", id),
-            words=wording,
+            words=labels,
         )
 
     @route("/<uuid:id>/<int:seq>", act="show")
@@ -121,43 +124,46 @@ class VerificationView(Page):
 
     @route("/", act="list")
     def list(self) -> str:
-        looked_at("record.list", "ledger", detail={"page": "verification"})
-        verdicts = entries.verdicts(db.session)
+        record_read("record.list", "ledger", detail={"page": "verification"})
+        verdicts = ledger_queries.verdicts(db.session)
         return self.render(
             "assurance/verification.html",
             verdicts=verdicts,
             found={row.id: tampering.told(db.session, row.findings) for row in verdicts if row.findings},
-            ledgers=entries.ledgers(db.session),
-            requests=requests.recent(db.session),
+            ledgers=ledger_queries.ledgers(db.session),
+            requests=verification_requests.recent(db.session),
             alive=scheduler_seen(),
             sinks=backlog.shown(db.session.connection()),
-            words=wording,
+            words=labels,
         )
 
     @route("/", act="verify", methods=("POST",))
     def ask(self) -> Response:
         with writing() as session:
-            asked = requests.ask(session, request.form.get("level", ""), _uuid(request.form.get("ledger")))
-        return see("VerificationView.show", id=asked)
+            asked = once(session, VerificationRequest, lambda: _ask(session)).id
+        return redirect_after_post("VerificationView.show", id=asked)
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> str:
-        asked = requests.find(db.session, id)
-        looked_at("record.read", "ledger", asked.holder, detail={"page": "verification", "request": str(id)})
+        asked = verification_requests.find(db.session, id)
+        record_read("record.read", "ledger", asked.holder, detail={"page": "verification", "request": str(id)})
         return self.render(
             "assurance/verification_progress.html",
             asked=asked,
-            progress=requests.progress(asked),
-            results=[(row, tampering.told(db.session, row.findings)) for row in requests.results(db.session, asked)],
+            progress=verification_requests.progress(asked),
+            results=[
+                (row, tampering.told(db.session, row.findings))
+                for row in verification_requests.results(db.session, asked)
+            ],
             alive=scheduler_seen(),
-            words=wording,
+            words=labels,
         )
 
     @route("/<uuid:id>/progress", act="show", quiet=True)
     def progress(self, id: uuid.UUID) -> Response:
         """Numbers and a state, for the page's script, and in words how long it will take."""
-        progress = requests.progress(requests.find(db.session, id))
-        return jsonify({**progress, "left": wording.left_words(progress["seconds_left"])})
+        progress = verification_requests.progress(verification_requests.find(db.session, id))
+        return jsonify({**progress, "left": labels.left_words(progress["seconds_left"])})
 
 
 class AlertView(Page):
@@ -176,7 +182,7 @@ class AlertView(Page):
         everything = (*waiting, *past)
         concerned = naming.ids_in(*(f"{alert.detail} {alert.acknowledged_by}" for alert in everything))
         naming.learn(db.session, concerned)
-        looked_at("record.list", "alert", subjects=[*(alert.id for alert in everything), *sorted(concerned)])
+        record_read("record.list", "alert", subjects=[*(alert.id for alert in everything), *sorted(concerned)])
         found = {alert.id: tampering.told(db.session, alerts.findings(alert)) for alert in waiting}
         return self.render(
             "assurance/alerts.html",
@@ -187,22 +193,28 @@ class AlertView(Page):
             detail=alerts.facts,
             technical=alerts.technical,
             found=found,
+            to_do=labels.to_do,
         )
 
     @route("/<uuid:id>/acknowledge", act="acknowledge", methods=("POST",))
     def acknowledge(self, id: uuid.UUID) -> Response:
         try:
             with writing() as session:
-                alerts.acknowledge(session, id)
+                unless_repeated(session, partial(alerts.acknowledge, session, id))
         except Conflict:
             flash(_("Somebody else has acknowledged this alert already."), "info")
         else:
             flash(_("The alert is acknowledged. It stays in the ledger."), "success")
-        return see("AlertView.list")
+        return redirect_after_post("AlertView.list")
 
 
 def entry_url(row: AnyRow) -> str:
     return url_for("LedgerView.entry", id=row.ledger_id, seq=row.seq)
+
+
+def _ask(session: Session) -> VerificationRequest:
+    asked = verification_requests.ask(session, request.form.get("level", ""), _uuid(request.form.get("ledger")))
+    return verification_requests.find(session, asked)
 
 
 def _uuid(text: str | None) -> uuid.UUID | None:

@@ -55,13 +55,13 @@ from itm_admin.foundation.api import (
     versioned,
 )
 from itm_admin.foundation.api_schemas import HIDDEN, Changed, Identified, OnlyVersion
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.lists import Shown
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import keyring
-from itm_admin.foundation.writing import writing
 
 Document = dict[str, Any]
 
@@ -78,7 +78,7 @@ class CaseApi(Api):
     @describes("A page of cases", gives=CasePage, parameters=parameters_of(CASES))
     def list(self) -> Response:
         shown = page_shown(db.session, CASES, lookup.list_cases())
-        looked_at("record.list", "case", subjects=shown.ids)
+        record_read("record.list", "case", subjects=shown.ids)
         return self.answer(**page_of(shown, document))
 
     @route("/", act="add", methods=("POST",))
@@ -92,7 +92,7 @@ class CaseApi(Api):
     @describes("One case with its persons", gives=CaseWithPeople)
     def show(self, id: uuid.UUID) -> Response:
         case = lookup.get_case(db.session, id)
-        looked_at("record.read", "case", id)
+        record_read("record.read", "case", id)
         links = [link_document(link) for link in lookup.people_of(db.session, case)]
         return tag_of(self.answer(**document(case), people=links), case)
 
@@ -191,7 +191,7 @@ class PersonApi(Api):
     @describes("A page of persons", gives=PersonPage, parameters=parameters_of(PERSONS))
     def list(self) -> Response:
         shown = page_shown(db.session, PERSONS, lookup.list_persons())
-        looked_at("record.list", "person", subjects=shown.ids)
+        record_read("record.list", "person", subjects=shown.ids)
         return self.answer(**page_of(shown, document))
 
     @route("/search", act="search", methods=("POST",))
@@ -199,14 +199,14 @@ class PersonApi(Api):
     def search(self) -> Response:
         found = lookup.find_persons(db.session, keyring(), body())
         ids = [person.id for person in found.persons]
-        looked_at("record.search", "person", subjects=ids, detail={"searched": found.digest})
+        record_read("record.search", "person", subjects=ids, detail={"searched": found.digest})
         return self.answer(items=[document(person) for person in found.persons], more=found.more)
 
     @route("/<uuid:id>", act="show")
     @describes("One person", gives=PersonAnswer)
     def show(self, id: uuid.UUID) -> Response:
         person = lookup.get_person(db.session, id)
-        looked_at("record.read", "person", id)
+        record_read("record.read", "person", id)
         return tag_of(self.answer(**document(person)), person)
 
     @route("/<uuid:id>", act="edit", methods=("PATCH",))
@@ -242,7 +242,7 @@ class PersonApi(Api):
     )
     def unlink(self, link: uuid.UUID) -> Response:
         with writing() as session:
-            changed = people.unlink_person(session, keyring(), link, body())
+            changed = once(session, CasePerson, lambda: people.unlink_person(session, keyring(), link, body()))
         return self.changed(changed)
 
     @route("/<uuid:id>/reveal", act="reveal", methods=("POST",))
@@ -265,7 +265,7 @@ class ProfileApi(Api):
     @describes("The profile on a link", gives=LinkWithProfile)
     def show(self, link: uuid.UUID) -> Response:
         found = lookup.get_link(db.session, link)
-        looked_at("record.read", "victim_profile", found.profile.id if found.profile else link)
+        record_read("record.read", "victim_profile", found.profile.id if found.profile else link)
         profile = document(found.profile) if found.profile else None
         answer = self.answer(**link_document(found), profile=profile)
         return tag_of(answer, found.profile) if found.profile else answer
@@ -280,7 +280,7 @@ class ProfileApi(Api):
     def edit(self, link: uuid.UUID) -> Response:
         data, version = maybe_versioned()
         with writing() as session:
-            profile = people.set_profile(session, keyring(), link, data, version)
+            profile = once(session, VictimProfile, lambda: people.set_profile(session, keyring(), link, data, version))
         return self.changed(profile)
 
     @route("/<uuid:link>/reveal", act="reveal", methods=("POST",))

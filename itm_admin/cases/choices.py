@@ -19,14 +19,14 @@ from itm_admin.accounts.models import Account
 from itm_admin.cases import acting
 from itm_admin.cases.forms import SourceForm
 from itm_admin.cases.models import Case, Person
-from itm_admin.foundation import choosing, tenancy
-from itm_admin.foundation.choosing import Choices
+from itm_admin.foundation import record_picker, tenancy
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.finding import reference_in
 from itm_admin.foundation.i18n import language
-from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.quick_search import reference_in
+from itm_admin.foundation.record_picker import Choices
 from itm_admin.foundation.roles import INSTITUTION, ROLES
 from itm_admin.foundation.turkish import turkish_contains, turkish_order
 from itm_admin.foundation.views import Page, route
@@ -103,23 +103,23 @@ def offered(form: Form, stored: Case | None = None) -> Form:
     """The form with its units and institutions to choose from."""
     unit, lead = (stored.unit_id, stored.lead_institution_id) if stored else (None, None)
     by_province = None if stored else _("— by the province —")
-    choosing.offer(db.session, form.unit_id, UNITS, url_for("CaseChoicesView.units"), by_province, stored=unit)
+    record_picker.offer(db.session, form.unit_id, UNITS, url_for("CaseChoicesView.units"), by_province, stored=unit)
     register = url_for("CaseChoicesView.institutions")
     own = str(tenancy.current().institution)
     form.lead_institution_id.data = form.lead_institution_id.data or own
     ours = (own, _("Our institution"))
-    choosing.offer(db.session, form.lead_institution_id, INSTITUTIONS, register, stored=lead, own=ours)
+    record_picker.offer(db.session, form.lead_institution_id, INSTITUTIONS, register, stored=lead, own=ours)
     return form
 
 
 def offer_colleagues(field: SelectField) -> None:
     """The active colleagues whose roles include work on cases."""
-    choosing.offer(db.session, field, COLLEAGUES, url_for("CaseChoicesView.colleagues"), _("— choose —"))
+    record_picker.offer(db.session, field, COLLEAGUES, url_for("CaseChoicesView.colleagues"), _("— choose —"))
 
 
 def offer_persons(field: Field) -> None:
     """Pseudonyms are found by typing; none is offered beforehand."""
-    choosing.searched(field, url_for("PersonChoicesView.persons"))
+    record_picker.searched(field, url_for("PersonChoicesView.persons"))
 
 
 def person_called(session: AnySession, pseudonym: str | None) -> uuid.UUID:
@@ -140,11 +140,11 @@ class CaseChoicesView(Page):
 
     @route("/case-units", act="add", methods=("POST",), quiet=True)
     def units(self) -> Response:
-        return choosing.answer(choosing.find(db.session, UNITS, request.form), request.form)
+        return record_picker.answer(record_picker.find(db.session, UNITS, request.form), request.form)
 
     @route("/institutions", act="add", methods=("POST",), quiet=True)
     def institutions(self) -> Response:
-        return choosing.answer(choosing.find(db.session, INSTITUTIONS, request.form), request.form)
+        return record_picker.answer(record_picker.find(db.session, INSTITUTIONS, request.form), request.form)
 
     @route("/colleagues", act="assign", methods=("POST",))
     def colleagues(self) -> Response:
@@ -164,9 +164,9 @@ class PersonChoicesView(Page):
 
 
 def _looked_up(kind: Choices, target: str) -> Response:
-    found = choosing.find(db.session, kind, request.form)
-    looked_at("record.list", target, subjects=found.ids, detail={"page": "choices"})
-    return choosing.answer(found, request.form)
+    found = record_picker.find(db.session, kind, request.form)
+    record_read("record.list", target, subjects=found.ids, detail={"page": "choices"})
+    return record_picker.answer(found, request.form)
 
 
 VIEWS: tuple[type, ...] = (CaseChoicesView, PersonChoicesView)

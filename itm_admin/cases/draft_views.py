@@ -20,14 +20,14 @@ from werkzeug.wrappers import Response
 from itm_admin.cases import drafts, editing, lookup
 from itm_admin.cases.drafts import Kept
 from itm_admin.cases.editing import Colleague
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Message, NotFound
 from itm_admin.foundation.formats import moment
 from itm_admin.foundation.forms import PanelForm
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
-from itm_admin.foundation.views import Page, keyring, route, see
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.transaction import writing
+from itm_admin.foundation.views import Page, keyring, redirect_after_post, route
 
 Form = TypeVar("Form", bound=PanelForm)
 Record = TypeVar("Record")
@@ -73,7 +73,7 @@ class DraftView(Page):
         with writing() as session:
             place.find(session, id)
             drafts.drop(session, form)
-        return see(place.endpoint, **{place.id: id})
+        return redirect_after_post(place.endpoint, **{place.id: id})
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def desk(session: AnySession, kind: str, id: uuid.UUID) -> Desk:
     kept = drafts.find(session, keyring(), _name(kind, id))
     resumed = kept is not None and request.args.get("draft") == "resume" and request.method == "GET"
     if kept is not None and resumed:
-        looked_at("record.read", "draft", kept.id, detail={"page": kind})
+        record_read("record.read", "draft", kept.id, detail={"page": kind})
     place = PLACES[kind]
     resume: dict[str, Any] = {place.id: id, "draft": "resume"}
     return Desk(

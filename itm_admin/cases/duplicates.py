@@ -18,9 +18,9 @@ from itm_admin.cases import ages, limits, personal_data
 from itm_admin.cases.birth import BirthDate
 from itm_admin.cases.models import Person
 from itm_admin.foundation import blind_index
+from itm_admin.foundation.audited_reads import Look, record_read
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys
 from itm_admin.foundation.errors import CannotDecrypt, Invalid
-from itm_admin.foundation.reading import Look, looked_at
 
 FIELD = "somebody_else"
 _NUMBERS = ("tckn", "ykn", "passport")
@@ -76,7 +76,7 @@ def refuse(
     digest = blind_index.digest(keys, told)
     if found:
         raise PossibleMatch(found[:MOST], digest)
-    looked_at("record.search", "person", detail={"searched": digest, "page": "match"})
+    record_read("record.search", "person", detail={"searched": digest, "page": "match"})
 
 
 def _fitting(session: AnySession, ways: Sequence[Any], but: uuid.UUID | None) -> list[Person]:

@@ -24,10 +24,10 @@ from itm_admin.cases.models import Case, CasePerson, Person
 from itm_admin.cases.schemas import EraseInput, load
 from itm_admin.cases.services import Id, expect
 from itm_admin.foundation.encryption import AnySession
-from itm_admin.foundation.erasures import Erasure, Erasures
+from itm_admin.foundation.erasure_list import Erasure, Erasures
 from itm_admin.foundation.errors import DomainError, Invalid, Locked, Unavailable, Uncertain
 from itm_admin.foundation.records import Identifier
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.transaction import writing
 
 Fate = Literal["reviewed", "shredded"]
 """What is said of a narrative: it was looked through and does not name the person, or it goes too."""

@@ -15,13 +15,13 @@ from werkzeug.wrappers import Response
 from itm_admin.cases import erasure, holds, lookup
 from itm_admin.cases.forms import EraseForm, HoldForm, ReleaseForm
 from itm_admin.cases.models import Case, Person
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.erasures import Erasures
+from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.errors import Invalid, Locked
-from itm_admin.foundation.forms import PanelForm, settled
-from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.forms import PanelForm, settled, tell
 from itm_admin.foundation.roles import INSTITUTION
-from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.views import Page, redirect_after_post, route
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
@@ -41,14 +41,14 @@ class ErasureView(Page):
             try:
                 erasure.erase(_list(), id, form.payload(), _answers(), form.expected_version())
                 flash(_("The person is erased. The pseudonym remains."))
-                return see("PersonView.show", id=id)
+                return redirect_after_post("PersonView.show", id=id)
             except Invalid as error:
                 form.take(error)
         person = lookup.get_person(db.session, id, or_deleted=True)
         if person.erased_at is not None:
             raise Locked(_("This person was erased. What was stored cannot be brought back."))
         narratives = erasure.narratives_of(db.session, person)
-        looked_at("record.read", "person", id, subjects=[case.id for case in narratives], detail={"page": "erase"})
+        record_read("record.read", "person", id, subjects=[case.id for case in narratives], detail={"page": "erase"})
         form.version.data = form.version.data or str(person.row_version)
         given = {str(case): answer.fate for case, answer in _answers().items()}
         return (
@@ -78,8 +78,8 @@ class _Holds(Page):
         if form.submitted() and settled(
             form, lambda session: holds.hold(session, self.kind, id, form.payload(), form.expected_version())
         ):
-            flash(_("The legal hold is set. Nothing of this record can be erased."))
-            return see(self.shown, id=id)
+            tell(_("The legal hold is set. Nothing of this record can be erased."))
+            return redirect_after_post(self.shown, id=id)
         return self._ask(id, form, "cases/hold.html")
 
     @route("/<uuid:id>/release", act="hold", methods=BOTH)
@@ -88,14 +88,14 @@ class _Holds(Page):
         if form.submitted() and settled(
             form, lambda session: holds.release(session, self.kind, id, form.payload(), form.expected_version())
         ):
-            flash(_("The legal hold is lifted."))
-            return see(self.shown, id=id)
+            tell(_("The legal hold is lifted."))
+            return redirect_after_post(self.shown, id=id)
         return self._ask(id, form, "cases/release.html")
 
     def _ask(self, id: uuid.UUID, form: PanelForm, template: str) -> Answer:
         get = lookup.get_case if self.kind is Case else lookup.get_person
         record: Any = get(db.session, id, or_deleted=True)
-        looked_at("record.read", self.kind.__name__.lower(), id, detail={"page": request.endpoint or ""})
+        record_read("record.read", self.kind.__name__.lower(), id, detail={"page": request.endpoint or ""})
         form.version.data = form.version.data or str(record.row_version)
         return self.render(template, form=form, record=record, endpoint=self.endpoint, shown=self.shown), (
             form.refused_with if form.submitted() else 200

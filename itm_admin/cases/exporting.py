@@ -19,9 +19,9 @@ from itm_admin.cases.fields import today
 from itm_admin.cases.forms import ExportForm
 from itm_admin.cases.models import Case, Person
 from itm_admin.foundation import purposes, tenancy, vocabulary
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.reading import looked_at
 
 _KINDS: dict[str, Any] = {
     "case": (Case, export.CASE_COLUMNS, export.case_rows),
@@ -55,7 +55,7 @@ def answer_export(session: AnySession, kind: str, statement: Select[Any], form: 
     file.seek(0)
     subjects = list(dict.fromkeys(id for row in written for id in row))
     detail = {"format": chosen, "rows": len(written)}
-    looked_at("record.export", kind, subjects=subjects, purpose=purpose, detail=detail)
+    record_read("record.export", kind, subjects=subjects, purpose=purpose, detail=detail)
     name = f"itm-{_NAMES[kind]}-{today().isoformat()}.{chosen}"
     mimetype = export.CSV_TYPE if chosen == "csv" else export.XLSX_TYPE
     return send_file(file, mimetype=mimetype, as_attachment=True, download_name=name)

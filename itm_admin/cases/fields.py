@@ -20,7 +20,7 @@ from itm_admin.cases.birth import OLDEST, BirthDate, estimated
 from itm_admin.foundation import dates, vocabulary
 from itm_admin.foundation.errors import REQUIRED, Invalid, Message
 from itm_admin.foundation.i18n import TIMEZONE
-from itm_admin.foundation.names import clean_name
+from itm_admin.foundation.name_folding import clean_name
 
 _OVERRIDES = "\u202d\u202e"
 """Left-to-right and right-to-left override: they can make a text read as something that it is not."""

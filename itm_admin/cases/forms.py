@@ -203,7 +203,7 @@ class EraseForm(PanelForm):
 class AssignForm(PanelForm):
     asks: ClassVar[Asks] = {"account_id": _l("Choose a person.")}
 
-    account_id = SelectField(_l("Person"), validate_choice=False)
+    account_id = SelectField(_l("Who is assigned"), validate_choice=False)
 
 
 class PurposeForm(PanelForm):

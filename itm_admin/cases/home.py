@@ -10,15 +10,15 @@ from flask_babel import gettext, ngettext
 from sqlalchemy import ColumnElement, and_, exists, func, select
 
 from itm_admin.accounts import changes
-from itm_admin.accounts.actor import me
 from itm_admin.accounts.models import Account
 from itm_admin.cases import lookup
 from itm_admin.cases.draft_views import waiting as drafts
 from itm_admin.cases.fields import today
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, VictimProfile
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import me
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import may
 
 SHOWN = 8
@@ -30,7 +30,7 @@ def institution_home(session: AnySession) -> dict[str, Any]:
     own = session.scalars(
         lookup.list_cases().where(_mine(), Case.closed_on.is_(None)).order_by(Case.updated_at.desc()).limit(SHOWN)
     ).all()
-    looked_at("record.list", "case", subjects=[case.id for case in own], detail={"page": "home"})
+    record_read("record.list", "case", subjects=[case.id for case in own], detail={"page": "home"})
     roles = tenancy.current().roles
     return {
         "own": own,

@@ -53,7 +53,7 @@ class Case(TenantRecord, Model):
     )
 
     institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"))
-    reference: Mapped[str]
+    reference: Mapped[str] = mapped_column(server_default=FetchedValue())
     status: Mapped[str] = mapped_column(default="Active", server_default=text("'Active'"))
     opened_on: Mapped[date]
     closed_on: Mapped[date | None]
@@ -91,13 +91,23 @@ class Case(TenantRecord, Model):
 
 
 class CaseCounter(Model):
-    """The last number given out in an institution's year; its row lock makes references gapless."""
+    """The last number given out in an institution's year; its row lock makes references gapless. The database's own."""
 
     __tablename__ = "case_counter"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["institution_id", "reference"],
+            ["case_file.institution_id", "case_file.reference"],
+            name="case_counter_case",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+    )
 
     institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"), primary_key=True)
     year: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     last: Mapped[int]
+    reference: Mapped[str | None]
 
 
 class Person(TenantRecord, Model):

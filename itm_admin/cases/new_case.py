@@ -29,15 +29,15 @@ from itm_admin.cases.forms import FirstPersonForm, MatchForm, RiskForm, SourceFo
 from itm_admin.cases.models import Case
 from itm_admin.cases.schemas import CaseInput, NewPersonInput, VictimProfileInput, load
 from itm_admin.cases.showing import Facts, filled
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid, Message, NotFound
 from itm_admin.foundation.formats import moment
 from itm_admin.foundation.forms import PanelForm, attempt, shown_again
 from itm_admin.foundation.once import made_before, once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
-from itm_admin.foundation.views import Page, keyring, route, see
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.transaction import writing
+from itm_admin.foundation.views import Page, keyring, redirect_after_post, route
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
@@ -134,12 +134,12 @@ class NewCaseView(Page):
                 told.told.append(str(error))
             if case is not None:
                 flash(_("Case %(reference)s is open.", reference=case.reference))
-                return see("CaseView.show", id=case.id)
+                return redirect_after_post("CaseView.show", id=case.id)
         kept = _kept(id)
         if kept is None and id is not None and (made := made_before(db.session, Case, f"{FORM}:{id}")):
-            return see("CaseView.show", id=made.id)
+            return redirect_after_post("CaseView.show", id=made.id)
         missing = _first_missing(kept)
-        looked_at("record.read", "draft", kept.id if kept else None, detail={"page": "check"})
+        record_read("record.read", "draft", kept.id if kept else None, detail={"page": "check"})
         if kept is None or missing is not None:
             if changed:
                 flash(" ".join(told.told), "warning")
@@ -155,7 +155,7 @@ class NewCaseView(Page):
             with writing() as session:
                 drafts.drop(session, _name(id))
             flash(_("What was typed is thrown away."))
-        return see("NewCaseView.source")
+        return redirect_after_post("NewCaseView.source")
 
     @route("/new/keep", act="add", methods=("POST",))
     def keep(self) -> Response:
@@ -173,9 +173,9 @@ class NewCaseView(Page):
         step, id = STEPS[place], _asked()
         kept = _kept(id)
         if kept is None and id is not None and (made := made_before(db.session, Case, f"{FORM}:{id}")):
-            return see("CaseView.show", id=made.id)
+            return redirect_after_post("CaseView.show", id=made.id)
         missing = _first_missing(kept)
-        looked_at("record.read", "draft", kept.id if kept else None, detail={"page": step.name})
+        record_read("record.read", "draft", kept.id if kept else None, detail={"page": step.name})
         if missing is not None and STEPS.index(missing) < place:
             return _go(missing.name, id if kept else None)
         id = id or uuid.uuid4()
@@ -224,7 +224,7 @@ def _kept(id: uuid.UUID | None) -> Kept | None:
 
 
 def _go(step: str, id: uuid.UUID | None) -> Response:
-    return see(f"NewCaseView.{step}", **({DRAFT: id} if id else {}))
+    return redirect_after_post(f"NewCaseView.{step}", **({DRAFT: id} if id else {}))
 
 
 def _first_missing(kept: Kept | None) -> Step | None:

@@ -1,19 +1,16 @@
 """The numbers that people call a case or a person by.
 
-A case's reference counts its institution's cases of a year without a gap: the counter's row is locked until
-the transaction ends, so it is asked for at the last moment, and a number that was not used comes back with
-the rollback. A person's pseudonym is random and says nothing, not even who came first.
+A case's reference counts its institution's cases of a year without a gap; the database gives it with the case (0011).
+A person's pseudonym is random and says nothing, not even who came first.
 """
 
 from __future__ import annotations
 
 import secrets
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from itm_admin.cases.acting import Actor
-from itm_admin.cases.models import CaseCounter, Person
+from itm_admin.cases.models import Person
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Conflict
 
@@ -21,19 +18,6 @@ _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Without 0, 1, I, L, O and U: what is read aloud or copied by hand is not mistaken."""
 _LENGTH = 6
 _TRIES = 10
-
-
-def next_reference(session: AnySession, actor: Actor, year: int) -> str:
-    """The next reference of the actor's institution: ITM-JGK-2026-000123."""
-    counted = (
-        insert(CaseCounter)
-        .values(institution_id=actor.institution, year=year, last=1)
-        .on_conflict_do_update(
-            index_elements=[CaseCounter.institution_id, CaseCounter.year], set_={"last": CaseCounter.last + 1}
-        )
-        .returning(CaseCounter.last)
-    )
-    return f"ITM-{actor.code}-{year}-{session.execute(counted).scalar_one():06}"
 
 
 def new_pseudonym(code: str) -> str:

@@ -13,7 +13,6 @@ from flask import flash, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts.actor import me
 from itm_admin.cases import choices, drafts, lookup, people, personal_data, services
 from itm_admin.cases.draft_views import Desk, desk, finished, resumed
 from itm_admin.cases.drafts import Kept
@@ -32,14 +31,15 @@ from itm_admin.cases.forms import (
 from itm_admin.cases.lists import PERSONS
 from itm_admin.cases.models import CasePerson, Person, VictimProfile
 from itm_admin.cases.showing import compared, person_facts, profile_facts, protected_choices
+from itm_admin.foundation.actor import me
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Conflict, Invalid
-from itm_admin.foundation.forms import attempt, settled, told
+from itm_admin.foundation.forms import attempt, save, settled, tell, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
-from itm_admin.foundation.views import Page, keyring, revealing, route, see
+from itm_admin.foundation.views import Page, keyring, redirect_after_post, revealing, route
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
@@ -55,7 +55,7 @@ class PersonView(Page):
     @route("/", act="list")
     def list(self) -> str:
         shown = PERSONS.page(db.session, lookup.list_persons(), PERSONS.read(request.args))
-        looked_at("record.list", "person", subjects=shown.ids)
+        record_read("record.list", "person", subjects=shown.ids)
         if me().may("export", "Person"):
             shown.exports = [(_("Export the list"), with_query("PersonView.export"))]
         return self.render("cases/persons.html", listing=shown)
@@ -64,7 +64,7 @@ class PersonView(Page):
     def deleted(self) -> str:
         shown = PERSONS.page(db.session, lookup.list_persons(deleted=True), PERSONS.read(request.args))
         shown.empty_text = _("Nothing is deleted.")
-        looked_at("record.list", "person", subjects=shown.ids)
+        record_read("record.list", "person", subjects=shown.ids)
         return self.render("cases/persons_deleted.html", listing=shown)
 
     @route("/search", act="search", methods=BOTH)
@@ -72,19 +72,19 @@ class PersonView(Page):
         form, found = SearchForm(), None
         if not form.submitted() and (kept := _typed_elsewhere()) is not None:
             form = SearchForm(formdata=kept.values)
-            looked_at("record.read", "draft", kept.id, detail={"page": "search"})
+            record_read("record.read", "draft", kept.id, detail={"page": "search"})
         if form.submitted():
             try:
                 found = lookup.find_persons(db.session, keyring(), form.payload())
                 ids = [person.id for person in found.persons]
-                looked_at("record.search", "person", subjects=ids, detail={"searched": found.digest})
+                record_read("record.search", "person", subjects=ids, detail={"searched": found.digest})
             except Invalid as error:
                 form.take(error)
         return self.render("cases/search.html", form=form, found=found), 422 if form.submitted() and not found else 200
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> str:
-        looked_at("record.read", "person", id)
+        record_read("record.read", "person", id)
         return self._page(id)
 
     @route("/<uuid:id>/edit", act="edit", methods=BOTH)
@@ -93,7 +93,7 @@ class PersonView(Page):
         form = PersonForm()
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form,
                     lambda session: finished(
                         session,
@@ -107,11 +107,11 @@ class PersonView(Page):
             except Conflict as error:
                 saved, conflict = None, error
             if saved is not None:
-                flash(_("The changes are saved."))
-                return see("PersonView.show", id=id)
+                tell(_("The changes are saved."))
+                return redirect_after_post("PersonView.show", id=id)
         at = desk(db.session, "person", id)
         person = _living(id)
-        looked_at("record.read", "person", id, detail={"page": "edit"})
+        record_read("record.read", "person", id, detail={"page": "edit"})
         if not form.submitted():
             form = resumed(PersonForm(obj=person, version=person.row_version), at)
             form.warn(people.why_locked(person))
@@ -133,7 +133,7 @@ class PersonView(Page):
                 return revealing(self._page(id, values), url_for("PersonView.show", id=id))
             except Invalid as error:
                 form.take(error)
-        looked_at("record.read", "person", id, detail={"page": "reveal"})
+        record_read("record.read", "person", id, detail={"page": "reveal"})
         return self.render(
             "cases/person_reveal.html", form=form, person=person
         ), form.refused_with if form.submitted() else 200
@@ -144,10 +144,10 @@ class PersonView(Page):
         if form.submitted() and settled(
             form, lambda session: people.delete_person(session, id, form.payload(), form.expected_version())
         ):
-            flash(_("The person is deleted. The list of deleted persons can restore them."))
-            return see("PersonView.list")
+            tell(_("The person is deleted. The list of deleted persons can restore them."))
+            return redirect_after_post("PersonView.list")
         person = _living(id)
-        looked_at("record.read", "person", id, detail={"page": "delete"})
+        record_read("record.read", "person", id, detail={"page": "delete"})
         form.version.data = form.version.data or str(person.row_version)
         return self.render(
             "cases/person_delete.html", form=form, person=person
@@ -156,7 +156,7 @@ class PersonView(Page):
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
     def restore(self, id: uuid.UUID) -> Answer:
         told(ReasonForm(), lambda session: people.restore_person(session, id), _("The person is restored."))
-        return see("PersonView.show", id=id)
+        return redirect_after_post("PersonView.show", id=id)
 
     @route("/export", act="export", methods=BOTH)
     def export(self) -> Answer:
@@ -183,7 +183,7 @@ class PersonView(Page):
             )
             if link is not None:
                 flash(_("%(pseudonym)s is in the case now.", pseudonym=link.person.pseudonym))
-                return see("CaseView.show", id=case)
+                return redirect_after_post("CaseView.show", id=case)
         at = desk(db.session, "new-person", case)
         return self._about_case(case, resumed(form, at), "cases/person_add.html", at)
 
@@ -195,27 +195,27 @@ class PersonView(Page):
             form, lambda session: once(session, CasePerson, lambda: _link(session, case, form))
         ):
             flash(_("The person is in the case now."))
-            return see("CaseView.show", id=case)
+            return redirect_after_post("CaseView.show", id=case)
         choices.offer_persons(form.pseudonym)
         return self._about_case(case, form, "cases/person_link.html")
 
     @route("/unlink/<uuid:link>", act="delete", methods=BOTH)
     def unlink(self, link: uuid.UUID) -> Answer:
         form = UnlinkForm()
+        if form.submitted():
+            gone = attempt(form, lambda session: once(session, CasePerson, lambda: _unlink(session, link, form)))
+            if gone is not None:
+                flash(_("The person is no longer in the case."))
+                if form.then.data == people.ERASE:
+                    return redirect_after_post("ErasureView.erase", id=gone.person_id)
+                return redirect_after_post("CaseView.show", id=gone.case_id)
         found = lookup.get_link(db.session, link)
-        case, person = found.case_id, found.person_id
-        if form.submitted() and attempt(form, lambda session: _unlink(session, link, form)):
-            flash(_("The person is no longer in the case."))
-            if form.then.data == people.ERASE:
-                return see("ErasureView.erase", id=person)
-            return see("CaseView.show", id=case)
-        found = lookup.get_link(db.session, link)
-        looked_at("record.read", "case_person", link)
+        record_read("record.read", "case_person", link)
         return self.render("cases/unlink.html", form=form, link=found), form.refused_with if form.submitted() else 200
 
     def _about_case(self, case_id: uuid.UUID, form: Any, template: str, at: Desk | None = None) -> Answer:
         case = lookup.get_case(db.session, case_id)
-        looked_at("record.read", "case", case_id, detail={"page": request.endpoint or ""})
+        record_read("record.read", "case", case_id, detail={"page": request.endpoint or ""})
         form.warn(services.why_locked(case))
         return self.render(template, form=form, case=case, at=at), form.refused_with if form.submitted() else 200
 
@@ -240,7 +240,7 @@ class ProfileView(Page):
     @route("/<uuid:link>", act="show")
     def show(self, link: uuid.UUID) -> Answer:
         found = lookup.get_link(db.session, link)
-        looked_at("record.read", "victim_profile", found.profile.id if found.profile else link)
+        record_read("record.read", "victim_profile", found.profile.id if found.profile else link)
         return self._page(found)
 
     @route("/<uuid:link>/edit", act="edit", methods=BOTH)
@@ -256,11 +256,13 @@ class ProfileView(Page):
             except Conflict as error:
                 saved, conflict = None, error
             if saved is not None:
-                flash(_("The profile is saved."))
-                return see("ProfileView.show", link=link)
+                tell(_("The profile is saved."))
+                return redirect_after_post("ProfileView.show", link=link)
         at = desk(db.session, "profile", link)
         found = lookup.get_link(db.session, link)
-        looked_at("record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "edit"})
+        record_read(
+            "record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "edit"}
+        )
         rows: list[tuple[str, Any, Any]] = []
         if not form.submitted():
             form = resumed(form, at)
@@ -287,7 +289,7 @@ class ProfileView(Page):
                 return revealing(self._page(found, values), url_for("ProfileView.show", link=link))
             except Invalid as error:
                 form.take(error)
-        looked_at(
+        record_read(
             "record.read", "victim_profile", found.profile.id if found.profile else link, detail={"page": "reveal"}
         )
         return self.render(

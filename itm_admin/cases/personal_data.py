@@ -19,10 +19,10 @@ from itm_admin.cases import limits
 from itm_admin.cases.acting import require
 from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
 from itm_admin.foundation import blind_index, purposes
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring, Place
 from itm_admin.foundation.errors import CannotDecrypt, Denied, Locked
 from itm_admin.foundation.formats import HIDDEN, Hidden
-from itm_admin.foundation.reading import looked_at
 
 Record = Case | Person | VictimProfile
 Value = str | list[str] | None
@@ -191,9 +191,9 @@ def _reveal(
         if filled(record):
             values = opened(record_key(keyring.of_institution(session), owner), record)
     except CannotDecrypt:
-        looked_at("record.reveal", kind, record.id, purpose=purpose, outcome="failure")
+        record_read("record.reveal", kind, record.id, purpose=purpose, outcome="failure")
         raise
-    looked_at("record.reveal", kind, record.id, purpose=purpose, words=words)
+    record_read("record.reveal", kind, record.id, purpose=purpose, words=words)
     return values
 
 

@@ -15,11 +15,11 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
 from audit.store.session import OPTIONS
-from itm_admin.assurance import raising
-from itm_admin.assurance.raising import Trouble
-from itm_admin.assurance.runs import Halt, Scalar
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.erasures import Erasure, Erasures
+from itm_admin.foundation.erasure_list import Erasure, Erasures
+from itm_admin.ledger import alert_raising
+from itm_admin.ledger.alert_raising import Trouble
+from itm_admin.ledger.job_runs import Halt, Scalar
 
 SUBJECT = "person.erasures"
 
@@ -107,6 +107,6 @@ def _erased(connection: Connection) -> list[Erasure]:
 def _tell(connection: Connection, found: Replayed) -> None:
     told = {"repeated": found.repeated, "open": found.open, "unlisted": found.unlisted}
     if found.repeated:
-        raising.raise_alert(connection, Trouble(raising.RETURNED, SUBJECT, detail=told))
+        alert_raising.raise_alert(connection, Trouble(alert_raising.RETURNED, SUBJECT, detail=told))
     if found.open or found.unlisted:
-        raising.raise_alert(connection, Trouble(raising.UNFINISHED, SUBJECT, detail=told))
+        alert_raising.raise_alert(connection, Trouble(alert_raising.UNFINISHED, SUBJECT, detail=told))

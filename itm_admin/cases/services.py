@@ -28,7 +28,6 @@ from itm_admin.cases.acting import (
 )
 from itm_admin.cases.fields import today
 from itm_admin.cases.models import Case, CaseAssignment, Person, VictimProfile
-from itm_admin.cases.numbering import next_reference
 from itm_admin.cases.schemas import AssignInput, CaseInput, CloseInput, DeleteInput, LowerInput, load
 from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Locked, Message, NotFound
@@ -45,7 +44,7 @@ _PLAIN = (
 def open_case(session: AnySession, keyring: Keyring, data: Mapping[str, Any]) -> Case:
     """A new case (CaseInput) in the named unit or the actor's own. Its maker is assigned to it.
 
-    Takes the institution's next reference last, since that waits for everybody else who opens a case.
+    The database gives it the institution's next reference, and everybody else who opens a case waits for its end.
     """
     actor = require("add", "Case")
     values = load(CaseInput, data)
@@ -56,7 +55,6 @@ def open_case(session: AnySession, keyring: Keyring, data: Mapping[str, Any]) ->
         if values.get(name) is not None and name not in ("unit_id", "lead_institution_id"):
             setattr(case, name, values[name])
     personal_data.put(personal_data.new_key(keyring.of_institution(session), case), case, values)
-    case.reference = next_reference(session, actor, case.opened_on.year)
     session.add(case)
     session.flush()
     _add_assignment(session, case, actor.account)

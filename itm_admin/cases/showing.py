@@ -11,7 +11,7 @@ from wtforms import SelectField
 from itm_admin.cases import personal_data
 from itm_admin.cases.birth import BirthDate
 from itm_admin.cases.models import Case, Person, VictimProfile
-from itm_admin.foundation import choosing, dates
+from itm_admin.foundation import dates, record_picker
 from itm_admin.foundation.formats import HIDDEN, day, label, moment
 from itm_admin.foundation.forms import PROTECTED, DayField, PanelForm
 from itm_admin.foundation.i18n import language
@@ -191,4 +191,4 @@ def _chosen(field: Any, value: Any) -> Any:
         return read(field.name, value)
     if isinstance(field, DayField):
         return _as_day(value)
-    return (choosing.shown(field, value) if isinstance(field, SelectField) else None) or value
+    return (record_picker.shown(field, value) if isinstance(field, SelectField) else None) or value

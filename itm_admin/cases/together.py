@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import flash, g, request, url_for
+from flask import g, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
@@ -23,15 +23,15 @@ from itm_admin.cases.forms import AssignForm, CloseForm, ReasonForm
 from itm_admin.cases.models import Case
 from itm_admin.cases.schemas import AssignInput, CloseInput, DeleteInput, load
 from itm_admin.foundation import access, bulk
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.bulk import Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.formats import day, label
-from itm_admin.foundation.forms import PanelForm, attempt
+from itm_admin.foundation.forms import PanelForm, save, tell
 from itm_admin.foundation.list_parts import BulkAct
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
-from itm_admin.foundation.views import Page, inside, keyring, route
+from itm_admin.foundation.views import Page, keyring, route, safe_next_url
 
 Answer = str | tuple[str, int] | Response
 _ACTS = (
@@ -103,19 +103,21 @@ class CasesTogetherView(Page):
         if confirmed:
             try:
                 data = {name: asked.form.payload()[name] for name in asked.fields}
-                if attempt(asked.form, lambda session: asked.work(session, wanted, data)):
-                    flash(asked.said(len(wanted)))
-                    return redirect(inside(request.form.get("next")), 303)
+                if save(asked.form, lambda session: asked.work(session, wanted, data)):
+                    tell(asked.said(len(wanted)))
+                    return redirect(safe_next_url(request.form.get("next")), 303)
             except bulk.Refused as refused:
                 reasons = refused.reasons
                 asked.form.told.append(str(refused))
         cases = _visible(wanted)
-        looked_at("record.list", "case", subjects=[case.id for case in cases], detail={"page": request.endpoint or ""})
+        record_read(
+            "record.list", "case", subjects=[case.id for case in cases], detail={"page": request.endpoint or ""}
+        )
         versions = {each.id: each.version for each in wanted}
         lines = [_line(case, versions[case.id], reasons) for case in cases]
         page = self.render(
             "together.html", heading=asked.heading, form=asked.form, fields=asked.fields, lines=lines,
-            submit=asked.submit, tone=asked.tone, action=request.path, back=inside(request.form.get("next")),
+            submit=asked.submit, tone=asked.tone, action=request.path, back=safe_next_url(request.form.get("next")),
             legend=ngettext("%(num)s chosen case", "%(num)s chosen cases", len(lines)), list_name=_("Cases"),
         )  # fmt: skip
         return page, 409 if reasons else 422 if confirmed else 200

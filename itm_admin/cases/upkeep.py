@@ -15,8 +15,6 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
-from itm_admin import models  # noqa: F401 (outside the panel: each model must be known before one is used)
-from itm_admin.assurance.runs import Halt
 from itm_admin.cases import ages, personal_data
 from itm_admin.cases.models import Person
 from itm_admin.foundation import tenancy
@@ -24,9 +22,10 @@ from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.errors import CannotDecrypt, NotFound
 from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.ledger.job_runs import Halt
 
 FORM = 2
-"""The form of the index that names.py makes. Raised with it."""
+"""The form of the index that name_folding.py makes. Raised with it."""
 BATCH = 100
 NAME = "itm.upkeep"
 _REACHED = text("select up_to from itm.indexed where institution_id = :institution and form = :form")

@@ -20,9 +20,9 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.store.session import OPTIONS
-from itm_admin.assurance.runs import Halt, Scalar, Stopped
 from itm_admin.cases import upkeep
 from itm_admin.foundation.config import Settings
+from itm_admin.ledger.job_runs import Halt, Scalar, Stopped
 
 log = logging.getLogger("itm.upkeep")
 CALL, ANSWER = "itm_upkeep", "itm_upkeep_answer"

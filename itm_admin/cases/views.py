@@ -13,7 +13,6 @@ from flask import flash, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts.actor import me
 from itm_admin.cases import choices, erasure_views, lookup, personal_data, services
 from itm_admin.cases.course import course
 from itm_admin.cases.draft_views import DraftView, desk, finished, resumed
@@ -26,14 +25,15 @@ from itm_admin.cases.new_case import NewCaseView
 from itm_admin.cases.person_views import PersonView, ProfileView
 from itm_admin.cases.showing import case_facts, compared, protected_choices
 from itm_admin.cases.together import CasesTogetherView, bulk_acts
+from itm_admin.foundation.actor import me
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import attempt, settled, told
+from itm_admin.foundation.forms import attempt, save, settled, tell, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION
-from itm_admin.foundation.views import Page, keyring, revealing, route, see
+from itm_admin.foundation.views import Page, keyring, redirect_after_post, revealing, route
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
@@ -49,7 +49,7 @@ class CaseView(Page):
     @route("/", act="list")
     def list(self) -> str:
         shown = CASES.page(db.session, lookup.list_cases(), CASES.read(request.args))
-        looked_at("record.list", "case", subjects=shown.ids)
+        record_read("record.list", "case", subjects=shown.ids)
         if me().may("add", "Case"):
             shown.add = (url_for("NewCaseView.source"), _("New case"))
         shown.bulk = bulk_acts()
@@ -62,12 +62,12 @@ class CaseView(Page):
         """What managers have deleted and may restore."""
         shown = CASES.page(db.session, lookup.list_cases(deleted=True), CASES.read(request.args))
         shown.empty_text = _("Nothing is deleted.")
-        looked_at("record.list", "case", subjects=shown.ids)
+        record_read("record.list", "case", subjects=shown.ids)
         return self.render("cases/deleted.html", listing=shown)
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> str:
-        looked_at("record.read", "case", id)
+        record_read("record.read", "case", id)
         return self._page(id)
 
     @route("/<uuid:id>/edit", act="edit", methods=BOTH)
@@ -76,7 +76,7 @@ class CaseView(Page):
         form = CaseForm()
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form,
                     lambda session: finished(
                         session,
@@ -88,11 +88,11 @@ class CaseView(Page):
             except Conflict as error:
                 saved, conflict = None, error
             if saved is not None:
-                flash(_("The changes are saved."))
-                return see("CaseView.show", id=id)
+                tell(_("The changes are saved."))
+                return redirect_after_post("CaseView.show", id=id)
         at = desk(db.session, "case", id)
         case = lookup.get_case(db.session, id)
-        looked_at("record.read", "case", id, detail={"page": "edit"})
+        record_read("record.read", "case", id, detail={"page": "edit"})
         if not form.submitted():
             form = resumed(CaseForm(obj=case, version=case.row_version), at)
         form.warn(services.why_locked(case))
@@ -111,8 +111,8 @@ class CaseView(Page):
             form,
             lambda session: services.close_case(session, keyring(), id, form.payload(), form.expected_version()),
         ):
-            flash(_("The case is closed."))
-            return see("CaseView.show", id=id)
+            tell(_("The case is closed."))
+            return redirect_after_post("CaseView.show", id=id)
         return self._ask(id, form, "cases/close.html")
 
     @route("/<uuid:id>/confidentiality", act="lower", methods=BOTH)
@@ -123,8 +123,8 @@ class CaseView(Page):
             form,
             lambda session: services.lower_confidentiality(session, id, form.payload(), form.expected_version()),
         ):
-            flash(_("The confidentiality is lowered."))
-            return see("CaseView.show", id=id)
+            tell(_("The confidentiality is lowered."))
+            return redirect_after_post("CaseView.show", id=id)
         return self._ask(id, form, "cases/lower.html")
 
     @route("/<uuid:id>/reopen", act="close", methods=("POST",))
@@ -135,7 +135,7 @@ class CaseView(Page):
             lambda session: services.reopen_case(session, id, form.expected_version()),
             _("The case is open again."),
         )
-        return see("CaseView.show", id=id)
+        return redirect_after_post("CaseView.show", id=id)
 
     @route("/<uuid:id>/delete", act="delete", methods=BOTH)
     def delete(self, id: uuid.UUID) -> Answer:
@@ -143,14 +143,14 @@ class CaseView(Page):
         if form.submitted() and settled(
             form, lambda session: services.delete_case(session, id, form.payload(), form.expected_version())
         ):
-            flash(_("The case is deleted. It can be restored from the list of deleted cases."))
-            return see("CaseView.list")
+            tell(_("The case is deleted. It can be restored from the list of deleted cases."))
+            return redirect_after_post("CaseView.list")
         return self._ask(id, form, "cases/delete.html")
 
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
     def restore(self, id: uuid.UUID) -> Answer:
         told(ReasonForm(), lambda session: services.restore_case(session, id), _("The case is restored."))
-        return see("CaseView.show", id=id)
+        return redirect_after_post("CaseView.show", id=id)
 
     @route("/<uuid:id>/assign", act="assign", methods=BOTH)
     def assign(self, id: uuid.UUID) -> Answer:
@@ -160,7 +160,7 @@ class CaseView(Page):
             lambda session: once(session, CaseAssignment, lambda: services.assign(session, id, form.payload())),
         ):
             flash(_("The person is assigned to the case."))
-            return see("CaseView.show", id=id)
+            return redirect_after_post("CaseView.show", id=id)
         choices.offer_colleagues(form.account_id)
         return self._ask(id, form, "cases/assign.html")
 
@@ -168,7 +168,7 @@ class CaseView(Page):
     def unassign(self, id: uuid.UUID, account: uuid.UUID) -> Answer:
         said = _("The person is no longer assigned to the case.")
         told(ReasonForm(), lambda session: services.unassign(session, id, account) or True, said)
-        return see("CaseView.show", id=id)
+        return redirect_after_post("CaseView.show", id=id)
 
     @route("/<uuid:id>/reveal", act="reveal", methods=BOTH)
     def reveal(self, id: uuid.UUID) -> Answer:
@@ -211,7 +211,7 @@ class CaseView(Page):
 
     def _ask(self, id: uuid.UUID, form: Any, template: str) -> Answer:
         case: Case = lookup.get_case(db.session, id)
-        looked_at("record.read", "case", id, detail={"page": request.endpoint or ""})
+        record_read("record.read", "case", id, detail={"page": request.endpoint or ""})
         if not form.submitted():
             form.version.data = str(case.row_version)
         return self.render(template, form=form, case=case), form.refused_with if form.submitted() else 200

@@ -81,7 +81,7 @@ def of_case(case: PlannedCase, last: date) -> Iterator[Act]:
 
     begins = moment(opened, lot.randint(OFFICE_HOURS[0], OFFICE_HOURS[1] - 1), lot.randint(0, 59))
     yield Act(begins, OPEN, case)
-    if case.looked_at:
+    if case.record_read:
         yield Act(later(soon, NIGHT if lot.random() < 0.12 else OFFICE_HOURS), LOOK, case)
     if case.refused:
         yield Act(later(soon, NIGHT if lot.random() < 0.4 else OFFICE_HOURS), REFUSED, case)

@@ -18,19 +18,19 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from itm_admin.accounts.actor import Actor
 from itm_admin.cases import export, holds, lookup, people, personal_data, services
 from itm_admin.cases.acting import covers
 from itm_admin.cases.models import Case, CaseCounter, CasePerson
 from itm_admin.demonstration import acts
 from itm_admin.demonstration.acts import Act, Portion
 from itm_admin.demonstration.plan import PlannedCase
+from itm_admin.demonstration.staff import CASEWORKER, FOCAL_POINT, MANAGER
 from itm_admin.demonstration.staffing import Office, working
-from itm_admin.demonstration.team import CASEWORKER, FOCAL_POINT, MANAGER
 from itm_admin.foundation import purposes, vocabulary
+from itm_admin.foundation.actor import Actor
+from itm_admin.foundation.audited_reads import append_queued, record_read
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.errors import NotFound
-from itm_admin.foundation.reading import append_queued, looked_at
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.synthetic import route_at
 from itm_admin.institutions.models import Unit
@@ -123,9 +123,9 @@ class Casework:
             try:
                 lookup.get_case(session, id)
             except NotFound:
-                looked_at("record.read", "case", id, outcome="denied", detail={"act": "show"})
+                record_read("record.read", "case", id, outcome="denied", detail={"act": "show"})
             else:
-                looked_at("record.read", "case", id)
+                record_read("record.read", "case", id)
 
     def _look_back(self, session: Session, portion: Portion) -> None:
         """At a quarter's end somebody looks over the list; in the last one there is a search and an export too."""
@@ -134,7 +134,7 @@ class Casework:
             ids = [self._opened[planned.reference] for planned in opened]
             shown = session.scalars(lookup.list_cases().where(Case.id.in_(ids))).all()
             with recorded(session):
-                looked_at("record.list", "case", subjects=[case.id for case in shown])
+                record_read("record.list", "case", subjects=[case.id for case in shown])
         if portion.is_last:
             self._search_and_export(session, opened, portion.ends)
 
@@ -175,8 +175,8 @@ class Casework:
         first = select(CasePerson.person_id).where(CasePerson.case_id == case.id, CasePerson.deleted_at.is_(None))
         person = lookup.get_person(session, session.scalars(first.order_by(CasePerson.created_at).limit(1)).one())
         with recorded(session):
-            looked_at("record.read", "case", case.id)
-            looked_at("record.read", "person", person.id)
+            record_read("record.read", "case", case.id)
+            record_read("record.read", "person", person.id)
             purpose = lot.choice(_PURPOSES)
             words = _WORDS if purpose in purposes.IN_WORDS else None
             personal_data.reveal(session, self._keyring, person, purpose, words)
@@ -188,7 +188,7 @@ class Casework:
             found = lookup.find_persons(session, self._keyring, {"name": name})
             with recorded(session):
                 ids = [person.id for person in found.persons]
-                looked_at("record.search", "person", subjects=ids, detail={"searched": found.digest})
+                record_read("record.search", "person", subjects=ids, detail={"searched": found.digest})
         for manager in self._managers[:1]:
             with _at(session, manager, moment):
                 ids = export.fix_ids(session, lookup.list_cases(), Case)
@@ -197,7 +197,7 @@ class Casework:
                 with recorded(session):
                     detail = {"format": "csv", "rows": len(written)}
                     shown = list(dict.fromkeys(id for row in written for id in row))
-                    looked_at("record.export", "case", subjects=shown, purpose="STATISTICS", detail=detail)
+                    record_read("record.export", "case", subjects=shown, purpose="STATISTICS", detail=detail)
 
 
 def _at(session: Session, person: Actor, moment: datetime) -> AbstractContextManager[None]:

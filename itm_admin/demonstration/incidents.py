@@ -18,12 +18,12 @@ from itm_admin.cases.models import CasePerson, Person
 from itm_admin.demonstration.casework import recorded
 from itm_admin.demonstration.clock import moment
 from itm_admin.demonstration.plan import PlannedCase
+from itm_admin.demonstration.staff import CASEWORKER, FOCAL_POINT, MANAGER, TEAM
 from itm_admin.demonstration.staffing import Office, working
-from itm_admin.demonstration.team import CASEWORKER, FOCAL_POINT, MANAGER, TEAM
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.erasures import Erasures
-from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION
 from itm_admin.foundation.synthetic import ROUTE, route_at
 
@@ -75,7 +75,7 @@ class Incidents:
             with self._sessions() as session, working(session, person, INSTITUTION, route=route_at(when)):
                 shown = session.scalars(lookup.list_cases()).all()
                 with recorded(session):
-                    looked_at("record.list", "case", subjects=[case.id for case in shown])
+                    record_read("record.list", "case", subjects=[case.id for case in shown])
                 session.commit()
 
         return when, visit

@@ -10,7 +10,7 @@ import os
 import secrets
 from pathlib import Path
 
-from itm_admin.demonstration.team import ADMINISTRATOR, TEAM, Member
+from itm_admin.demonstration.staff import ADMINISTRATOR, TEAM, Member
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.roles import ROLES
 

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any
 
-from itm_admin.demonstration import invention, team
+from itm_admin.demonstration import staff, synthetic_data
 from itm_admin.foundation import national, vocabulary
 
 FIRST, LAST = date(2024, 1, 2), date(2026, 11, 20)
@@ -93,7 +93,7 @@ class PlannedCase:
     known_person: bool
     """Somebody of an earlier case of the institution is in this one too."""
     colleague: bool
-    looked_at: bool
+    record_read: bool
     refused: bool
     """Somebody who has nothing to do with it tries to look."""
     held: bool
@@ -138,7 +138,7 @@ def _case(
     kind = "ForcedLabour" if code == "CSGB" else _one(lot, _EXPLOITATION)
     kinds = [kind, "ForcedLabour"] if lot.random() < 0.07 and kind != "ForcedLabour" else [kind]
     unit, province = _place(lot, code)
-    citizenship = _one(lot, {code: share for code, (share, _language, _names) in invention.CITIZENSHIPS.items()})
+    citizenship = _one(lot, {code: share for code, (share, _language, _names) in synthetic_data.CITIZENSHIPS.items()})
     closing = _closing(lot, opened, last)
     reason = closing["reason"] if closing else None
     victims = lot.choices((1, 2, 3, 4), (70, 21, 7, 2))[0]
@@ -159,7 +159,7 @@ def _case(
             "industry": lot.choice(_INDUSTRY[kind]) if kind in _INDUSTRY else None,
             "confidentiality": "SPECIAL" if child and lot.random() < 0.4 else _one(lot, _CONFIDENTIALITY),
             "shared": lot.random() < 0.9,
-            "narrative": invention.narrative(lot, kind, province),
+            "narrative": synthetic_data.narrative(lot, kind, province),
         },
         people=tuple(people),
         closing=closing,
@@ -167,7 +167,7 @@ def _case(
         deleted=lot.choice(("ENTERED_IN_ERROR", "DUPLICATE", "NOT_IN_MANDATE")) if lot.random() < 0.03 else None,
         known_person=lot.random() < 0.04,
         colleague=lot.random() < 0.45,
-        looked_at=lot.random() < 0.12,
+        record_read=lot.random() < 0.12,
         refused=lot.random() < 0.04,
         held=lot.random() < 0.02,
         seed=lot.random(),
@@ -177,12 +177,12 @@ def _case(
 
 def _place(lot: Random, code: str) -> tuple[str | None, str]:
     """A unit with its province, more often one that has people of its own; or the root, for any province."""
-    provinces = {**team.UNITS.get(code, {})}
-    for name, above in team.BELOW.get(code, {}).items():
+    provinces = {**staff.UNITS.get(code, {})}
+    for name, above in staff.BELOW.get(code, {}).items():
         provinces[name] = provinces[above]
     if not provinces or lot.random() < 0.1:
         return None, lot.choice(vocabulary.codes("province"))
-    staffed = {member.unit for member in team.TEAM if member.institution == code}
+    staffed = {member.unit for member in staff.TEAM if member.institution == code}
     unit = _one(lot, {name: 3 if name in staffed else 1 for name in provinces})
     return unit, provinces[unit]
 
@@ -192,7 +192,7 @@ def _closing(lot: Random, opened: date, last: date) -> dict[str, Any] | None:
     ends = opened + timedelta(days=lot.randint(20, 500))
     if ends > last or lot.random() < 0.15:
         return None
-    return {"reason": _one(lot, _CLOSURE), "closed_on": ends.isoformat(), "note": invention.closing_note(lot)}
+    return {"reason": _one(lot, _CLOSURE), "closed_on": ends.isoformat(), "note": synthetic_data.closing_note(lot)}
 
 
 def _person(
@@ -211,21 +211,21 @@ def _person(
         gender = "TransgenderFeminine"
     child = lot.randrange(100) < (_CHILDREN.get(kind, 5) if role else 0)
     age = lot.randint(9, 16) if child else min(62, 18 + int(lot.expovariate(1 / 11)))
-    given, family = invention.name(lot, citizenship, gender)
+    given, family = synthetic_data.name(lot, citizenship, gender)
     person = {
         "role": role or _one(lot, _OTHER_ROLES),
         "gender": gender,
         "citizenships": [citizenship],
-        "language": invention.CITIZENSHIPS[citizenship][1],
+        "language": synthetic_data.CITIZENSHIPS[citizenship][1],
         "given_name": given,
         "family_name": family,
         "birth_date": _birth(lot, opened.year - age),
-        **(invention.identity(number, citizenship) if citizenship == "TR" or lot.random() < 0.6 else {}),
+        **(synthetic_data.identity(number, citizenship) if citizenship == "TR" or lot.random() < 0.6 else {}),
         **({"passport": f"SENTETIK{number:06}"} if citizenship != "TR" and lot.random() < 0.5 else {}),
-        **(invention.contact(lot, number, province) if lot.random() < 0.5 else {}),
+        **(synthetic_data.contact(lot, number, province) if lot.random() < 0.5 else {}),
     }
     if child:
-        person["guardian"] = invention.guardian(lot, citizenship)
+        person["guardian"] = synthetic_data.guardian(lot, citizenship)
     return PlannedPerson(person, _profile(lot, kind, age, closed_for) if role and lot.random() < 0.95 else None)
 
 
@@ -246,7 +246,7 @@ def _profile(lot: Random, kind: str, age: int, closed_for: str | None) -> dict[s
         "control_methods": _some(lot, vocabulary.codes("method_of_control"), 4),
         "age_when_trafficked": max(6, age - lot.choices((0, 1, 2, 4), (60, 25, 10, 5))[0]),
         "relation_to_trafficker": _one(lot, _RELATIONS),
-        "health": invention.health(lot) if lot.random() < 0.6 else None,
+        "health": synthetic_data.health(lot) if lot.random() < 0.6 else None,
         "needs": _some(lot, vocabulary.codes("support_need"), 4),
     }
     if status != "PossibleVictimOfTrafficking":

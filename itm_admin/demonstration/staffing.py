@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from itm_admin.accounts import actor as actors
 from itm_admin.accounts import bootstrap, changes, grants, invitations, services
-from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import AccessChange, Account
 from itm_admin.demonstration.clock import Clock, moment
-from itm_admin.demonstration.team import BELOW, MANAGER, NATIONAL_AUDITOR, SUPERVISOR, TEAM, UNITS, WAITING, Member
+from itm_admin.demonstration.staff import BELOW, MANAGER, NATIONAL_AUDITOR, SUPERVISOR, TEAM, UNITS, WAITING, Member
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
 from itm_admin.foundation.synthetic import ROUTE
 from itm_admin.institutions.models import Institution, Unit

@@ -11,13 +11,14 @@ import dataclasses
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from flask import Flask, abort, current_app, g, request
 from flask_appbuilder.baseviews import expose
 from werkzeug.wrappers import Response
 
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Denied, Invalid, Unauthenticated
 from itm_admin.foundation.roles import EVERYBODY, ROLES, SCOPES
@@ -25,19 +26,6 @@ from itm_admin.foundation.tenancy import Context
 
 METHODS_THAT_CHANGE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _Method = TypeVar("_Method", bound=Callable[..., Any])
-
-
-class Actor(Protocol):
-    """The signed-in person, as the gate needs it. accounts.actor builds it."""
-
-    @property
-    def roles(self) -> frozenset[str]: ...
-
-    @property
-    def scopes(self) -> tuple[str, ...]: ...
-
-    def context(self, scope: str) -> Context:
-        """The context in which this person works in `scope`."""
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ class Api(BaseApi):
         return tag_of(self.answer(id=record.id, row_version=record.row_version), record)
 
     def answer(self, status: int = 200, /, **document: Any) -> Response:
-        """A JSON document (which may have a field `status`); what it shows is queued with `looked_at` beforehand."""
+        """A JSON document (which may have a field `status`); what it shows is queued with `record_read` beforehand."""
         return self.told(document, status)
 
     def told(self, document: Mapping[str, Any], status: int = 200) -> Response:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from itm_admin.foundation.encryption import InstitutionKeys
 from itm_admin.foundation.identity_numbers import phone_number
-from itm_admin.foundation.names import digits, document_number, email_address, index_parts, name_parts, readings
+from itm_admin.foundation.name_folding import digits, document_number, email_address, index_parts, name_parts, readings
 
 TERM_BYTES = 16
 

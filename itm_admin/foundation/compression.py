@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request, url_for
 from werkzeug.security import safe_join
 
 _KINDS = re.compile(r"(?:text/(?:html|css|javascript)|application/(?:json|javascript)|image/svg\+xml)\b")
@@ -29,6 +29,15 @@ def install(app: Flask, vendor: Any) -> None:
     app.extensions["itm_vendor_file"] = vendor
     app.after_request(_compress)
     app.url_defaults(_version)
+    app.jinja_env.globals["icons"] = _icons
+
+
+def _icons() -> str:
+    """The address of the file of icons, made once for each request: a page names it dozens of times."""
+    if "icons" not in g:
+        g.icons = url_for("static", filename="icons.svg")
+    found: str = g.icons
+    return found
 
 
 def _version(endpoint: str, values: dict[str, Any]) -> None:

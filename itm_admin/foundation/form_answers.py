@@ -34,13 +34,13 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import Access, allowed, route
+from itm_admin.foundation.audited_reads import name_answer, record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.encryption import KEY_BYTES, Key, Place
 from itm_admin.foundation.errors import CannotDecrypt
-from itm_admin.foundation.reading import looked_at, name_answer
+from itm_admin.foundation.log_trace import trace
 from itm_admin.foundation.records import Identifier, Moment
-from itm_admin.foundation.traces import trace
-from itm_admin.foundation.views import REMASK_AFTER, Page, see
+from itm_admin.foundation.views import REMASK_AFTER, Page, redirect_after_post
 
 log = logging.getLogger("itm")
 
@@ -99,21 +99,21 @@ class AnswerView(Page):
 
     @route("/<name>", act="show")
     def show(self, name: str) -> BaseResponse:
-        looked_at("record.read", "answer", detail={"page": "answer"})
+        record_read("record.read", "answer", detail={"page": "answer"})
         kept = _find(name)
         if kept is None:
             flash(_("This page was kept for an hour and is no longer there."))
-            return see("HomeView.show")
+            return redirect_after_post("HomeView.show")
         return _filled(Response(), kept)
 
 
 def install_keeping(app: Flask) -> None:
-    """Registered before reading.py's, so that it runs after it: a page is kept once its looks are recorded."""
+    """Registered before audited_reads.py's, so that it runs after it: a page is kept once its looks are recorded."""
     app.after_request(_keep)
 
 
 def install_showing(app: Flask) -> None:
-    """Registered after reading.py's, so that it runs before it: what is shown is recorded."""
+    """Registered after audited_reads.py's, so that it runs before it: what is shown is recorded."""
     app.before_request(_take_name)
     app.after_request(_show)
 

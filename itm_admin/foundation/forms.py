@@ -6,12 +6,13 @@ empty on an edit form, and empty means "keep what is stored".
 
 from __future__ import annotations
 
+import uuid
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
-from flask import flash, request
+from flask import flash, g, request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
@@ -20,10 +21,11 @@ from wtforms import BooleanField, Field, HiddenField, SelectField, SelectMultipl
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from itm_admin.foundation import dates, vocabulary
+from itm_admin.foundation.audited_reads import queue
+from itm_admin.foundation.error_pages import failed
 from itm_admin.foundation.errors import REQUIRED, Conflict, Invalid, Locked, Message
-from itm_admin.foundation.problems import failed
-from itm_admin.foundation.reading import queue
-from itm_admin.foundation.writing import writing
+from itm_admin.foundation.once import unless_repeated
+from itm_admin.foundation.transaction import writing
 
 Done = TypeVar("Done")
 
@@ -257,10 +259,25 @@ def attempt(form: PanelForm, work: Callable[[Session], Done]) -> Done | None:
     return None
 
 
-def settled(form: PanelForm, work: Callable[[Session], Done]) -> Done | None:
+def save(form: PanelForm, work: Callable[[Session], Done]) -> Done | Literal[True] | None:
+    """As `attempt`, for a change of a record: a form that is sent twice is carried out once."""
+    return attempt(form, lambda session: unless_repeated(session, lambda: work(session)))
+
+
+def tell(said: str) -> None:
+    """On the next page: `said`, or that the form had nothing to do."""
+    if g.get("repeated"):
+        flash(_("This was sent twice and is carried out once."), "info")
+    elif not g.get("wrote"):
+        flash(_("Nothing was changed."), "info")
+    else:
+        flash(said)
+
+
+def settled(form: PanelForm, work: Callable[[Session], Done]) -> Done | Literal[True] | None:
     """As `attempt`, for an act without two versions to compare: it is sent again once its author has looked."""
     try:
-        return attempt(form, work)
+        return save(form, work)
     except Conflict as error:
         failed()
         form.refused_with = 409
@@ -272,11 +289,11 @@ def settled(form: PanelForm, work: Callable[[Session], Done]) -> Done | None:
 
 def told(form: PanelForm, work: Callable[[Session], Any], said: str) -> None:
     """For a button that leads back to the record's page: `said` once the work is done, else why it was refused."""
-    if attempt(form, work) is None:
+    if save(form, work) is None:
         reasons = [*form.told, *(str(error) for errors in form.errors.values() for error in errors)]
         flash(" ".join(reasons), "warning")
     else:
-        flash(said)
+        tell(said)
 
 
 def _all(form: PanelForm, name: str) -> Mapping[str, Message]:
@@ -290,3 +307,13 @@ def _value(field: Field) -> Any:
     if isinstance(field, BooleanField):
         return bool(field.data)
     return field.data.strip() or None if isinstance(field.data, str) else field.data
+
+
+def chosen_id(field: SelectField) -> uuid.UUID | None:
+    """The id that was chosen; None for nothing. Invalid for text that is no id."""
+    if not field.data:
+        return None
+    try:
+        return uuid.UUID(field.data)
+    except ValueError:
+        raise Invalid({field.name: _("This is not one of the choices.")}) from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from itm_admin.foundation.names import ascii_digits, digits, document_number
+from itm_admin.foundation.name_folding import ascii_digits, digits, document_number
 
 _PASSPORT = re.compile(r"[A-Z0-9]{5,20}")
 _PHONE = re.compile(r"\+?[\d\s().\-/]+")

@@ -22,7 +22,6 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
 from itm_admin.foundation.errors import Invalid, Message
-from itm_admin.foundation.finding import reference_in
 from itm_admin.foundation.list_parts import (
     PAGE_SIZES,
     BulkAct,
@@ -37,6 +36,7 @@ from itm_admin.foundation.list_parts import (
     ShownFilter,
     ShownRow,
 )
+from itm_admin.foundation.quick_search import reference_in
 
 __all__ = [
     "BulkAct", "Cell", "Chip", "Column", "Filter", "Listing", "Query", "Shown", "ShownColumn", "ShownFilter",

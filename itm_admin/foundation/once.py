@@ -1,4 +1,4 @@
-"""One intention, one record: what is sent twice is stored once, and both answers name the same record.
+"""One intention, one record: what is sent twice is stored once, and both answers lead to the same record.
 
 Each page carries a key of its own (`form_key`, made when the page is), an API's caller may send `Idempotency-Key`. The
 key is written in the record's own transaction: a second request at the same moment waits on the unique key and
@@ -12,20 +12,21 @@ import hmac
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from flask import Flask, current_app, has_request_context, request
+from flask import Flask, current_app, g, has_request_context, request
 from flask_appbuilder import Model
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column, selectinload
 
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.errors import Invalid, NotFound
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.records import Identifier, Moment
 
 Record = TypeVar("Record")
+Done = TypeVar("Done")
 FIELD = "form_key"
 HEADER = "Idempotency-Key"
 KEPT = timedelta(days=7)
@@ -89,7 +90,29 @@ def once(session: Session, model: type[Record], work: Callable[[], Record], key:
     before = session.execute(select(Submission.content, Submission.record).where(*_own(digest))).one()
     if before.content != content:
         raise Reused
+    g.repeated = True
     return _again(session, model, before.record)
+
+
+def unless_repeated(session: Session, work: Callable[[], Done]) -> Done | Literal[True]:
+    """An act on a record that stands: does the work, or is True where this form was carried out before.
+
+    The same form with other content is another act, and the record's version decides on it.
+    """
+    sent = _key()
+    if sent is None:
+        return work()
+    content = _digest(_content())
+    if _first(session, _digest(f"act:{sent}:{content}"), content):
+        return work()
+    g.repeated = True
+    return True
+
+
+def new_id() -> uuid.UUID:
+    """An id for what a form keeps: the same one when the same form is sent again."""
+    sent = _key()
+    return uuid.UUID(_digest(f"id:{sent}:{_content()}")[:32]) if sent else uuid.uuid4()
 
 
 def made_before(session: Session, model: type[Record], key: str) -> Record | None:
@@ -119,7 +142,7 @@ def _again(session: Session, model: type[Record], id: uuid.UUID | None) -> Recor
     made = session.get(model, id, options=whole, populate_existing=True) if id else None
     if made is None:
         raise NotFound
-    looked_at("record.read", getattr(model, "__tablename__", model.__name__.lower()).removesuffix("_file"), id)
+    record_read("record.read", getattr(model, "__tablename__", model.__name__.lower()).removesuffix("_file"), id)
     return made
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import LargeBinary, String, func
 
-from itm_admin.foundation.names import NON_JOINER, clean_name
+from itm_admin.foundation.name_folding import NON_JOINER, clean_name
 
 _ALPHABET = "abcçdefgğhıijklmnoöpqrsştuüvwxyz"
 """The 29 letters, with q, w and x at the places where dictionaries and name lists put them."""

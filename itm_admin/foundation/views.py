@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from itm_admin.foundation.access import route
 from itm_admin.foundation.encryption import Keyring
 
-__all__ = ["REMASK_AFTER", "Page", "inside", "keyring", "revealing", "route", "see"]
+__all__ = ["REMASK_AFTER", "Page", "keyring", "redirect_after_post", "revealing", "route", "safe_next_url"]
 
 
 def keyring() -> Keyring:
@@ -35,12 +35,12 @@ def revealing(page: str, back: str) -> Response:
     return response
 
 
-def see(endpoint: str, **values: Any) -> Response:
+def redirect_after_post(endpoint: str, **values: Any) -> Response:
     """After a change: go and look there (303), so that a reload repeats nothing."""
     return redirect(url_for(endpoint, **values), 303)
 
 
-def inside(address: str | None) -> str:
+def safe_next_url(address: str | None) -> str:
     """An address of this panel to go on to; anything else is the first page."""
     wanted = address or ""
     plain = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted and wanted.isprintable()
@@ -59,5 +59,5 @@ class Page(BaseView):
         super().__init__()
 
     def render(self, template: str, **values: Any) -> str:
-        """A page of `itm_admin/templates`. What it shows is queued with `looked_at` beforehand."""
+        """A page of `itm_admin/templates`. What it shows is queued with `record_read` beforehand."""
         return render_template(template, **values)

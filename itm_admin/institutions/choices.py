@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, Row, and_, select
 from sqlalchemy.orm import aliased
 from wtforms import SelectField
 
-from itm_admin.foundation import choosing, tenancy
-from itm_admin.foundation.choosing import Choices
+from itm_admin.foundation import record_picker, tenancy
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.record_picker import Choices
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION
 from itm_admin.foundation.turkish import turkish_contains, turkish_order, turkish_sort_key
 from itm_admin.foundation.views import Page, route
@@ -46,7 +46,7 @@ def of_institution(institution: uuid.UUID | None) -> Choices:
 def offer_units(field: SelectField, institution: uuid.UUID, whole: str | None, stored: uuid.UUID | None = None) -> None:
     """An institution's units, for a manager of it or a system administrator; `whole` for none of them."""
     url = url_for("UnitChoicesView.units", of=institution)
-    choosing.offer(db.session, field, of_institution(institution), url, whole, stored)
+    record_picker.offer(db.session, field, of_institution(institution), url, whole, stored)
 
 
 class UnitChoicesView(Page):
@@ -60,7 +60,7 @@ class UnitChoicesView(Page):
     def units(self) -> Response:
         context = tenancy.current()
         wanted = context.institution if context.scope == INSTITUTION else _asked()
-        return choosing.answer(choosing.find(db.session, of_institution(wanted), request.form), request.form)
+        return record_picker.answer(record_picker.find(db.session, of_institution(wanted), request.form), request.form)
 
 
 def _asked() -> uuid.UUID | None:
@@ -71,7 +71,7 @@ def _asked() -> uuid.UUID | None:
         raise Invalid from None
 
 
-def _tree(rows: Sequence[Row[Any]]) -> choosing.Pairs:
+def _tree(rows: Sequence[Row[Any]]) -> record_picker.Pairs:
     """Each unit below its own; one whose parent is not among them stands at the beginning of a line."""
     known = {row.id for row in rows}
     below: dict[uuid.UUID | None, list[Row[Any]]] = {}
@@ -81,6 +81,6 @@ def _tree(rows: Sequence[Row[Any]]) -> choosing.Pairs:
     waiting = [(row, 0) for row in reversed(below.get(None, []))]
     while waiting:
         row, depth = waiting.pop()
-        ordered.append((str(row.id), f"{choosing.INDENT * depth}{row.name}"))
+        ordered.append((str(row.id), f"{record_picker.INDENT * depth}{row.name}"))
         waiting.extend((child, depth + 1) for child in reversed(below.get(row.id, [])))
     return ordered

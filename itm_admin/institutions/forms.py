@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, SelectField, StringField
 
-from itm_admin.foundation import choosing
+from itm_admin.foundation import record_picker
 from itm_admin.foundation.dates import why_no_day
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import Asks, CodeField, DayField, PanelForm
@@ -82,5 +82,5 @@ def _shown(field: Any) -> str:
     if isinstance(field, BooleanField):
         return str(_("Yes") if field.data else _("No"))
     if isinstance(field, SelectField):
-        return choosing.shown(field, field.data) or ""
+        return record_picker.shown(field, field.data) or ""
     return str(field.data if field.data is not None else "")

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from itm_admin.foundation import tenancy, vocabulary
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Message, NotFound
-from itm_admin.foundation.names import clean_name
+from itm_admin.foundation.name_folding import clean_name
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT
 from itm_admin.foundation.turkish import turkish_sort_key
 from itm_admin.institutions.models import Institution, InstitutionKey, Unit

@@ -12,20 +12,19 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts.actor import me
-from itm_admin.accounts.forms import chosen_id
 from itm_admin.foundation import vocabulary
+from itm_admin.foundation.actor import me
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.formats import label
-from itm_admin.foundation.forms import PanelForm, attempt, told
+from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, tell, told
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
 from itm_admin.foundation.once import once
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import INSTITUTION, OVERSIGHT
 from itm_admin.foundation.turkish import turkish_contains, turkish_order
-from itm_admin.foundation.views import Page, keyring, route, see
+from itm_admin.foundation.views import Page, keyring, redirect_after_post, route
 from itm_admin.institutions import services
 from itm_admin.institutions.choices import UnitChoicesView, offer_units
 from itm_admin.institutions.forms import InstitutionForm, UnitForm
@@ -49,7 +48,7 @@ def _named(text: str) -> ColumnElement[bool]:
 
 
 REGISTER: Listing[Institution] = Listing(
-    caption=_l("Institutions"),
+    caption=_l("Register of institutions"),
     identify=lambda each: str(each.id),
     link=lambda each: url_for("InstitutionView.show", id=each.id),
     default_sort="code",
@@ -104,15 +103,15 @@ class InstitutionView(Page):
     @route("/", act="list")
     def list(self) -> Answer:
         shown = REGISTER.page(db.session, select(Institution), REGISTER.read(request.args))
-        looked_at("record.list", "institution", subjects=shown.ids)
+        record_read("record.list", "institution", subjects=shown.ids)
         if me().may("add", "OversightInstitution"):
             shown.add = (url_for("InstitutionView.add"), _("New institution"))
-        return self.render("institutions/list.html", heading=_("Institutions"), listing=shown)
+        return self.render("institutions/list.html", heading=_("Register of institutions"), listing=shown)
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> Answer:
         institution = services.get(db.session, id)
-        looked_at("record.read", "institution", id)
+        record_read("record.read", "institution", id)
         return self.render(
             "institutions/show.html",
             heading=name_of(institution),
@@ -130,7 +129,7 @@ class InstitutionView(Page):
             )
             if made is not None:
                 flash(_("The institution is registered. The system administrator opens its manager's account."))
-                return see("InstitutionView.show", id=made.id)
+                return redirect_after_post("InstitutionView.show", id=made.id)
         return self.render(
             "institutions/form.html",
             heading=_("New institution"),
@@ -145,14 +144,14 @@ class InstitutionView(Page):
         form, conflict = InstitutionForm(), False
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form, lambda session: services.change(session, id, form.expected_version(), form.membership())
                 )
             except Conflict:
                 saved, conflict = None, True
             if saved is not None:
-                flash(_("The changes are saved."))
-                return see("InstitutionView.show", id=id)
+                tell(_("The changes are saved."))
+                return redirect_after_post("InstitutionView.show", id=id)
         institution = services.get(db.session, id)
         stored = InstitutionForm(formdata=None, obj=institution, version=institution.row_version)
         form = form if form.is_filled() else stored
@@ -162,7 +161,7 @@ class InstitutionView(Page):
             saved_values = stored.typed()
             rows = [(name, text, saved_values[name]) for name, text in form.typed().items()]
         del form.code
-        looked_at("record.read", "institution", id, detail={"page": "edit"})
+        record_read("record.read", "institution", id, detail={"page": "edit"})
         return self.render(
             "institutions/form.html",
             heading=name_of(institution),
@@ -177,14 +176,14 @@ class InstitutionView(Page):
         form = PanelForm()
         said = _("The institution is suspended.")
         told(form, lambda session: services.suspend(session, id, form.expected_version()), said)
-        return see("InstitutionView.show", id=id)
+        return redirect_after_post("InstitutionView.show", id=id)
 
     @route("/<uuid:id>/reactivate", act="edit", methods=("POST",))
     def reactivate(self, id: uuid.UUID) -> Answer:
         form = PanelForm()
         said = _("The institution is active again.")
         told(form, lambda session: services.reactivate(session, id, form.expected_version()), said)
-        return see("InstitutionView.show", id=id)
+        return redirect_after_post("InstitutionView.show", id=id)
 
 
 class UnitView(Page):
@@ -197,7 +196,7 @@ class UnitView(Page):
     @route("/", act="list")
     def list(self) -> Answer:
         tree = services.units(db.session, me().institution_id)
-        looked_at("record.list", "unit", subjects=[unit.id for unit, _depth in tree])
+        record_read("record.list", "unit", subjects=[unit.id for unit, _depth in tree])
         return self.render("institutions/units.html", heading=_("Units"), tree=tree)
 
     @route("/new", act="add", methods=BOTH)
@@ -210,7 +209,7 @@ class UnitView(Page):
             )
             if made is not None:
                 flash(_("The unit is added."))
-                return see("UnitView.list")
+                return redirect_after_post("UnitView.list")
         _offer(form)
         return self._form(form, _("New unit"), url_for("UnitView.add"))
 
@@ -219,7 +218,7 @@ class UnitView(Page):
         form, conflict = UnitForm(), False
         if form.submitted():
             try:
-                saved = attempt(
+                saved = save(
                     form,
                     lambda session: services.change_unit(
                         session,
@@ -233,8 +232,8 @@ class UnitView(Page):
             except Conflict:
                 saved, conflict = None, True
             if saved is not None:
-                flash(_("The changes are saved."))
-                return see("UnitView.list")
+                tell(_("The changes are saved."))
+                return redirect_after_post("UnitView.list")
         unit = services.get_unit(db.session, id)
         if not form.is_filled():
             form = UnitForm(formdata=None, obj=unit, version=unit.row_version, parent=unit.parent_id)
@@ -243,7 +242,7 @@ class UnitView(Page):
         _offer(form)
         if unit.parent_id is None:
             del form.parent
-        looked_at("record.read", "unit", id)
+        record_read("record.read", "unit", id)
         return self._form(form, unit.name, url_for("UnitView.edit", id=id), unit.name if conflict else None)
 
     def _form(self, form: UnitForm, heading: str, action: str, conflict: str | None = None) -> Answer:

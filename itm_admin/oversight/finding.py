@@ -7,11 +7,11 @@ from flask_babel import gettext as _
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.finding import reference_in, searched_list
-from itm_admin.foundation.reading import looked_at
+from itm_admin.foundation.quick_search import reference_in, searched_list
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
-from itm_admin.foundation.views import Page, route, see
+from itm_admin.foundation.views import Page, redirect_after_post, route
 from itm_admin.oversight import board
 
 
@@ -27,7 +27,7 @@ class OversightFindView(Page):
         wanted = reference_in(request.form.get("q"))
         if wanted is None:
             flash(_("Type a case's reference or a pseudonym here. Names are not searched."))
-            return see("OversightCaseView.list", sort="-opened")
+            return redirect_after_post("OversightCaseView.list", sort="-opened")
         if request.form.get("next"):
             return searched_list(request.form["next"], wanted)
         fitting = select(board.case.c.id).where(board.case.c.reference == wanted)
@@ -35,7 +35,7 @@ class OversightFindView(Page):
         if not cases:
             named = select(board.person.c.case_id).where(board.person.c.pseudonym == wanted).distinct()
             cases = list(db.session.scalars(named.limit(2)))
-        looked_at("record.list", "case", subjects=cases, detail={"page": "find"})
+        record_read("record.list", "case", subjects=cases, detail={"page": "find"})
         if len(cases) == 1:
-            return see("OversightCaseView.show", id=cases[0])
-        return see("OversightCaseView.list", q=wanted, sort="-opened")
+            return redirect_after_post("OversightCaseView.show", id=cases[0])
+        return redirect_after_post("OversightCaseView.list", q=wanted, sort="-opened")

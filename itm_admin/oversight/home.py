@@ -10,11 +10,11 @@ from flask import g, url_for
 from flask_babel import gettext as _
 
 from itm_admin.accounts import changes
-from itm_admin.foundation import access, national, pictures
+from itm_admin.foundation import access, charts, national
+from itm_admin.foundation.audited_reads import record_read
+from itm_admin.foundation.charts import Count, Picture, Row
 from itm_admin.foundation.formats import label, number
 from itm_admin.foundation.i18n import language
-from itm_admin.foundation.pictures import Count, Picture, Row
-from itm_admin.foundation.reading import looked_at
 from itm_admin.oversight import board
 from itm_admin.oversight.board import AnyRow, AnySession
 from itm_admin.oversight.provinces import PLACES
@@ -23,7 +23,7 @@ from itm_admin.oversight.provinces import PLACES
 def presidency_home(session: AnySession) -> dict[str, Any]:
     """What `oversight/home.html` shows: counts without identities."""
     rows = board.institutions(session)
-    looked_at("record.list", "institution", subjects=[row.id for row in rows], detail={"page": "home"})
+    record_read("record.list", "institution", subjects=[row.id for row in rows], detail={"page": "home"})
     totals = board.totals(rows)
     return {
         "institutions": rows,
@@ -59,7 +59,7 @@ def _provinces(rows: Sequence[AnyRow]) -> Picture:
         code: Count(label(code, "province"), times, _cases(province=code)) for code, times in rows if code in PLACES
     }
     head = (_("Province"), _("Shared cases"))
-    return pictures.tiles("provinces", _("By province"), PLACES, counts, head, lambda code: code.removeprefix("TR-"))
+    return charts.tiles("provinces", _("By province"), PLACES, counts, head, lambda code: code.removeprefix("TR-"))
 
 
 def _years(rows: Sequence[AnyRow]) -> Picture:
@@ -75,7 +75,7 @@ def _years(rows: Sequence[AnyRow]) -> Picture:
     ]
     head = (_("Year"), _("Shared cases"), _("Victims identified in the country, as published"), _("Published in"))
     behind = {str(year): each.value for year, each in published.items()}
-    picture = pictures.columns("years", _("By year"), counts, head, behind)
+    picture = charts.columns("years", _("By year"), counts, head, behind)
     sources = "; ".join(dict.fromkeys(each.source for each in published.values()))
     said = _(
         "Columns: shared cases of this installation. Line: victims identified in the country, as published"
@@ -96,7 +96,7 @@ def _published(figure: national.Figure | None) -> tuple[str, str]:
 def _exploitations(rows: Sequence[AnyRow]) -> Picture:
     counts = [Count(label(code, "exploitation_type"), times, _cases(exploitation=code)) for code, times in rows]
     head = (_("Type of exploitation"), _("Shared cases"))
-    return pictures.bars("exploitations", _("By type of exploitation"), counts, head)
+    return charts.bars("exploitations", _("By type of exploitation"), counts, head)
 
 
 def _cases(**chosen: Any) -> str:

@@ -11,10 +11,10 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 
 from itm_admin.foundation import access, vocabulary
+from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.formats import label
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
-from itm_admin.foundation.reading import looked_at
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.views import Page, route
 from itm_admin.oversight import board
@@ -107,19 +107,19 @@ class OversightInstitutionView(Page):
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> str:
         row = board.find_institution(db.session, id)
-        looked_at("record.read", "institution", id, detail={"page": "oversight"})
+        record_read("record.read", "institution", id, detail={"page": "oversight"})
         places = (
             ("OversightCaseView.list", {"institution": row.code}, _("Its shared cases")),
             ("InstitutionView.show", {"id": id}, _("Entry in the register")),
             ("LooksView.everything", {"ledger": row.code}, _("Who looked?")),
         )
-        links = [
+        next_pages = [
             (url_for(endpoint, **values), label, "secondary")
             for endpoint, values, label in places
             if access.allowed(endpoint, g.actor)
         ]
         shown = figures(row, institution=row.code)
-        return self.render("oversight/institution.html", row=row, figures=shown, links=links, name_of=name_of)
+        return self.render("oversight/institution.html", row=row, figures=shown, next_pages=next_pages, name_of=name_of)
 
 
 class OversightCaseView(Page):
@@ -132,14 +132,14 @@ class OversightCaseView(Page):
     @route("/", act="list")
     def list(self) -> str:
         shown = CASES.page(db.session, board.cases(), CASES.read(request.args))
-        looked_at("record.list", "case", subjects=shown.ids, detail={"page": "oversight"})
+        record_read("record.list", "case", subjects=shown.ids, detail={"page": "oversight"})
         return self.render("oversight/cases.html", listing=shown)
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> str:
         case = board.find_case(db.session, id)
         people = board.people_of(db.session, id)
-        looked_at(
+        record_read(
             "record.read", "case", id, subjects=sorted({str(row.id) for row in people}), detail={"page": "oversight"}
         )
         return self.render("oversight/case.html", case=case, people=people)

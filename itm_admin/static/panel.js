@@ -65,6 +65,16 @@ if (help) {
   }
 }
 
+// On a narrow screen a page's own tables become cards, as lists are: each cell then says which column it is of.
+for (const table of document.querySelectorAll(".region > .table:not(.listing-table)")) {
+  const heads = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
+  const roles = { thead: "rowgroup", tbody: "rowgroup", tr: "row", "thead th": "columnheader", "tbody th": "rowheader", td: "cell" };
+  table.setAttribute("role", "table"); // cards are no table for the browser any more
+  for (const [part, role] of Object.entries(roles)) for (const one of table.querySelectorAll(part)) one.setAttribute("role", role);
+  for (const cell of table.querySelectorAll("tbody td")) cell.dataset.label = cell.colSpan > 1 ? "" : heads[cell.cellIndex];
+  table.classList.add("cards");
+}
+
 // Rows that are chosen are counted, and all of a page are chosen at once.
 const bulk = document.getElementById("bulk");
 if (bulk) {

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 
-from audit.archive import Archive, Member
 from audit.bundle import MANIFEST
+from audit.canonical_zip import Archive, Member
 from tests.audit.evidence import Parts, packed
 
 CENTRAL, LOCAL, END = b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"

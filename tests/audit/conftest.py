@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from audit import store
-from audit.coverage import Level
+from audit.read_plan import Level
 
 OURS, THEIRS, PRESIDENCY = (uuid.UUID(int=number) for number in (1, 2, 3))
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from audit import chunk, event
-from audit.chunk import Chunk, Examiner, Task
+from audit import event, fast_check
+from audit.fast_check import Chunk, Examiner, Task
 from audit.leaf import EMPTY, Entry, leaf_hash
 from audit.verification import Head
 
@@ -70,7 +70,7 @@ TRUE = chain([composed(seq) for seq in range(SIZE)])
 HEAD = Head(ORIGIN, SIZE, TRUE[-1].hash, TRUE[-1].recorded_at, HOLDER)
 
 
-def raw(entry: Entry) -> chunk.Row:
+def raw(entry: Entry) -> fast_check.Row:
     """Leaf and event as PostgreSQL sends them."""
 
     def text(value: str | None) -> bytes | None:

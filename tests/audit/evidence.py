@@ -14,15 +14,15 @@ from hashlib import sha256
 from io import BytesIO
 from typing import Any
 
-from audit import checkpoint, event, lines, merkle, note
-from audit.archive import Archive, Writer
+from audit import canonical_json, checkpoint, event, merkle, note
 from audit.bundle import MANIFEST, BundleWriter, Filter
+from audit.canonical_json import Event, Signed
+from audit.canonical_zip import Archive, Writer
 from audit.checkpoint import Checkpoint
-from audit.compact import CompactRange
-from audit.evidence import Report
+from audit.compact_range import CompactRange
+from audit.evidence_report import Report
 from audit.key import Algorithm, SigningKey
 from audit.leaf import EMPTY, Entry, leaf_hash
-from audit.lines import Event, Signed
 from audit.merkle import full_subtrees
 from audit.policy import Policy
 from audit.proof import Proof
@@ -139,7 +139,7 @@ def _asked(entry: Entry, asked: Filter) -> Event | None:
     assert entry.salt is not None
     if asked.before(entry.seq, entry.recorded_at) or asked.after(entry.seq, entry.recorded_at):
         return None
-    if not asked.matches(lines.meaning(entry.content)):
+    if not asked.matches(canonical_json.meaning(entry.content)):
         return None
     return Event(entry.seq, entry.event_id, entry.salt, entry.content)
 
@@ -166,7 +166,7 @@ class Parts:
         return [json.loads(line) for line in self.files[name].decode().split("\n")[:-1]]
 
     def write(self, name: str, said: Iterable[Any]) -> None:
-        self.files[name] = b"".join(map(lines.written, said))
+        self.files[name] = b"".join(map(canonical_json.written, said))
 
     def edit(self, name: str, place: int, change: Callable[[dict[str, Any]], object]) -> None:
         """Changes one line; a file that has it elsewhere than in its first is not looked for."""
@@ -178,7 +178,7 @@ class Parts:
         """Changes the manifest."""
         manifest = self.manifest
         change(manifest)
-        self.files[MANIFEST] = lines.written(manifest)
+        self.files[MANIFEST] = canonical_json.written(manifest)
 
     def hashed(self) -> Parts:
         """The manifest names the files as they are now, as a careful forger would have it."""

@@ -7,9 +7,9 @@ from base64 import b64encode
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from audit import lines
+from audit import canonical_json
 from audit.bundle import Filter
-from audit.compact import CompactRange
+from audit.compact_range import CompactRange
 from tests.audit.evidence import TRUE, History, Parts, bundle
 
 SAYS, SIZE = 12, 20
@@ -73,5 +73,5 @@ def claiming_more() -> bytes:
         "events/000000.jsonl",
         [{**each, "content": told} if each["seq"] == SAYS else each for each in parts.lines("events/000000.jsonl")],
     )
-    assert lines.meaning(told).purges
+    assert canonical_json.meaning(told).purges
     return bytes(parts.hashed())

@@ -15,13 +15,13 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from audit import note, report, store
-from audit.attested import Evidence, Witnesses
+from audit.checkpoint_comparison import Evidence, Witnesses
+from audit.checkpoint_folder import Held, Outside
 from audit.key import Algorithm, SigningKey
+from audit.key_statements import Statement
 from audit.leaf import leaf_hash
-from audit.outside import Held, Outside
 from audit.signer import Signer
 from audit.store import checkpoints, tiling
-from audit.trust import Statement
 from audit.verification import Head, Verdict
 from tests.audit.conftest import PRESIDENCY, Migrated, World, build
 
@@ -102,7 +102,7 @@ class SignedWorld:
     def attacker(self) -> Iterator[Connection]:
         """A superuser for whom no trigger fires and no key is checked. What is done is undone."""
         with self.world.engine("superuser").connect() as connection:
-            connection.execute(text("SET session_replication_role = replica"))
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
             tables = connection.execute(
                 text("SELECT tablename FROM pg_tables WHERE schemaname = 'audit' ORDER BY tablename")
             ).scalars()

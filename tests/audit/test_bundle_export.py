@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import text
 
 from audit import bundle_export, checkpoint, merkle, note
-from audit.archive import Archive
 from audit.bundle import Filter
+from audit.canonical_zip import Archive
 from audit.checkpoint import Checkpoint
-from audit.compact import CompactRange
+from audit.checkpoint_folder import Held
+from audit.compact_range import CompactRange
 from audit.key import SigningKey
-from audit.outside import Held
 from audit.policy import Policy
 from audit.store import checkpoints, tiling
 from audit.tiles import Tile, TiledTree, tiles

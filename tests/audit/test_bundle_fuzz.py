@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from audit import lines, note
-from audit.archive import Archive, ArchiveError
+from audit import canonical_json, note
 from audit.bundle import BundleError, Manifest
+from audit.canonical_json import LineError
+from audit.canonical_zip import Archive, ArchiveError
 from audit.checkpoint import Checkpoint, CheckpointFormatError
-from audit.lines import LineError
 from audit.note import NoteFormatError
 from audit.proof import Proof, ProofFormatError
 from tests.audit.evidence import TRUE, Parts, bundle, report
@@ -147,13 +147,13 @@ JSON = st.recursive(
 @given(JSON)
 def test_json_is_written_so_that_it_reads_the_same(said: object) -> None:
     try:
-        line = lines.written(said)
+        line = canonical_json.written(said)
     except LineError:
         return
-    assert lines.written(lines.read(line)) == line
+    assert canonical_json.written(canonical_json.read(line)) == line
 
 
-@pytest.mark.parametrize("reader", [lines.read_entry, lines.read_event, lines.read_signed])
+@pytest.mark.parametrize("reader", [canonical_json.read_entry, canonical_json.read_event, canonical_json.read_signed])
 @settings(max_examples=300, deadline=None)
 @given(
     st.one_of(st.binary(max_size=200), *[mutated(PARTS.files[name].split(b"\n")[0] + b"\n") for name in PARTS.files])
@@ -176,7 +176,7 @@ def test_a_line_is_read_or_refused(reader: object, line: bytes) -> None:
 )
 def test_content_is_an_event_or_refused(content: str) -> None:
     try:
-        lines.meaning(content)
+        canonical_json.meaning(content)
     except LineError:
         return
 

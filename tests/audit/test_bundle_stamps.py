@@ -13,8 +13,8 @@ from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
 from audit import bundle_stamps, note, timestamp
 from audit.authority import Trusted
-from audit.evidence import Report, Stamped
-from audit.stamped import message
+from audit.evidence_report import Report, Stamped
+from audit.timestamp_message import message
 from audit.verify import judge
 from tests.audit.authority import Authority, party
 from tests.audit.evidence import KEY, OTHER, TRUE, WITNESSED, Parts, bundle

@@ -15,7 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.schema import FetchedValue
 
 from audit import store
-from itm_admin.foundation.database import binaries
+from itm_admin.local import binaries
 from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, World
 
 

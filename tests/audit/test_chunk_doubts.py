@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from audit import event
-from audit.chunk import Task
+from audit.fast_check import Task
 from audit.leaf import Entry
 from audit.purge import Purge, Purges
 from audit.verification import Anchors, Finding, Verifier

@@ -20,14 +20,14 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from audit import checkpoint, event, store
-from audit.attested import Attested, Evidence, Recorded
 from audit.checkpoint import Checkpoint
-from audit.chunk import Task
-from audit.compact import CompactRange
+from audit.checkpoint_comparison import Attested, Evidence, Recorded
+from audit.compact_range import CompactRange
+from audit.fast_check import Task
 from audit.key import SigningKey
+from audit.key_statements import Keys, Statement
 from audit.leaf import EMPTY, Entry
-from audit.store import chunks, team
-from audit.trust import Keys, Statement
+from audit.store import chunks, reader_pool
 from audit.verification import Anchors, Verdict, Verifier
 from tests.audit.conftest import OURS, World
 from tests.audit.cut_ledger import HEAD, HOLDER, ORIGIN, OTHER, SIZE, TRUE, composed, examined, sealed
@@ -153,7 +153,7 @@ def test_a_true_chunk_is_passed_over_and_only_what_is_spelled_otherwise_is_read_
 
 def _verify(world: World, processes: int) -> store.Verification:
     signer = world.engine("signer")
-    with store.reading(signer) as connection, team.reading_together(connection, 0, processes) as read:
+    with store.reading(signer) as connection, reader_pool.reading_together(connection, 0, processes) as read:
         return store.verify(connection, world.ledger(), "full", chunks=read)
 
 
@@ -186,7 +186,7 @@ def test_a_worker_that_dies_changes_nothing(loaded: World, monkeypatch: pytest.M
         hired.append(begin(*arguments, **options))
         return hired[-1]
 
-    monkeypatch.setattr("audit.store.team.subprocess.Popen", begun)
+    monkeypatch.setattr("audit.store.reader_pool.subprocess.Popen", begun)
 
     def killed(done: int, total: int) -> None:
         for process in hired[: 2 if done > 1000 else 1]:
@@ -194,7 +194,7 @@ def test_a_worker_that_dies_changes_nothing(loaded: World, monkeypatch: pytest.M
             process.wait()
 
     signer = loaded.engine("signer")
-    with store.reading(signer) as connection, team.reading_together(connection, 0, 2) as read:
+    with store.reading(signer) as connection, reader_pool.reading_together(connection, 0, 2) as read:
         found = store.verify(connection, loaded.ledger(), "full", progress=killed, chunks=read)
     assert (found.verdict.verdict, found.checked, len(hired)) == ("intact", 3_000, 2)
     assert all(process.returncode is not None for process in hired)
@@ -205,7 +205,7 @@ def test_answers_that_nobody_waited_for_are_not_given_to_whoever_reads_next(load
     ledger = loaded.ledger()
     tasks = [Task(ledger.id, ledger.origin, str(OURS), start, start + 256) for start in range(0, 2_560, 256)]
     signer = loaded.engine("signer")
-    with store.reading(signer) as connection, team.reading_together(connection, 0, 2) as read:
+    with store.reading(signer) as connection, reader_pool.reading_together(connection, 0, 2) as read:
         answers = read(tasks)
         assert isinstance(answers, Generator)
         assert next(answers)[0] == tasks[0]
@@ -233,7 +233,7 @@ def test_workers_see_what_their_reader_sees_and_nothing_later(loaded: World) -> 
 
     swap()
     ledger, signer = loaded.ledger(), loaded.engine("signer")
-    with store.reading(signer) as connection, team.reading_together(connection, 0, 2) as read:
+    with store.reading(signer) as connection, reader_pool.reading_together(connection, 0, 2) as read:
         swap_back()
         assert store.verify(connection, ledger, "full", chunks=read).verdict.first_broken == 700
 
@@ -243,7 +243,7 @@ def test_a_transaction_that_has_written_is_read_by_itself(loaded: World) -> None
     with loaded.engine("superuser").connect() as connection:
         connection.exec_driver_sql("ALTER TABLE audit.leaf DISABLE TRIGGER ALL")
         connection.exec_driver_sql("DELETE FROM audit.leaf WHERE seq = 7")
-        with team.reading_together(connection, 10**6, 2) as read:
+        with reader_pool.reading_together(connection, 10**6, 2) as read:
             assert store.verify(connection, loaded.ledger(), "full", chunks=read).verdict.first_broken == 7
 
 
@@ -260,9 +260,9 @@ def test_what_is_asked_meanwhile_sees_the_same_snapshot_by_a_connection_of_its_o
     with store.reading(loaded.engine("signer")) as connection:
         mine = tuple(connection.exec_driver_sql(_SIZES).one())
         loaded.add()
-        with team.meanwhile(connection, team.SMALL, ask) as answer:
+        with reader_pool.meanwhile(connection, reader_pool.SMALL, ask) as answer:
             assert answer() == mine
-        with team.meanwhile(connection, team.SMALL - 1, ask) as answer:
+        with reader_pool.meanwhile(connection, reader_pool.SMALL - 1, ask) as answer:
             assert answer() == mine
         own = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
     assert own != pids[0]
@@ -272,7 +272,7 @@ def test_what_is_asked_meanwhile_sees_the_same_snapshot_by_a_connection_of_its_o
 def test_without_a_second_connection_the_first_is_asked(loaded: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with store.reading(loaded.engine("signer")) as connection:
         monkeypatch.setattr(Engine, "connect", _refused)
-        with team.meanwhile(connection, team.SMALL, lambda asked: asked is connection) as answer:
+        with reader_pool.meanwhile(connection, reader_pool.SMALL, lambda asked: asked is connection) as answer:
             assert answer()
 
 
@@ -289,7 +289,10 @@ def test_whoever_leaves_without_the_answer_does_not_wait_for_it(loaded: World) -
         except OperationalError as error:
             ended.append(error)
 
-    with store.reading(loaded.engine("signer")) as connection, team.meanwhile(connection, team.SMALL, ask):
+    with (
+        store.reading(loaded.engine("signer")) as connection,
+        reader_pool.meanwhile(connection, reader_pool.SMALL, ask),
+    ):
         pass
     assert len(ended) == 1
 
@@ -297,8 +300,8 @@ def test_whoever_leaves_without_the_answer_does_not_wait_for_it(loaded: World) -
 def test_a_worker_gets_no_secret_and_ends_with_its_parent(loaded: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ITM_SECRET_KEY", "not for you")
     monkeypatch.setenv("PGAPPNAME", "ours")
-    assert {"ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE"}.isdisjoint(team._environment())
-    assert team._environment()["PGAPPNAME"] == "ours"
+    assert {"ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE"}.isdisjoint(reader_pool._environment())
+    assert reader_pool._environment()["PGAPPNAME"] == "ours"
     program = (
         "import sys, time; from sqlalchemy import create_engine; from audit import store; from audit.store import team;"
         "engine = create_engine(sys.argv[1]); before = sys.stdin.readline\n"

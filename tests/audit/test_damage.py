@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from audit import report
-from audit.chunk import Chunk, Task
+from audit.fast_check import Chunk, Task
 from tests.audit.conftest import World
 
 DAMAGES = {
@@ -39,7 +39,7 @@ def test_a_damaged_page_names_its_table(world: World, what: str, monkeypatch: py
         connection.execute(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}', MESSAGE = {words}; END $$".encode())
         return None
 
-    monkeypatch.setattr("audit.store.team.read", damaged)
+    monkeypatch.setattr("audit.store.reader_pool.read", damaged)
     rows, code = report.report(world.engine("signer"), "full")
     details = [each["detail"] for row in rows for each in row["findings"] if row["institution"] == "OURS"]
     assert code == 2

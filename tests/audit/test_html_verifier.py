@@ -15,12 +15,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
 from audit import verifier
-from audit.archive import ArchiveError
+from audit.canonical_zip import ArchiveError
 from tests import machine
 from tests.audit.archive_attacks import BROKEN
 from tests.audit.bundle_attacks import FEW, Case, Kinds, cases, ordered
 from tests.audit.evidence import KEY, POLICY_TEXT, TRUE, Parts, bundle, report, summary
-from tests.audit.questions import QUESTIONS
+from tests.audit.verifier_cases import QUESTIONS
 
 _FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"

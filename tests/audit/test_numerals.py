@@ -6,10 +6,10 @@ from base64 import b64encode
 
 import pytest
 
-from audit import lines
+from audit import canonical_json
+from audit.canonical_json import LineError
 from audit.checkpoint import Checkpoint, CheckpointFormatError
 from audit.key import Algorithm, SigningKey
-from audit.lines import LineError
 from audit.note import cosign
 from audit.numerals import MAX_LITERAL, MAX_NUMBER, MAX_TIME, decoder, whole
 
@@ -30,8 +30,8 @@ def test_anything_else_is_none(literal: str) -> None:
 @pytest.mark.parametrize("literal", ["9" * (MAX_LITERAL + 1), "0." + "1" * MAX_LITERAL, "9" * 5_000])
 def test_a_literal_that_is_too_long_is_no_json(literal: str) -> None:
     with pytest.raises(LineError):
-        lines.loaded(f'{{"a": {literal}}}')
-    assert lines.loaded(f'"{literal}"') == literal, "text may be as long as it likes"
+        canonical_json.loaded(f'{{"a": {literal}}}')
+    assert canonical_json.loaded(f'"{literal}"') == literal, "text may be as long as it likes"
 
 
 def test_a_size_beyond_what_every_language_keeps_is_no_checkpoint() -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from audit import report, store
-from audit.chunk import Chunk, Task
+from audit.fast_check import Chunk, Task
 from audit.store import chunks, records
 from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, World, say
 
@@ -446,7 +446,7 @@ def test_a_ledger_that_cannot_be_read_does_not_spoil_the_snapshot_for_the_next(
             connection.execute("SELECT 1 / 0")
         return chunks.read(connection, task)
 
-    monkeypatch.setattr("audit.store.team.read", breaking)
+    monkeypatch.setattr("audit.store.reader_pool.read", breaking)
     rows, code = report.report(world.engine("signer"), "full")
     assert code == 2
     assert {row["institution"]: [each["detail"] for each in row["findings"]] for row in rows} == {

@@ -17,7 +17,7 @@ from audit import report
 from audit.catalogue import Manifest
 from audit.store import catalogue
 from itm_admin.foundation.database import roles
-from itm_admin.foundation.database.binaries import MAJOR, packaged
+from itm_admin.local.binaries import MAJOR, packaged
 from tests.audit.conftest import World
 from tests.audit.test_catalogue import SCHEMAS
 from tests.conftest import Cluster

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from audit import event, report, store
-from audit.coverage import Level
 from audit.leaf import EMPTY, leaf_hash
+from audit.read_plan import Level
 from tests.audit.conftest import OURS, PRESIDENCY, World
 
 

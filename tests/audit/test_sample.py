@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit import report, store
-from audit.attested import Evidence
 from audit.checkpoint import Checkpoint, sign
-from audit.compact import CompactRange
-from audit.coverage import MOST, RANGES, SPAN, Past, Plan, plan, sample
+from audit.checkpoint_comparison import Evidence
+from audit.checkpoint_folder import Held, Outside
+from audit.compact_range import CompactRange
 from audit.key import SigningKey
-from audit.outside import Held, Outside
-from audit.trust import Statement
+from audit.key_statements import Statement
+from audit.read_plan import MOST, RANGES, SPAN, Past, Plan, plan, sample
 from tests.audit.conftest import OURS, World
 from tests.benchmarks.loading import load
 
@@ -67,7 +67,7 @@ def test_every_place_may_be_read_and_nobody_knows_which() -> None:
 def signed(world: World, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[World, Evidence]:
     """Two hundred entries, signed at every tenth; a sample reads two ranges of about twenty."""
     for name, value in (("RANGES", 2), ("SPAN", 15), ("MOST", 60)):
-        monkeypatch.setattr(f"audit.coverage.{name}", value)
+        monkeypatch.setattr(f"audit.read_plan.{name}", value)
     load(world.database.url("superuser"), OURS, 200)
     ledger, key = world.ledger(), SigningKey.generate(world.ledger().origin.split("/")[0])
     outside = Outside(tmp_path / "outside")
@@ -118,7 +118,7 @@ def test_what_was_changed_within_a_sample_is_found_and_then_everything_is_read(
 ) -> None:
     world, evidence = signed
     _verify(world, evidence, "full")
-    monkeypatch.setattr("audit.coverage.sample", lambda *_: Plan(((100, 120),)))
+    monkeypatch.setattr("audit.read_plan.sample", lambda *_: Plan(((100, 120),)))
     _attack(world, "UPDATE audit.leaf SET commitment = sha256(commitment) WHERE seq IN (30, 110)")
     row = _verify(world, evidence)
     assert (row["verdict"], row["first_broken"]) == ("tampered", 110)
@@ -135,7 +135,7 @@ def test_an_intact_sample_says_nothing_of_what_it_did_not_read(
     _attack(
         world, "UPDATE audit.event SET salt = sha256(salt) WHERE id = (SELECT event_id FROM audit.leaf WHERE seq = 203)"
     )
-    monkeypatch.setattr("audit.coverage.sample", lambda *_: Plan(((100, 120),)))
+    monkeypatch.setattr("audit.read_plan.sample", lambda *_: Plan(((100, 120),)))
     monkeypatch.setattr("audit.store.verifying.REREAD", 3)
     assert _verify(world, evidence)["verdict"] == "intact"
     assert _verify(world, evidence, "incremental")["first_broken"] == 203
@@ -146,7 +146,7 @@ def test_a_sample_finds_that_signed_entries_are_gone_from_the_end(
 ) -> None:
     world, evidence = signed
     _verify(world, evidence, "full")
-    monkeypatch.setattr("audit.coverage.sample", lambda *_: Plan(((100, 120),)))
+    monkeypatch.setattr("audit.read_plan.sample", lambda *_: Plan(((100, 120),)))
     _attack(world, "DELETE FROM audit.leaf WHERE seq >= 195; UPDATE audit.ledger SET size = 195")
     row = _verify(world, evidence)
     assert ("truncated", 195) in [(each["kind"], each["seq"]) for each in row["findings"]]

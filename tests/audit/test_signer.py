@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit import event, merkle
+from audit.checkpoint_folder import Held, Outside
 from audit.key import SigningKey
+from audit.key_statements import Statement
 from audit.leaf import EMPTY, Entry, leaf_hash
-from audit.outside import Held, Outside
 from audit.signer import Refused, Signer
-from audit.trust import Statement
 from audit.verification import Head
 
 ORIGIN = "itm-0123456789ab/ledger/JGK/1"

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from audit import store
-from audit.chunk import Chunk, Task
+from audit.fast_check import Chunk, Task
 from audit.leaf import leaf_hash
 from audit.verification import Verdict
 from tests.audit.conftest import OURS, Migrated, World, build

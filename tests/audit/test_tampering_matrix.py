@@ -16,8 +16,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from audit import merkle, store
-from audit.attested import Evidence
 from audit.catalogue import Manifest
+from audit.checkpoint_comparison import Evidence
 from audit.store import tiling
 from audit.store.catalogue import catalogue, check, major
 from audit.verification import Finding, Verdict

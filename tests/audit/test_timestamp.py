@@ -22,8 +22,8 @@ from audit.authority import Trusted, address
 from audit.checkpoint import Checkpoint, sign
 from audit.key import SigningKey
 from audit.note import Signature
-from audit.stamped import MAX_ANSWER, message
 from audit.timestamp import StampError
+from audit.timestamp_message import MAX_ANSWER, message
 from tests.audit.authority import Authority, Party, party
 
 MESSAGE = b"a checkpoint as it was signed\n"

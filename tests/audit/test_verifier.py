@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from audit import event
-from audit.coverage import Past, Plan, plan
 from audit.leaf import EMPTY, Entry, leaf_hash
+from audit.read_plan import Past, Plan, plan
 from audit.verification import CAP, Anchors, Head, Verdict, Verifier
 
 ORIGIN = "itm-x/ledger/JGK/1"

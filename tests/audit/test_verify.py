@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from audit import verifier, verify
-from audit.evidence import Report, unreadable
+from audit.evidence_report import Report, unreadable
 from tests.audit.archive_attacks import BROKEN
 from tests.audit.bundle_attacks import ordered
 from tests.audit.evidence import KEY, POLICY_TEXT, TRUE, WITNESS, History, Parts, bundle, summary
-from tests.audit.questions import QUESTIONS, Question
+from tests.audit.verifier_cases import QUESTIONS, Question
 
 ROOT = Path(__file__).parents[2]
 

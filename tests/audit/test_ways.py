@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
 
 from audit import report, store
-from audit.coverage import Level
+from audit.read_plan import Level
 from audit.store import ways
 from tests.audit.conftest import World
 
@@ -93,7 +93,7 @@ ENTRIES: dict[str, tuple[Attack, str]] = {
 def attacker(world: World) -> Iterator[Connection]:
     world.fill(8)
     with world.engine("superuser").connect() as connection:
-        connection.execute(text("SET session_replication_role = replica"))
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
         for table in ("event", "leaf", "ledger", "action", "watched", "verification"):
             connection.execute(text(f"ALTER TABLE audit.{table} DISABLE TRIGGER ALL"))
         yield connection

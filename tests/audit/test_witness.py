@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from audit import durable, keyfile, note
 from audit.checkpoint import Checkpoint
-from audit.cosigning import Cosigner, Log, Refusal, Request
 from audit.durable import DISK, Disk
 from audit.key import SigningKey
-from audit.witnessed import MAX_LEDGERS, Memory, MemoryRefused, identity
+from audit.witness_memory import MAX_LEDGERS, Memory, MemoryRefused, identity
+from audit.witness_rules import Cosigner, Log, Refusal, Request
 from tests.audit.go.questions import DEPLOYMENT, LOG, NEXT, STRANGER, WITNESS
 from tests.audit.witnesses import ALL, ORIGIN, ROOT, TRUE, History, cosigner, remembered
 

@@ -18,8 +18,8 @@ import pytest
 
 from audit import note
 from audit.checkpoint import Checkpoint
-from audit.cosigning import MAX_REQUEST, Request
 from audit.key import VerifierKey
+from audit.witness_rules import MAX_REQUEST, Request
 from tests.audit.go.questions import LOG
 from tests.audit.witnesses import ALL, ROOT, TRUE, History, Running, cosigned, post, running, service, started
 

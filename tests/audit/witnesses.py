@@ -16,12 +16,12 @@ from threading import Thread
 
 from audit import checkpoint, merkle, note
 from audit.checkpoint import Checkpoint
-from audit.compact import CompactRange
-from audit.cosigning import Cosigner, Log, Request
+from audit.compact_range import CompactRange
 from audit.durable import DISK, Disk
 from audit.key import SigningKey, VerifierKey
 from audit.witness import Service
-from audit.witnessed import Memory, identity
+from audit.witness_memory import Memory, identity
+from audit.witness_rules import Cosigner, Log, Request
 from tests.audit.go.questions import DEPLOYMENT, LOG, TIME
 
 ORIGIN = f"{DEPLOYMENT}/ledger/JGK/1"

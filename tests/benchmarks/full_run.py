@@ -20,9 +20,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
 
 from audit import store
-from audit.chunk import Task
+from audit.fast_check import Task
 from audit.store import Ledger
-from audit.store.team import reading_together
+from audit.store.reader_pool import reading_together
 from itm_admin.foundation.database import engine_options
 
 CHUNK = 16_384

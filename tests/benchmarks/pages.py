@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from itm_admin.foundation import reading
+from itm_admin.foundation import audited_reads
 from tests.benchmarks.figures import Figure, Scale
 from tests.benchmarks.place import Place
 from tests.benchmarks.taking import in_turn
@@ -65,7 +65,7 @@ class Office:
 def _unrecorded(panel: RunningPanel) -> Iterator[None]:
     functions = panel.app.after_request_funcs[None]
     kept = list(functions)
-    functions.remove(reading._publish)
+    functions.remove(audited_reads._publish)
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from itm_admin.foundation.config import default_home
 from itm_admin.foundation.database import migration, roles
-from itm_admin.foundation.database.embedded import Server
+from itm_admin.local.embedded import Server
 from tests.conftest import PASSWORDS, Cluster, Database
 
 

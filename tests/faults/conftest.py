@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from itm_admin.foundation.database import migration, roles
-from itm_admin.foundation.database.embedded import Server
+from itm_admin.local.embedded import Server
 from tests.conftest import PASSWORDS, Cluster, Database
 
 _numbers = itertools.count(1)

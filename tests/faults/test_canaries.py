@@ -24,10 +24,9 @@ from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin import web
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.database import processes
 from itm_admin.foundation.encryption import Keyring
+from itm_admin.local import processes, web
 from tests.conftest import settings_for
 from tests.factories import CASE, PASSWORD, Factory, Somebody
 from tests.faults import canaries
@@ -328,7 +327,7 @@ def test_the_schedulers_log_holds_no_value(world: World, tmp_path: Path) -> None
     variables = ("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE", "ITM_DATABASE_SIGNER_URL")
     with log.open("wb") as output:
         process = processes.start(
-            [sys.executable, "-m", "itm_admin.cli", "scheduler"],
+            [sys.executable, "-m", "itm_admin.commands.main", "scheduler"],
             environment={
                 **world.settings.environment(*variables),
                 "ITM_SIGNING_KEY_FILE": str(tmp_path / "signing-key"),

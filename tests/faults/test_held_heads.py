@@ -8,7 +8,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from itm_admin.foundation import lock_watch
+from itm_admin.local import lock_watch
 from tests.conftest import Database
 from tests.factories import Factory
 

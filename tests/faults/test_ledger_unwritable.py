@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from werkzeug.test import TestResponse
 
-from itm_admin.foundation.trouble import ledger_works
+from itm_admin.foundation.ledger_outage import ledger_works
 from tests.conftest import Database
 from tests.factories import PASSWORD, Somebody
 from tests.faults import breaking

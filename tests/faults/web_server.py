@@ -14,9 +14,8 @@ from typing import Any
 
 import psutil
 
-from itm_admin import web
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.database import processes
+from itm_admin.local import processes, web
 
 PATIENCE = 60
 _SETTINGS = (

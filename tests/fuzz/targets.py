@@ -13,21 +13,21 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from audit import lines, note, policy
-from audit.archive import Archive, ArchiveError
+from audit import canonical_json, note, policy
 from audit.bundle import BundleError, Manifest
+from audit.canonical_json import LineError
+from audit.canonical_zip import Archive, ArchiveError
 from audit.checkpoint import Checkpoint, CheckpointFormatError
-from audit.compact import CompactRange
-from audit.cosigning import Log, Request
+from audit.checkpoint_folder import Held
+from audit.compact_range import CompactRange
 from audit.event import derived
 from audit.key import KeyFormatError, SigningKey, VerifierKey, canonical
-from audit.lines import LineError
+from audit.key_statements import Statement, StatementFormatError
 from audit.note import NoteFormatError
-from audit.outside import Held
 from audit.policy import PolicyFormatError
 from audit.proof import Proof, ProofFormatError
 from audit.tiles import Tile
-from audit.trust import Statement, StatementFormatError
+from audit.witness_rules import Log, Request
 from tests.audit.evidence import TRUE, Parts, bundle, report
 from tests.audit.go.questions import LOG, WITNESS
 
@@ -161,10 +161,10 @@ def read_tile_path(data: bytes) -> None:
 
 
 _READERS: Sequence[tuple[Callable[[bytes], Any], Callable[[Any], bytes]]] = (
-    (lines.read, lines.written),
-    (lines.read_entry, lines.entry_line),
-    (lines.read_event, lines.event_line),
-    (lines.read_signed, lines.signed_line),
+    (canonical_json.read, canonical_json.written),
+    (canonical_json.read_entry, canonical_json.entry_line),
+    (canonical_json.read_event, canonical_json.event_line),
+    (canonical_json.read_signed, canonical_json.signed_line),
 )
 
 
@@ -179,7 +179,7 @@ def read_line(data: bytes) -> None:
 def read_content(data: bytes) -> None:
     """An event's content: two readers, which must agree on what is none."""
     with suppress(LineError):
-        lines.meaning(_text(data))
+        canonical_json.meaning(_text(data))
     try:
         derived(_text(data))
     except ValueError:

@@ -18,8 +18,8 @@ from sqlalchemy.pool import NullPool
 from audit.catalogue import Manifest, Objects, differences
 from audit.store import catalogue
 from itm_admin.foundation.database import migration, roles
-from itm_admin.foundation.database.binaries import MAJOR
-from itm_admin.foundation.database.embedded import Server
+from itm_admin.local.binaries import MAJOR
+from itm_admin.local.embedded import Server
 from tests.conftest import PASSWORDS, Cluster
 
 SCHEMAS = ("audit", "itm", "public")

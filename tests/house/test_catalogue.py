@@ -17,8 +17,9 @@ from sqlalchemy import Connection, MetaData, text
 from audit.store import catalogue
 from itm_admin import models
 from itm_admin.foundation.database import migration, roles
-from itm_admin.foundation.database.binaries import MAJOR
+from itm_admin.local.binaries import MAJOR
 from tests.conftest import Database
+from tests.house.beside import COMPARED, NOT_COMPARED
 from tests.house.catalogue import SCHEMAS
 
 NOT_WATCHED = {
@@ -140,6 +141,20 @@ def test_every_table_of_an_institution_is_watched_by_the_ledger_or_says_why_not(
     assert _tables(superuser) - watched == set(NOT_WATCHED)
     always = text("select tgrelid::regclass::text from pg_trigger where tgname = 'audit_capture' and tgenabled = 'A'")
     assert set(superuser.scalars(always)) == watched
+
+
+def test_every_table_is_captured_or_compared_or_says_why_nobody_is_misled(superuser: Connection) -> None:
+    """The ledger's own tables have a row for each column in tests/audit/test_tampering_matrix.py."""
+    found = text(
+        "select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+        " where n.nspname in ('itm', 'public') and c.relkind in ('r', 'p', 'm', 'f')"
+    )
+    tables = set(superuser.scalars(found))
+    watched = set(superuser.scalars(text("select relation from audit.watched")))
+    assert tables - watched == {*COMPARED, *NOT_COMPARED}
+    assert not COMPARED & set(NOT_COMPARED)
+    others = text("select nspname from pg_namespace where nspname !~ '^(pg_|information_schema$)'")
+    assert set(superuser.scalars(others)) == set(SCHEMAS), "a schema that nothing looks at"
 
 
 def test_the_application_owns_nothing_and_deletes_no_record(superuser: Connection) -> None:

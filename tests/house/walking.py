@@ -13,9 +13,9 @@ from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from audit.outside import Outside
-from itm_admin.assurance.keyring import Keyring
-from itm_admin.assurance.signing import Place, Signing
+from audit.checkpoint_folder import Outside
+from itm_admin.ledger.keyring import Keyring
+from itm_admin.ledger.signing import Place, Signing
 from tests.conftest import Database
 from tests.factories import Somebody
 from tests.house.expectations import (

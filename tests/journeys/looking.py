@@ -31,6 +31,9 @@ _WORDS = """() => {
 _FRAME = """() => ({
   lang: document.documentElement.lang,
   h1: document.querySelectorAll('h1').length,
+  shut: [...document.querySelectorAll('.region')].filter((one) => !one.closest('details:not([open])'))
+    .filter((one) => one.scrollWidth > one.clientWidth + 1)
+    .map((one) => one.getAttribute('aria-label')),
   over: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   wide: [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
     .slice(0, 3).map((one) => one.outerHTML.slice(0, 120)),
@@ -86,7 +89,7 @@ class Console:
 
 
 def frame_faults(page: Page, language: str) -> list[str]:
-    """One h1, the language, the width, and no English on a Turkish page."""
+    """One h1, the language, the width, all columns in sight, and no English on a Turkish page."""
     found: dict[str, Any] = page.evaluate(_FRAME)
     faults = []
     if found["h1"] != 1:
@@ -95,6 +98,8 @@ def frame_faults(page: Page, language: str) -> list[str]:
         faults.append(f"lang={found['lang']}, not {language}")
     if found["over"] > 0:
         faults.append(f"{found['over']} px wider than the window: {found['wide']}")
+    if found["shut"]:
+        faults.append(f"columns that are out of sight: {found['shut']}")
     if language == "tr":
         faults += [f"English: {text}" for text in english_in(page.evaluate(_WORDS))]
     return faults

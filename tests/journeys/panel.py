@@ -18,9 +18,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from itm_admin import web
-from itm_admin.foundation.database import processes
 from itm_admin.foundation.encryption import Keyring
+from itm_admin.local import processes, web
 from tests.conftest import Database, settings_for
 from tests.factories import Factory
 
@@ -58,14 +57,14 @@ class Panel:
     @contextmanager
     def scheduling(self) -> Iterator[None]:
         """While the scheduler's process runs; it is waited for at the end, with the job that it is at."""
-        command = [sys.executable, "-m", "itm_admin.cli", "scheduler"]
+        command = [sys.executable, "-m", "itm_admin.commands.main", "scheduler"]
         with self._process(command, self.settings.environment(*_SIGNER), signal.SIGTERM):
             yield
 
     def itm(self, *words: str) -> subprocess.CompletedProcess[str]:
         """The console command, as an operator of this installation calls it."""
         return subprocess.run(
-            [sys.executable, "-m", "itm_admin.cli", *words],
+            [sys.executable, "-m", "itm_admin.commands.main", *words],
             cwd=web.ROOT, env=self.settings.environment(*_SIGNER), capture_output=True, text=True,
             timeout=PATIENCE, check=False,
         )  # fmt: skip

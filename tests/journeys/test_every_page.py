@@ -36,6 +36,7 @@ MORE = {
 MISSING = "/no-such-page"
 THE_SAME = "/api-guide/"
 """The programming interface's page is large, and the same for everybody: one role looks at it."""
+_OTHERWISE = ("Ana sayfa", "Home", "Onaylanacaklar", "To confirm")
 KEPT = {
     f"{FOCAL} /": "focal-point-home",
     f"{FOCAL} /cases/": "cases",
@@ -108,8 +109,17 @@ def _walk(visitor: Visitor, role: str, places: dict[str, str], *settings: Settin
             found += [f"{size['width']} px {scheme}: {fault}" for fault in faults]
             if picture := KEPT.get(f"{role} {place}"):
                 _keep(visitor, picture)
-        found += visitor.console.take(answer.url if expected == 404 else None)
+        found += _lost(visitor, place in menu) + visitor.console.take(answer.url if expected == 404 else None)
         yield from (f"{role} {path} {visitor.language}: {fault}" for fault in found)
+
+
+def _lost(visitor: Visitor, in_menu: bool) -> list[str]:
+    """A page of the menu is called as the menu calls it; every other one has a way back above its title."""
+    here, called = visitor.page.locator(".side-wide a[aria-current]"), visitor.page.locator("h1").inner_text()
+    if in_menu:
+        names = [name for name in here.all_inner_texts() if name not in (called, *_OTHERWISE)]
+        return [f"the menu calls {called!r} {name!r}" for name in names]
+    return [] if not here.count() or visitor.page.locator(".trail a").count() else ["no way back above the title"]
 
 
 def _keep(visitor: Visitor, picture: str) -> None:

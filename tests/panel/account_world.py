@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 
 from itm_admin.accounts import actor as actors
 from itm_admin.accounts import bootstrap, changes, grants, invitations, services, sign_in
-from itm_admin.accounts.actor import Actor
 from itm_admin.accounts.models import Account
 from itm_admin.accounts.services import Person
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ROLES
 from itm_admin.foundation.tenancy import Context

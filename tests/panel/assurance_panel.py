@@ -13,7 +13,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from app import create_app
-from itm_admin.assurance import raising, rounds
+from itm_admin.ledger import alert_raising, verification_jobs
 from tests.conftest import Database, settings_for
 from tests.factories import PASSWORD, Factory, Somebody
 
@@ -80,7 +80,9 @@ class PanelWorld:
 
     def verify(self, level: str = "full") -> None:
         """A round, as the scheduler's process does it."""
-        {"full": rounds.full, "incremental": rounds.incremental}[level](self.signer, lambda: False)
+        {"full": verification_jobs.full, "incremental": verification_jobs.incremental}[level](
+            self.signer, lambda: False
+        )
 
     def close_alerts(self) -> None:
         """As the signer closes what is over, with an entry for each."""
@@ -88,7 +90,7 @@ class PanelWorld:
             for alert in connection.execute(
                 text("select kind, subject from alert where acknowledged_at is null")
             ).all():
-                assert raising.resolve(connection, alert.kind, alert.subject)
+                assert alert_raising.resolve(connection, alert.kind, alert.subject)
 
     def ledger(self, code: str):  # type: ignore[no-untyped-def]
         return self.scalar("select id from audit.ledger where code = :code", code=code)

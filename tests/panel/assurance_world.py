@@ -56,10 +56,10 @@ class Institutions:
         return self.run(statement, **values)[0][0]
 
     def events(self, action: str) -> list[Row[Any]]:
-        """Entries of an action in the ledgers' order, with their ledger's code and detail."""
+        """Entries of an action in the ledgers' order, with their ledger's code and detail; not those of the schema."""
         return self.run(
             "select code, seq, outcome, target_kind, target_id, actor_name, content::jsonb -> 'detail' as detail"
-            " from audit.entry where action = :action order by code, seq",
+            " from audit.entry where action = :action and target_kind is distinct from 'schema' order by code, seq",
             action=action,
         )
 

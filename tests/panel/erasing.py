@@ -10,7 +10,7 @@ from sqlalchemy import text
 from itm_admin.cases import erasure, lookup
 from itm_admin.cases.erasure import Answer
 from itm_admin.cases.models import CasePerson
-from itm_admin.foundation.erasures import Erasure, Erasures
+from itm_admin.foundation.erasure_list import Erasure, Erasures
 from tests.factories import Factory, Somebody
 
 NAME = {"given_name": "Kanarya", "family_name": "Şahincanary", "phone": "0532 999 88 77"}

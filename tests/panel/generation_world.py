@@ -12,9 +12,9 @@ from sqlalchemy.pool import NullPool
 
 from audit.durable import DISK, Disk
 from audit.generation import Closures, closures
-from itm_admin.assurance.generations import Opened, Opening
-from itm_admin.assurance.signing import Place
 from itm_admin.foundation.database import roles
+from itm_admin.ledger.generations import Opened, Opening
+from itm_admin.ledger.signing import Place
 from tests.conftest import Cluster, Database
 from tests.panel.signing_world import SigningWorld
 

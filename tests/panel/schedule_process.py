@@ -19,9 +19,9 @@ from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
 from itm_admin import schedule
-from itm_admin.assurance import rounds
-from itm_admin.assurance.runs import Halt, Job, Scalar, Stopped, Work
 from itm_admin.foundation.config import Settings
+from itm_admin.ledger import verification_jobs
+from itm_admin.ledger.job_runs import Halt, Job, Scalar, Stopped, Work
 
 
 def _tick(_engine: Engine, _halt: Halt) -> Mapping[str, Scalar]:
@@ -50,7 +50,7 @@ WORK: Mapping[str, Work] = {
     "held": _held,
     "patient": _patient,
     "broken": _broken,
-    "verify": rounds.incremental,
+    "verify": verification_jobs.incremental,
 }
 
 if __name__ == "__main__":

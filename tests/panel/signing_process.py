@@ -10,10 +10,10 @@ from pathlib import Path
 
 from sqlalchemy import create_engine
 
-from audit.outside import Outside
-from itm_admin.assurance.keyring import Keyring
-from itm_admin.assurance.signing import Place, Signing
+from audit.checkpoint_folder import Outside
 from itm_admin.foundation.database import engine_options
+from itm_admin.ledger.keyring import Keyring
+from itm_admin.ledger.signing import Place, Signing
 
 if __name__ == "__main__":
     folder = Path(os.environ["FOLDER"])

@@ -14,14 +14,14 @@ from sqlalchemy.engine import Engine
 
 from audit import report, store
 from audit.checkpoint import Checkpoint
-from audit.coverage import Level
+from audit.checkpoint_folder import Outside
 from audit.durable import DISK, Disk
+from audit.key_statements import Keys
 from audit.leaf import EMPTY, leaf_hash
-from audit.outside import Outside
-from audit.trust import Keys
-from audit.witnessing import Witness
-from itm_admin.assurance.keyring import Keyring
-from itm_admin.assurance.signing import Place, Round, Signing
+from audit.read_plan import Level
+from audit.witness_client import Witness
+from itm_admin.ledger.keyring import Keyring
+from itm_admin.ledger.signing import Place, Round, Signing
 from tests.conftest import Database
 from tests.panel.assurance_world import Institutions
 

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from itm_admin.accounts import actor as actors
 from itm_admin.accounts import passwords, usernames
-from itm_admin.accounts.actor import Actor, Held, together
 from itm_admin.accounts.security import SecurityManager
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import Actor, Held, together
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, OVERSIGHT, ROLES
 from tests.conftest import Database

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
 from itm_admin.accounts import bootstrap, grants, invitations, services
 from itm_admin.accounts.models import Account, RoleGrant
@@ -25,10 +23,8 @@ ADMINISTRATOR = bootstrap.ADMINISTRATOR
 
 
 @pytest.fixture(scope="module")
-def world(shared_database: Database) -> Iterator[World]:
-    superuser = create_engine(shared_database.url("superuser"), poolclass=NullPool)
-    yield World(shared_database.engine("app"), superuser)
-    superuser.dispose()
+def world(shared_database: Database) -> World:
+    return World(shared_database.engine("app"), shared_database.engine("superuser"))
 
 
 @pytest.fixture(scope="module")
@@ -390,7 +386,7 @@ def test_an_installation_begins_once(world: World) -> None:
 
 
 def test_the_first_administrator_has_a_link_and_no_password(database: Database) -> None:
-    superuser = create_engine(database.url("superuser"), poolclass=NullPool)
+    superuser = database.engine("superuser")
     sessions = bootstrap.making_sessions(database.engine("app"))
     with sessions() as session:
         token = bootstrap.begin(session, _Keys()).administrator
@@ -406,7 +402,6 @@ def test_the_first_administrator_has_a_link_and_no_password(database: Database) 
         )
     with sessions() as session:
         assert invitations.look_up(session, token).username == ADMINISTRATOR
-    superuser.dispose()
 
 
 class _Keys:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
 from itm_admin.accounts import administrator_link, bootstrap
 from itm_admin.accounts.sign_in import SignInRefused
@@ -20,10 +17,8 @@ NEW = "yedi mavi kayık sabah denizde"
 
 
 @pytest.fixture(scope="module")
-def world(shared_database: Database) -> Iterator[World]:
-    superuser = create_engine(shared_database.url("superuser"), poolclass=NullPool)
-    yield World(shared_database.engine("app"), superuser)
-    superuser.dispose()
+def world(shared_database: Database) -> World:
+    return World(shared_database.engine("app"), shared_database.engine("superuser"))
 
 
 @pytest.fixture

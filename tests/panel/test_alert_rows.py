@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin.assurance import alert_rows, raising
-from itm_admin.assurance.raising import Trouble
+from itm_admin.ledger import alert_raising, alert_rows
+from itm_admin.ledger.alert_raising import Trouble
 from tests.conftest import Database
 from tests.panel.assurance_panel import PanelWorld
 
@@ -19,14 +19,14 @@ def test_a_deleted_alert_leaves_a_finding(database: Database, tmp_path: Path) ->
     institution = panel.make.institution()
     with panel.signer.begin() as connection:
         for subject in ("JGK", "EGM"):
-            raising.raise_alert(connection, Trouble(raising.UNVERIFIED, subject, institution.id, None, {}))
+            alert_raising.raise_alert(connection, Trouble(alert_raising.UNVERIFIED, subject, institution.id, None, {}))
     with panel.signer.connect() as connection:
         assert (alert_rows.check(connection, None).findings, alert_rows.check(connection, None).failure) == ({}, None)
     panel.run("delete from alert where subject = 'EGM'")
     with panel.signer.connect() as connection:
         (finding,) = alert_rows.check(connection, None).findings[None]
     assert (finding.kind, finding.table, finding.id) == (
-        "record.removed", "public.alert", f"{raising.UNVERIFIED} EGM"
+        "record.removed", "public.alert", f"{alert_raising.UNVERIFIED} EGM"
     )  # fmt: skip
     panel.verify()
     assert panel.scalar("select count(*) from audit.verification where verdict = 'tampered'") >= 1
@@ -44,11 +44,11 @@ def raised(database: Database, tmp_path: Path) -> PanelWorld:
     with panel.signer.begin() as connection:
         for minutes in (3, 4):
             detail = _PLAIN | {"minutes": minutes}
-            raising.raise_alert(connection, Trouble("sink.behind", "open", institution.id, 7, detail))
-        raising.raise_alert(connection, Trouble("clock.wrong", "untold"), told=False)
-        raising.raise_alert(connection, Trouble("job.failed", "taken", None, None, _PLAIN))
-        raising.raise_alert(connection, Trouble("job.missed", "over", None, None, _PLAIN))
-        raising.resolve(connection, "job.missed", "over")
+            alert_raising.raise_alert(connection, Trouble("sink.behind", "open", institution.id, 7, detail))
+        alert_raising.raise_alert(connection, Trouble("clock.wrong", "untold"), told=False)
+        alert_raising.raise_alert(connection, Trouble("job.failed", "taken", None, None, _PLAIN))
+        alert_raising.raise_alert(connection, Trouble("job.missed", "over", None, None, _PLAIN))
+        alert_raising.resolve(connection, "job.missed", "over")
     (taken,) = panel.run("select id from alert where subject = 'taken'")
     assert panel.browser(supervisor).post(f"/alerts/{taken.id}/acknowledge").status_code == 303
     return panel
@@ -128,7 +128,7 @@ def test_an_alert_that_was_silenced_in_the_database_is_a_finding(
     panel = PanelWorld(database, tmp_path / "home")
     make = panel.make
     with panel.signer.begin() as connection:
-        raising.raise_alert(connection, Trouble(raising.UNVERIFIED, "JGK", make.institution().id, None, {}))
+        alert_raising.raise_alert(connection, Trouble(alert_raising.UNVERIFIED, "JGK", make.institution().id, None, {}))
     panel.run("select id from account")
     make.auditor()
     panel.run(silenced)
@@ -141,8 +141,8 @@ def test_an_alert_that_a_person_or_the_signer_closed_is_none(database: Database,
     auditor = panel.make.auditor()
     with panel.signer.begin() as connection:
         for subject in ("JGK", "EGM"):
-            raising.raise_alert(connection, Trouble(raising.UNVERIFIED, subject, None, None, {}))
-        assert raising.resolve(connection, raising.UNVERIFIED, "EGM")
+            alert_raising.raise_alert(connection, Trouble(alert_raising.UNVERIFIED, subject, None, None, {}))
+        assert alert_raising.resolve(connection, alert_raising.UNVERIFIED, "EGM")
     browser, id = panel.browser(auditor), panel.scalar("select id from alert where subject = 'JGK'")
     assert browser.post(f"/alerts/{id}/acknowledge").status_code == 303
     assert auditor.actor.full_name in browser.words("/alerts/")

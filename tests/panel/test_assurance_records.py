@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from itm_admin.ledger import schema_version
 from tests.conftest import Database
 from tests.panel.assurance_panel import PanelWorld
+
+_UPGRADE = json.dumps({"actor": {"name": "migration"}})
 
 
 @pytest.fixture
@@ -29,9 +32,6 @@ def test_a_changed_record_is_told_by_table_and_id_to_auditors_on_every_page(pane
     make = panel.make
     case = make.case(make.focal_point())
     panel.verify()
-    print(
-        panel.run("select via,action,actor_name,content from audit.event where not content like '%session\":\"itm_%'")
-    )
     assert panel.run("select * from alert") == []
     _edit(panel, case.id, "TR-01")
     panel.verify()
@@ -138,6 +138,70 @@ def test_a_change_by_hand_is_outside_the_panel_in_whose_name_ever(panel: PanelWo
     looked = auditor.words(f"/looks/account/{focal.id}")
     assert claimed in looked
     assert f"{focal.actor.full_name} (JGK, Focal point)" in looked.replace(claimed, "")
+
+
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("role", ["superuser", "owner"])
+def test_whoever_says_to_be_an_upgrade_is_outside_the_panel_all_the_same(
+    panel: PanelWorld, role: str, told: bool
+) -> None:
+    """The ledger tells of each upgrade, with the versions: a second one of the same versions is none."""
+    case = panel.make.case(panel.make.focal_point())
+    auditor = panel.browser(panel.make.auditor())
+    schema_version.tell(panel.signer)
+    with panel.database.engine(role).begin() as connection:
+        user = connection.scalar(text("select session_user"))
+        connection.execute(text("select set_config('audit.context', :said, true)"), {"said": _UPGRADE})
+        if role == "owner":
+            connection.execute(text("alter table case_file no force row level security"))
+        changed = "update case_file set province = 'TR-01' where id = :id"
+        assert connection.execute(text(changed), {"id": case.id}).rowcount == 1
+        if told:
+            connection.execute(text("alter table audit.action disable trigger user"))
+            connection.execute(text("update audit.action set by = by || session_user::text where code = 'job.run'"))
+            assert connection.scalar(text("select itm.tell_upgrade('0011')")) is True
+    panel.verify("incremental")
+    assert {row.kind for row in panel.run("select kind from alert")} == {"record.outside"}
+    page = auditor.words("/ledgers/entries?outside=yes&ledger=JGK")
+    assert page.count(f"Outside the panel (database user {user}, in the name of: An upgrade of the panel)") == 1
+
+
+def test_an_upgrade_is_told_as_one_with_the_database_s_user_and_raises_no_alert(panel: PanelWorld) -> None:
+    """As migrations/env.py does it. The user of the database is named here too."""
+    case = panel.make.case(panel.make.focal_point())
+    auditor = panel.browser(panel.make.auditor())
+    with panel.database.engine("owner").begin() as connection:
+        connection.execute(text("select set_config('audit.context', :said, true)"), {"said": _UPGRADE})
+        connection.execute(text("select audit.baseline('public.case_file')"))
+        connection.execute(text("select itm.tell_upgrade('0011')"))
+    schema_version.tell(panel.signer)
+    panel.verify("incremental")
+    assert panel.run("select kind from alert") == []
+    assert case.reference not in auditor.words("/ledgers/entries?outside=yes&ledger=JGK")
+    assert "An upgrade of the panel (database user itm_owner)" in auditor.words(f"/audit/history/case/{case.id}")
+    with panel.database.engine("owner").begin() as connection:  # a restored database gives numbers again
+        connection.execute(text("select set_config('audit.context', :said, true)"), {"said": _UPGRADE})
+        connection.execute(text("select itm.tell_upgrade('0011')"))
+    panel.verify("incremental")
+    assert {row.kind for row in panel.run("select kind from alert")} == {"record.outside"}, "twice told, none counts"
+
+
+@pytest.mark.parametrize("login", ["itm_app", "itm_signer", "itm_owner"])
+def test_a_superuser_who_takes_another_role_s_name_is_told_by_the_own_one(panel: PanelWorld, login: str) -> None:
+    make = panel.make
+    focal = make.focal_point()
+    about = {"user": str(focal.id), "name": focal.username, "institution": "JGK", "role": "focal_point"}
+    ledger = {"ledger": str(focal.tenant.id), "actor": about}
+    panel.verify("incremental")
+    with panel.database.engine("superuser").begin() as connection:
+        user = connection.scalar(text("select session_user"))
+        connection.exec_driver_sql(f"set local session authorization {login}")
+        connection.execute(text("select set_config('audit.context', :said, true)"), {"said": json.dumps(ledger)})
+        connection.execute(text("select audit.append('job.run', target_kind => 'job', target_id => 'x')"))
+    panel.verify("incremental")
+    assert [row.subject for row in panel.run("select subject from alert where kind = 'record.outside'")] == ["JGK"]
+    listed = panel.browser(make.auditor()).words("/ledgers/entries?outside=yes&size=100")
+    assert f"Outside the panel (database user {user}, in the name of: {focal.actor.full_name}" in listed
 
 
 def test_the_last_lawful_change_is_none_that_came_past_the_panel(panel: PanelWorld) -> None:

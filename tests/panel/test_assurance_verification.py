@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from itm_admin.assurance import rounds
-from itm_admin.assurance.runs import Stopped
+from itm_admin.ledger import verification_jobs
+from itm_admin.ledger.job_runs import Stopped
 from tests.conftest import Database
 from tests.panel.assurance_panel import PanelWorld, words_of
 from tests.panel.assurance_world import until
@@ -36,7 +36,7 @@ def _damage(panel: PanelWorld, code: str, seq: int) -> None:
 
 
 def _serve(panel: PanelWorld) -> None:
-    rounds.work_off_requests(panel.signer, lambda: False)
+    verification_jobs.work_off_requests(panel.signer, lambda: False)
 
 
 def test_a_request_waits_is_worked_off_and_shows_its_verdict(panel: PanelWorld) -> None:
@@ -137,7 +137,7 @@ def test_an_acknowledged_tampering_is_raised_again_only_when_there_is_more_of_it
 def test_a_round_that_is_asked_to_stop_says_so_and_gives_no_verdict(panel: PanelWorld) -> None:
     panel.make.institution()
     with pytest.raises(Stopped):
-        rounds.full(panel.signer, lambda: True)
+        verification_jobs.full(panel.signer, lambda: True)
     assert panel.scalar("select count(*) from audit.verification") == 0
 
 
@@ -145,7 +145,7 @@ def test_a_request_that_was_cut_off_waits_again(panel: PanelWorld) -> None:
     browser = panel.browser(panel.make.auditor())
     place = browser.post("/verification/", level="full", ledger="").headers["Location"]
     panel.run("update verification_request set state = 'running'")
-    rounds.take_up_again(panel.signer)
+    verification_jobs.take_up_again(panel.signer)
     assert browser.get(place + "/progress").get_json()["state"] == "waiting"
 
 

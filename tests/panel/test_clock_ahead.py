@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin.assurance.clock import Clock
+from itm_admin.ledger.clock import Clock
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 

@@ -9,9 +9,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.engine import Engine
 
 from itm_admin import schedule
-from itm_admin.assurance import runs
-from itm_admin.assurance.sinks import Stream
-from itm_admin.assurance.watch import Watch
+from itm_admin.assurance.scheduler_watch import Watch
+from itm_admin.ledger import job_runs
+from itm_admin.ledger import scheduler as scheduler_process
+from itm_admin.ledger.sinks import Stream
 from tests.conftest import Database
 from tests.panel.assurance_world import Institutions
 from tests.panel.signing_world import SigningWorld
@@ -31,11 +32,11 @@ def test_jobs_that_wait_for_a_moment_of_the_wrong_clock_are_due_when_they_are_du
         for job in schedule.JOBS:
             ahead = job.trigger.get_next_fire_time(None, NOW + timedelta(days=400))
             scheduler.add_job(print, job.trigger, id=job.name, next_run_time=ahead)
-        schedule.put_right(scheduler, lambda: NOW)
+        scheduler_process.put_right(scheduler, lambda: NOW)
         right = {job.name: job.trigger.get_next_fire_time(None, NOW) for job in schedule.JOBS}
         assert _scheduled(scheduler) == right
         assert right[INCREMENTAL.name] == NOW.replace(minute=5)
-        schedule.put_right(scheduler, lambda: NOW + timedelta(hours=1))
+        scheduler_process.put_right(scheduler, lambda: NOW + timedelta(hours=1))
         assert _scheduled(scheduler) == right, "what is due is not put off"
     finally:
         scheduler.shutdown()
@@ -44,13 +45,13 @@ def test_jobs_that_wait_for_a_moment_of_the_wrong_clock_are_due_when_they_are_du
 def test_after_an_hour_back_each_slot_is_still_run_once_and_nothing_was_left_out(superuser: Engine) -> None:
     world = Institutions(superuser)
     for slot in INCREMENTAL.slots(NOW - timedelta(hours=1), NOW):
-        assert runs.claim(superuser, INCREMENTAL.name, slot)
+        assert job_runs.claim(superuser, INCREMENTAL.name, slot)
     back = NOW - timedelta(minutes=58)
     for slot in INCREMENTAL.slots(back, back + timedelta(minutes=30)):
-        assert not runs.claim(superuser, INCREMENTAL.name, slot)
+        assert not job_runs.claim(superuser, INCREMENTAL.name, slot)
     with superuser.connect() as connection:
-        assert runs.left_out(connection, INCREMENTAL, back + timedelta(minutes=30)) == []
-    assert runs.claim(superuser, INCREMENTAL.name, NOW.replace(minute=5))
+        assert job_runs.left_out(connection, INCREMENTAL, back + timedelta(minutes=30)) == []
+    assert job_runs.claim(superuser, INCREMENTAL.name, NOW.replace(minute=5))
     assert world.scalar("select count(*) from alert") == 0
 
 
@@ -62,7 +63,7 @@ def test_a_scheduler_that_died_is_noticed_although_it_once_ran_in_what_is_to_com
     )  # fmt: skip
     watch = Watch(schedule.JOBS)
     with superuser.connect() as connection:
-        late = watch.overdue(runs.latest(connection, NOW), NOW)
+        late = watch.overdue(job_runs.latest(connection, NOW), NOW)
     assert set(late) == {INCREMENTAL.name}
 
 

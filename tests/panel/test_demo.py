@@ -17,11 +17,10 @@ from sqlalchemy import Row, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from audit import report
-from itm_admin import demo
 from itm_admin.accounts import bootstrap, sign_in
 from itm_admin.assurance import detail
 from itm_admin.cases.fields import today
-from itm_admin.demonstration import acts, plan, team
+from itm_admin.demonstration import acts, plan, seeding, staff
 from itm_admin.demonstration.clock import HERE, OFFICE_HOURS
 from itm_admin.foundation import national, synthetic, tenancy, vocabulary
 from itm_admin.foundation.config import Refusal, Settings
@@ -56,7 +55,7 @@ class Demonstration:
 def made(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
     """A small demonstration, made once for the tests that only look at it."""
     settings = settings_for(shared_database, tmp_path_factory.mktemp("demonstration"))
-    demo.seed(settings, nobody_looks, volume=SMALL)
+    seeding.seed(settings, nobody_looks, volume=SMALL)
     return Demonstration(shared_database, settings)
 
 
@@ -71,7 +70,7 @@ def planned(volume: int) -> list[plan.PlannedCase]:
 
 def times(volume: int, *kinds: int, managed: bool = False) -> int:
     """How often acts of these kinds are in the plan; `managed`: in institutions that have a manager."""
-    managers = {member.institution for member in team.TEAM if member.role == team.MANAGER}
+    managers = {member.institution for member in staff.TEAM if member.role == staff.MANAGER}
     last = min(plan.LAST, today())
     return sum(
         act.kind in kinds
@@ -92,7 +91,7 @@ def test_every_institution_of_the_register_is_there_with_its_ledger(made: Demons
 def test_every_role_has_somebody_who_can_sign_in_with_the_told_password(made: Demonstration) -> None:
     sessions = bootstrap.making_sessions(made.database.engine("app"))
     signed_in = set()
-    for login in demo.logins(made.settings):
+    for login in seeding.logins(made.settings):
         if login["role"] in signed_in:
             continue
         with sessions() as session, tenancy.acting(tenancy.Context(address="192.0.2.7")):
@@ -104,7 +103,7 @@ def test_every_role_has_somebody_who_can_sign_in_with_the_told_password(made: De
 
 
 def test_the_institutions_of_the_story_have_focal_points(made: Demonstration) -> None:
-    found = {login["institution"] for login in demo.logins(made.settings) if login["role"] == "focal_point"}
+    found = {login["institution"] for login in seeding.logins(made.settings) if login["role"] == "focal_point"}
     assert found >= {"JGK", "EGM", "ASHB", "IOM", "STK_A", "STK_B"}
 
 
@@ -203,7 +202,7 @@ def test_there_are_refusals_holds_an_erasure_and_an_appointment_that_waits(made:
     assert made.rows(
         "select a.username, (select count(*) from grant_approval p where p.grant_id = g.id) from role_grant g"
         " join account a on a.id = g.account_id where g.state = 'proposed'"
-    ) == [(team.WAITING.username, 1)]
+    ) == [(staff.WAITING.username, 1)]
 
 
 def test_somebody_was_locked_out_and_may_sign_in_today(made: Demonstration) -> None:
@@ -251,7 +250,7 @@ def test_no_personal_value_and_no_password_is_in_any_event(made: Demonstration) 
         if each.person.get(field)
     }
     personal |= {case.case["narrative"] for case in planned(SMALL)}
-    personal |= {login["password"] for login in demo.logins(made.settings)}
+    personal |= {login["password"] for login in seeding.logins(made.settings)}
     assert len(personal) > 3 * SMALL
     assert [value for value in personal if value in everything] == []
 
@@ -272,14 +271,14 @@ def state_of(demonstration: Demonstration) -> tuple[Any, ...]:
         demonstration.one("select count(*) from audit.event"),
         demonstration.one("select count(*) from case_file"),
         demonstration.one("select count(*) from account"),
-        demo.logins(demonstration.settings),
+        seeding.logins(demonstration.settings),
     )
 
 
 def test_a_second_demonstration_changes_nothing_and_enters_nothing(made: Demonstration) -> None:
     before = state_of(made)
     told: list[tuple[int, int]] = []
-    demo.seed(made.settings, lambda done, total: told.append((done, total)), volume=SMALL)
+    seeding.seed(made.settings, lambda done, total: told.append((done, total)), volume=SMALL)
     assert state_of(made) == before
     assert told[0][0] == 0
     assert told[-1][0] == told[-1][1]
@@ -297,14 +296,14 @@ def test_a_demonstration_that_was_interrupted_again_and_again_goes_on_where_it_w
 
         return interrupt
 
-    staff = len(team.TEAM)
-    for last in (0, 5, staff, staff + 5, staff + 32):
+    people = len(staff.TEAM)
+    for last in (0, 5, people, people + 5, people + 32):
         with pytest.raises(Interrupted):
-            demo.seed(fresh.settings, interrupt_at(last), volume=SMALL)
-    passwords = demo.logins(fresh.settings)
-    demo.seed(fresh.settings, nobody_looks, volume=SMALL)
+            seeding.seed(fresh.settings, interrupt_at(last), volume=SMALL)
+    passwords = seeding.logins(fresh.settings)
+    seeding.seed(fresh.settings, nobody_looks, volume=SMALL)
 
-    assert demo.logins(fresh.settings) == passwords
+    assert seeding.logins(fresh.settings) == passwords
     assert fresh.one("select count(*) from account") == len(passwords) + 1, "and the one whose appointment waits"
     assert fresh.one("select count(*) from case_file") == len(planned(SMALL))
     assert fresh.one("select count(*) from person") == sum(len(case.people) for case in planned(SMALL))
@@ -315,7 +314,7 @@ def test_an_installation_for_real_data_takes_no_demonstration(fresh: Demonstrati
     bootstrap.run(fresh.settings)
     before = fresh.one("select count(*) from audit.event")
     with pytest.raises(Refusal, match="real data"):
-        demo.seed(fresh.settings, nobody_looks, volume=SMALL)
+        seeding.seed(fresh.settings, nobody_looks, volume=SMALL)
     assert fresh.one("select count(*) from audit.event") == before
     assert fresh.one("select synthetic from itm.installation") is False
 
@@ -327,7 +326,7 @@ def test_a_database_with_institutions_of_somebody_elses_takes_no_demonstration(f
             bootstrap.enter_register(session, Keyring.from_settings(fresh.settings))
         session.commit()
     with pytest.raises(Refusal, match="needs an empty one"):
-        demo.seed(fresh.settings, nobody_looks, volume=SMALL)
+        seeding.seed(fresh.settings, nobody_looks, volume=SMALL)
     assert fresh.one("select count(*) from account") == 0
     assert fresh.rows("select synthetic from itm.installation") == []
 
@@ -340,9 +339,9 @@ def test_a_demonstration_cannot_become_an_installation_for_real_data(made: Demon
 def test_logins_that_were_lost_are_said_so_and_nobody_is_given_new_ones(made: Demonstration, tmp_path: Path) -> None:
     elsewhere = replace(made.settings, home=tmp_path)
     with pytest.raises(Refusal, match="ITM_HOME"):
-        demo.logins(elsewhere)
+        seeding.logins(elsewhere)
     with pytest.raises(Refusal, match="ITM_HOME"):
-        demo.seed(elsewhere, nobody_looks, volume=SMALL)
+        seeding.seed(elsewhere, nobody_looks, volume=SMALL)
     assert list(tmp_path.iterdir()) == []
 
 

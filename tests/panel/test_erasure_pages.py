@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from itm_admin.foundation.erasures import Erasures
+from itm_admin.foundation.erasure_list import Erasures
 from tests.panel.panel_app import RunningPanel
 
 NAME = {"given_name": "Kanarya", "family_name": "Şahincanary"}

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from itm_admin.cases import holds, lookup, replay
 from itm_admin.cases.models import Case, CasePerson
-from itm_admin.foundation.erasures import Erasure, Erasures, ListError
+from itm_admin.foundation.erasure_list import Erasure, Erasures, ListError
 from tests.factories import Factory, Somebody, without_rules
 from tests.panel.erasing import NAME, erased, stored
 

@@ -9,8 +9,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from audit import bundle_export
-from audit.compact import CompactRange
-from audit.evidence import Report
+from audit.compact_range import CompactRange
+from audit.evidence_report import Report
 from audit.policy import Policy
 from audit.verify import judge
 from tests.audit.evidence import base64

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from audit import bundle_export, contradiction, store, verify
 from audit.bundle import Filter
 from audit.generation import Closure, next_origin
-from itm_admin.assurance import generations, rounds
-from itm_admin.assurance.decisions import Approved
+from itm_admin.ledger import generations, verification_jobs
+from itm_admin.ledger.approved_decisions import Approved
 from tests.conftest import Cluster, Database
 from tests.panel.generation_world import Backup, GenerationWorld
 from tests.panel.signing_world import Breaking, Stopped
@@ -84,7 +84,7 @@ def test_what_people_know_of_a_closed_ledger_raises_no_alarm_again(restored: Gen
     for code in ("GIB",):
         world.opened(code)
     world.round()
-    for level in (rounds.incremental, rounds.full):
+    for level in (verification_jobs.incremental, verification_jobs.full):
         level(world.database.engine("signer"), lambda: False, world.place().evidence)
     assert world.alerts("ledger.tampered") == []
     verdicts = world.verdicts()
@@ -102,7 +102,7 @@ def test_a_closed_ledger_that_changes_afterwards_raises_one(restored: Generation
         " join audit.ledger l on l.id = f.ledger_id where l.origin = :old and seq = 1)",
         old=old,
     )
-    rounds.full(world.database.engine("signer"), lambda: False, world.place().evidence)
+    verification_jobs.full(world.database.engine("signer"), lambda: False, world.place().evidence)
     assert [alert.subject for alert in world.alerts("ledger.tampered")] == ["JGK"]
     verdict = world.verdicts()[old]
     assert (verdict["first_broken"], verdict["acknowledged"]) == (1, False)

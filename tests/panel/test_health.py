@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from itm_admin.assurance.watch import Watch
+from itm_admin.assurance.scheduler_watch import Watch
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.schedule import JOBS

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from audit import store
 from itm_admin.cases import drafts, lookup, services
 from itm_admin.cases.models import Case, CasePerson
 from tests.conftest import Database
@@ -372,6 +373,52 @@ def test_a_kept_record_has_a_name_and_is_part_of_its_case_and_person(
     for kind, id in (("case", link.case_id), ("person", link.person_id)):
         assert {stay, visit} <= set(run(make, auditor, parts, "audit", kind=kind, id=id)), kind
     assert run(make, auditor, parts, "audit", kind="stay", id=stay) == [visit]
+
+
+# Later migrations
+
+
+def test_a_column_that_is_added_later_is_erased_and_captured_too(database: Database) -> None:
+    make = Factory(database)
+    kept.make_tables(database, kept.STAYS)
+    author, manager = make.focal_point(), make.manager()
+    link = make.person(author, make.case(author))
+    stay = kept.stay(make, author, link)
+    more = "alter table stay add column phone_enc bytea; alter table stay add column floor integer;"
+    kept.make_tables(database, f"{more} select itm.keep_columns('stay', '{{phone_enc}}');")
+    change = "update stay set phone_enc = 'canary', floor = 3 where id = :id"
+    assert refused(make, author, change, id=stay) == ""
+    told = [each for each in make.ledger(author.tenant) if f'"id":"{stay}"' in each]
+    assert '"via":"baseline"' in told[1]
+    assert '"phone_enc":{"private":true}' in told[2]
+    assert '"shape":"stay/2"' in told[2]
+    erased(make, manager, link)
+    assert stored(make, "stay", stay)["phone_enc"] is None
+    assert "the person was erased" in refused(make, author, "update stay set phone_enc = 'x' where id = :id", id=stay)
+    engine = database.engine("signer")
+    with engine.connect() as connection:
+        ledgers = store.ledgers(connection)
+    done = store.verify_all(engine, ledgers, "full", None)
+    assert [str(finding) for each in done for finding in each.verdict.findings] == []
+
+
+def test_a_later_migration_loops_over_all_kept_tables_and_changes_nothing(make: Factory) -> None:
+    described = text(
+        "select polname || pg_get_expr(polqual, polrelid) from pg_policy union all select pg_get_triggerdef(oid)"
+        " from pg_trigger where tgenabled = 'A' order by 1"
+    )
+    with make.superuser() as connection:
+        before = connection.scalars(described).all()
+    kept.make_tables(
+        make.database,
+        "select itm.keep_row_security(k.relation, k.refs, k.parent), itm.keep_stamps(k.relation, itm.fixed_columns(k),"
+        " itm.way_up(k.relation)) from itm.kept k where not k.by_hand;"
+        " select itm.keep_protected(k.relation, k.about, k.private) from itm.kept k where not k.by_hand"
+        " and k.about is not null;"
+        " select itm.keep_states(k.relation, 'state', k.states) from itm.kept k where k.states <> '{}' and not k.by_hand;",
+    )
+    with make.superuser() as connection:
+        assert connection.scalars(described).all() == before
 
 
 # What keep refuses

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from itm_admin.assurance import decisions
 from itm_admin.foundation.errors import Denied, Invalid, NotFound
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
+from itm_admin.ledger import approved_decisions
 from tests.conftest import Database
 from tests.factories import Factory, Somebody, Tenant
 from tests.panel.assurance_panel import PanelWorld
@@ -37,9 +38,11 @@ class Two:
         with self.make.working(by or self.auditor, AUDIT) as session:
             decisions.decide(session, id, approve=approve)
 
-    def approved(self, tenant: Tenant) -> list[decisions.Approved]:
+    def approved(self, tenant: Tenant) -> list[approved_decisions.Approved]:
         with self.make.database.engine("signer").begin() as connection:
-            return [each for each in decisions.approved(connection, "generation") if each.institution == tenant.id]
+            return [
+                each for each in approved_decisions.waiting(connection, "generation") if each.institution == tenant.id
+            ]
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +65,10 @@ def test_what_one_proposed_and_another_approved_is_there_for_the_scheduler_once(
     assert (found.id, found.code, found.reason) == (id, tenant.code, "TAMPERED")
     assert (found.proposed_by, found.decided_by) == (two.supervisor.id, two.auditor.id)
     with two.make.database.engine("signer").begin() as connection:
-        decisions.carried_out(connection, id)
+        approved_decisions.carried_out(connection, id)
     assert two.approved(tenant) == []
     with two.make.database.engine("signer").begin() as connection, pytest.raises(NotFound):
-        decisions.carried_out(connection, id)
+        approved_decisions.carried_out(connection, id)
 
 
 def test_what_is_not_approved_is_not_carried_out(two: Two) -> None:
@@ -75,7 +78,7 @@ def test_what_is_not_approved_is_not_carried_out(two: Two) -> None:
     for tenant, id in zip((waits, rejected), ids, strict=True):
         assert two.approved(tenant) == []
         with two.make.database.engine("signer").begin() as connection, pytest.raises(NotFound):
-            decisions.carried_out(connection, id)
+            approved_decisions.carried_out(connection, id)
 
 
 def test_the_same_person_cannot_do_both_not_even_past_the_services(two: Two) -> None:

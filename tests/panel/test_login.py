@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
 
 from itm_admin.accounts import bootstrap, grants, invitations, passwords, services, sign_in
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
@@ -24,10 +23,8 @@ NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def world(shared_database: Database) -> Iterator[World]:
-    superuser = create_engine(shared_database.url("superuser"), poolclass=NullPool)
-    yield World(shared_database.engine("app"), superuser)
-    superuser.dispose()
+def world(shared_database: Database) -> World:
+    return World(shared_database.engine("app"), shared_database.engine("superuser"))
 
 
 def refusal(world: World, username: str, password: str = PASSWORD, **more: object) -> DomainError:
@@ -103,6 +100,7 @@ def test_broken_names_and_passwords_are_refused_like_any_other(world: World, typ
     assert isinstance(refusal(world, typed, typed), SignInRefused)
 
 
+@pytest.mark.usefixtures("slow_passwords")
 def test_the_hash_is_compared_even_where_there_is_no_account(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[str] = []
     real: Callable[[str, str], bool] = passwords.check_password_hash  # type: ignore[attr-defined]

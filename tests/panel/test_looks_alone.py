@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from itm_admin.cases.models import Case
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.audited_reads import Look, append_now
 from itm_admin.foundation.database import db
-from itm_admin.foundation.reading import Look, append_now
 from tests.conftest import Database
 from tests.panel.panel_app import RunningPanel
 

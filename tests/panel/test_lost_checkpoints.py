@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from audit.coverage import Level
+from audit.read_plan import Level
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 

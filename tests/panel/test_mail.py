@@ -6,17 +6,18 @@ import re
 import ssl
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
 from itm_admin.accounts import bootstrap, grants, invitations, mail, mail_texts, services
+from itm_admin.accounts.mail_waiting import MailWatch
 from itm_admin.accounts.services import Person
 from itm_admin.accounts.sign_in import NotConfirmed
 from itm_admin.foundation import smtp_address
@@ -74,10 +75,8 @@ def letterbox() -> Iterator[Letterbox]:
 
 
 @pytest.fixture(scope="module")
-def world(shared_database: Database) -> Iterator[World]:
-    superuser = create_engine(shared_database.url("superuser"), poolclass=NullPool)
-    yield World(shared_database.engine("app"), superuser)
-    superuser.dispose()
+def world(shared_database: Database) -> World:
+    return World(shared_database.engine("app"), shared_database.engine("superuser"))
 
 
 @pytest.fixture
@@ -312,3 +311,46 @@ def test_an_address_is_one_plain_address_and_a_bad_one_holds_up_nobody(
         session.execute(change, values)
     with pytest.raises(NotSent):
         Post("127.0.0.1", 1, False, "itm@itm.invalid").send(address, "s", "b", "id")
+
+
+def test_mails_that_wait_for_a_quarter_of_an_hour_are_an_alert_that_ends_when_they_have_gone(
+    world: World, letterbox: Letterbox, send: Send, shared_database: Database
+) -> None:
+    send()
+    signer, clock = shared_database.engine("signer"), [datetime.now(UTC)]
+    watch = MailWatch(clock=lambda: clock[0].timestamp(), now=lambda: clock[0])
+
+    def alerts(after: timedelta) -> list[bool]:
+        clock[0] += after
+        watch.tick(signer)
+        rows = world.all(
+            "select acknowledged_at is null as open from alert where kind = 'mail.waiting' order by raised_at"
+        )
+        return [row.open for row in rows]
+
+    letterbox.answer = "451 later"
+    world.person("JGK", "Posta", "Bekleyen", "focal_point")
+    send()
+    assert alerts(timedelta(minutes=1)) == []
+    assert alerts(timedelta(minutes=15)) == [True]
+    assert alerts(timedelta(minutes=5)) == [True], "told once"
+    entries = "select count(*) as n from audit.event where action = 'alert.raise' and target_id = 'mail'"
+    assert world.one(entries).n == 1
+    letterbox.answer = "250 OK"
+    with world.superuser.begin() as connection:
+        connection.execute(text("update mail set due_at = now() where sent_at is null"))
+    send()
+    assert alerts(timedelta(minutes=1)) == [False]
+    assert alerts(timedelta(minutes=60)) == [False], "nothing waits"
+
+
+def test_what_waited_before_there_was_somebody_to_send_it_has_time_to_go(
+    world: World, letterbox: Letterbox, shared_database: Database
+) -> None:
+    world.person("JGK", "Posta", "Eskiden", "focal_point")
+    with world.superuser.begin() as connection:
+        connection.execute(text("update mail set created_at = now() - interval '2 hours' where sent_at is null"))
+        connection.execute(text("delete from alert"))
+    watch = MailWatch()
+    watch.tick(shared_database.engine("signer"))
+    assert world.all("select 1 from alert") == []

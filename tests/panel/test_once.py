@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import uuid
 from collections.abc import Callable
@@ -116,26 +115,6 @@ def test_what_was_sent_is_kept_as_digests_for_its_sender_alone(office: Office) -
     rows = office.panel.rows("select key, content from submission where account_id = :id", id=office.focal.id)
     assert rows
     assert all(len(row.key) == len(row.content) == 64 for row in rows)
-
-
-ASKS_ALONE = {
-    "CaseChoicesView.institutions", "CaseChoicesView.units", "PersonChoicesView.persons",  # lists for a field
-    "NewCaseView.source", "NewCaseView.person", "NewCaseView.risk", "NewCaseView.keep", "NewCaseView.discard",  # drafts
-    "SessionApi.begin",  # a sign-in
-}  # fmt: skip
-"""POSTs of the act `add` that make no record."""
-
-
-def test_every_post_that_adds_a_record_does_it_once(panel: RunningPanel) -> None:
-    register = panel.app.extensions["itm_access"]
-    adding = {
-        rule.endpoint
-        for rule in panel.app.url_map.iter_rules()
-        if "POST" in (rule.methods or ()) and rule.endpoint in register and register[rule.endpoint].act == "add"
-    }
-    without = {each for each in adding if "once(" not in inspect.getsource(panel.app.view_functions[each])}
-    assert len(adding) > 12
-    assert without == ASKS_ALONE
 
 
 def test_an_account_that_is_sent_twice_is_one_account_and_its_link_is_shown_once(office: Office) -> None:

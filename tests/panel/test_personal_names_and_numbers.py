@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from itm_admin.foundation import blind_index, identity_numbers
 from itm_admin.foundation.encryption import InstitutionKeys, Keyring
-from itm_admin.foundation.names import digits, document_number, email_address, name_parts
+from itm_admin.foundation.name_folding import digits, document_number, email_address, name_parts
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,13 @@ from sqlalchemy.orm import Session
 from audit import bundle_export, merkle, note, store
 from audit.bundle import Filter
 from audit.checkpoint import Checkpoint
-from audit.compact import CompactRange
-from audit.coverage import Level
-from audit.evidence import Emptied
+from audit.compact_range import CompactRange
+from audit.evidence_report import Emptied
 from audit.policy import Policy
+from audit.read_plan import Level
 from audit.verify import judge
-from itm_admin.assurance import entries, purge_commands
+from itm_admin.assurance import ledger_queries
+from itm_admin.commands import purge
 from itm_admin.foundation.config import Refusal, SettingError
 from itm_admin.foundation.errors import NotFound
 from tests.conftest import Database, settings_for
@@ -165,20 +166,20 @@ def test_the_command_says_what_could_go_and_carries_out_what_was_approved_alone(
 ) -> None:
     settings = settings_for(world.database, tmp_path / "home")
     with pytest.raises(SettingError, match="ITM_DATABASE_PURGER_URL"):
-        purge_commands.purge(settings, dry=True)
+        purge.purge(settings, dry=True)
     settings = replace(settings, purger_url=world.database.url("purger"))
-    purge_commands.purge(settings, dry=True)
+    purge.purge(settings, dry=True)
     assert "JGK         older than 10 years and signed: entries 0 to 511" in capsys.readouterr().out
-    purge_commands.purge(settings, dry=False)
+    purge.purge(settings, dry=False)
     assert capsys.readouterr().out == "Nothing is approved.\n"
     world.approved(256, 511)
     with pytest.raises(Refusal, match="JGK, entries 256 to 511: a segment is whole blocks"):
-        purge_commands.purge(settings, dry=False)
+        purge.purge(settings, dry=False)
     world.run("update ledger_decision set carried_out_at = now(), outcome = 'failed'")
     world.approved(0, 511)
-    purge_commands.purge(settings, dry=True)
+    purge.purge(settings, dry=True)
     assert "JGK         approved: entries 0 to 511" in capsys.readouterr().out
-    purge_commands.purge(settings, dry=False)
+    purge.purge(settings, dry=False)
     assert "the content of 512 events is destroyed" in capsys.readouterr().out
 
 
@@ -216,7 +217,7 @@ def test_whoever_opens_a_purged_entry_is_told_that_it_went_and_who_says_so(world
             said = json.dumps({"ledger": str(world.ids["JGK"]), "reads": reads, "actor": {"user": "nobody"}})
             session.execute(text("select set_config('audit.context', :said, true)"), {"said": said})
             with pytest.raises(NotFound) as refused:
-                entries.find_entry(session, ledger, 200)
+                ledger_queries.find_entry(session, ledger, 200)
             assert (says in str(refused.value)) is told
 
 

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from audit import store
-from audit.attested import Evidence
-from audit.coverage import Level, Plan
-from audit.store import Verification, team
-from audit.watermark import Watermarks
+from audit.checkpoint_comparison import Evidence
+from audit.read_plan import Level, Plan
+from audit.resume_mark import Watermarks
+from audit.store import Verification, reader_pool
 from tests.audit.signed_world import rehash
 from tests.conftest import Database
 from tests.panel.purge_world import PurgeWorld
@@ -53,7 +53,7 @@ class Reader:
         with self._patch.context() as patch:
             patch.setattr("audit.store.verifying.CHUNK", chunk)
             engine = self.world.database.engine("signer")
-            with store.reading(engine) as connection, team.reading_together(connection, 0, processes) as read:
+            with store.reading(engine) as connection, reader_pool.reading_together(connection, 0, processes) as read:
                 return store.verify(connection, self.ledger(), level, evidence=self.evidence(), chunks=read)
 
     def part(self, start: int, stop: int, level: Level) -> Verification:

@@ -6,8 +6,6 @@ import io
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
 from audit import checkpoint, note
 from audit.checkpoint import Checkpoint
@@ -70,7 +68,7 @@ class _Signing(SigningWorld):
 def story(database: Database, tmp_path: Path) -> Story:
     panel = PanelWorld(database, tmp_path / "home")
     panel.make.institution("JGK")
-    superuser = create_engine(database.url("superuser"), poolclass=NullPool)
+    superuser = database.engine("superuser")
     story = Story(panel, _Signing(superuser, database, tmp_path))
     story.signing.round()
     return story

@@ -18,7 +18,7 @@ from itm_admin.cases.models import Case, CasePerson
 from itm_admin.foundation import purposes, vocabulary
 from itm_admin.foundation.errors import Denied, Invalid, Locked
 from itm_admin.foundation.identity_numbers import with_check_digits
-from itm_admin.foundation.names import clean_name, readings
+from itm_admin.foundation.name_folding import clean_name, readings
 from tests.conftest import settings_for
 from tests.factories import Factory, Somebody
 from tests.panel.panel_app import Browser, RunningPanel

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from audit.store import checkpoints
-from audit.witnessing import Witness
-from itm_admin.assurance import key_commands
-from itm_admin.assurance.signing import Place
+from audit.witness_client import Witness
+from itm_admin.commands import signing_keys
 from itm_admin.foundation.config import Settings
+from itm_admin.ledger.signing import Place
 from tests.conftest import Cluster, Database
 from tests.panel.generation_world import Backup, GenerationWorld
 from tests.panel.signing_world import Breaking, Stopped
@@ -86,7 +86,7 @@ def test_what_a_stolen_key_signed_is_held_again_so_that_nothing_seems_lost(world
         signing_key_file=world.folder / "key",
         checkpoints=world.folder / "checkpoints",
     )
-    key_commands.compromise(settings, stolen.id.hex(), trust_nothing)
+    signing_keys.compromise(settings, stolen.id.hex(), trust_nothing)
     assert world.verdicts()[world.origin("JGK")]["verdict"] == "intact"
     before = _held(world)
     _lose(world)

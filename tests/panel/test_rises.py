@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
 from itm_admin.accounts import bootstrap, changes, grants, services
 from itm_admin.accounts.services import Person
@@ -28,10 +26,8 @@ RISES = (
 
 
 @pytest.fixture(scope="module")
-def world(shared_database: Database) -> Iterator[World]:
-    superuser = create_engine(shared_database.url("superuser"), poolclass=NullPool)
-    yield World(shared_database.engine("app"), superuser)
-    superuser.dispose()
+def world(shared_database: Database) -> World:
+    return World(shared_database.engine("app"), shared_database.engine("superuser"))
 
 
 def account(world: World, code: str = "GIB") -> uuid.UUID:
@@ -130,6 +126,22 @@ def test_a_link_that_its_maker_has_seen_opens_nothing_before_another_person_conf
     colleague = world.person("EGM", "İkinci", "Kişi", "focal_point")
     world.confirm(name, colleague, "institution")
     assert world.sign_in(name).roles == {"focal_point"}
+
+
+def test_a_first_sign_in_that_is_refused_leaves_neither_link_nor_password(world: World) -> None:
+    manager = world.person("EGM", "Bağlantı", "Veren", "institution_manager")
+    colleague = world.person("EGM", "Hayır", "Diyen", "focal_point")
+    with world.acting(manager) as (session, actor):
+        who = services.create(session, actor, Person("Tanınmayan", "Kişi", "t@egm.invalid"))
+        grants.give(session, actor, who, "focal_point")
+        name, token = who.username, services.invite(session, actor, who.id)
+    world.redeem(token)
+    change = world.one("select id from access_change where account_id = :id", id=world.id(name)).id
+    with world.acting(colleague, "institution") as (session, actor):
+        assert changes.decide(session, actor, change, confirm=False).state == "refused"
+    with pytest.raises(SignInRefused):
+        world.sign_in(name)
+    assert world.one("select count(*) as n from credential where account_id = :id", id=world.id(name)).n == 0
 
 
 @pytest.mark.parametrize("by", ["manager", "administrator"])

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
 from itm_admin.accounts import bootstrap, grants, invitations, services
 from itm_admin.accounts.services import Person
@@ -26,10 +24,8 @@ END = text("update role_grant set state = 'ended' where account_id = :id and sta
 
 
 @pytest.fixture(scope="module")
-def world(shared_database: Database) -> Iterator[World]:
-    superuser = create_engine(shared_database.url("superuser"), poolclass=NullPool)
-    yield World(shared_database.engine("app"), superuser)
-    superuser.dispose()
+def world(shared_database: Database) -> World:
+    return World(shared_database.engine("app"), shared_database.engine("superuser"))
 
 
 def proposed(world: World, by: str, code: str = "GIB", role: str = "institution_manager") -> uuid.UUID:

@@ -20,12 +20,12 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 from itm_admin import schedule
-from itm_admin.assurance import rounds, runs
-from itm_admin.assurance.runs import Job
-from itm_admin.assurance.watch import Watch
+from itm_admin.assurance.scheduler_watch import Watch
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import migration, roles
-from itm_admin.foundation.database.embedded import Server
+from itm_admin.ledger import job_runs, scheduler, verification_jobs
+from itm_admin.ledger.job_runs import Job
+from itm_admin.local.embedded import Server
 from tests.conftest import PASSWORDS, Cluster, Database
 from tests.panel.assurance_world import Institutions, until
 from tests.panel.schedule_process import WORK
@@ -63,7 +63,7 @@ def _leader(world: Institutions) -> int | None:
     rows = world.run(
         "select pid from pg_locks where locktype = 'advisory' and objid = :key and granted"
         " and database = (select oid from pg_database where datname = current_database())",
-        key=schedule.LEADER,
+        key=scheduler.LEADER,
     )
     return rows[0].pid if rows else None
 
@@ -118,19 +118,19 @@ def test_with_two_schedulers_each_due_run_is_claimed_and_told_once(start: Start,
 
 def test_a_slot_is_claimed_once_however_many_processes_want_it(signer: Engine, world: Institutions) -> None:
     with ThreadPoolExecutor(8) as threads:
-        claims = list(threads.map(lambda _: runs.claim(signer, "tick", HOUR), range(8)))
+        claims = list(threads.map(lambda _: job_runs.claim(signer, "tick", HOUR), range(8)))
     assert claims.count(True) == 1
 
 
 def test_only_a_run_that_was_asked_to_stop_may_be_claimed_again(signer: Engine, world: Institutions) -> None:
-    assert runs.claim(signer, "tick", HOUR)
+    assert job_runs.claim(signer, "tick", HOUR)
     with signer.begin() as connection:
-        assert runs.finish(connection, "tick", HOUR, "failure", {}, note=runs.STOPPED)
-    assert runs.claim(signer, "tick", HOUR)
+        assert job_runs.finish(connection, "tick", HOUR, "failure", {}, note=job_runs.STOPPED)
+    assert job_runs.claim(signer, "tick", HOUR)
     with signer.begin() as connection:
-        assert runs.finish(connection, "tick", HOUR, "failure", {}, note="RuntimeError")
-        assert not runs.finish(connection, "tick", HOUR, "success", {})
-    assert not runs.claim(signer, "tick", HOUR)
+        assert job_runs.finish(connection, "tick", HOUR, "failure", {}, note="RuntimeError")
+        assert not job_runs.finish(connection, "tick", HOUR, "success", {})
+    assert not job_runs.claim(signer, "tick", HOUR)
 
 
 def test_a_run_is_noted_under_the_moment_at_which_it_was_due(start: Start, world: Institutions) -> None:
@@ -268,16 +268,16 @@ def test_the_table_holds_an_incremental_round_every_five_minutes_a_sample_hourly
 
 
 def test_all_entries_are_verified_every_hour_while_that_is_quick(world: Institutions, signer: Engine) -> None:
-    done = rounds.full_while_quick(signer, lambda: False)
+    done = verification_jobs.full_while_quick(signer, lambda: False)
     assert done["verdict"] == "intact"
     long_ago = (
         "insert into job_run (job, due_at, started_at, finished_at, outcome)"
         " values (:job, now() - :age, now() - :age, now() - :age + interval '121 s', 'success')"
     )
     world.run(long_ago, job="ledger.verify.full", age=timedelta(days=2))
-    assert "verdict" in rounds.full_while_quick(signer, lambda: False)
+    assert "verdict" in verification_jobs.full_while_quick(signer, lambda: False)
     world.run(long_ago, job="ledger.verify.full", age=timedelta(hours=20))
     before = world.scalar("select count(*) from audit.verification")
-    assert rounds.full_while_quick(signer, lambda: False)["skipped"] is True
+    assert verification_jobs.full_while_quick(signer, lambda: False)["skipped"] is True
     assert world.scalar("select count(*) from audit.verification") == before
-    assert "verdict" in rounds.full_while_quick(signer, lambda: False, most=200)
+    assert "verdict" in verification_jobs.full_while_quick(signer, lambda: False, most=200)

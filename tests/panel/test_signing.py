@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 
 from audit import note
 from audit.checkpoint import Checkpoint
+from audit.checkpoint_folder import Held
 from audit.merkle import root
-from audit.outside import Held
 from audit.store import checkpoints
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld

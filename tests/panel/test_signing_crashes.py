@@ -21,8 +21,8 @@ from sqlalchemy.engine import Engine
 
 from audit import note
 from audit.checkpoint import Checkpoint
-from audit.compact import CompactRange
-from itm_admin.assurance.signing import Place, Round, Signing
+from audit.compact_range import CompactRange
+from itm_admin.ledger.signing import Place, Round, Signing
 from tests.conftest import Database
 from tests.panel.assurance_world import until
 from tests.panel.signing_world import Breaking, SigningWorld, Stopped

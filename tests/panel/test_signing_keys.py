@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from audit import bundle_export, keyfile, note, store, trust, verify
+from audit import bundle_export, key_statements, keyfile, note, store, verify
 from audit.key import SigningKey
 from audit.verification import Assurance
-from itm_admin.assurance import key_commands
+from itm_admin.commands import signing_keys
 from itm_admin.foundation.config import Refusal, SettingError, Settings
-from itm_admin.foundation.database import programs
+from itm_admin.local import programs
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 
@@ -48,7 +48,7 @@ def test_a_replaced_key_signs_once_more_with_its_successor_and_then_counts_no_fu
 ) -> None:
     (old,) = world.keys().active
     sizes = {world.origin(code): world.size(code) for code in ("JGK", "ASHB")}
-    key_commands.rotate(settings)
+    signing_keys.rotate(settings)
     (new,) = world.keys().active
     assert capsys.readouterr().out == f"Signs from now on: {new}\n"
     assert (new.name, new == old) == (old.name, False)
@@ -64,14 +64,14 @@ def test_a_replaced_key_signs_once_more_with_its_successor_and_then_counts_no_fu
     assert _signers(world, "JGK") == [1, 2, 1]
     for code in ("JGK", "ASHB"):
         assert world.verify(code)["assurance"] == "self-attested"
-    key_commands.show(settings)
+    signing_keys.show(settings)
     assert sorted(capsys.readouterr().out.splitlines()) == sorted([f"{old}  retired", f"{new}  signs"])
 
 
 def test_what_a_retired_key_signs_later_is_found(world: SigningWorld, settings: Settings) -> None:
     """Whoever kept the old key and holds the database records a longer checkpoint of their own."""
     stolen = keyfile.load(world.folder / "key")
-    key_commands.rotate(settings)
+    signing_keys.rotate(settings)
     world.act("JGK", 2)
     world.round()
     row = world.recorded("JGK")[-1]
@@ -99,22 +99,22 @@ def test_an_auditor_who_has_what_is_said_of_the_keys_finds_what_a_retired_or_sto
     world: SigningWorld, settings: Settings
 ) -> None:
     stolen, out = keyfile.load(world.folder / "key"), world.folder / "keys.jsonl"
-    key_commands.rotate(settings)
+    signing_keys.rotate(settings)
     world.act("JGK", 2)
     world.round()
-    key_commands.show(settings, out)
-    assert trust.parse(out.read_bytes()) == world.keys()
+    signing_keys.show(settings, out)
+    assert key_statements.parse(out.read_bytes()) == world.keys()
     assert _judged(world, "--keys", str(out))[0] == 0
     row = world.recorded("JGK")[-1]
     forged = bytes(note.sign(row.note.partition("\n\n")[0] + "\n", stolen)).decode()
     world.attack("update audit.checkpoint set note = :note where id = :id", note=forged, id=row.id)
     code, said = _judged(world, "--keys", str(out))
     assert (code, "retired before" in said) == (1, True)
-    key_commands.compromise(settings, stolen.verifier.id.hex(), world.size("GIB"))
+    signing_keys.compromise(settings, stolen.verifier.id.hex(), world.size("GIB"))
     with pytest.raises(Refusal, match="--out: File exists"):
-        key_commands.show(settings, out)
+        signing_keys.show(settings, out)
     out.unlink()
-    key_commands.show(settings, out)
+    signing_keys.show(settings, out)
     code, said = _judged(world, "--keys", str(out))
     assert (code, "only a compromised key" in said) == (2, True), "nobody is told that the ledger was tampered with"
     world.act("JGK")
@@ -124,7 +124,7 @@ def test_an_auditor_who_has_what_is_said_of_the_keys_finds_what_a_retired_or_sto
 
 def _attested_by_a_stolen_key(world: SigningWorld, settings: Settings, trust: int) -> Assurance:
     (stolen,) = world.keys().active
-    key_commands.compromise(settings, stolen.id.hex(), trust)
+    signing_keys.compromise(settings, stolen.id.hex(), trust)
     compromised = world.keys().said(stolen, "compromised")
     assert compromised
     assert compromised.sizes[world.origin("GIB")] == trust
@@ -165,7 +165,7 @@ def test_a_lost_key_is_declared_compromised_and_another_goes_on(world: SigningWo
     assert world.recorded("JGK")[-1].size < world.size("JGK")
     (alert,) = world.alerts("ledger.unsigned")
     assert alert.severity == "warning"
-    key_commands.compromise(settings, lost.id.hex(), world.size("GIB"))
+    signing_keys.compromise(settings, lost.id.hex(), world.size("GIB"))
     assert world.round().failed is None
     assert world.recorded("JGK")[-1].size == world.size("JGK")
     assert world.verify("JGK")["assurance"] == "self-attested"
@@ -201,11 +201,11 @@ def test_statements_that_are_gone_from_outside_are_missed(world: SigningWorld) -
 
 def test_commands_refuse_what_cannot_be(world: SigningWorld, settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="names no key"):
-        key_commands.compromise(settings, "nobody", 0)
+        signing_keys.compromise(settings, "nobody", 0)
     with pytest.raises(Refusal, match="has .* entries"):
-        key_commands.compromise(settings, world.keys().active[0].id.hex(), world.size("GIB") + 1)
+        signing_keys.compromise(settings, world.keys().active[0].id.hex(), world.size("GIB") + 1)
     with pytest.raises(SettingError, match="ITM_SIGNING_KEY_FILE"):
-        key_commands.show(Settings(home=tmp_path, signer_url=world.database.url("signer")))
+        signing_keys.show(Settings(home=tmp_path, signer_url=world.database.url("signer")))
 
 
 def test_the_web_server_is_not_told_of_the_key_and_its_role_may_not_sign(world: SigningWorld) -> None:

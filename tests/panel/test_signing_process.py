@@ -32,7 +32,7 @@ def _scheduler(world: SigningWorld, **more: str) -> Iterator[subprocess.Popen[by
         "ITM_SIGNING_KEY_FILE": str(world.folder / "key"),
         **more,
     }
-    command = [sys.executable, "-m", "itm_admin.cli", "scheduler"]
+    command = [sys.executable, "-m", "itm_admin.commands.main", "scheduler"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
     try:
         yield process

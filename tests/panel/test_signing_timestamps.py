@@ -20,13 +20,14 @@ from audit.authority import Trusted
 from audit.bundle import Filter
 from audit.durable import Disk
 from audit.policy import Policy
-from audit.stamped import message
+from audit.timestamp_message import message
 from audit.verify import judge
-from itm_admin.assurance import signing_place, stamping
-from itm_admin.assurance.signing import Round, Signing
-from itm_admin.assurance.stamping import Stamping
 from itm_admin.foundation.config import SettingError, Settings
-from itm_admin.schedule import Process
+from itm_admin.ledger import stamping
+from itm_admin.ledger.scheduler import SchedulerProcess
+from itm_admin.ledger.signing import Round, Signing
+from itm_admin.ledger.stamping import Stamping
+from itm_admin.local import signing_setup
 from tests.audit.authority import Authority, party
 from tests.conftest import Database
 from tests.panel.signing_world import Breaking, SigningWorld, Stopped
@@ -191,7 +192,7 @@ def test_an_authority_that_does_not_answer_keeps_no_signature_waiting(
 
     waiting = Waiting(world.outside, stamping.Authority(authority.url, Trusted.parse(authority.pem)))
     signing = Telling(world.place(), partial(next, count(0, 61)), lambda: world.wall)
-    process = Process(database.url("signer"), (), stop, signing, waiting)
+    process = SchedulerProcess(database.url("signer"), (), stop, signing, waiting)
     running = threading.Thread(target=process.run)
     running.start()
     try:
@@ -210,10 +211,10 @@ def test_settings_name_an_authority_and_its_root_together(tmp_path: Path) -> Non
     other.write_bytes(b"nothing")
     url = "https://authority.example/stamp"
     whole = {"ITM_HOME": str(tmp_path), "ITM_TIMESTAMP_URL": url, "ITM_TIMESTAMP_CERTIFICATES": str(pem)}
-    made = signing_place.stamping(Settings.from_environment(whole))
+    made = signing_setup.stamping(Settings.from_environment(whole))
     assert made is not None
     assert made.authority.url == url
-    assert signing_place.stamping(Settings.from_environment({"ITM_HOME": str(tmp_path)})) is None
+    assert signing_setup.stamping(Settings.from_environment({"ITM_HOME": str(tmp_path)})) is None
     for name, value in {
         "ITM_TIMESTAMP_URL": ("", "authority.example", "ftp://authority.example"),
         "ITM_TIMESTAMP_CERTIFICATES": ("", str(other), str(tmp_path / "none.pem")),

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
 from audit import store
-from audit.coverage import Level
+from audit.read_plan import Level
 from audit.store import checkpoints, tiling
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld

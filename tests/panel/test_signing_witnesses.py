@@ -10,14 +10,14 @@ from threading import Thread
 import pytest
 from sqlalchemy.engine import Engine
 
-from audit.cosigning import Cosigner, Log
 from audit.witness import Service
-from audit.witnessed import Memory, identity
-from audit.witnessing import Witness
-from itm_admin.assurance.cosigning import Collector
-from itm_admin.assurance.signing import Place, Round
-from itm_admin.assurance.signing_place import of
+from audit.witness_client import Witness
+from audit.witness_memory import Memory, identity
+from audit.witness_rules import Cosigner, Log
 from itm_admin.foundation.config import SettingError, Settings
+from itm_admin.ledger.cosigning import Collector
+from itm_admin.ledger.signing import Place, Round
+from itm_admin.local.signing_setup import of
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 

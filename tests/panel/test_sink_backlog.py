@@ -11,11 +11,11 @@ from sqlalchemy.engine import Engine
 
 from audit.store import streaming
 from audit.store.streaming import Backlog
-from itm_admin.assurance import backlog
-from itm_admin.assurance.backlog import CAUGHT_UP, EVERY, MOST, OLDEST, Watching, too_much
-from itm_admin.assurance.raising import BEHIND
-from itm_admin.assurance.sink_file import FileSink
-from itm_admin.assurance.sinks import Stream
+from itm_admin.ledger import backlog
+from itm_admin.ledger.alert_raising import BEHIND
+from itm_admin.ledger.backlog import CAUGHT_UP, EVERY, MOST, OLDEST, Watching, too_much
+from itm_admin.ledger.sink_file import FileSink
+from itm_admin.ledger.sinks import Stream
 from tests.conftest import Database
 from tests.panel.assurance_panel import PanelWorld
 from tests.panel.signing_world import SigningWorld

@@ -34,7 +34,7 @@ def _sinks(world: SigningWorld, sinks: str, **more: str) -> Iterator[subprocess.
         "ITM_SINKS": sinks,
         **more,
     }
-    command = [sys.executable, "-m", "itm_admin.cli", "sinks"]
+    command = [sys.executable, "-m", "itm_admin.commands.main", "sinks"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
     try:
         yield process

@@ -22,13 +22,13 @@ from sqlalchemy.engine import Engine
 
 from audit.ocsf import Sealed
 from audit.store import streaming
-from itm_admin.assurance.raising import LOST
-from itm_admin.assurance.sink_file import INDEX, FileSink
-from itm_admin.assurance.sink_process import Process
-from itm_admin.assurance.sink_syslog import SyslogSink
-from itm_admin.assurance.sink_webhook import WebhookSink
-from itm_admin.assurance.sinks import BATCH, BEAT, LONGEST, Sink, Stream
 from itm_admin.foundation.sink_address import SinkAddress
+from itm_admin.ledger.alert_raising import LOST
+from itm_admin.ledger.sink_file import INDEX, FileSink
+from itm_admin.ledger.sink_process import Process
+from itm_admin.ledger.sink_syslog import SyslogSink
+from itm_admin.ledger.sink_webhook import WebhookSink
+from itm_admin.ledger.sinks import BATCH, BEAT, LONGEST, Sink, Stream
 from tests.conftest import Database
 from tests.panel.assurance_world import until
 from tests.panel.signing_world import SigningWorld

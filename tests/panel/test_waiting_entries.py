@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
 from audit.store import checkpoints
-from itm_admin.assurance import waiting
-from itm_admin.assurance.watch import Watch
+from itm_admin.assurance.scheduler_watch import Watch
 from itm_admin.foundation import tenancy
+from itm_admin.ledger import waiting
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask_babel import Babel, force_locale
 
-from itm_admin.assurance import detail, wording
+from itm_admin.assurance import detail, labels
 from itm_admin.cases.home import _sentence
 from itm_admin.cases.lists import CASES
 from itm_admin.foundation import formats, i18n
@@ -40,22 +40,22 @@ def test_the_mark_of_a_chosen_day_is_written_as_days_are(app: Flask) -> None:
 
 
 def test_codes_of_the_ledger_are_read_as_words_whichever_table_they_are_of(app: Flask) -> None:
-    assert wording.value_words("role", "WITNESS") == "Tanık"
-    assert wording.value_words("role", "caseworker", "role_grant") == "Dosya sorumlusu"
-    assert wording.value_words("status", "Active") == "Açık"
-    assert wording.value_words("status", "suspended", "institution") == "Askıda"
-    assert wording.value_words("state", "proposed", "role_grant") == "Önerildi"
-    assert wording.value_words("assigned_at", "2026-11-24T21:30:05.25+00:00") == "25.11.2026 00:30"
+    assert labels.value_words("role", "WITNESS") == "Tanık"
+    assert labels.value_words("role", "caseworker", "role_grant") == "Dosya sorumlusu"
+    assert labels.value_words("status", "Active") == "Açık"
+    assert labels.value_words("status", "suspended", "institution") == "Askıda"
+    assert labels.value_words("state", "proposed", "role_grant") == "Önerildi"
+    assert labels.value_words("assigned_at", "2026-11-24T21:30:05.25+00:00") == "25.11.2026 00:30"
 
 
 def test_a_falsified_day_is_shown_as_it_stands(app: Flask) -> None:
-    assert wording.value_words("opened_on", "2026-02-31") == "2026-02-31"
-    assert wording.value_words("deleted_at", "yesterday") == "yesterday"
+    assert labels.value_words("opened_on", "2026-02-31") == "2026-02-31"
+    assert labels.value_words("deleted_at", "yesterday") == "yesterday"
 
 
 def test_a_refusal_names_the_page_in_words(app: Flask) -> None:
-    assert wording.kind_words("oversightcase") == "Bütün kurumların dosyaları"
-    assert wording.kind_words("something new") == "something new"
+    assert labels.kind_words("oversightcase") == "Bütün kurumların dosyaları"
+    assert labels.kind_words("something new") == "something new"
 
 
 def test_what_else_an_event_says_has_names_and_keeps_its_letters(app: Flask) -> None:

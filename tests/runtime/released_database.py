@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.database import binaries
+from itm_admin.local import binaries
 from tests.conftest import Database, settings_for
 
 _AT_ONCE = 500

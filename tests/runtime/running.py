@@ -17,7 +17,7 @@ import psutil
 import psycopg
 
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.database import installation
+from itm_admin.local import installation
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90
@@ -31,7 +31,7 @@ def environment(home: Path, **settings: str) -> dict[str, str]:
 def itm(home: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "itm_admin.cli", *words],
+        [sys.executable, "-m", "itm_admin.commands.main", *words],
         cwd=ROOT,
         env=environment(home, **settings),
         capture_output=True,
@@ -57,7 +57,7 @@ class System:
         self.home, self.port, self.said, self._heard = home, free_port(), "", 0
         shell = ["sh", "-c", '"$@"; true', "sh"] if under_make else []
         self.process = subprocess.Popen(
-            [*shell, sys.executable, "-m", "itm_admin.cli", "run", *(["--demo"] if demo else [])],
+            [*shell, sys.executable, "-m", "itm_admin.commands.main", "run", *(["--demo"] if demo else [])],
             cwd=root,
             env=environment(home, ITM_PORT=str(self.port), **settings, **({"MAKELEVEL": "1"} if under_make else {})),
             stdout=subprocess.PIPE,
@@ -126,10 +126,10 @@ class System:
         return self.child("bin/postgres")
 
     def web(self) -> psutil.Process:
-        return self.child("itm_admin.web")
+        return self.child("itm_admin.local.web")
 
     def scheduler(self) -> psutil.Process:
-        return self.child("itm_admin.cli", "scheduler")
+        return self.child("itm_admin.commands.main", "scheduler")
 
     def end(self) -> None:
         self.process.kill()

@@ -13,14 +13,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from itm_admin import demo
-from itm_admin.demonstration import logins
+from itm_admin.demonstration import logins, seeding
 from itm_admin.demonstration.story.altering import FILE, Altering
 from itm_admin.demonstration.story.play import language_of
 from itm_admin.demonstration.story.scenes import NOSY, Scenes
 from itm_admin.demonstration.story.words import WORDS, words
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.database import installation, migration
+from itm_admin.foundation.database import migration
+from itm_admin.local import installation
 from tests.runtime.running import ROOT, environment, free_port, itm, system
 
 VOLUME = 12
@@ -37,7 +37,7 @@ def home() -> Iterator[Path]:
     settings = Settings.from_environment({"ITM_HOME": str(folder / "home")})
     with installation.running(settings) as running:
         migration.upgrade(str(running.owner_url))
-        demo.seed(running, lambda _done, _total: None, volume=VOLUME)
+        seeding.seed(running, lambda _done, _total: None, volume=VOLUME)
     (folder / "home" / "demonstration-made").touch()
     yield folder / "home"
     shutil.rmtree(folder)
@@ -45,7 +45,7 @@ def home() -> Iterator[Path]:
 
 def played(home: Path, port: int, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "itm_admin.cli", "demo", "story", "--pause", "0", *options],
+        [sys.executable, "-m", "itm_admin.commands.main", "demo", "story", "--pause", "0", *options],
         cwd=ROOT, env=environment(home, ITM_PORT=str(port)), capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
 

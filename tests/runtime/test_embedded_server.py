@@ -16,9 +16,10 @@ import psycopg
 import pytest
 
 from itm_admin.foundation.config import Refusal, SettingError, Settings
-from itm_admin.foundation.database import embedded, installation, roles
-from itm_admin.foundation.database.binaries import MAJOR, find
-from itm_admin.foundation.database.embedded import Server
+from itm_admin.foundation.database import roles
+from itm_admin.local import embedded, installation
+from itm_admin.local.binaries import MAJOR, find
+from itm_admin.local.embedded import Server
 
 
 @pytest.fixture

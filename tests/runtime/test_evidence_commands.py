@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from audit.archive import Archive
+from audit.canonical_zip import Archive
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 from tests.runtime.running import ROOT, itm

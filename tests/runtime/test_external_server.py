@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from itm_admin.foundation.database import binaries, migration
-from itm_admin.foundation.database.embedded import Server
+from itm_admin.foundation.database import migration
+from itm_admin.local import binaries
+from itm_admin.local.embedded import Server
 from tests.runtime.running import itm
 
 

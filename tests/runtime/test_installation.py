@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from itm_admin.foundation.config import SettingError, Settings
-from itm_admin.foundation.database import installation
+from itm_admin.local import installation
 
 
 def begun(home: Path) -> Settings:

@@ -14,10 +14,9 @@ from sqlalchemy import create_engine
 
 from audit.key import VerifierKey
 from audit.store import checkpoints
-from audit.witnessing import Witness
-from itm_admin import local_witness
-from itm_admin.assurance import signing_place
+from audit.witness_client import Witness
 from itm_admin.foundation.config import Refusal, Settings
+from itm_admin.local import signing_setup, witness_process
 from tests.runtime.running import System, itm, left_of, system
 
 
@@ -102,10 +101,10 @@ def _settings(home: Path) -> Settings:
 
 
 def test_it_believes_the_key_that_will_sign_and_keeps_its_own(tmp_path: Path) -> None:
-    first = local_witness.begin(_settings(tmp_path), "itm-x")
-    again = local_witness.begin(_settings(tmp_path), "itm-x")
+    first = witness_process.begin(_settings(tmp_path), "itm-x")
+    again = witness_process.begin(_settings(tmp_path), "itm-x")
     try:
-        key = signing_place.of(_settings(tmp_path)).keyring.first("itm-x").verifier
+        key = signing_setup.of(_settings(tmp_path)).keyring.first("itm-x").verifier
         assert (tmp_path / "witness" / "logs").read_text() == f"{key}:itm-x/ledger/*\n"
         assert Witness.parse(first.address).key == Witness.parse(again.address).key
         assert first.address != again.address
@@ -116,7 +115,7 @@ def test_it_believes_the_key_that_will_sign_and_keeps_its_own(tmp_path: Path) ->
 
 
 def test_a_witness_that_lost_its_memory_is_not_started(tmp_path: Path) -> None:
-    local_witness.begin(_settings(tmp_path), "itm-x").close()
+    witness_process.begin(_settings(tmp_path), "itm-x").close()
     shutil.rmtree(tmp_path / "witness" / "memory")
     with pytest.raises(Refusal, match="witness cannot run"):
-        local_witness.begin(_settings(tmp_path), "itm-x")
+        witness_process.begin(_settings(tmp_path), "itm-x")

@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from itm_admin.accounts import actor as actors
 from itm_admin.accounts import administrator_link, bootstrap, grants, invitations, services, sign_in
-from itm_admin.accounts.actor import Actor
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.database import migration
 from itm_admin.foundation.errors import Denied
 from itm_admin.foundation.tenancy import Context

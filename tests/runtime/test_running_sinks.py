@@ -22,7 +22,7 @@ def home() -> Iterator[Path]:
 
 def test_what_passes_entries_on_knows_no_key_and_no_other_role_and_is_started_again(home: Path) -> None:
     with system(home, ITM_SINKS=f"file:{home.parent / 'out'}") as running:
-        passing = running.child("itm_admin.cli", "sinks")
+        passing = running.child("itm_admin.commands.main", "sinks")
         told = passing.environ()
         assert {name for name in told if name.startswith("ITM_")} == {
             "ITM_HOME",
@@ -31,7 +31,7 @@ def test_what_passes_entries_on_knows_no_key_and_no_other_role_and_is_started_ag
         }
         passing.kill()
         running.wait_until_it_says("What passes entries on was started again")
-        assert running.child("itm_admin.cli", "sinks").pid != passing.pid
+        assert running.child("itm_admin.commands.main", "sinks").pid != passing.pid
 
 
 def test_a_secret_that_is_needed_and_not_there_is_said_before_anything_starts(home: Path) -> None:

@@ -94,3 +94,16 @@ def test_the_applications_waits_are_limited(database: Database) -> None:
         "statement_timeout": "1min",
         "idle_in_transaction_session_timeout": "1min",
     }
+
+
+def test_a_migration_whose_folder_holds_no_sql_fails_and_changes_nothing(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    """A folder that was forgotten or misspelt: such a migration would be noted as made."""
+    (tmp_path / "notes.txt").write_text("select 1", "ascii")
+    with empty_database.engine("superuser").connect() as connection:
+        for folder in (tmp_path, tmp_path / "misspelt"):
+            with pytest.raises(FileNotFoundError, match=str(folder)):
+                migration.run_scripts(connection, folder)
+    for path in migration.manifest_path().parent.glob("versions/*_*.py"):
+        assert list((path.parent / path.name[:4]).glob("*.sql")), path.name

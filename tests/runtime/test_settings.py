@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from audit.key import Algorithm, SigningKey
-from itm_admin.foundation.config import SETTINGS, SettingError, Settings, default_home
+from itm_admin.foundation.config import SettingError, Settings, default_home
+from itm_admin.foundation.settings_table import SETTINGS
 
 
 @pytest.mark.parametrize(

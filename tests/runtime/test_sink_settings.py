@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from itm_admin.assurance.sink_process import maker
 from itm_admin.foundation.config import SettingError, Settings
 from itm_admin.foundation.sink_address import SinkAddress
+from itm_admin.ledger.sink_process import maker
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_ctrl_c_ends_with_2_and_says_where_it_was_and_the_next_run_goes_on_there
         holding.autocommit = False
         holding.execute("LOCK TABLE audit.event IN ACCESS EXCLUSIVE MODE")
         running = subprocess.Popen(
-            [sys.executable, "-m", "itm_admin.cli", *WORDS],
+            [sys.executable, "-m", "itm_admin.commands.main", *WORDS],
             cwd=ROOT, env=environment(tmp_path / "home", **told), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True,
         )  # fmt: skip

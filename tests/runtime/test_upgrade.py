@@ -19,6 +19,7 @@ from app import create_app
 from audit import store
 from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.database import migration
+from itm_admin.ledger import verification_jobs
 from tests.conftest import Database
 from tests.panel.panel_app import Browser
 from tests.runtime import released_database as released
@@ -45,6 +46,13 @@ def verdicts(database: Database, catalogue: bool) -> set[str]:
     return {each.verdict.verdict for each in done}
 
 
+def told_as_outside(database: Database) -> list[str]:
+    """Whose ledgers hold changes that the ledger does not tell of as an upgrade's."""
+    with database.engine("signer").connect() as connection:
+        assert connection.scalar(text("SELECT itm.upgrades()"))
+        return [row.code for row in connection.execute(verification_jobs._OUTSIDE)]
+
+
 def rows(database: Database) -> dict[str, int]:
     """How many rows each table of records holds."""
     tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
@@ -63,6 +71,7 @@ def test_an_old_database_with_50000_more_entries_comes_up_whole(folder: Path, ol
     after = rows(old)
     assert {name: after[name] for name in before} == before
     assert before["case_file"] > 50
+    assert told_as_outside(old) == []
     app = create_app(released.settings_of(folder, old, tmp_path / "home"))
     for login in released.logins(folder):
         browser = Browser(app.test_client())
@@ -86,7 +95,7 @@ def _version_held(database: Database) -> Iterator[None]:
 def _migrating(database: Database, home: Path) -> Iterator[subprocess.Popen[bytes]]:
     told = {"ITM_DATABASE_URL": database.url("app"), "ITM_DATABASE_OWNER_URL": database.url("owner")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "itm_admin.cli", "migrate"],
+        [sys.executable, "-m", "itm_admin.commands.main", "migrate"],
         cwd=ROOT,
         env=environment(home, **told),
         stdout=subprocess.DEVNULL,

@@ -10,20 +10,21 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 import psycopg
 import pytest
 
-from itm_admin.foundation.database import processes, programs
-from itm_admin.foundation.database.processes import Account
-from itm_admin.foundation.database.system_users import system_user
+from itm_admin.local import processes, programs
+from itm_admin.local.processes import Account
+from itm_admin.local.system_users import system_user
 from tests.conftest import Database
 from tests.runtime.running import ROOT, System, environment, free_port, itm, left_of, system
 from tests.runtime.test_commands import external
 
-KINDS = {"web": programs.WEB, "scheduler": programs.SCHEDULER, "sinks": programs.SINKS, "witness": programs.WITNESS}
+KINDS = {name.lower(): kind for name, kind in vars(programs).items() if isinstance(kind, programs.Kind)}
+"""Every kind of process that there is."""
 _AT_WORK = (
     "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %(name)s AND datname = current_database())"
 )
@@ -42,11 +43,16 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def running(folder: Path) -> Iterator[System]:
-    """With all that there can be: the witness of the demonstration, and what passes entries on."""
+    """With all that there can be: the demonstration's witness, what passes entries on, and what sends mails."""
     home = folder / "home"
     assert itm(home, "init").returncode == 0
     (home / "demonstration-made").touch()
-    with system(home, demo=True, ITM_SINKS=f"file:{folder / 'out'}") as running:
+    password = folder / "smtp-password"
+    password.write_text("secret", "ascii")
+    password.chmod(0o600)
+    told: dict[str, Any] = {"ITM_SMTP_URL": "smtp://itm@127.0.0.1:9", "ITM_SMTP_FROM": "itm@goc.invalid"}
+    told |= {"ITM_SMTP_PASSWORD_FILE": str(password), "ITM_SINKS": f"file:{folder / 'out'}"}
+    with system(home, demo=True, **told) as running:
         running.wait_until_it_says("Ctrl-C")
         running.wait_until_signed()
         yield running
@@ -58,9 +64,11 @@ def _started(running: System) -> dict[str, list[psutil.Process]]:
         "database": running.database(),
         "web": running.web(),
         "scheduler": running.scheduler(),
-        "sinks": running.child("itm_admin.cli", "sinks"),
+        "sinks": running.child("itm_admin.commands.main", "sinks"),
+        "mail": running.child("itm_admin.commands.main", "mail"),
         "witness": running.child("audit.witness"),
     }
+    assert set(found) == {"database", *KINDS}
     return {kind: [process, *process.children(recursive=True)] for kind, process in found.items()}
 
 
@@ -110,7 +118,7 @@ def test_no_process_is_root_and_no_two_kinds_are_the_same_user(running: System) 
         assert "0" not in (users[kind], group, *told["Groups"].split())
         assert {told[name].strip("0") for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {""}
         assert told["NoNewPrivs"] == "1"
-    assert len(set(users.values())) == len(users) == 5
+    assert len(set(users.values())) == len(users) == len(KINDS) + 1
     assert [process.pid for process in running.children() if process.uids().effective == 0] == []
 
 
@@ -126,6 +134,7 @@ def test_each_user_reads_its_own_secrets_alone(running: System) -> None:
         **dict.fromkeys((home / "checkpoints").rglob("*.checkpoint"), "scheduler"),
         **dict.fromkeys((home / "log").glob("*"), "web"),
         **dict.fromkeys((home.parent / "out").glob("*.jsonl"), "sinks"),
+        home.parent / "smtp-password": "operator",
     }
     (home / "demo-logins.json").touch(0o600)
     for path, owner in {**secrets, **others}.items():
@@ -139,7 +148,7 @@ def test_each_user_reads_its_own_secrets_alone(running: System) -> None:
 def test_nobody_reads_another_process_s_environment_and_none_holds_another_s_secret(running: System) -> None:
     values = {path: path.read_text("ascii").strip() for path in (running.home / "secrets").glob("*/*")}
     told = {"database": set[str](), "web": {"session_key", "database_app"}, "witness": set[str]()}
-    told |= {"scheduler": {"database_signer"}, "sinks": {"database_signer"}}
+    told |= {kind: {"database_signer"} for kind in ("scheduler", "sinks", "mail")}
     for kind, (environ, content) in _read_of_each(running, _environ):
         if kind != "database":  # PostgreSQL writes its title over it
             assert {path.name for path, value in values.items() if value in content} == told[kind]
@@ -149,6 +158,7 @@ def test_nobody_reads_another_process_s_environment_and_none_holds_another_s_sec
 
 def test_a_process_inherits_no_file_of_another_s(running: System) -> None:
     own = {"web": "log", "scheduler": "checkpoints", "sinks": "../out", "witness": "witness", "database": "postgres"}
+    own |= {"mail": "log"}
     for kind, links in _read_of_each(running, _open_files):
         within = [link for link in links if link.is_relative_to(running.home.parent)]
         place = (running.home / own[kind]).resolve()
@@ -165,9 +175,9 @@ def test_only_those_who_need_the_database_reach_its_socket(running: System) -> N
     assert processes.run(["test", "-w", socket], folder=Path("/"), user=nobody).returncode != 0
 
 
-@pytest.mark.parametrize("kind", ["web", "scheduler", "witness", "sinks"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_started_again_is_its_user_again(running: System, kind: str) -> None:
-    said = {"web": "The web server", "scheduler": "The scheduler", "witness": "The witness"}
+    said = {"web": "The web server", "scheduler": "The scheduler", "witness": "The witness", "mail": "What sends mails"}
     killed = _started(running)[kind][0]
     killed.kill()
     running.wait_until_it_says(f"{said.get(kind, 'What passes entries on')} was started again")
@@ -291,14 +301,15 @@ def test_on_a_named_server_files_that_only_root_reaches_serve_the_processes(data
         assert (tmp_path / "signing-key").stat().st_uid == _account("scheduler").uid
 
 
-@pytest.mark.parametrize("kind", ["web", "scheduler", "sinks"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "witness"])
 def test_a_process_that_is_started_alone_drops_too_and_ends_with_a_signal(
     database: Database, tmp_path: Path, short_folder: Path, kind: str
 ) -> None:
     told = external(database, tmp_path) | {"ITM_PORT": str(free_port())}
     told |= {"ITM_SINKS": f"file:{short_folder / 'out'}"} if kind == "sinks" else {}
-    name = {"web": "itm-upkeep", "scheduler": "itm-scheduler", "sinks": "itm-sinks"}[kind]
-    command = [sys.executable, "-m", "itm_admin.cli", kind]
+    told |= {"ITM_SMTP_URL": "smtp://127.0.0.1:9", "ITM_SMTP_FROM": "itm@goc.invalid"} if kind == "mail" else {}
+    name = {"web": "itm-upkeep"}.get(kind, f"itm-{kind}")
+    command = [sys.executable, "-m", "itm_admin.commands.main", kind]
     with (
         subprocess.Popen(command, cwd=ROOT, env=environment(tmp_path / "home", **told)) as alone,
         database.engine("superuser").connect() as waiting,

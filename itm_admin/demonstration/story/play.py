@@ -17,12 +17,12 @@ import click
 
 from itm_admin.demonstration import logins
 from itm_admin.demonstration.clock import HERE
+from itm_admin.demonstration.staff import Member
 from itm_admin.demonstration.story.altering import Altering
 from itm_admin.demonstration.story.scenes import NotAsTold, Scenes
 from itm_admin.demonstration.story.words import LANGUAGES, words
-from itm_admin.demonstration.team import Member
 from itm_admin.foundation.config import Refusal, Settings
-from itm_admin.foundation.database import installation
+from itm_admin.local import installation
 
 ROOT = Path(__file__).parents[3]
 FOLDER = "demo-story"
@@ -97,7 +97,7 @@ class Judging:
         self._environment = {**os.environ, "ITM_HOME": str(settings.home)}
 
     def __call__(self, file: Path) -> int:
-        keys = self._run("itm_admin.cli", "ledger", "key").stdout.splitlines()
+        keys = self._run("itm_admin.commands.main", "ledger", "key").stdout.splitlines()
         named = [word for line in keys for word in ("--key", line.split()[0])]
         return self._run("audit.verify", str(file), *named).returncode
 
@@ -118,7 +118,7 @@ def _panel(settings: Settings, language: str) -> Iterator[str]:
         return
     click.echo(words("starting", language))
     running = subprocess.Popen(
-        [sys.executable, "-m", "itm_admin.cli", "run", "--demo"],
+        [sys.executable, "-m", "itm_admin.commands.main", "run", "--demo"],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     try:

@@ -13,10 +13,10 @@ from random import SystemRandom
 from zipfile import ZipFile
 
 from itm_admin.cases.fields import today
-from itm_admin.demonstration import invention
+from itm_admin.demonstration import synthetic_data
+from itm_admin.demonstration.staff import FOCAL_POINT, MANAGER, NATIONAL_AUDITOR, SUPERVISOR, TEAM, Member
 from itm_admin.demonstration.story.altering import Altering
 from itm_admin.demonstration.story.browser import Answer, Browser, ids_in
-from itm_admin.demonstration.team import FOCAL_POINT, MANAGER, NATIONAL_AUDITOR, SUPERVISOR, TEAM, Member
 from itm_admin.foundation import vocabulary
 
 BEFORE, AFTER = "TR-27", "TR-55"
@@ -82,7 +82,7 @@ class Scenes:
 
     def hotline(self) -> None:
         worker, lot = self._at(WORKER), SystemRandom()
-        given, family = invention.name(lot, "UZ", "Feminine")
+        given, family = synthetic_data.name(lot, "UZ", "Feminine")
         self.name = given, f"{family} Sentetik"
         steps: tuple[dict[str, str], ...] = (
             {"opened_on": f"{today():%d.%m.%Y}", "referral_source": "HOTLINE_157", "province": BEFORE, "shared": "y"},
@@ -93,7 +93,7 @@ class Scenes:
             },
             {
                 "exploitation_types": "ForcedLabour", "industry": "A",
-                "narrative": invention.narrative(lot, "ForcedLabour", BEFORE),
+                "narrative": synthetic_data.narrative(lot, "ForcedLabour", BEFORE),
             },
         )  # fmt: skip
         page = "/cases/new"

@@ -30,7 +30,7 @@ def upgrade(owner_url: str | URL) -> None:
     with engine.connect() as connection:
         roles.refuse_deviations(connection)
         refuse_unknown(_found(connection))
-        if _found(connection) == (_expected(),):
+        if _found(connection) == (newest(),):
             return
         connection.rollback()
         configuration = Config()
@@ -53,8 +53,8 @@ def check_version(engine: Engine) -> None:
     with engine.connect() as connection:
         found = _found(connection)
     refuse_unknown(found)
-    if found != (_expected(),):
-        raise Refusal(f"The database's schema is {', '.join(found) or 'empty'}, not {_expected()}: run `itm migrate`")
+    if found != (newest(),):
+        raise Refusal(f"The database's schema is {', '.join(found) or 'empty'}, not {newest()}: run `itm migrate`")
 
 
 def manifest_path() -> Path:
@@ -85,7 +85,8 @@ def _revisions() -> dict[str, str | None]:
     return found
 
 
-def _expected() -> str:
+def newest() -> str:
+    """The schema's version that this code expects."""
     heads = set(_revisions()) - set(_revisions().values())
     if len(heads) != 1:
         raise Refusal(f"{_SCRIPTS} has {len(heads)} newest migrations, and not one")

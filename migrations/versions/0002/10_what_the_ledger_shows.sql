@@ -94,7 +94,7 @@ create policy app_reads on audit.leaf for select to itm_app using (
             or (select audit.reads()) in ('ledger', 'actor') and exists (select from audit.event e where e.id = event_id)));
 
 -- What none of our own logins did: a migration, or somebody at the database itself, in whose name ever. Few, and asked
--- for by themselves in these words (assurance/rounds.py).
+-- for by themselves in these words (ledger/verification_jobs.py).
 create index event_outside on audit.event (ledger_id)
   where not content like '%"session":"itm_app","transaction":%'
     and not content like '%"session":"itm_signer","transaction":%'

@@ -1,4 +1,4 @@
--- One form of every name, and one key by which two names are the same: foundation/names.py in the database's words
+-- One form of every name, and one key by which two names are the same: foundation/name_folding.py in the database's words
 -- (clean_name, name_key; a test compares).
 
 create function itm.clean_name(value text) returns text

@@ -66,14 +66,15 @@ create function itm.is_rise(role text, scope text) returns boolean
 language sql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$ select not (role in ('focal_point', 'caseworker') and scope is not distinct from 'institution') $$;
 
--- Password, links and sessions of before are void.
-create function itm.void_secrets(who uuid) returns void
+-- Password, links and sessions of before are void. `decided` is the change that a trigger is about to write itself.
+create function itm.void_secrets(who uuid, decided uuid default null) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   delete from public.credential c where c.account_id = who;
   update public.invitation n set expires_at = now() where n.account_id = who and n.used_at is null and n.expires_at > now();
-  update public.access_change c set state = 'replaced' where c.account_id = who and c.kind = 'link' and c.state = 'waiting';
+  update public.access_change c set state = 'replaced'
+   where c.account_id = who and c.kind = 'link' and c.state = 'waiting' and c.id is distinct from decided;
   update public.account a set epoch = a.epoch + 1 where a.id = who;
 end $$;
 

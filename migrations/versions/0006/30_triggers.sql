@@ -273,7 +273,7 @@ begin
     end if;
   end if;
   if (new.state = 'done') = (old.kind in ('end', 'reset')) then
-    perform itm.void_secrets(old.account_id);
+    perform itm.void_secrets(old.account_id, old.id);
   end if;
   new.decided_at := now();
   new.decided_by := who;

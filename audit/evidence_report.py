@@ -1,0 +1,174 @@
+"""What is said of evidence, and how entries that come with it are judged.
+
+Promise: *intact* needs every entry under a root that a given key signed; what contradicts is *tampered*, with its
+place; whatever cannot be read or compared is *cannot tell*. Keys come from the caller, never from the evidence. Knows
+no files and no database, and prints nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from audit import canonical_json, event, note
+from audit.bundle import Filter
+from audit.checkpoint import Checkpoint, Opened, opened
+from audit.key_statements import Keys
+from audit.leaf import Entry
+from audit.policy import Policy
+from audit.purge import Purge
+from audit.verification import CAP, Assurance, Finding, Verifier, Word
+
+RANK: tuple[Assurance, ...] = ("unsigned", "self-attested", "witnessed")
+
+
+class Unsigned(ValueError):
+    """A checkpoint that none of the given keys speaks for: it proves nothing, and contradicts nothing."""
+
+
+@dataclass(frozen=True)
+class Stamped:
+    """An authority says that the ledger's first ``size`` entries were there at this time."""
+
+    size: int
+    time: str
+
+
+@dataclass(frozen=True)
+class Emptied:
+    """The content of these entries was purged, as entry ``seq`` of the same ledger says."""
+
+    first: int
+    last: int
+    seq: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is said of evidence. ``findings`` holds at most 100 of the ``found``, then what kept it from being judged.
+
+    ``size``: the largest signed size that was compared. ``withheld``: entries whose events a filter left out; nothing
+    proves that a filter by target or actor left out only what it should. ``stamped``: None unless stamps were judged.
+    """
+
+    kind: str
+    origin: str | None
+    verdict: Word
+    assurance: Assurance
+    first: int | None = None
+    leaves: int = 0
+    events: int = 0
+    withheld: int = 0
+    size: int | None = None
+    cosigned: dict[str, int] = field(default_factory=dict)
+    first_broken: int | None = None
+    findings: tuple[Finding, ...] = ()
+    found: int = 0
+    stamped: tuple[Stamped, ...] | None = None
+    purged: tuple[Emptied, ...] = ()
+
+
+def unreadable(why: str, kind: str = "unread") -> Report:
+    """Nothing can be said."""
+    return Report("unknown", None, "cannot tell", "unsigned", findings=(Finding(None, kind, why),))
+
+
+def spoken(data: bytes, policy: Policy, origin: str) -> Opened:
+    """This ledger's checkpoint. Raises Unsigned where no given key speaks for it, ValueError where one contradicts.
+
+    What was said of the keys counts: one that was retired does not sign on, and a compromised one proves nothing.
+    """
+    read = note.parse(data)
+    said = Checkpoint.parse(read.text)
+    for name in sorted({key.name for key in policy.logs}):
+        if not any(line.is_by(key) for line in read.signatures for key in policy.logs if key.name == name):
+            raise Unsigned(f"not signed by {name} with a given key")
+        if not f"{said.origin}/".startswith(f"{name}/"):
+            raise Unsigned(f"{name} does not speak for this ledger")
+    signed = opened(data, policy, origin)
+    for name in {key.name for key in policy.logs} if policy.said.statements else ():
+        keys = Keys.of(each for each in policy.said.statements if each.key.name == name)
+        if not keys.require(signed.note, origin, signed.checkpoint.size):
+            raise Unsigned(f"only a compromised key of {name} signed it")
+    return signed
+
+
+@dataclass
+class Judge(Verifier):
+    """The verifier of a ledger, for entries whose events lie beside them and whose roots were signed.
+
+    ``asked`` says which entries must have their events. ``reasons``: why nothing can be told, unless something
+    contradicts.
+    """
+
+    asked: Filter = field(default_factory=Filter)
+    reasons: list[Finding] = field(default_factory=list)
+    assurance: Assurance = "unsigned"
+    cosigned: dict[str, int] = field(default_factory=dict)
+    size: int | None = None
+    stamped: tuple[Stamped, ...] | None = None
+
+    def cannot(self, kind: str, why: str) -> None:
+        if len(self.reasons) < CAP:
+            self.reasons.append(Finding(None, kind, why))
+
+    def unread(self) -> None:
+        """The next entry stands here, and cannot be read."""
+        self.report(Finding(self._expected, "leaf", "the entry cannot be read"))
+        self.checked += 1
+        self._expected, self._prev, self._recorded_at = self._expected + 1, None, None
+
+    @property
+    def expected(self) -> int:
+        """The number that the next entry should have."""
+        return self._expected
+
+    def contradicted(self, finding: Finding) -> None:
+        """A root that was signed is another: of a range, and told as the place only where nothing else is."""
+        self._refer(finding)
+
+    def vouch(self, signed: Opened) -> None:
+        """This checkpoint covers all entries, and its root is theirs."""
+        self.size = max(self.size or 0, signed.checkpoint.size)
+        if RANK.index(signed.assurance) > RANK.index(self.assurance):
+            self.assurance = signed.assurance
+        self.cosigned.update(signed.cosigned)
+
+    def conclude(self, kind: str, first: int, events: int) -> Report:
+        verdict = self.verdict()
+        word: Word = "tampered" if self.found else "cannot tell" if self.reasons else "intact"
+        return Report(
+            kind,
+            self.ledger.origin,
+            word,
+            self.assurance,
+            first,
+            self.checked,
+            events,
+            self.checked - events,
+            self.size,
+            dict(self.cosigned),
+            verdict.first_broken,
+            (*verdict.findings, *self.reasons),
+            self.found,
+            self.stamped,
+            tuple(Emptied(purge.first, purge.stop - 1, purge.seq) for purge in self.purges.proved()),
+        )
+
+    def _check_event(self, entry: Entry) -> None:
+        inside = not (self.asked.before(entry.seq, entry.recorded_at) or self.asked.after(entry.seq, entry.recorded_at))
+        if not entry.in_place:
+            self.report(Finding(entry.seq, "event", "the event cannot be read"))
+        elif entry.content is None or entry.salt is None:
+            if inside and not self.asked.chooses and not self.purges.forgives(entry.seq):
+                self.report(Finding(entry.seq, "event", "the event is not there"))
+        else:
+            before = self.found
+            if event.commitment(entry.salt, entry.content) != entry.commitment:
+                self.report(Finding(entry.seq, "content", "the content is not what was sealed"))
+            said = canonical_json.meaning(entry.content)
+            if said.id != entry.event_id:
+                self.report(Finding(entry.seq, "event", "the event is another entry's"))
+            if not (inside and self.asked.matches(said)) and not said.purges:
+                self.report(Finding(entry.seq, "filter", "the event is not one that was asked for"))
+            if said.purges and self.found == before:
+                self.tell(Purge.read(entry.seq, entry.content))

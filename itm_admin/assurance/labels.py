@@ -1,0 +1,450 @@
+"""Codes of the ledger in people's words: kinds of records, fields, verdicts, findings, alerts.
+
+Promise: a code that has no words here is shown as it is, never hidden. Knows no database and no request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from flask import current_app
+from flask_babel import format_timedelta
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from audit.verification import Finding
+from itm_admin.accounts import changes as changes_of_access
+from itm_admin.foundation import vocabulary
+from itm_admin.foundation.errors import Message
+from itm_admin.foundation.formats import day, label, moment
+from itm_admin.foundation.roles import ROLES
+from itm_admin.ledger import alert_raising
+
+KINDS: Mapping[str, Message] = {
+    "case": _l("Case"),
+    "person": _l("Person"),
+    "case_person": _l("Person in a case"),
+    "victim_profile": _l("Victim's profile"),
+    "case_assignment": _l("Assignment"),
+    "access_note": _l("Reason in words"),
+    "account": _l("Account"),
+    "draft": _l("Draft"),
+    "answer": _l("Answer to a form"),
+    "credential": _l("Password"),
+    "invitation": _l("Invitation"),
+    "role_grant": _l("Role of a person"),
+    "grant_approval": _l("Approval of a role"),
+    "access_change": _l("Change of access"),
+    "access_limit": _l("Limit of looks"),
+    "person_index": _l("Search index of persons"),
+    "schema": _l("Schema of the database"),
+    "ledger_decision": _l("Decision about a ledger"),
+    "institution": _l("Institution"),
+    "institution_key": _l("Institution's key"),
+    "unit": _l("Unit"),
+    "ledger": _l("Ledger"),
+    "key": _l("Key that signs checkpoints"),
+    "entry": _l("Entry of a ledger"),
+    "job": _l("Scheduled job"),
+    "alert": _l("Alert"),
+    "home": _l("Home page"),
+    "profile": _l("Own profile"),
+}
+
+_PAGES: Mapping[str, Message] = {
+    "oversightcase": _l("Cases of all institutions"), "oversightinstitution": _l("Institutions"),
+    "auditaccount": _l("Accounts and roles"), "institutionhistory": _l("Our access history"),
+    "victimprofile": _l("Victim's profile"), "rolegrant": _l("Role of a person"), "grantapproval": _l("Approvals"),
+    "accesschange": _l("What waits for a second person"),
+    "ledgerdecision": _l("Decisions about ledgers"), "apidescription": _l("Programming interface"),
+    "health": _l("Verification"), "language": _l("Language"),
+}  # fmt: skip
+"""What a refusal, or a page that named nothing else, calls its target: the gate's own word for it."""
+
+FIELDS: Mapping[str, Message] = {
+    "institution_id": _l("Institution"), "reference": _l("Reference"), "status": _l("Status"),
+    "opened_on": _l("Date opened"), "closed_on": _l("Date closed"), "closure_reason": _l("Reason for closing"),
+    "province": _l("Province"), "referral_source": _l("Source of the referral"),
+    "exploitation_types": _l("Types of exploitation"), "industry": _l("Sector"),
+    "confidentiality": _l("Confidentiality"), "shared": _l("Open to the Presidency"),
+    "lead_institution_id": _l("Lead institution"), "data_key": _l("Key of the record"),
+    "narrative_enc": _l("Narrative"), "closure_note_enc": _l("Closing note"), "id": _l("Number of the record"),
+    "unit_id": _l("Unit"), "deleted_at": _l("Deleted"), "deletion_reason": _l("Reason for deleting"),
+    "sensitivity": _l("Sensitivity"), "pseudonym": _l("Pseudonym"), "gender": _l("Gender"),
+    "citizenships": _l("Citizenships"), "language": _l("Language"), "age_band": _l("Age when the case was opened"),
+    "is_child": _l("Child"), "birth_precision": _l("Precision of the date of birth"),
+    "given_name_enc": _l("Given names"), "family_name_enc": _l("Family names"),
+    "birth_date_enc": _l("Date of birth"), "tckn_enc": _l("Turkish identity number (TCKN)"),
+    "ykn_enc": _l("Foreigner identity number (YKN)"), "passport_enc": _l("Passport number"),
+    "phone_enc": _l("Telephone"), "email_enc": _l("E-mail"), "address_enc": _l("Address"),
+    "guardian_enc": _l("Guardian"), "index_terms": _l("Index for searching"), "case_id": _l("Case"),
+    "person_id": _l("Person"), "role": _l("Role"), "case_person_id": _l("Person in a case"),
+    "trafficking_status": _l("Trafficking status"), "status_decision_maker": _l("Decided by"),
+    "recruitment_methods": _l("How recruited"), "control_methods": _l("Means of control"),
+    "age_when_trafficked": _l("Age when trafficked"), "relation_to_trafficker": _l("Relation to the trafficker"),
+    "sex_exploitation_enc": _l("Kinds of sexual exploitation"), "health_enc": _l("Health"), "needs_enc": _l("Needs"),
+    "lowering_reason": _l("Reason for lowering it"), "words": _l("Reason in words"),
+    "record": _l("Number of the record"),
+    "held_at": _l("Legal hold since"), "hold_reason": _l("Reason for the hold"), "erased_at": _l("Erased on"),
+    "erasure_ground": _l("Legal ground"),
+    "account_id": _l("Account"), "assigned_at": _l("Assigned on"), "ended_at": _l("Ended"),
+    "username": _l("User name"), "first_name": _l("First name"), "last_name": _l("Last name"),
+    "email": _l("E-mail"), "title": _l("Title"), "active": _l("Active"), "epoch": _l("Sessions ended"),
+    "password_hash": _l("Password"), "locked_until": _l("Locked until"), "failures": _l("Failed sign-ins"),
+    "state": _l("State"), "grant_id": _l("Role of a person"), "approver_id": _l("Approved by"),
+    "approver_institution_id": _l("Institution of the approver"), "approved_at": _l("Approved"),
+    "invitation_id": _l("Invitation"),
+    "token_digest": _l("One-time link"), "expires_at": _l("Valid until"), "used_at": _l("Used"),
+    "created_by": _l("Made by"), "code": _l("Code"), "name_tr": _l("Turkish name"), "name_en": _l("English name"),
+    "kind": _l("Kind"), "member_from": _l("Member since"), "member_to": _l("Member until"), "votes": _l("Votes"),
+    "k_threshold": _l("Smallest number shown"), "parent_id": _l("Part of"), "name": _l("Name"),
+    "wrapped": _l("Institution's key"), "reason": _l("Why"),
+    "first_seq": _l("First entry"), "last_seq": _l("Last entry"),
+    "proposed_at": _l("Proposed on"), "proposed_by": _l("Proposed by"),
+    "proposer_institution_id": _l("Institution of the proposer"), "decided_at": _l("Decided on"),
+    "decided_by": _l("Decided by"), "decider_institution_id": _l("Institution of the decider"),
+    "invitation": _l("Invitation"), "purpose": _l("Why"), "form": _l("Form"), "up_to": _l("Up to which person"),
+    "decision": _l("Decision"), "carried_out_at": _l("Carried out"), "outcome": _l("Outcome"),
+    "action": _l("What"), "per_hour": _l("Times an hour"),
+}  # fmt: skip
+
+_CODED: Mapping[str, str] = {
+    "province": "province", "referral_source": "referral_source", "exploitation_types": "exploitation_type",
+    "industry": "industry_isic", "confidentiality": "confidentiality", "closure_reason": "case_closure_reason",
+    "gender": "gender", "citizenships": "citizenship", "age_band": "age_band",
+    "trafficking_status": "trafficking_status", "status_decision_maker": "status_decision_maker",
+    "recruitment_methods": "method_of_recruitment", "control_methods": "method_of_control",
+    "relation_to_trafficker": "relation_to_trafficker", "deletion_reason": "deletion_reason",
+    "hold_reason": "hold_reason", "erasure_ground": "erasure_ground",
+    "language": "language", "kind": "institution_kind", "status": "case_status", "role": "case_role",
+}  # fmt: skip
+"""Which vocabulary a field's codes come from."""
+
+Names = Mapping[str, str | None]
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DAYS = frozenset({"opened_on", "closed_on", "member_from", "member_to"})
+_MOMENTS = frozenset(
+    {
+        "deleted_at", "held_at", "erased_at", "assigned_at", "ended_at", "approved_at", "expires_at", "used_at",
+        "locked_until", "proposed_at", "decided_at", "carried_out_at",
+    }
+)  # fmt: skip
+
+SINK_STATES: Mapping[str, tuple[Message, str]] = {
+    "current": (_l("Up to date"), "good"), "busy": (_l("Catching up"), "info"),
+    "failing": (_l("Fails"), "warn"), "behind": (_l("Too far behind"), "bad"),
+}  # fmt: skip
+
+_STATES: Mapping[str, Message] = {
+    "active": _l("Active"), "suspended": _l("Suspended"), "proposed": _l("Proposed"), "ended": _l("Ended"),
+}  # fmt: skip
+
+FINDINGS: Mapping[str, Message] = {
+    "link": _l("The entry does not name the entry before it."),
+    "hash": _l("The entry's hash is not that of its frame: the entry was changed."),
+    "time": _l("The entry's time is malformed, or before that of the entry before it."),
+    "content": _l("The content is not what was sealed: it was changed afterwards."),
+    "event": _l("The event is missing, or belongs to another entry."),
+    "column": _l("What the screens would show is not what was sealed."),
+    "holder": _l("A change stands in another institution's ledger."),
+    "ahead": _l("The entry's time lies in the future: the clock was wrong, or somebody wrote it so."),
+    "missing": _l("Entries are missing."),
+    "order": _l("The sequence number was there before."),
+    "size": _l("The ledger's size and its entries do not agree."),
+    "head": _l("The ledger's head is not its last entry."),
+    "anchor": _l("The entries are not those that an earlier verification saw: history was written anew."),
+    "truncated": _l("Entries that were verified or signed earlier are gone from the end."),
+    "signed": _l("The entries are not those that were signed: history was written anew."),
+    "signature": _l("A checkpoint does not bear the signature that it should."),
+    "contradicted": _l("A witness knows another history of it than the one that was signed."),
+    "row": _l("What is recorded of checkpoints or keys is not what their entry says."),
+    "unsealed": _l("An event has no place in the ledger."),
+    "twice": _l("A row is there more than once, or not for every way to read it: pages may show another one."),
+    "way": _l("Something stands between a table of the ledger and those who read it."),
+    "ledger": _l("The ledger itself is not there."),
+    "origin": _l("The ledger's code and its origin do not agree."),
+    "opened": _l("Nothing outside the database says that this ledger was opened so."),
+    "closed": _l("The ledger was closed by nobody, or was changed after it was closed."),
+    "unread": _l("Reading stopped before the end."),
+    "record.changed": _l("A record was changed behind the ledger's back."),
+    "record.added": _l("A record is there that the ledger does not know."),
+    "record.removed": _l("A record is gone that the ledger knows."),
+    "catalogue.changed": _l("The database's own rules are not those that were installed."),
+}
+
+REASONS: Mapping[str, Message] = {
+    "missing": _l("It was signed before, and the checkpoints kept outside the database are gone."),
+    "older": _l("The checkpoint kept outside the database is older than the last one that was signed."),
+    "damaged": _l("The checkpoint kept outside the database is damaged."),
+    "truncated": _l("The ledger is shorter than when it was signed: entries were cut off, or a backup was restored."),
+    "rewritten": _l("The last signed entry is another one now: history was written anew, or a backup was restored."),
+    "broken": _l("Its new entries contradict themselves."),
+    "gone": _l("It was signed before, and the database does not have it any more."),
+    "another": _l("The checkpoints kept outside belong to another database."),
+    "unopened": _l("It is a next generation, and nothing outside the database says that two people opened it."),
+    "contradicted": _l("A witness knows another history of it than the one that was signed."),
+    "closed": _l("It is closed, and nothing outside the database says that two people closed it."),
+    "RESTORED": _l("The database was restored from a backup"),
+    "TAMPERED": _l("Tampering was found and is acknowledged"),
+    "FOLDER_LOST": _l("The folder of checkpoints outside the database is lost"),
+    "KEY_LOST": _l("The file with the key that signs checkpoints is lost"),
+}
+"""Why nothing is signed over a ledger, and why a next one was opened."""
+
+_WORDS: Mapping[tuple[str, str], Mapping[str, Message]] = {
+    ("role_grant", "role"): {code: role.label for code, role in ROLES.items()},
+    ("role_grant", "state"): _STATES,
+    ("institution", "status"): _STATES,
+    ("account", "language"): {"tr": _l("Turkish"), "en": _l("English")},
+    ("ledger_decision", "kind"): {
+        "generation": _l("Next generation of a ledger"), "recovery": _l("What is held outside is begun anew"),
+        "purge": _l("Content past its time is destroyed"),
+    },
+    ("ledger_decision", "reason"): {**REASONS, "RETENTION": _l("Its retention time is over")},
+    ("ledger_decision", "decision"): {"approved": _l("Approved"), "rejected": _l("Rejected")},
+    ("ledger_decision", "outcome"): {"done": _l("Done"), "failed": _l("Failed")},
+    ("person", "birth_precision"): {
+        "year": _l("Year"), "month": _l("Month"), "day": _l("Day"), "estimate": _l("Estimate"),
+    },
+    ("draft", "form"): {"new-case": _l("New case")},
+    ("access_change", "kind"): changes_of_access.KINDS,
+    ("access_change", "state"): {code: words for code, (words, _tone) in changes_of_access.STATES.items()},
+    ("access_note", "kind"): KINDS,
+}  # fmt: skip
+"""Words for the codes of a field of one kind of record."""
+_CODED_IN: Mapping[tuple[str, str], str] = {
+    ("unit", "province"): "province", ("access_note", "purpose"): "access_purpose",
+}  # fmt: skip
+VERDICTS: Mapping[str, tuple[Message, str]] = {
+    "intact": (_l("Intact"), "good"),
+    "tampered": (_l("Tampered with"), "bad"),
+    "cannot tell": (_l("Cannot tell"), "warn"),
+}
+ASSURANCES: Mapping[str, Message] = {
+    "unsigned": _l("unsigned"),
+    "self-attested": _l("self-attested"),
+    "witnessed": _l("witnessed"),
+}
+LEVELS: Mapping[str, Message] = {
+    "incremental": _l("New entries"),
+    "sample": _l("A random sample of old entries"),
+    "full": _l("All entries"),
+}
+OUTCOMES: Mapping[str, Message] = {"success": _l("Done"), "denied": _l("Refused"), "failure": _l("Failed")}
+
+
+def left_words(seconds: int | None) -> str:
+    """How long something will take; nothing where that is not known."""
+    if seconds is None:
+        return ""
+    return str(_("About %(time)s left", time=format_timedelta(timedelta(seconds=max(seconds, 1)), threshold=1.5)))
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of a change. A private field is named without its values."""
+
+    field: str
+    old: Any
+    new: Any
+    private: bool
+    withheld: bool = False
+    """Whether the values are not shown to this reader."""
+
+
+def kind_words(kind: str | None) -> str:
+    return str(KINDS.get(kind or "") or _PAGES.get(kind or "", kind or ""))
+
+
+def field_words(name: str) -> str:
+    return str(FIELDS.get(name, name))
+
+
+def action_words(action: str) -> str:
+    return vocabulary.label("audit_event", action)
+
+
+def purpose_words(purpose: str | None) -> str | None:
+    if purpose and purpose in vocabulary.codes("hold_release"):
+        return vocabulary.label("hold_release", purpose)
+    return label(purpose, "access_purpose") if purpose else None
+
+
+def target_words(kind: str | None, name: str | None) -> str:
+    """A record: its kind, and its reference, pseudonym or name where the reader may know it."""
+    return " ".join(filter(None, (kind_words(kind), name)))
+
+
+def verdict_words(verdict: str, assurance: str | None = None) -> str:
+    """The verdict and the assurance, which are never said apart and never mixed."""
+    words = str(VERDICTS[verdict][0]) if verdict in VERDICTS else verdict
+    if assurance == "witnessed" and witnessed_here():
+        here = _("witnessed, on this machine")
+        return f"{words} · {here}"
+    return f"{words} · {ASSURANCES.get(assurance, assurance)}" if assurance else words
+
+
+def witnessed_here() -> bool:
+    """Whether *witnessed* means a witness on the ledger's own machine."""
+    return bool(current_app.config.get("ITM_WITNESSED_HERE"))
+
+
+def verdict_tone(verdict: str) -> str:
+    return VERDICTS[verdict][1] if verdict in VERDICTS else "neutral"
+
+
+_BESIDE: Mapping[str, Message] = {
+    "itm.clock": _l("When the clock was last right"),
+    "itm.installation": _l("Whether the data is synthetic"),
+    "public.alembic_version": _l("Version of the schema"),
+    "public.case_counter": _l("Counter of cases"),
+    "public.account_address": _l("Who set an account's address"),
+    "public.job_run": _l("Runs of scheduled jobs"),
+    "public.verification_request": _l("Answer to a verification that somebody asked for"),
+}
+"""Tables that the ledger does not capture and that are compared with it (itm.beside_the_ledger)."""
+
+
+def finding_words(finding: Mapping[str, Any]) -> str:
+    """One finding of a verification, with its entry if it has one."""
+    told = str(FINDINGS.get(str(finding.get("kind")), finding.get("detail") or finding.get("kind")))
+    if finding.get("table") in _BESIDE:
+        told = str(_("%(what)s: the database says otherwise than the ledger.", what=_BESIDE[str(finding["table"])]))
+    if finding.get("acknowledged"):
+        told = str(_("%(what)s This was known when the ledger was closed.", what=told))
+    if finding.get("id"):
+        told = f"{told} ({' '.join(str(finding[name]) for name in ('table', 'id') if finding.get(name))})"
+    seq = finding.get("seq")
+    return told if seq is None else str(_("Entry %(seq)s: %(what)s", seq=seq, what=told))
+
+
+_OF_BUNDLES: Mapping[str, Message] = {
+    "unsigned": _l("No signed checkpoint covers these entries yet."),
+    "key": _l("No checkpoint in it is signed by a key that counts."),
+}
+
+
+def bundle_words(finding: Finding) -> str:
+    """One finding about a bundle that was made here; one without words of its own says at least where."""
+    told = (
+        _OF_BUNDLES.get(finding.kind)
+        or FINDINGS.get(finding.kind)
+        or _l("A part of the bundle contradicts another one.")
+    )
+    return str(told if finding.seq is None else _("Entry %(seq)s: %(what)s", seq=finding.seq, what=told))
+
+
+def changes(content: Mapping[str, Any], kind: str | None = None, names: Names | None = None) -> list[Change]:
+    """The fields that a change touched, in the event's own order."""
+    found = content.get("changes")
+    if not isinstance(found, Mapping):
+        return []
+    return [
+        Change(
+            field_words(name),
+            value_words(name, change.get("old"), kind, names),
+            value_words(name, change.get("new"), kind, names),
+            bool(change.get("private")),
+            bool(change.get("withheld")),
+        )
+        for name, change in found.items()
+        if name != "id"
+    ]
+
+
+def value_words(field: str, value: Any, kind: str | None = None, names: Names | None = None) -> Any:
+    """A stored value as people read it: words by the kind of record and the field, names for ids."""
+    if value is None or value == []:
+        return None
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(value, Mapping):
+        return _("a long text")  # its digest alone is in the ledger
+    part, _colon, id = str(value).rpartition(":")
+    if part and ID.fullmatch(id):  # the form of a record
+        return target_words(part, (names or {}).get(id) or _("a record without a name here"))
+    if words := _WORDS.get((kind or "", field)):
+        return str(words.get(str(value), value))
+    coded = _CODED_IN.get((kind or "", field)) or _CODED.get(field)
+    if coded and coded in vocabulary.names():
+        codes = value if isinstance(value, list) else [value]
+        return ", ".join(label(str(code), coded) for code in codes)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if ID.fullmatch(str(value)):
+        return (names or {}).get(str(value)) or _("a record without a name here")
+    return _time_words(field, str(value))
+
+
+def _time_words(field: str, value: str) -> str:
+    """A day or a moment as people write it; what is neither, or was falsified, as it is stored."""
+    try:
+        if field in _DAYS:
+            return day(date.fromisoformat(value))
+        return moment(datetime.fromisoformat(value)) if field in _MOMENTS else value
+    except ValueError:
+        return value
+
+
+_TO_DO: Mapping[str, Sequence[Message]] = {
+    alert_raising.UNSENT: (
+        _l("Ask the operator whether the mail server that the setting ITM_SMTP_URL names can be reached and takes"
+           " mails."),
+        _l("The process “itm mail” writes into its log why a mail did not go. It tries again by itself."),
+        _l("Until then nobody receives a link or a warning: hand urgent links over in person."),
+        _l("The alert ends by itself when the mails have gone. Mails older than a week are not sent any more: make"
+           " their links anew."),
+    ),
+}  # fmt: skip
+
+
+def to_do(kind: str) -> Sequence[Message]:
+    """What helps against an alert of this kind, step by step; nothing where the alert says it."""
+    return _TO_DO.get(kind, ())
+
+
+def alert_words(kind: str, subject: str | None, first_broken: int | None, job_label: str | None = None) -> str:
+    """An alert in one sentence."""
+    job = job_label or subject
+    sentences: Mapping[str, Message] = {
+        alert_raising.TAMPERED: _l("The ledger of %(code)s was tampered with.", code=subject),
+        alert_raising.OUTSIDE: _l("Records of %(code)s were changed in the database outside the panel.", code=subject),
+        alert_raising.UNVERIFIED: _l("The ledger of %(code)s could not be verified.", code=subject),
+        alert_raising.REFUSED: _l("Nothing is signed over the ledger of %(code)s.", code=subject),
+        alert_raising.CONTRADICTED: _l("A witness knows another history of the ledger of %(code)s.", code=subject),
+        alert_raising.OPENED: _l(
+            "Two people closed the ledger of %(code)s and opened its next generation.", code=subject
+        ),
+        alert_raising.RECOVERED: _l("What is held outside the database was lost, and begun anew by two people."),
+        alert_raising.UNSIGNED: _l("Checkpoints could not be signed."),
+        alert_raising.CLOCK: _l(
+            "The server's clock was changed, or is not right: entries are not sealed more than a day ahead."
+        ),
+        alert_raising.WAITING: _l(
+            "Entries of the ledger of %(code)s wait too long for their checkpoint.", code=subject
+        ),
+        alert_raising.RETURNED: _l(
+            "Persons who had been erased were in the database again, and were erased once more."
+        ),
+        alert_raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
+        alert_raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
+        alert_raising.INVITED: _l(
+            "On the server itself a one-time link was made for the system administrator %(user)s.", user=subject
+        ),
+        alert_raising.BEHIND: _l("Entries are not passed on in time to %(sink)s.", sink=subject),
+        alert_raising.UNSENT: _l("E-mails wait to be sent for longer than a quarter of an hour."),
+        alert_raising.LOST: _l("Entries that were passed on to %(sink)s are gone from there.", sink=subject),
+        alert_raising.LIMIT: _l(
+            "The account %(account)s revealed or searched as often as is allowed within an hour.", account=subject
+        ),
+        alert_raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
+        alert_raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
+    }
+    told = str(sentences.get(kind, f"{kind} {subject or ''}".strip()))
+    if kind in (alert_raising.TAMPERED, alert_raising.REFUSED) and first_broken is not None:
+        told += " " + _("The first broken entry is number %(seq)s.", seq=first_broken)
+    return told

@@ -1,0 +1,91 @@
+"""The last 24 hours of the ledgers at a glance: were they verified, signed, and cosigned by witnesses?
+
+Counts only what this reader's row-level security shows, in one statement; the picture's table says it in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from sqlalchemy import text
+
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession
+from itm_admin.foundation import charts
+from itm_admin.foundation.charts import Mark, Picture
+from itm_admin.foundation.i18n import TIMEZONE
+
+HOURS = 24
+_HERE = ZoneInfo(TIMEZONE)
+_COUNTS = """
+SELECT h.hour, coalesce(v.intact, 0) AS intact, coalesce(v.tampered, 0) AS tampered, coalesce(v.unknown, 0) AS unknown,
+       coalesce(c.signed, 0) AS signed, coalesce(c.cosigned, 0) AS cosigned
+FROM generate_series(:since, :until, interval '1 hour') AS h(hour)
+LEFT JOIN (
+    SELECT date_trunc('hour', recorded_at, 'UTC') AS hour, count(*) FILTER (WHERE verdict = 'intact') AS intact,
+           count(*) FILTER (WHERE verdict = 'tampered') AS tampered,
+           count(*) FILTER (WHERE verdict = 'cannot tell') AS unknown
+    FROM audit.verification WHERE recorded_at >= :since GROUP BY 1
+) v USING (hour)
+LEFT JOIN (
+    SELECT date_trunc('hour', k.signed_at, 'UTC') AS hour, count(*) AS signed,
+           count(*) FILTER (WHERE EXISTS (SELECT FROM audit.cosignature s
+                                          WHERE s.ledger_id = k.ledger_id AND s.size = k.size)) AS cosigned
+    FROM audit.checkpoint k WHERE k.signed_at >= :since GROUP BY 1
+) c USING (hour)
+ORDER BY h.hour
+"""
+
+
+def last_day(session: AnySession, now: datetime | None = None) -> Picture:
+    """One cell an hour, the running hour last."""
+    until = (now or datetime.now(UTC)).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    since = until - timedelta(hours=HOURS - 1)
+    rows = session.execute(text(_COUNTS), {"since": since, "until": until}).all()
+    lines = [
+        (_("Checks"), [_check(row) for row in rows]),
+        (_("Checkpoints"), [_checkpoint(row) for row in rows]),
+        (_("Witnesses"), [_witness(row) for row in rows]),
+    ]
+    moments = [row.hour.astimezone(_HERE).strftime("%H.00") for row in rows]
+    return charts.strip("last-day", _("The last 24 hours"), _said(rows), lines, moments, _("Hour"))
+
+
+def _said(rows: Sequence[AnyRow]) -> str:
+    tampered = sum(row.tampered for row in rows)
+    if tampered:
+        said = ngettext(
+            "%(num)s check found tampering. The table says when.",
+            "%(num)s checks found tampering. The table says when.",
+            tampered,
+        )
+    else:
+        said = _("✓ all is well · ! tampering · ? could not tell · ~ in part · – nothing in that hour")
+    return str(said)
+
+
+def _check(row: AnyRow) -> Mark:
+    if row.tampered:
+        words = ngettext("%(num)s check found tampering", "%(num)s checks found tampering", row.tampered)
+        return Mark("!", "bad", words)
+    if row.unknown:
+        return Mark("?", "warn", ngettext("%(num)s check could not tell", "%(num)s checks could not tell", row.unknown))
+    if row.intact:
+        return Mark("✓", "good", ngettext("%(num)s check, intact", "%(num)s checks, all intact", row.intact))
+    return Mark("–", "neutral", _("No check"))
+
+
+def _checkpoint(row: AnyRow) -> Mark:
+    if row.signed:
+        return Mark("✓", "good", ngettext("%(num)s checkpoint signed", "%(num)s checkpoints signed", row.signed))
+    return Mark("–", "neutral", _("Nothing signed"))
+
+
+def _witness(row: AnyRow) -> Mark:
+    if not row.cosigned:
+        return Mark("–", "neutral", _("Nothing cosigned"))
+    words = ngettext("%(num)s checkpoint cosigned", "%(num)s checkpoints cosigned", row.cosigned)
+    return Mark("✓", "good", words) if row.cosigned == row.signed else Mark("~", "warn", words)

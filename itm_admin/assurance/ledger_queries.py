@@ -1,0 +1,245 @@
+"""Reading the ledgers for people: overview, lists with filters, one entry with its leaf. Read-only.
+
+Row-level security decides what is seen; nothing here widens it. What an address asks for is read strictly. Pages of a
+list: see paging.py.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from flask_babel import gettext as _
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    DateTime,
+    Double,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+    cast,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on
+from sqlalchemy.engine import Row
+from sqlalchemy.orm import Session, scoped_session
+from werkzeug.datastructures import MultiDict
+
+from itm_admin.assurance import purged
+from itm_admin.foundation import dates, tenancy, vocabulary
+from itm_admin.foundation.errors import Invalid, Message, NotFound
+from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.institutions.models import Institution
+
+AnyRow = Row[*tuple[Any, ...]]
+Condition = ColumnElement[bool]
+AnySession = Session | scoped_session[Any]
+SIZES = (25, 50, 100)
+FILTERS = ("from", "to", "actor", "action", "purpose", "kind", "target", "outcome", "ledger", "outside")
+OWN_LOGINS = ("itm_app", "itm_signer", "itm_purger")
+"""Roles of the database with which the panel and its jobs work; whoever else changes a row does so past the panel."""
+MIGRATION = "migration"
+"""The name with which upgrades of the schema change rows (migrations/env.py)."""
+_LARGEST = 2**63 - 1
+_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
+_CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)~([0-9a-f-]{36})~(\d{1,18})", re.ASCII)
+
+_schema = MetaData(schema="audit")
+ledger = Table(
+    "ledger", _schema,
+    Column("id", Uuid, primary_key=True), Column("holder", Uuid), Column("code", String), Column("origin", String),
+    Column("presidency", String), Column("size", BigInteger), Column("head", LargeBinary),
+    Column("recorded_at", DateTime(timezone=True)), Column("closed_at", DateTime(timezone=True)),
+    Column("generation", BigInteger),
+)  # fmt: skip
+entry = Table(
+    "entry", _schema,
+    Column("ledger_id", Uuid, primary_key=True), Column("holder", Uuid), Column("code", String),
+    Column("origin", String), Column("seq", BigInteger, primary_key=True), Column("recorded_at", String(collation="C")),
+    Column("prev", LargeBinary), Column("commitment", LargeBinary), Column("hash", LargeBinary),
+    Column("event_id", Uuid), Column("at", DateTime(timezone=True)), Column("action", String),
+    Column("outcome", String), Column("via", String), Column("actor_id", String), Column("actor_name", String),
+    Column("actor_institution", String), Column("actor_role", String), Column("target_kind", String),
+    Column("target_id", String), Column("target_holder", Uuid), Column("subjects", ARRAY(Text)),
+    Column("purpose", String), Column("request_id", String), Column("content", String),
+)  # fmt: skip
+leaf = Table(
+    "leaf", _schema,
+    Column("ledger_id", Uuid, primary_key=True), Column("seq", BigInteger, primary_key=True),
+    Column("event_id", Uuid), Column("recorded_at", String(collation="C")),
+)  # fmt: skip
+event = Table(
+    "event", _schema,
+    Column("id", Uuid, primary_key=True), Column("ledger_id", Uuid), Column("salt", LargeBinary),
+    Column("content", String), Column("at", DateTime(timezone=True)), Column("action", String),
+    Column("outcome", String), Column("via", String), Column("actor_id", String), Column("actor_name", String),
+    Column("actor_institution", String), Column("actor_role", String), Column("target_kind", String),
+    Column("target_id", String), Column("subjects", ARRAY(Text)), Column("purpose", String),
+)  # fmt: skip
+verification = Table(
+    "verification", _schema,
+    Column("id", BigInteger, primary_key=True), Column("ledger_id", Uuid), Column("origin", String),
+    Column("level", String), Column("started", DateTime(timezone=True)), Column("seconds", Double),
+    Column("first_seq", BigInteger), Column("checked", BigInteger), Column("size", BigInteger),
+    Column("verdict", String), Column("assurance", String), Column("first_broken", BigInteger),
+    Column("findings", JSONB), Column("recorded_at", DateTime(timezone=True)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one address asks for, checked. ``after`` is the place of the last entry of the page before."""
+
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    size: int = SIZES[0]
+    after: tuple[str, uuid.UUID, int] | None = None
+    """Its time, its event and its number."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page of entries, the newest first; `next` is the cursor of the following page."""
+
+    rows: Sequence[AnyRow]
+    next: str | None
+
+
+def read(args: MultiDict[str, str]) -> Wanted:
+    """The filters in a request's address. Invalid names each that is unknown or wrong."""
+    wrong: dict[str, Message] = {}
+    for name in args:
+        if name not in (*FILTERS, "size", "after") or len(args.getlist(name)) > 1:
+            wrong[name if name in FILTERS else ""] = _("The address holds something that this list does not know.")
+    chosen = {name: args[name].strip() for name in FILTERS if args.get(name, "").strip()}
+    for name, value in chosen.items():
+        if name in ("from", "to"):
+            try:
+                chosen[name] = dates.read_day(value).isoformat()
+            except dates.NotADate as error:
+                wrong[name] = error.message
+                continue
+        if not fits(name, chosen[name]):
+            wrong[name] = _("This filter's value is not correct.")
+    size = args.get("size", str(SIZES[0]))
+    if size not in map(str, SIZES):
+        wrong["size"] = _("This page size is not offered.")
+    cursor = _CURSOR.fullmatch(args["after"]) if args.get("after") else None
+    if args.get("after") and cursor is None:
+        wrong["after"] = _("This page of the list is not known.")
+    if wrong:
+        raise Invalid(wrong)
+    return Wanted(chosen, int(size), _cursor(cursor) if cursor else None)
+
+
+def fits(name: str, value: str) -> bool:
+    if name in ("from", "to"):
+        try:
+            return 1 < date.fromisoformat(value).year < 9999
+        except ValueError:
+            return False
+    if name == "action":
+        return value in vocabulary.codes("audit_event")
+    if name == "purpose":
+        return value in vocabulary.codes("access_purpose")
+    if name == "outside":
+        return value == "yes"
+    if name == "outcome":
+        return value in ("success", "denied", "failure")
+    return bool(_WORD.fullmatch(value))
+
+
+def _cursor(cursor: re.Match[str]) -> tuple[str, uuid.UUID, int]:
+    try:
+        return cursor[1], uuid.UUID(cursor[2]), int(cursor[3])
+    except ValueError:
+        raise Invalid({"after": _("This page of the list is not known.")}) from None
+
+
+def ledgers(session: AnySession) -> Sequence[AnyRow]:
+    """Every ledger that this person may see, by code, with its last verdict of any level."""
+    last = (
+        select(verification)
+        .where(verification.c.ledger_id == ledger.c.id)
+        .order_by(verification.c.id.desc())
+        .limit(1)
+        .lateral("last")
+    )
+    # By the event's id, so that row-level security is asked of this one event only
+    place = select(leaf.c.event_id).where(leaf.c.ledger_id == ledger.c.id, leaf.c.seq == ledger.c.size - 1)
+    newest = select(event.c.at).where(event.c.id == place.correlate(ledger).scalar_subquery()).correlate(ledger)
+    statement = (
+        select(
+            ledger.c.id, ledger.c.holder, ledger.c.code, ledger.c.origin, ledger.c.size, ledger.c.closed_at,
+            ledger.c.generation,
+            newest.scalar_subquery().label("last_entry"),
+            last.c.verdict, last.c.assurance, last.c.level, last.c.first_broken,
+            last.c.recorded_at.label("verified_at"), last.c.size.label("verified_size"),
+            Institution.name_tr, Institution.name_en,
+        )
+        .select_from(
+            ledger.outerjoin(last, last.c.ledger_id == ledger.c.id)
+            .outerjoin(Institution, Institution.id == ledger.c.holder)
+        )
+        .order_by(ledger.c.code, ledger.c.generation.desc())
+    )  # fmt: skip
+    found: Sequence[AnyRow] = session.execute(statement).all()
+    return found
+
+
+def find_ledger(session: AnySession, id: uuid.UUID) -> AnyRow:
+    """NotFound if there is none, or not for this person."""
+    columns = (
+        ledger.c.id, ledger.c.holder, ledger.c.code, ledger.c.origin, ledger.c.size, ledger.c.closed_at,
+        ledger.c.generation,
+    )  # fmt: skip
+    found: AnyRow | None = session.execute(select(*columns).where(ledger.c.id == id)).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def visible(session: AnySession, ids: Sequence[str]) -> list[str]:
+    """Those of the ids that an entry showed whose records this person may see now."""
+    context = tenancy.current()
+    if context.scope != INSTITUTION or context.manage == "*" or not ids:
+        return list(ids)
+    seen = set(session.scalar(select(func.itm.visible(cast(list(ids), ARRAY(Text))))) or ())
+    return [id for id in ids if id in seen]
+
+
+def find_entry(session: AnySession, ledger_id: uuid.UUID, seq: int) -> AnyRow:
+    """An entry with its event's salt. NotFound if there is none, or not for this person."""
+    if seq > _LARGEST:
+        raise NotFound
+    found: AnyRow | None = session.execute(
+        select(entry, event.c.salt)
+        .join(event, event.c.id == entry.c.event_id)
+        .where(entry.c.ledger_id == ledger_id, entry.c.seq == seq)
+    ).one_or_none()
+    if found is None:
+        raise purged.not_found(session, ledger_id, seq)
+    return found
+
+
+def verdicts(session: AnySession, ledger_id: uuid.UUID | None = None) -> Sequence[AnyRow]:
+    """The last verdict of each ledger and level, or of one ledger's levels; what is not intact comes first."""
+    statement = (
+        select(verification, ledger.c.code, Institution.name_tr, Institution.name_en)
+        .join(ledger, ledger.c.id == verification.c.ledger_id)
+        .outerjoin(Institution, Institution.id == ledger.c.holder)
+        .ext(distinct_on(verification.c.ledger_id, verification.c.level))
+        .order_by(verification.c.ledger_id, verification.c.level, verification.c.id.desc())
+    )
+    if ledger_id:
+        statement = statement.where(verification.c.ledger_id == ledger_id)
+    return sorted(session.execute(statement).all(), key=lambda row: (row.verdict == "intact", row.code, row.level))

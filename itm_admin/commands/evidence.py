@@ -1,0 +1,130 @@
+"""`itm ledger export`, `prove` and `tiles`: evidence taken out of the ledger, as itm_signer.
+
+Promise: the ledger knows of it before anything is taken, and a file is there whole or not at all, for its owner's eyes.
+A bundle is judged by the offline verifier's own code: a command that succeeds has written an intact one.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import Engine
+
+from audit import bundle_export, store, verify
+from audit.bundle import Filter
+from audit.canonical_json import LineError
+from audit.canonical_zip import ArchiveError
+from audit.generation import generation_of
+from audit.store import checkpoints
+from itm_admin.assurance import evidence
+from itm_admin.assurance.evidence import bound
+from itm_admin.foundation.config import Refusal, Settings
+from itm_admin.foundation.database import engine_options
+from itm_admin.local import installation
+
+__all__ = ["bound", "export", "prove", "tiles"]
+Progress = Callable[[int, int], None]
+
+
+def export(
+    settings: Settings,
+    code: str,
+    generation: int | None,
+    out: Path,
+    asked: Filter,
+    purpose: str | None,
+    progress: Progress,
+) -> None:
+    with _ledger(settings, code, generation) as (engine, ledger, running):
+        _told(engine, ledger, "bundle", purpose, asked)
+        with _whole(out) as file:
+            taken = bundle_export.bundle(engine, ledger, file, asked, _policy(engine, running), progress)
+            file.flush()
+            with engine.connect() as connection:
+                report = evidence.judged(file, checkpoints.keys(connection))
+        said = taken.manifest
+        click.echo(f"{out}: {said.leaves} entries of {ledger.origin} from {said.first}, {said.events} with content")
+        if taken.newer:
+            click.echo(f"{taken.newer} newer entries are under no checkpoint yet and were left out")
+        if report.verdict != "intact":
+            click.echo(f"itm: the bundle was judged and is not intact:\n{verify.told(report)}", err=True)
+            raise click.exceptions.Exit(verify.EXIT[report.verdict])
+
+
+def prove(settings: Settings, code: str, generation: int | None, seq: int, out: Path, purpose: str | None) -> None:
+    with _ledger(settings, code, generation) as (engine, ledger, _running):
+        _told(engine, ledger, "proof", purpose, Filter(seq, seq))
+        with _whole(out) as file:
+            file.write(bytes(bundle_export.proof(engine, ledger, seq)))
+        click.echo(f"{out}: entry {seq} of {ledger.origin}")
+
+
+def tiles(settings: Settings, code: str, generation: int | None, out: Path, purpose: str | None) -> None:
+    with _ledger(settings, code, generation) as (engine, ledger, _running):
+        _told(engine, ledger, "tiles", purpose, Filter())
+        size = bundle_export.tile_directory(engine, ledger, out)
+        click.echo(f"{out}: {size} entries of {ledger.origin}, without content")
+
+
+@contextmanager
+def _ledger(settings: Settings, code: str, generation: int | None) -> Iterator[tuple[Engine, store.Ledger, Settings]]:
+    """The institution's ledger of a generation, or its newest. What cannot be taken is one line."""
+    with installation.running(settings, "ITM_DATABASE_SIGNER_URL") as running:
+        engine = create_engine(str(running.signer_url), **engine_options())
+        try:
+            with engine.connect() as connection:
+                found = [ledger for ledger in store.ledgers(connection) if ledger.code == code]
+            if not found:
+                raise Refusal(f"--institution: there is no ledger of {code}")
+            if generation is not None:
+                found = [ledger for ledger in found if generation_of(ledger.origin) == generation]
+            if not found:
+                raise Refusal(f"--generation: {code} has no ledger of this generation")
+            yield engine, found[-1], running
+        except FileExistsError as error:
+            raise Refusal(f"--out: {error.filename} is there already") from None
+        except (bundle_export.NotCovered, ArchiveError, LineError) as error:
+            raise Refusal(f"Cannot be taken: {error}") from None
+        except OSError as error:
+            raise Refusal(f"--out: {error.strerror}") from None
+        finally:
+            engine.dispose()
+
+
+def _told(engine: Engine, ledger: store.Ledger, form: str, purpose: str | None, asked: Filter) -> None:
+    """The entry of an export, committed."""
+    detail = evidence.told(form, asked)
+    context = {"ledger": ledger.holder, "actor": {"name": getpass.getuser(), "role": "console"}}
+    with engine.begin() as connection:
+        connection.execute(text("SELECT set_config('audit.context', :said, true)"), {"said": json.dumps(context)})
+        store.append(connection, "ledger.export", kind="ledger", id=ledger.code, purpose=purpose, detail=detail)
+
+
+def _policy(engine: Engine, settings: Settings) -> str:
+    with engine.connect() as connection:
+        return evidence.policy_text(connection, settings.witnesses, settings.quorum)
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[BinaryIO]:
+    """A new file that nobody else reads, which has its name once it is whole and on the disk."""
+    if out.exists():
+        raise FileExistsError(0, "", str(out))
+    part = out.with_name(f".{out.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(part, out)
+    finally:
+        part.unlink(missing_ok=True)

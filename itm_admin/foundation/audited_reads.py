@@ -1,0 +1,205 @@
+"""Looks are recorded before they are shown.
+
+A view says what it is about to show (`record_read`); once its answer is ready, the entries are appended and
+committed, and only then the answer leaves. If the ledger cannot be written the answer is 503 and no data.
+A view that said nothing is recorded all the same, as a read of its subject, and every id in an answer that nobody told
+of is told of with the rest: what leaves is what the ledger says.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flask import Flask, Response, current_app, g, request
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from audit import store
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.access import Access
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import DomainError, LedgerUnavailable
+from itm_admin.foundation.ledger_outage import ledger_failed, ledger_works
+
+MOST_SUBJECTS = 1000
+_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_READABLE = ("text/html", "application/json", "application/problem+json", "text/csv")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One entry to be appended: an action of the vocabulary `audit_event` on a record or a list of them."""
+
+    action: str
+    kind: str
+    id: str | None = None
+    subjects: tuple[str, ...] = ()
+    purpose: str | None = None
+    outcome: str = "success"
+    detail: Mapping[str, Any] | None = field(default=None)
+    to_presidency: bool = False
+    words: str | None = None
+    """Why, in words: kept beside the ledger, in the same transaction; the entry names the row."""
+
+
+def record_read(
+    action: str,
+    kind: str,
+    id: uuid.UUID | str | None = None,
+    *,
+    subjects: Sequence[uuid.UUID | str] = (),
+    purpose: str | None = None,
+    outcome: str = "success",
+    detail: Mapping[str, Any] | None = None,
+    words: str | None = None,
+) -> None:
+    """Queues the entry for what this request is about to show. ``subjects`` are the ids shown by a list."""
+    look = Look(action, kind, str(id) if id else None, tuple(map(str, subjects)), purpose, outcome, detail, words=words)
+    _queue().append(look)
+
+
+def queue(looks: Sequence[Look]) -> None:
+    """Queues what a refused form is about to show."""
+    if looks:
+        _queue().extend(looks)
+
+
+def name_answer(request_id: str) -> None:
+    """The page that is about to be shown is that of an earlier request: the entries of this one name it."""
+    looks = _queue()
+    looks[:] = [replace(look, detail={**(look.detail or {}), "request": request_id}) for look in looks]
+
+
+def forget_looks() -> None:
+    """Nothing of what was queued will be shown: an error page takes its place."""
+    _queue().clear()
+
+
+def install(app: Flask) -> None:
+    """Registered before every other after_request function, so that it runs as the last of them."""
+    app.after_request(_publish)
+
+
+def append_now(looks: Sequence[Look]) -> None:
+    """Appends and commits, and nothing else with it. LedgerUnavailable if that fails."""
+    session_ = db.session
+    try:
+        if not tenancy.only_read(session_()):
+            session_.rollback()
+        _append(session_.connection(), looks)
+        session_.commit()
+    except SQLAlchemyError as fault:
+        session_.rollback()
+        ledger_failed(fault)
+        raise LedgerUnavailable from None
+    ledger_works()
+
+
+def append_queued(connection: Connection) -> None:
+    """Appends what was queued to the transaction of `connection`: for work outside a request."""
+    _append(connection, _queue())
+    forget_looks()
+
+
+def _append(connection: Connection, looks: Sequence[Look]) -> None:
+    for look in looks:
+        for part in _parts(_noted(connection, look)):
+            store.append(
+                connection,
+                action=part.action,
+                outcome=part.outcome,
+                kind=part.kind,
+                id=part.id,
+                subjects=part.subjects,
+                purpose=part.purpose,
+                detail=part.detail,
+                to_presidency=part.to_presidency,
+            )
+
+
+_NOTE = text(
+    "insert into access_note (institution_id, account_id, kind, record, purpose, words)"
+    " values (:institution, :account, :kind, :record, :purpose, :words) returning id"
+)
+
+
+def _noted(connection: Connection, look: Look) -> Look:
+    """The look, with the row that keeps its words named in it."""
+    if look.words is None:
+        return look
+    context = tenancy.current()
+    values = {"institution": context.institution, "account": context.account, "kind": look.kind, "record": look.id}
+    note = connection.execute(_NOTE, {**values, "purpose": look.purpose, "words": look.words}).scalar_one()
+    return replace(look, words=None, detail={**(look.detail or {}), "note": str(note)})
+
+
+def _queue() -> list[Look]:
+    if "looks" not in g:
+        g.looks = []
+    return g.looks  # type: ignore[no-any-return]
+
+
+def _parts(look: Look) -> list[Look]:
+    """A list longer than one entry may hold becomes several."""
+    if len(look.subjects) <= MOST_SUBJECTS:
+        return [look]
+    steps = range(0, len(look.subjects), MOST_SUBJECTS)
+    return [Look(**{**look.__dict__, "subjects": look.subjects[start : start + MOST_SUBJECTS]}) for start in steps]
+
+
+def _publish(response: Response) -> Response:
+    looks = _due(response)
+    if not looks:
+        return response
+    try:
+        append_now(looks)
+    except DomainError as error:
+        return current_app.extensions["itm_problem_page"](error)  # type: ignore[no-any-return]
+    return response
+
+
+def _due(response: Response) -> list[Look]:
+    """What was queued, what nothing was queued for, and every id in the answer that is told of by neither."""
+    access: Access | None = g.get("access")
+    looks = list(_queue())
+    if not access or not g.get("actor") or access.quiet:
+        return looks
+    wrote = bool(g.get("wrote"))
+    if not looks and not wrote and (response.status_code < 300 or g.get("committed")):
+        looks = [Look("record.read", access.subject.lower(), _asked(), detail={"page": request.endpoint})]
+    told = {id for look in looks for id in (look.id, *look.subjects)} | (_written() | _sent() if wrote else set())
+    more = tuple(id for id in _ids_in(response) if id not in told) if not g.get("refused") else ()
+    if more and not looks:
+        return [Look("record.read", access.subject.lower(), subjects=more, detail={"page": request.endpoint})]
+    if more:
+        looks[0] = replace(looks[0], subjects=(*looks[0].subjects, *more))
+    return looks
+
+
+def _ids_in(response: Response) -> list[str]:
+    """Ids of records in an answer's text and headers, once each. A stream says itself what is in it."""
+    texts = [response.headers.get("Location", "")]
+    if not response.is_streamed and not response.direct_passthrough:
+        texts.append(response.get_data(as_text=True) if response.mimetype in _READABLE else "")
+    return list(dict.fromkeys(id for each in texts for id in _ID.findall(each)))
+
+
+def _asked() -> str | None:
+    """The record that the address names."""
+    return next((str(value) for value in (request.view_args or {}).values() if isinstance(value, uuid.UUID)), None)
+
+
+def _sent() -> set[str]:
+    """Ids that came with the request: after a change the answer may lead back to them."""
+    return set(_ID.findall(" ".join((request.path, *(str(value) for _name, value in request.form.items(multi=True))))))
+
+
+def _written() -> set[str]:
+    """Rows whose own events were committed with the change."""
+    found: set[str] = g.get("written") or set()
+    return found

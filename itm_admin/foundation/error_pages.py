@@ -1,0 +1,308 @@
+"""Errors become a page or a JSON problem (RFC 9457), here and nowhere else.
+
+An error page shows no data and no internal text; it carries the request's id, under which the log has the
+place of the fault (never a value). A refusal of a signed-in person is an entry in that person's own ledger,
+the same whether the record is foreign or does not exist.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    g,
+    jsonify,
+    make_response,
+    render_template,
+    request,
+    session,
+)
+from flask.globals import request_ctx
+from flask_babel import lazy_gettext as _l
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
+from werkzeug.exceptions import HTTPException
+
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.access import METHODS_THAT_CHANGE, Access
+from itm_admin.foundation.audited_reads import Look, append_now, forget_looks
+from itm_admin.foundation.database import db
+from itm_admin.foundation.database_errors import domain_error
+from itm_admin.foundation.errors import (
+    Conflict,
+    Denied,
+    DomainError,
+    Invalid,
+    LedgerUnavailable,
+    Locked,
+    Message,
+    NotFound,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+    Uncertain,
+    VersionMissing,
+)
+from itm_admin.foundation.i18n import say_language
+from itm_admin.foundation.lists import WithoutSearch
+from itm_admin.foundation.log_trace import trace
+from itm_admin.foundation.once import Reused
+
+log = logging.getLogger("itm")
+
+
+class Stale(DomainError):
+    """The form's page belongs to a session of somebody else, or is older than a week."""
+
+    code = "stale_form"
+    said = _l(
+        "This form belongs to an earlier session or to somebody else. Open its page again and repeat your change."
+    )
+
+
+STATUS: Mapping[type[DomainError], int] = {
+    Unauthenticated: 401,
+    NotFound: 404,
+    Denied: 403,
+    Reused: 422,
+    Invalid: 400,
+    Stale: 400,
+    Conflict: 409,
+    VersionMissing: 428,
+    Locked: 423,
+    TooMany: 429,
+    LedgerUnavailable: 503,
+    Unavailable: 503,
+}
+TITLES: Mapping[int, Message] = {
+    400: _l("This request cannot be understood"),
+    401: _l("Please sign in"),
+    403: _l("Not permitted"),
+    404: _l("Not found"),
+    405: _l("This cannot be done here"),
+    409: _l("Somebody else was faster"),
+    412: _l("Somebody else was faster"),
+    413: _l("Too large"),
+    415: _l("Not this kind of content"),
+    422: _l("Some values are not correct"),
+    423: _l("Locked at the moment"),
+    428: _l("Which version?"),
+    429: _l("Too often"),
+    500: _l("Something went wrong"),
+    503: _l("Not available at the moment"),
+}
+WHAT_TO_DO: Mapping[int, Message] = {
+    400: _l("Go back, check what was entered and try again. A link from elsewhere may be damaged."),
+    401: _l("Your session has ended or has not begun."),
+    403: _l("Your role does not include this. Your institution's manager can tell who may do it."),
+    404: _l("The record does not exist, or it is not open to you. Start from the list and look for it there."),
+    405: _l("Use the buttons of the page instead of its address."),
+    409: _l("Open the record again to see the newest version, then repeat your change."),
+    412: _l("Open the record again to see the newest version, then repeat your change."),
+    413: _l("Send less at once."),
+    415: _l("Send JSON."),
+    422: _l("Check the values and try again."),
+    423: _l("The record is not open for this change. Its page shows in what state it is."),
+    428: _l("Name the version that you change: row_version, or the header If-Match."),
+    429: _l("Wait a while, then try again."),
+    500: _l("Nothing was stored. Try again; if it happens again, tell your administrator the number below."),
+    503: _l("Nothing was stored and no data is shown. Try again in a minute."),
+}
+
+
+def install(app: Flask) -> None:
+    """Registers the handlers. Nothing else in the panel turns an error into an answer."""
+    app.extensions["itm_problem_page"] = _domain
+    app.register_error_handler(DomainError, _domain)
+    app.register_error_handler(CSRFError, lambda _error: answer(400, Stale(Stale.said)))
+    app.register_error_handler(HTTPException, _http)
+    for kind in (DBAPIError, PoolTimeout, StaleDataError):
+        app.register_error_handler(kind, _database)
+    app.register_error_handler(Exception, _unexpected)
+    app.logger.addFilter(_unseen)
+
+
+def refused(outcome: str = "denied") -> None:
+    """Appends the refusal to the actor's ledger, in a transaction of its own."""
+    access: Access | None = g.get("access")
+    forget_looks()
+    g.refused = True
+    if g.get("actor") is None or access is None:
+        return
+    if tenancy.current().institution is None:  # refused before a scope was bound
+        _bind_own_ledger()
+    append_now([Look(_tried(access), access.subject.lower(), _target(), outcome=outcome, detail={"act": access.act})])
+
+
+def failed() -> None:
+    """The same where the form itself is the answer: what it shows is recorded as ever."""
+    refused("failure")
+    g.refused = False
+
+
+def _tried(access: Access) -> str:
+    """The action that was refused: a change only where the method would have changed something."""
+    if request.method in METHODS_THAT_CHANGE:
+        return _ACTION.get(access.act) or _CHANGE.get(access.act, "record.update")
+    return _ACTION.get(access.act, "record.read")
+
+
+_CHANGE = {
+    "add": "record.create",
+    "delete": "record.delete",
+    "erase": "record.delete",
+    "restore": "record.restore",
+    "close": "record.close",
+}
+_ACTION = {
+    "list": "record.list",
+    "search": "record.search",
+    "reveal": "record.reveal",
+    "export": "record.export",
+    "assign": "record.assign",
+}
+
+
+def _bind_own_ledger() -> None:
+    from itm_admin.foundation.access import bind_request
+
+    bind_request(g.actor.context(g.actor.scopes[0] if g.actor.scopes else ""))
+
+
+def _target() -> str | None:
+    """The id that was asked for; text that is no id enters as a keyed digest, since it may be anything."""
+    values = list((request.view_args or {}).values())
+    if not values:
+        return None
+    named = next((value for value in values if isinstance(value, uuid.UUID)), None)
+    if named is not None:
+        return str(named)
+    key = str(current_app.config["SECRET_KEY"]).encode()
+    return "digest:" + hmac.new(key, str(values[0]).encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
+
+
+def _domain(error: DomainError) -> Response:
+    db.session.rollback()
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    if status == 409 and g.get("matching"):
+        status = 412  # RFC 9110: the condition of the request (If-Match) does not hold
+    if isinstance(error, NotFound | Denied) or (isinstance(error, Conflict | Locked | Invalid) and _target()):
+        try:
+            refused("denied" if isinstance(error, NotFound | Denied) else "failure")
+        except LedgerUnavailable as worse:
+            return answer(503, worse)
+    if error.looks:
+        forget_looks()
+        try:
+            append_now(error.looks)
+        except LedgerUnavailable as worse:
+            return answer(503, worse)
+    if status == 500:
+        _note(error)
+    return answer(status, error)
+
+
+def _http(error: HTTPException) -> Response:
+    if isinstance(error, WithoutSearch):
+        return make_response(error.get_response())
+    if error.response is not None and error.code is not None and error.code < 400:
+        return make_response(error.response)  # a redirect to the canonical address
+    status = error.code or 500
+    if status == 404 and g.get("access") is None and request.url_rule is not None:
+        _log_undeclared()
+    if status in (403, 404) and g.get("access") is not None:
+        return _domain(NotFound() if status == 404 else Denied())
+    response = answer(status if status in TITLES else 400 if status < 500 else 500)
+    if error.code == 405 and getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
+    return response
+
+
+def _database(fault: SQLAlchemyError) -> Response:
+    db.session.rollback()
+    error = domain_error(fault)
+    _note(fault)
+    return _domain(error)
+
+
+def _unexpected(fault: Exception) -> Response:
+    db.session.rollback()
+    _note(fault)
+    return answer(500)
+
+
+def answer(status: int, error: DomainError | None = None) -> Response:
+    """The page or problem document for a status; nothing that was queued as seen is shown."""
+    forget_looks()
+    g.failed, g.problem = status >= 500, True
+    title, advice = TITLES[status], WHAT_TO_DO[status]
+    if g.get("wrote"):
+        advice = _l("Your change was stored, but its page could not be shown. Look for it before you repeat it.")
+    elif isinstance(error, Uncertain):
+        advice = error.message
+    if _wants_json() or request_ctx.url_adapter is None:  # under a foreign host name no page has addresses
+        document: dict[str, Any] = {
+            "type": "about:blank",
+            "title": str(title),
+            "status": status,
+            "detail": str(error) if error else str(advice),
+            "code": error.code if error else "error",
+            "request_id": g.get("request_id"),
+        }
+        if isinstance(error, Invalid) and error.fields:
+            document["fields"] = {name: str(message) for name, message in error.fields.items()}
+        if isinstance(error, Conflict) and error.current_version is not None:
+            document["current_version"] = error.current_version
+        response = say_language(jsonify(document))
+        response.mimetype = "application/problem+json"
+    else:
+        told = str(error) if error and type(error).default is not error.message else None
+        fields = [str(message) for message in error.fields.values()] if isinstance(error, Invalid) else []
+        response = make_response(
+            render_template(
+                "error.html", status=status, heading=title, advice=advice, told=told, fields=fields, return_url="/"
+            )
+        )
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    if g.failed:
+        session.modified = False  # no cookie leaves: what the session was to hold is as if it had not happened
+    if status == 503:
+        response.headers["Retry-After"] = "30"
+    if isinstance(error, TooMany) and error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _wants_json() -> bool:
+    access: Access | None = g.get("access")
+    if access is not None:
+        return access.api
+    return request.path.startswith("/api/")
+
+
+def _note(fault: BaseException) -> None:
+    log.error("request %s: %s", g.get("request_id"), trace(fault))
+
+
+def _unseen(record: logging.LogRecord) -> bool:
+    """What no handler saw, Flask logs with its text: in its place, where it happened."""
+    fault = record.exc_info[1] if record.exc_info else None
+    if fault is None:
+        return True
+    _note(fault)
+    return False
+
+
+def _log_undeclared() -> None:
+    log.error("request %s: the route %s declares no access and stays shut", g.get("request_id"), request.endpoint)

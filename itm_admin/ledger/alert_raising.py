@@ -1,0 +1,173 @@
+"""Raising an alert: one open row for one trouble, and one entry in the Presidency's ledger when it is new.
+
+Promise: both or none; the database writes the entry (itm.tell_alert).
+Called by the scheduler's process, and by the web server for what only it can notice.
+Knows nothing of how an alert is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from itm_admin.ledger.job_runs import Scalar
+
+TAMPERED, UNVERIFIED, MISSED, FAILED = "ledger.tampered", "ledger.unverified", "job.missed", "job.failed"
+REFUSED, CONTRADICTED, UNSIGNED = "ledger.refused", "ledger.contradicted", "ledger.unsigned"
+"""Nothing is signed over it; a witness knows another history; the signer cannot do its work."""
+WAITING = "ledger.waiting"
+"""An entry waits for its checkpoint for longer than three minutes, whatever the reason."""
+OPENED = "ledger.opened"
+"""Two people closed a ledger and opened its next generation."""
+RECOVERED = "ledger.recovered"
+"""Two people had what is held outside the database begun anew."""
+UNSTAMPED = "ledger.unstamped"
+"""No authority stamps the time on checkpoints, while one should."""
+RETURNED, UNFINISHED = "person.returned", "person.unfinished"
+"""Who was erased had come back and was erased again; list and database do not say the same of an erasure."""
+OUTSIDE = "record.outside"
+"""Somebody changed records in the database itself, past the panel, and the ledger has it."""
+CLOCK = "clock.wrong"
+"""The server's clock leapt, or is another one than the database's."""
+BEHIND = "sink.behind"
+LIMIT = "access.limit"
+"""An account revealed or searched as often as is allowed within an hour (raised by the database)."""
+"""Entries are passed on too slowly, or not at all."""
+INVITED = "account.invited"
+"""Somebody who holds the machine made a one-time link for a system administrator."""
+UNSENT = "mail.waiting"
+"""Mails were not sent for a quarter of an hour, whatever the reason."""
+LOST = "sink.lost"
+"""What a sink had acknowledged is gone from its folder."""
+SEVERITY = {
+    INVITED: "critical",
+    LOST: "critical",
+    RETURNED: "critical",
+    UNFINISHED: "warning",
+    CLOCK: "critical",
+    TAMPERED: "critical",
+    OUTSIDE: "critical",
+    REFUSED: "critical",
+    CONTRADICTED: "critical",
+    OPENED: "critical",
+    RECOVERED: "critical",
+    UNVERIFIED: "warning",
+    UNSIGNED: "warning",
+    WAITING: "warning",
+    UNSTAMPED: "warning",
+    MISSED: "warning",
+    FAILED: "warning",
+    BEHIND: "warning",
+    UNSENT: "warning",
+    LIMIT: "warning",
+}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What people must see. ``subject`` is a ledger's code or a job's name; ``holder`` the institution it concerns."""
+
+    kind: str
+    subject: str
+    holder: uuid.UUID | None = None
+    first_broken: int | None = None
+    detail: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+_RAISE = text(
+    """
+    INSERT INTO alert AS a (kind, severity, holder, subject, first_broken, detail)
+    VALUES (:kind, :severity, :holder, :subject, :first_broken, cast(:detail AS jsonb))
+    ON CONFLICT (kind, coalesce(subject, '')) WHERE acknowledged_at IS NULL DO UPDATE
+    SET detail = CASE WHEN :renewed AND a.detail - 'level' IS DISTINCT FROM EXCLUDED.detail - 'level'
+                 THEN EXCLUDED.detail ELSE a.detail END,
+        first_broken = CASE WHEN :renewed THEN least(a.first_broken, EXCLUDED.first_broken) ELSE a.first_broken END
+    RETURNING xmax = 0
+    """
+)
+# Damage that somebody has dealt with stays in the ledger for ever: only more of it is news.
+_KNOWN = text(
+    """
+    SELECT EXISTS (SELECT FROM alert WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NOT NULL
+                   AND (first_broken <= :first_broken OR cast(:first_broken AS bigint) IS NULL)
+                   AND (detail ->> 'findings')::bigint >= :findings
+                   AND detail ->> 'named' IS NOT DISTINCT FROM cast(:named AS text))
+    """
+)
+_RESOLVE = text(
+    """
+    UPDATE alert SET acknowledged_at = now(), detail = detail || '{"resolved": true}'
+    WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NULL RETURNING id
+    """
+)
+_UNTOLD = text("SELECT set_config('itm.untold', :untold, true)")
+_NOTICE = text(
+    """
+    INSERT INTO alert (kind, severity, subject, detail) VALUES (:kind, :severity, :subject, cast(:detail AS jsonb))
+    ON CONFLICT DO NOTHING
+    """
+)
+
+
+def raise_alert(connection: Connection, trouble: Trouble, told: bool = True) -> bool:
+    """As itm_signer. True if it is new; else the open alert's detail is renewed. The ledger has an entry of either.
+
+    Not ``told``: where the ledger cannot be written, which is when people most need to see it. Then an open alert stays
+    as it is told; so does one of waiting entries, which each entry about it would change.
+    """
+    if (
+        trouble.kind in (TAMPERED, REFUSED)
+        and connection.execute(
+            _KNOWN,
+            {
+                "kind": trouble.kind,
+                "subject": trouble.subject,
+                "first_broken": trouble.first_broken,
+                "findings": trouble.detail.get("findings"),
+                "named": trouble.detail.get("named"),
+            },
+        ).scalar_one()
+    ):
+        return False
+    connection.execute(_UNTOLD, {"untold": "no" if told else "yes"})
+    values = {
+        **_columns(trouble),
+        "holder": trouble.holder,
+        "first_broken": trouble.first_broken,
+        "renewed": told and trouble.kind != WAITING,
+    }
+    new = bool(connection.execute(_RAISE, values).scalar_one())
+    connection.execute(_UNTOLD, {"untold": "no"})
+    return new
+
+
+def is_open(connection: Connection, kind: str, subject: str) -> bool:
+    """As itm_signer: whether nobody has acknowledged this trouble yet."""
+    asked = text(
+        "SELECT EXISTS (SELECT FROM alert WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NULL)"
+    )
+    return bool(connection.execute(asked, {"kind": kind, "subject": subject}).scalar_one())
+
+
+def resolve(connection: Connection, kind: str, subject: str) -> bool:
+    """As itm_signer: the trouble is over without anybody's doing. False if the alert is not open any more."""
+    return connection.execute(_RESOLVE, {"kind": kind, "subject": subject}).scalar_one_or_none() is not None
+
+
+def notice(connection: Connection, trouble: Trouble) -> bool:
+    """The same as itm_app, which may tell of missed runs and waiting entries only, and sees no alert that it raises."""
+    return connection.execute(_NOTICE, _columns(trouble)).rowcount == 1
+
+
+def _columns(trouble: Trouble) -> dict[str, Scalar]:
+    return {
+        "kind": trouble.kind,
+        "severity": SEVERITY[trouble.kind],
+        "subject": trouble.subject,
+        "detail": json.dumps(dict(trouble.detail)),
+    }

@@ -1,0 +1,32 @@
+"""Tables that the ledger does not capture, against what the ledger and the records say of them.
+
+A reader believes these rows: when jobs ran, what a verification answered, whether the data is synthetic. Alerts have a
+comparison of their own (alert_rows.py).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from audit.reconciliation import Found
+from audit.store import Unreadable
+from audit.store.session import pinned
+from audit.verification import CAP, Finding
+from itm_admin.foundation.database import migration
+
+_OTHERWISE = text("SELECT relation, id FROM itm.beside_the_ledger(:version) ORDER BY relation, id LIMIT :cap")
+
+
+def check(connection: Connection, holder: str | None) -> Found:
+    """Differences as findings of one holder's ledger. Never raises for what it reads: ``failure`` says why it ended."""
+    found = Found()
+    try:
+        with pinned(connection):
+            values = {"version": migration.newest(), "cap": CAP}
+            for row in connection.execute(_OTHERWISE, values):
+                why = f"{row.relation} {row.id}: is not as the ledger and the records say"
+                found.add(holder, Finding(None, "record.changed", why, row.relation, row.id))
+    except Unreadable as error:
+        found.failure = f"what stands beside the ledger was not compared: {type(error).__name__}"
+    return found

@@ -1,0 +1,119 @@
+"""Has the Presidency's checkpoint stamped with a time by an authority outside: about hourly, and when a key changed.
+
+Promise: no authority delays a signature: this works beside the signer, in a thread of its own. What was stamped is
+outside before it is in the database; a stamp that cannot be had is an alert, once, and is asked for again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy.engine import Engine
+
+from audit import timestamp
+from audit.authority import Trusted
+from audit.checkpoint_folder import Held, Outside, OutsideError
+from audit.store import timestamps
+from audit.store.timestamps import Stamped
+from audit.timestamp import StampError
+from audit.timestamp_message import message
+from itm_admin.ledger import alert_raising
+from itm_admin.ledger.alert_raising import Trouble
+
+log = logging.getLogger("itm.stamping")
+LOOK, AGAIN = 30.0, 300.0
+"""Seconds between two looks for a checkpoint to stamp, and after a stamp could not be had."""
+EVERY = timedelta(hours=1)
+SECONDS = 10.0
+"""For an authority's answer."""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """Who is asked, and whose certificates count."""
+
+    url: str
+    trusted: Trusted
+
+
+class Stamping:
+    """One process's stamping. `tick` is asked every second."""
+
+    def __init__(
+        self,
+        outside: Outside,
+        authority: Authority,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.outside, self.authority, self._clock, self._now = outside, authority, clock, now
+        self._next = float("-inf")
+
+    def tick(self, engine: Engine) -> bool:
+        """Whether a checkpoint was stamped now. Raises the database's errors."""
+        if self._clock() < self._next:
+            return False
+        self._next = self._clock() + LOOK
+        with engine.connect() as connection:
+            ledger = timestamps.presidency(connection)
+        if ledger is None:
+            return False
+        try:
+            stamped = self._stamp(ledger[1])
+            self._record(engine, *ledger)
+        except (StampError, OutsideError, OSError) as trouble:
+            self._next = self._clock() + AGAIN
+            log.warning("no time stamp: %s", trouble)
+            with engine.begin() as connection:
+                alert_raising.raise_alert(
+                    connection, Trouble(alert_raising.UNSTAMPED, "ledger.stamp", detail={"note": str(trouble)[:200]})
+                )
+            return False
+        return stamped
+
+    def _stamp(self, origin: str) -> bool:
+        """The newest checkpoint, if one is due."""
+        held = self.outside.last(origin)
+        if held is None or not self._due(held, next(self.outside.stamps(origin), None)):
+            return False
+        answer, stamp = timestamp.ask(self.authority.url, message(held.note), self.authority.trusted, SECONDS)
+        self.outside.stamp(held, answer)
+        log.info("%s entries stamped at %s", held.checkpoint.size, stamp.time.isoformat())
+        return True
+
+    def _due(self, held: Held, last: tuple[Held, bytes] | None) -> bool:
+        if last is None:
+            return True
+        before, answer = last
+        if before == held:
+            return False
+        if {line.key_id for line in before.note.signatures} != {line.key_id for line in held.note.signatures}:
+            return True
+        try:
+            return self._now() - self._judged(before, answer) >= EVERY
+        except StampError:  # by an authority that counts no more
+            return True
+
+    def _judged(self, held: Held, answer: bytes) -> datetime:
+        digest = sha256(message(held.note)).digest()
+        return timestamp.judge(answer, digest, self.authority.trusted).time
+
+    def _record(self, engine: Engine, ledger: uuid.UUID, origin: str) -> None:
+        """What is held outside and not recorded yet, also where a stopped process did not come to that."""
+        for held, answer in self.outside.stamps(origin):
+            size, digest = held.checkpoint.size, sha256(message(held.note)).digest()
+            with engine.begin() as connection:
+                if timestamps.recorded(connection, ledger, size, digest):
+                    return
+                try:
+                    moment = self._judged(held, answer)
+                except StampError as error:
+                    log.warning("the time stamp of %s entries is not told of: %s", size, error)
+                    continue
+                timestamps.record(connection, ledger, Stamped(size, digest, moment, answer))

@@ -1,0 +1,207 @@
+"""The web server's connections: a request is read whole before a thread is taken for it, and within a time.
+
+Promises: connections that send nothing, or a byte at a time, hold no thread and are closed; one address cannot hold
+all connections; an answer that breaks off is broken off hard; a log names the route's pattern and never what was asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import WSGITask
+
+from itm_admin.foundation.log_trace import trace
+
+IDLE_SECONDS = 15
+"""How long a connection may wait for its next request."""
+LEAST_RATE = 1000
+"""Bytes a second that a body must come with, and an answer must be taken with, on the average."""
+TAKING_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Limits:
+    """For each process of the web server."""
+
+    connections: int
+    per_address: int | None
+    """None: a reverse proxy's address stands for everybody."""
+    seconds: int
+    """For a request's header; as long again for its body, and longer for what comes at the least rate."""
+
+
+class Log(Protocol):
+    """Takes a whole line at a time."""
+
+    def write(self, line: str, /) -> object: ...
+
+
+class Task(WSGITask):
+    """One request's answer."""
+
+    def service(self) -> None:
+        self.began, self.sent = time.monotonic(), 0
+        try:
+            super().service()
+        except BaseException:
+            self.channel.broken = self.wrote_header  # else what was cut off would look whole to an old client
+            raise
+        finally:
+            self.channel.server.tell(self)
+
+    def write(self, data: bytes) -> None:
+        self.sent += len(data)
+        super().write(data)
+
+    def line(self) -> str:
+        """The route's pattern in place of the path, which holds ids and invitations' tokens; never the query."""
+        headers = {name.lower(): value for name, value in self.response_headers}
+        environ = self.get_environment()
+        when = datetime.now(UTC).strftime("[%d/%b/%Y:%H:%M:%S +0000]")
+        size = self.sent or headers.get("content-length", 0)
+        took = int((time.monotonic() - self.began) * 1000)
+        asked = f'{environ.get("REMOTE_ADDR", "-")} "{self.request.command} {headers.get("x-route", "")}"'
+        status = self.status.partition(" ")[0]
+        return f"{when} {asked} {status} {size} {took}ms {headers.get('x-request-id', '-')}\n"
+
+
+class Channel(HTTPChannel):
+    """One connection. Its times are by a clock that nobody sets."""
+
+    task_class = Task
+    broken = False
+
+    def __init__(self, server: Server, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
+        self.since = time.monotonic()
+        self.begun: float | None = None
+        self.got = self.given = 0
+        self.taking: tuple[float, int] | None = None
+        super().__init__(server, sock, addr, adj, map=map)
+
+    def received(self, data: bytes) -> bool:
+        if self.begun is None:
+            self.begun, self.got = time.monotonic(), 0
+        self.got += len(data)
+        done: bool = super().received(data)
+        if self.requests:
+            self.begun, self.got = (None if self.request is None else time.monotonic()), 0
+        return done
+
+    def service(self) -> None:
+        super().service()
+        self.since = time.monotonic()
+        if self.begun is not None:
+            self.begun = self.since
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        number: int = super().send(data, do_close)
+        self.given += number or 0
+        return number
+
+    def handle_close(self) -> None:
+        if self.broken and self.socket is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        super().handle_close()
+
+    @property
+    def waits(self) -> bool:
+        """For something of a request, and has nothing left to send."""
+        return not self.requests and not self.total_outbufs_len
+
+    def is_overdue(self, now: float, seconds: int) -> bool:
+        if self.total_outbufs_len:
+            return self._takes_too_slowly(now)
+        self.taking = None
+        if not self.waits:
+            return False
+        if self.begun is None:
+            return now - self.since > IDLE_SECONDS
+        if self.request is None or not self.request.headers_finished:
+            return now - self.begun > seconds
+        return now - self.begun > 2 * seconds + self.got / LEAST_RATE
+
+    def _takes_too_slowly(self, now: float) -> bool:
+        """A thread that streams an answer waits for whoever takes it."""
+        if self.taking is None:
+            self.taking = (now, self.given)
+        since, given = self.taking
+        if now - since < TAKING_SECONDS:
+            return False
+        self.taking = None
+        return self.given - given < LEAST_RATE * TAKING_SECONDS
+
+
+class Server(TcpWSGIServer):
+    """Accepts on a socket that several processes share."""
+
+    channel_class = Channel
+
+    def __init__(self, panel: Any, limits: Limits, access_log: Log, **known: Any) -> None:
+        self.limits, self.access_log = limits, access_log
+        super().__init__(panel, **known)
+
+    def readable(self) -> bool:
+        """While requests wait here for a thread, another process may take the new connection."""
+        return bool(super().readable()) and not self.task_dispatcher.queue
+
+    def handle_accept(self) -> None:
+        before = set(self.active_channels)
+        super().handle_accept()
+        for number in set(self.active_channels) - before:
+            self._make_room(self.active_channels[number])
+
+    def _make_room(self, new: Channel) -> None:
+        """Beyond a limit the connection goes that has waited longest; the new one only if all are at work."""
+        everybody = [each for each in self.active_channels.values() if not each.will_close]
+        neighbours = [each for each in everybody if each.addr[0] == new.addr[0]]
+        for those, limit in ((neighbours, self.limits.per_address), (everybody, self.limits.connections)):
+            if limit is not None and len(those) > limit:
+                waiting = [each for each in those if each.waits and each is not new]
+                min(waiting, key=lambda each: each.begun or each.since, default=new).handle_close()
+                return
+
+    def maintenance(self, _now: float) -> None:
+        now = time.monotonic()
+        for channel in list(self.active_channels.values()):
+            if channel.is_overdue(now, self.limits.seconds):
+                channel.handle_close()
+
+    def tell(self, task: Task) -> None:
+        self.access_log.write(task.line())
+
+    def serve(self, stopped: Any, patience: float) -> None:
+        """Until `stopped()`; then what was begun is answered, for so many seconds."""
+        deadline: float | None = None
+        while deadline is None or time.monotonic() < deadline:
+            wasyncore.loop(timeout=1, use_poll=True, map=self._map, count=1)
+            if not stopped():
+                continue
+            deadline = deadline or time.monotonic() + patience
+            self.accepting = False
+            for channel in list(self.active_channels.values()):
+                if channel.waits:
+                    channel.handle_close()
+            if not self.active_channels:
+                return
+
+
+class Reticent(logging.Filter):
+    """Lets through where a fault is, never what was asked: addresses and malformed lines hold what was typed."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        fault = record.exc_info[1] if record.exc_info else None
+        if fault is not None:
+            record.msg, record.args = "A request ended with %s", (trace(fault),)
+            record.exc_info = record.exc_text = None
+        elif record.levelno < logging.ERROR:
+            return False
+        return True
