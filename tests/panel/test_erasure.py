@@ -244,11 +244,11 @@ def test_the_database_keeps_what_is_held_whoever_asks_and_lets_no_half_be_erased
     values = {"id": link.person_id}
     with factory.working(manager) as session, pytest.raises(DBAPIError, match="permission denied"):
         session.execute(half, values)
-    with factory.superuser() as connection, pytest.raises(DBAPIError, match="erased first"):
+    with pytest.raises(DBAPIError, match="erased first"), factory.superuser() as connection:
         connection.execute(half, values)
     with factory.working(manager) as session:
         session.execute(text("update victim_profile set health_enc = null, needs_enc = null"))
-    with factory.superuser() as connection, pytest.raises(DBAPIError, match="person_erased"):
+    with pytest.raises(DBAPIError, match="person_erased"), factory.superuser() as connection:
         connection.execute(half, values)
     with factory.working(manager) as session:
         holds.hold(session, Case, case.id, {"reason": "COURT_ORDER"}, 1)

@@ -96,7 +96,7 @@ def test_a_row_of_one_institution_names_no_row_of_another(make: Factory, author:
         with pytest.raises(DBAPIError):
             kept.stay(make, author, link, **wrong)
     place = {"institution": author.tenant.id, "unit": author.tenant.root, "case": link.case_id, "state": "requested"}
-    with make.superuser() as connection, pytest.raises(DBAPIError, match="stay_person"):
+    with pytest.raises(DBAPIError, match="stay_person"), make.superuser() as connection:
         connection.execute(text(kept.STAY), {**place, "person": theirs.person_id})
 
 
@@ -160,7 +160,7 @@ def test_the_panels_login_changes_neither_place_nor_stamps(
 def test_parent_and_person_never_change_whoever_writes(make: Factory, author: Somebody, stay: uuid.UUID) -> None:
     other = make.person(author, make.case(author))
     for change in (f"case_id = '{other.case_id}'", f"person_id = '{other.person_id}'", "id = gen_random_uuid()"):
-        with make.superuser() as connection, pytest.raises(DBAPIError, match="never change"):
+        with pytest.raises(DBAPIError, match="never change"), make.superuser() as connection:
             connection.execute(text(f"update stay set {change} where id = :id"), {"id": stay})
 
 
@@ -415,7 +415,8 @@ def test_a_later_migration_loops_over_all_kept_tables_and_changes_nothing(make: 
         " itm.way_up(k.relation)) from itm.kept k where not k.by_hand;"
         " select itm.keep_protected(k.relation, k.about, k.private) from itm.kept k where not k.by_hand"
         " and k.about is not null;"
-        " select itm.keep_states(k.relation, 'state', k.states) from itm.kept k where k.states <> '{}' and not k.by_hand;",
+        " select itm.keep_states(k.relation, 'state', k.states) from itm.kept k where k.states <> '{}'"
+        " and not k.by_hand;",
     )
     with make.superuser() as connection:
         assert connection.scalars(described).all() == before

@@ -59,14 +59,14 @@ def test_another_person_decides_once_and_nothing_of_it_changes(make: Factory) ->
     publish = "update verdict set published_at = now() where id = :id"
     assert refused(make, first, publish, id=verdict) == ""
     assert "stays decided" in refused(make, first, publish, id=verdict)
-    with make.superuser() as connection, pytest.raises(DBAPIError, match="stays decided"):
+    with pytest.raises(DBAPIError, match="stays decided"), make.superuser() as connection:
         connection.execute(text("update verdict set decided_by = proposed_by where id = :id"), {"id": verdict})
 
 
 def test_nothing_is_decided_when_it_is_proposed(make: Factory) -> None:
     kept.make_tables(make.database, VERDICTS.format(second="another"))
     somebody = make.manager()
-    with make.superuser() as connection, pytest.raises(DBAPIError, match="does not go from"):
+    with pytest.raises(DBAPIError, match="does not go from"), make.superuser() as connection:
         connection.execute(
             text("insert into verdict (institution_id, what, proposed_by, proposer_institution_id, decision,"
                  " decided_at, decided_by, decider_institution_id) values (:i, 'x', :a, :i, 'approved',"
