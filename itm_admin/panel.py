@@ -109,7 +109,7 @@ MENU: tuple[tuple[Message, tuple[Link, ...]], ...] = (
                 ("AccountsTogetherView", "AccountHistoryView", "GrantView"),
             ),
             Link(_l("Approvals"), "ApprovalView.list", "check"),
-            Link(_l("To confirm"), "AccessChangeView.list", "check"),
+            Link(_l("Waiting for confirmation"), "AccessChangeView.list", "check"),
             Link(_l("Units"), "UnitView.list", "unit"),
             Link(_l("Register of institutions"), "InstitutionView.list", "building"),
             Link(_l("Programming interface"), "SwaggerPage.show", "document"),

@@ -2,13 +2,17 @@
 
 Promise: a row that an index does not know, knows twice or under another key is a finding of that index. Only indexes
 that the server would use are asked. Tables are those that the asker may read, so nothing of a record is.
+
+An index tells its keys in their order without a look at the table, and leads to rows in the same order. Where the keys
+ascend, and are those that the rows have, one after the other, each leads to its own; these must be all that are there.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -19,6 +23,7 @@ from audit.store.reading import Unreadable
 from audit.store.session import BY_INDEX, ONE_BY_ONE, PLAIN, driver, pinned
 from audit.verification import Finding
 
+Count = tuple[int, int]
 _INDEXES = """
 SELECT format('%I.%I', n.nspname, c.relname) AS relation, i.relname AS name, a.amname AS method,
        x.indisunique AS single,
@@ -31,14 +36,17 @@ SELECT format('%I.%I', n.nspname, c.relname) AS relation, i.relname AS name, a.a
              FROM generate_series(1, x.indnkeyatts) k ORDER BY k) AS keys,
        EXISTS (SELECT FROM unnest(x.indoption::smallint[]) o WHERE o & 1 = 1) AS turned,
        x.indnkeyatts = (SELECT count(*) FROM pg_attribute t JOIN unnest(x.indkey::smallint[]) k ON k = t.attnum
-                        WHERE t.attrelid = x.indrelid AND t.attnotnull) AS filled
+                        WHERE t.attrelid = x.indrelid AND (t.attnotnull OR strpos(
+                            pg_get_expr(x.indpred, x.indrelid), format('(%I IS NOT NULL)', t.attname)) > 0)) AS filled
 FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am a ON a.oid = i.relam
 WHERE n.nspname = 'audit' AND c.relkind = 'r' AND x.indisvalid AND x.indisready AND x.indislive
   AND has_table_privilege(c.oid, 'SELECT')
 ORDER BY 1, 2
 """
-_COUNT = "SELECT count(*), coalesce(sum(hashtidextended(ctid, 0)), 0)"
+_COUNT = "count(*){0}, coalesce(sum(hashtidextended(ctid, 0)){0}, 0)"
+_KEYS = "hash_array_extended(coalesce(array_agg(key), '{}'), 0)"
+_OUT_OF_ORDER = ("Sort", "Incremental Sort", "Seq Scan")
 
 
 @dataclass(frozen=True)
@@ -54,25 +62,35 @@ class _Index:
     filled: bool
     """Whether no key is ever null."""
 
-    def all(self) -> str:
-        return f"{_COUNT} FROM ONLY {self.relation} WHERE {self.condition}"
-
-    def reached(self) -> str | None:
-        """Asks for as much by the index, and how often a row does not follow the one before; None: it cannot be."""
+    def led(self) -> str:
+        """Asks, by the index, how many rows it leads to, the sum of their places, and what keys they have, in order."""
         if self.method == "gin":
-            return f"{_COUNT}, 0 FROM ONLY {self.relation} WHERE ({self.condition}) AND {self.keys[0]} @> '{{}}'"
-        if self.method != "btree":
-            return None
-        order, worse = ", ".join(self.sorted), "<=" if self.single else "<"
+            within = f"({self.condition}) AND {self.keys[0]} @> '{{}}'"
+            return f"SELECT {_COUNT.format('')}, 0 FROM ONLY {self.relation} WHERE {within}"  # noqa: S608
+        return f"SELECT {_COUNT.format('')}, {_KEYS} FROM ({self._in_order(f'ctid, {self._key} AS key')}) AS led"  # noqa: S608
+
+    def known(self) -> str:
+        """Asks the index alone for its keys, in order, and how often one does not follow the one before."""
+        worse, names = "<=" if self.single else "<", [f"key{place}" for place in range(len(self.keys))]
         if self.filled:  # compared key by key, which is quicker than as rows, and tells nothing of a null
-            keys = [(key, f"key{place}", f"before{place}") for place, key in enumerate(self.keys)]
+            now, before = ", ".join(names), ", ".join(f"lag({name}) OVER () AS old_{name}" for name in names)
+            wrong = f"({now}) {worse} ({', '.join(f'old_{name}' for name in names)})"
         else:
-            keys = [(f"ROW({', '.join(self.keys)})", "row", "before")]
-        now, before = (", ".join(key[part] for key in keys) for part in (1, 2))
-        wrong = "0" if self.turned else f"count(*) FILTER (WHERE ({now}) {worse} ({before}))"
-        each = ", ".join(f"{key} AS {now}, lag({key}) OVER (ORDER BY {order}) AS {before}" for key, now, before in keys)
-        within = f"SELECT ctid, {each} FROM ONLY {self.relation} WHERE {self.condition}"  # noqa: S608
-        return f"{_COUNT}, {wrong} FROM ({within}) AS in_order"
+            now, before = f"ROW({', '.join(names)})", f"lag(ROW({', '.join(names)})) OVER () AS before"
+            wrong = f"{now} {worse} before"
+        wrong = "0" if self.turned else f"count(*) FILTER (WHERE {wrong})"
+        each = self._in_order(", ".join(f"{key} AS {name}" for key, name in zip(self.keys, names, strict=True)))
+        hashed = f"hash_record_extended(ROW({', '.join(names)}), 0) AS key"
+        keys = f"SELECT *, {hashed}, {before} FROM ({each} OFFSET 0) AS one"  # noqa: S608 (the catalogue's words)
+        return f"SELECT count(*), {wrong}, {_KEYS} FROM ({keys}) AS known"  # noqa: S608
+
+    @property
+    def _key(self) -> str:
+        return f"hash_record_extended(ROW({', '.join(self.keys)}), 0)"
+
+    def _in_order(self, what: str) -> str:
+        order = ", ".join(self.sorted)
+        return f"SELECT {what} FROM ONLY {self.relation} WHERE {self.condition} ORDER BY {order}"  # noqa: S608
 
 
 def check(connection: Connection, holder: str | None) -> Found:
@@ -88,19 +106,46 @@ def check(connection: Connection, holder: str | None) -> Found:
 
 
 def _differences(connection: Connection) -> Iterator[Finding]:
-    asked = driver(connection)
-    for index in [_Index(*row) for row in connection.execute(text(_INDEXES))]:
-        question = index.reached()
-        if question is None:
-            continue
-        with pinned(connection, ONE_BY_ONE):
-            there = asked.execute(index.all().encode()).fetchone()
-        way = {**BY_INDEX, "enable_bitmapscan": "on"} if index.method == "gin" else BY_INDEX
-        with pinned(connection, way):
-            plan = asked.execute(f"EXPLAIN (FORMAT JSON, COSTS false) {question}".encode()).fetchone()
-            if plan is None or f'"Index Name": {json.dumps(index.name)}' not in json.dumps(plan[0]):
-                continue
-            reached = asked.execute(question.encode()).fetchone()
-        if there is None or reached is None or reached[2] or there != reached[:2]:
-            detail = f"{index.name} of {index.relation} does not lead to each row once, by what is in it"
-            yield Finding(None, "way", detail, index.relation, index.name)
+    indexes = [_Index(*row) for row in connection.execute(text(_INDEXES))]
+    for relation, its in groupby(indexes, lambda index: index.relation):
+        ways = list(its)
+        there = _there(connection, relation, ways)
+        for index in ways:
+            if not _leads_to(connection, index, there[index.condition]):
+                detail = f"{index.name} of {relation} does not lead to each row once, by what is in it"
+                yield Finding(None, "way", detail, relation, index.name)
+
+
+def _there(connection: Connection, relation: str, indexes: Sequence[_Index]) -> Mapping[str, Count]:
+    """For each condition, how many rows meet it, and the sum of their places: one look at the table for all."""
+    conditions = list(dict.fromkeys(index.condition for index in indexes))
+    counts = ", ".join(_COUNT.format(f" FILTER (WHERE {condition})") for condition in conditions)
+    with pinned(connection, ONE_BY_ONE):
+        question = f"SELECT {counts} FROM ONLY {relation}"  # noqa: S608 (the catalogue's words)
+        row = driver(connection).execute(question.encode()).fetchone() or ()
+    return dict(zip(conditions, zip(row[::2], row[1::2], strict=True), strict=True))
+
+
+def _leads_to(connection: Connection, index: _Index, there: Count) -> bool:
+    """Whether the index leads to what is there. One that the server does not ask so is not asked."""
+    with pinned(connection, {**BY_INDEX, "enable_bitmapscan": "on"} if index.method == "gin" else BY_INDEX):
+        led = _asked(connection, index, index.led())
+        if led is None:
+            return True
+        if led[:2] != there:
+            return False
+        known = _asked(connection, index, index.known()) if index.method == "btree" else None
+        return known is None or known == (there[0], 0, led[2])
+
+
+def _asked(connection: Connection, index: _Index, question: str) -> tuple[Any, ...] | None:
+    plan = driver(connection).execute(f"EXPLAIN (FORMAT JSON, COSTS false) {question}".encode()).fetchone()
+    if plan is None or not _by(index.name, plan[0][0]["Plan"]):
+        return None
+    return driver(connection).execute(question.encode()).fetchone()
+
+
+def _by(name: str, plan: Mapping[str, Any]) -> bool:
+    """Whether rows are found by this index alone, and stay in its order."""
+    mine = plan["Node Type"] not in _OUT_OF_ORDER and plan.get("Index Name", name) == name
+    return mine and all(_by(name, part) for part in plan.get("Plans", ()))

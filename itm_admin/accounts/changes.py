@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from flask_babel import ngettext
-from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy import Select, and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts.models import AccessChange, Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
-from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Denied, Invalid, Message, NotFound
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, ROLES
@@ -124,13 +123,13 @@ def institution_names(session: Session) -> dict[uuid.UUID, str]:
     return {row.id: row.name for row in session.execute(select(Institution.id, name.label("name")))}
 
 
-def to_decide(session: AnySession, actor: Actor) -> int:
+def to_decide(actor: Actor) -> Select[Any]:
     """So many changes wait that this person may confirm now; the rules of `why_not` as one statement."""
     scope = tenancy.current().scope
     ordinary = and_(AccessChange.kind == "link", func.itm.is_ordinary(AccessChange.account_id))
     used = or_(AccessChange.invitation_id.is_(None), func.itm.link_is_used(AccessChange.invitation_id))
     own = [AccessChange.institution_id == actor.institution_id] if scope == INSTITUTION else []
-    statement = select(func.count()).where(
+    return select(func.count()).where(
         AccessChange.state == "waiting",
         AccessChange.account_id != actor.id,
         AccessChange.created_by.is_distinct_from(actor.id),
@@ -138,14 +137,6 @@ def to_decide(session: AnySession, actor: Actor) -> int:
         used,
         *own,
     )
-    return session.scalar(statement) or 0
-
-
-def words_to_decide(session: AnySession, actor: Actor) -> str | None:
-    """A sentence for the home page of somebody who may confirm; None if nothing waits for this person."""
-    number = to_decide(session, actor) if actor.may("approve", "AccessChange") else 0
-    said = ngettext("%(num)s person waits for your confirmation", "%(num)s people wait for your confirmation", number)
-    return str(said) if number else None
 
 
 def _said(message: Message) -> Message:

@@ -92,7 +92,7 @@ class AccessChangeView(Page):
     def list(self) -> Answer:
         rows = change_rows()
         record_read("record.list", "access_change", subjects=[row["id"] for row in rows])
-        return self.render("accounts/confirmations.html", heading=_("What waits for a second person"), changes=rows)
+        return self.render("accounts/confirmations.html", heading=_("Waiting for confirmation"), changes=rows)
 
     @route("/<uuid:id>/confirm", act="approve", methods=("POST",))
     def confirm(self, id: uuid.UUID) -> Answer:

@@ -8,15 +8,18 @@ else; a national auditor is appointed by two people, one of the Presidency and o
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import ColumnElement, func, select
+from flask_babel import ngettext
+from sqlalchemy import ColumnElement, Select, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts import changes
 from itm_admin.accounts.models import Account, GrantApproval, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
+from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, NotFound
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES, grantable_by
 from itm_admin.institutions.models import Institution, Unit
@@ -135,6 +138,43 @@ def waiting(session: Session, actor: Actor) -> list[tuple[RoleGrant, Account, li
     ids = [grant.id for grant, _account in grants]
     given = session.execute(select(GrantApproval).where(GrantApproval.grant_id.in_(ids))).scalars().all() if ids else []
     return [(grant, account, [each for each in given if each.grant_id == grant.id]) for grant, account in grants]
+
+
+def what_waits(session: AnySession, actor: Actor) -> list[tuple[str, str]]:
+    """(sentence, endpoint) for the home page: what this person may decide now as a second one. One statement."""
+    overseeing = tenancy.current().scope == OVERSIGHT
+    page, subject = ("ApprovalView.list", "GrantApproval") if overseeing else ("GrantView.list", "RoleGrant")
+    counted = (
+        changes.to_decide(actor) if actor.may("approve", "AccessChange") else select(literal(0)),
+        _to_approve(actor) if actor.may("approve", subject) else select(literal(0)),
+    )
+    people, roles = session.execute(select(*(each.scalar_subquery() for each in counted))).one()
+    said = (
+        (ngettext("%(num)s person waits for your confirmation", "%(num)s people wait for your confirmation", people)),
+        (ngettext("%(num)s proposed role waits for your approval",
+                  "%(num)s proposed roles wait for your approval", roles)),
+    )  # fmt: skip
+    return [
+        (str(words), endpoint)
+        for words, number, endpoint in zip(said, (people, roles), ("AccessChangeView.list", page), strict=True)
+        if number
+    ]
+
+
+def _to_approve(actor: Actor) -> Select[Any]:
+    """So many proposals that this person may approve now; the rules of `approve` as one statement."""
+    by_several = [role for role, each in ROLES.items() if each.approvals]
+    mine = exists().where(GrantApproval.grant_id == RoleGrant.id, GrantApproval.approver_id == actor.id)
+    several = RoleGrant.role.in_(by_several)
+    return select(func.count()).where(
+        RoleGrant.state == "proposed",
+        RoleGrant.account_id != actor.id,
+        RoleGrant.created_by.is_distinct_from(actor.id),
+        ~mine,
+        or_(several, func.itm.is_independent(RoleGrant.created_by, actor.id)),
+        *([~several] if tenancy.current().scope == ACCOUNTS else []),
+        *_own_only(actor),
+    )
 
 
 def of_account(session: Session, account: uuid.UUID) -> list[RoleGrant]:

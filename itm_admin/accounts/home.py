@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from itm_admin.accounts import changes
+from itm_admin.accounts import grants
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation.actor import me
 from itm_admin.institutions.models import Institution
@@ -33,7 +33,7 @@ def administrator_home(session: Session) -> dict[str, Any]:
     )
     labels = (_("Active accounts"), _("Suspended accounts"), _("Never signed in"), _("Appointments that wait"))
     return {
-        "to_confirm": changes.words_to_decide(session, me()),
+        "waiting": grants.what_waits(session, me()),
         "counts": [(label, str(number)) for label, number in zip(labels, counts, strict=True)],
         "without_manager": session.execute(
             select(Institution).where(~managed, Institution.status == "active").order_by(Institution.code)

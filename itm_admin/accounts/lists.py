@@ -13,7 +13,7 @@ from itm_admin.foundation.database import db
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
 from itm_admin.foundation.roles import AUDIT, INSTITUTION, ROLES
-from itm_admin.foundation.turkish import turkish_order
+from itm_admin.foundation.turkish import shown_order, turkish_order, turkish_sort_key
 from itm_admin.institutions.models import Institution
 
 
@@ -25,7 +25,7 @@ def roles_of(account: Account) -> str:
         f"{ROLES[grant.role].label} ({waits})" if grant.state == "proposed" else str(ROLES[grant.role].label)
         for grant in standing
     }
-    return ", ".join(sorted(labels))
+    return ", ".join(sorted(labels, key=turkish_sort_key))
 
 
 def state_of(account: Account) -> Cell:
@@ -44,6 +44,11 @@ def institution_choices() -> list[tuple[str, str]]:
     return found
 
 
+def _institution_of(account: Account) -> str:
+    home = account.institution
+    return str(home.name_tr if language() == "tr" else home.name_en)
+
+
 _NAME = Column[Account](
     "name",
     _l("Name"),
@@ -56,8 +61,12 @@ _USERNAME = Column[Account](
 _INSTITUTION = Column[Account](
     "institution",
     _l("Institution"),
-    lambda account: Cell("text", account.institution.code),
-    (Account.institution_id,),
+    lambda account: Cell("text", _institution_of(account)),
+    (
+        select(shown_order(Institution.name_tr, Institution.name_en))
+        .where(Institution.id == Account.institution_id)
+        .scalar_subquery(),
+    ),
 )
 _ROLES = Column[Account]("roles", _l("Roles"), lambda account: Cell("text", roles_of(account)))
 _STATE = Column[Account]("active", _l("Status"), state_of, (Account.active,))

@@ -32,7 +32,9 @@ _DETAILS: Mapping[str, Message] = {
     "due_at": _l("Due"), "note": _l("Note"), "alert": _l("Alert"), "job": _l("Scheduled job"),
     "first_broken": _l("First broken entry"), "findings": _l("Number of findings"), "finding": _l("First finding"),
     "verdict": _l("Verdict"),
-    "schema": _l("Version of the schema"), "asked": _l("Asked for by a person"), "subject": _l("On what"),
+    "schema": _l("Version of the schema"),
+    "apart": _l("Entries between them with another time"),
+    "asked": _l("Asked for by a person"), "subject": _l("On what"),
     "checkpoints": _l("Signed: ledger and number of entries"), "key": _l("Key"), "statement": _l("What is said"),
     "sizes": _l("Up to entry"), "reason": _l("Why"), "held": _l("Entries that were signed"),
     "size": _l("Entries now"), "witness": _l("Witness"), "answer": _l("Result"),
@@ -68,7 +70,7 @@ _PAGE_NAMES: Mapping[str, Message] = {
     "delete": _l("Form to delete"), "find": _l("The header's box"), "choices": _l("Choices of a form"),
     "oversight": _l("Cases of all institutions"), "together": _l("Several at once"), "erase": _l("Form to erase"),
     "profile": _l("Own profile"), "profile.edit": _l("Own profile"), "grant": _l("Form to give a role"),
-    "verification": _l("Verification"), "evidence": _l("Evidence"), "root": _l("Root for the register"),
+    "verification": _l("Verification"), "evidence": _l("Evidence"), "root": _l("Signed ledger summary on paper"),
     "own": _l("What I did"), "check": _l("Check and open"), "looks": _l("Who looked?"), "acts": _l("What somebody did"),
 }  # fmt: skip
 _ACTS: Mapping[str, Message] = {

@@ -10,7 +10,7 @@ import logging
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryFile
 from typing import BinaryIO, cast
@@ -42,6 +42,14 @@ _COSIGNED = """
 SELECT c.size, c.note, array_agg(w.line) AS lines
 FROM audit.cosignature w JOIN audit.checkpoint c USING (ledger_id, size) WHERE c.ledger_id = :id
 GROUP BY c.size, c.note HAVING count(*) >= :quorum ORDER BY c.size DESC LIMIT 1
+"""
+_OWN_TIME = """
+SELECT min(f.seq) AS first, max(f.seq) AS last, count(*) AS number
+FROM ONLY audit.event e JOIN ONLY audit.leaf f ON f.event_id = e.id
+WHERE e.ledger_id = :id
+  AND (cast(:since AS timestamptz) IS NULL OR e.at >= :since)
+  AND (cast(:until AS timestamptz) IS NULL OR e.at <= :until)
+  AND (cast(:low AS bigint) IS NULL OR f.seq >= :low) AND (cast(:high AS bigint) IS NULL OR f.seq <= :high)
 """
 _PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '5min'"
 """A slow download holds a snapshot that writes nothing, and no head of a ledger."""
@@ -78,8 +86,41 @@ def bound(said: str | None, last: bool) -> Bound:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def told(form: str, asked: Filter) -> dict[str, Bound]:
+@dataclass(frozen=True)
+class Period:
+    """The numbers of the entries whose own time lies in what was asked for, and of how many among them it does not."""
+
+    asked: Filter
+    numbers: Filter
+    apart: int = 0
+
+
+def numbered(connection: Connection, ledger: uuid.UUID, asked: Filter) -> Period:
+    """Times become numbers, by the entries' own time, as pages and filters have it.
+
+    The sealed time never goes back: after a clock that ran ahead it would give a month's entries to another one. Raises
+    Invalid where no entry has its time there.
+    """
+    times = {name: said for name, said in (("since", asked.since), ("until", asked.until)) if isinstance(said, str)}
+    if not times:
+        return Period(asked, asked)
+    numbers = {
+        "low": asked.since if isinstance(asked.since, int) else None,
+        "high": asked.until if isinstance(asked.until, int) else None,
+    }
+    values = {"id": ledger, "since": times.get("since"), "until": times.get("until"), **numbers}
+    found = connection.execute(text(_OWN_TIME), values).one()
+    if found.first is None:
+        raise Invalid(dict.fromkeys(times, _l("No entry of this ledger has its time in this period.")))
+    within = replace(asked, since=found.first, until=found.last)
+    return Period(asked, within, found.last - found.first + 1 - found.number)
+
+
+def told(form: str, asked: Filter, period: Period | None = None) -> dict[str, Bound]:
     """What an export's entry says of it. A name that was typed is not repeated in it; an id is."""
+    if period is not None and period.numbers != period.asked:
+        told_of = told(form, asked) | {"first": period.numbers.since, "last": period.numbers.until}
+        return told_of | ({"apart": period.apart} if period.apart else {})
     actor = None if asked.actor is None else asked.actor if _is_id(asked.actor) else "by name"
     target = None if asked.target is None else ":".join(asked.target)
     return {"form": form, "from": asked.since, "to": asked.until, "target": target, "actor": actor}

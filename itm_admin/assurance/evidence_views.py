@@ -100,14 +100,14 @@ class _Evidence(Page):
         code = ledger_queries.find_ledger(db.session, id).code
         form = EvidenceForm()
         try:
-            asked = form.asked()
-            evidence.require_reach(db.session, id, asked)
+            period = evidence.numbered(db.session.connection(), id, form.asked())
+            evidence.require_reach(db.session, id, period.numbers)
         except Invalid as error:
             form.take(error)
             return self._page(id, form), 422
         db.session.rollback()  # nothing is held while the bundle is made
-        file, report = evidence.taken(db.engine, tenancy.current(), id, asked, *_witnesses())
-        intact, told = report.verdict == "intact", evidence.told("bundle", asked)
+        file, report = evidence.taken(db.engine, tenancy.current(), id, period.numbers, *_witnesses())
+        intact, told = report.verdict == "intact", evidence.told("bundle", period.asked, period)
         detail = told if intact else {**told, "verdict": report.verdict, "first_broken": report.first_broken}
         outcome = "success" if intact or form.anyway.data else "failure"
         record_read("ledger.export", "ledger", id, purpose=form.purpose.data, outcome=outcome, detail=detail)
@@ -195,7 +195,7 @@ def signed(id: uuid.UUID) -> Signed | None:
 
 def links(view: str, ledger: uuid.UUID) -> list[tuple[str, str, str]]:
     """What may be taken of a ledger, as buttons."""
-    offered = (("show", _("Take evidence away")), ("root", _("Root for the register")))
+    offered = (("show", _("Take evidence away")), ("root", _("Signed ledger summary on paper")))
     return [
         (url_for(f"{view}.{act}", id=ledger), label, "secondary")
         for act, label in offered

@@ -59,7 +59,7 @@ _PAGES: Mapping[str, Message] = {
     "oversightcase": _l("Cases of all institutions"), "oversightinstitution": _l("Institutions"),
     "auditaccount": _l("Accounts and roles"), "institutionhistory": _l("Our access history"),
     "victimprofile": _l("Victim's profile"), "rolegrant": _l("Role of a person"), "grantapproval": _l("Approvals"),
-    "accesschange": _l("What waits for a second person"),
+    "accesschange": _l("Waiting for confirmation"),
     "ledgerdecision": _l("Decisions about ledgers"), "apidescription": _l("Programming interface"),
     "health": _l("Verification"), "language": _l("Language"),
 }  # fmt: skip

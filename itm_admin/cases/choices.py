@@ -28,7 +28,7 @@ from itm_admin.foundation.i18n import language
 from itm_admin.foundation.quick_search import reference_in
 from itm_admin.foundation.record_picker import Choices
 from itm_admin.foundation.roles import INSTITUTION, ROLES
-from itm_admin.foundation.turkish import turkish_contains, turkish_order
+from itm_admin.foundation.turkish import shown_order, turkish_contains, turkish_order
 from itm_admin.foundation.views import Page, route
 from itm_admin.institutions.choices import units
 from itm_admin.institutions.models import Institution, Unit
@@ -62,7 +62,7 @@ UNITS = units(_where_to_open)
 INSTITUTIONS = Choices(
     id=Institution.id,
     records=lambda: select(Institution.id, Institution.code, Institution.name_tr, Institution.name_en),
-    order=(turkish_order(Institution.name_tr),),
+    order=(shown_order(Institution.name_tr, Institution.name_en),),
     matches=_institution_named,
     show=_institution_text,
 )

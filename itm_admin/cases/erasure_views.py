@@ -33,6 +33,7 @@ class ErasureView(Page):
     subject = "Person"
     scopes = (INSTITUTION,)
     route_base = "/erasures"
+    shown = "PersonView.show"
 
     @route("/<uuid:id>", act="erase", methods=BOTH)
     def erase(self, id: uuid.UUID) -> Answer:

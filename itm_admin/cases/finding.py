@@ -57,7 +57,10 @@ def _to_the_search(typed: str) -> Response:
     """Persons are searched by name or number on a page of their own; what was typed waits there, sealed."""
     typed = typed.strip()
     if not typed or len(typed) > MOST or not (me().may("search", "Person") and me().may("edit", "Draft")):
-        flash(_("Type a case's reference or a pseudonym here. Persons are searched by name on a page of their own."))
+        flash(
+            _("Type a case's reference or a pseudonym here. Persons are searched by name on a page of their own."),
+            "info",
+        )
         return redirect_after_post("CaseView.list", sort="-opened")
     field = "number" if any(sign.isdigit() for sign in typed) else "name"
     id = new_id()

@@ -9,7 +9,7 @@ from flask import url_for
 from flask_babel import gettext, ngettext
 from sqlalchemy import ColumnElement, and_, exists, func, select
 
-from itm_admin.accounts import changes
+from itm_admin.accounts import grants
 from itm_admin.accounts.models import Account
 from itm_admin.cases import lookup
 from itm_admin.cases.draft_views import waiting as drafts
@@ -117,8 +117,7 @@ def _waiting(session: AnySession) -> list[tuple[str, str]]:
 
 
 def _confirmations(session: AnySession) -> list[tuple[str, str]]:
-    said = changes.words_to_decide(session, me())
-    return [(said, url_for("AccessChangeView.list"))] if said else []
+    return [(said, url_for(page)) for said, page in grants.what_waits(session, me())]
 
 
 def _sentence(kind: str, count: int) -> str:

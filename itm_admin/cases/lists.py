@@ -66,10 +66,15 @@ CASES: Listing[Case] = Listing(
             "status",
             _l("Status"),
             lambda case: Cell("badge", label(case.status, "case_status"), STATUS_TONES.get(case.status, "neutral")),
-            (Case.status,),
+            (vocabulary.shown_order(Case.status, "case_status"),),
         ),
         Column("opened", _l("Opened"), lambda case: Cell("day", case.opened_on), (Case.opened_on,)),
-        Column("province", _l("Province"), lambda case: _coded(case.province, "province"), (Case.province,)),
+        Column(
+            "province",
+            _l("Province"),
+            lambda case: _coded(case.province, "province"),
+            (vocabulary.shown_order(Case.province, "province"),),
+        ),
         Column(
             "exploitation",
             _l("Exploitation"),

@@ -25,9 +25,10 @@ from audit.canonical_zip import ArchiveError
 from audit.generation import generation_of
 from audit.store import checkpoints
 from itm_admin.assurance import evidence
-from itm_admin.assurance.evidence import bound
+from itm_admin.assurance.evidence import Period, bound
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import engine_options
+from itm_admin.foundation.errors import Invalid
 from itm_admin.local import installation
 
 __all__ = ["bound", "export", "prove", "tiles"]
@@ -44,14 +45,18 @@ def export(
     progress: Progress,
 ) -> None:
     with _ledger(settings, code, generation) as (engine, ledger, running):
-        _told(engine, ledger, "bundle", purpose, asked)
+        period = _numbered(engine, ledger, asked)
+        _told(engine, ledger, "bundle", purpose, asked, period)
         with _whole(out) as file:
-            taken = bundle_export.bundle(engine, ledger, file, asked, _policy(engine, running), progress)
+            taken = bundle_export.bundle(engine, ledger, file, period.numbers, _policy(engine, running), progress)
             file.flush()
             with engine.connect() as connection:
                 report = evidence.judged(file, checkpoints.keys(connection))
         said = taken.manifest
         click.echo(f"{out}: {said.leaves} entries of {ledger.origin} from {said.first}, {said.events} with content")
+        if period.numbers != asked:
+            apart = f"; {period.apart} among them have another time" if period.apart else ""
+            click.echo(f"by their own time: entries {period.numbers.since} to {period.numbers.until}{apart}")
         if taken.newer:
             click.echo(f"{taken.newer} newer entries are under no checkpoint yet and were left out")
         if report.verdict != "intact":
@@ -99,9 +104,19 @@ def _ledger(settings: Settings, code: str, generation: int | None) -> Iterator[t
             engine.dispose()
 
 
-def _told(engine: Engine, ledger: store.Ledger, form: str, purpose: str | None, asked: Filter) -> None:
+def _numbered(engine: Engine, ledger: store.Ledger, asked: Filter) -> Period:
+    with engine.connect() as connection:
+        try:
+            return evidence.numbered(connection, ledger.id, asked)
+        except Invalid:
+            raise Refusal("--from, --to: no entry of this ledger has its time in this period") from None
+
+
+def _told(
+    engine: Engine, ledger: store.Ledger, form: str, purpose: str | None, asked: Filter, period: Period | None = None
+) -> None:
     """The entry of an export, committed."""
-    detail = evidence.told(form, asked)
+    detail = evidence.told(form, asked, period)
     context = {"ledger": ledger.holder, "actor": {"name": getpass.getuser(), "role": "console"}}
     with engine.begin() as connection:
         connection.execute(text("SELECT set_config('audit.context', :said, true)"), {"said": json.dumps(context)})

@@ -9,8 +9,8 @@ from __future__ import annotations
 import calendar
 import re
 import unicodedata
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
@@ -30,6 +30,9 @@ NOT_A_BIRTH = _l(
     "Write a day, a month or a year: 12.05.1999, May 1999 or 1999; or an estimate: about 17."
 )
 
+NOT_ISO = _l("Send the date in ISO form: 2026-11-24.")
+"""A date as people type it, where a machine sends one."""
+
 _BETWEEN = r"(?:\s*[./,-]\s*|\s+)"
 _NAME = r"(?P<name>[^\W\d_]+)\.?"
 _YEAR = r"(?P<year>\d{4})"
@@ -45,6 +48,11 @@ _FORMS = tuple(
         rf"{_NAME}{_BETWEEN}{_DAY}{_BETWEEN}{_YEAR}",
     )
 )
+_SHORT = (
+    re.compile(rf"{_DAY}{_BETWEEN}(?P<month>\d{{1,2}}){_BETWEEN}(?P<short>\d{{2}})", re.ASCII),
+    re.compile(rf"{_DAY}{_BETWEEN}{_NAME}{_BETWEEN}(?P<short>\d{{2}})"),
+)
+"""A year of two digits is one of the hundred that end in twenty years: enough for a day, and too little for a birth."""
 _PARTIAL = (
     re.compile(_YEAR, re.ASCII),
     re.compile(rf"{_YEAR}-(?P<month>\d{{1,2}})", re.ASCII),
@@ -63,7 +71,7 @@ class NotADate(ValueError):
 
 def read_day(text: str) -> date:
     """The day that was typed. Raises NotADate."""
-    parts = _parts(text, _FORMS)
+    parts = _parts(text, _FORMS) or _parts(text, _SHORT)
     if parts is None:
         raise NotADate(NOT_A_DAY)
     year, month, day = parts
@@ -73,6 +81,8 @@ def read_day(text: str) -> date:
 def read_birth(text: str) -> str:
     """A birth date as precisely as it was typed, in ISO 8601: 1999, 1999-05 or 1999-05-12. Raises NotADate."""
     parts = _parts(text, (*_FORMS, *_PARTIAL))
+    if parts is None and _parts(text, _SHORT):
+        raise NotADate(_l("Write the year of birth with four digits: 12.05.1999."))
     if parts is None:
         raise NotADate(NOT_A_BIRTH)
     year, month, day = parts
@@ -90,11 +100,13 @@ def why_no_birth(typed: Any) -> Message:
 
 
 def _why(read: Callable[[str], object], typed: Any, otherwise: Message) -> Message:
+    if not isinstance(typed, str):
+        return otherwise
     try:
-        read(typed if isinstance(typed, str) else "")
+        found = read(typed)
     except NotADate as error:
         return error.message
-    return otherwise
+    return otherwise if str(found) == typed else NOT_ISO
 
 
 def _parts(text: str, forms: tuple[re.Pattern[str], ...]) -> tuple[int, int | None, int | None] | None:
@@ -107,8 +119,15 @@ def _parts(text: str, forms: tuple[re.Pattern[str], ...]) -> tuple[int, int | No
         month = _month(named["name"]) if named.get("name") else _number(named.get("month"))
         if named.get("name") and month is None:
             continue
-        return _real(int(named["year"]), month, _number(named.get("day")))
+        return _real(_year(named), month, _number(named.get("day")))
     return None
+
+
+def _year(named: Mapping[str, str]) -> int:
+    if "year" in named:
+        return int(named["year"])
+    last = datetime.now(UTC).year + 20
+    return last - (last - int(named["short"])) % 100
 
 
 def _real(year: int, month: int | None, day: int | None) -> tuple[int, int | None, int | None]:

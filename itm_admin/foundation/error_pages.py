@@ -24,6 +24,7 @@ from flask import (
     render_template,
     request,
     session,
+    url_for,
 )
 from flask.globals import request_ctx
 from flask_babel import lazy_gettext as _l
@@ -34,7 +35,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.access import METHODS_THAT_CHANGE, Access
+from itm_admin.foundation.access import METHODS_THAT_CHANGE, Access, allowed
 from itm_admin.foundation.audited_reads import Look, append_now, forget_looks
 from itm_admin.foundation.database import db
 from itm_admin.foundation.database_errors import domain_error
@@ -270,7 +271,13 @@ def answer(status: int, error: DomainError | None = None) -> Response:
         fields = [str(message) for message in error.fields.values()] if isinstance(error, Invalid) else []
         response = make_response(
             render_template(
-                "error.html", status=status, heading=title, advice=advice, told=told, fields=fields, return_url="/"
+                "error.html",
+                status=status,
+                heading=title,
+                advice=advice,
+                told=told,
+                fields=fields,
+                back=_way_back(status),
             )
         )
     response.status_code = status
@@ -282,6 +289,20 @@ def answer(status: int, error: DomainError | None = None) -> Response:
     if isinstance(error, TooMany) and error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _way_back(status: int) -> str | None:
+    """The page of the record that the request was about, where the refusal says nothing of who may see it."""
+    access: Access | None = g.get("access")
+    if status not in (400, 409, 422, 423, 429) or access is None or request.endpoint is None:
+        return None
+    view = getattr(current_app.view_functions[request.endpoint], "__self__", None)
+    page = getattr(view, "shown", f"{request.endpoint.partition('.')[0]}.show")
+    rule = next(iter(current_app.url_map.iter_rules(page)), None) if page in current_app.view_functions else None
+    if rule is None or page == request.endpoint or not allowed(page, g.get("actor")):
+        return None
+    values = {name: value for name, value in (request.view_args or {}).items() if name in rule.arguments}
+    return url_for(page, **values) if values and set(values) == rule.arguments else None
 
 
 def _wants_json() -> bool:

@@ -102,7 +102,7 @@ class AnswerView(Page):
         record_read("record.read", "answer", detail={"page": "answer"})
         kept = _find(name)
         if kept is None:
-            flash(_("This page was kept for an hour and is no longer there."))
+            flash(_("This page was kept for an hour and is no longer there."), "info")
             return redirect_after_post("HomeView.show")
         return _filled(Response(), kept)
 

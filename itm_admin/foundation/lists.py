@@ -57,7 +57,7 @@ class WithoutSearch(HTTPException):
 
     def get_response(self, *_args: Any, **_more: Any) -> Any:
         pairs = [pair for pair in request.args.items(multi=True) if pair[0] != "q"]
-        flash(_("Names and numbers are not searched for from an address. Use the search for persons."))
+        flash(_("Names and numbers are not searched for from an address. Use the search for persons."), "info")
         return redirect(f"{request.path}?{urlencode(pairs)}" if pairs else request.path, 303)
 
 

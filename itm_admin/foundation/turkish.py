@@ -9,8 +9,9 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from sqlalchemy import LargeBinary, String, func
+from sqlalchemy import LargeBinary, String, bindparam, case, func
 
+from itm_admin.foundation.i18n import language
 from itm_admin.foundation.name_folding import NON_JOINER, clean_name
 
 _ALPHABET = "abcçdefgğhıijklmnoöpqrsştuüvwxyz"
@@ -43,6 +44,13 @@ def turkish_sort_key(text: str) -> SortKey:
 def turkish_order(column: Any) -> Any:
     """A column of names, to be ordered by in the database as `turkish_sort_key` orders here."""
     return func.itm.tr_key(column, type_=LargeBinary)
+
+
+def shown_order(turkish: Any, english: Any) -> Any:
+    """Two columns of one name, to be ordered by the one that the page shows, as its language orders."""
+    in_english = bindparam("language", callable_=language, type_=String, unique=True) == "en"
+    plain = func.convert_to(func.itm.tr_fold(english), "UTF8", type_=LargeBinary)
+    return case((in_english, plain), else_=turkish_order(turkish))
 
 
 def turkish_contains(column: Any, text: str) -> Any:

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from babel import Locale
 from flask_babel import get_locale
 from flask_babel import lazy_gettext as _
+from sqlalchemy import ARRAY, Integer, String, bindparam, func
 
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.turkish import turkish_lower, turkish_sort_key, turkish_upper
@@ -87,6 +89,14 @@ def label(list_name: str, code: str | None, language: str | None = None) -> str:
 def choices(list_name: str, language: str | None = None) -> list[tuple[str, str]]:
     """(code, label) for a form. Lists without an order of their own are alphabetical, "other" last."""
     return list(_choices(list_name, _column(language)))
+
+
+def shown_order(column: Any, list_name: str) -> Any:
+    """A column of codes, to be ordered by as the page shows the list: by label in the page's language, or as given."""
+    ordered = bindparam(
+        list_name, callable_=lambda: [code for code, _label in choices(list_name)], type_=ARRAY(String), unique=True
+    )
+    return func.array_position(ordered, column, type_=Integer)
 
 
 def check(list_name: str, code: str | None, field: str | None = None) -> str:

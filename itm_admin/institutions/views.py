@@ -23,7 +23,7 @@ from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import INSTITUTION, OVERSIGHT
-from itm_admin.foundation.turkish import turkish_contains, turkish_order
+from itm_admin.foundation.turkish import shown_order, turkish_contains
 from itm_admin.foundation.views import Page, keyring, redirect_after_post, route
 from itm_admin.institutions import services
 from itm_admin.institutions.choices import UnitChoicesView, offer_units
@@ -58,9 +58,17 @@ REGISTER: Listing[Institution] = Listing(
     by_reference=False,
     columns=(
         Column("code", _l("Code"), lambda each: Cell("link", each.code), (Institution.code,)),
-        Column("name", _l("Name"), lambda each: Cell("text", name_of(each)), (turkish_order(Institution.name_tr),)),
         Column(
-            "kind", _l("Kind"), lambda each: Cell("text", label(each.kind, "institution_kind")), (Institution.kind,)
+            "name",
+            _l("Name"),
+            lambda each: Cell("text", name_of(each)),
+            (shown_order(Institution.name_tr, Institution.name_en),),
+        ),
+        Column(
+            "kind",
+            _l("Kind"),
+            lambda each: Cell("text", label(each.kind, "institution_kind")),
+            (vocabulary.shown_order(Institution.kind, "institution_kind"),),
         ),
         Column(
             "member_from", _l("Member from"), lambda each: Cell("day", each.member_from), (Institution.member_from,)

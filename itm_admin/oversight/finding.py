@@ -26,7 +26,7 @@ class OversightFindView(Page):
     def find(self) -> Response:
         wanted = reference_in(request.form.get("q"))
         if wanted is None:
-            flash(_("Type a case's reference or a pseudonym here. Names are not searched."))
+            flash(_("Type a case's reference or a pseudonym here. Names are not searched."), "info")
             return redirect_after_post("OversightCaseView.list", sort="-opened")
         if request.form.get("next"):
             return searched_list(request.form["next"], wanted)

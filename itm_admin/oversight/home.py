@@ -9,7 +9,7 @@ from typing import Any
 from flask import g, url_for
 from flask_babel import gettext as _
 
-from itm_admin.accounts import changes
+from itm_admin.accounts import grants
 from itm_admin.foundation import access, charts, national
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.charts import Count, Picture, Row
@@ -28,7 +28,7 @@ def presidency_home(session: AnySession) -> dict[str, Any]:
     return {
         "institutions": rows,
         "totals": totals,
-        "to_confirm": changes.words_to_decide(session, g.actor),
+        "waiting": grants.what_waits(session, g.actor),
         "figures": [(_("Institutions"), totals.institutions, "#institutions"), *figures(totals)],
         "provinces": _provinces(board.by_province(session)),
         "years": _years(board.by_year(session)),

@@ -62,11 +62,14 @@ CASES: Listing[AnyRow] = Listing(
             "status",
             _l("Status"),
             lambda row: Cell("badge", label(row.status, "case_status"), _STATUS_TONES.get(row.status, "neutral")),
-            (_CASE.status,),
+            (vocabulary.shown_order(_CASE.status, "case_status"),),
         ),
         Column("opened", _l("Opened"), lambda row: Cell("day", row.opened_on), (_CASE.opened_on,)),
         Column(
-            "province", _l("Province"), lambda row: Cell("text", label(row.province, "province")), (_CASE.province,)
+            "province",
+            _l("Province"),
+            lambda row: Cell("text", label(row.province, "province")),
+            (vocabulary.shown_order(_CASE.province, "province"),),
         ),
         Column(
             "exploitation",

@@ -71,8 +71,11 @@ for (const table of document.querySelectorAll(".region > .table:not(.listing-tab
   const roles = { thead: "rowgroup", tbody: "rowgroup", tr: "row", "thead th": "columnheader", "tbody th": "rowheader", td: "cell" };
   table.setAttribute("role", "table"); // cards are no table for the browser any more
   for (const [part, role] of Object.entries(roles)) for (const one of table.querySelectorAll(part)) one.setAttribute("role", role);
-  for (const cell of table.querySelectorAll("tbody td")) cell.dataset.label = cell.colSpan > 1 ? "" : heads[cell.cellIndex];
-  table.classList.add("cards");
+  for (const cell of table.querySelectorAll("tbody td")) {
+    cell.dataset.label = cell.colSpan > 1 ? "" : heads[cell.cellIndex];
+    cell.classList.toggle("blank", !cell.textContent.trim() && !cell.querySelector("form, img, svg"));
+  }
+  if (heads.length > 2) table.classList.add("cards");
 }
 
 // Rows that are chosen are counted, and all of a page are chosen at once.
@@ -130,11 +133,21 @@ document.addEventListener("submit", (event) => {
   no.focus();
 });
 
+// A file leaves its form's page where it is: what was wrong before it was sent again is no longer said.
+function forgetErrors(form) {
+  if (!document.querySelector(".error-summary")) return;
+  for (const said of document.querySelectorAll(".error-summary, .field-error")) said.remove();
+  for (const field of form.querySelectorAll(".field-wrong")) field.classList.remove("field-wrong");
+  for (const control of form.querySelectorAll("[aria-invalid]")) control.removeAttribute("aria-invalid");
+  document.title = document.querySelector("title").dataset.plain || document.title;
+}
+
 // A second press of a submit button does not send a form twice.
 document.addEventListener("submit", (event) => {
   if (event.defaultPrevented || event.target.method !== "post") return;
   if (event.target.dataset.sent) event.preventDefault();
   event.target.dataset.sent = "yes";
+  if (event.target.hasAttribute("data-download")) forgetErrors(event.target);
   // A download leaves the page where it is. Elsewhere the answer may be slow: the server stores a form once all the same.
   window.setTimeout(() => delete event.target.dataset.sent, event.target.hasAttribute("data-download") ? 4000 : 30000);
 });

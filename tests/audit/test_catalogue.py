@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.pool import NullPool
 
 from audit import report
 from audit.catalogue import Manifest, Unknown, differences
@@ -410,3 +411,10 @@ def test_differences_are_named_in_order_and_said_in_short() -> None:
 def test_an_unknown_version_is_refused_before_anything_is_compared() -> None:
     with pytest.raises(Unknown, match="PostgreSQL 12"):
         list(Manifest([], [15], {}).compare(12, {}))
+
+
+def test_a_setting_of_the_whole_server_is_found(built: World, manifest: Manifest) -> None:
+    """As ALTER SYSTEM makes it for each connection: foreign keys and ordinary triggers sleep."""
+    url = built.engine("superuser").url.update_query_dict({"options": "-c session_replication_role=replica"})
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        assert _named(connection, manifest) == ["server setting session_replication_role"]

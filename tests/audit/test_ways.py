@@ -118,6 +118,18 @@ def _unreached(connection: Connection, table: str, where: str, index: str) -> No
     _switched(connection, table, "indisready", on=True, index=index)
 
 
+def _nearly(connection: Connection) -> None:
+    """The index knows the row by a value that it does not have, and that lies between the same neighbours."""
+    connection.exec_driver_sql(
+        f"CREATE TEMP TABLE copied AS SELECT * FROM audit.event WHERE id = {THIRD};"
+        f" DELETE FROM audit.event WHERE id = {THIRD}; UPDATE copied SET target_id = target_id || '-';"
+        " INSERT INTO audit.event SELECT * FROM copied"
+    )
+    _switched(connection, "audit.event", "indislive", on=False)
+    connection.exec_driver_sql(f"UPDATE audit.event SET target_id = rtrim(target_id, '-') WHERE id = {THIRD}")
+    _switched(connection, "audit.event", "indislive", on=True)
+
+
 def _otherwise(connection: Connection) -> None:
     """The index leads to the row under the value that it had before."""
     _switched(connection, "audit.event", "indislive", on=False, index="event_target")
@@ -133,6 +145,7 @@ INDEXES: dict[str, tuple[Attack, str]] = {
         lambda c: _unreached(c, "audit.event", f"id = {THIRD}", "event_action"), "event_action"
     ),
     "an event under another record's id": (_otherwise, "event_target"),
+    "an event under nearly its record's id": (_nearly, "event_target"),
     "an entry that filters by time miss": (
         lambda c: _unreached(c, "audit.leaf", f"event_id = {THIRD}", "leaf_recorded"), "leaf_recorded"
     ),

@@ -1,4 +1,4 @@
-"""Eight writers at once: on eight ledgers through the ORM, and on one ledger with work in each transaction.
+"""Many writers at once: on eight ledgers through the ORM, and on one ledger with work in each transaction.
 
 Each writer is a process, as web workers are. They begin a turn together; a turn's time is that of the last one.
 """
@@ -88,6 +88,10 @@ def with_work(connection: psycopg.Connection[Any], job: Job, number: int, lock_f
         time.sleep(WORK_SECONDS)
 
 
+def nothing(connection: psycopg.Connection[Any], job: Job, number: int) -> None:
+    """Leaves the ledger to the one who writes alone."""
+
+
 def _orm(address: str) -> Any:
     made = sessionmaker(create_engine(address, **engine_options()))
     tenancy.install(made)
@@ -173,23 +177,28 @@ def many_ledgers(place: Place, scale: Scale) -> Sequence[Figure]:
 
 def one_ledger(place: Place, scale: Scale) -> Sequence[Figure]:
     """All writers in one institution, 5 ms of work in each transaction; beside a head that is locked first."""
+    return [_at_once(place, scale, WRITERS, least=8), _at_once(place, scale, 2 * WRITERS)]
+
+
+def _at_once(place: Place, scale: Scale, writers: int, least: float | None = None) -> Figure:
     database = place.database()
     make = Factory(database)
-    team = WRITERS if scale >= 1 else 2
+    team = writers if scale >= 1 else 2
     with database.engine("superuser").begin() as superuser:
         superuser.exec_driver_sql(LOCK_FIRST)
     people = [make.focal_point() for _ in range(team)]
     jobs = [Job(database.url("app"), who.context(), make.case(who).id) for who in people]
-    first: Change = partial(with_work, lock_first=True)
-    sealed: Change = with_work
-    writers: list[Mapping[str, tuple[Job, Change]]] = [{"sealed": (job, sealed), "first": (job, first)} for job in jobs]
+    changes: Mapping[str, Change] = {"sealed": with_work, "first": partial(with_work, lock_first=True), "one": nothing}
+    work = [{name: (job, change) for name, change in changes.items()} for job in jobs]
+    work[0]["one"] = (jobs[0], with_work)
     updates, turns = max(1, int(20 * scale)), max(2, int(12 * scale))
-    with _team(writers, _driver) as together:
-        work = {name: partial(together, name, updates) for name in ("sealed", "first")}
-        taken = in_turn(turns, work, warm_up=1)
+    with _team(work, _driver) as together:
+        taken = in_turn(turns, {name: partial(together, name, updates) for name in changes}, warm_up=1)
     beside = {
         "changes/s, sealed at commit": team * updates / taken.median("sealed"),
         "changes/s, head locked first": team * updates / taken.median("first"),
+        "changes/s, one writer alone": updates / taken.median("one"),
+        f"sealed at commit, over {writers} times one writer alone": taken.ratio("sealed", "one"),
     }
-    ratio = taken.ratio("sealed", "first")
-    return [Figure("8 writers on one ledger, 5 ms of work each, over a lock first", ratio, least=8, beside=beside)]
+    name = f"{writers} writers on one ledger, 5 ms of work each, over a lock first"
+    return Figure(name, taken.ratio("sealed", "first"), least=least, beside=beside)

@@ -30,11 +30,18 @@ def app() -> Iterator[Flask]:
         "20261124",
         "2026-11-24", "24 Kasım 2026", "24 kasım 2026", "24 KASIM 2026", "24 Kasim 2026", "24 Kas 2026", "24 Kas. 2026",
         "24.Kasım.2026", "24 November 2026", "24 Nov 2026", "24th November 2026", "November 24, 2026", "  24.11.2026  ",
-        "２４.１１.２０２６", "24\u00a0Kasım\u00a02026",
+        "２４.１１.２０２６", "24\u00a0Kasım\u00a02026", "24.11.26", "24/11/26", "24 Kasım 26",
     ],
 )  # fmt: skip
 def test_a_day_is_read_as_people_type_it(typed: str) -> None:
     assert dates.read_day(typed) == date(2026, 11, 24)
+
+
+def test_a_year_of_two_digits_is_near_and_never_one_of_birth() -> None:
+    assert dates.read_day("31.12.99") == date(1999, 12, 31)
+    assert dates.read_day("01.01.30") == date(2030, 1, 1)
+    with pytest.raises(dates.NotADate, match="dört haneyle"):
+        dates.read_birth("12.05.99")
 
 
 @pytest.mark.parametrize("language", ["tr", "en"])
@@ -69,9 +76,7 @@ def test_a_day_that_no_month_has_is_named(typed: str) -> None:
         assert str(told.value.message) == "There is no day 31 in February 1999."
 
 
-@pytest.mark.parametrize(
-    "typed", ["", "today", "24", "24.11", "24.11.26", "24 Smarch 2026", "1999-05-12T00", "١٢.٠٥", "9" * 50]
-)
+@pytest.mark.parametrize("typed", ["", "today", "24", "24.11", "24 Smarch 2026", "1999-05-12T00", "١٢.٠٥", "9" * 50])
 def test_anything_else_is_refused_with_an_example(typed: str) -> None:
     with force_locale("en"):
         with pytest.raises(dates.NotADate) as told:
@@ -84,3 +89,9 @@ def test_a_month_beyond_the_twelfth_is_named() -> None:
         with pytest.raises(dates.NotADate) as told:
             dates.read_day("24.13.2026")
         assert "month 13" in str(told.value.message)
+
+
+@pytest.mark.parametrize("typed", ["24 Kasım 2026", "24.11.2026", "24112026"])
+def test_a_machine_that_sends_a_date_as_people_type_it_is_told_of_iso(typed: str) -> None:
+    with force_locale("en"):
+        assert str(dates.why_no_day(typed)) == "Send the date in ISO form: 2026-11-24."

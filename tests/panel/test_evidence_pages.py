@@ -59,6 +59,33 @@ def test_a_range_and_a_person_narrow_it_and_the_typed_name_stays_out_of_the_ledg
     assert (report.verdict, report.events) == ("intact", 0)
     (told,) = _exports(story)
     assert (told["from"], told["to"], told["actor"]) == (1, "2099-11-24T20:59:59.999999Z", "by name")
+    assert (told["first"], "apart" in told) == (1, False)
+
+
+def test_evidence_of_a_day_holds_what_its_pages_show_after_a_clock_that_ran_ahead(story: Story) -> None:
+    """The sealed time of what came after the leap is the leap's own."""
+    ledger = story.panel.ledger("JGK")
+    for _ in range(3):
+        story.signing.act("JGK")
+    story.signing.round()
+    newest = story.signing.size("JGK") - 1
+    moved = (
+        "update audit.event e set at = :at from audit.leaf f"
+        " where f.event_id = e.id and f.ledger_id = :id and f.seq = :seq"
+    )
+    for seq, at in ((newest - 2, "2031-03-02 12:00"), (newest - 1, "2099-01-01 12:00"), (newest, "2031-03-02 12:01")):
+        story.signing.attack(moved, at=at, id=ledger, seq=seq)
+    answer = _ask(story, since="02.03.2031", until="02.03.2031")
+    assert answer.status_code == 200, words_of(answer)
+    (told,) = _exports(story)
+    assert (told["first"], told["last"], told["apart"]) == (newest - 2, newest, 1)
+    assert told["from"] == "2031-03-01T21:00:00.000000Z"
+    page = story.as_(story.manager).get("/institution-history/?from=02.03.2031&to=02.03.2031").text
+    shown = [seq for seq in range(newest + 1) if f'/institution-history/{ledger}/{seq}"' in page]
+    assert shown == [newest - 2, newest], "its pages show the same, without what lies between"
+    nothing = _ask(story, since="02.03.2032", until="03.03.2032")
+    assert (nothing.status_code, len(_exports(story))) == (422, 1)
+    assert "No entry of this ledger has its time in this period." in words_of(nothing)
 
 
 @pytest.mark.parametrize(

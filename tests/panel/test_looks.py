@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -102,3 +103,15 @@ def test_the_evidence_of_an_answer_is_one_press_away(story: Story, shared_databa
     assert fields["target"] == str(story.link.person_id)
     answer = story.auditor.post(action[1], **fields)
     assert answer.status_code == 200, answer.text
+
+
+def test_a_person_is_one_line_whatever_role_they_had_at_the_time(story: Story) -> None:
+    """Before the first role an account's own acts stand in the ledger without one."""
+    lookers: dict[str, looks.Looker] = {}
+    act = {"actor_id": str(story.focal.id), "actor_name": "worker", "actor_institution": "JGK", "login": None,
+           "action": "record.read", "purpose": None, "outcome": "success", "times": 2,
+           "first": story.case.created_at, "last": story.case.created_at}  # fmt: skip
+    with story.panel.app.test_request_context():
+        for role in ("caseworker", None):
+            looks._add(lookers, SimpleNamespace(**act, actor_role=role))  # type: ignore[arg-type]
+    assert [each.total for each in lookers.values()] == [4]

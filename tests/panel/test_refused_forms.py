@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 
 import pytest
 
@@ -121,3 +122,30 @@ def test_what_was_refused_for_its_form_says_how_to_write_it(browser: Browser, ca
 def test_an_exported_file_is_called_in_its_readers_language(browser: Browser) -> None:
     answer = browser.post("/cases/export", purpose="CASE_WORK", format="csv")
     assert "itm-dosyalar-" in answer.headers["Content-Disposition"]
+
+
+def test_a_refusal_outside_a_form_leads_back_to_the_record(panel: RunningPanel) -> None:
+    make = panel.make
+    own = panel.records(make.institution())
+    manager = panel.browser(make.manager(own.tenant))
+    form = {"version": "1", "ground": "PERSON_REQUEST", "pseudonym": own.pseudonym}
+    assert manager.post(f"/erasures/{own.person}", **form).status_code == 303
+    for path in (f"/erasures/{own.person}", f"/persons/{own.person}/delete"):
+        refused = manager.post(path, **form)
+        assert refused.status_code == 423, path
+        assert f'href="/persons/{own.person}">Kayda dön</a>' in refused.text, path
+    unknown = manager.post(f"/persons/{uuid.uuid4()}/delete", version="1")
+    assert (unknown.status_code, "Kayda dön" in unknown.text) == (404, False)
+
+
+def test_a_refusal_that_belongs_to_no_field_is_told_in_the_title_too(browser: Browser) -> None:
+    assert "<title>Hata: " in browser.post("/persons/search", name="", number="").text
+
+
+def test_what_was_done_is_told_as_done_and_a_hint_is_not(browser: Browser, case: Case) -> None:
+    page = browser.get(f"/cases/{case.id}/edit").text
+    fields = CASE | {"version": version_in(page), "narrative": STORY}
+    saved = browser.post(f"/cases/{case.id}/edit", **fields)
+    assert 'class="note tone-good" role="status"' in browser.get(saved.headers["Location"]).text
+    hint = browser.get("/cases/?q=Şule")
+    assert 'class="note tone-info" role="status"' in browser.get(hint.headers["Location"]).text

@@ -100,6 +100,9 @@ def test_saving_what_was_opened_changes_nothing_for_every_form_and_role(world: W
         assert answer.status_code == 303, (step.key, who.role, answer.text[-900:])
         after = [row for row in world.panel.state() if row[0] != "submission"]
         assert after == [row for row in before if row[0] != "submission"], (step.key, who.role)
+        told = who.browser.get(answer.headers["Location"]).text
+        assert "Hiçbir şey değiştirilmedi." in told, (step.key, who.role)
+        assert "Değişiklikler kaydedildi." not in told, (step.key, who.role)
 
 
 def _case_of_another_unit(make: Factory) -> tuple[Somebody, uuid.UUID, uuid.UUID]:

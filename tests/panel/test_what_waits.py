@@ -89,3 +89,26 @@ def test_a_proposed_role_is_called_so_in_turkish_in_both_lists_of_accounts(panel
         assert "Ulusal denetçi (önerildi)" in browser.get(address).text, address
     approvals = panel.browser(make.supervisor()).get("/approvals/").text
     assert "<dt>Kurum</dt><dd>TIHEK (tr)</dd>" in approvals
+
+
+def test_a_role_that_waits_for_another_person_is_told_at_home_to_those_who_may_approve_it(panel: RunningPanel) -> None:
+    make = panel.make
+    root, officer = make.administrator(), make.somebody("caseworker", make.institution("ASHB", "ministry"))
+    manager = make.manager(officer.tenant)
+    foreign = make.manager(make.institution("SGK", "agency"))
+    proposed = panel.browser(root).post(f"/roles/of/{officer.id}/new", role="institution_manager")
+    assert proposed.status_code == 303
+    said = "rol önerisi onayınızı bekliyor"
+    for somebody, page in ((manager, "/roles/"), (make.administrator(), "/roles/"), (make.supervisor(), "/approvals/")):
+        home = panel.browser(somebody).get("/").text
+        found = re.search(rf'<a href="{page}">(\d+) {said}</a>', home)
+        assert found, somebody.username
+        listed = panel.browser(somebody).get(page).text
+        assert listed.count("/approve") == int(found[1]), somebody.username
+    for somebody in (foreign, root, officer):
+        assert said not in panel.browser(somebody).get("/").text, somebody.username
+    manager_page = panel.browser(manager)
+    approve = re.search(r'action="(/roles/[0-9a-f-]+/approve)"', manager_page.get("/roles/").text)
+    assert approve
+    assert manager_page.post(approve[1]).status_code == 303
+    assert said not in manager_page.get("/").text

@@ -188,6 +188,14 @@ WHERE (s.setdatabase = 0 OR s.setdatabase = (SELECT d.oid FROM pg_database d WHE
   AND (s.setrole = 0 OR pg_get_userbyid(s.setrole) IN ('itm_owner', 'itm_app', 'itm_signer', 'itm_purger'))
 
 UNION ALL
+-- Of the whole server: with these, triggers and foreign keys sleep, a comparison means something else, or damage is passed over.
+SELECT 'server setting', s.name, s.reset_val FROM pg_settings s
+WHERE s.reset_val <> s.boot_val AND s.name IN (
+    'session_replication_role', 'row_security', 'transform_null_equals', 'array_nulls', 'standard_conforming_strings',
+    'zero_damaged_pages', 'ignore_checksum_failure', 'ignore_system_indexes', 'allow_system_table_mods',
+    'session_preload_libraries', 'local_preload_libraries')
+
+UNION ALL
 SELECT 'parameter', p.parname, 'granted ' || p.paracl::text FROM pg_parameter_acl p
 
 UNION ALL

@@ -72,7 +72,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{who} downloads the list of cases for statistics: {rows} rows. The ledger knows which rows are in the file.",
     ),
     "receipt": (
-        "Denetçi bir makbuz alır",
+        "Denetçi bir alındı belgesi alır",
         "The auditor takes a receipt",
     ),
     "receipt.say": (
@@ -117,7 +117,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The alteration is taken back, the alert is dealt with",
     ),
     "undo.say": (
-        "Satır yine {before}. Defter sağlam; makbuz uyar: tarih o günden beri yalnızca uzadı. {auditor} "
+        "Satır yine {before}. Defter sağlam; alındı belgesi uyar: tarih o günden beri yalnızca uzadı. {auditor} "
         "uyarıyı incelemeye alır; olup biten her şey defterde kalır.",
         "The row says {before} again. The ledger is intact; the receipt agrees: since then the history has "
         "only grown. {auditor} deals with the alert; all that happened stays in the ledger.",
