@@ -148,7 +148,8 @@ begin
                                           from unnest(steps) with ordinality as u (s, n))));
 end $$;
 
--- The owner's functions erase what is there, seen or not: in the institution at work, or again after a restore.
+-- The owner's functions look up and erase what is there, seen by the person at work or not: in the institution at work, or
+-- again after a restore.
 create function itm.keep_erasure(relation text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -171,7 +172,6 @@ begin
     select keep_protected.relation, name, 'person', about from unnest(private) name on conflict do nothing;
   insert into itm.protected (relation, column_name, owner, path)
     values ('access_note', 'words', 'person', array['record', relation] || about) on conflict do nothing;
-  perform itm.keep_erasure(relation);
   if private <> '{}' then
     perform itm.keep_rule(relation, 'd_erased', format('before insert or update of %s when (num_nonnulls(%s) > 0)',
         (select string_agg(quote_ident(p), ', ') from unnest(private) p),
@@ -258,6 +258,7 @@ begin
   fixed := itm.fixed_columns(kept);
   perform itm.keep_keys(relation, refs, array_remove(array[parent, nullif(kept.about[1], parent)], null), recent);
   perform itm.keep_row_security(relation, refs, parent);
+  perform itm.keep_erasure(relation);
   perform itm.keep_stamps(relation, fixed, way);
   perform itm.keep_rule(relation, 'b_place', 'before insert', format('itm.place(%L%s)', kept.sensitivity,
     case when parent is not null then ', ' || quote_literal(parent || '>' || itm.referred(refs, parent)) else '' end));
@@ -266,10 +267,10 @@ begin
   end if;
   if kept.about is not null then
     perform itm.keep_protected(relation, kept.about, private);
-    perform itm.keep_rule(relation, 'e_circle', 'before insert or update', format('itm.circle(%L)', about));
+    perform itm.keep_rule(relation, 'e_circle', 'before insert or update when (current_user = ''itm_app'')', format('itm.circle(%L)', about));
   end if;
   if way[cardinality(way)] = 'case_file' then
-    perform itm.keep_rule(relation, 'e_open', 'before insert or update', format('itm.open_case(%L)', array_to_string(way, '>')));
+    perform itm.keep_rule(relation, 'e_open', 'before insert or update when (current_user = ''itm_app'')', format('itm.open_case(%L)', array_to_string(way, '>')));
   end if;
   perform audit.watch(format('public.%I', relation), kind, shape, 'institution_id', 'id', private,
                       '{created_at,created_by,updated_at,updated_by,row_version}');
