@@ -28,6 +28,18 @@ _COUNTER = "insert into case_counter select id, 2026, 2 from institution where c
 ALTERED: dict[str, tuple[str, ...]] = {
     "itm.clock": ("update itm.clock set right_at = '2099-01-01'", "delete from itm.clock"),
     "itm.installation": ("update itm.installation set synthetic = true", "delete from itm.installation"),
+    "itm.kept": (
+        "delete from itm.kept where relation = 'victim_profile'",
+        "update itm.kept set about = null where kind = 'case_person'",
+        "update itm.kept set kind = 'other' where relation = 'case_file'", "insert into itm.kept values ('unit', 'unit')",
+    ),
+    "itm.protected": (
+        "delete from itm.protected where column_name = 'health_enc'",
+        "delete from itm.protected where column_name = 'words'",
+        "update itm.protected set path = '{id}' where relation = 'victim_profile'",
+        "delete from itm.protected where relation = 'person' and column_name = 'index_terms'",
+        "update itm.protected set owner = 'case_file' where column_name = 'tckn_enc'",
+    ),
     "public.alembic_version": ("update alembic_version set version_num = '0001'", "delete from alembic_version"),
     "public.case_counter": (
         "update case_counter set last = 1", "update case_counter set last = 7",

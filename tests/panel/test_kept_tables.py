@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from audit import store
 from itm_admin.cases import drafts, lookup, services
 from itm_admin.cases.models import Case, CasePerson
+from itm_admin.ledger import beside_rows
 from tests.conftest import Database
 from tests.factories import Factory, Somebody
 from tests.panel import kept_tables as kept
@@ -398,6 +399,12 @@ def test_a_column_that_is_added_later_is_erased_and_captured_too(database: Datab
     engine = database.engine("signer")
     with engine.connect() as connection:
         ledgers = store.ledgers(connection)
+        assert not beside_rows.check(connection, None).findings
+    with make.superuser() as superuser:
+        superuser.execute(text("delete from itm.protected where relation = 'stay' and column_name = 'phone_enc'"))
+    with engine.connect() as connection:
+        found = beside_rows.check(connection, None).findings[None]
+        assert [(each.table, each.id) for each in found] == [("itm.protected", "stay.phone_enc")]
     done = store.verify_all(engine, ledgers, "full", None)
     assert [str(finding) for each in done for finding in each.verdict.findings] == []
 

@@ -17,12 +17,7 @@ create table itm.side (
 comment on table itm.side is 'The columns that a side of an act of two has. Without rows: other tables are made like it.';
 alter table itm.side enable row level security;
 alter table itm.side force row level security;
-create table itm.sided (
-  relation text primary key,
-  columns text[] not null
-);
-comment on table itm.sided is 'Tables of sides, with the columns that both sides hold in common.';
-revoke all on itm.side, itm.sided from public;
+revoke all on itm.side from public;
 
 -- The context of an event that another institution reads too: who acts in whose name, and no name, address or page.
 create function itm.as_seen_from_outside(said jsonb) returns jsonb
@@ -33,13 +28,21 @@ as $$
     'request', jsonb_build_object('id', said #> '{request,id}'))
 $$;
 
+-- The columns that both sides hold: the arguments of the trigger that compares them.
+create function itm.common_columns(relation text) returns text[]
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  select string_to_array(split_part(encode(t.tgargs, 'escape'), '\000', 1), ' ') from pg_trigger t
+   where t.tgrelid = format('public.%I', relation)::regclass and t.tgname = 'sides_agree'
+$$;
+
 -- What stands in both rows, and so in both events: the version of this text, the act's number, the digest of what both sides
 -- hold after it, chained to the one before, and both ledgers' origins in the order of their bytes.
 create function itm.shared_digest(relation text, side jsonb, before text) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp set TimeZone = 'UTC' set DateStyle = 'ISO, YMD'
 as $$
 declare
-  columns constant text[] := (select s.columns from itm.sided s where s.relation = shared_digest.relation);
+  columns constant text[] := itm.common_columns(relation);
   parties constant uuid[] := case side ->> 'party' when 'from'
     then array[side ->> 'institution_id', side ->> 'other_institution_id'] else array[side ->> 'other_institution_id', side ->> 'institution_id'] end;
   origins constant text := (select string_agg(l.origin, ' ' order by l.origin collate "C") from audit.ledger l
@@ -99,7 +102,7 @@ create function itm.act_of_two(relation text, common uuid, changed jsonb) return
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
-  columns constant text[] := (select s.columns from itm.sided s where s.relation = act_of_two.relation);
+  columns constant text[] := itm.common_columns(relation);
   sides jsonb[];
   side jsonb;
   shared text;
@@ -128,7 +131,7 @@ create function itm.sides_agree() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  columns constant text[] := (select s.columns from itm.sided s where s.relation = tg_table_name) || '{act,shared}'::text[];
+  columns constant text[] := string_to_array(tg_argv[0], ' ') || '{act,shared}'::text[];
   sides jsonb[];
 begin
   execute format('select array_agg(to_jsonb(r) order by r.party) from public.%I r where r.common = $1', tg_table_name)
@@ -159,7 +162,6 @@ begin
                 and a.atthasdef) then
     raise exception 'a column of % in common has a default, which the digest would not know', relation;
   end if;
-  insert into itm.sided values (relation, columns);
   execute format('alter table public.%I add constraint %I unique (institution_id, id)', relation, relation || '_in_institution');
   execute format('alter table public.%I add constraint %I unique (common, party)', relation, relation || '_once');
   execute format('alter table public.%I add constraint %I foreign key (institution_id) references public.institution (id)',
@@ -186,7 +188,7 @@ begin
     perform itm.keep_states(relation, 'state', states);
   end if;
   execute format('create constraint trigger sides_agree after insert or update on public.%I deferrable initially deferred'
-                 ' for each row execute function itm.sides_agree()', relation);
+                 ' for each row execute function itm.sides_agree(%L)', relation, array_to_string(columns, ' '));
   execute format('alter table public.%I enable always trigger sides_agree', relation);
   perform audit.watch(format('public.%I', relation), kind, shape, 'institution_id', 'id', '{}', '{}');
   execute format('grant select on public.%I to itm_app', relation);
@@ -196,5 +198,5 @@ begin
 end $$;
 comment on function itm.keep_sides is 'Gives a table of two sides its keys, policies, rules, capture and grants.';
 
-revoke all on function itm.as_seen_from_outside, itm.shared_digest, itm.write_sides, itm.open_sides, itm.act_of_two, itm.sides_agree,
+revoke all on function itm.as_seen_from_outside, itm.common_columns, itm.shared_digest, itm.write_sides, itm.open_sides, itm.act_of_two, itm.sides_agree,
   itm.keep_sides from public;
