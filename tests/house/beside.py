@@ -5,10 +5,11 @@ from __future__ import annotations
 COMPARED = frozenset(
     {
         "itm.clock", "itm.installation", "itm.kept", "itm.protected", "public.account_address",
-        "public.alembic_version", "public.alert", "public.case_counter", "public.job_run", "public.verification_request",
+        "public.alembic_version", "public.alert", "public.case_counter", "public.job_run",
+        "public.verification_request",
     }
 )  # fmt: skip
-"""By itm.beside_the_ledger, itm.registers_otherwise and ledger/alert_rows.py: a row that somebody altered is a finding."""
+"""By itm.beside_the_ledger, itm.registers_otherwise and ledger/alert_rows.py: an altered row is a finding."""
 
 NOT_COMPARED = {
     "itm.proposal": "columns that tables are made like; nothing reads a row of it",

@@ -31,7 +31,8 @@ ALTERED: dict[str, tuple[str, ...]] = {
     "itm.kept": (
         "delete from itm.kept where relation = 'victim_profile'",
         "update itm.kept set about = null where kind = 'case_person'",
-        "update itm.kept set kind = 'other' where relation = 'case_file'", "insert into itm.kept values ('unit', 'unit')",
+        "update itm.kept set kind = 'other' where relation = 'case_file'",
+        "insert into itm.kept values ('unit', 'unit')",
     ),
     "itm.protected": (
         "delete from itm.protected where column_name = 'health_enc'",
