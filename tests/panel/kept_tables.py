@@ -20,6 +20,9 @@ select itm.keep('stay', 'stay', refs => '{case_id>case_file,person_id>person}', 
 create table visit (like itm.record including all, stay_id uuid not null, told_enc bytea);
 select itm.keep('visit', 'visit', refs => '{stay_id>stay}', parent => 'stay_id', about => 'stay_id>stay>person_id',
   private => '{told_enc}');
+create table wish (like itm.record including all, person_id uuid not null, wish_enc bytea);
+select itm.keep('wish', 'wish', refs => '{person_id>person}', parent => 'person_id', about => 'person_id',
+  private => '{wish_enc}');
 create table office (like itm.record including all, name varchar not null, opened_on date not null);
 select itm.keep('office', 'office', recent => 'opened_on');
 create view oversight_stay with (security_barrier) as

@@ -127,6 +127,41 @@ def test_a_kind_without_a_parent_is_seen_and_written_by_unit(make: Factory, mana
     assert run(make, north, "select id from office where id = :id", id=office) == []
 
 
+def test_a_part_of_a_person_is_seen_and_written_through_the_persons_cases(
+    make: Factory, author: Somebody, manager: Somebody
+) -> None:
+    link = make.person(author, make.case(author, confidentiality="SPECIAL"))
+    insert = (
+        "insert into wish (institution_id, unit_id, person_id, wish_enc) values (:i, :u, :p, 'sealed') returning id"
+    )
+    place: dict[str, Any] = {"i": author.tenant.id, "u": author.tenant.root, "p": link.person_id}
+    wish = run(make, author, insert, **place)[0]
+    change = "update wish set wish_enc = 'other' where id = :id"
+    gone = "update wish set deleted_at = now(), deletion_reason = 'X' where id = :id"
+    for who, refusal in ((author, ""), (manager, ""), (make.focal_point(), "nothing"), (make.caseworker(), "nothing")):
+        assert refused(make, who, change, id=wish) == refusal
+    assert "not there" in refused(make, make.focal_point(), insert, **place)
+    assert "only a manager" in refused(make, author, gone, id=wish)
+    erased(make, manager, link)
+    assert stored(make, "wish", wish)["wish_enc"] is None
+    for who in (author, manager):
+        assert "the person was erased" in refused(make, who, insert, **place)
+
+
+def test_a_deleted_record_or_case_has_no_new_parts(
+    make: Factory, manager: Somebody, link: CasePerson, stay: uuid.UUID
+) -> None:
+    gone = "update {} set deleted_at = now(), deletion_reason = 'OTHER' where id = :id"
+    assert refused(make, manager, gone.format("stay"), id=stay) == ""
+    with pytest.raises(DBAPIError, match="restored first"):
+        kept.visit(make, manager, stay)
+    assert refused(make, manager, gone.format("case_file"), id=link.case_id) == ""
+    with pytest.raises(DBAPIError, match="restored"):
+        kept.stay(make, manager, link)
+    back = "update stay set deleted_at = null, deletion_reason = null where id = :id"
+    assert "deleted one restored" in refused(make, manager, back, id=stay)
+
+
 # What the database writes, and what never changes
 
 
@@ -276,6 +311,11 @@ def test_an_erasure_takes_everything_about_the_person_in_whatever_table(
         " values (:i, :account, 'visit', :visit, 'EMERGENCY', 'because of Kanarya')"
     )
     assert refused(make, author, note, i=author.tenant.id, account=author.id, visit=visit) == ""
+    answer = (
+        "insert into form_answer (id, institution_id, account_id, sealed, expires_at)"
+        " values (gen_random_uuid(), :i, :account, 'the page of a reveal', now() + interval '10 minutes')"
+    )
+    assert refused(make, author, answer, i=author.tenant.id, account=author.id) == ""
     with make.working(author) as session:
         for form in (f"stay:{stay}", f"visit:{visit}", f"stay:{other}"):
             drafts.keep(session, make.keyring, form, [("note", "Kanarya")])
@@ -293,6 +333,7 @@ def test_an_erasure_takes_everything_about_the_person_in_whatever_table(
     with make.superuser() as connection:
         words = text("select words from access_note where record = :id")
         assert connection.scalars(words, {"id": visit}).all() == [None]
+        assert connection.scalar(text("select count(*) from form_answer")) == 0
         left = connection.scalars(text("select form from draft where form like 'stay:%' or form like 'visit:%'")).all()
         assert left == [f"stay:{other}"]
         for table, id in (("stay", stay), ("visit", visit)):
@@ -482,7 +523,7 @@ def test_each_rule_of_a_kept_table_fires_always_and_is_row_secure(make: Factory)
             text("select relname, relrowsecurity and relforcerowsecurity,"
                  " (select array_agg(tgname::text order by tgname) from pg_trigger where tgrelid = c.oid"
                  "   and not tgisinternal and tgenabled = 'A')"
-                 " from pg_class c where relname in ('stay', 'visit', 'office') order by 1")
+                 " from pg_class c where relname in ('stay', 'visit', 'office', 'wish') order by 1")
         ).all()  # fmt: skip
     rules = {name: (held, [rule for rule in found if not rule.startswith("audit")]) for name, held, found in rows}
     common = ["a_stamp", "b_deletion", "b_place", "b_stays"]
@@ -490,4 +531,5 @@ def test_each_rule_of_a_kept_table_fires_always_and_is_row_secure(make: Factory)
         "office": (True, common),
         "stay": (True, [*common, "c_state", "d_erased", "e_circle", "e_open"]),
         "visit": (True, [*common, "d_erased", "e_circle", "e_open"]),
+        "wish": (True, [*common, "d_erased", "e_circle"]),
     }

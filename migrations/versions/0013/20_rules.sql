@@ -62,19 +62,23 @@ begin
   return new;
 end $$;
 
--- How sensitive a record of this kind is, and the unit that it belongs to: its parent's.
+-- How sensitive a record of this kind is, and the unit that it belongs to: its parent's, which is not deleted.
 create function itm.place() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   unit uuid;
+  gone boolean;
 begin
   if tg_argv[0] <> '' then
     new.sensitivity := tg_argv[0]::smallint;
   end if;
   if tg_nargs > 1 then
-    execute format('select t.unit_id from public.%I t where t.id = $1', split_part(tg_argv[1], '>', 2)) into unit
-      using (to_jsonb(new) ->> split_part(tg_argv[1], '>', 1))::uuid;
+    execute format('select t.unit_id, t.deleted_at is not null from public.%I t where t.id = $1', split_part(tg_argv[1], '>', 2))
+      into unit, gone using (to_jsonb(new) ->> split_part(tg_argv[1], '>', 1))::uuid;
+    if gone and current_user = 'itm_app' then
+      raise exception using errcode = 'restrict_violation', message = 'a deleted record is restored first';
+    end if;
     new.unit_id := coalesce(unit, new.unit_id);
   end if;
   return new;
@@ -83,20 +87,20 @@ end $$;
 -- The two rules below are asked for the panel's login alone (in the trigger's WHEN) and run as the owner, who looks a row up
 -- in the institution at work without asking for each policy of the reader.
 
--- A record of a closed case is locked with it.
+-- A record of a closed or a deleted case is locked with it.
 create function itm.open_case() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   topmost constant uuid := itm.at_end_of(trim_array(string_to_array(tg_argv[0], '>'), 1), to_jsonb(new));
 begin
-  if exists (select from public.case_file c where c.id = topmost and c.closed_on is not null) then
-    raise exception using errcode = 'restrict_violation', message = 'a closed case is reopened first';
+  if exists (select from public.case_file c where c.id = topmost and num_nonnulls(c.closed_on, c.deleted_at) > 0) then
+    raise exception using errcode = 'restrict_violation', message = 'a closed case is reopened first, a deleted one restored';
   end if;
   return new;
 end $$;
 
--- A record about a person begins with somebody who sees the person. About a person of special sensitivity those in the
+-- A record about a person begins with somebody who sees the person, and before the person is erased. About a person of special sensitivity those in the
 -- person's circle write.
 create function itm.circle() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -105,9 +109,12 @@ declare
   wanted constant uuid := itm.at_end_of(string_to_array(tg_argv[0], '>'), to_jsonb(new));
   person record;
 begin
-  select p.unit_id, p.sensitivity into person from public.person p where p.id = wanted;
+  select p.unit_id, p.sensitivity, p.erased_at into person from public.person p where p.id = wanted;
   if not found or (tg_op = 'INSERT' and itm.sees_person(wanted) is not true) then
     raise exception using errcode = 'insufficient_privilege', message = 'the person of this record is not there';
+  end if;
+  if tg_op = 'INSERT' and person.erased_at is not null then
+    raise exception using errcode = 'restrict_violation', message = 'the person was erased';
   end if;
   if person.sensitivity >= 3 and itm.in_circle(wanted, person.unit_id) is not true then
     raise exception using errcode = 'insufficient_privilege', message = 'only those assigned or managing change this record';

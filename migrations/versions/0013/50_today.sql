@@ -1,12 +1,15 @@
 -- The tables of before take the same rules: each fires always, states are lists of steps, and what hangs on a case asks
 -- the case's unit now for its deletion.
 
+drop trigger b_deletion on public.case_file;
+drop trigger b_deletion on public.person;
 drop trigger b_deletion on public.case_person;
 drop trigger b_deletion on public.victim_profile;
 drop trigger c_erased on public.victim_profile;
 select itm.keep_rule(k.relation, 'b_deletion', 'before insert or update of deleted_at, deletion_reason',
-                     format('itm.deletion_by_manager(%L)', array_to_string(itm.way_up(k.relation), '>')))
-  from itm.kept k where k.relation in ('case_person', 'victim_profile') order by k.relation;
+                     format('itm.deletion_by_manager(%s)', case when k.parent is not null then
+                       quote_literal(array_to_string(itm.way_up(k.relation), '>')) end))
+  from itm.kept k order by k.relation;
 select itm.keep_rule(k.relation, 'd_erased',
          'before insert or update of sex_exploitation_enc, health_enc, needs_enc'
          ' when (num_nonnulls(new.sex_exploitation_enc, new.health_enc, new.needs_enc) > 0)',
