@@ -177,8 +177,8 @@ class Factory:
                 connection, "credential", account_id=account, institution_id=tenant.id, password_hash=_password_hash()
             )
             # A national auditor's two approvals are another test's matter
-            connection.execute(text("set local session_replication_role = replica"))
-            _insert(connection, "role_grant", institution_id=tenant.id, account_id=account, role=role, unit_id=unit)
+            with without_rules(connection, *(["role_grant"] if role == "auditor_national" else [])):
+                _insert(connection, "role_grant", institution_id=tenant.id, account_id=account, role=role, unit_id=unit)
         covered: Units = self._below(unit) if unit else "*"
         actor = Actor(
             id=account, username=username, full_name=f"Deneme Kişi {number}", unit_id=unit, institution_id=tenant.id,
@@ -215,6 +215,21 @@ class Factory:
         )
         with self.superuser() as connection:
             return list(connection.scalars(statement, {"holder": tenant.id if tenant else None}))
+
+
+@contextmanager
+def without_rules(connection: Connection, *tables: str) -> Iterator[None]:
+    """As somebody who owns the database could: these tables' own rules do not hold, the ledger's triggers do."""
+    rules = text(
+        "select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal and tgenabled = 'A'"
+        " and tgrelid = any (cast(:tables as regclass[])) and tgname not like 'audit\\_%'"
+    )
+    found = connection.execute(rules, {"tables": list(tables)}).all()
+    for table, rule in found:
+        connection.execute(text(f"alter table {table} disable trigger {rule}"))
+    yield
+    for table, rule in found:
+        connection.execute(text(f"alter table {table} enable always trigger {rule}"))
 
 
 _digests: list[str] = []

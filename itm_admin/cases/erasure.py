@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from audit import store
 from itm_admin.cases import lookup
-from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
+from itm_admin.cases.models import Case, CasePerson, Person
 from itm_admin.cases.schemas import EraseInput
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.erasure_list import Erasure, Erasures
 from itm_admin.foundation.errors import DomainError, Invalid, Locked, Unavailable, Uncertain
+from itm_admin.foundation.records import Identifier
 from itm_admin.foundation.transaction import writing
 from itm_admin.record import protected_values
-from itm_admin.record.access_note import AccessNote
-from itm_admin.record.kind import kind_of
 from itm_admin.record.lookup import Id
 from itm_admin.record.permissions import require, require_management
 from itm_admin.record.schema import load
@@ -84,17 +84,12 @@ def destroy(
     if values["pseudonym"].upper() != person.pseudonym:
         raise Invalid({"pseudonym": _l("This is not the pseudonym of this person.")})
     shredded = _judge([case for case in cases if protected_values.filled(case)], answers)
-    for case in shredded:
-        protected_values.destroy(case)
-    for profile in _profiles_of(session, person):
-        protected_values.destroy(profile)
-    _forget_words(session, person)
-    _forget_drafts(session, person, cases)
-    session.flush()  # the database wants the profiles to be gone first
-    protected_values.destroy(person)
-    person.index_terms = []
-    person.erased_at, person.erasure_ground = func.now(), values["ground"]
+    ids = tuple(sorted(case.id for case in shredded))
     session.flush()
+    # The person, all that the register of protected columns names about them, drafts, and these narratives
+    session.execute(select(func.itm.erase_person(person.id, values["ground"], cast(list(ids), ARRAY(Identifier)))))
+    for record in (person, *shredded):
+        session.refresh(record)
     store.append(
         session.connection(),
         "person.erase",
@@ -103,7 +98,6 @@ def destroy(
         subjects=[str(case.id) for case in cases][:1000],
         detail={"ground": values["ground"], "shredded": len(shredded), "reviewed": len(answers) - len(shredded)},
     )
-    ids = tuple(sorted(case.id for case in shredded))
     return person, Erasure(uuid.uuid4(), person.institution_id, person.id, values["ground"], ids)
 
 
@@ -129,27 +123,6 @@ def _cases_of(session: AnySession, person: Person, *, lock: bool = False) -> lis
     if lock:
         statement = statement.with_for_update(key_share=True)
     return list(session.scalars(statement.execution_options(populate_existing=True)))
-
-
-def _profiles_of(session: AnySession, person: Person) -> list[VictimProfile]:
-    linked = select(CasePerson.id).where(CasePerson.person_id == person.id)
-    filled = or_(*(getattr(VictimProfile, f"{name}_enc").is_not(None) for name in kind_of(VictimProfile).protected))
-    return list(session.scalars(select(VictimProfile).where(VictimProfile.case_person_id.in_(linked), filled)))
-
-
-def _forget_words(session: AnySession, person: Person) -> None:
-    """Reasons in words why the person or the person's profiles were looked at: they may name them."""
-    links = select(CasePerson.id).where(CasePerson.person_id == person.id)
-    profiles = select(VictimProfile.id).where(VictimProfile.case_person_id.in_(links))
-    about = or_(AccessNote.record == person.id, AccessNote.record.in_(profiles))
-    session.execute(update(AccessNote).where(about, AccessNote.words.is_not(None)).values(words=None))
-
-
-def _forget_drafts(session: AnySession, person: Person, cases: list[Case]) -> None:
-    """What anybody has typed and not saved about the person, the person's profiles and cases."""
-    links = session.scalars(select(CasePerson.id).where(CasePerson.person_id == person.id))
-    for record in (person.id, *links, *(case.id for case in cases)):
-        session.execute(select(func.itm.forget_drafts(record)))
 
 
 def _judge(narratives: list[Case], answers: Mapping[uuid.UUID, Answer]) -> list[Case]:

@@ -156,7 +156,7 @@ def unlink_person(session: AnySession, keyring: Keyring, link_id: Id, data: Mapp
     """
     actor = require("delete", "Person")
     link = lookup.get_link(session, link_id, lock=True)
-    require_management(link.unit_id, actor)
+    require_management(link.case.unit_id, actor)
     values, person = load(UnlinkInput, data), link.person
     keys = keyring.of_institution(session)
     last = len(ages.days_of(session, person)) == 1

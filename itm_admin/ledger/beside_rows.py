@@ -15,7 +15,10 @@ from audit.store.session import pinned
 from audit.verification import CAP, Finding
 from itm_admin.foundation.database import migration
 
-_OTHERWISE = text("SELECT relation, id FROM itm.beside_the_ledger(:version) ORDER BY relation, id LIMIT :cap")
+_OTHERWISE = text(
+    "SELECT relation, id FROM itm.beside_the_ledger(:version)"
+    " UNION ALL SELECT relation, id FROM itm.registers_otherwise() ORDER BY relation, id LIMIT :cap"
+)
 
 
 def check(connection: Connection, holder: str | None) -> Differences:

@@ -53,14 +53,6 @@ def refuse_erased(record: Record) -> None:
         raise Locked(_l("This person was erased. What was stored cannot be brought back."))
 
 
-def destroy(record: Record) -> None:
-    """Every protected value, and the key where the record has one: what a copy of the row holds opens no more."""
-    for name in kind_of(type(record)).protected:
-        setattr(record, f"{name}{SEALED}", None)
-    if isinstance(record, Owner):
-        record.data_key = None
-
-
 def put(key: Key, record: Record, values: Mapping[str, Any]) -> bool:
     """Seals the named fields: absent = unchanged, None or empty = cleared. Tells whether anything changed.
 

@@ -22,12 +22,12 @@ CHANGED = {
     " lowering_reason deleted_at deletion_reason",
     "person": "gender citizenships language age_band is_child birth_precision data_key given_name_enc family_name_enc"
     " birth_date_enc tckn_enc ykn_enc passport_enc phone_enc email_enc address_enc guardian_enc index_terms hold_reason"
-    " erased_at erasure_ground deleted_at deletion_reason",
+    " deleted_at deletion_reason",
     "case_person": "deleted_at deletion_reason",
     "victim_profile": "trafficking_status status_decision_maker recruitment_methods control_methods age_when_trafficked"
     " relation_to_trafficker sex_exploitation_enc health_enc needs_enc deleted_at deletion_reason",
     "case_assignment": "ended_at",
-    "access_note": "words",
+    "access_note": "",
     "unit": "parent_id name province",
 }
 

@@ -87,7 +87,7 @@ def test_the_same_person_cannot_do_both_not_even_past_the_services(two: Two) -> 
         {"by": two.supervisor.id, "of": two.auditor.tenant.id},
         {"by": two.auditor.id, "of": two.supervisor.tenant.id},
     ):
-        with pytest.raises(DBAPIError, match="ledger_decision_by_two"), two.make.superuser() as connection:
+        with pytest.raises(DBAPIError, match="does not decide it"), two.make.superuser() as connection:
             connection.execute(
                 text("update ledger_decision set decision = 'approved', decided_at = now(), decided_by = :by,"
                      " decider_institution_id = :of where id = :id"), {"id": id, **values})  # fmt: skip
@@ -137,7 +137,7 @@ def test_what_was_decided_stays_decided(two: Two) -> None:
     with pytest.raises(Invalid):
         two.decided(id)
     for change in ("decision = 'approved'", "reason = 'RESTORED'", "proposed_by = decided_by"):
-        with pytest.raises(DBAPIError, match="stays"), two.make.superuser() as connection:
+        with pytest.raises(DBAPIError, match="stays|does not go"), two.make.superuser() as connection:
             connection.execute(text(f"update ledger_decision set {change} where id = :id"), {"id": id})
 
 

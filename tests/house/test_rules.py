@@ -1,0 +1,200 @@
+"""Rules that hold for every table, read from the catalogue: triggers that fire always, states as lists of steps, and a
+register in which every sealed column stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from tests.conftest import Database
+from tests.factories import Factory, without_rules
+
+SOMETIMES: Mapping[str, str] = {}
+"""Rules of ours that a session may switch off with session_replication_role, each with its reason. None needs it."""
+ABOUT_NOBODY = {
+    "draft.sealed": "goes with the drafts, which an erasure throws away",
+    "form_answer.sealed": "goes with the kept answers, which an erasure throws away",
+    "institution_key.wrapped": "an institution's key opens nothing without a record's own key",
+    "invitation.token_digest": "the digest of a random secret",
+    "login_throttle.key": "a keyed digest of a try to sign in",
+}
+"""Binary columns outside the register of protected columns, with the reason."""
+ROWS = {
+    "institution": "select id from institution where kind <> 'presidency' limit 1",
+    "case_file": "select id from case_file limit 1",
+    "role_grant": "select id from role_grant limit 1",
+    "access_change": "insert into access_change (institution_id, account_id, kind) select institution_id, id, 'link'"
+    " from account limit 1 returning id",
+    "ledger_decision": "insert into ledger_decision (institution_id, kind, reason, proposed_by,"
+    " proposer_institution_id) select institution_id, 'generation', 'TAMPERED', id, institution_id from account"
+    " limit 1 returning id",
+    "verification_request": "insert into verification_request (level, requested_by) values ('full', gen_random_uuid())"
+    " returning id",
+}
+"""A row of each table that has states."""
+
+
+@pytest.fixture(scope="module")
+def make(shared_database: Database) -> Factory:
+    make = Factory(shared_database)
+    make.case()
+    return make
+
+
+@pytest.fixture
+def superuser(make: Factory) -> Iterator[Connection]:
+    with make.database.engine("superuser").connect() as connection:
+        yield connection
+
+
+def test_every_rule_fires_always(superuser: Connection) -> None:
+    ours = text(
+        "select c.relname || '.' || t.tgname from pg_trigger t join pg_class c on c.oid = t.tgrelid where"
+        " not t.tgisinternal and t.tgenabled <> 'A' and c.relnamespace = any"
+        " (array['public', 'itm', 'audit']::regnamespace[])"
+    )
+    assert set(superuser.scalars(ours)) == set(SOMETIMES)
+
+
+# Protected values
+
+
+def test_every_binary_column_is_in_the_register_or_about_nobody(superuser: Connection) -> None:
+    binary = text(
+        "select c.relname || '.' || a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid"
+        " where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped"
+        " and (a.atttypid in ('bytea'::regtype, 'bytea[]'::regtype) or a.attname like '%\\_enc')"
+    )
+    registered = set(superuser.scalars(text("select relation || '.' || column_name from itm.protected")))
+    assert set(superuser.scalars(binary)) - registered == set(ABOUT_NOBODY)
+    assert registered - set(superuser.scalars(binary)) == {"access_note.words"}
+
+
+def test_every_way_of_the_register_leads_somewhere_and_no_value_of_it_is_in_the_ledger(superuser: Connection) -> None:
+    rows = superuser.execute(text("select relation, column_name, path from itm.protected")).all()
+    assert rows
+    for relation, column, path in rows:
+        condition = superuser.scalar(text("select itm.about_condition(:path)"), {"path": path})
+        superuser.exec_driver_sql(f"select {column} from {relation} r where {condition.replace('$1', 'null::uuid')}")
+        watched = text("select private from audit.watched where relation = :name order by shape desc limit 1")
+        assert column in superuser.scalar(watched, {"name": f"public.{relation}"}), (relation, column)
+
+
+def test_each_kind_of_record_is_captured_under_its_name(superuser: Connection) -> None:
+    newest = "select distinct on (relation) * from audit.watched order by relation, shape desc"
+    kept = superuser.execute(text("select 'public.' || relation as relation, kind, private from itm.kept")).all()
+    watched = {row.relation: (row.kind, set(row.private)) for row in superuser.execute(text(newest))}
+    assert {row.relation: (row.kind, set(row.private)) for row in kept}.items() <= watched.items()
+
+
+# States
+
+
+def steps(superuser: Connection) -> dict[tuple[str, str], set[tuple[str, str]]]:
+    """For each table and column with states: the steps from one to another, "" for the beginning."""
+    held = text(
+        "select c.relname, t.tgargs from pg_trigger t join pg_class c on c.oid = t.tgrelid"
+        " where t.tgfoid = 'itm.steps()'::regprocedure"
+    )
+    found = {}
+    for table, arguments in superuser.execute(held).all():
+        column, *arrows = bytes(arguments).decode().rstrip("\0").split("\0")
+        found[table, column] = {tuple(arrow.split(">")) for arrow in arrows}
+    return found  # type: ignore[return-value]
+
+
+def test_every_state_can_be_reached(superuser: Connection) -> None:
+    for place, arrows in steps(superuser).items():
+        reached = {to for start, to in arrows if not start}
+        while more := {to for start, to in arrows if start in reached} - reached:
+            reached |= more
+        assert reached == {to for _start, to in arrows}, place
+        assert reached, place
+
+
+def test_every_step_that_is_not_listed_is_refused_and_every_listed_one_is_taken(superuser: Connection) -> None:
+    """Each on a real row, with the table's other rules switched off: this one alone has to hold."""
+    found = steps(superuser)
+    assert {table for table, _column in found} == set(ROWS)
+    tried = 0
+    for (table, column), arrows in found.items():
+        states = sorted({to for _start, to in arrows})
+        for start, to in product(states, states):
+            if start != to:
+                took = _takes(superuser, table, column, start, to)
+                assert took is ((start, to) in arrows), f"{table}.{column}: {start} to {to}"
+                tried += 1
+    assert tried > 30
+
+
+def test_a_row_begins_in_a_state_to_begin_with(superuser: Connection) -> None:
+    for (table, column), arrows in steps(superuser).items():
+        for state in {to for _start, to in arrows}:
+            took = _begins(superuser, table, column, state)
+            assert took is (("", state) in arrows), f"{table}.{column} begins with {state}"
+
+
+def _value(state: str) -> str:
+    return "null" if state == "none" else f"'{state}'"
+
+
+def _prepared(connection: Connection, table: str, column: str) -> object:
+    """A row of the table, whose rules are all off but the one of this column."""
+    row = connection.scalar(text(ROWS[table]))
+    connection.execute(text("set constraints all immediate"))
+    for check in connection.scalars(text("select conname from pg_constraint where contype = 'c' and conrelid ="
+                                         " cast(:table as regclass)"), {"table": table}).all():  # fmt: skip
+        connection.execute(text(f'alter table {table} drop constraint "{check}"'))
+    connection.execute(text(f"alter table {table} disable trigger all"))
+    return row
+
+
+def _takes(connection: Connection, table: str, column: str, start: str, to: str) -> bool:
+    with connection.begin_nested() as undone:
+        row = _prepared(connection, table, column)
+        connection.execute(text(f"update {table} set {column} = {_value(start)} where id = :id"), {"id": row})
+        connection.execute(text(f"alter table {table} enable always trigger c_{column}"))
+        took = _does(connection, f"update {table} set {column} = {_value(to)} where id = '{row}'")
+        undone.rollback()
+    return took
+
+
+def _begins(connection: Connection, table: str, column: str, state: str) -> bool:
+    with connection.begin_nested() as undone:
+        row = _prepared(connection, table, column)
+        connection.execute(text(f"create temporary table copied as select * from {table} where id = :id"), {"id": row})
+        connection.execute(text(f"update copied set id = gen_random_uuid(), {column} = {_value(state)}"))
+        unique = text(
+            "select indexrelid::regclass::text from pg_index where indrelid = cast(:table as regclass)"
+            " and indisunique and not indisprimary"
+        )
+        for index in connection.scalars(unique, {"table": table}).all():
+            connection.execute(text(f"alter table {table} drop constraint if exists {index} cascade"))
+            connection.execute(text(f"drop index if exists {index}"))
+        connection.execute(text(f"alter table {table} enable always trigger c_{column}"))
+        took = _does(connection, f"insert into {table} select * from copied")
+        undone.rollback()
+    return took
+
+
+def _does(connection: Connection, statement: str) -> bool:
+    try:
+        with connection.begin_nested():
+            return bool(connection.execute(text(statement)).rowcount)
+    except DBAPIError as error:
+        if "does not go from" not in str(error.orig):
+            raise
+        return False
+
+
+def test_rules_can_be_switched_off_by_who_owns_the_database_alone(make: Factory) -> None:
+    """What the tests' own helper does leaves every rule as it was."""
+    with make.superuser() as connection:
+        with without_rules(connection, "person"):
+            pass
+        left = text("select count(*) from pg_trigger where not tgisinternal and tgenabled <> 'A'")
+        assert connection.scalar(left) == 0

@@ -1,0 +1,99 @@
+"""Throw-away tables, kept as an area's migration would: a stay in a case, a visit in a stay, a loan between two."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from tests.factories import Database, Factory, Somebody
+
+STAYS = """
+create table stay (like itm.record including all, case_id uuid not null, person_id uuid not null,
+  state varchar not null, from_day date not null, refusal varchar, note_enc bytea, address_enc bytea);
+select itm.keep('stay', 'stay', refs => '{case_id>case_file,person_id>person}', parent => 'case_id',
+  about => 'person_id', private => '{note_enc,address_enc}',
+  states => '{requested>placed,requested>refused,refused>requested,placed>left}',
+  recent => 'from_day');
+create table visit (like itm.record including all, stay_id uuid not null, told_enc bytea);
+select itm.keep('visit', 'visit', refs => '{stay_id>stay}', parent => 'stay_id', about => 'stay_id>stay>person_id',
+  private => '{told_enc}');
+create table wish (like itm.record including all, person_id uuid not null, wish_enc bytea);
+select itm.keep('wish', 'wish', refs => '{person_id>person}', parent => 'person_id', about => 'person_id',
+  private => '{wish_enc}');
+create table office (like itm.record including all, name varchar not null, opened_on date not null);
+select itm.keep('office', 'office', recent => 'opened_on');
+create view oversight_stay with (security_barrier) as
+  select s.id, s.institution_id, s.state from stay s where s.deleted_at is null and (select itm.scope() = 'oversight');
+grant select on oversight_stay to itm_app;
+"""
+
+LOANS = """
+create table loan_side (like itm.side including all, state varchar not null, what varchar not null, until_day date,
+  note varchar);
+select itm.keep_sides('loan_side', 'loan', '{state,what,until_day}', own => '{note}',
+  states => '{asked>lent,asked>refused,lent>returned}');
+create function itm.loan_ask(receiver uuid, what text) returns uuid
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+  select itm.open_sides('loan_side', receiver, jsonb_build_object('state', 'asked', 'what', what),
+    '{"note":"ours"}', '{}')
+$$;
+create function itm.loan_act(loan uuid, step text) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from public.loan_side s where s.common = loan and s.institution_id = itm.institution()
+                 and s.party = case step when 'returned' then 'from' else 'to' end) then
+    raise exception using errcode = 'insufficient_privilege', message = 'the other side does this';
+  end if;
+  return itm.act_of_two('loan_side', loan, jsonb_build_object('state', step));
+end $$;
+revoke all on function itm.loan_ask, itm.loan_act from public;
+grant execute on function itm.loan_ask, itm.loan_act to itm_app;
+"""
+
+
+def make_tables(database: Database, statements: str) -> None:
+    """As the owner, who runs migrations."""
+    with database.engine("owner").begin() as connection:
+        connection.exec_driver_sql(statements, execution_options={"no_parameters": True})
+
+
+def run(factory: Factory, who: Somebody, statement: str, scope: str | None = None, **values: Any) -> Any:
+    """One statement under the panel's login: its first column's values, or the number of rows that it changed."""
+    with factory.working(who, scope) as session:
+        result = session.execute(text(statement), values)
+        return result.scalars().all() if result.returns_rows else result.rowcount  # type: ignore[attr-defined]
+
+
+def refused(factory: Factory, who: Somebody, statement: str, **values: Any) -> str:
+    """Why the database refused it; "" where it changed something, "nothing" where it changed no row."""
+    try:
+        done = run(factory, who, statement, **values)
+    except DBAPIError as error:
+        return str(error.orig).splitlines()[0]
+    return "" if done else "nothing"
+
+
+STAY = (
+    "insert into stay (institution_id, unit_id, case_id, person_id, state, from_day, note_enc, address_enc,"
+    " sensitivity)"
+    " values (:institution, :unit, :case, :person, :state, '2026-03-01', 'sealed', 'sealed', 0) returning id"
+)
+
+
+def stay(factory: Factory, by: Somebody, link: Any, state: str = "requested", **more: Any) -> uuid.UUID:
+    place = {"institution": by.tenant.id, "unit": by.tenant.root, "case": link.case_id, "person": link.person_id}
+    made: list[uuid.UUID] = run(factory, by, STAY, **{**place, "state": state, **more})
+    return made[0]
+
+
+def visit(factory: Factory, by: Somebody, of: uuid.UUID) -> uuid.UUID:
+    insert = (
+        "insert into visit (institution_id, unit_id, stay_id, told_enc) values (:i, :u, :stay, 'sealed') returning id"
+    )
+    made: list[uuid.UUID] = run(factory, by, insert, i=by.tenant.id, u=by.tenant.root, stay=of)
+    return made[0]

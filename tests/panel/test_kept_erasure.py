@@ -1,0 +1,226 @@
+"""Kept tables beyond the row itself: erasure, histories, and migrations that come later."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from audit import store
+from itm_admin.cases import lookup, services
+from itm_admin.cases.models import Case, CasePerson
+from itm_admin.ledger import beside_rows
+from itm_admin.record import drafts
+from tests.conftest import Database
+from tests.factories import Factory, Somebody
+from tests.panel import kept_tables as kept
+from tests.panel.erasing import erased, stored
+from tests.panel.kept_tables import refused, run
+
+
+@pytest.fixture(scope="module")
+def make(shared_database: Database) -> Factory:
+    kept.make_tables(shared_database, kept.STAYS)
+    return Factory(shared_database)
+
+
+@pytest.fixture(scope="module")
+def author(make: Factory) -> Somebody:
+    return make.focal_point()
+
+
+@pytest.fixture(scope="module")
+def manager(make: Factory) -> Somebody:
+    return make.manager()
+
+
+@pytest.fixture
+def case(make: Factory, author: Somebody) -> Case:
+    return make.case(author)
+
+
+@pytest.fixture
+def link(make: Factory, author: Somebody, case: Case) -> CasePerson:
+    return make.person(author, case)
+
+
+@pytest.fixture
+def stay(make: Factory, author: Somebody, link: CasePerson) -> uuid.UUID:
+    return kept.stay(make, author, link)
+
+
+SEEN = "select id from stay where id = :id"
+
+
+# Erasure
+
+
+def test_an_erasure_takes_everything_about_the_person_in_whatever_table(
+    make: Factory, author: Somebody, manager: Somebody, link: CasePerson, stay: uuid.UUID
+) -> None:
+    visit = kept.visit(make, author, stay)
+    other = kept.stay(make, author, make.person(author, make.case(author)))
+    note = (
+        "insert into access_note (institution_id, account_id, kind, record, purpose, words)"
+        " values (:i, :account, 'visit', :visit, 'EMERGENCY', 'because of Kanarya')"
+    )
+    assert refused(make, author, note, i=author.tenant.id, account=author.id, visit=visit) == ""
+    answer = (
+        "insert into form_answer (id, institution_id, account_id, sealed, expires_at)"
+        " values (gen_random_uuid(), :i, :account, 'the page of a reveal', now() + interval '10 minutes')"
+    )
+    assert refused(make, author, answer, i=author.tenant.id, account=author.id) == ""
+    with make.working(author) as session:
+        for form in (f"stay:{stay}", f"visit:{visit}", f"stay:{other}"):
+            drafts.keep(session, make.keyring, form, [("note", "Kanarya")])
+    with make.working(author) as session:
+        version = lookup.get_case(session, link.case_id).row_version
+        services.close_case(session, make.keyring, link.case_id, {"reason": "OTHER"}, version)
+    before = len(make.ledger(author.tenant))
+    erased(make, manager, link)
+    assert (stored(make, "stay", stay)["note_enc"], stored(make, "stay", stay)["address_enc"]) == (None, None)
+    assert stored(make, "visit", visit)["told_enc"] is None
+    assert stored(make, "stay", other)["note_enc"] is not None
+    told = make.ledger(author.tenant)[before:]
+    for id in (stay, visit, link.person_id):
+        assert len([each for each in told if f'"id":"{id}"' in each and '"record.update"' in each]) == 1
+    with make.superuser() as connection:
+        words = text("select words from access_note where record = :id")
+        assert connection.scalars(words, {"id": visit}).all() == [None]
+        assert connection.scalar(text("select count(*) from form_answer")) == 0
+        left = connection.scalars(text("select form from draft where form like 'stay:%' or form like 'visit:%'")).all()
+        assert left == [f"stay:{other}"]
+        for table, id in (("stay", stay), ("visit", visit)):
+            again = text(f"update {table} set {'note_enc' if table == 'stay' else 'told_enc'} = 'again' where id = :id")
+            with pytest.raises(DBAPIError, match="the person was erased"), connection.begin_nested():
+                connection.execute(again, {"id": id})
+
+
+def test_an_erasure_reaches_what_the_manager_does_not_see(make: Factory, manager: Somebody) -> None:
+    north, south = make.unit("Kuzey"), make.unit("Güney")
+    of_north, writer = make.somebody("institution_manager", unit=north), make.focal_point()
+    link = make.person(writer, make.case(writer, unit_id=str(north)))
+    hidden = make.case(writer, unit_id=str(south), confidentiality="SPECIAL")
+    insert = (
+        "insert into case_person (institution_id, unit_id, case_id, person_id, role)"
+        " values (:i, :u, :case, :person, 'WITNESS')"
+    )
+    run(make, writer, insert, i=writer.tenant.id, u=south, case=hidden.id, person=link.person_id)
+    stay = kept.stay(make, writer, link, case=hidden.id)
+    assert run(make, of_north, SEEN, id=stay) == []
+    hold = "update case_file set hold_reason = 'COURT_ORDER' where id = :id"
+    assert refused(make, manager, hold, id=hidden.id) == ""
+    erase = "select itm.erase_person(:id, 'PERSON_REQUEST')"
+    assert "legal hold" in refused(make, of_north, erase, id=link.person_id)
+    assert refused(make, manager, hold.replace("'COURT_ORDER'", "null"), id=hidden.id) == ""
+    run(make, of_north, erase, id=link.person_id)
+    assert stored(make, "stay", stay)["note_enc"] is None
+
+
+def test_a_sealed_column_that_erasing_would_miss_is_counted_as_none(
+    make: Factory, author: Somebody, manager: Somebody
+) -> None:
+    """Every sealed column of the catalogue, filled for one person, then erased."""
+    case = make.case(author)
+    link = make.person(author, case)
+    stay = kept.stay(make, author, link)
+    ids = [stay, kept.visit(make, author, stay), link.person_id]
+    with make.superuser() as connection:
+        columns = connection.execute(
+            text("select relation, column_name from itm.protected where owner = 'person' and relation <> 'access_note'")
+        ).all()
+        sealed = connection.execute(
+            text("select c.relname, a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid"
+                 " where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attname like '%\\_enc'"
+                 " and c.relname <> 'case_file'")
+        ).all()  # fmt: skip
+        assert {tuple(row) for row in sealed} <= {tuple(row) for row in columns}
+        profile = connection.scalar(
+            text("insert into victim_profile (institution_id, unit_id, case_person_id, trafficking_status)"
+                 " values (:i, :u, :link, 'X') returning id"),
+            {"i": author.tenant.id, "u": author.tenant.root, "link": link.id})  # fmt: skip
+        ids.append(profile)
+        for table, column in sealed:
+            connection.execute(text(f"update {table} set {column} = 'sealed' where id = any (:ids)"), {"ids": ids})
+    erased(make, manager, link)
+    with make.superuser() as connection:
+        left = [
+            (table, column) for table, column in sealed
+            if connection.scalar(text(f"select count(*) from {table} where id = any (:ids) and {column} is not null"),
+                                 {"ids": ids})]  # fmt: skip
+    assert left == []
+
+
+# History
+
+
+def test_a_kept_record_has_a_name_and_is_part_of_its_case_and_person(
+    make: Factory, author: Somebody, link: CasePerson, stay: uuid.UUID
+) -> None:
+    visit, auditor = kept.visit(make, author, stay), make.auditor()
+    name = f"{link.person.pseudonym} · {link.case.reference}" if link.case else ""
+    names = "select name from itm.names(array[cast(:id as uuid)])"
+    for who, scope in ((author, None), (auditor, "audit")):
+        assert run(make, who, names, scope, id=stay) == [name]
+        assert run(make, who, names, scope, id=visit) == [link.person.pseudonym]
+    assert run(make, make.focal_point(make.other_institution()), names, id=stay) == []
+    assert run(make, make.auditor(make.other_institution()), names, "audit", id=stay) == []
+    parts = "select itm.parts_for_audit(:kind, :id)"
+    for kind, id in (("case", link.case_id), ("person", link.person_id)):
+        assert {stay, visit} <= set(run(make, auditor, parts, "audit", kind=kind, id=id)), kind
+    assert run(make, auditor, parts, "audit", kind="stay", id=stay) == [visit]
+
+
+# Later migrations
+
+
+def test_a_column_that_is_added_later_is_erased_and_captured_too(database: Database) -> None:
+    make = Factory(database)
+    kept.make_tables(database, kept.STAYS)
+    author, manager = make.focal_point(), make.manager()
+    link = make.person(author, make.case(author))
+    stay = kept.stay(make, author, link)
+    more = "alter table stay add column phone_enc bytea; alter table stay add column floor integer;"
+    kept.make_tables(database, f"{more} select itm.keep_columns('stay', '{{phone_enc}}');")
+    change = "update stay set phone_enc = 'canary', floor = 3 where id = :id"
+    assert refused(make, author, change, id=stay) == ""
+    told = [each for each in make.ledger(author.tenant) if f'"id":"{stay}"' in each]
+    assert '"via":"baseline"' in told[1]
+    assert '"phone_enc":{"private":true}' in told[2]
+    assert '"shape":"stay/2"' in told[2]
+    erased(make, manager, link)
+    assert stored(make, "stay", stay)["phone_enc"] is None
+    assert "the person was erased" in refused(make, author, "update stay set phone_enc = 'x' where id = :id", id=stay)
+    engine = database.engine("signer")
+    with engine.connect() as connection:
+        ledgers = store.ledgers(connection)
+        assert not beside_rows.check(connection, None).findings
+    with make.superuser() as superuser:
+        superuser.execute(text("delete from itm.protected where relation = 'stay' and column_name = 'phone_enc'"))
+    with engine.connect() as connection:
+        found = beside_rows.check(connection, None).findings[None]
+        assert [(each.table, each.id) for each in found] == [("itm.protected", "stay.phone_enc")]
+    done = store.verify_all(engine, ledgers, "full", None)
+    assert [str(finding) for each in done for finding in each.verdict.findings] == []
+
+
+def test_a_later_migration_loops_over_all_kept_tables_and_changes_nothing(make: Factory) -> None:
+    described = text(
+        "select polname || pg_get_expr(polqual, polrelid) from pg_policy union all select pg_get_triggerdef(oid)"
+        " from pg_trigger where tgenabled = 'A' order by 1"
+    )
+    with make.superuser() as connection:
+        before = connection.scalars(described).all()
+    kept.make_tables(
+        make.database,
+        "select itm.keep_row_security(k.relation, k.refs, k.parent), itm.keep_stamps(k.relation, itm.fixed_columns(k),"
+        " itm.way_up(k.relation)) from itm.kept k where not k.by_hand;"
+        " select itm.keep_protected(k.relation, k.about, k.private) from itm.kept k where not k.by_hand"
+        " and k.about is not null;"
+        " select itm.keep_states(k.relation, 'state', k.states) from itm.kept k where k.states <> '{}'"
+        " and not k.by_hand;",
+    )
+    with make.superuser() as connection:
+        assert connection.scalars(described).all() == before
