@@ -1,6 +1,6 @@
-"""The only Python that talks to the ledger's tables: installs them, appends, streams, verifies, records.
+"""The only Python that accesses the ledger's tables: installs, appends, streams, verifies and records.
 
-Promise: what is read is one snapshot, in constant memory; nothing is written but by the ledger's own functions.
+Promise: reads come from one snapshot, in constant memory; writes go only through the ledger's own SQL functions.
 """
 
 from __future__ import annotations
