@@ -24,7 +24,7 @@ from audit.proof import Proof
 from audit.store import Database, Ledger, Progress, entries, reading, timestamps
 from audit.store import evidence as stored
 from audit.store.evidence import Snapshot, Spoken
-from audit.store.reading import purges
+from audit.store.snapshot import purges
 from audit.store.tiling import tree
 from audit.tiles import TiledTree, content, tiles
 from audit.timestamp_message import message

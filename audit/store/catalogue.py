@@ -15,8 +15,8 @@ from sqlalchemy.engine import Connection
 from audit.catalogue import CatalogueManifest, Unknown
 from audit.expression import normal
 from audit.reconciliation import Differences
-from audit.store.reading import Unreadable
 from audit.store.session import PLAIN, pinned
+from audit.store.snapshot import Unreadable
 
 _QUESTION = (Path(__file__).parents[1] / "sql" / "queries" / "catalogue.sql").read_text("utf-8")
 

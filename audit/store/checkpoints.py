@@ -23,7 +23,7 @@ from audit.checkpoint_folder import HeldCheckpoint
 from audit.key_statements import Keys, Statement
 from audit.leaf import EMPTY
 from audit.note import Signature
-from audit.store.reading import Ledger
+from audit.store.snapshot import Ledger
 from audit.verification import Finding
 
 LOCK = 0x49544D02

@@ -17,8 +17,8 @@ from sqlalchemy.engine import Connection
 
 from audit.reconciliation import Differences, LastEvent, RecordRow, differences
 from audit.store import damage
-from audit.store.reading import Unreadable
 from audit.store.session import BY_INDEX, ONE_BY_ONE, driver, pinned
+from audit.store.snapshot import Unreadable
 from audit.store.verifying import Progress, Stop
 from audit.verification import Finding
 

@@ -19,8 +19,8 @@ from audit.reconciliation import Differences
 from audit.resume_mark import Watermarks
 from audit.store import catalogue, records, ways
 from audit.store.reader_pool import Read, meanwhile, reading_together
-from audit.store.reading import Ledger, Unreadable, reading
 from audit.store.session import pinned
+from audit.store.snapshot import Ledger, Unreadable, reading
 from audit.store.verifying import Progress, Stop, Verification, unread, verify
 
 Check = Callable[[Connection, str | None], Differences]

@@ -19,8 +19,8 @@ from audit.read_plan import REREAD, Level, Past, Plan, plan
 from audit.resume_mark import Watermarks
 from audit.store import checkpoints, damage, generations, surroundings
 from audit.store.reader_pool import Read, alone
-from audit.store.reading import Ledger, Unreadable, entries, ledgers, purges, reading
 from audit.store.session import pinned
+from audit.store.snapshot import Ledger, Unreadable, entries, ledgers, purges, reading
 from audit.verification import Anchors, Assurance, Finding, Head, Verdict, Verifier
 
 Progress = Callable[[int, int], None]

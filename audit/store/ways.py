@@ -19,8 +19,8 @@ from sqlalchemy.engine import Connection
 
 from audit.reconciliation import Differences
 from audit.store import damage
-from audit.store.reading import Unreadable
 from audit.store.session import BY_INDEX, ONE_BY_ONE, PLAIN, driver, pinned
+from audit.store.snapshot import Unreadable
 from audit.verification import Finding
 
 Count = tuple[int, int]
