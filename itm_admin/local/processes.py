@@ -158,7 +158,7 @@ class Child:
 
 
 class Signals:
-    """SIGINT and SIGTERM as a descriptor to wait for; while `interrupt` is True the first also raises KeyboardInterrupt."""
+    """A descriptor that SIGINT and SIGTERM make readable; with `interrupt` the first also raises KeyboardInterrupt."""
 
     def __init__(self) -> None:
         self.descriptor, self._writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
