@@ -16,7 +16,7 @@ from flask_babel import lazy_gettext as _l
 from itm_admin.accounts import lists as account_lists
 from itm_admin.accounts import views as accounts
 from itm_admin.accounts.api import SessionApi
-from itm_admin.accounts.saved_views import Kept
+from itm_admin.accounts.saved_views import ListWithViews
 from itm_admin.accounts.security import SecurityManager
 from itm_admin.assurance import views as assurance
 from itm_admin.cases import api as case_api
@@ -175,10 +175,10 @@ def _finder() -> dict[str, str]:
 
 
 LISTS = {
-    "cases": Kept("CaseView.list", lambda: case_lists.CASES),
-    "persons": Kept("PersonView.list", lambda: case_lists.PERSONS),
-    "accounts": Kept("AccountView.list", account_lists.here),
-    "all_cases": Kept("OversightCaseView.list", lambda: oversight.CASES),
+    "cases": ListWithViews("CaseView.list", lambda: case_lists.CASES),
+    "persons": ListWithViews("PersonView.list", lambda: case_lists.PERSONS),
+    "accounts": ListWithViews("AccountView.list", account_lists.here),
+    "all_cases": ListWithViews("OversightCaseView.list", lambda: oversight.CASES),
 }
 """Lists of which people may keep views of their own."""
 
