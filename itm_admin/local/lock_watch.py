@@ -16,10 +16,16 @@ log = logging.getLogger("itm.web")
 BEAT = 2.0
 _LONGEST = "75s"
 """A transaction of the panel's; its role's statement_timeout and idle timeout are 60 s."""
+THE_SCHEDULERS = (0x49544D01, 0x49544D02, 0x49544D03)
+"""Advisory locks that the scheduler, what signs and what passes entries on ask for and do not wait for: nobody would be
+held up, and nothing would be signed as long as somebody else has them."""
 _END = """
     SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
     WHERE a.usename = current_user AND a.datname = current_database() AND a.pid <> pg_backend_pid()
       AND (a.xact_start < clock_timestamp() - %(longest)s::interval
+           OR EXISTS (
+               SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted
+                 AND l.classid = 0 AND l.objsubid = 1 AND l.objid::bigint = ANY (%(not_ours)s))
            OR EXISTS (
                SELECT FROM pg_locks l WHERE NOT l.granted AND l.waitstart < clock_timestamp() - interval '4s'
                  AND (a.xact_start < clock_timestamp() - interval '5s'
@@ -36,7 +42,7 @@ A session may hold an advisory lock outside a transaction, or across short ones:
 
 def look(connection: psycopg.Connection[tuple[object, ...]]) -> int:
     """Ends blocking sessions of the connection's own role; gives their number."""
-    return len(connection.execute(_END.encode(), {"longest": _LONGEST}).fetchall())
+    return len(connection.execute(_END.encode(), {"longest": _LONGEST, "not_ours": list(THE_SCHEDULERS)}).fetchall())
 
 
 def watch(address: str, stopped: Callable[[float], bool]) -> None:

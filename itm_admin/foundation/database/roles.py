@@ -49,7 +49,13 @@ def _rights(database: str) -> list[str]:
     ]
 
 
-_IN_THE_DATABASE = (f"ALTER SCHEMA public OWNER TO {OWNER}", "REVOKE ALL ON SCHEMA public FROM PUBLIC")
+_IN_THE_DATABASE = (
+    f"ALTER SCHEMA public OWNER TO {OWNER}",
+    "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+    # Large objects know no policy and no trigger: what one puts there, all others of the same login could read
+    "REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid),"
+    " pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC",
+)
 
 
 def dba_sql() -> str:
