@@ -1,7 +1,7 @@
-"""Evidence bundles: what is in one, written in a stream, and read as strictly as it was written.
+"""Evidence bundles: their format, a streaming writer and a strict reader.
 
-A bundle is an archive of leaves, events, checkpoints and a manifest. Promise: reading gives what was written or raises,
-and judges nothing. Knows no database, and no key.
+A bundle is an archive of leaves, events, checkpoints and a manifest. Promise: reading gives exactly what was written,
+or raises; it judges nothing. Knows no database and no key.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FORMAT = "itm-evidence/v1"
 MANIFEST, CHECKPOINTS, POLICY = "manifest.json", "checkpoints.jsonl", "policy.txt"
 MAX_CHECKPOINTS = 1000
 SEGMENT = 8 << 20
-"""Leaves and events are cut into files of about this size, so that a verifier holds one of each."""
+"""Bytes, about: leaves and events are cut into files of this size, so that a verifier holds one of each in memory."""
 _NAMES = re.compile(r"(leaves|events)/([0-9]{6})\.jsonl|checkpoints\.jsonl|policy\.txt|timestamps/[a-z0-9-]{1,40}\.tsr")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -47,15 +47,15 @@ Bound = int | str | None
 
 
 class BundleError(ValueError):
-    """A file that is no bundle."""
+    """The file is not a bundle."""
 
 
 @dataclass(frozen=True)
 class EventFilter:
-    """Which entries' events were asked for. All that is None asks for everything.
+    """The entries whose events the bundle's reader asked for. A filter with only None asks for everything.
 
-    ``since`` and ``until`` are both inside. A target is what an event names as its target, or, by its id alone, among
-    its subjects; an actor is a user's id or name.
+    ``since`` and ``until`` are both inclusive. ``target`` matches the event's target, or its id among the event's
+    subjects; ``actor`` matches a user's id or name.
     """
 
     since: Bound = None
@@ -65,11 +65,11 @@ class EventFilter:
 
     @property
     def chooses(self) -> bool:
-        """Whether entries inside the bounds may lack their events."""
+        """True if entries inside the bounds may lack their events."""
         return self.target is not None or self.actor is not None
 
     def before(self, seq: int, recorded_at: str) -> bool:
-        """Whether an entry lies before what was asked for."""
+        """True if the entry lies before the lower bound."""
         if isinstance(self.since, str):
             return recorded_at < self.since
         return self.since is not None and seq < self.since
@@ -80,7 +80,7 @@ class EventFilter:
         return self.until is not None and seq > self.until
 
     def matches(self, meaning: Meaning) -> bool:
-        """Whether an event inside the bounds was asked for."""
+        """True if the filter asks for an event that lies inside the bounds."""
         if self.actor is not None and self.actor not in meaning.names:
             return False
         return self.target is None or meaning.target == self.target or self.target[1] in meaning.subjects
@@ -95,7 +95,7 @@ class File:
 
 @dataclass(frozen=True)
 class BundleManifest:
-    """What a bundle says that it holds: entries ``first`` to ``first + leaves - 1`` of a ledger."""
+    """A bundle's table of contents: entries ``first`` to ``first + leaves - 1`` of a ledger."""
 
     origin: str
     first: int
@@ -103,7 +103,7 @@ class BundleManifest:
     events: int
     filter: EventFilter = EventFilter()
     before: tuple[bytes, ...] = ()
-    """The subtrees over all entries before the first."""
+    """Roots of the full subtrees over all entries before the first."""
     files: tuple[File, ...] = ()
 
     @property
@@ -111,7 +111,7 @@ class BundleManifest:
         return self.first + self.leaves
 
     def named(self, kind: str) -> list[str]:
-        """The files of leaves, or of events, in their order."""
+        """The files of this kind (leaves or events), in their order."""
         return [file.name for file in self.files if file.name.startswith(f"{kind}/")]
 
     def __bytes__(self) -> bytes:
@@ -135,7 +135,7 @@ class BundleManifest:
 
     @classmethod
     def parse(cls, data: bytes) -> BundleManifest:
-        """Raises BundleError for what is no manifest, or is written in another way."""
+        """Raises BundleError unless `data` is a manifest in its only spelling."""
         try:
             said = shaped(read(data), "format origin first leaves events filter before files")
             asked = shaped(said["filter"], "from to target actor")
@@ -165,7 +165,7 @@ class BundleManifest:
 
 
 def opened(archive: Archive) -> BundleManifest:
-    """The archive's manifest. Raises BundleError, or ArchiveError."""
+    """Reads the archive's manifest. Raises BundleError or ArchiveError."""
     if MANIFEST not in archive.members:
         raise BundleError("an archive without a manifest")
     return BundleManifest.parse(archive.read(MANIFEST))
@@ -173,7 +173,7 @@ def opened(archive: Archive) -> BundleManifest:
 
 @dataclass
 class BundleWriter:
-    """Writes a bundle in a stream: entries in order, their events with them, then checkpoints, then `close`."""
+    """Streaming writer: call `entry` in order, then `checkpoints`, then `close`."""
 
     sink: ByteSink
     origin: str
@@ -190,7 +190,7 @@ class BundleWriter:
         self._archive = Writer(self.sink)
 
     def entry(self, entry: Entry, event: Event | None) -> None:
-        """The next entry. Raises LineError or ArchiveError for what no bundle can hold."""
+        """Writes the next entry. Raises LineError or ArchiveError if a bundle cannot hold it."""
         self._line("leaves", entry_line(entry))
         self.leaves += 1
         if event is not None:
@@ -198,7 +198,7 @@ class BundleWriter:
             self.events += 1
 
     def checkpoints(self, signed: Sequence[SignedCheckpoint]) -> None:
-        """After the last entry; ascending in size, at most 1,000."""
+        """Writes the checkpoints: after the last entry, in ascending size, at most 1,000."""
         self._flush("leaves")
         self._flush("events")
         self.add(CHECKPOINTS, b"".join(map(signed_line, signed)))
@@ -208,7 +208,7 @@ class BundleWriter:
         self._files.append(File(name, len(content), sha256(content).hexdigest()))
 
     def close(self, before: Sequence[bytes], leaves: int | None = None) -> BundleManifest:
-        """``leaves``: how many entries there should have been, where some were missing."""
+        """Ends the bundle. ``leaves``: the expected number of entries, if some were missing."""
         leaves = self.leaves if leaves is None else leaves
         said = (self.origin, self.first, leaves, self.events, self.filter, tuple(before), tuple(self._files))
         manifest = BundleManifest(*said)
@@ -244,7 +244,7 @@ def _file(said: Any) -> File:
 
 
 def _numbered(manifest: BundleManifest) -> None:
-    """Each file once, and those of leaves and of events numbered from 0, in order."""
+    """Raises unless each file is listed once, and files of leaves and events are numbered from 0 in order."""
     names = [file.name for file in manifest.files]
     for kind in ("leaves", "events"):
         if manifest.named(kind) != [f"{kind}/{number:06d}.jsonl" for number in range(len(manifest.named(kind)))]:

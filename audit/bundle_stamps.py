@@ -1,7 +1,7 @@
-"""The time stamps of a bundle: each must be a good one of a checkpoint that is in it.
+"""The time stamps of a bundle: each must be valid, and of a checkpoint in the bundle.
 
-Promise: judged only where somebody gave certificates; a bad stamp contradicts, a good one says by when the entries of
-its checkpoint were there. Needs `rfc3161-client` only then.
+Promise: stamps are judged only if the caller gives certificates. A bad stamp contradicts; a good one proves by when the
+entries of its checkpoint existed. Needs `rfc3161-client` only then.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 FOLDER = "timestamps/"
 MOST = 100
-"""Stamps in one bundle that are judged."""
+"""The largest number of stamps in one bundle that are judged."""
 
 
 @dataclass
 class Stamps:
-    """Told of checkpoints and answers as they are read; without ``trusted`` it keeps and judges nothing."""
+    """Collects checkpoints and answers while they are read; without ``trusted`` it keeps and judges nothing."""
 
     trusted: Trusted | None = None
     _signed: dict[bytes, int | None] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Stamps:
     too_many: bool = False
 
     def checkpoint(self, said: str, size: int | None) -> None:
-        """A checkpoint's note; None as its size where no given key speaks for it: then nor does its stamp."""
+        """Adds a checkpoint's note. Size None: no given key vouches for it, so its stamp counts for nothing."""
         if self.trusted is not None:
             self._signed[sha256(message(note.parse(said.encode()))).digest()] = size
 
@@ -46,10 +46,10 @@ class Stamps:
             self.too_many = True
 
     def judged(self, contradict: Callable[[str], None]) -> tuple[StampFinding, ...] | None:
-        """The good ones; the others are told of. None where nobody asked."""
+        """The valid stamps; invalid ones go to `contradict`. None if the caller gave no certificates."""
         if self.trusted is None:
             return None
-        from audit import timestamp  # here alone: whoever judges no stamps needs nothing for it
+        from audit import timestamp  # imported here: a verifier that judges no stamps needs no rfc3161-client
 
         found = []
         for name, answer in self._answers.items():

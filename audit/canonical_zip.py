@@ -1,8 +1,8 @@
-"""Zip archives as evidence bundles use them: one way to write one, and only that way is read.
+"""Zip archives of evidence bundles: one way to write an archive, and only that way is read.
 
 Promise: an archive reads the same in every verifier, or not at all: members stand one after the other without gaps,
 both headers agree, no name leaves the archive, nothing is encrypted, linked or read twice, and no member unpacks to
-more than it says, nor to more than 16 MiB. Knows bytes; nothing of what they mean.
+more than its header says, nor to more than 16 MiB. Knows bytes, not their meaning.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol
 
 MAX_MEMBER = 16 << 20
 MAX_RATIO = 100
-"""Bytes that a packed byte may unpack to, beyond the first 64 KiB of a member. The writer stores what packs better."""
+"""Bytes that a packed byte may unpack to, beyond a member's first 64 KiB. What packs better is stored."""
 _FREE = 1 << 16
 MAX_MEMBERS = 0xFFFF
 MAX_SIZE = 0xFFFFFFFF - (32 << 20)
@@ -30,18 +30,18 @@ STORED, DEFLATED = 0, 8
 
 
 class ArchiveError(ValueError):
-    """Bytes that are no archive, or one that is written in another way."""
+    """The bytes are not an archive in its only spelling."""
 
 
 class ByteSink(Protocol):
-    """What an archive is written to; it need not be able to go back."""
+    """A target for an archive's bytes; it need not support seeking."""
 
     def write(self, data: bytes, /) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ZipMember:
-    """What an archive says of a file in it. ``offset`` is where its own header begins."""
+    """A file's entry in the archive's directory. ``offset`` is the start of the file's own header."""
 
     name: str
     method: int
@@ -67,7 +67,7 @@ class Writer:
         self._sink, self._members, self._at = sink, list[ZipMember](), 0
 
     def add(self, name: str, content: bytes) -> None:
-        """Raises ArchiveError for what no reader would read again."""
+        """Adds a member. Raises ArchiveError if a reader would refuse it."""
         if not NAME.fullmatch(name) or len(content) > MAX_MEMBER or len(self._members) >= MAX_MEMBERS:
             raise ArchiveError(f"{name}: an archive cannot hold this")
         packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -94,14 +94,14 @@ class Writer:
 
 
 class Archive:
-    """An archive that is read member by member. Raises ArchiveError, and OSError of the file."""
+    """Reads an archive member by member. Raises ArchiveError, and OSError of the file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.members = {member.name: member for member in _members(file)}
 
     def read(self, name: str) -> bytes:
-        """A member's content, at most 16 MiB. Raises KeyError if there is none of this name."""
+        """A member's content, at most 16 MiB. Raises KeyError if no member has this name."""
         member = self.members[name]
         self._file.seek(member.offset)
         header = member.local()
@@ -114,7 +114,7 @@ class Archive:
 
 
 def opened(path: Path) -> tuple[BinaryIO, Archive]:
-    """The file, which the caller closes, and the archive in it."""
+    """Opens the archive at this path; the caller closes the file."""
     file = path.open("rb")
     try:
         return file, Archive(file)
@@ -136,7 +136,7 @@ def _members(file: BinaryIO) -> list[ZipMember]:
     file.seek(begin)
     listed, at, offset, found = file.read(size), 0, 0, list[ZipMember]()
     for _ in range(count):
-        if offset > begin:  # before what no header could say
+        if offset > begin:  # no header can express such an offset
             raise ArchiveError("the archive's files do not fit into it")
         member = _member(listed, at, offset)
         found.append(member)
@@ -150,7 +150,7 @@ def _members(file: BinaryIO) -> list[ZipMember]:
 
 
 def _member(listed: bytes, at: int, offset: int) -> ZipMember:
-    """Whatever is in a header that this writer would not write makes it differ: links, encryption, extra fields."""
+    """Parses a header. Anything that this writer does not write is refused: links, encryption, extra fields."""
     if len(listed) < at + _CENTRAL.size:
         raise ArchiveError("the archive's list of files is cut off")
     fields = _CENTRAL.unpack_from(listed, at)

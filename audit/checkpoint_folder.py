@@ -1,8 +1,8 @@
-"""What is held outside the database: every checkpoint that was signed, and what was said of the keys.
+"""The checkpoint folder, outside the database: every signed checkpoint and every statement about a key.
 
-A folder that only ever gains files, so that it may lie where files cannot be changed. Promise: what `keep` and
-`state` returned from is on the disk; one process at a time has the folder; a file that is not as it was written is
-refused, never passed over. Knows no database and no signing key.
+The folder only gains files, so it may lie on storage where files cannot be changed. Promise: when `keep` or `state`
+returns, the file is on the disk; one process at a time has the folder; a changed file is refused, never skipped. Knows
+no database and no signing key.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MOMENT = re.compile(r"signed (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)", re.ASCI
 
 
 class CheckpointFolderError(Exception):
-    """Why this folder cannot be used, or this file not believed."""
+    """The folder cannot be used, or a file in it was changed."""
 
 
 class Busy(CheckpointFolderError):
@@ -43,21 +43,21 @@ class Busy(CheckpointFolderError):
 
 @dataclass(frozen=True)
 class HeldCheckpoint:
-    """A checkpoint as it is held: with the last entry's hash and the compact range, from which the next one goes on."""
+    """A held checkpoint, with the last entry's hash and the compact range from which the next checkpoint is built."""
 
     note: Note
     signed_at: str
     head: bytes
     range: CompactRange
     after: int | None = field(default=None, compare=False)
-    """The size before it when it was held, 0 for none: so the folder itself knows its gaps. None: held without it."""
+    """The size of the checkpoint before it (0: none): so the folder itself shows gaps. None: an older file."""
 
     @property
     def checkpoint(self) -> Checkpoint:
         return Checkpoint.parse(self.note.text)
 
     def __bytes__(self) -> bytes:
-        """The note, a blank line, and lines of ours: three, and since gaps are known a fourth."""
+        """The note, a blank line, and three lines of ours; a fourth in files that record gaps."""
         lines = (
             f"signed {self.signed_at}",
             *([] if self.after is None else [_after_line(self.note, self.after)]),
@@ -72,7 +72,7 @@ class HeldCheckpoint:
         signed, blank, ours = data.rpartition(b"\n\n")
         lines = ours.decode("ascii").split("\n")
         moment = _MOMENT.fullmatch(lines[0])
-        after = _after(lines.pop(1)) if len(lines) == 5 else None  # not last: a cut end would read as an older file
+        after = _after(lines.pop(1)) if len(lines) == 5 else None  # not last: a cut file would read as an older one
         if not blank or len(lines) != 4 or not moment or not lines[1].startswith("head "):
             raise ValueError("not a checkpoint with what goes on from it")
         held = cls(
@@ -98,19 +98,19 @@ def _after(line: str) -> int:
 
 
 def _after_line(signed: Note, after: int) -> str:
-    """With a digest, so that a changed digit is a changed file."""
+    """Written with a digest, so that a changed digit is detected."""
     return f"after {after} {sha256(bytes(signed) + str(after).encode()).hexdigest()[:16]}"
 
 
 class CheckpointFolder:
-    """The folder. Reading needs no lock; whoever writes holds `locked`."""
+    """The folder. Reading needs no lock; a writer holds `locked`."""
 
     def __init__(self, folder: Path, disk: Disk = DISK) -> None:
         self.folder, self.disk = folder, disk
 
     @contextmanager
     def locked(self, wait: bool = False) -> Iterator[None]:
-        """One writer at a time. Raises Busy unless it waits, CheckpointFolderError where there can be no folder."""
+        """Admits one writer. Raises Busy unless it waits, CheckpointFolderError if there can be no folder."""
         try:
             durable.make_folder(self.folder)
             descriptor = durable.open_lock(self.folder / "lock")
@@ -125,7 +125,7 @@ class CheckpointFolder:
             os.close(descriptor)
 
     def deployment(self) -> str | None:
-        """Whose checkpoints are held here; None for a folder that nobody has begun."""
+        """The deployment whose checkpoints are held here; None for a folder that was not begun."""
         try:
             return (self.folder / "deployment").read_text("ascii").removesuffix("\n")
         except FileNotFoundError:
@@ -141,25 +141,25 @@ class CheckpointFolder:
         self._create(self.folder / "deployment", f"{deployment}\n".encode())
 
     def finish(self, deployment: str) -> None:
-        """Ends the filling of a folder that was lost: from now on it is this deployment's, for ever."""
+        """Ends the recovery of a lost folder: from now on it belongs to this deployment, for ever."""
         try:
             self._create(self.folder / "deployment", f"{deployment}\n".encode())
         except FileExistsError:
             self.disk.sync(self.folder)
 
     def origins(self) -> list[str]:
-        """The ledgers of which something is held, or was to be."""
+        """The origins with held checkpoints, or with a begun ledger."""
         return sorted(path.name.replace("~", "/") for path in _listed(self.folder / "ledgers"))
 
     def begun(self, origin: str) -> bool:
         return self._ledger(origin).is_dir()
 
     def open(self, origin: str) -> None:
-        """Begins a ledger of which nothing was ever signed."""
+        """Begins a ledger that was never signed before."""
         self._directory(self._ledger(origin))
 
     def sizes(self, origin: str) -> list[int]:
-        """The sizes of which checkpoints are held, in order."""
+        """The sizes of all held checkpoints, in order."""
         return sorted({size for size, _, _ in self._files(origin)})
 
     def last(self, origin: str) -> HeldCheckpoint | None:
@@ -296,7 +296,7 @@ class CheckpointFolder:
 
 
 def _listed(folder: Path) -> list[Path]:
-    """What lies in a folder, without what a stopped process left; nothing where there is none."""
+    """The files of a folder without a stopped process's temporary ones; empty if there is no folder."""
     try:
         return [path for path in folder.iterdir() if not path.name.startswith(".")]
     except FileNotFoundError:

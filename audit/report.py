@@ -1,7 +1,7 @@
-"""What `itm ledger verify` does and says: a round over the ledgers, as plain data and an exit code.
+"""The command `itm ledger verify`: a round over the ledgers as plain data and an exit code.
 
-0 intact, 1 tampered, 2 cannot tell; the worst of the ledgers counts, without those that two people closed and that are
-as they were then. Prints nothing.
+Exit code: 0 intact, 1 tampered, 2 cannot tell; the worst ledger decides. Ledgers that two people closed and that have
+not changed since do not count. Prints nothing.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def run(
 ) -> list[Verification]:
     """Verifies every ledger, or those of one code, and records the round. `engine` is itm_signer's.
 
-    A full round compares the records too and, with a manifest, the database's catalogue.
+    A full round also compares the records and, with a manifest, the database's catalogue.
 
-    ``progress`` gets the ledger's origin, entries read, entries to read; ``together`` the latter two, of all ledgers.
+    ``progress`` gets the ledger's origin, entries read and entries to read; ``together`` the sums over all ledgers.
     Raises the database's errors.
     """
     begun = [] if unfinished is None else unfinished
@@ -89,9 +89,9 @@ def report(
     watermarks: Watermarks | None = None,
     beside: Sequence[store.Check] = (),
 ) -> Report:
-    """One dict a ledger, and the exit code. No ledger, and a database that cannot be asked, are "cannot tell".
+    """One dict a ledger, and the exit code. No ledger, and a database that does not answer, are "cannot tell".
 
-    What was found is said whatever fails afterwards; a round that cannot be recorded is "cannot tell" beside it.
+    Findings are reported even if a later step fails. A round that cannot be recorded adds a "cannot tell".
     """
     unfinished: list[Verification] = []
     unrecorded: list[dict[str, Any]] = []
@@ -114,7 +114,7 @@ def report(
 
 
 def row(verification: Verification) -> dict[str, Any]:
-    """What is said of one ledger: never more than verdict and assurance."""
+    """One ledger's result: verdict, assurance and findings."""
     verdict = verification.verdict
     closed = {"closed": True, "acknowledged": verification.acknowledged}
     return (closed if verification.ledger.closed or verification.acknowledged else {}) | {

@@ -34,11 +34,11 @@ Reason = Literal[
     "contradicted",
 ]
 Entries = Callable[[int, int], Iterable[Sequence[Entry]]]
-"""(start, stop) → pages of entries, in order."""
+"""(start, stop) → pages of the entries start to stop - 1, in order."""
 
 
 class SigningRefused(Exception):
-    """No signature for this ledger. ``held``: the size of the last checkpoint outside; ``found``: where it breaks."""
+    """The ledger gets no signature. ``held``: the size of the last checkpoint outside; ``found``: the broken entry."""
 
     def __init__(self, origin: str, reason: Reason, detail: str, held: int = 0, found: int | None = None) -> None:
         super().__init__(f"{origin}: {detail}")
@@ -47,18 +47,18 @@ class SigningRefused(Exception):
 
 @dataclass(frozen=True)
 class Signer:
-    """One round's signer: the folder, which the caller has locked, and the keys; two while one is being replaced."""
+    """One round's signer: the folder, which the caller has locked, and the keys; two during a key replacement."""
 
     outside: CheckpointFolder
     keys: tuple[SigningKey, ...]
     again: bool = False
-    """Signs also where nothing is new: the keys have changed."""
+    """Signs ledgers without new entries too: the keys have changed."""
 
     def last(self, origin: str, recorded: int) -> HeldCheckpoint | None:
-        """What is held of a ledger, once it agrees with the largest size that the database has recorded as signed.
+        """The ledger's last held checkpoint, compared with the largest size that the database recorded as signed.
 
-        A signature leaves only after it is held: so a database that knows more than the folder shows that files are
-        gone from it. A ledger begins without a checkpoint once: when none was ever recorded.
+        A signature is published only after it is held: if the database knows a larger size, files are gone from the
+        folder. A ledger may have no checkpoint only as long as none was ever recorded.
         """
         if not self.outside.begun(origin):
             if recorded:
@@ -91,7 +91,7 @@ class Signer:
 
 
 def _grown(ledger: Head, held: HeldCheckpoint | None, entries: Entries) -> tuple[bytes, CompactRange]:
-    """The last entry's hash and the range over all entries, new ones verified one by one; memory does not grow."""
+    """The last entry's hash and the range over all entries. New entries are verified one by one, in constant memory."""
     size = held.checkpoint.size if held else 0
     if ledger.size < size:
         detail = f"{size} entries were signed, {ledger.size} are left"

@@ -1,7 +1,7 @@
-"""Our side of witnessing: asks several witnesses at once to cosign a checkpoint, and waits for none too long.
+"""The client of witnesses: asks several at once to cosign a checkpoint, each within a time limit.
 
-Promise: what counts as a cosignature was verified with the key that the caller gave. A witness that knows less gets
-the proof it needs, once; one that knows more than we say, or otherwise, is told apart. Knows no storage.
+Promise: every cosignature that counts was verified with the caller's key. A witness at a smaller size gets the proof it
+needs, once; one at a larger size, or with another history, is reported as such. Knows no storage.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Prove = Callable[[int], Sequence[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """Where it is asked, and whose signature counts."""
+    """A witness's address, and the key whose signature counts."""
 
     url: str
     key: VerifierKey
@@ -52,7 +52,7 @@ class Witness:
 
     @property
     def is_here(self) -> bool:
-        """Whether its URL names the machine that asks: then it is no second party."""
+        """True if the URL names this machine: then the witness is no second party."""
         host = (urlsplit(self.url).hostname or "").rstrip(".")
         if host == "localhost" or host.endswith(".localhost"):
             return True
@@ -75,10 +75,11 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class WitnessAnswer:
-    """What one witness said. ``cosignature`` with its ``time`` in seconds since 1970, or else ``why`` not.
+    """One witness's answer: ``cosignature`` with its ``time`` in seconds since 1970, or else the reason ``why`` not.
 
-    ``size``: what the witness cosigned last, if it said another. ``kind``: *ahead*, it cosigned more entries than this
-    checkpoint has; *disagrees*, another history. From the ledger's only signer both mean a rewritten or restored past.
+    ``size``: the witness's last cosigned size, if it said another. ``kind``: *ahead*, it cosigned more entries than
+    this checkpoint has; *disagrees*, another history. For the ledger's only signer both mean a rewritten or restored
+    past.
     """
 
     witness: Witness
@@ -97,9 +98,9 @@ def collect(
     known: Mapping[str, int] | None = None,
     seconds: float = 10.0,
 ) -> list[WitnessAnswer]:
-    """Asks all of them at once, and those again that were at another size than ``known`` (by key name) says.
+    """Asks all witnesses at once, and again those that were at another size than ``known`` (by key name) says.
 
-    ``seconds`` is for each of the two rounds. Never raises for what a witness does; raises what ``prove`` raises.
+    ``seconds`` is for each of the two rounds. Never raises for a witness's answer; raises the errors of ``prove``.
     """
     listed = list(witnesses)
     sizes = dict(known or {})
@@ -112,7 +113,7 @@ def collect(
 
 
 def ask(witness: Witness, request: Request, seconds: float = 10.0) -> WitnessAnswer:
-    """One witness, one request."""
+    """Sends one request to one witness."""
     return _all([(witness, request)], seconds)[0]
 
 
@@ -122,7 +123,7 @@ def _round(asked: Sequence[tuple[Witness, int]], signed: Note, prove: Prove, sec
 
 
 def _all(asked: Sequence[tuple[Witness, Request]], seconds: float) -> list[WitnessAnswer]:
-    """Threads of our own, that die with the process: a name server that does not answer cannot be interrupted."""
+    """Asks in daemon threads, which end with the process: an unresponsive name server cannot be interrupted."""
     until = time.monotonic() + seconds
     exchanges = [_Exchange(witness, request, until) for witness, request in asked]
     came: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -137,7 +138,7 @@ def _all(asked: Sequence[tuple[Witness, Request]], seconds: float) -> list[Witne
 
 
 class _Exchange:
-    """One request to one witness; ``end`` takes what there is, and hangs up."""
+    """One request to one witness; ``end`` takes the answer so far and closes the connection."""
 
     def __init__(self, witness: Witness, request: Request, until: float) -> None:
         self._witness, self._request, self._until = witness, request, until
@@ -160,7 +161,7 @@ class _Exchange:
         return answer
 
     def _post(self) -> tuple[int, str, str]:
-        """Status, kind of content, and content."""
+        """Status, content type and content."""
         parts = urlsplit(self._witness.url)
         left = max(self._until - time.monotonic(), 0.001)
         if parts.scheme == "https":
@@ -172,7 +173,7 @@ class _Exchange:
             connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=left)
         try:
             connection.connect()
-            self._socket = connection.sock  # the connection itself forgets it once the answer has begun
+            self._socket = connection.sock  # kept here: http.client forgets the socket once the answer has begun
             path = parts.path.rstrip("/") + "/add-checkpoint"
             connection.request("POST", path, bytes(self._request), {"Content-Type": "text/plain; charset=utf-8"})
             response = connection.getresponse()
@@ -189,11 +190,11 @@ class _Exchange:
         why = " ".join(content.split())[:200]
         if status == 409:
             return self._conflict(content if kind == "text/x.tlog.size" else "")
-        # 422: our history does not go on from the one that it cosigned, or we made a wrong proof.
+        # 422: our history does not extend the one that it cosigned, or our proof is wrong.
         return WitnessAnswer(self._witness, "disagrees" if status == 422 else "refused", why=why, status=status)
 
     def _cosigned(self, content: str) -> WitnessAnswer:
-        """Signatures by others are passed over, as C2SP asks."""
+        """The witness's own signature. Signatures by others are ignored, as C2SP asks."""
         key = self._witness.key
         for signature in note.signature_lines(content):
             if signature.is_by(key):

@@ -1,7 +1,7 @@
-"""A witness's judgement: cosigns a checkpoint only if it goes on from the last one it cosigned.
+"""A witness's rules: it cosigns a checkpoint only if that extends the last one it cosigned.
 
-Promise: never two cosignatures on histories of one ledger of which neither begins with the other. Checking and
-remembering are one step; nothing is signed out before it is on the disk. Source: C2SP tlog-witness. Knows no HTTP.
+Promise: no two cosignatures on histories of one ledger of which neither begins with the other. Checking and
+remembering are one step; a cosignature is sent only after it is on the disk. Source: C2SP tlog-witness. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ MAX_REQUEST = note.MAX_BYTES + (MAX_PROOF + 1) * 64
 
 @dataclass(frozen=True, slots=True)
 class WitnessedLog:
-    """Whose checkpoints are cosigned. An origin that ends in ``/*`` stands for all that begin so: ledgers and
-    generations of a deployment, those to come too."""
+    """A log whose checkpoints are cosigned. An origin that ends in ``/*`` matches all ledgers and generations of a
+    deployment, also future ones.
+    """
 
     key: VerifierKey
     origin: str
@@ -53,7 +54,7 @@ class WitnessedLog:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A checkpoint, and the proof that it goes on from the one of size ``old``."""
+    """A checkpoint, and the proof that it extends the one of size ``old``."""
 
     old: int
     proof: tuple[bytes, ...]
@@ -65,7 +66,7 @@ class Request:
 
     @classmethod
     def parse(cls, data: bytes) -> Request:
-        """Raises ValueError for anything that is not written just so."""
+        """Reads a request. Raises ValueError unless it is in its only spelling."""
         head, blank, rest = data.partition(b"\n\n")
         if len(data) > MAX_REQUEST or not blank:
             raise ValueError("not a request")
@@ -80,7 +81,7 @@ class Request:
 
 
 class WitnessRefusal(Exception):
-    """The answer's HTTP status, and why; ``size`` where the witness knows another one."""
+    """The HTTP status and the reason of a refusal; ``size`` if the witness is at another size."""
 
     def __init__(self, status: int, why: str, size: int | None = None) -> None:
         super().__init__(why)
@@ -88,7 +89,7 @@ class WitnessRefusal(Exception):
 
 
 class Cosigner:
-    """One witness. Calls may come from several threads at once."""
+    """One witness. Thread-safe."""
 
     def __init__(
         self,
@@ -102,7 +103,7 @@ class Cosigner:
         self._unsettled: str | None = None
 
     def add_checkpoint(self, data: bytes) -> tuple[Checkpoint, Signature]:
-        """Cosigns, or raises WitnessRefusal."""
+        """Cosigns a checkpoint. Raises WitnessRefusal."""
         try:
             request = Request.parse(data)
             offered = Checkpoint.parse(request.note.text)
@@ -121,12 +122,12 @@ class Cosigner:
             return offered, self._cosign(signed)
 
     def last(self, origin_hash: str) -> Note | None:
-        """The last cosigned checkpoint of the origin whose SHA-256, in lower-case hexadecimal digits, this is."""
+        """The last cosigned note of the origin with this SHA-256 (lower-case hexadecimal)."""
         with self._one_at_a_time:
             return None if self._unsettled else self._memory.note(origin_hash)
 
     def _by_known_log(self, origin: str, offered: Note) -> Note:
-        """The note with the log's own signatures only: nobody else's are remembered."""
+        """The note with the log's own signatures only: no others are remembered."""
         keys = [log.key for log in self._logs if log.covers(origin)]
         if not keys:
             raise WitnessRefusal(404, "no log of this origin is known")

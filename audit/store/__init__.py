@@ -1,7 +1,7 @@
-"""The only Python that talks to the ledger's tables: installs them, appends, streams, verifies, records.
+"""The only Python that accesses the ledger's tables: installs, appends, streams, verifies and records.
 
-Promise: what is read is one snapshot, in constant memory; nothing is written but by the ledger's own functions. What is
-offered is imported when it is first asked for: a worker that reads chunks starts without SQLAlchemy, in half the time.
+Promise: reads come from one snapshot, in constant memory; writes go only through the ledger's own SQL functions. Names
+are imported on first use: a worker that reads chunks starts without SQLAlchemy, in half the time.
 """
 
 from __future__ import annotations

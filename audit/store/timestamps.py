@@ -1,6 +1,6 @@
-"""Time stamps in the database: copies of what lies outside, for lists and for bundles.
+"""Time stamps in the database: copies of those outside, for lists and bundles.
 
-Promise: reads and writes what it is told; whether a stamp is good, its reader judges.
+Promise: reads and writes copies; the reader judges if a stamp is valid.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ORDER BY size, stamped_at
 
 @dataclass(frozen=True)
 class StoredStamp:
-    """A recorded answer. Nobody has judged it here."""
+    """A recorded answer, not judged."""
 
     size: int
     digest: bytes
@@ -30,7 +30,7 @@ class StoredStamp:
 
 
 def presidency(connection: Connection) -> tuple[uuid.UUID, str] | None:
-    """Id and origin of the ledger whose checkpoints are stamped: it names all others'."""
+    """Id and origin of the Presidency's ledger. Its checkpoints are stamped: it names those of all others."""
     row = connection.execute(
         text("SELECT id, origin FROM ONLY audit.ledger WHERE presidency AND closed_at IS NULL")
     ).first()
@@ -38,7 +38,7 @@ def presidency(connection: Connection) -> tuple[uuid.UUID, str] | None:
 
 
 def record(connection: Connection, ledger: uuid.UUID, stamped: StoredStamp) -> bool:
-    """As itm_signer. False while the checkpoint itself is not recorded."""
+    """Records a stamp, as itm_signer. False while its checkpoint is not recorded."""
     statement = text("SELECT audit.record_timestamp(:ledger, :size, :digest, :stamped_at, :answer)")
     values = {"ledger": ledger, "size": stamped.size, "digest": stamped.digest}
     values |= {"stamped_at": stamped.stamped_at, "answer": stamped.answer}

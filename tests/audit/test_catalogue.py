@@ -229,6 +229,76 @@ ATTACKS: dict[str, tuple[str, list[str]]] = {
         "CREATE SCHEMA elsewhere; CREATE FUNCTION elsewhere.right(text, integer) RETURNS text LANGUAGE sql RETURN ''",
         ['shadow function elsewhere."right"(text, integer)'],
     ),
+    "a closer function in PostgreSQL's own schema": (
+        "CREATE FUNCTION pg_catalog.right(varchar, integer) RETURNS text LANGUAGE sql RETURN ''",
+        ['added function pg_catalog."right"(character varying, integer)'],
+    ),
+    "a closer function that an extension of PostgreSQL's own takes in": (
+        "CREATE FUNCTION pg_catalog.right(varchar, integer) RETURNS text LANGUAGE sql RETURN '';"
+        " ALTER EXTENSION plpgsql ADD FUNCTION pg_catalog.right(varchar, integer)",
+        ['added function pg_catalog."right"(character varying, integer)'],
+    ),
+    "a function's name elsewhere that an extension takes in": (
+        "CREATE SCHEMA elsewhere; CREATE FUNCTION elsewhere.right(text, integer) RETURNS text LANGUAGE sql RETURN '';"
+        " ALTER EXTENSION plpgsql ADD FUNCTION elsewhere.right(text, integer)",
+        ['shadow function elsewhere."right"(text, integer)'],
+    ),
+    "a cast that an extension takes in": (
+        "CREATE FUNCTION pg_temp.f(uuid) RETURNS integer LANGUAGE sql RETURN 1;"
+        " CREATE CAST (uuid AS integer) WITH FUNCTION pg_temp.f(uuid) AS IMPLICIT;"
+        " ALTER EXTENSION plpgsql ADD CAST (uuid AS integer)",
+        ["added cast uuid to integer"],
+    ),
+    "a function that belongs to an extension that is not there": (
+        "CREATE FUNCTION pg_catalog.right(varchar, integer) RETURNS text LANGUAGE sql RETURN '';"
+        " INSERT INTO pg_depend VALUES ('pg_proc'::regclass, 'pg_catalog.right(varchar, integer)'::regprocedure, 0,"
+        " 'pg_extension'::regclass, 99999, 0, 'e')",
+        ['added function pg_catalog."right"(character varying, integer)'],
+    ),
+    "a closer operator in PostgreSQL's own schema": (
+        "CREATE FUNCTION pg_temp.f(uuid, varchar) RETURNS boolean LANGUAGE sql RETURN true;"
+        " CREATE OPERATOR pg_catalog.= (leftarg = uuid, rightarg = varchar, function = pg_temp.f)",
+        ["added operator pg_catalog.=(uuid,character varying)"],
+    ),
+    "a type in PostgreSQL's own schema": (
+        "SET LOCAL allow_system_table_mods = on; CREATE DOMAIN pg_catalog.d AS text",
+        ["added type pg_catalog.d"],
+    ),
+    "a view in PostgreSQL's own schema": (
+        "SET LOCAL allow_system_table_mods = on; CREATE VIEW pg_catalog.case_file AS SELECT * FROM public.case_file",
+        ["added relation pg_catalog.case_file", "added type pg_catalog.case_file"],
+    ),
+    "a type of several values": ("CREATE TYPE public.c AS (n integer)", ["type public.c"]),
+    "a type of one's own": ("CREATE TYPE public.b", ["type public.b"]),
+    "statistics that a plan counts on": (
+        "CREATE STATISTICS public.s ON (lower(province)) FROM case_file",
+        ["statistics public.s"],
+    ),
+    "a transform": (
+        "CREATE TRANSFORM FOR integer LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal))",
+        ["added transform of integer for sql"],
+    ),
+    "a dictionary of words": (
+        "CREATE TEXT SEARCH DICTIONARY public.d (template = simple)",
+        ["added text search dictionary public.d"],
+    ),
+    "a configuration of words": (
+        "CREATE TEXT SEARCH CONFIGURATION public.c (copy = simple)",
+        ["added text search configuration public.c"],
+    ),
+    "a wrapper of foreign data": ("CREATE FOREIGN DATA WRAPPER w", ["added foreign-data wrapper w"]),
+    "a server of foreign data": (
+        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w",
+        ["added foreign server s", "added foreign-data wrapper w"],
+    ),
+    "a family of operators": (
+        "CREATE OPERATOR FAMILY public.f USING btree",
+        ["added operator family public.f"],
+    ),
+    "a large object": (
+        "SELECT lo_create(7777); ALTER LARGE OBJECT 7777 OWNER TO itm_app",
+        ["large objects of itm_app"],
+    ),
     "a table's name elsewhere": (
         "CREATE SCHEMA elsewhere; CREATE VIEW elsewhere.case_file AS SELECT * FROM public.case_file",
         ["shadow relation elsewhere.case_file"],
