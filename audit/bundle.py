@@ -17,7 +17,7 @@ from audit.canonical_json import (
     Event,
     LineError,
     Meaning,
-    Signed,
+    SignedCheckpoint,
     entry_line,
     event_line,
     hashes,
@@ -29,7 +29,7 @@ from audit.canonical_json import (
     text,
     written,
 )
-from audit.canonical_zip import MAX_MEMBER, Archive, Sink, Writer
+from audit.canonical_zip import MAX_MEMBER, Archive, ByteSink, Writer
 from audit.leaf import Entry
 from audit.merkle import full_subtrees
 from audit.numerals import MAX_NUMBER
@@ -51,7 +51,7 @@ class BundleError(ValueError):
 
 
 @dataclass(frozen=True)
-class Filter:
+class EventFilter:
     """Which entries' events were asked for. All that is None asks for everything.
 
     ``since`` and ``until`` are both inside. A target is what an event names as its target, or, by its id alone, among
@@ -94,14 +94,14 @@ class File:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class BundleManifest:
     """What a bundle says that it holds: entries ``first`` to ``first + leaves - 1`` of a ledger."""
 
     origin: str
     first: int
     leaves: int
     events: int
-    filter: Filter = Filter()
+    filter: EventFilter = EventFilter()
     before: tuple[bytes, ...] = ()
     """The subtrees over all entries before the first."""
     files: tuple[File, ...] = ()
@@ -134,7 +134,7 @@ class Manifest:
         return written(said)
 
     @classmethod
-    def parse(cls, data: bytes) -> Manifest:
+    def parse(cls, data: bytes) -> BundleManifest:
         """Raises BundleError for what is no manifest, or is written in another way."""
         try:
             said = shaped(read(data), "format origin first leaves events filter before files")
@@ -145,7 +145,7 @@ class Manifest:
                 number(said["first"]),
                 number(said["leaves"]),
                 number(said["events"]),
-                Filter(
+                EventFilter(
                     _bound(asked["from"]),
                     _bound(asked["to"]),
                     None if target is None else (text(target["kind"]), text(target["id"])),
@@ -164,21 +164,21 @@ class Manifest:
         return manifest
 
 
-def opened(archive: Archive) -> Manifest:
+def opened(archive: Archive) -> BundleManifest:
     """The archive's manifest. Raises BundleError, or ArchiveError."""
     if MANIFEST not in archive.members:
         raise BundleError("an archive without a manifest")
-    return Manifest.parse(archive.read(MANIFEST))
+    return BundleManifest.parse(archive.read(MANIFEST))
 
 
 @dataclass
 class BundleWriter:
     """Writes a bundle in a stream: entries in order, their events with them, then checkpoints, then `close`."""
 
-    sink: Sink
+    sink: ByteSink
     origin: str
     first: int
-    filter: Filter = Filter()
+    filter: EventFilter = EventFilter()
     leaves: int = 0
     events: int = 0
     _files: list[File] = field(default_factory=list)
@@ -197,7 +197,7 @@ class BundleWriter:
             self._line("events", event_line(event))
             self.events += 1
 
-    def checkpoints(self, signed: Sequence[Signed]) -> None:
+    def checkpoints(self, signed: Sequence[SignedCheckpoint]) -> None:
         """After the last entry; ascending in size, at most 1,000."""
         self._flush("leaves")
         self._flush("events")
@@ -207,11 +207,11 @@ class BundleWriter:
         self._archive.add(name, content)
         self._files.append(File(name, len(content), sha256(content).hexdigest()))
 
-    def close(self, before: Sequence[bytes], leaves: int | None = None) -> Manifest:
+    def close(self, before: Sequence[bytes], leaves: int | None = None) -> BundleManifest:
         """``leaves``: how many entries there should have been, where some were missing."""
         leaves = self.leaves if leaves is None else leaves
         said = (self.origin, self.first, leaves, self.events, self.filter, tuple(before), tuple(self._files))
-        manifest = Manifest(*said)
+        manifest = BundleManifest(*said)
         self._archive.add(MANIFEST, bytes(manifest))
         self._archive.close()
         return manifest
@@ -243,7 +243,7 @@ def _file(said: Any) -> File:
     return file
 
 
-def _numbered(manifest: Manifest) -> None:
+def _numbered(manifest: BundleManifest) -> None:
     """Each file once, and those of leaves and of events numbered from 0, in order."""
     names = [file.name for file in manifest.files]
     for kind in ("leaves", "events"):

@@ -13,10 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from audit import canonical_json, merkle, note
-from audit.bundle import MAX_CHECKPOINTS, POLICY, BundleWriter, Filter, Manifest
+from audit.bundle import MAX_CHECKPOINTS, POLICY, BundleManifest, BundleWriter, EventFilter
 from audit.bundle_stamps import FOLDER
-from audit.canonical_json import Event, LineError, Signed
-from audit.canonical_zip import Sink
+from audit.canonical_json import Event, LineError, SignedCheckpoint
+from audit.canonical_zip import ByteSink
 from audit.checkpoint import Checkpoint
 from audit.compact_range import CompactRange
 from audit.leaf import Entry, frame
@@ -24,7 +24,7 @@ from audit.proof import Proof
 from audit.store import Database, Ledger, Progress, entries, reading, timestamps
 from audit.store import evidence as stored
 from audit.store.evidence import Snapshot, Spoken
-from audit.store.reading import purges
+from audit.store.snapshot import purges
 from audit.store.tiling import tree
 from audit.tiles import TiledTree, content, tiles
 from audit.timestamp_message import message
@@ -38,15 +38,15 @@ class NotCovered(ValueError):
 class Taken:
     """What was written. ``newer``: entries that no checkpoint covers yet, left out."""
 
-    manifest: Manifest
+    manifest: BundleManifest
     newer: int
 
 
 def bundle(
     engine: Database,
     ledger: Ledger,
-    sink: Sink,
-    asked: Filter | None = None,
+    sink: ByteSink,
+    asked: EventFilter | None = None,
     policy: str | None = None,
     progress: Progress | None = None,
 ) -> Taken:
@@ -55,7 +55,7 @@ def bundle(
     Raises the database's errors, and ArchiveError or LineError for what no bundle holds.
     """
     with reading(engine) as connection:
-        steps = _steps(connection, ledger, sink, asked or Filter(), policy)
+        steps = _steps(connection, ledger, sink, asked or EventFilter(), policy)
         while True:
             try:
                 done = next(steps)
@@ -66,7 +66,7 @@ def bundle(
                 progress(*done)
 
 
-def streamed(connection: Snapshot, ledger: Ledger, asked: Filter, policy: str | None = None) -> Iterator[bytes]:
+def streamed(connection: Snapshot, ledger: Ledger, asked: EventFilter, policy: str | None = None) -> Iterator[bytes]:
     """A bundle in pieces, as they are made. Whoever gets fewer than all has no bundle: its list of files comes last."""
     sink = _Pieces()
     for _ in _steps(connection, ledger, sink, asked, policy):
@@ -74,7 +74,7 @@ def streamed(connection: Snapshot, ledger: Ledger, asked: Filter, policy: str | 
     yield from sink.taken()
 
 
-def reach(connection: Snapshot, ledger: Ledger, asked: Filter) -> tuple[int, int, int]:
+def reach(connection: Snapshot, ledger: Ledger, asked: EventFilter) -> tuple[int, int, int]:
     """A bundle's first entry, where it ends, and how many entries are covered.
 
     Raises NotCovered where content was purged and what says so cannot be in the bundle yet.
@@ -100,7 +100,7 @@ class _Pieces:
 
 
 def _steps(
-    connection: Snapshot, ledger: Ledger, sink: Sink, asked: Filter, policy: str | None
+    connection: Snapshot, ledger: Ledger, sink: ByteSink, asked: EventFilter, policy: str | None
 ) -> Generator[tuple[int, int], None, Taken]:
     """Writes a bundle, and stops now and then: entries written, and how many there will be."""
     first, stop, covered = reach(connection, ledger, asked)
@@ -121,7 +121,7 @@ def _steps(
     return Taken(writer.close(before, stop - first), max(0, ledger.size - covered))
 
 
-def _add_stamps(connection: Snapshot, ledger: Ledger, writer: BundleWriter, signed: Sequence[Signed]) -> None:
+def _add_stamps(connection: Snapshot, ledger: Ledger, writer: BundleWriter, signed: Sequence[SignedCheckpoint]) -> None:
     """Those of the checkpoints that are in the bundle, each beside what it stamps."""
     sizes: dict[bytes, int] = {}
     for each in signed:
@@ -207,7 +207,7 @@ def _as_far_as_purged(connection: Snapshot, ledger: Ledger, first: int, stop: in
     return stop
 
 
-def _event(entry: Entry, asked: Filter) -> Event | None:
+def _event(entry: Entry, asked: EventFilter) -> Event | None:
     """The entry's event, if it was asked for. What cannot be read as an event is kept, so that it is seen."""
     if entry.content is None or entry.salt is None:
         return None
@@ -224,14 +224,14 @@ def _event(entry: Entry, asked: Filter) -> Event | None:
 
 def _surroundings(
     connection: Snapshot, ledger: Ledger, among: CompactRange, stop: int, speaking: Sequence[Spoken]
-) -> tuple[list[bytes], list[Signed]]:
+) -> tuple[list[bytes], list[SignedCheckpoint]]:
     """The subtrees before and after the entries; without the tiles, which are derived, where no root comes of them."""
     for leaves_only in (False, True):
         before = _subtrees(connection, ledger, 0, among.start, leaves_only)
         signed, good = [], True
         for each in speaking:
             after = _subtrees(connection, ledger, stop, each.size, leaves_only) if each.size > stop else []
-            signed.append(Signed(each.note, tuple(after)))
+            signed.append(SignedCheckpoint(each.note, tuple(after)))
             good = good and (each.size < stop or _root(among, before, after, stop, each.size) == each.root)
         if good:
             break

@@ -12,13 +12,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from audit import bundle, canonical_json
-from audit.bundle import CHECKPOINTS, MANIFEST, BundleError, Manifest
+from audit.bundle import CHECKPOINTS, MANIFEST, BundleError, BundleManifest
 from audit.bundle_stamps import MOST, Stamps
 from audit.canonical_json import Event, LineError
 from audit.canonical_zip import Archive, ArchiveError
-from audit.checkpoint import Opened
+from audit.checkpoint import OpenedCheckpoint
 from audit.compact_range import CompactRange
-from audit.evidence_report import Judge, Report, Unsigned, spoken, unreadable
+from audit.evidence_report import Judge, Report, UnsignedCheckpoint, spoken, unreadable
 from audit.leaf import EMPTY, Entry
 from audit.merkle import full_subtrees
 from audit.policy import Policy
@@ -39,9 +39,9 @@ class Roots:
         self.range = CompactRange(0, first, list(before))
         self.since = first
         self.whole = True
-        self._marks: dict[int, list[Opened]] = {}
+        self._marks: dict[int, list[OpenedCheckpoint]] = {}
 
-    def expect(self, signed: Opened) -> None:
+    def expect(self, signed: OpenedCheckpoint) -> None:
         self._marks.setdefault(signed.checkpoint.size, []).append(signed)
 
     def passed(self, seq: int, hash: bytes) -> Finding | None:
@@ -87,7 +87,7 @@ def judge(
         manifest = bundle.opened(archive)
     except (BundleError, ArchiveError, OSError) as error:
         return unreadable(str(error))
-    reading = _Reading(archive, manifest, policy, trusted)
+    reading = _BundleReading(archive, manifest, policy, trusted)
     try:
         reading.compare_files()
         reading.read_checkpoints()
@@ -103,10 +103,10 @@ def judge(
     return reading.judge.conclude("bundle", manifest.first, reading.events)
 
 
-class _Reading:
+class _BundleReading:
     """One bundle, from its files to what can be said."""
 
-    def __init__(self, archive: Archive, manifest: Manifest, policy: Policy, trusted: Trusted | None) -> None:
+    def __init__(self, archive: Archive, manifest: BundleManifest, policy: Policy, trusted: Trusted | None) -> None:
         self.archive, self.manifest, self.policy = archive, manifest, policy
         self.roots = Roots(manifest.first, manifest.before)
         head = Head(manifest.origin, manifest.stop, EMPTY, None)
@@ -116,8 +116,8 @@ class _Reading:
         self.events = 0
         self._coming = self._read_events()
         self._next: Event | str | None = None
-        self._signed: list[tuple[Opened, tuple[bytes, ...]]] = []
-        self._outside: Opened | None = None
+        self._signed: list[tuple[OpenedCheckpoint, tuple[bytes, ...]]] = []
+        self._outside: OpenedCheckpoint | None = None
         self._unsigned: list[str] = []
         self._ends: dict[int, str] = {}
         self._files = {file.name: file for file in manifest.files}
@@ -150,7 +150,7 @@ class _Reading:
                     raise ValueError("not in order, or of less than the bundle's entries")
                 if said.after and signed.checkpoint.size <= self.manifest.stop:
                     raise ValueError("subtrees after the last entry, of a checkpoint that knows none")
-            except Unsigned as error:
+            except UnsignedCheckpoint as error:
                 self._unsigned.append(str(error))
                 self._stamps.checkpoint(said.note, None)
                 continue

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from audit import note
-from audit.evidence_report import Stamped
+from audit.evidence_report import StampFinding
 from audit.timestamp_message import MAX_ANSWER, message
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Stamps:
         else:
             self.too_many = True
 
-    def judged(self, contradict: Callable[[str], None]) -> tuple[Stamped, ...] | None:
+    def judged(self, contradict: Callable[[str], None]) -> tuple[StampFinding, ...] | None:
         """The good ones; the others are told of. None where nobody asked."""
         if self.trusted is None:
             return None
@@ -60,7 +60,7 @@ class Stamps:
                 size = self._signed[digest]
                 if size is not None:
                     stamp = timestamp.judge(answer, digest, self.trusted)
-                    found.append(Stamped(size, stamp.time.isoformat()))
+                    found.append(StampFinding(size, stamp.time.isoformat()))
             except timestamp.StampError as error:
                 contradict(f"{name}: {error}")
         return tuple(sorted(found, key=lambda each: (each.size, each.time)))

@@ -41,7 +41,7 @@ class Event(NamedTuple):
     content: str
 
 
-class Signed(NamedTuple):
+class SignedCheckpoint(NamedTuple):
     """A checkpoint's note, and the subtrees between the bundle's last entry and its size."""
 
     note: str
@@ -119,14 +119,14 @@ def read_event(line: bytes) -> Event:
     return Event(number(said["seq"]), text(said["id"]), hash32(said["salt"]), text(said["content"]))
 
 
-def signed_line(signed: Signed) -> bytes:
+def signed_line(signed: SignedCheckpoint) -> bytes:
     return written({"note": signed.note, "after": [b64encode(each).decode() for each in signed.after]})
 
 
-def read_signed(line: bytes) -> Signed:
+def read_signed(line: bytes) -> SignedCheckpoint:
     """Raises LineError."""
     said = shaped(read(line), "note after")
-    return Signed(text(said["note"]), hashes(said["after"]))
+    return SignedCheckpoint(text(said["note"]), hashes(said["after"]))
 
 
 def meaning(content: str) -> Meaning:

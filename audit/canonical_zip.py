@@ -33,14 +33,14 @@ class ArchiveError(ValueError):
     """Bytes that are no archive, or one that is written in another way."""
 
 
-class Sink(Protocol):
+class ByteSink(Protocol):
     """What an archive is written to; it need not be able to go back."""
 
     def write(self, data: bytes, /) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ZipMember:
     """What an archive says of a file in it. ``offset`` is where its own header begins."""
 
     name: str
@@ -63,8 +63,8 @@ class Member:
 class Writer:
     """Writes an archive in a stream; memory holds one member and the list of names. `close` ends it."""
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink, self._members, self._at = sink, list[Member](), 0
+    def __init__(self, sink: ByteSink) -> None:
+        self._sink, self._members, self._at = sink, list[ZipMember](), 0
 
     def add(self, name: str, content: bytes) -> None:
         """Raises ArchiveError for what no reader would read again."""
@@ -76,7 +76,7 @@ class Writer:
             packed, method = content, STORED
         if self._at + len(packed) > MAX_SIZE:
             raise ArchiveError("an archive holds at most 4 GiB: take a shorter range")
-        member = Member(name, method, zlib.crc32(content), len(packed), len(content), self._at)
+        member = ZipMember(name, method, zlib.crc32(content), len(packed), len(content), self._at)
         self._write(member.local())
         self._write(packed)
         self._members.append(member)
@@ -123,7 +123,7 @@ def opened(path: Path) -> tuple[BinaryIO, Archive]:
         raise
 
 
-def _members(file: BinaryIO) -> list[Member]:
+def _members(file: BinaryIO) -> list[ZipMember]:
     length = file.seek(0, 2)
     if length < _END.size:
         raise ArchiveError("not an archive")
@@ -134,7 +134,7 @@ def _members(file: BinaryIO) -> list[Member]:
     if begin + size + _END.size != length or size > count * (_CENTRAL.size + 96):
         raise ArchiveError("the archive's list of files is not where it says")
     file.seek(begin)
-    listed, at, offset, found = file.read(size), 0, 0, list[Member]()
+    listed, at, offset, found = file.read(size), 0, 0, list[ZipMember]()
     for _ in range(count):
         if offset > begin:  # before what no header could say
             raise ArchiveError("the archive's files do not fit into it")
@@ -149,7 +149,7 @@ def _members(file: BinaryIO) -> list[Member]:
     return found
 
 
-def _member(listed: bytes, at: int, offset: int) -> Member:
+def _member(listed: bytes, at: int, offset: int) -> ZipMember:
     """Whatever is in a header that this writer would not write makes it differ: links, encryption, extra fields."""
     if len(listed) < at + _CENTRAL.size:
         raise ArchiveError("the archive's list of files is cut off")
@@ -157,7 +157,7 @@ def _member(listed: bytes, at: int, offset: int) -> Member:
     name = listed[at + _CENTRAL.size : at + _CENTRAL.size + fields[10]].decode("latin-1")
     if not NAME.fullmatch(name):
         raise ArchiveError("a name that no bundle has")
-    member = Member(name, fields[4], fields[7], fields[8], fields[9], offset)
+    member = ZipMember(name, fields[4], fields[7], fields[8], fields[9], offset)
     written = member.central()
     if listed[at : at + len(written)] != written or member.method not in (STORED, DEFLATED):
         raise ArchiveError(f"{name}: not written as a bundle is")
@@ -170,7 +170,7 @@ def _plausible(packed: int, size: int) -> bool:
     return size <= _FREE + packed * MAX_RATIO
 
 
-def _unpacked(member: Member, packed: bytes) -> bytes:
+def _unpacked(member: ZipMember, packed: bytes) -> bytes:
     if member.method == STORED:
         content = packed
     else:

@@ -22,7 +22,7 @@ class Unknown(Exception):
 
 
 @dataclass(frozen=True)
-class Manifest:
+class CatalogueManifest:
     """What a fresh schema's catalogue says, in the same words on each of these major versions of PostgreSQL."""
 
     schemas: Sequence[str]
@@ -30,7 +30,7 @@ class Manifest:
     objects: Objects
 
     @classmethod
-    def load(cls, text: str) -> Manifest:
+    def load(cls, text: str) -> CatalogueManifest:
         said: Any = json.loads(text)
         return cls(said["schemas"], said["postgresql"], said["objects"])
 

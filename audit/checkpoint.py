@@ -82,7 +82,7 @@ def sign(checkpoint: Checkpoint, *keys: SigningKey) -> Note:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedCheckpoint:
     """A checkpoint that the policy's logs signed. ``cosigned``: when each witness of the policy signed, by name."""
 
     checkpoint: Checkpoint
@@ -91,7 +91,7 @@ class Opened:
     assurance: Literal["self-attested", "witnessed"]
 
 
-def opened(data: bytes, policy: Policy, origin: str | None = None) -> Opened:
+def opened(data: bytes, policy: Policy, origin: str | None = None) -> OpenedCheckpoint:
     """Reads and verifies a checkpoint; of this origin, if one is given.
 
     Raises NoteFormatError or CheckpointFormatError for what is none, SignatureError where a log's signature is
@@ -113,4 +113,4 @@ def opened(data: bytes, policy: Policy, origin: str | None = None) -> Opened:
         if each.time is not None:
             times[each.key.name] = min(each.time, times.get(each.key.name, each.time))
     witnessed = 0 < policy.quorum <= len(times)
-    return Opened(checkpoint, read, MappingProxyType(times), "witnessed" if witnessed else "self-attested")
+    return OpenedCheckpoint(checkpoint, read, MappingProxyType(times), "witnessed" if witnessed else "self-attested")

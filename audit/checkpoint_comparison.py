@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from audit import contradiction, note
 from audit.checkpoint import Checkpoint, opened
-from audit.checkpoint_folder import Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError
 from audit.compact_range import CompactRange
 from audit.fast_check import Chunk
 from audit.generation import Closures, closures
@@ -45,7 +45,7 @@ class Recorded:
 class Evidence:
     """What was held outside before reading began. ``failure``: why it cannot be known."""
 
-    outside: Outside | None = None
+    outside: CheckpointFolder | None = None
     keys: Keys = field(default_factory=Keys)
     sizes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     witnesses: Witnesses = field(default_factory=Witnesses)
@@ -55,17 +55,17 @@ class Evidence:
     """By origin, a witness that knows another history."""
 
     @classmethod
-    def now(cls, outside: Outside, witnesses: Witnesses | None = None) -> Evidence:
+    def now(cls, outside: CheckpointFolder, witnesses: Witnesses | None = None) -> Evidence:
         """Lists the folder. Never raises: a folder that cannot be read is evidence that is missing."""
         witnesses = witnesses or Witnesses()
         try:
             sizes = {origin: outside.sizes(origin) for origin in outside.origins()}
             keys = outside.keys()
             if any(sizes.values()) and not keys.named:
-                raise OutsideError(f"{outside.folder}: checkpoints are held, and no key that signed them")
+                raise CheckpointFolderError(f"{outside.folder}: checkpoints are held, and no key that signed them")
             contradicted = contradiction.held(outside)
             return cls(outside, keys, sizes, witnesses, closures=closures(outside), contradicted=contradicted)
-        except (OutsideError, OSError) as error:
+        except (CheckpointFolderError, OSError) as error:
             return cls(outside, witnesses=witnesses, failure=str(error))
 
 
@@ -99,12 +99,12 @@ class Attested:
         self._covered: dict[Assurance, int] = {}
 
     def unheld(self) -> bool:
-        """Whether checkpoints were recorded and none is held outside, also on a second look. Raises OutsideError."""
+        """True if checkpoints were recorded and none is held outside, read twice. Raises CheckpointFolderError."""
         outside = self._evidence.outside
         return self._told and not self._held and not (outside and outside.sizes(self._origin))
 
     def missing(self, recorded: Iterable[int]) -> list[int]:
-        """Recorded sizes of which no checkpoint is held outside, also on a second look. Raises OutsideError."""
+        """Recorded sizes without a checkpoint outside, read twice. Raises CheckpointFolderError."""
         absent = set(recorded) - self._held
         if not absent or self._evidence.outside is None:
             return sorted(absent)
@@ -201,7 +201,7 @@ class Attested:
         elif seq in self._held and self._evidence.outside is not None:
             try:
                 held = self._evidence.outside.at(self._origin, seq).range
-            except OutsideError:
+            except CheckpointFolderError:
                 return  # told when its own size is compared, from an earlier start
             self._range, self._since = CompactRange(0, seq, list(held.hashes)), seq
 
@@ -220,7 +220,7 @@ class Attested:
         try:
             notes = self._notes(size)
             counts = [self._evidence.keys.require(each, self._origin, size) for each in notes]
-        except (OutsideError, SignatureError) as error:
+        except (CheckpointFolderError, SignatureError) as error:
             self._broken = True
             return Finding(None, "signature", f"the checkpoint of {size} entries: {error}")
         if any(Checkpoint.parse(each.text).root != root for each in notes):

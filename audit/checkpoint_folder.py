@@ -33,16 +33,16 @@ _AFTER = re.compile(r"after (0|[1-9][0-9]{0,18}) [0-9a-f]{16}", re.ASCII)
 _MOMENT = re.compile(r"signed (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)", re.ASCII)
 
 
-class OutsideError(Exception):
+class CheckpointFolderError(Exception):
     """Why this folder cannot be used, or this file not believed."""
 
 
-class Busy(OutsideError):
+class Busy(CheckpointFolderError):
     """Another process has the folder."""
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldCheckpoint:
     """A checkpoint as it is held: with the last entry's hash and the compact range, from which the next one goes on."""
 
     note: Note
@@ -67,7 +67,7 @@ class Held:
         return bytes(self.note) + b"\n" + "".join(f"{line}\n" for line in lines).encode()
 
     @classmethod
-    def parse(cls, data: bytes) -> Held:
+    def parse(cls, data: bytes) -> HeldCheckpoint:
         """Raises ValueError unless note, range and root belong together."""
         signed, blank, ours = data.rpartition(b"\n\n")
         lines = ours.decode("ascii").split("\n")
@@ -102,7 +102,7 @@ def _after_line(signed: Note, after: int) -> str:
     return f"after {after} {sha256(bytes(signed) + str(after).encode()).hexdigest()[:16]}"
 
 
-class Outside:
+class CheckpointFolder:
     """The folder. Reading needs no lock; whoever writes holds `locked`."""
 
     def __init__(self, folder: Path, disk: Disk = DISK) -> None:
@@ -110,12 +110,12 @@ class Outside:
 
     @contextmanager
     def locked(self, wait: bool = False) -> Iterator[None]:
-        """One writer at a time. Raises Busy unless it waits, OutsideError where there can be no folder."""
+        """One writer at a time. Raises Busy unless it waits, CheckpointFolderError where there can be no folder."""
         try:
             durable.make_folder(self.folder)
             descriptor = durable.open_lock(self.folder / "lock")
         except OSError as error:
-            raise OutsideError(f"{self.folder}: {error.strerror}") from None
+            raise CheckpointFolderError(f"{self.folder}: {error.strerror}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
@@ -131,12 +131,12 @@ class Outside:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeError) as error:
-            raise OutsideError(f"{self.folder / 'deployment'}: {error}") from None
+            raise CheckpointFolderError(f"{self.folder / 'deployment'}: {error}") from None
 
     def begin(self, deployment: str) -> None:
-        """Begins an empty folder for a deployment, for ever. Raises OutsideError where something is held already."""
+        """Binds an empty folder to a deployment for ever. Raises CheckpointFolderError if it holds anything."""
         if self.origins() or self.keys().statements:
-            raise OutsideError(f"{self.folder}: checkpoints are held, and it does not say whose")
+            raise CheckpointFolderError(f"{self.folder}: checkpoints are held, and it does not say whose")
         self._directory(self.folder)
         self._create(self.folder / "deployment", f"{deployment}\n".encode())
 
@@ -162,8 +162,8 @@ class Outside:
         """The sizes of which checkpoints are held, in order."""
         return sorted({size for size, _, _ in self._files(origin)})
 
-    def last(self, origin: str) -> Held | None:
-        """The newest checkpoint; None if none is held. Raises OutsideError for a file that is not as it was written."""
+    def last(self, origin: str) -> HeldCheckpoint | None:
+        """The newest checkpoint; None if none is held. Raises CheckpointFolderError if its file was changed."""
         newest = max((path.name for path in _listed(self._ledger(origin))), default=None)
         while newest is not None:
             files = list(self._within(self._ledger(origin) / newest))
@@ -172,14 +172,17 @@ class Outside:
             newest = max((p.name for p in _listed(self._ledger(origin)) if p.name < newest), default=None)
         return None
 
-    def at(self, origin: str, size: int) -> Held:
-        """The checkpoint of this size; while a key was replaced, the one that both signed. OutsideError if none."""
+    def at(self, origin: str, size: int) -> HeldCheckpoint:
+        """The checkpoint of this size: during a key replacement the one that both keys signed.
+
+        Raises CheckpointFolderError if there is none.
+        """
         files = [each for each in self._within(self._shard(origin, size)) if each[0] == size]
         if not files:
-            raise OutsideError(f"no checkpoint of {size} entries of {origin} is held")
+            raise CheckpointFolderError(f"no checkpoint of {size} entries of {origin} is held")
         return self._read(max(files)[2], origin)
 
-    def keep(self, held: Held) -> Held:
+    def keep(self, held: HeldCheckpoint) -> HeldCheckpoint:
         """On the disk when this returns, with the size before it. Raises OSError, or durable.Unsettled."""
         said = held.checkpoint
         shard = self._shard(said.origin, said.size)
@@ -199,14 +202,17 @@ class Outside:
                 return max(smaller)
         return 0
 
-    def settle(self, held: Held) -> None:
+    def settle(self, held: HeldCheckpoint) -> None:
         """The names above a held checkpoint are on the disk, also where a stopped process did not come to that."""
         shard = self._shard(held.checkpoint.origin, held.checkpoint.size)
         for folder in (shard, shard.parent, shard.parent.parent, self.folder):
             self.disk.sync(folder)
 
-    def stamp(self, held: Held, answer: bytes) -> None:
-        """Keeps an authority's answer beside the checkpoint that it stamps, for ever. OutsideError if none is held."""
+    def stamp(self, held: HeldCheckpoint, answer: bytes) -> None:
+        """Keeps an authority's answer for ever, beside the checkpoint that it stamps.
+
+        Raises CheckpointFolderError if that checkpoint is not held.
+        """
         size, shard = held.checkpoint.size, self._shard(held.checkpoint.origin, held.checkpoint.size)
         for found, _, path in sorted(self._within(shard)):
             if found == size and path.read_bytes() == bytes(held):
@@ -214,9 +220,9 @@ class Outside:
                     return self._create(path.with_suffix(".tsr"), answer)
                 except FileExistsError:
                     return self.disk.sync(shard)
-        raise OutsideError(f"no such checkpoint of {size} entries of {held.checkpoint.origin} is held")
+        raise CheckpointFolderError(f"no such checkpoint of {size} entries of {held.checkpoint.origin} is held")
 
-    def stamps(self, origin: str) -> Iterator[tuple[Held, bytes]]:
+    def stamps(self, origin: str) -> Iterator[tuple[HeldCheckpoint, bytes]]:
         """The checkpoints that have an answer of an authority, the newest first. Nobody has judged it."""
         for shard in sorted(_listed(self._ledger(origin)), reverse=True):
             for _, _, path in sorted(self._within(shard, "tsr"), reverse=True):
@@ -224,18 +230,18 @@ class Outside:
                 try:
                     yield held, path.read_bytes()
                 except OSError as error:
-                    raise OutsideError(f"{path}: {error.strerror}") from None
+                    raise CheckpointFolderError(f"{path}: {error.strerror}") from None
 
     def keys(self) -> Keys:
-        """All that was said of keys, in the order of what can be said. Raises OutsideError."""
+        """All that was said of keys, in the order of what can be said. Raises CheckpointFolderError."""
         statements = []
         for path in sorted(_listed(self.folder / "keys"), key=lambda path: (WORDS.index(_word(path)), path.name)):
             try:
                 statement = Statement.parse(path.read_bytes())
             except (OSError, ValueError) as error:
-                raise OutsideError(f"{path}: {error}") from None
+                raise CheckpointFolderError(f"{path}: {error}") from None
             if path != self._statement(statement):
-                raise OutsideError(f"{path}: a statement about another key")
+                raise CheckpointFolderError(f"{path}: a statement about another key")
             statements.append(statement)
         return Keys.of(statements)
 
@@ -253,7 +259,7 @@ class Outside:
 
     def _ledger(self, origin: str) -> Path:
         if not _ORIGIN.fullmatch(origin) or {".", ".."} & set(origin.split("/")):
-            raise OutsideError(f"not an origin that can be held: {origin!r}")
+            raise CheckpointFolderError(f"not an origin that can be held: {origin!r}")
         return self.folder / "ledgers" / origin.replace("/", "~")
 
     def _shard(self, origin: str, size: int) -> Path:
@@ -272,13 +278,13 @@ class Outside:
             if found and found[3] == kind:
                 yield int(found[1]), int(found[2]), path
 
-    def _read(self, path: Path, origin: str) -> Held:
+    def _read(self, path: Path, origin: str) -> HeldCheckpoint:
         try:
-            held = Held.parse(path.read_bytes())
+            held = HeldCheckpoint.parse(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise OutsideError(f"{path}: {error}") from None
+            raise CheckpointFolderError(f"{path}: {error}") from None
         if held.checkpoint.origin != origin or int(path.name[:19]) != held.checkpoint.size:
-            raise OutsideError(f"{path}: another checkpoint than it says")
+            raise CheckpointFolderError(f"{path}: another checkpoint than it says")
         return held
 
     def _directory(self, path: Path) -> None:
@@ -296,11 +302,11 @@ def _listed(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise OutsideError(f"{folder}: {error.strerror}") from None
+        raise CheckpointFolderError(f"{folder}: {error.strerror}") from None
 
 
 def _word(path: Path) -> str:
     word = path.suffix.removeprefix(".")
     if word not in WORDS:
-        raise OutsideError(f"{path}: nothing that can be said of a key")
+        raise CheckpointFolderError(f"{path}: nothing that can be said of a key")
     return word

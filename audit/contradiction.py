@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from audit import durable
 
 if TYPE_CHECKING:
-    from audit.checkpoint_folder import Outside
+    from audit.checkpoint_folder import CheckpointFolder
 
 _ORIGIN = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*", re.ASCII)
 _FOLDER, _SUFFIX = "contradictions", ".contradiction"
 
 
-def hold(outside: Outside, origin: str, witness: str, size: int, at: int | None) -> None:
+def hold(outside: CheckpointFolder, origin: str, witness: str, size: int, at: int | None) -> None:
     """On the disk when this returns; the first of each witness stays. The caller has the folder's lock.
 
     ``size``: of the checkpoint that was refused; ``at``: what the witness had cosigned, if it said so.
@@ -37,7 +37,7 @@ def hold(outside: Outside, origin: str, witness: str, size: int, at: int | None)
         outside.disk.sync(folder)
 
 
-def held(outside: Outside) -> Mapping[str, str]:
+def held(outside: CheckpointFolder) -> Mapping[str, str]:
     """By origin, the witness that contradicted it first. A file that cannot be read still counts. Raises OSError."""
     folder = outside.folder / _FOLDER
     found: dict[str, str] = {}

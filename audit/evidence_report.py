@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from audit import canonical_json, event, note
-from audit.bundle import Filter
-from audit.checkpoint import Checkpoint, Opened, opened
+from audit.bundle import EventFilter
+from audit.checkpoint import Checkpoint, OpenedCheckpoint, opened
 from audit.key_statements import Keys
 from audit.leaf import Entry
 from audit.policy import Policy
@@ -21,12 +21,12 @@ from audit.verification import CAP, Assurance, Finding, Verifier, Word
 RANK: tuple[Assurance, ...] = ("unsigned", "self-attested", "witnessed")
 
 
-class Unsigned(ValueError):
+class UnsignedCheckpoint(ValueError):
     """A checkpoint that none of the given keys speaks for: it proves nothing, and contradicts nothing."""
 
 
 @dataclass(frozen=True)
-class Stamped:
+class StampFinding:
     """An authority says that the ledger's first ``size`` entries were there at this time."""
 
     size: int
@@ -63,7 +63,7 @@ class Report:
     first_broken: int | None = None
     findings: tuple[Finding, ...] = ()
     found: int = 0
-    stamped: tuple[Stamped, ...] | None = None
+    stamped: tuple[StampFinding, ...] | None = None
     purged: tuple[Emptied, ...] = ()
 
 
@@ -72,23 +72,24 @@ def unreadable(why: str, kind: str = "unread") -> Report:
     return Report("unknown", None, "cannot tell", "unsigned", findings=(Finding(None, kind, why),))
 
 
-def spoken(data: bytes, policy: Policy, origin: str) -> Opened:
-    """This ledger's checkpoint. Raises Unsigned where no given key speaks for it, ValueError where one contradicts.
+def spoken(data: bytes, policy: Policy, origin: str) -> OpenedCheckpoint:
+    """Opens this ledger's checkpoint under the policy.
 
-    What was said of the keys counts: one that was retired does not sign on, and a compromised one proves nothing.
+    Raises UnsignedCheckpoint if no key of the policy vouches for it, ValueError if it contradicts one. Key statements
+    apply: a retired key does not sign later sizes, and a compromised key proves nothing.
     """
     read = note.parse(data)
     said = Checkpoint.parse(read.text)
     for name in sorted({key.name for key in policy.logs}):
         if not any(line.is_by(key) for line in read.signatures for key in policy.logs if key.name == name):
-            raise Unsigned(f"not signed by {name} with a given key")
+            raise UnsignedCheckpoint(f"not signed by {name} with a given key")
         if not f"{said.origin}/".startswith(f"{name}/"):
-            raise Unsigned(f"{name} does not speak for this ledger")
+            raise UnsignedCheckpoint(f"{name} does not speak for this ledger")
     signed = opened(data, policy, origin)
     for name in {key.name for key in policy.logs} if policy.said.statements else ():
         keys = Keys.of(each for each in policy.said.statements if each.key.name == name)
         if not keys.require(signed.note, origin, signed.checkpoint.size):
-            raise Unsigned(f"only a compromised key of {name} signed it")
+            raise UnsignedCheckpoint(f"only a compromised key of {name} signed it")
     return signed
 
 
@@ -100,12 +101,12 @@ class Judge(Verifier):
     contradicts.
     """
 
-    asked: Filter = field(default_factory=Filter)
+    asked: EventFilter = field(default_factory=EventFilter)
     reasons: list[Finding] = field(default_factory=list)
     assurance: Assurance = "unsigned"
     cosigned: dict[str, int] = field(default_factory=dict)
     size: int | None = None
-    stamped: tuple[Stamped, ...] | None = None
+    stamped: tuple[StampFinding, ...] | None = None
 
     def cannot(self, kind: str, why: str) -> None:
         if len(self.reasons) < CAP:
@@ -126,7 +127,7 @@ class Judge(Verifier):
         """A root that was signed is another: of a range, and told as the place only where nothing else is."""
         self._refer(finding)
 
-    def vouch(self, signed: Opened) -> None:
+    def vouch(self, signed: OpenedCheckpoint) -> None:
         """This checkpoint covers all entries, and its root is theirs."""
         self.size = max(self.size or 0, signed.checkpoint.size)
         if RANK.index(signed.assurance) > RANK.index(self.assurance):

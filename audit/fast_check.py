@@ -60,7 +60,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Mark:
+class SizeMark:
     """A size within a chunk: the hash of the entry before it, and the range from the chunk's start to there."""
 
     size: int
@@ -82,7 +82,7 @@ class Chunk:
     hash: bytes
     last_at: str
     range: CompactRange
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[SizeMark, ...] = ()
 
 
 class Examiner:
@@ -93,7 +93,7 @@ class Examiner:
         self._frame = b"\x00" + f"{VERSION}\n{task.origin}\n".replace("%", "%%").encode() + b"%d\n%b\n%b%b"
         self._holder = task.holder.encode() if task.holder else None
         self._prev = self._first_at = self._hash = self._at = b""
-        self._range, self._marks = CompactRange(task.start, task.start), list[Mark]()
+        self._range, self._marks = CompactRange(task.start, task.start), list[SizeMark]()
 
     def page(self, rows: Sequence[Row]) -> bool:
         """Whether all is as it was sealed. After False nothing more may be fed."""
@@ -160,7 +160,7 @@ class Examiner:
             self._range.extend(hashes[start - first : size - first])
             if size in cuts and (not self._marks or self._marks[-1].size != size):
                 so_far = CompactRange(self._range.start, self._range.end, list(self._range.hashes))
-                self._marks.append(Mark(size, hashes[size - first - 1], so_far))
+                self._marks.append(SizeMark(size, hashes[size - first - 1], so_far))
 
 
 def _ends(tail: bytes) -> bool:

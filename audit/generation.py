@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from audit import durable
-from audit.checkpoint_folder import Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError
 from audit.compact_range import CompactRange
 from audit.durable import DISK, Disk
 from audit.key import canonical
@@ -95,11 +95,11 @@ def next_origin(origin: str, known: Iterable[str]) -> str:
     return f"{stem}/{max(numbers) + 1}"
 
 
-def trusted(outside: Outside, origin: str, hashes: Iterable[bytes]) -> tuple[int, bytes]:
+def trusted(outside: CheckpointFolder, origin: str, hashes: Iterable[bytes]) -> tuple[int, bytes]:
     """The last size at which the entries have the root that is held, and that root; 0 and the empty root if none.
 
     ``hashes`` are the leaf hashes from the first entry on. A checkpoint that is damaged, or that no key that counts
-    has signed, proves nothing and is passed over. Raises OutsideError where the folder cannot be read.
+    has signed, proves nothing and is passed over. Raises CheckpointFolderError where the folder cannot be read.
     """
     keys, sizes = outside.keys(), iter(outside.sizes(origin))
     grown, found = CompactRange(), (0, EMPTY_ROOT)
@@ -116,7 +116,7 @@ def trusted(outside: Outside, origin: str, hashes: Iterable[bytes]) -> tuple[int
                 if held.checkpoint.root != grown.root():
                     break
                 found = size, grown.root()
-        except (OutsideError, SignatureError):
+        except (CheckpointFolderError, SignatureError):
             pass
         size = next(sizes, None)
     return found
@@ -144,21 +144,21 @@ class Closures:
         return frozenset(origin for closure in self.each for origin in closure.gone)
 
 
-def closures(outside: Outside) -> Closures:
-    """Raises OutsideError for a file that is not as it was written."""
+def closures(outside: CheckpointFolder) -> Closures:
+    """Raises CheckpointFolderError for a file that is not as it was written."""
     found = []
     for path in _files(outside):
         try:
             closure = Closure.parse(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise OutsideError(f"{path}: {error}") from None
+            raise CheckpointFolderError(f"{path}: {error}") from None
         if path != _path(outside, closure):
-            raise OutsideError(f"{path}: it tells of another ledger")
+            raise CheckpointFolderError(f"{path}: it tells of another ledger")
         found.append(closure)
     return Closures(tuple(sorted(found, key=lambda each: (each.opens.rpartition("/")[0], generation_of(each.opens)))))
 
 
-def hold(outside: Outside, closure: Closure, disk: Disk = DISK) -> None:
+def hold(outside: CheckpointFolder, closure: Closure, disk: Disk = DISK) -> None:
     """On the disk when this returns. The caller has the folder's lock. Raises OSError, or durable.Unsettled."""
     path = _path(outside, closure)
     durable.make_folder(path.parent)
@@ -169,21 +169,21 @@ def hold(outside: Outside, closure: Closure, disk: Disk = DISK) -> None:
         disk.sync(path.parent)
 
 
-def _path(outside: Outside, closure: Closure) -> Path:
+def _path(outside: CheckpointFolder, closure: Closure) -> Path:
     name = f"{closure.opens.replace('/', '~')}.opened"
     if not _FILE.fullmatch(name):
-        raise OutsideError(f"not an origin that can be held: {closure.opens!r}")
+        raise CheckpointFolderError(f"not an origin that can be held: {closure.opens!r}")
     return outside.folder / "generations" / name
 
 
-def _files(outside: Outside) -> Iterator[Path]:
+def _files(outside: CheckpointFolder) -> Iterator[Path]:
     folder = outside.folder / "generations"
     try:
         yield from sorted(path for path in folder.iterdir() if _FILE.fullmatch(path.name) and path.name[0] != ".")
     except FileNotFoundError:
         return
     except OSError as error:
-        raise OutsideError(f"{folder}: {error.strerror}") from None
+        raise CheckpointFolderError(f"{folder}: {error.strerror}") from None
 
 
 def _named(finding: Finding) -> str:

@@ -35,7 +35,7 @@ class Sealed(NamedTuple):
         return f"{self.origin}/{self.seq}"
 
 
-class Kind(NamedTuple):
+class EventClass(NamedTuple):
     """A row of the table: class, activity and severity."""
 
     name: str
@@ -49,29 +49,29 @@ class Kind(NamedTuple):
         return self.uid // 1000
 
 
-def _login(activity: str, id: int) -> Kind:
-    return Kind("Authentication", 3002, activity, id)
+def _login(activity: str, id: int) -> EventClass:
+    return EventClass("Authentication", 3002, activity, id)
 
 
-def _data(activity: str, id: int, severity: int = 1) -> Kind:
-    return Kind("Datastore Activity", 6005, activity, id, severity)
+def _data(activity: str, id: int, severity: int = 1) -> EventClass:
+    return EventClass("Datastore Activity", 6005, activity, id, severity)
 
 
-def _call(activity: str, id: int, severity: int = 1) -> Kind:
-    return Kind("API Activity", 6003, activity, id, severity)
+def _call(activity: str, id: int, severity: int = 1) -> EventClass:
+    return EventClass("API Activity", 6003, activity, id, severity)
 
 
 FINDING = 2004
-UNREAD = Kind("Base Event", 0, "Unknown", 0)
+UNREAD = EventClass("Base Event", 0, "Unknown", 0)
 """Of which only the seal is known."""
 OTHER = _call("Other", 99)
 """An action that the table does not know: another version wrote it."""
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, EventClass] = {
     "auth.login": _login("Logon", 1),
     "auth.logout": _login("Logoff", 2),
-    "account.change": Kind("Account Change", 3001, "Other", 99, 2),
-    "role.change": Kind("Entity Management", 3004, "Update", 3, 3),
+    "account.change": EventClass("Account Change", 3001, "Other", 99, 2),
+    "role.change": EventClass("Entity Management", 3004, "Update", 3, 3),
     "record.list": _data("List", 8),
     "record.search": _data("Query", 4),
     "record.read": _data("Read", 1),
@@ -99,8 +99,8 @@ KINDS: Mapping[str, Kind] = {
     "ledger.open": _call("Create", 1, 3),
     "ledger.export": _call("Read", 2, 3),
     "ledger.purge": _call("Delete", 4, 3),
-    "alert.raise": Kind("Detection Finding", FINDING, "Create", 1, 4),
-    "alert.acknowledge": Kind("Detection Finding", FINDING, "Update", 2, 2),
+    "alert.raise": EventClass("Detection Finding", FINDING, "Create", 1, 4),
+    "alert.acknowledge": EventClass("Detection Finding", FINDING, "Update", 2, 2),
     "job.run": _call("Other", 99),
 }
 """One row for each action of the ledger."""
@@ -143,7 +143,7 @@ def line(entry: Sealed) -> str:
     return written(event(entry))
 
 
-def _frame(entry: Sealed, kind: Kind, severity: int) -> dict[str, Any]:
+def _frame(entry: Sealed, kind: EventClass, severity: int) -> dict[str, Any]:
     """What every event has."""
     recorded = _milliseconds(entry.recorded_at) or 0
     return {
@@ -184,7 +184,7 @@ def _sealed_only(entry: Sealed) -> dict[str, Any]:
     return told
 
 
-def _members(kind: Kind, action: str, entry: Sealed, said: Mapping[str, Any]) -> dict[str, Any]:
+def _members(kind: EventClass, action: str, entry: Sealed, said: Mapping[str, Any]) -> dict[str, Any]:
     """What the class asks for."""
     actor, target = _user(said), _part(said, "target")
     what, which = _text(target.get("kind")), _text(target.get("id"))

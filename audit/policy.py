@@ -52,7 +52,7 @@ class Policy:
 
 
 @dataclass
-class _Reading:
+class _PolicyReading:
     """What the lines so far have said. Names are the file's own; they mean nothing outside of it."""
 
     logs: list[VerifierKey] = field(default_factory=list)
@@ -111,7 +111,7 @@ def parse(text: str) -> Policy:
     """
     if len(text) > MAX_BYTES:
         raise PolicyFormatError("too long for a policy")
-    reading = _Reading()
+    reading = _PolicyReading()
     try:
         for reading.number, line in enumerate(text.split("\n"), 1):
             if any(character < " " and character != "\t" for character in line):

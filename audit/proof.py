@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from audit import canonical_json, merkle
-from audit.bundle import Filter
+from audit.bundle import EventFilter
 from audit.canonical_json import Event, LineError
-from audit.evidence_report import Judge, Report, Unsigned, spoken, unreadable
+from audit.evidence_report import Judge, Report, UnsignedCheckpoint, spoken, unreadable
 from audit.key import canonical
 from audit.leaf import EMPTY, VERSION, Entry, frame
 from audit.policy import Policy
@@ -82,7 +82,7 @@ def judge(data: bytes, policy: Policy, outside: bytes | None = None) -> Report:
     judge.begin(entry.seq)
     if entry.content is None:
         judge.cannot("event", "the event is not there")
-        judge.asked = Filter(actor="")
+        judge.asked = EventFilter(actor="")
     judge.feed(entry)
     _compare(judge, proof, policy)
     if outside is not None:
@@ -94,7 +94,7 @@ def _compare(judge: Judge, proof: Proof, policy: Policy) -> None:
     seq = proof.entry.seq
     try:
         signed = spoken(proof.checkpoint, policy, proof.origin)
-    except Unsigned as error:
+    except UnsignedCheckpoint as error:
         return judge.cannot("key", str(error))
     except ValueError as error:
         return judge.report(Finding(None, "checkpoint", str(error)))

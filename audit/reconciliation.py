@@ -18,7 +18,7 @@ Kind = Literal["record.changed", "record.added", "record.removed"]
 _STATE = ',"state":'
 
 
-class Row(NamedTuple):
+class RecordRow(NamedTuple):
     """A row as it is: its key, whose it is, and its state digest as the text that an event would hold."""
 
     key: str
@@ -26,7 +26,7 @@ class Row(NamedTuple):
     state: str
 
 
-class Told(NamedTuple):
+class LastEvent(NamedTuple):
     """The last event believed (by a trigger or a baseline) of one row in one holder's ledger.
 
     ``end`` is the end of the content, where the state stands; ``moved`` the whole content, if the event says
@@ -49,7 +49,7 @@ class Difference(NamedTuple):
 
 
 @dataclass
-class Found:
+class Differences:
     """What a comparison found, by holder: the first hundred of each, and how many they are."""
 
     rows: int = 0
@@ -79,7 +79,7 @@ def shape_of(state: str) -> str:
         return "unknown"
 
 
-def left(told: Told, holder_columns: Collection[str], presidency: str | None = None) -> bool:
+def left(told: LastEvent, holder_columns: Collection[str], presidency: str | None = None) -> bool:
     """Whether the event says that the row went to another holder; a row of nobody is the Presidency's."""
     try:
         changes = json.loads(told.moved or "{}")["changes"]
@@ -90,11 +90,14 @@ def left(told: Told, holder_columns: Collection[str], presidency: str | None = N
 
 
 def differences(
-    rows: Iterable[Row], told: Iterable[Told], holder_columns: Collection[str] = (), presidency: str | None = None
+    rows: Iterable[RecordRow],
+    told: Iterable[LastEvent],
+    holder_columns: Collection[str] = (),
+    presidency: str | None = None,
 ) -> Iterator[Difference]:
     """Merges the two streams, each in the order of its keys by code point, at most one row and one event a holder."""
 
-    def gone(told: Iterable[Told], row: Row | None) -> Iterator[Difference]:
+    def gone(told: Iterable[LastEvent], row: RecordRow | None) -> Iterator[Difference]:
         """In the ledgers of holders that do not have the row now: each must tell that it went, or was deleted."""
         for each in told:
             if row is not None and each.holder == row.holder:
@@ -109,7 +112,7 @@ def differences(
         while waiting is not None and waiting[0] < row.key:
             yield from gone(waiting[1], None)
             waiting = next(groups, None)
-        events: list[Told] = []
+        events: list[LastEvent] = []
         if waiting is not None and waiting[0] == row.key:
             events = list(waiting[1])
             waiting = next(groups, None)
@@ -120,7 +123,7 @@ def differences(
         waiting = next(groups, None)
 
 
-def _with_row(row: Row, events: list[Told]) -> Iterator[Difference]:
+def _with_row(row: RecordRow, events: list[LastEvent]) -> Iterator[Difference]:
     if not events:
         yield Difference("record.added", row.holder, row.key, "no event tells of it")
         return

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from audit import store
-from audit.catalogue import Manifest
+from audit.catalogue import CatalogueManifest
 from audit.checkpoint_comparison import Evidence
 from audit.read_plan import Level
 from audit.resume_mark import Watermarks
@@ -26,7 +26,7 @@ def run(
     code: str | None = None,
     progress: LedgerProgress | None = None,
     stop: store.Stop | None = None,
-    manifest: Manifest | None = None,
+    manifest: CatalogueManifest | None = None,
     evidence: Evidence | None = None,
     together: store.Progress | None = None,
     watermarks: Watermarks | None = None,
@@ -55,7 +55,7 @@ def _record(engine: Database, verifications: list[Verification]) -> None:
 
 def _verified(
     engine: Database, level: Level, code: str | None, progress: LedgerProgress | None, stop: store.Stop | None,
-    manifest: Manifest | None, evidence: Evidence | None, together: store.Progress | None,
+    manifest: CatalogueManifest | None, evidence: Evidence | None, together: store.Progress | None,
     watermarks: Watermarks | None, unfinished: list[Verification], beside: Sequence[store.Check],
 ) -> list[Verification]:  # fmt: skip
     with engine.connect() as connection:
@@ -82,7 +82,7 @@ def report(
     level: Level,
     code: str | None = None,
     progress: LedgerProgress | None = None,
-    manifest: Manifest | None = None,
+    manifest: CatalogueManifest | None = None,
     evidence: Evidence | None = None,
     together: store.Progress | None = None,
     stop: store.Stop | None = None,

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from audit import durable, note
-from audit.checkpoint_folder import Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError
 from audit.compact_range import CompactRange
 from audit.durable import DISK, Disk
 from audit.key import SigningKey, canonical
@@ -95,7 +95,7 @@ class _Open:
 class Watermarks:
     """The watermarks of one round. ``keys`` sign; without any nothing is kept, and what is held can still be used."""
 
-    outside: Outside
+    outside: CheckpointFolder
     keys: Sequence[SigningKey] = ()
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     disk: Disk = DISK
@@ -106,7 +106,7 @@ class Watermarks:
         try:
             folder = self._folder(origin)
             lock = durable.open_lock(folder / "lock")
-        except (OSError, OutsideError) as error:
+        except (OSError, CheckpointFolderError) as error:
             log.warning("no watermarks: %s", error)
             return None
         try:
@@ -167,7 +167,7 @@ class Watermarks:
         for _, path in sorted(found, reverse=True):
             try:
                 return self._believed(path, origin)
-            except (OSError, ValueError, OutsideError) as error:
+            except (OSError, ValueError, CheckpointFolderError) as error:
                 log.info("%s is not believed: %s", path, error)
         return None
 
@@ -184,7 +184,7 @@ class Watermarks:
 
     def _folder(self, origin: str) -> Path:
         if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_./-]*", origin) or ".." in origin:
-            raise OutsideError(f"not an origin that can be held: {origin!r}")
+            raise CheckpointFolderError(f"not an origin that can be held: {origin!r}")
         folder = self.outside.folder / "watermarks" / origin.replace("/", "~")
         durable.make_folder(folder)
         return folder

@@ -25,7 +25,7 @@ from typing import Any
 
 from audit.keyfile import KeyRefused
 from audit.witness_memory import Memory, MemoryRefused, identity
-from audit.witness_rules import MAX_REQUEST, Cosigner, Log, Refusal
+from audit.witness_rules import MAX_REQUEST, Cosigner, WitnessedLog, WitnessRefusal
 
 AT_ONCE = 16
 SECONDS = 10.0
@@ -83,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._give_up(400, "cut off\n")
         try:
             checkpoint, cosignature = self.server.cosigner.add_checkpoint(data)
-        except Refusal as refusal:
+        except WitnessRefusal as refusal:
             self.log_message("%d %s", refusal.status, refusal.why)
             if refusal.size is not None:
                 return self._answer(refusal.status, f"{refusal.size}\n", "text/x.tlog.size")
@@ -190,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serves until SIGTERM or SIGINT. 2 when it refuses to start."""
     said = _arguments().parse_args(arguments)
     try:
-        logs = [Log.parse(each) for each in (*said.log, *_lines(said.logs))]
+        logs = [WitnessedLog.parse(each) for each in (*said.log, *_lines(said.logs))]
         if not logs:
             raise ValueError("no --log: nobody's checkpoints would be cosigned")
         key = identity(said.state, said.key, said.name)

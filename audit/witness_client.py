@@ -74,7 +74,7 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WitnessAnswer:
     """What one witness said. ``cosignature`` with its ``time`` in seconds since 1970, or else ``why`` not.
 
     ``size``: what the witness cosigned last, if it said another. ``kind``: *ahead*, it cosigned more entries than this
@@ -96,7 +96,7 @@ def collect(
     prove: Prove,
     known: Mapping[str, int] | None = None,
     seconds: float = 10.0,
-) -> list[Answer]:
+) -> list[WitnessAnswer]:
     """Asks all of them at once, and those again that were at another size than ``known`` (by key name) says.
 
     ``seconds`` is for each of the two rounds. Never raises for what a witness does; raises what ``prove`` raises.
@@ -111,17 +111,17 @@ def collect(
     return [later.get(each.witness, each) for each in answers]
 
 
-def ask(witness: Witness, request: Request, seconds: float = 10.0) -> Answer:
+def ask(witness: Witness, request: Request, seconds: float = 10.0) -> WitnessAnswer:
     """One witness, one request."""
     return _all([(witness, request)], seconds)[0]
 
 
-def _round(asked: Sequence[tuple[Witness, int]], signed: Note, prove: Prove, seconds: float) -> list[Answer]:
+def _round(asked: Sequence[tuple[Witness, int]], signed: Note, prove: Prove, seconds: float) -> list[WitnessAnswer]:
     proofs = {old: tuple(prove(old)) if old else () for old in {old for _, old in asked}}
     return _all([(witness, Request(old, proofs[old], signed)) for witness, old in asked], seconds)
 
 
-def _all(asked: Sequence[tuple[Witness, Request]], seconds: float) -> list[Answer]:
+def _all(asked: Sequence[tuple[Witness, Request]], seconds: float) -> list[WitnessAnswer]:
     """Threads of our own, that die with the process: a name server that does not answer cannot be interrupted."""
     until = time.monotonic() + seconds
     exchanges = [_Exchange(witness, request, until) for witness, request in asked]
@@ -142,18 +142,18 @@ class _Exchange:
     def __init__(self, witness: Witness, request: Request, until: float) -> None:
         self._witness, self._request, self._until = witness, request, until
         self._socket: socket.socket | None = None
-        self._answer: Answer | None = None
+        self._answer: WitnessAnswer | None = None
 
     def run(self, came: queue.SimpleQueue[None]) -> None:
         try:
             self._answer = self._judged(*self._post())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self._answer = Answer(self._witness, "silent", why=f"{type(error).__name__}: {error}")
+            self._answer = WitnessAnswer(self._witness, "silent", why=f"{type(error).__name__}: {error}")
         finally:
             came.put(None)
 
-    def end(self) -> Answer:
-        answer = self._answer or Answer(self._witness, "silent", why="no answer in time")
+    def end(self) -> WitnessAnswer:
+        answer = self._answer or WitnessAnswer(self._witness, "silent", why="no answer in time")
         if self._socket is not None and self._answer is None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -183,31 +183,31 @@ class _Exchange:
             raise ValueError("too long an answer")
         return response.status, response.headers.get_content_type(), content.decode()
 
-    def _judged(self, status: int, kind: str, content: str) -> Answer:
+    def _judged(self, status: int, kind: str, content: str) -> WitnessAnswer:
         if status == 200:
             return self._cosigned(content)
         why = " ".join(content.split())[:200]
         if status == 409:
             return self._conflict(content if kind == "text/x.tlog.size" else "")
         # 422: our history does not go on from the one that it cosigned, or we made a wrong proof.
-        return Answer(self._witness, "disagrees" if status == 422 else "refused", why=why, status=status)
+        return WitnessAnswer(self._witness, "disagrees" if status == 422 else "refused", why=why, status=status)
 
-    def _cosigned(self, content: str) -> Answer:
+    def _cosigned(self, content: str) -> WitnessAnswer:
         """Signatures by others are passed over, as C2SP asks."""
         key = self._witness.key
         for signature in note.signature_lines(content):
             if signature.is_by(key):
                 time = key.verify(self._request.note.text, signature.value)
-                return Answer(self._witness, "cosigned", signature, time, status=200)
-        return Answer(self._witness, "refused", why="no cosignature by its key", status=200)
+                return WitnessAnswer(self._witness, "cosigned", signature, time, status=200)
+        return WitnessAnswer(self._witness, "refused", why="no cosignature by its key", status=200)
 
-    def _conflict(self, content: str) -> Answer:
+    def _conflict(self, content: str) -> WitnessAnswer:
         digits = content.removesuffix("\n")
         if not (digits.isascii() and digits.isdigit()) or len(digits) > 19:
-            return Answer(self._witness, "refused", why="another size, and does not say which", status=409)
+            return WitnessAnswer(self._witness, "refused", why="another size, and does not say which", status=409)
         size, ours = int(digits), Checkpoint.parse(self._request.note.text).size
         if size == self._request.old:
-            return Answer(self._witness, "disagrees", why="another root of this size", size=size, status=409)
+            return WitnessAnswer(self._witness, "disagrees", why="another root of this size", size=size, status=409)
         if size > ours:
-            return Answer(self._witness, "ahead", why=f"has cosigned {size} entries", size=size, status=409)
-        return Answer(self._witness, "behind", why=f"has cosigned {size} entries", size=size, status=409)
+            return WitnessAnswer(self._witness, "ahead", why=f"has cosigned {size} entries", size=size, status=409)
+        return WitnessAnswer(self._witness, "behind", why=f"has cosigned {size} entries", size=size, status=409)

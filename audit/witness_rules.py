@@ -27,7 +27,7 @@ MAX_REQUEST = note.MAX_BYTES + (MAX_PROOF + 1) * 64
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class WitnessedLog:
     """Whose checkpoints are cosigned. An origin that ends in ``/*`` stands for all that begin so: ledgers and
     generations of a deployment, those to come too."""
 
@@ -35,7 +35,7 @@ class Log:
     origin: str
 
     @classmethod
-    def parse(cls, text: str) -> Log:
+    def parse(cls, text: str) -> WitnessedLog:
         """``VKEY:ORIGIN`` or ``VKEY ORIGIN``. Raises ValueError."""
         found = _LOG.fullmatch(text)
         if not found or found[2] != found[2].strip() or "*" in found[2].removesuffix("/*"):
@@ -79,7 +79,7 @@ class Request:
         return cls(int(old[1]), proof, note.parse(rest))
 
 
-class Refusal(Exception):
+class WitnessRefusal(Exception):
     """The answer's HTTP status, and why; ``size`` where the witness knows another one."""
 
     def __init__(self, status: int, why: str, size: int | None = None) -> None:
@@ -93,7 +93,7 @@ class Cosigner:
     def __init__(
         self,
         key: SigningKey,
-        logs: Iterable[Log],
+        logs: Iterable[WitnessedLog],
         memory: Memory,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -102,21 +102,21 @@ class Cosigner:
         self._unsettled: str | None = None
 
     def add_checkpoint(self, data: bytes) -> tuple[Checkpoint, Signature]:
-        """Cosigns, or raises Refusal."""
+        """Cosigns, or raises WitnessRefusal."""
         try:
             request = Request.parse(data)
             offered = Checkpoint.parse(request.note.text)
         except EmptyRootError as error:
             self._by_known_log(error.origin, request.note)
-            raise Refusal(422, str(error)) from None
+            raise WitnessRefusal(422, str(error)) from None
         except ValueError as error:
-            raise Refusal(400, f"malformed: {error}") from None
+            raise WitnessRefusal(400, f"malformed: {error}") from None
         signed = self._by_known_log(offered.origin, request.note)
         if request.old > offered.size:
-            raise Refusal(400, "the old size is larger than the checkpoint's")
+            raise WitnessRefusal(400, "the old size is larger than the checkpoint's")
         with self._one_at_a_time:
             if self._unsettled:
-                raise Refusal(503, self._unsettled)
+                raise WitnessRefusal(503, self._unsettled)
             self._check_growth(request, offered)
             return offered, self._cosign(signed)
 
@@ -129,27 +129,27 @@ class Cosigner:
         """The note with the log's own signatures only: nobody else's are remembered."""
         keys = [log.key for log in self._logs if log.covers(origin)]
         if not keys:
-            raise Refusal(404, "no log of this origin is known")
+            raise WitnessRefusal(404, "no log of this origin is known")
         try:
             found = note.verified(offered, keys)
         except SignatureError as error:
-            raise Refusal(403, str(error)) from None
+            raise WitnessRefusal(403, str(error)) from None
         return Note(offered.text, tuple(each.signature for each in found))
 
     def _check_growth(self, request: Request, offered: Checkpoint) -> None:
         try:
             last = self._memory.last(offered.origin)
         except (MemoryRefused, OSError) as error:
-            raise Refusal(503, f"the memory cannot be read: {error}") from error
+            raise WitnessRefusal(503, f"the memory cannot be read: {error}") from error
         size, root = (last.size, last.root) if last else (0, merkle.EMPTY_ROOT)
         if request.old != size:
-            raise Refusal(409, "another size was cosigned last", size)
+            raise WitnessRefusal(409, "another size was cosigned last", size)
         if offered.size == size and offered.root != root:
-            raise Refusal(422, "another root of this size was cosigned")
+            raise WitnessRefusal(422, "another root of this size was cosigned")
         try:
             merkle.verify_consistency(size, offered.size, root, offered.root, request.proof)
         except ProofError as error:
-            raise Refusal(422, str(error)) from None
+            raise WitnessRefusal(422, str(error)) from None
 
     def _cosign(self, signed: Note) -> Signature:
         cosignature = note.cosign(signed.text, self._key, int(self._clock()))
@@ -157,7 +157,7 @@ class Cosigner:
             self._memory.keep(signed.with_signatures([cosignature]))
         except Unsettled as error:
             self._unsettled = f"the memory may not be on the disk ({error.strerror}): start the witness again"
-            raise Refusal(503, self._unsettled) from error
+            raise WitnessRefusal(503, self._unsettled) from error
         except (OSError, Full) as error:
-            raise Refusal(503, f"the memory cannot be written: {error}") from error
+            raise WitnessRefusal(503, f"the memory cannot be written: {error}") from error
         return cosignature

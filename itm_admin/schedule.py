@@ -21,7 +21,7 @@ from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.sink_address import SinkAddress
 from itm_admin.ledger import verification_jobs
-from itm_admin.ledger.backlog import Watching
+from itm_admin.ledger.backlog import SinkWatch
 from itm_admin.ledger.job_runs import Job
 from itm_admin.ledger.scheduler import SchedulerProcess
 from itm_admin.ledger.signing import Signing
@@ -115,5 +115,5 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
         stop,
         Signing(place),
         stamping,
-        [Watching(sinks), *([MailWatch()] if settings.smtp_url else ())],
+        [SinkWatch(sinks), *([MailWatch()] if settings.smtp_url else ())],
     ).run()

@@ -12,11 +12,11 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.catalogue import Manifest, Unknown
+from audit.catalogue import CatalogueManifest, Unknown
 from audit.expression import normal
-from audit.reconciliation import Found
-from audit.store.reading import Unreadable
+from audit.reconciliation import Differences
 from audit.store.session import PLAIN, pinned
+from audit.store.snapshot import Unreadable
 
 _QUESTION = (Path(__file__).parents[1] / "sql" / "queries" / "catalogue.sql").read_text("utf-8")
 
@@ -37,9 +37,9 @@ def major(connection: Connection) -> int:
     return int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10_000
 
 
-def check(connection: Connection, manifest: Manifest, holder: str | None) -> Found:
+def check(connection: Connection, manifest: CatalogueManifest, holder: str | None) -> Differences:
     """Differences as findings of one holder's ledger. Never raises for what it reads: ``failure`` says why it ended."""
-    found = Found()
+    found = Differences()
     try:
         for finding in manifest.compare(major(connection), catalogue(connection, manifest.schemas)):
             found.add(holder, finding)

@@ -19,11 +19,11 @@ from sqlalchemy.engine import Connection, Engine, Row
 
 from audit import note
 from audit.checkpoint_comparison import Evidence, Recorded
-from audit.checkpoint_folder import Held
+from audit.checkpoint_folder import HeldCheckpoint
 from audit.key_statements import Keys, Statement
 from audit.leaf import EMPTY
 from audit.note import Signature
-from audit.store.reading import Ledger
+from audit.store.snapshot import Ledger
 from audit.verification import Finding
 
 LOCK = 0x49544D02
@@ -127,7 +127,7 @@ def uncovered(connection: Connection, ledger: uuid.UUID, start: int) -> bool:
     return bool(connection.execute(text(_UNCOVERED), {"id": ledger, "start": start}).scalar())
 
 
-def record_checkpoints(connection: Connection, signed: Sequence[tuple[uuid.UUID, Held]]) -> None:
+def record_checkpoints(connection: Connection, signed: Sequence[tuple[uuid.UUID, HeldCheckpoint]]) -> None:
     """Records them, and appends the round's entry; what is recorded already is passed over. As itm_signer."""
     for start in range(0, len(signed), _MOST):
         rows = [

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from audit import note
-from audit.bundle import Filter
+from audit.bundle import EventFilter
 from audit.merkle import full_subtrees, inclusion_proof
 from audit.note import NoteFormatError
 from audit.store.tiling import tree
@@ -51,7 +51,7 @@ class Spoken:
     note: str
 
 
-def bounds(connection: Connection, ledger: uuid.UUID, size: int, asked: Filter) -> tuple[int, int]:
+def bounds(connection: Connection, ledger: uuid.UUID, size: int, asked: EventFilter) -> tuple[int, int]:
     """The entries that a filter asks for, of the first ``size``, and one more on each side: first, and before which."""
     first, stop = 0, size
     if asked.since is not None:

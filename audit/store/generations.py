@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from audit.checkpoint_comparison import Evidence
 from audit.generation import Closure, generation_of
-from audit.store.reading import Ledger
+from audit.store.snapshot import Ledger
 from audit.verification import Finding, Verdict
 
 _FIRST = """

@@ -15,10 +15,10 @@ from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.reconciliation import Found, Row, Told, differences
+from audit.reconciliation import Differences, LastEvent, RecordRow, differences
 from audit.store import damage
-from audit.store.reading import Unreadable
 from audit.store.session import BY_INDEX, ONE_BY_ONE, driver, pinned
+from audit.store.snapshot import Unreadable
 from audit.store.verifying import Progress, Stop
 from audit.verification import Finding
 
@@ -89,9 +89,9 @@ class Halted(Exception):
     """Asked to stop."""
 
 
-def compare(connection: Connection, progress: Progress | None = None, stop: Stop | None = None) -> Found:
+def compare(connection: Connection, progress: Progress | None = None, stop: Stop | None = None) -> Differences:
     """Every row of every watched table. Never raises for what it reads: ``failure`` says why it did not end."""
-    found = Found()
+    found = Differences()
 
     def tick(rows: int) -> None:
         found.rows += rows
@@ -138,7 +138,9 @@ class _Seen:
     sum: int = 0
 
 
-def _by_relation(connection: Connection, relations: Sequence[Relation]) -> Iterator[tuple[Relation, Iterator[Told]]]:
+def _by_relation(
+    connection: Connection, relations: Sequence[Relation]
+) -> Iterator[tuple[Relation, Iterator[LastEvent]]]:
     """Each relation with what was told of its rows, from one reading of all events."""
     with driver(connection).cursor(name="told") as cursor:
         cursor.itersize = ROWS
@@ -147,7 +149,7 @@ def _by_relation(connection: Connection, relations: Sequence[Relation]) -> Itera
         waiting = next(groups, None)
         for place, relation in enumerate(relations):
             if waiting is not None and waiting[0] == place:
-                yield relation, (Told._make(row[1:]) for row in waiting[1])
+                yield relation, (LastEvent._make(row[1:]) for row in waiting[1])
                 waiting = next(groups, None)
             else:
                 yield relation, iter(())
@@ -155,7 +157,7 @@ def _by_relation(connection: Connection, relations: Sequence[Relation]) -> Itera
 
 def _rows(
     asked: psycopg.Connection[Any], relation: Relation, nobody: str | None, tick: Tick, seen: _Seen
-) -> Iterator[Row]:
+) -> Iterator[RecordRow]:
     after: str | None = None
     with asked.cursor() as cursor:
         while True:
@@ -163,7 +165,7 @@ def _rows(
                 page = cursor.execute(_ROWS, (nobody, relation.name, after, ROWS)).fetchall()
             seen.rows += len(page)
             seen.sum += sum(row[0] for row in page)
-            yield from (Row._make(row[1:]) for row in page)
+            yield from (RecordRow._make(row[1:]) for row in page)
             tick(len(page))
             if len(page) < ROWS:
                 return

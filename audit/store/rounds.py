@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from audit.catalogue import Manifest
+from audit.catalogue import CatalogueManifest
 from audit.checkpoint_comparison import Evidence
 from audit.read_plan import Level
-from audit.reconciliation import Found
+from audit.reconciliation import Differences
 from audit.resume_mark import Watermarks
 from audit.store import catalogue, records, ways
 from audit.store.reader_pool import Read, meanwhile, reading_together
-from audit.store.reading import Ledger, Unreadable, reading
 from audit.store.session import pinned
+from audit.store.snapshot import Ledger, Unreadable, reading
 from audit.store.verifying import Progress, Stop, Verification, unread, verify
 
-Check = Callable[[Connection, str | None], Found]
+Check = Callable[[Connection, str | None], Differences]
 """Compares something else in a thorough round's snapshot; findings are those of the holder that it is given."""
 LedgerProgress = Callable[[str, int, int], None]
 RECORDS = "records"
@@ -41,7 +41,7 @@ def verify_all(
     engine: Engine,
     ledgers: Sequence[Ledger],
     level: Level,
-    manifest: Manifest | None,
+    manifest: CatalogueManifest | None,
     progress: LedgerProgress | None = None,
     stop: Stop | None = None,
     evidence: Evidence | None = None,
@@ -110,7 +110,7 @@ class _Looking:
     beside: Sequence[Check] = ()
 
     def thoroughly(
-        self, connection: Connection, manifest: Manifest | None, processes: int | None
+        self, connection: Connection, manifest: CatalogueManifest | None, processes: int | None
     ) -> list[Verification]:
         largest = max((ledger.size for ledger in self.ledgers), default=0)
         with meanwhile(connection, largest, _ways) as answer:
@@ -154,7 +154,7 @@ class _Looking:
         return bool(self.stop and self.stop())
 
 
-def _ways(connection: Connection) -> Found:
+def _ways(connection: Connection) -> Differences:
     with pinned(connection):
         return ways.check(connection, records.presidency(connection))
 
@@ -174,7 +174,7 @@ def _apart(bind: Engine | Connection) -> Iterator[None]:
             point.rollback()
 
 
-def _joined(done: Sequence[Verification], beside: Sequence[Found]) -> list[Verification]:
+def _joined(done: Sequence[Verification], beside: Sequence[Differences]) -> list[Verification]:
     """Each holder's findings in its newest ledger, nobody's in every one; what did not end is known of none."""
     newest = {verification.ledger.holder: verification.ledger.id for verification in done}
     joined = []

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import rows
 from psycopg.pq import TransactionStatus
-from sqlalchemy.engine import Connection
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
 
 _WAYS = ("enable_seqscan", "enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan", "enable_tidscan",
          "enable_sort", "enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_hashagg",
@@ -55,14 +57,14 @@ def pinned(bind: Connection | psycopg.Connection[Any], settings: Mapping[str, st
     ((before,),) = _asked(bind, _NOW, (names,))
     _asked(bind, _SET, (names, list(settings.values())))
     yield
-    connection = driver(bind) if isinstance(bind, Connection) else bind
+    connection = bind if isinstance(bind, psycopg.Connection) else driver(bind)
     if connection.info.transaction_status == TransactionStatus.INTRANS:
         _asked(bind, _SET, (names, before))
 
 
 def _asked(bind: Connection | psycopg.Connection[Any], statement: str, values: tuple[Any, ...]) -> Sequence[Any]:
     """By SQLAlchemy where it is its connection, so that it sees a lost one."""
-    if isinstance(bind, Connection):
+    if not isinstance(bind, psycopg.Connection):
         return bind.exec_driver_sql(statement, values).all()
     with bind.cursor(row_factory=rows.tuple_row) as cursor:
         return cursor.execute(statement.encode(), values).fetchall()

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from audit.read_plan import Level
-from audit.store.reading import Ledger
 from audit.store.session import ONE_BY_ONE, pinned
+from audit.store.snapshot import Ledger
 from audit.verification import CAP, Finding
 
 # Past the end, before the beginning, or there twice.

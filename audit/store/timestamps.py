@@ -20,7 +20,7 @@ ORDER BY size, stamped_at
 
 
 @dataclass(frozen=True)
-class Stamped:
+class StoredStamp:
     """A recorded answer. Nobody has judged it here."""
 
     size: int
@@ -37,7 +37,7 @@ def presidency(connection: Connection) -> tuple[uuid.UUID, str] | None:
     return None if row is None else (row.id, row.origin)
 
 
-def record(connection: Connection, ledger: uuid.UUID, stamped: Stamped) -> bool:
+def record(connection: Connection, ledger: uuid.UUID, stamped: StoredStamp) -> bool:
     """As itm_signer. False while the checkpoint itself is not recorded."""
     statement = text("SELECT audit.record_timestamp(:ledger, :size, :digest, :stamped_at, :answer)")
     values = {"ledger": ledger, "size": stamped.size, "digest": stamped.digest}
@@ -52,7 +52,7 @@ def recorded(connection: Connection, ledger: uuid.UUID, size: int, digest: bytes
     return bool(connection.execute(statement, {"l": ledger, "s": size, "d": digest}).scalar_one())
 
 
-def at(connection: Connection, ledger: uuid.UUID, sizes: Sequence[int]) -> list[Stamped]:
+def at(connection: Connection, ledger: uuid.UUID, sizes: Sequence[int]) -> list[StoredStamp]:
     """The stamps of checkpoints of these sizes."""
     rows = connection.execute(text(_SURROUNDING), {"id": ledger, "sizes": list(sizes)})
-    return [Stamped(row.size, bytes(row.digest), row.stamped_at, bytes(row.answer)) for row in rows]
+    return [StoredStamp(row.size, bytes(row.digest), row.stamped_at, bytes(row.answer)) for row in rows]

@@ -12,15 +12,15 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from audit.checkpoint_comparison import Attested, Evidence
-from audit.checkpoint_folder import OutsideError
+from audit.checkpoint_folder import CheckpointFolderError
 from audit.fast_check import Task
 from audit.purge import Purges
 from audit.read_plan import REREAD, Level, Past, Plan, plan
 from audit.resume_mark import Watermarks
 from audit.store import checkpoints, damage, generations, surroundings
 from audit.store.reader_pool import Read, alone
-from audit.store.reading import Ledger, Unreadable, entries, ledgers, purges, reading
 from audit.store.session import pinned
+from audit.store.snapshot import Ledger, Unreadable, entries, ledgers, purges, reading
 from audit.verification import Anchors, Assurance, Finding, Head, Verdict, Verifier
 
 Progress = Callable[[int, int], None]
@@ -89,7 +89,7 @@ def verify(
         with reading(bind) as connection, pinned(connection):
             run.prepare(connection)
             run.read(connection, chunks or alone(connection), progress, stop)
-    except (*Unreadable, Unseen, OutsideError) as error:
+    except (*Unreadable, Unseen, CheckpointFolderError) as error:
         run.verifier.failed(damage.why(bind, error))
     verdict, known = generations.known(run.ledger, run.verifier.verdict(), evidence)
     return Verification(

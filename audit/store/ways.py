@@ -17,10 +17,10 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.reconciliation import Found
+from audit.reconciliation import Differences
 from audit.store import damage
-from audit.store.reading import Unreadable
 from audit.store.session import BY_INDEX, ONE_BY_ONE, PLAIN, driver, pinned
+from audit.store.snapshot import Unreadable
 from audit.verification import Finding
 
 Count = tuple[int, int]
@@ -93,9 +93,9 @@ class _Index:
         return f"SELECT {what} FROM ONLY {self.relation} WHERE {self.condition} ORDER BY {order}"  # noqa: S608
 
 
-def check(connection: Connection, holder: str | None) -> Found:
+def check(connection: Connection, holder: str | None) -> Differences:
     """Differences as findings of one holder's ledger. Never raises for what it reads: ``failure`` says why it ended."""
-    found = Found()
+    found = Differences()
     try:
         with pinned(connection, PLAIN):
             for finding in _differences(connection):

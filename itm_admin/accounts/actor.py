@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from itm_admin.accounts import sessions
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.actor import Actor, Held
+from itm_admin.foundation.actor import Actor, HeldRole
 from itm_admin.foundation.database import db
 from itm_admin.foundation.tenancy import acting
 
@@ -54,7 +54,7 @@ def find(session: Session, account: uuid.UUID, institution: uuid.UUID, at: uuid.
         if row is None:
             return None
         grants = session.execute(_GRANTS, {"account": account}).all()
-    held = tuple(Held(grant.role, tuple(grant.units) if grant.unit_id else "*") for grant in grants)
+    held = tuple(HeldRole(grant.role, tuple(grant.units) if grant.unit_id else "*") for grant in grants)
     return replace(_actor(row, held), session=at, ended=row["ended"] if at else None)
 
 
@@ -72,7 +72,7 @@ def load_actor() -> Actor | None:
     return actor
 
 
-def _actor(row: RowMapping, held: tuple[Held, ...]) -> Actor:
+def _actor(row: RowMapping, held: tuple[HeldRole, ...]) -> Actor:
     return Actor(
         id=row["id"],
         username=row["username"],

@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import EmailField, HiddenField, PasswordField, SelectField, StringField
 
-from itm_admin.accounts.services import Person
+from itm_admin.accounts.services import AccountHolder
 from itm_admin.foundation import record_picker
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import Asks, PanelForm, chosen_id
@@ -88,8 +88,8 @@ class AccountForm(PanelForm):
     language = LanguageField(_l("Language"))
     unit = SelectField(_l("Unit"), choices=[], validate_choice=False)
 
-    def person(self) -> Person:
-        return Person(
+    def person(self) -> AccountHolder:
+        return AccountHolder(
             first_name=self.first_name.data or "",
             last_name=self.last_name.data or "",
             email=self.email.data or "",

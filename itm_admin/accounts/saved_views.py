@@ -34,7 +34,7 @@ _LIKE_A_NUMBER = re.compile(r"(?:\d[\s.-]?){7,}")
 
 
 @dataclass(frozen=True)
-class Kept:
+class ListWithViews:
     """A list of which views can be kept: where it stands, and its listing in the scope at work."""
 
     endpoint: str
@@ -52,16 +52,16 @@ class Tab:
     opens: bool
 
 
-def install(app: Flask, lists: Mapping[str, Kept]) -> None:
+def install(app: Flask, lists: Mapping[str, ListWithViews]) -> None:
     """Lists open in the view that the person chose for it, and have their views above them."""
     app.extensions["itm_kept_lists"] = dict(lists)
     app.before_request(_open)
     app.jinja_env.globals["saved_views"] = tabs
 
 
-def kept_list(name: str) -> Kept:
+def kept_list(name: str) -> ListWithViews:
     """Invalid if there is no such list, or not for this person."""
-    found: Kept | None = current_app.extensions["itm_kept_lists"].get(name)
+    found: ListWithViews | None = current_app.extensions["itm_kept_lists"].get(name)
     if found is None or not access.allowed(found.endpoint, g.actor):
         raise Invalid({"list": _l("There is no such list.")})
     return found
@@ -69,7 +69,7 @@ def kept_list(name: str) -> Kept:
 
 def tabs(name: str, query: str) -> list[Tab] | None:
     """The person's views of a list by name; `query` is the one that is shown now. None where no view is kept."""
-    where: Kept = current_app.extensions["itm_kept_lists"][name]
+    where: ListWithViews = current_app.extensions["itm_kept_lists"][name]
     if where.endpoint != request.endpoint:
         return None  # the same columns on another page: of what is deleted, or as auditors see it
     path = url_for(where.endpoint)
@@ -137,7 +137,7 @@ def checked_label(text: str) -> str:
     return label
 
 
-def _checked(session: Session, actor: Actor, where: Kept, query: str) -> str:
+def _checked(session: Session, actor: Actor, where: ListWithViews, query: str) -> str:
     """The canonical text, as the list itself reads it: in the scope in which the person works there."""
     declared = access.access_of(where.endpoint)
     scope = access.scope_for(declared, actor.roles) if declared else None
@@ -175,7 +175,7 @@ def _open() -> Response | None:
     """Goes to the person's own view where the address asks for nothing. One that the list forgot is passed over."""
     if request.method != "GET" or request.args or g.get("actor") is None:
         return None
-    lists: Mapping[str, Kept] = current_app.extensions["itm_kept_lists"]
+    lists: Mapping[str, ListWithViews] = current_app.extensions["itm_kept_lists"]
     for name, where in lists.items():
         if where.endpoint == request.endpoint:
             view = next((each for each in _of(db.session(), name) if each.opens), None)
@@ -184,7 +184,7 @@ def _open() -> Response | None:
     return None
 
 
-def _known(where: Kept, query: str) -> bool:
+def _known(where: ListWithViews, query: str) -> bool:
     try:
         where.listing().parse(query)
     except Invalid:

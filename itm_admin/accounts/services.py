@@ -27,7 +27,7 @@ from itm_admin.institutions.models import Institution, Unit
 
 
 @dataclass(frozen=True)
-class Person:
+class AccountHolder:
     """What is kept of the person behind an account."""
 
     first_name: str
@@ -80,7 +80,7 @@ def why_not(session: Session, actor: Actor, account: Account) -> Message | None:
 def create(
     session: Session,
     actor: Actor,
-    person: Person,
+    person: AccountHolder,
     *,
     institution: uuid.UUID | None = None,
     username: str | None = None,
@@ -95,7 +95,7 @@ def create(
     return account
 
 
-def change(session: Session, actor: Actor, account_id: uuid.UUID, version: int, person: Person) -> Account:
+def change(session: Session, actor: Actor, account_id: uuid.UUID, version: int, person: AccountHolder) -> Account:
     """Changes the person's data. Conflict if somebody else saved since `version`."""
     account = _changeable(session, actor, account_id, version)
     _apply(account, _checked(session, account.institution_id, person))
@@ -116,7 +116,7 @@ def change_own(session: Session, actor: Actor, version: int, email: str, title: 
     account = own(session, actor)
     if account.row_version != version:
         raise Conflict(account.row_version)
-    person = Person(account.first_name, account.last_name, email, title, language)
+    person = AccountHolder(account.first_name, account.last_name, email, title, language)
     values = _checked(session, account.institution_id, person)
     _apply(account, {name: values[name] for name in ("email", "title", "language")})
     session.flush()
@@ -196,7 +196,7 @@ def _institution(session: Session, actor: Actor, wanted: uuid.UUID | None) -> In
     return found
 
 
-def _checked(session: Session, institution: uuid.UUID, person: Person) -> dict[str, Any]:
+def _checked(session: Session, institution: uuid.UUID, person: AccountHolder) -> dict[str, Any]:
     """The columns' values, trimmed. Invalid names each field that is wrong."""
     wrong: dict[str, Message] = {}
     values: dict[str, Any] = {}
@@ -242,7 +242,7 @@ def _apply(account: Account, values: dict[str, Any]) -> None:
         setattr(account, name, value)
 
 
-def _free(session: Session, home: Institution, person: Person) -> str:
+def _free(session: Session, home: Institution, person: AccountHolder) -> str:
     """The proposed user name, with a number behind it where it is taken."""
     proposed = usernames.propose(home.code, person.first_name, person.last_name)
     taken = set(

@@ -50,7 +50,7 @@ class AccountsTogetherView(Page):
                 if save(form, lambda session: _suspend(session, wanted)):
                     tell(ngettext("%(num)s account is suspended.", "%(num)s accounts are suspended.", len(wanted)))
                     return redirect(back, 303)
-            except bulk.Refused as refused:
+            except bulk.RecordsRefused as refused:
                 reasons = refused.reasons
                 form.told.append(str(refused))
         lines = _lines(wanted, reasons)

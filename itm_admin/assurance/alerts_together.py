@@ -39,7 +39,7 @@ class AlertsTogetherView(Page):
                 if save(form, lambda session: _acknowledge(session, wanted)):
                     tell(ngettext("%(num)s alert is acknowledged.", "%(num)s alerts are acknowledged.", len(wanted)))
                     return redirect_after_post("AlertView.list")
-            except bulk.Refused as refused:
+            except bulk.RecordsRefused as refused:
                 reasons = refused.reasons
                 form.told.append(str(refused))
         lines = _lines(wanted, reasons)

@@ -21,7 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from audit import bundle_export, note, store, verify
-from audit.bundle import Bound, Filter
+from audit.bundle import Bound, EventFilter
 from audit.checkpoint import Checkpoint, opened
 from audit.evidence_report import Report, unreadable
 from audit.key import VerifierKey
@@ -56,7 +56,7 @@ _PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '5min'"
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedState:
     """How far a ledger is signed, witnessed and stamped, as the database has recorded it."""
 
     size: int
@@ -90,12 +90,12 @@ def bound(said: str | None, last: bool) -> Bound:
 class Period:
     """The numbers of the entries whose own time lies in what was asked for, and of how many among them it does not."""
 
-    asked: Filter
-    numbers: Filter
+    asked: EventFilter
+    numbers: EventFilter
     apart: int = 0
 
 
-def numbered(connection: Connection, ledger: uuid.UUID, asked: Filter) -> Period:
+def numbered(connection: Connection, ledger: uuid.UUID, asked: EventFilter) -> Period:
     """Times become numbers, by the entries' own time, as pages and filters have it.
 
     The sealed time never goes back: after a clock that ran ahead it would give a month's entries to another one. Raises
@@ -116,7 +116,7 @@ def numbered(connection: Connection, ledger: uuid.UUID, asked: Filter) -> Period
     return Period(asked, within, found.last - found.first + 1 - found.number)
 
 
-def told(form: str, asked: Filter, period: Period | None = None) -> dict[str, Bound]:
+def told(form: str, asked: EventFilter, period: Period | None = None) -> dict[str, Bound]:
     """What an export's entry says of it. A name that was typed is not repeated in it; an id is."""
     if period is not None and period.numbers != period.asked:
         told_of = told(form, asked) | {"first": period.numbers.since, "last": period.numbers.until}
@@ -137,7 +137,7 @@ def policy_text(connection: Connection, witnesses: Sequence[str], quorum: int) -
     return "".join(f"{line}\n" for line in lines)
 
 
-def signed(session: AnySession, ledger: uuid.UUID, witnesses: Sequence[str], quorum: int) -> Signed | None:
+def signed(session: AnySession, ledger: uuid.UUID, witnesses: Sequence[str], quorum: int) -> SignedState | None:
     """None while nothing is signed. NotFound for another's ledger."""
     row, connection = ledger_queries.find_ledger(session, ledger), session.connection()
     last = checkpoints.last(connection, ledger)
@@ -154,7 +154,7 @@ def signed(session: AnySession, ledger: uuid.UUID, witnesses: Sequence[str], quo
             cosigned = note.parse(each.note.encode()).with_signatures(note.signature_lines("".join(each.lines)))
             if opened(bytes(cosigned), policy, row.origin).assurance == "witnessed":
                 witnessed = each.size
-    return Signed(
+    return SignedState(
         last.size,
         last.signed_at,
         Checkpoint.parse(read.text),
@@ -176,7 +176,7 @@ def proof(session: AnySession, id: uuid.UUID, seq: int) -> bytes:
     return bytes(bundle_export.proof(session.connection(), _ledger(session.connection(), id), seq))
 
 
-def require_reach(session: AnySession, id: uuid.UUID, asked: Filter) -> None:
+def require_reach(session: AnySession, id: uuid.UUID, asked: EventFilter) -> None:
     """Raises Invalid where no bundle of this can be had yet, NotFound for another's ledger."""
     ledger_queries.find_ledger(session, id)
     connection = session.connection()
@@ -192,7 +192,7 @@ def require_reach(session: AnySession, id: uuid.UUID, asked: Filter) -> None:
 
 
 def taken(
-    engine: Engine, context: Context, id: uuid.UUID, asked: Filter, witnesses: Sequence[str], quorum: int
+    engine: Engine, context: Context, id: uuid.UUID, asked: EventFilter, witnesses: Sequence[str], quorum: int
 ) -> tuple[BinaryIO, Report]:
     """A whole bundle in a file without a name, and what the verifier says of it. Raises whatever breaks it off."""
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

@@ -18,11 +18,11 @@ from werkzeug.wrappers import Response as Answer
 from wtforms import BooleanField, SelectField, StringField
 
 from audit import verifier
-from audit.bundle import Bound, Filter
+from audit.bundle import Bound, EventFilter
 from audit.bundle_export import NotCovered
 from audit.evidence_report import Report
 from itm_admin.assurance import evidence, labels, ledger_queries, named
-from itm_admin.assurance.evidence import Signed
+from itm_admin.assurance.evidence import SignedState
 from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.foundation import access, dates, tenancy, vocabulary
 from itm_admin.foundation.audited_reads import record_read
@@ -50,7 +50,7 @@ class EvidenceForm(PanelForm):
     def offer(self) -> None:
         self.kind.choices = [("", _("— choose —")), *((kind, labels.kind_words(kind)) for kind in _TARGETS)]
 
-    def asked(self) -> Filter:
+    def asked(self) -> EventFilter:
         """Raises Invalid with what is wrong of each field."""
         wrong: dict[str, Message] = {}
         bounds: dict[str, Bound] = {}
@@ -70,7 +70,7 @@ class EvidenceForm(PanelForm):
             wrong["purpose"] = vocabulary.NOT_A_CHOICE
         if wrong:
             raise Invalid(wrong)
-        return Filter(bounds["since"], bounds["until"], (kind, id) if kind else None, actor or None)
+        return EventFilter(bounds["since"], bounds["until"], (kind, id) if kind else None, actor or None)
 
     def _named(self, kind: str, said: str, field: str, wrong: dict[str, Message]) -> tuple[str, str]:
         """Kind and id of what was named by reference, pseudonym or name; an id stays as it is."""
@@ -129,7 +129,7 @@ class _Evidence(Page):
             record_read("record.read", "entry", row.event_id, subjects=[id], detail={"ledger": str(id), "seq": seq})
             flash(_("This entry is not signed yet. Its proof is there within a minute."), "info")
             return redirect_after_post(self.entry, id=id, seq=seq)
-        record_read("ledger.export", "ledger", id, detail=evidence.told("proof", Filter(seq, seq)))
+        record_read("ledger.export", "ledger", id, detail=evidence.told("proof", EventFilter(seq, seq)))
         return _file(Response(content, mimetype="text/plain"), f"itm-{ledger.code}-{seq}.tlog-proof")
 
     @route("/<uuid:id>/root", act="show")
@@ -188,7 +188,7 @@ class EvidenceView(_Evidence):
     entry = "LedgerView.entry"
 
 
-def signed(id: uuid.UUID) -> Signed | None:
+def signed(id: uuid.UUID) -> SignedState | None:
     """How far a ledger is signed."""
     return evidence.signed(db.session, id, *_witnesses())
 

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from itm_admin.assurance import evidence, evidence_views, history, labels, ledger_queries, looks, named, naming, paging
-from itm_admin.assurance.ledger_queries import AnyRow, Found, Wanted
+from itm_admin.assurance.ledger_queries import AnyRow, EntryPage, Wanted
 from itm_admin.assurance.paging import EVERYTHING, Of
 from itm_admin.assurance.showing import EntryList, ids_of, learn_names, proof, told
 from itm_admin.foundation import access, tenancy
@@ -22,7 +22,7 @@ from itm_admin.foundation.roles import AUDIT, INSTITUTION, may
 from itm_admin.foundation.views import Page, redirect_after_post, route
 
 
-def _history(of: Of = EVERYTHING) -> tuple[Found, Wanted]:
+def _history(of: Of = EVERYTHING) -> tuple[EntryPage, Wanted]:
     wanted = named.read(db.session, request.args)
     return paging.page(db.session, wanted, of), wanted
 
@@ -54,7 +54,7 @@ class _HistoryPage(Page):
         )
 
 
-def _following(found: Found) -> dict[str, Any]:
+def _following(found: EntryPage) -> dict[str, Any]:
     kept = {name: value for name, value in request.args.items() if name != "after"}
     return {**kept, "after": found.next}
 

@@ -107,7 +107,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Found:
+class EntryPage:
     """One page of entries, the newest first; `next` is the cursor of the following page."""
 
     rows: Sequence[AnyRow]

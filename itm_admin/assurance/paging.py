@@ -37,7 +37,7 @@ from itm_admin.assurance.ledger_queries import (
     AnyRow,
     AnySession,
     Condition,
-    Found,
+    EntryPage,
     Wanted,
     entry,
     leaf,
@@ -131,7 +131,7 @@ def _acted(table: Table, value: str) -> Condition:
     return and_(table.c.actor_id.is_(None), table.c.actor_name == value)
 
 
-def page(session: AnySession, wanted: Wanted, of: Of = EVERYTHING, ledger_id: uuid.UUID | None = None) -> Found:
+def page(session: AnySession, wanted: Wanted, of: Of = EVERYTHING, ledger_id: uuid.UUID | None = None) -> EntryPage:
     """One page, the newest entries first; of one ledger, or of all that the reader sees."""
     context = tenancy.current()
     if context.reads == "actor" and not of.actor:  # what row-level security would add anyway, in words of an index
@@ -152,7 +152,7 @@ def _limited() -> bool:
     return context.reads == "ledger" and context.scope == INSTITUTION and context.manage != "*"
 
 
-def _by_number(session: AnySession, wanted: Wanted, ledger_id: uuid.UUID) -> Found:
+def _by_number(session: AnySession, wanted: Wanted, ledger_id: uuid.UUID) -> EntryPage:
     """In one ledger the number alone is the order in which things happened, whatever the clock said."""
     top = wanted.after[2] if wanted.after else None
     bottom = 0
@@ -168,11 +168,11 @@ def _by_number(session: AnySession, wanted: Wanted, ledger_id: uuid.UUID) -> Fou
     statement = select(entry).join(here, and_(entry.c.ledger_id == here.c.ledger_id, entry.c.seq == here.c.seq))
     rows = session.execute(statement.order_by(entry.c.seq.desc())).all()
     if len(rows) <= wanted.size and bottom:
-        return Found(rows, f"{_BEGINNING}~{ledger_id}~{bottom}")
+        return EntryPage(rows, f"{_BEGINNING}~{ledger_id}~{bottom}")
     return _found(rows, wanted)
 
 
-def _by_time(session: AnySession, wanted: Wanted, conditions: Sequence[Condition]) -> Found:
+def _by_time(session: AnySession, wanted: Wanted, conditions: Sequence[Condition]) -> EntryPage:
     statement = _behind(select(entry).where(*conditions), wanted).limit(wanted.size + 1)
     return _found(session.execute(statement).all(), wanted)
 
@@ -184,7 +184,7 @@ def _behind(statement: Select[Any], wanted: Wanted) -> Select[Any]:
     return statement.order_by(entry.c.at.desc(), entry.c.event_id.desc())
 
 
-def _in_portions(session: AnySession, wanted: Wanted, of: Of, conditions: Sequence[Condition]) -> Found:
+def _in_portions(session: AnySession, wanted: Wanted, of: Of, conditions: Sequence[Condition]) -> EntryPage:
     places = _newest(session, wanted, of)
     rows: list[AnyRow] = []
     begin = 0
@@ -197,7 +197,7 @@ def _in_portions(session: AnySession, wanted: Wanted, of: Of, conditions: Sequen
         begin = end
     found = _found(rows, wanted)
     if found.next is None and len(places) == WINDOW:
-        return Found(found.rows, _cursor(places[-1].at, places[-1].event_id, 0))
+        return EntryPage(found.rows, _cursor(places[-1].at, places[-1].event_id, 0))
     return found
 
 
@@ -217,10 +217,10 @@ def _newest(session: AnySession, wanted: Wanted, of: Of) -> Sequence[Any]:
     return session.execute(select(newest.c.event_id, newest.c.at)).all()
 
 
-def _found(rows: Sequence[AnyRow], wanted: Wanted) -> Found:
+def _found(rows: Sequence[AnyRow], wanted: Wanted) -> EntryPage:
     shown = rows[: wanted.size]
     last = shown[-1] if len(rows) > wanted.size else None
-    return Found(shown, _cursor(last.at, last.event_id, last.seq) if last else None)
+    return EntryPage(shown, _cursor(last.at, last.event_id, last.seq) if last else None)
 
 
 def _cursor(at: datetime, event_id: uuid.UUID, seq: int) -> str:

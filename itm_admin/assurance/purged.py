@@ -8,7 +8,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session, scoped_session
 
-from audit.store.reading import purges
+from audit.store.snapshot import purges
 from itm_admin.foundation.errors import NotFound
 
 

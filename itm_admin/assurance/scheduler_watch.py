@@ -27,7 +27,7 @@ _WITHOUT_DATABASE = (None, "static", "static_vendor", "HealthView.alive")
 log = logging.getLogger("itm")
 
 
-class Watch:
+class JobWatch:
     """What one web process knows of the jobs. ``jobs`` is the scheduler's table."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
@@ -71,12 +71,12 @@ class Watch:
 
 def install(app: Flask, jobs: Sequence[Job]) -> None:
     """Looks before a request is served. `jobs` is what the scheduler should be doing."""
-    app.extensions["itm_watch"] = Watch(jobs)
+    app.extensions["itm_watch"] = JobWatch(jobs)
     app.before_request(_look)
 
 
-def watch() -> Watch:
-    found: Watch = current_app.extensions["itm_watch"]
+def watch() -> JobWatch:
+    found: JobWatch = current_app.extensions["itm_watch"]
     return found
 
 

@@ -18,7 +18,7 @@ from flask_babel import lazy_gettext as _l
 from audit import event, leaf
 from itm_admin.assurance import detail, disclosure, labels, ledger_queries, named, naming, upgrades
 from itm_admin.assurance.labels import Change
-from itm_admin.assurance.ledger_queries import AnyRow, AnySession, Found, Wanted
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession, EntryPage, Wanted
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import day, moment
@@ -179,7 +179,7 @@ def content_of(row: AnyRow) -> Mapping[str, Any]:
 class EntryList:
     """A page of entries as `ui.listing` shows it (see foundation/lists.py for the same of other lists)."""
 
-    found: Found
+    found: EntryPage
     wanted: Wanted
     link: Link
     caption: str
@@ -296,7 +296,7 @@ def _moment(row: AnyRow) -> str:
 
 
 @dataclass(frozen=True)
-class Proof:
+class EntryProof:
     """A leaf as it is stored, and whether it can be computed again from its event and its predecessor's hash."""
 
     frame: str
@@ -311,9 +311,9 @@ class Proof:
         return self.commitment_matches and self.hash_matches
 
 
-def proof(row: AnyRow) -> Proof:
+def proof(row: AnyRow) -> EntryProof:
     frame = leaf.frame(row.origin, row.seq, row.recorded_at, row.prev, row.commitment)
-    return Proof(
+    return EntryProof(
         frame=frame.decode("utf-8"),
         prev=row.prev.hex(),
         commitment=row.commitment.hex(),

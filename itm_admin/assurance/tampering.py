@@ -45,28 +45,28 @@ _LAST = text("select seq, ledger_id from audit.entry where target_kind = :kind a
 
 
 @dataclass(frozen=True)
-class Told:
+class FindingText:
     """One finding in sentences, with links to what helps to judge it."""
 
     sentences: list[str]
     links: list[tuple[str, str]]
 
 
-def told(session: AnySession, findings: Sequence[Mapping[str, Any]]) -> list[Told]:
+def told(session: AnySession, findings: Sequence[Mapping[str, Any]]) -> list[FindingText]:
     """The first findings of a verdict."""
     shown = findings[:MOST]
     naming.learn(session, [finding.get("id") for finding in shown])
     return [_told(session, finding) for finding in shown]
 
 
-def _told(session: AnySession, finding: Mapping[str, Any]) -> Told:
+def _told(session: AnySession, finding: Mapping[str, Any]) -> FindingText:
     kind, id = KINDS.get(str(finding.get("table"))), str(finding.get("id") or "")
     if kind is None or not str(finding.get("kind")).startswith("record."):
-        return Told([labels.finding_words(finding)], [])
+        return FindingText([labels.finding_words(finding)], [])
     naming.learn(session, [id])
     name = labels.target_words(kind, naming.name_of(id))
     if tenancy.current().scope != AUDIT:
-        return Told([f"{name}: {labels.finding_words({'kind': finding['kind']})}"], [])
+        return FindingText([f"{name}: {labels.finding_words({'kind': finding['kind']})}"], [])
     lines = _changed(session, kind, id, name) if finding["kind"] == "record.changed" else []
     if not lines:
         lines = [f"{name}: {labels.finding_words({'kind': finding['kind']})}"]
@@ -79,7 +79,7 @@ def _told(session: AnySession, finding: Mapping[str, Any]) -> Told:
         links.insert(0, (url_for("AuditHistoryView.record", kind=kind, id=id), _("Access history")))
     if kind == "case" and session.scalar(select(board.case.c.id).where(board.case.c.id == id)):
         links.insert(0, (url_for("OversightCaseView.show", id=id), _("The record")))
-    return Told(lines, links)
+    return FindingText(lines, links)
 
 
 def _changed(session: AnySession, kind: str, id: str, name: str) -> list[str]:

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
 from audit import bundle_export, store, verify
-from audit.bundle import Filter
+from audit.bundle import EventFilter
 from audit.canonical_json import LineError
 from audit.canonical_zip import ArchiveError
 from audit.generation import generation_of
@@ -40,7 +40,7 @@ def export(
     code: str,
     generation: int | None,
     out: Path,
-    asked: Filter,
+    asked: EventFilter,
     purpose: str | None,
     progress: Progress,
 ) -> None:
@@ -66,7 +66,7 @@ def export(
 
 def prove(settings: Settings, code: str, generation: int | None, seq: int, out: Path, purpose: str | None) -> None:
     with _ledger(settings, code, generation) as (engine, ledger, _running):
-        _told(engine, ledger, "proof", purpose, Filter(seq, seq))
+        _told(engine, ledger, "proof", purpose, EventFilter(seq, seq))
         with _whole(out) as file:
             file.write(bytes(bundle_export.proof(engine, ledger, seq)))
         click.echo(f"{out}: entry {seq} of {ledger.origin}")
@@ -74,7 +74,7 @@ def prove(settings: Settings, code: str, generation: int | None, seq: int, out: 
 
 def tiles(settings: Settings, code: str, generation: int | None, out: Path, purpose: str | None) -> None:
     with _ledger(settings, code, generation) as (engine, ledger, _running):
-        _told(engine, ledger, "tiles", purpose, Filter())
+        _told(engine, ledger, "tiles", purpose, EventFilter())
         size = bundle_export.tile_directory(engine, ledger, out)
         click.echo(f"{out}: {size} entries of {ledger.origin}, without content")
 
@@ -104,7 +104,7 @@ def _ledger(settings: Settings, code: str, generation: int | None) -> Iterator[t
             engine.dispose()
 
 
-def _numbered(engine: Engine, ledger: store.Ledger, asked: Filter) -> Period:
+def _numbered(engine: Engine, ledger: store.Ledger, asked: EventFilter) -> Period:
     with engine.connect() as connection:
         try:
             return evidence.numbered(connection, ledger.id, asked)
@@ -113,7 +113,12 @@ def _numbered(engine: Engine, ledger: store.Ledger, asked: Filter) -> Period:
 
 
 def _told(
-    engine: Engine, ledger: store.Ledger, form: str, purpose: str | None, asked: Filter, period: Period | None = None
+    engine: Engine,
+    ledger: store.Ledger,
+    form: str,
+    purpose: str | None,
+    asked: EventFilter,
+    period: Period | None = None,
 ) -> None:
     """The entry of an export, committed."""
     detail = evidence.told(form, asked, period)

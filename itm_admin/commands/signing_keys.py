@@ -15,13 +15,13 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection, Engine
 
 from audit import store
-from audit.checkpoint_folder import OutsideError
+from audit.checkpoint_folder import CheckpointFolderError
 from audit.generation import Closures, closures
 from audit.store import checkpoints
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.ledger.keyring import KeyTrouble
-from itm_admin.ledger.signing import Place, Round, Signing
+from itm_admin.ledger.signing import Round, Signing, SigningPlace
 from itm_admin.local import installation, signing_setup
 
 PATIENCE = 120.0
@@ -71,12 +71,12 @@ def compromise(settings: Settings, name: str, trust_size: int) -> None:
 
 
 @contextmanager
-def _at(settings: Settings) -> Iterator[tuple[Place, Engine]]:
+def _at(settings: Settings) -> Iterator[tuple[SigningPlace, Engine]]:
     with installation.running(settings, "ITM_DATABASE_SIGNER_URL") as running:
         engine = create_engine(str(running.signer_url), **engine_options())
         try:
             yield signing_setup.of(running), engine
-        except (KeyTrouble, OutsideError) as trouble:
+        except (KeyTrouble, CheckpointFolderError) as trouble:
             raise Refusal(f"ITM_CHECKPOINTS: {trouble}") from None
         finally:
             engine.dispose()
@@ -103,7 +103,7 @@ def _trusted(connection: Connection, size: int, closed: Closures) -> dict[str, i
     return {**found, **named, presidency.origin: size}
 
 
-def _finish(place: Place, engine: Engine) -> Round:
+def _finish(place: SigningPlace, engine: Engine) -> Round:
     """A round now; while the scheduler is at one, after that."""
     until, signing = time.monotonic() + PATIENCE, Signing(place)
     while (done := signing.round(engine)) is None:

@@ -21,7 +21,7 @@ def moment(day: date, hour: int, minute: int = 0) -> datetime:
     return datetime.combine(day, time(hour, minute), HERE)
 
 
-class Clock:
+class StoryClock:
     """Moves on with each step, and only inside office hours: for what the story gives no day of its own."""
 
     def __init__(self, begins: datetime, step: timedelta) -> None:

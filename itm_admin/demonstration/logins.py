@@ -10,7 +10,7 @@ import os
 import secrets
 from pathlib import Path
 
-from itm_admin.demonstration.staff import ADMINISTRATOR, TEAM, Member
+from itm_admin.demonstration.staff import ADMINISTRATOR, TEAM, StaffMember
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.roles import ROLES
 
@@ -40,7 +40,7 @@ def complete(settings: Settings) -> dict[str, str]:
     return {login["username"]: login["password"] for login in logins}
 
 
-def _login(member: Member, password: str) -> dict[str, str]:
+def _login(member: StaffMember, password: str) -> dict[str, str]:
     return {
         "username": member.username,
         "password": password,

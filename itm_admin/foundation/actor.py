@@ -23,7 +23,7 @@ _WIDTH = ("none", "actor", "ledger", "all")
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldRole:
     """A role that is held: over these units (subtrees already spread), or the whole institution ("*")."""
 
     role: str
@@ -45,7 +45,7 @@ class Actor:
     institution_kind: str
     language: str
     epoch: int
-    held: tuple[Held, ...]
+    held: tuple[HeldRole, ...]
     obstacle: str | None = None
     """Why account or institution may not work now, if so."""
     session: uuid.UUID | None = None

@@ -40,7 +40,7 @@ class Line:
     refusal: str = ""
 
 
-class Refused(DomainError):
+class RecordsRefused(DomainError):
     """Nothing was changed, because of these records: id and reason."""
 
     code = "conflict"
@@ -71,7 +71,7 @@ def read(values: Sequence[str]) -> list[Chosen]:
 
 
 def all_or_nothing(wanted: Iterable[Chosen], work: Callable[[Chosen], object]) -> bool:
-    """Does the work for each, in the same order for everybody. True, or Refused if one was."""
+    """Does the work for each record, in the same order for everybody. Raises RecordsRefused if one was refused."""
     reasons: dict[uuid.UUID, str] = {}
     for each in sorted(wanted, key=lambda chosen: chosen.id):
         try:
@@ -79,5 +79,5 @@ def all_or_nothing(wanted: Iterable[Chosen], work: Callable[[Chosen], object]) -
         except (Conflict, Denied, Invalid, Locked, NotFound) as error:
             reasons[each.id] = str(error)
     if reasons:
-        raise Refused(reasons)
+        raise RecordsRefused(reasons)
     return True

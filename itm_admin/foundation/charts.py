@@ -36,7 +36,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Row:
+class ChartRow:
     """One row of a picture's table; `url` is where its first cell leads."""
 
     cells: tuple[str, ...]
@@ -54,7 +54,7 @@ class Picture:
     height: int
     shapes: Sequence[Shape]
     head: tuple[str, ...]
-    rows: Sequence[Row]
+    rows: Sequence[ChartRow]
     numeric: bool = True
     listed_when_narrow: bool = False
     """Too wide for a telephone: there its table stands in its place."""
@@ -70,7 +70,7 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Mark:
+class StripCell:
     """One cell of a strip: a sign and a tone for the eye, words for the table."""
 
     sign: str
@@ -162,7 +162,7 @@ def tiles(
 
 
 def strip(
-    name: str, title: str, said: str, lines: Sequence[tuple[str, Sequence[Mark]]], moments: Sequence[str],
+    name: str, title: str, said: str, lines: Sequence[tuple[str, Sequence[StripCell]]], moments: Sequence[str],
     head: str,
 ) -> Picture:  # fmt: skip
     """Lines of cells side by side, the oldest on the left; under every third one its moment."""
@@ -185,7 +185,7 @@ def strip(
         if place % 3 == 0
     ]
     rows = [
-        Row((moment, *(marks[place].words for _label, marks in lines)))
+        ChartRow((moment, *(marks[place].words for _label, marks in lines)))
         for place, moment in reversed(list(enumerate(moments)))
     ]
     width = start + len(moments) * cell
@@ -193,8 +193,8 @@ def strip(
     return Picture(name, title, said, width, below + 6, shapes, heads, rows, numeric=False, listed_when_narrow=True)
 
 
-def _rows(counts: Sequence[Count]) -> list[Row]:
-    return [Row((count.label, number(count.value)), count.url) for count in counts]
+def _rows(counts: Sequence[Count]) -> list[ChartRow]:
+    return [ChartRow((count.label, number(count.value)), count.url) for count in counts]
 
 
 def _summary(counts: Sequence[Count]) -> str:

@@ -76,7 +76,7 @@ class FormAnswer(Model):
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptPage:
     """A page that was kept: of which request, its status, and where it leads when its time is over."""
 
     page: bytes
@@ -141,7 +141,7 @@ def _keep(response: Response) -> Response:
     lifetime = timedelta(seconds=REMASK_AFTER) if back else KEPT
     try:
         retry, until = response.headers.pop("Retry-After", None), datetime.now(UTC) + lifetime
-        _store(id, Kept(response.get_data(), response.status_code, g.request_id, back, retry, until))
+        _store(id, KeptPage(response.get_data(), response.status_code, g.request_id, back, retry, until))
     except SQLAlchemyError as fault:  # then the page itself is the answer, as it would be without this
         db.session.rollback()
         log.error("request %s: its answer could not be kept: %s", g.request_id, trace(fault))
@@ -154,7 +154,7 @@ def _keep(response: Response) -> Response:
     return response
 
 
-def _store(id: uuid.UUID, kept: Kept) -> None:
+def _store(id: uuid.UUID, kept: KeptPage) -> None:
     context = tenancy.current()
     session.setdefault(OWN, secrets.token_hex(16))
     head = json.dumps([kept.status, kept.request_id, kept.back, kept.retry_after]).encode()
@@ -198,7 +198,7 @@ def _show(response: Response) -> Response:
     return _filled(response, kept) if kept else response
 
 
-def _filled(response: Response, kept: Kept) -> Response:
+def _filled(response: Response, kept: KeptPage) -> Response:
     name_answer(kept.request_id)
     page = kept.page
     if kept.back:
@@ -212,7 +212,7 @@ def _filled(response: Response, kept: Kept) -> Response:
     return response
 
 
-def _find(name: str) -> Kept | None:
+def _find(name: str) -> KeptPage | None:
     """The person's own kept page; None once its time is over, for another session, and for any other text."""
     try:
         id = uuid.UUID(hex=name)
@@ -227,7 +227,7 @@ def _find(name: str) -> Kept | None:
         return None
     head, _end, page = content.partition(b"\n")
     status, request_id, back, retry_after = json.loads(head)
-    return Kept(page, status, request_id, back, retry_after, row.expires_at)
+    return KeptPage(page, status, request_id, back, retry_after, row.expires_at)
 
 
 def _key(id: uuid.UUID) -> Key:

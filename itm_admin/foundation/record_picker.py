@@ -50,7 +50,7 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Found:
+class PickerPage:
     """A page of what fits; `next` is where the following page begins after, none at the end."""
 
     pairs: Pairs
@@ -61,13 +61,13 @@ class Found:
         return [id for id, _text in self.pairs]
 
 
-def find(session: AnySession, choices: Choices, asked: Mapping[str, str]) -> Found:
+def find(session: AnySession, choices: Choices, asked: Mapping[str, str]) -> PickerPage:
     """What fits the typed text `q`, after the record `after`. Invalid for a place that is none."""
     text, after = " ".join(asked.get("q", "").split()), asked.get("after")
     if len(text) > LONGEST:
         raise Invalid
     if len(text) < choices.shortest:
-        return Found((), None)
+        return PickerPage((), None)
     wanted, place = choices.records(), (*choices.order, choices.id)
     if text:
         wanted = wanted.where(choices.matches(text))
@@ -78,10 +78,10 @@ def find(session: AnySession, choices: Choices, asked: Mapping[str, str]) -> Fou
         wanted = wanted.where(tuple_(*place) > tuple_(*last))
     rows = session.execute(wanted.order_by(*place).limit(PAGE + 1)).all()
     pairs = _pairs(choices, rows[:PAGE])
-    return Found(pairs, pairs[-1][0] if len(rows) > PAGE else None)
+    return PickerPage(pairs, pairs[-1][0] if len(rows) > PAGE else None)
 
 
-def answer(found: Found, asked: Mapping[str, str]) -> Response:
+def answer(found: PickerPage, asked: Mapping[str, str]) -> Response:
     """The page for the form's script, with what it says of all that it shows by now."""
     before = asked.get("shown", "")
     number = len(found.pairs) + (int(before) if before.isascii() and before.isdigit() and len(before) < 7 else 0)

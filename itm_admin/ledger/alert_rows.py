@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.reconciliation import Found
+from audit.reconciliation import Differences
 from audit.store import Unreadable
 from audit.store.session import pinned
 from audit.verification import Finding
@@ -52,9 +52,9 @@ ORDER BY a.raised_at, a.id LIMIT 100
 """
 
 
-def check(connection: Connection, holder: str | None) -> Found:
+def check(connection: Connection, holder: str | None) -> Differences:
     """Differences as findings of one holder's ledger. Never raises for what it reads: ``failure`` says why it ended."""
-    found = Found()
+    found = Differences()
     try:
         with pinned(connection):
             for row in connection.execute(text(_GONE)):

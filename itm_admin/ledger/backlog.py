@@ -68,7 +68,7 @@ def _state(backlog: Backlog, now: datetime) -> str:
     return "busy" if age(backlog, now) > CAUGHT_UP else "current"
 
 
-class Watching:
+class SinkWatch:
     """One process's looking. `tick` may be asked every second."""
 
     def __init__(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.reconciliation import Found
+from audit.reconciliation import Differences
 from audit.store import Unreadable
 from audit.store.session import pinned
 from audit.verification import CAP, Finding
@@ -18,9 +18,9 @@ from itm_admin.foundation.database import migration
 _OTHERWISE = text("SELECT relation, id FROM itm.beside_the_ledger(:version) ORDER BY relation, id LIMIT :cap")
 
 
-def check(connection: Connection, holder: str | None) -> Found:
+def check(connection: Connection, holder: str | None) -> Differences:
     """Differences as findings of one holder's ledger. Never raises for what it reads: ``failure`` says why it ended."""
-    found = Found()
+    found = Differences()
     try:
         with pinned(connection):
             values = {"version": migration.newest(), "cap": CAP}

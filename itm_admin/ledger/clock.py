@@ -26,7 +26,7 @@ def _unset() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class Clock:
+class ClockWatch:
     """One process's eye on the clock. `tick` is asked every second."""
 
     def __init__(

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from sqlalchemy.engine import Connection, Engine
 
 from audit import contradiction, merkle, store, witness_client
-from audit.checkpoint_folder import Held, Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError, HeldCheckpoint
 from audit.store import Ledger, checkpoints, tiling
-from audit.witness_client import Answer, Witness
+from audit.witness_client import Witness, WitnessAnswer
 from itm_admin.ledger import alert_raising
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.job_runs import Scalar
@@ -34,7 +34,9 @@ class Collector:
     _answered: dict[tuple[uuid.UUID, str], int] = field(default_factory=dict)
     """Up to which size each witness has answered for each ledger, whatever it said."""
 
-    def collect(self, engine: Engine, outside: Outside, signed: Sequence[tuple[Ledger, Held]]) -> None:
+    def collect(
+        self, engine: Engine, outside: CheckpointFolder, signed: Sequence[tuple[Ledger, HeldCheckpoint]]
+    ) -> None:
         """The newest checkpoint of each ledger; earlier ones are part of it. Who is silent is not waited for twice."""
         newest = {ledger.id: (ledger, held) for ledger, held in signed}
         asked = list(self.witnesses)
@@ -47,7 +49,9 @@ class Collector:
             for witness in asked:
                 self._answered[ledger.id, witness.key.name] = held.checkpoint.size
 
-    def missed(self, engine: Engine, outside: Outside, but: Container[uuid.UUID]) -> list[tuple[Ledger, Held]]:
+    def missed(
+        self, engine: Engine, outside: CheckpointFolder, but: Container[uuid.UUID]
+    ) -> list[tuple[Ledger, HeldCheckpoint]]:
         """Ledgers whose last checkpoint lacks a cosignature because its witness did not answer."""
         found = []
         with engine.connect() as connection:
@@ -64,7 +68,7 @@ class Collector:
         return any(not any(line.is_by(key) for line in lines) for key in silent)
 
 
-def ask(engine: Engine, witnesses: Sequence[Witness], ledger: Ledger, held: Held) -> list[Answer]:
+def ask(engine: Engine, witnesses: Sequence[Witness], ledger: Ledger, held: HeldCheckpoint) -> list[WitnessAnswer]:
     """What each witness says of this checkpoint; nothing where no proof can be made."""
     said = held.checkpoint
     with engine.connect() as connection:
@@ -96,13 +100,15 @@ def _known(connection: Connection, ledger: uuid.UUID, witnesses: Sequence[Witnes
     return known
 
 
-def _knows_another_history(answer: Answer, held: Sequence[int]) -> bool:
+def _knows_another_history(answer: WitnessAnswer, held: Sequence[int]) -> bool:
     """More entries than were ever held: a witness learns of a size only after it is held outside."""
     ahead = answer.kind == "ahead" and (answer.size or 0) > max(held, default=0)
     return answer.kind == "disagrees" or ahead
 
 
-def _keep(engine: Engine, outside: Outside, ledger: Ledger, held: Held, answers: Sequence[Answer]) -> None:
+def _keep(
+    engine: Engine, outside: CheckpointFolder, ledger: Ledger, held: HeldCheckpoint, answers: Sequence[WitnessAnswer]
+) -> None:
     size, against = held.checkpoint.size, _against(outside, held, answers)
     with engine.begin() as connection:
         lines = [answer.cosignature for answer in answers if answer.cosignature is not None]
@@ -116,7 +122,7 @@ def _keep(engine: Engine, outside: Outside, ledger: Ledger, held: Held, answers:
             )
 
 
-def _against(outside: Outside, held: Held, answers: Sequence[Answer]) -> list[Answer]:
+def _against(outside: CheckpointFolder, held: HeldCheckpoint, answers: Sequence[WitnessAnswer]) -> list[WitnessAnswer]:
     """Those that know another history; held outside before anybody is told. People are told also if that fails."""
     origin, found = held.checkpoint.origin, []
     for answer in answers:
@@ -129,6 +135,6 @@ def _against(outside: Outside, held: Held, answers: Sequence[Answer]) -> list[An
             try:
                 with outside.locked(wait=True):
                     contradiction.hold(outside, origin, name, held.checkpoint.size, answer.size)
-            except (OSError, OutsideError) as trouble:
+            except (OSError, CheckpointFolderError) as trouble:
                 log.error("what %s contradicted could not be held: %s", name, trouble)
     return found

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from audit import generation, store
-from audit.checkpoint_folder import Busy, OutsideError
+from audit.checkpoint_folder import Busy, CheckpointFolderError
 from audit.generation import Closure
 from audit.store import Ledger
 from itm_admin.ledger import alert_raising, approved_decisions, recovery
@@ -25,7 +25,7 @@ from itm_admin.ledger.approved_decisions import Approved
 from itm_admin.ledger.job_runs import Scalar
 from itm_admin.ledger.keyring import KeyTrouble
 from itm_admin.ledger.recovery import NotRecovered
-from itm_admin.ledger.signing import Place
+from itm_admin.ledger.signing import SigningPlace
 
 log = logging.getLogger("itm.generations")
 EVERY = 60.0
@@ -37,7 +37,7 @@ class NotOpened(Exception):
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedGeneration:
     """A generation that was opened: of the old ledger, so much is still proved."""
 
     code: str
@@ -47,11 +47,11 @@ class Opened:
 class Opening:
     """One process's work. `tick` is asked every second."""
 
-    def __init__(self, place: Place, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, place: SigningPlace, clock: Callable[[], float] = time.monotonic) -> None:
         self.place, self._clock = place, clock
         self._failed = float("-inf")
 
-    def tick(self, engine: Engine) -> list[Opened]:
+    def tick(self, engine: Engine) -> list[OpenedGeneration]:
         """Cheap while nothing waits."""
         if self._clock() - self._failed < EVERY:
             return []
@@ -62,9 +62,9 @@ class Opening:
                 return []
         return self.carry_out(engine)
 
-    def carry_out(self, engine: Engine) -> list[Opened]:
+    def carry_out(self, engine: Engine) -> list[OpenedGeneration]:
         """Whatever was approved. Raises the database's errors; other troubles are told, and tried again later."""
-        done: list[Opened] = []
+        done: list[OpenedGeneration] = []
         try:
             with store.signing_alone(engine) as alone, self.place.outside.locked():
                 if not alone:
@@ -77,7 +77,7 @@ class Opening:
                 done.extend(self._open(engine, decision) for decision in waiting)
         except Busy:
             pass
-        except (NotOpened, NotRecovered, KeyTrouble, OutsideError, OSError) as trouble:
+        except (NotOpened, NotRecovered, KeyTrouble, CheckpointFolderError, OSError) as trouble:
             self._failed = self._clock()
             log.error("what two people decided could not be carried out: %s", trouble)
             with engine.begin() as connection:
@@ -85,7 +85,7 @@ class Opening:
                 alert_raising.raise_alert(connection, note)
         return done
 
-    def _open(self, engine: Engine, decision: Approved) -> Opened:
+    def _open(self, engine: Engine, decision: Approved) -> OpenedGeneration:
         outside, evidence = self.place.outside, self.place.evidence()
         if evidence.failure:
             raise NotOpened(evidence.failure)
@@ -106,7 +106,7 @@ class Opening:
             raise NotOpened(f"{closure.opens}: what is held of its opening is not what is found now")
         with engine.begin() as connection:
             _put(connection, decision, closure)
-        return Opened(decision.code, closure)
+        return OpenedGeneration(decision.code, closure)
 
 
 def _put(connection: Connection, decision: Approved, closure: Closure) -> None:
@@ -133,7 +133,7 @@ def _ledger(connection: Connection, decision: Approved) -> Ledger:
     raise NotOpened(f"{decision.code}: there is no open ledger")
 
 
-def _ours(connection: Connection, place: Place) -> None:
+def _ours(connection: Connection, place: SigningPlace) -> None:
     deployment = connection.execute(text("SELECT name FROM audit.deployment")).scalar()
     held = place.outside.deployment()
     if held != deployment:

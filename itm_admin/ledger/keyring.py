@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit import durable, keyfile
-from audit.checkpoint_folder import Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError
 from audit.key import SigningKey, VerifierKey
 from audit.key_statements import Keys, Statement
 from audit.keyfile import KeyRefused
@@ -23,11 +23,11 @@ class KeyTrouble(Exception):
 
 
 @dataclass(frozen=True)
-class Keyring:
+class SigningKeyFile:
     """The file of the key that signs; beside it, while it is replaced, its successor's."""
 
     file: Path
-    outside: Outside
+    outside: CheckpointFolder
 
     @property
     def next_file(self) -> Path:
@@ -69,7 +69,7 @@ class Keyring:
         """The keys that sign now, if this process may read them; makes and names none."""
         try:
             keys, active = (self._load(self.file), self._load(self.next_file)), self.outside.keys().active
-        except (KeyTrouble, OutsideError, OSError):
+        except (KeyTrouble, CheckpointFolderError, OSError):
             return ()
         return tuple(key for key in keys if key and key.verifier in active)
 

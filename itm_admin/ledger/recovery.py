@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from audit import generation, note, store
 from audit.checkpoint import Checkpoint
-from audit.checkpoint_folder import Held
+from audit.checkpoint_folder import HeldCheckpoint
 from audit.compact_range import CompactRange
 from audit.generation import Closure, generation_of
 from audit.key import VerifierKey
@@ -25,14 +25,14 @@ from audit.store import Ledger, checkpoints, generations
 from itm_admin.ledger import alert_raising, approved_decisions, cosigning
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.approved_decisions import Approved
-from itm_admin.ledger.signing import Place
+from itm_admin.ledger.signing import SigningPlace
 
 
 class NotRecovered(Exception):
     """Why it cannot be begun anew now."""
 
 
-def carry_out(engine: Engine, place: Place, decision: Approved) -> None:
+def carry_out(engine: Engine, place: SigningPlace, decision: Approved) -> None:
     """Whatever stopped it before, it ends now, once. The caller holds the folder's lock. Raises NotRecovered."""
     with engine.connect() as connection:
         deployment = checkpoints.deployment(connection)
@@ -48,7 +48,7 @@ def carry_out(engine: Engine, place: Place, decision: Approved) -> None:
         )
 
 
-def _replace_key(engine: Engine, place: Place, deployment: str) -> None:
+def _replace_key(engine: Engine, place: SigningPlace, deployment: str) -> None:
     if place.outside.deployment() != deployment:
         raise NotRecovered(f"{place.outside.folder} is not this database's: nothing says which keys were named")
     with engine.connect() as connection:
@@ -57,7 +57,7 @@ def _replace_key(engine: Engine, place: Place, deployment: str) -> None:
     place.keyring.replace_lost(deployment, sizes, held)
 
 
-def _refill(engine: Engine, place: Place, deployment: str) -> None:
+def _refill(engine: Engine, place: SigningPlace, deployment: str) -> None:
     outside, key = place.outside, place.keyring.current()
     if outside.deployment() is not None:
         raise NotRecovered(f"{outside.folder} is another database's")
@@ -80,7 +80,9 @@ def _refill(engine: Engine, place: Place, deployment: str) -> None:
     outside.finish(deployment)
 
 
-def _fill(connection: Connection, place: Place, ledger: Ledger, said: Keys, key: VerifierKey) -> Held | None:
+def _fill(
+    connection: Connection, place: SigningPlace, ledger: Ledger, said: Keys, key: VerifierKey
+) -> HeldCheckpoint | None:
     """Holds each recorded checkpoint that proves itself; the last of an open ledger by the very key that signs."""
     waiting = iter(checkpoints.copies(connection, ledger.id))
     there = set(place.outside.sizes(ledger.origin))
@@ -106,10 +108,12 @@ def _fill(connection: Connection, place: Place, ledger: Ledger, said: Keys, key:
     return last
 
 
-def _good(signed: str, at: str, origin: str, head: bytes, grown: CompactRange, said: Keys) -> tuple[Held | None, bool]:
+def _good(
+    signed: str, at: str, origin: str, head: bytes, grown: CompactRange, said: Keys
+) -> tuple[HeldCheckpoint | None, bool]:
     """None unless it proves itself; and whether a key signed that counts: what a stolen key signed is held, no more."""
     try:
-        held = Held(note.parse(signed.encode()), at, head, grown)
+        held = HeldCheckpoint(note.parse(signed.encode()), at, head, grown)
         if held.checkpoint == Checkpoint(origin, grown.end, grown.root()):
             return held, said.require(held.note, origin, grown.end)
     except ValueError:
@@ -117,7 +121,7 @@ def _good(signed: str, at: str, origin: str, head: bytes, grown: CompactRange, s
     return None, False
 
 
-def _tell_of_opening(connection: Connection, place: Place, ledger: Ledger, ledgers: list[Ledger]) -> None:
+def _tell_of_opening(connection: Connection, place: SigningPlace, ledger: Ledger, ledgers: list[Ledger]) -> None:
     """What the first entry of a next generation says of its opening, and what is wrong now with the one before."""
     if generation_of(ledger.origin) < 2:
         return
@@ -134,7 +138,7 @@ def _tell_of_opening(connection: Connection, place: Place, ledger: Ledger, ledge
         generation.hold(place.outside, closure, place.outside.disk)
 
 
-def _ask(engine: Engine, place: Place, ledger: Ledger, held: Held) -> None:
+def _ask(engine: Engine, place: SigningPlace, ledger: Ledger, held: HeldCheckpoint) -> None:
     """Raises NotRecovered unless the quorum of witnesses remembers no other history than this."""
     if not place.witnesses:
         return

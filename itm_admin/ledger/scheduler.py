@@ -30,7 +30,7 @@ from audit.store.session import OPTIONS
 from itm_admin.foundation.database import engine_options
 from itm_admin.ledger import alert_raising, job_runs, schema_version, verification_jobs
 from itm_admin.ledger.alert_raising import Trouble
-from itm_admin.ledger.clock import Clock
+from itm_admin.ledger.clock import ClockWatch
 from itm_admin.ledger.generations import Opening
 from itm_admin.ledger.job_runs import Job, Stopped
 from itm_admin.ledger.signing import Signing
@@ -80,7 +80,7 @@ class SchedulerProcess:
         self._stop = stop
         self._signing, self._stamping, self._watching = signing, stamping, watching
         self._opening = Opening(signing.place) if signing else None
-        self._clock = Clock()
+        self._clock = ClockWatch()
         self._halt = threading.Event()
 
     def run(self) -> None:

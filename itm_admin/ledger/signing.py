@@ -19,11 +19,11 @@ from sqlalchemy.engine import Connection, Engine
 
 from audit import contradiction, store
 from audit.checkpoint_comparison import Evidence, Witnesses
-from audit.checkpoint_folder import Busy, Held, Outside, OutsideError
+from audit.checkpoint_folder import Busy, CheckpointFolder, CheckpointFolderError, HeldCheckpoint
 from audit.generation import closures, generation_of
 from audit.key_statements import Keys
 from audit.resume_mark import Watermarks
-from audit.signer import Refused, Signer
+from audit.signer import Signer, SigningRefused
 from audit.store import Ledger, checkpoints, tiling
 from audit.verification import Head
 from audit.witness_client import Witness
@@ -31,7 +31,7 @@ from itm_admin.ledger import alert_raising, waiting
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.cosigning import Collector
 from itm_admin.ledger.job_runs import Scalar
-from itm_admin.ledger.keyring import Keyring, KeyTrouble
+from itm_admin.ledger.keyring import KeyTrouble, SigningKeyFile
 
 log = logging.getLogger("itm.signing")
 EVERY = 60.0
@@ -41,11 +41,11 @@ MOST = 1_000
 
 
 @dataclass(frozen=True)
-class Place:
+class SigningPlace:
     """Where checkpoints are held, what signs them, and who is asked to cosign."""
 
-    outside: Outside
-    keyring: Keyring
+    outside: CheckpointFolder
+    keyring: SigningKeyFile
     witnesses: tuple[Witness, ...] = ()
     quorum: int = 0
 
@@ -62,8 +62,8 @@ class Place:
 class Round:
     """What one round did."""
 
-    signed: list[tuple[Ledger, Held]] = field(default_factory=list)
-    refused: list[tuple[Ledger | None, Refused]] = field(default_factory=list)
+    signed: list[tuple[Ledger, HeldCheckpoint]] = field(default_factory=list)
+    refused: list[tuple[Ledger | None, SigningRefused]] = field(default_factory=list)
     failed: str | None = None
 
 
@@ -72,7 +72,7 @@ class Signing:
 
     def __init__(
         self,
-        place: Place,
+        place: SigningPlace,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -125,7 +125,7 @@ class Signing:
                 self._publish(engine, done)
         except Busy:
             return None
-        except (OutsideError, KeyTrouble, OSError) as trouble:
+        except (CheckpointFolderError, KeyTrouble, OSError) as trouble:
             done = Round(failed=str(trouble))
             self._alarm(engine, done)
         self._held_back = {ledger.id for ledger, _ in done.refused if ledger}
@@ -137,12 +137,12 @@ class Signing:
 
     def _cosign(self, engine: Engine, done: Round) -> None:
         """What was signed now, and before it what a witness that was away has missed."""
-        missed: list[tuple[Ledger, Held]] = []
+        missed: list[tuple[Ledger, HeldCheckpoint]] = []
         try:
             if not done.failed:
                 refused = {ledger.id for ledger, _ in done.refused if ledger}
                 missed = self._collector.missed(engine, self.place.outside, refused)
-        except OutsideError as trouble:  # told by the next round that reads it
+        except CheckpointFolderError as trouble:  # told by the next round that reads it
             log.error("what witnesses missed cannot be read: %s", trouble)
         self._collector.collect(engine, self.place.outside, [*missed, *done.signed])
 
@@ -165,20 +165,26 @@ class Signing:
             named = self._sizes_named(connection, presidency)
             for ledger in ledgers:
                 if generation_of(ledger.origin) > 1 and opened.opening(ledger.origin) is None:
-                    why = Refused(ledger.origin, "unopened", "nothing outside says that this generation was opened")
+                    why = SigningRefused(
+                        ledger.origin, "unopened", "nothing outside says that this generation was opened"
+                    )
                     done.refused.append((ledger, why))
                 elif not ledger.closed and ledger.origin in contradicted:
-                    why = Refused(ledger.origin, "contradicted", f"{contradicted[ledger.origin]} knows another history")
+                    why = SigningRefused(
+                        ledger.origin, "contradicted", f"{contradicted[ledger.origin]} knows another history"
+                    )
                     done.refused.append((ledger, why))
                 elif not ledger.closed:
                     signed = max(recorded.get(ledger.id, 0), named.get(ledger.origin, 0))
                     self._sign(connection, signer, ledger, recorded.get(ledger.id, 0), signed, done)
                 elif opened.closing(ledger.origin) is None:
-                    why = Refused(ledger.origin, "closed", "nothing outside says that this ledger was closed")
+                    why = SigningRefused(ledger.origin, "closed", "nothing outside says that this ledger was closed")
                     done.refused.append((ledger, why))
         for origin in set(self.place.outside.origins()) - sizes.keys() - opened.gone:
             if self.place.outside.sizes(origin):
-                done.refused.append((None, Refused(origin, "gone", "signed before, and not in the database any more")))
+                done.refused.append(
+                    (None, SigningRefused(origin, "gone", "signed before, and not in the database any more"))
+                )
         return done
 
     def _ours(self, deployment: str, presidency: Ledger | None, said: Keys, signed: bool, done: Round) -> bool:
@@ -189,10 +195,10 @@ class Signing:
         if held is None and not signed and not said.statements:
             outside.begin(deployment)
         elif held is None:
-            done.refused.append((presidency, Refused(origin, "missing", f"nothing is held in {outside.folder}")))
+            done.refused.append((presidency, SigningRefused(origin, "missing", f"nothing is held in {outside.folder}")))
         elif held != deployment:
             detail = f"{outside.folder} holds the checkpoints of {held}, not of {deployment}"
-            done.refused.append((presidency, Refused(origin, "another", detail)))
+            done.refused.append((presidency, SigningRefused(origin, "another", detail)))
         return not done.refused
 
     def _sizes_named(self, connection: Connection, presidency: Ledger | None) -> dict[str, int]:
@@ -222,9 +228,9 @@ class Signing:
                     done.signed.append((ledger, left))
             if made:
                 done.signed.append((ledger, made))
-        except Refused as refused:
+        except SigningRefused as refused:
             done.refused.append((ledger, refused))
-        except (OSError, OutsideError) as trouble:
+        except (OSError, CheckpointFolderError) as trouble:
             done.failed = str(trouble)
 
     def _publish(self, engine: Engine, done: Round) -> None:
@@ -266,7 +272,7 @@ class Signing:
                 alert_raising.resolve(connection, alert_raising.UNSIGNED, "ledger.sign")
 
 
-def _refusal(ledger: Ledger | None, refused: Refused) -> Trouble:
+def _refusal(ledger: Ledger | None, refused: SigningRefused) -> Trouble:
     log.error("not signed: %s", refused)
     code = ledger.code if ledger and ledger.code else refused.origin.split("/")[-2]
     holder = uuid.UUID(ledger.holder) if ledger and ledger.holder else None

@@ -36,7 +36,7 @@ PATIENCE = 15.0
 Make = Callable[[SinkAddress], Sink]
 
 
-class Process:
+class SinkProcess:
     """One such process, from its start until `stop` is set."""
 
     def __init__(self, signer_url: str, sinks: Sequence[SinkAddress], make: Make, stop: threading.Event) -> None:
@@ -132,4 +132,4 @@ def main(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     make = maker(settings)
     url = settings.require("ITM_DATABASE_SIGNER_URL").signer_url or ""
-    Process(url, [SinkAddress.parse(each) for each in settings.sinks], make, stop).run()
+    SinkProcess(url, [SinkAddress.parse(each) for each in settings.sinks], make, stop).run()

@@ -22,7 +22,7 @@ from itm_admin.foundation.sink_address import SinkAddress
 SECONDS = 10.0
 
 
-class Refused(OSError):
+class BatchRefused(OSError):
     """The receiver did not take the batch."""
 
 
@@ -47,7 +47,7 @@ class WebhookSink:
         finally:
             connection.close()
         if not 200 <= status < 300:
-            raise Refused(f"HTTP status {status}")
+            raise BatchRefused(f"HTTP status {status}")
 
     def unsure(self) -> Mapping[uuid.UUID, int]:
         """Nothing: what was acknowledged was taken."""

@@ -18,9 +18,9 @@ from sqlalchemy.engine import Engine
 
 from audit import timestamp
 from audit.authority import Trusted
-from audit.checkpoint_folder import Held, Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError, HeldCheckpoint
 from audit.store import timestamps
-from audit.store.timestamps import Stamped
+from audit.store.timestamps import StoredStamp
 from audit.timestamp import StampError
 from audit.timestamp_message import message
 from itm_admin.ledger import alert_raising
@@ -47,7 +47,7 @@ class Stamping:
 
     def __init__(
         self,
-        outside: Outside,
+        outside: CheckpointFolder,
         authority: Authority,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -67,7 +67,7 @@ class Stamping:
         try:
             stamped = self._stamp(ledger[1])
             self._record(engine, *ledger)
-        except (StampError, OutsideError, OSError) as trouble:
+        except (StampError, CheckpointFolderError, OSError) as trouble:
             self._next = self._clock() + AGAIN
             log.warning("no time stamp: %s", trouble)
             with engine.begin() as connection:
@@ -87,7 +87,7 @@ class Stamping:
         log.info("%s entries stamped at %s", held.checkpoint.size, stamp.time.isoformat())
         return True
 
-    def _due(self, held: Held, last: tuple[Held, bytes] | None) -> bool:
+    def _due(self, held: HeldCheckpoint, last: tuple[HeldCheckpoint, bytes] | None) -> bool:
         if last is None:
             return True
         before, answer = last
@@ -100,7 +100,7 @@ class Stamping:
         except StampError:  # by an authority that counts no more
             return True
 
-    def _judged(self, held: Held, answer: bytes) -> datetime:
+    def _judged(self, held: HeldCheckpoint, answer: bytes) -> datetime:
         digest = sha256(message(held.note)).digest()
         return timestamp.judge(answer, digest, self.authority.trusted).time
 
@@ -116,4 +116,4 @@ class Stamping:
                 except StampError as error:
                     log.warning("the time stamp of %s entries is not told of: %s", size, error)
                     continue
-                timestamps.record(connection, ledger, Stamped(size, digest, moment, answer))
+                timestamps.record(connection, ledger, StoredStamp(size, digest, moment, answer))

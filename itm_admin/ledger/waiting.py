@@ -22,7 +22,7 @@ LONGEST = timedelta(minutes=3)
 
 
 @dataclass(frozen=True)
-class Unsigned:
+class OldestUnsigned:
     """The oldest entry of an open ledger that no checkpoint covers; the ledger's own upkeep does not count.
 
     ``ahead``: its clock ran ahead, so that its time says nothing of how long it waits.
@@ -40,18 +40,18 @@ class Unsigned:
         return self.ahead or now - self.since > LONGEST
 
 
-def oldest_unsigned(connection: Connection) -> list[Unsigned]:
+def oldest_unsigned(connection: Connection) -> list[OldestUnsigned]:
     """One of each ledger that has any: cheap, and open to the role of the web server as well."""
-    return [Unsigned(*row) for row in connection.execute(text("SELECT * FROM itm.unsigned_entries()"))]
+    return [OldestUnsigned(*row) for row in connection.execute(text("SELECT * FROM itm.unsigned_entries()"))]
 
 
-def overdue(connection: Connection, now: datetime | None = None) -> list[Unsigned]:
+def overdue(connection: Connection, now: datetime | None = None) -> list[OldestUnsigned]:
     """Those that have waited for longer than three minutes: then the panel is not ready, and people are told."""
     moment = now or datetime.now(UTC)
     return [each for each in oldest_unsigned(connection) if each.overdue(moment)]
 
 
-def trouble(late: Unsigned) -> Trouble:
+def trouble(late: OldestUnsigned) -> Trouble:
     """The alert about one ledger."""
     detail: dict[str, Scalar] = {"since": late.since.isoformat(), "held": late.signed, "size": late.size}
     return Trouble(alert_raising.WAITING, late.code, detail=detail)

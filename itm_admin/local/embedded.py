@@ -66,7 +66,7 @@ _FAST = "fsync = off\nsynchronous_commit = on\nfull_page_writes = off"
 
 
 @dataclass
-class Server:
+class EmbeddedServer:
     """One data folder and the server that runs on it. `durable=False` is for tests that pull no plug."""
 
     home: Path

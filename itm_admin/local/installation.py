@@ -48,7 +48,7 @@ class Installation:
     """The settings with every address and secret filled in, and the server if it is ours to run."""
 
     settings: Settings
-    server: embedded.Server | None = field(default=None)
+    server: embedded.EmbeddedServer | None = field(default=None)
 
     def start(self) -> None:
         """Starts the embedded server and sees to its roles and its database. Nothing with an external one."""
@@ -102,7 +102,7 @@ def of(settings: Settings) -> Installation:
         signing_key_file=settings.signing_key_file or secret_files.path(settings.home, secret_files.SIGNING_KEY),
         witnesses=settings.witnesses or _witness_here(settings.home),
     )
-    server = embedded.Server(settings.home, _read(settings.home, "database_superuser"))
+    server = embedded.EmbeddedServer(settings.home, _read(settings.home, "database_superuser"))
     return Installation(with_addresses(filled, server), server)
 
 
@@ -122,7 +122,7 @@ def _witness_here(home: Path) -> tuple[str, ...]:
     return (file.read_text("ascii").strip(),) if file.exists() else ()
 
 
-def with_addresses(settings: Settings, server: embedded.Server) -> Settings:
+def with_addresses(settings: Settings, server: embedded.EmbeddedServer) -> Settings:
     """The roles' addresses on the embedded server. The socket's folder can change at its first start."""
     urls = {
         short: server.url(role, _read(settings.home, f"database_{short}"), roles.DATABASE)

@@ -15,7 +15,7 @@ from itm_admin.foundation import secret_files
 from itm_admin.foundation.config import SettingError, Settings
 from itm_admin.foundation.sink_address import SinkAddress
 from itm_admin.local import embedded, programs
-from itm_admin.local.processes import Account
+from itm_admin.local.processes import SystemAccount
 from itm_admin.local.system_users import system_group
 
 LOGS = "log"
@@ -72,7 +72,7 @@ def give_key(file: Path) -> None:
         folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o011)
 
 
-def _arrange_secrets(home: Path, web: Account, scheduler: Account) -> None:
+def _arrange_secrets(home: Path, web: SystemAccount, scheduler: SystemAccount) -> None:
     """The web server reads in its folder and changes nothing there; the scheduler makes keys in its own."""
     (home / "secrets").chmod(0o711)
     folders = secret_files.folders(home)
@@ -83,7 +83,7 @@ def _arrange_secrets(home: Path, web: Account, scheduler: Account) -> None:
     _give("ITM_HOME", folders[secret_files.SCHEDULER], scheduler)
 
 
-def _give(name: str, folder: Path, to: Account, mode: int = 0o700) -> None:
+def _give(name: str, folder: Path, to: SystemAccount, mode: int = 0o700) -> None:
     """A folder and what is in it, as far as it is still root's."""
     try:
         durable.make_folder(folder, mode)
@@ -119,7 +119,7 @@ def _share(name: str, folder: Path, group: int) -> None:
         ) from None
 
 
-def _take(path: Path, to: Account) -> None:
+def _take(path: Path, to: SystemAccount) -> None:
     found = path.lstat()
     if _is_plain(found) and found.st_uid == 0:
         os.chown(path, to.uid, to.gid, follow_symlinks=False)

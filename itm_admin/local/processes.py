@@ -27,7 +27,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
-class Account:
+class SystemAccount:
     """A system user's numbers, and the groups beside its own."""
 
     name: str
@@ -36,7 +36,7 @@ class Account:
     groups: tuple[int, ...] = ()
 
 
-def drop(user: Account) -> None:
+def drop(user: SystemAccount) -> None:
     """From root to this user, for good: no program that is run later has a capability, setuid or not."""
     for capability in range(_CAPABILITIES):
         _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
@@ -53,7 +53,7 @@ def die_with_parent(parent: int, with_signal: signal.Signals) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _before_exec(user: Account | None, with_signal: signal.Signals) -> Callable[[], None]:
+def _before_exec(user: SystemAccount | None, with_signal: signal.Signals) -> Callable[[], None]:
     parent = os.getpid()
 
     def prepare() -> None:
@@ -70,7 +70,7 @@ def start(
     environment: Mapping[str, str],
     folder: Path,
     on_parents_death: signal.Signals,
-    user: Account | None = None,
+    user: SystemAccount | None = None,
     output: IO[bytes] | int | None = None,
     errors: IO[bytes] | int | None = None,
     pass_fds: Sequence[int] = (),
@@ -91,7 +91,7 @@ def start(
 
 
 def run(
-    command: Sequence[str | Path], *, folder: Path, user: Account | None, pass_fds: Sequence[int] = ()
+    command: Sequence[str | Path], *, folder: Path, user: SystemAccount | None, pass_fds: Sequence[int] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Runs a short command to its end with a clean environment, as `user` where one is named."""
     return subprocess.run(

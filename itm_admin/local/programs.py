@@ -23,7 +23,7 @@ from itm_admin.foundation.config import Refusal, SettingError, Settings
 from itm_admin.foundation.settings_table import SETTINGS
 from itm_admin.local import processes
 from itm_admin.local.binaries import SYSTEM_USER
-from itm_admin.local.processes import Account
+from itm_admin.local.processes import SystemAccount
 from itm_admin.local.system_users import system_group, system_user
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ ERASERS = "itm-erasures"
 
 
 @dataclass(frozen=True)
-class Kind:
+class ProcessKind:
     """One kind of process: its user, the settings that it is told, and the groups beside its own."""
 
     user: str
@@ -40,7 +40,7 @@ class Kind:
     groups: tuple[str, ...] = ()
 
 
-WEB = Kind(
+WEB = ProcessKind(
     "itm-web",
     (
         *("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE", "ITM_ERASURES"),
@@ -52,7 +52,7 @@ WEB = Kind(
     ),
     (SYSTEM_USER, ERASERS),  # the former's is the folder of the database's socket
 )
-SCHEDULER = Kind(  # neither the application's role nor a key of the data or of sessions
+SCHEDULER = ProcessKind(  # neither the application's role nor a key of the data or of sessions
     "itm-scheduler",
     (
         *("ITM_HOME", "ITM_ERASURES", "ITM_DATABASE_SIGNER_URL", "ITM_SIGNING_KEY_FILE", "ITM_CHECKPOINTS"),
@@ -63,12 +63,12 @@ SCHEDULER = Kind(  # neither the application's role nor a key of the data or of 
     ),
     (SYSTEM_USER, ERASERS),
 )
-SINKS = Kind(
+SINKS = ProcessKind(
     "itm-sinks",
     ("ITM_HOME", "ITM_DATABASE_SIGNER_URL", "ITM_SINKS", "ITM_SINK_SECRET_FILE", "ITM_SINK_AUTHORITIES"),
     (SYSTEM_USER,),
 )
-MAIL = Kind(  # who talks to another machine holds no key
+MAIL = ProcessKind(  # who talks to another machine holds no key
     "itm-mail",
     (
         *("ITM_HOME", "ITM_DATABASE_SIGNER_URL", "ITM_SMTP_URL", "ITM_SMTP_FROM", "ITM_SMTP_PASSWORD_FILE"),
@@ -76,7 +76,7 @@ MAIL = Kind(  # who talks to another machine holds no key
     ),
     (SYSTEM_USER,),
 )
-WITNESS = Kind("itm-witness")
+WITNESS = ProcessKind("itm-witness")
 
 _FOLDERS = ("ITM_HOME", "ITM_CHECKPOINTS", "ITM_ERASURES")
 _FILES = (
@@ -86,13 +86,13 @@ _FILES = (
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def account(kind: Kind) -> Account | None:
+def account(kind: ProcessKind) -> SystemAccount | None:
     """The kind's system user, made if there is none; None where this is not root."""
     if os.geteuid():
         return None
     user = system_user(kind.user)
     groups = [system_user(name).pw_gid if name == SYSTEM_USER else system_group(name) for name in kind.groups]
-    return Account(user.pw_name, user.pw_uid, user.pw_gid, tuple(groups))
+    return SystemAccount(user.pw_name, user.pw_uid, user.pw_gid, tuple(groups))
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,12 @@ class Call:
 
     words: tuple[str, ...]
     environment: Mapping[str, str]
-    user: Account | None = None
+    user: SystemAccount | None = None
     descriptors: tuple[int, ...] = ()
     folder: Path = ROOT
 
 
-def call(kind: Kind, settings: Settings) -> Call:
+def call(kind: ProcessKind, settings: Settings) -> Call:
     """SettingError or Refusal: the user cannot reach what it needs, and what to do."""
     user = account(kind)
     if user is None:
@@ -119,7 +119,7 @@ def call(kind: Kind, settings: Settings) -> Call:
 
 
 def start(
-    kind: Kind,
+    kind: ProcessKind,
     words: Sequence[str],
     settings: Settings,
     *,
@@ -140,7 +140,7 @@ def start(
     )
 
 
-def attend(kind: Kind, words: Sequence[str], settings: Settings) -> int:
+def attend(kind: ProcessKind, words: Sequence[str], settings: Settings) -> int:
     """Runs it to its end and hands signals on to it; its exit code."""
     child = start(kind, words, settings, on_parents_death=signal.SIGTERM)
 
@@ -155,7 +155,7 @@ def attend(kind: Kind, words: Sequence[str], settings: Settings) -> int:
             signal.signal(number, handler)
 
 
-def become(kind: Kind, words: Sequence[str], settings: Settings, pass_fds: Sequence[int] = ()) -> NoReturn:
+def become(kind: ProcessKind, words: Sequence[str], settings: Settings, pass_fds: Sequence[int] = ()) -> NoReturn:
     """Puts `python WORDS…` in the place of this process."""
     how = call(kind, settings)
     kept = {0, 1, 2, *pass_fds, *how.descriptors}
@@ -169,7 +169,7 @@ def become(kind: Kind, words: Sequence[str], settings: Settings, pass_fds: Seque
     os.execve(how.words[0], [*how.words, *words], dict(how.environment))  # noqa: S606 (our own words)
 
 
-def can(user: Account, how: str, path: Path, descriptor: int | None = None) -> bool:
+def can(user: SystemAccount, how: str, path: Path, descriptor: int | None = None) -> bool:
     """The words of test(1), asked by the user itself."""
     passed = [] if descriptor is None else [descriptor]
     return processes.run(["test", how, path], folder=Path("/"), user=user, pass_fds=passed).returncode == 0
@@ -179,7 +179,7 @@ def can(user: Account, how: str, path: Path, descriptor: int | None = None) -> b
 class _Way:
     """How a user gets to what root can reach."""
 
-    user: Account
+    user: SystemAccount
     descriptors: set[int] = field(default_factory=set)
 
     def settings(self, settings: Settings, variables: Sequence[str]) -> Settings:
@@ -235,7 +235,7 @@ def _opened(path: Path) -> int | None:
     return _folders[key]
 
 
-def _copied(path: Path, user: Account) -> int:
+def _copied(path: Path, user: SystemAccount) -> int:
     content = path.read_bytes()
     key = (path, user.uid, content)
     if key not in _files:

@@ -14,15 +14,15 @@ from sqlalchemy.pool import NullPool
 from audit import keyfile
 from audit.authority import Trusted
 from audit.checkpoint_comparison import Evidence, Witnesses
-from audit.checkpoint_folder import Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError
 from audit.resume_mark import Watermarks
 from audit.store import checkpoints
 from audit.store.session import OPTIONS
 from audit.witness_client import Witness
 from itm_admin.foundation import secret_files
 from itm_admin.foundation.config import SettingError, Settings
-from itm_admin.ledger.keyring import Keyring, KeyTrouble
-from itm_admin.ledger.signing import Place
+from itm_admin.ledger.keyring import KeyTrouble, SigningKeyFile
+from itm_admin.ledger.signing import SigningPlace
 from itm_admin.ledger.stamping import Authority, Stamping
 from itm_admin.local import ownership
 
@@ -37,17 +37,17 @@ def watermarks(settings: Settings) -> Watermarks:
     """Where a full run that was stopped goes on; kept only where the signing key is at hand."""
     outside = _outside(settings)
     file = settings.signing_key_file or secret_files.path(settings.home, secret_files.SIGNING_KEY)
-    return Watermarks(outside, Keyring(file, outside).active())
+    return Watermarks(outside, SigningKeyFile(file, outside).active())
 
 
-def of(settings: Settings) -> Place:
+def of(settings: Settings) -> SigningPlace:
     """With an external server the key's file must be named: SettingError."""
     if not settings.embedded:
         settings.require("ITM_SIGNING_KEY_FILE")
     outside = _outside(settings)
     file = settings.signing_key_file or secret_files.path(settings.home, secret_files.SIGNING_KEY)
     witnesses = tuple(Witness.parse(each) for each in settings.witnesses)
-    return Place(outside, Keyring(file, outside), witnesses, settings.quorum)
+    return SigningPlace(outside, SigningKeyFile(file, outside), witnesses, settings.quorum)
 
 
 def check_key(settings: Settings) -> None:
@@ -70,7 +70,7 @@ def prepare_key(settings: Settings) -> None:
     )
     with engine.connect() as connection:
         deployment = checkpoints.deployment(connection)
-    with suppress(KeyTrouble, OutsideError):  # the scheduler tells of it
+    with suppress(KeyTrouble, CheckpointFolderError):  # the scheduler tells of it
         of(settings).keyring.first(deployment)
     ownership.give_key(settings.signing_key_file)
 
@@ -83,5 +83,5 @@ def stamping(settings: Settings) -> Stamping | None:
     return Stamping(_outside(settings), Authority(settings.timestamp_url, trusted))
 
 
-def _outside(settings: Settings) -> Outside:
-    return Outside(settings.checkpoints or settings.home / "checkpoints")
+def _outside(settings: Settings) -> CheckpointFolder:
+    return CheckpointFolder(settings.checkpoints or settings.home / "checkpoints")

@@ -34,7 +34,7 @@ from itm_admin.foundation.database import migration, roles
 from itm_admin.ledger import sink_process
 from itm_admin.local import embedded, installation, ownership, processes, programs, signing_setup, web, witness_process
 from itm_admin.local.processes import Child, Signals
-from itm_admin.local.programs import Kind
+from itm_admin.local.programs import ProcessKind
 from itm_admin.local.witness_process import LocalWitness
 
 _DATABASE_PAUSE = 5.0
@@ -123,7 +123,7 @@ class Supervisor:
             programs.WITNESS, witness.words(), self.settings, output=subprocess.DEVNULL, pass_fds=[descriptor]
         )
 
-    def _itm(self, words: list[str], kind: Kind) -> subprocess.Popen[bytes]:
+    def _itm(self, words: list[str], kind: ProcessKind) -> subprocess.Popen[bytes]:
         return programs.start(kind, ["-m", "itm_admin.commands.main", *words], self.settings)
 
     def _web(self) -> subprocess.Popen[bytes]:

@@ -143,7 +143,7 @@ def _work(panel: Any, listening: socket.socket, settings: Settings) -> None:
     )
     _allow_files(settings.web_connections + _SPARE_FILES)
     lock_watch.start(settings.database_url or "")
-    server = web_connections.Server(
+    server = web_connections.BoundedServer(
         panel,
         _sock=listening,
         bind_socket=False,

@@ -39,13 +39,13 @@ class Limits:
     """For a request's header; as long again for its body, and longer for what comes at the least rate."""
 
 
-class Log(Protocol):
+class LineLog(Protocol):
     """Takes a whole line at a time."""
 
     def write(self, line: str, /) -> object: ...
 
 
-class Task(WSGITask):
+class BoundedTask(WSGITask):
     """One request's answer."""
 
     def service(self) -> None:
@@ -77,10 +77,10 @@ class Task(WSGITask):
 class Channel(HTTPChannel):
     """One connection. Its times are by a clock that nobody sets."""
 
-    task_class = Task
+    task_class = BoundedTask
     broken = False
 
-    def __init__(self, server: Server, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
+    def __init__(self, server: BoundedServer, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
         self.since = time.monotonic()
         self.begun: float | None = None
         self.got = self.given = 0
@@ -140,12 +140,12 @@ class Channel(HTTPChannel):
         return self.given - given < LEAST_RATE * TAKING_SECONDS
 
 
-class Server(TcpWSGIServer):
+class BoundedServer(TcpWSGIServer):
     """Accepts on a socket that several processes share."""
 
     channel_class = Channel
 
-    def __init__(self, panel: Any, limits: Limits, access_log: Log, **known: Any) -> None:
+    def __init__(self, panel: Any, limits: Limits, access_log: LineLog, **known: Any) -> None:
         self.limits, self.access_log = limits, access_log
         super().__init__(panel, **known)
 
@@ -175,7 +175,7 @@ class Server(TcpWSGIServer):
             if channel.is_overdue(now, self.limits.seconds):
                 channel.handle_close()
 
-    def tell(self, task: Task) -> None:
+    def tell(self, task: BoundedTask) -> None:
         self.access_log.write(task.line())
 
     def serve(self, stopped: Any, patience: float) -> None:

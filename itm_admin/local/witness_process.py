@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit import durable
-from audit.checkpoint_folder import OutsideError
+from audit.checkpoint_folder import CheckpointFolderError
 from audit.keyfile import KeyRefused
 from audit.witness_memory import MemoryRefused, identity
 from itm_admin.foundation.config import Refusal, Settings
@@ -53,7 +53,7 @@ def begin(settings: Settings, deployment: str) -> LocalWitness:
         logs = "".join(f"{each}:{deployment}/ledger/*\n" for each in believed)
         durable.replace(folder / "logs", logs.encode())
         listening = socket.create_server(("127.0.0.1", 0), backlog=64)
-    except (MemoryRefused, KeyRefused, KeyTrouble, OutsideError, OSError, ValueError) as error:
+    except (MemoryRefused, KeyRefused, KeyTrouble, CheckpointFolderError, OSError, ValueError) as error:
         raise Refusal(f"the demonstration's witness cannot run: {error}") from None
     address = f"http://127.0.0.1:{listening.getsockname()[1]}={key}"
     durable.replace(folder / "address", f"{address}\n".encode())

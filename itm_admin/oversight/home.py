@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from itm_admin.accounts import grants
 from itm_admin.foundation import access, charts, national
 from itm_admin.foundation.audited_reads import record_read
-from itm_admin.foundation.charts import Count, Picture, Row
+from itm_admin.foundation.charts import ChartRow, Count, Picture
 from itm_admin.foundation.formats import label, number
 from itm_admin.foundation.i18n import language
 from itm_admin.oversight import board
@@ -83,7 +83,7 @@ def _years(rows: Sequence[AnyRow]) -> Picture:
         sources=sources,
     )
     lines = [
-        Row((*row.cells, *_published(published.get(int(count.label)))), row.url)
+        ChartRow((*row.cells, *_published(published.get(int(count.label)))), row.url)
         for row, count in zip(picture.rows, counts, strict=True)
     ]
     return replace(picture, said=said, rows=lines)

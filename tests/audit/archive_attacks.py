@@ -12,7 +12,7 @@ from dataclasses import replace
 from io import BytesIO
 
 from audit.bundle import MANIFEST
-from audit.canonical_zip import Archive, Member
+from audit.canonical_zip import Archive, ZipMember
 from tests.audit.evidence import Parts, packed
 
 CENTRAL, LOCAL, END = b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"
@@ -72,7 +72,7 @@ def _rebuilt(data: bytes, name: str, method: int, content: bytes, size: int, crc
         raw = data[start : start + member.packed]
         made = replace(member, offset=len(body))
         if member.name == name:
-            raw, made = content, Member(name, method, crc, len(content), size, len(body))
+            raw, made = content, ZipMember(name, method, crc, len(content), size, len(body))
         body, central = body + made.local() + raw, central + made.central()
     return body + _end(central, len(body), len(members))
 

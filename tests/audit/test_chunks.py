@@ -303,9 +303,10 @@ def test_a_worker_gets_no_secret_and_ends_with_its_parent(loaded: World, monkeyp
     assert {"ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE"}.isdisjoint(reader_pool._environment())
     assert reader_pool._environment()["PGAPPNAME"] == "ours"
     program = (
-        "import sys, time; from sqlalchemy import create_engine; from audit import store; from audit.store import team;"
+        "import sys; from sqlalchemy import create_engine; from audit import store;"
+        "from audit.store import reader_pool;"
         "engine = create_engine(sys.argv[1]); before = sys.stdin.readline\n"
-        "with store.reading(engine) as connection, team.reading_together(connection, 0, 2) as read:\n"
+        "with store.reading(engine) as connection, reader_pool.reading_together(connection, 0, 2) as read:\n"
         "    print(*[each.pid for each in read.__self__._workers.values()], flush=True); before()\n"
     )
     parent = subprocess.Popen(
@@ -314,6 +315,7 @@ def test_a_worker_gets_no_secret_and_ends_with_its_parent(loaded: World, monkeyp
     )  # fmt: skip
     assert parent.stdout
     workers = [int(pid) for pid in parent.stdout.readline().split()]
+    assert workers
     handles = [os.pidfd_open(pid) for pid in workers]
     parent.send_signal(signal.SIGKILL)
     parent.communicate()

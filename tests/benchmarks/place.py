@@ -15,7 +15,7 @@ from pathlib import Path
 
 from itm_admin.foundation.config import default_home
 from itm_admin.foundation.database import migration, roles
-from itm_admin.local.embedded import Server
+from itm_admin.local.embedded import EmbeddedServer
 from tests.conftest import PASSWORDS, Cluster, Database
 
 
@@ -78,7 +78,7 @@ def opened() -> Iterator[Place]:
     """A server with an installation's settings, for as long as the block lasts."""
     folder = Path(tempfile.mkdtemp(prefix="itm-bench-"))
     folder.chmod(0o711)
-    server = Server(folder / "server", superuser_password="a-superuser-for-figures")
+    server = EmbeddedServer(folder / "server", superuser_password="a-superuser-for-figures")
     try:
         server.start()
         cluster = Cluster(server.url())

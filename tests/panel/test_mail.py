@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from itm_admin.accounts import bootstrap, grants, invitations, mail, mail_texts, services
 from itm_admin.accounts.mail_waiting import MailWatch
-from itm_admin.accounts.services import Person
+from itm_admin.accounts.services import AccountHolder
 from itm_admin.accounts.sign_in import NotConfirmed
 from itm_admin.foundation import smtp_address
 from itm_admin.foundation.errors import Invalid
@@ -135,7 +135,7 @@ def test_a_link_to_an_address_that_its_maker_chose_waits_for_another_person(
 ) -> None:
     manager = world.person("EGM", "Posta", "Müdürü", "institution_manager")
     with world.acting(manager, "institution") as (session, actor):
-        who = services.create(session, actor, Person("Kukla", "Hesap", "benim@egm.invalid"))
+        who = services.create(session, actor, AccountHolder("Kukla", "Hesap", "benim@egm.invalid"))
         grants.give(session, actor, who, "focal_point")
         name = who.username
     mailed_link(world, name, manager, "institution")
@@ -148,7 +148,7 @@ def test_a_link_to_an_address_that_its_maker_chose_waits_for_another_person(
     with world.acting(manager, "institution") as (session, actor):
         account = services.get(session, actor, world.id(other))
         services.change(
-            session, actor, account.id, account.row_version, Person("Ele", "Geçirilen", "benim2@egm.invalid")
+            session, actor, account.id, account.row_version, AccountHolder("Ele", "Geçirilen", "benim2@egm.invalid")
         )
     mailed_link(world, other, manager, "institution")
     send()
@@ -302,7 +302,7 @@ def test_an_address_is_one_plain_address_and_a_bad_one_holds_up_nobody(
     world: World, letterbox: Letterbox, send: Send, address: str
 ) -> None:
     name = world.person("JGK", "Adres", "Sahibi", "focal_point")
-    data = services.Person("Adres", "Sahibi", address)
+    data = services.AccountHolder("Adres", "Sahibi", address)
     with pytest.raises(Invalid), world.acting(ADMINISTRATOR) as (session, actor):
         services.create(session, actor, data, institution=world.institution("JGK"))
     change = text("update account set email = :address where id = :id")

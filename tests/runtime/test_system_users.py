@@ -8,9 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_MAKE = (
-    "import sys; from itm_admin.foundation.database import system_users as s; print(s.system_user(sys.argv[1]).pw_uid)"
-)
+_MAKE = "import sys; from itm_admin.local import system_users; print(system_users.system_user(sys.argv[1]).pw_uid)"
 
 
 def test_a_user_that_many_processes_need_at_once_is_made_once_and_all_get_it() -> None:

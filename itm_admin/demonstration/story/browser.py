@@ -19,7 +19,7 @@ _CHECKABLE = ("checkbox", "radio")
 
 
 @dataclass(frozen=True)
-class Answer:
+class PageAnswer:
     status: int
     body: bytes
     location: str
@@ -53,13 +53,13 @@ class Browser:
         self.address, self.username = address, username
         self._opener: OpenerDirector = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()), _NoRedirects())
 
-    def sign_in(self, password: str) -> Answer:
+    def sign_in(self, password: str) -> PageAnswer:
         return self.fill("/sign-in", username=self.username, password=password)
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> PageAnswer:
         return self._send(Request(self.address + path))  # noqa: S310 (http: our own address)
 
-    def fill(self, page: str, action: str | None = None, /, **values: Any) -> Answer:
+    def fill(self, page: str, action: str | None = None, /, **values: Any) -> PageAnswer:
         """Fills in the form of a page that has these fields, or that leads to `action`, and sends it."""
         shown, names = self.get(page), set(values)
         for form in _Forms.of(shown.text):
@@ -68,12 +68,12 @@ class Browser:
                 return self.post(action or form.action or page, [*kept, *_pairs(values)])
         raise LookupError(f"{page} ({shown.status}): no form with {sorted(names)}")
 
-    def force(self, path: str, **values: Any) -> Answer:
+    def force(self, path: str, **values: Any) -> PageAnswer:
         """Sends what no form offers to this person, with a valid token of their own session."""
         form = next(each for each in _Forms.of(self.get("/").text) if dict(each.fields).get("csrf_token"))
         return self.post(path, [("csrf_token", dict(form.fields)["csrf_token"]), *_pairs(values)])
 
-    def upload(self, page: str, name: str, content: bytes) -> Answer:
+    def upload(self, page: str, name: str, content: bytes) -> PageAnswer:
         form = next(each for each in _Forms.of(self.get(page).text) if name in each.names)
         border = secrets.token_hex(16)
         parts = [
@@ -91,22 +91,22 @@ class Browser:
             )
         )
 
-    def post(self, path: str, pairs: list[tuple[str, str]]) -> Answer:
+    def post(self, path: str, pairs: list[tuple[str, str]]) -> PageAnswer:
         return self._answered(Request(self.address + path, urlencode(pairs).encode()))  # noqa: S310 (as above)
 
-    def _answered(self, form: Request) -> Answer:
+    def _answered(self, form: Request) -> PageAnswer:
         sent = self._send(form)
         return self.get(sent.location) if sent.status == 303 and _KEPT.search(sent.location) else sent
 
-    def _send(self, request: Request) -> Answer:
+    def _send(self, request: Request) -> PageAnswer:
         try:
             with self._opener.open(request, timeout=PATIENCE) as answer:
-                return Answer(answer.status, answer.read(), "")
+                return PageAnswer(answer.status, answer.read(), "")
         except HTTPError as answer:
             with answer:
                 where = urlsplit(answer.headers.get("Location", ""))
                 led = where.path + (f"?{where.query}" if where.query else "")
-                return Answer(answer.code, answer.read(), led)
+                return PageAnswer(answer.code, answer.read(), led)
 
 
 def _pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ import click
 
 from itm_admin.demonstration import logins
 from itm_admin.demonstration.clock import HERE
-from itm_admin.demonstration.staff import Member
+from itm_admin.demonstration.staff import StaffMember
 from itm_admin.demonstration.story.altering import Altering
 from itm_admin.demonstration.story.scenes import NotAsTold, Scenes
 from itm_admin.demonstration.story.words import LANGUAGES, words
@@ -44,7 +44,7 @@ class Narrator:
     def line(self, key: str, **filled: object) -> None:
         click.echo(words(key, self._language, **filled))
 
-    def scene(self, key: str, page: str, person: Member, **filled: object) -> None:
+    def scene(self, key: str, page: str, person: StaffMember, **filled: object) -> None:
         self._told += 1
         click.echo("")
         click.secho(f"[{self._told}/{self._total}] {words(key, self._language)}", bold=True)

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.pool import NullPool
 
-from audit.catalogue import Manifest
+from audit.catalogue import CatalogueManifest
 from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.database import engine_options, roles
 
@@ -62,9 +62,9 @@ def manifest_path() -> Path:
     return _SCRIPTS / "catalogue.json"
 
 
-def manifest() -> Manifest:
+def manifest() -> CatalogueManifest:
     """What the database's catalogue must say, for a full verification."""
-    return Manifest.load(manifest_path().read_text("utf-8"))
+    return CatalogueManifest.load(manifest_path().read_text("utf-8"))
 
 
 def refuse_unknown(found: tuple[str, ...]) -> None:
