@@ -37,7 +37,7 @@ def views() -> tuple[type, ...]:
 
 
 @dataclass(frozen=True)
-class Link:
+class NavigationLink:
     """One entry of the side navigation; shown to those whose roles may enter its endpoint."""
 
     label: Message
@@ -47,59 +47,59 @@ class Link:
     """Views whose pages belong to it as well."""
 
 
-MENU: tuple[tuple[Message, tuple[Link, ...]], ...] = (
+MENU: tuple[tuple[Message, tuple[NavigationLink, ...]], ...] = (
     (
         _l("Work"),
         (
-            Link(_l("Home"), "HomeView.show", "home"),
-            Link(
+            NavigationLink(_l("Home"), "HomeView.show", "home"),
+            NavigationLink(
                 _l("Cases"),
                 "CaseView.list",
                 "case",
                 ("NewCaseView", "CasesTogetherView", "CaseHoldView", "ProfileView"),
             ),
-            Link(_l("Persons"), "PersonView.list", "person", ("PersonHoldView", "ErasureView")),
+            NavigationLink(_l("Persons"), "PersonView.list", "person", ("PersonHoldView", "ErasureView")),
         ),
     ),
     (
         _l("Oversight"),
         (
-            Link(_l("National overview"), "OversightInstitutionView.list", "building"),
-            Link(_l("Cases of all institutions"), "OversightCaseView.list", "case"),
+            NavigationLink(_l("National overview"), "OversightInstitutionView.list", "building"),
+            NavigationLink(_l("Cases of all institutions"), "OversightCaseView.list", "case"),
         ),
     ),
     (
         _l("Audit"),
         (
-            Link(_l("Who looked?"), "LooksView.ask", "eye", ("AuditHistoryView",)),
-            Link(_l("Who looked?"), "InstitutionLooksView.ask", "eye"),
-            Link(_l("Ledgers"), "LedgerView.list", "ledger", ("EvidenceView", "ReceiptView")),
-            Link(_l("Verification"), "VerificationView.list", "check"),
-            Link(
+            NavigationLink(_l("Who looked?"), "LooksView.ask", "eye", ("AuditHistoryView",)),
+            NavigationLink(_l("Who looked?"), "InstitutionLooksView.ask", "eye"),
+            NavigationLink(_l("Ledgers"), "LedgerView.list", "ledger", ("EvidenceView", "ReceiptView")),
+            NavigationLink(_l("Verification"), "VerificationView.list", "check"),
+            NavigationLink(
                 _l("Our access history"),
                 "InstitutionHistoryView.list",
                 "history",
                 ("InstitutionEvidenceView", "InstitutionReceiptView"),
             ),
-            Link(_l("Alerts"), "AlertView.list", "alert", ("AlertsTogetherView",)),
-            Link(_l("Decisions about ledgers"), "DecisionView.list", "check"),
-            Link(_l("Accounts and roles"), "AuditAccountView.list", "people"),
+            NavigationLink(_l("Alerts"), "AlertView.list", "alert", ("AlertsTogetherView",)),
+            NavigationLink(_l("Decisions about ledgers"), "DecisionView.list", "check"),
+            NavigationLink(_l("Accounts and roles"), "AuditAccountView.list", "people"),
         ),
     ),
     (
         _l("Administration"),
         (
-            Link(
+            NavigationLink(
                 _l("Accounts"),
                 "AccountView.list",
                 "people",
                 ("AccountsTogetherView", "AccountHistoryView", "GrantView"),
             ),
-            Link(_l("Approvals"), "ApprovalView.list", "check"),
-            Link(_l("Waiting for confirmation"), "AccessChangeView.list", "check"),
-            Link(_l("Units"), "UnitView.list", "unit"),
-            Link(_l("Register of institutions"), "InstitutionView.list", "building"),
-            Link(_l("Programming interface"), "SwaggerPage.show", "document"),
+            NavigationLink(_l("Approvals"), "ApprovalView.list", "check"),
+            NavigationLink(_l("Waiting for confirmation"), "AccessChangeView.list", "check"),
+            NavigationLink(_l("Units"), "UnitView.list", "unit"),
+            NavigationLink(_l("Register of institutions"), "InstitutionView.list", "building"),
+            NavigationLink(_l("Programming interface"), "SwaggerPage.show", "document"),
         ),
     ),
 )
@@ -138,15 +138,15 @@ def navigation() -> list[dict[str, Any]]:
     return groups
 
 
-def _of_areas(category: Message) -> list[Link]:
+def _of_areas(category: Message) -> list[NavigationLink]:
     """What areas add to a group of the navigation, which they call by its English name."""
     with force_locale("en"):
         name = str(category)
     entries = (each for area in areas.AREAS for each in area.entries() if each.category == name)
-    return [Link(each.name, f"{each.view.__name__}.{each.page}", each.icon) for each in entries]
+    return [NavigationLink(each.name, f"{each.view.__name__}.{each.page}", each.icon) for each in entries]
 
 
-def _shown(link: Link) -> dict[str, Any]:
+def _shown(link: NavigationLink) -> dict[str, Any]:
     here = (request.endpoint or "").partition(".")[0] in (link.endpoint.partition(".")[0], *link.also)
     return {"label": link.label, "url": url_for(link.endpoint), "icon": link.icon, "current": here}
 

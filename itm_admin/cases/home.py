@@ -18,8 +18,8 @@ from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.roles import may
+from itm_admin.record.checks import today
 from itm_admin.record.draft_views import waiting as drafts
-from itm_admin.record.schema_fields import today
 
 SHOWN = 8
 QUIET_DAYS = 30

@@ -36,10 +36,10 @@ from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, keyring, redirect_after_post, route
 from itm_admin.record import drafts
+from itm_admin.record.checks import today
 from itm_admin.record.display import Facts, filled
 from itm_admin.record.drafts import Kept
 from itm_admin.record.schema import load
-from itm_admin.record.schema_fields import today
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")

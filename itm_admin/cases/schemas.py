@@ -8,16 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from itm_admin.cases.models import OPEN_STATUSES, Case, Person, VictimProfile
+from itm_admin.record.checks import CodeCheck, DayCheck, FlagCheck, IdCheck, TextCheck
 from itm_admin.record.derive import input_schema, typed_columns
 from itm_admin.record.kind import kind_of
 from itm_admin.record.schema import DeleteInput, Input
-from itm_admin.record.schema_fields import (
-    Code,
-    Day,
-    Flag,
-    RecordId,
-    Text,
-)
 
 _CASE = kind_of(Case)
 _PERSON = kind_of(Person)
@@ -38,26 +32,28 @@ _Person: Any = input_schema(_PERSON, PERSON_COLUMNS)
 class CaseInput(_OpenCase):
     """A case, when it is opened (defaults apply) or changed (partial). Where it lies follows, unless it is said."""
 
-    unit_id = RecordId()
-    lead_institution_id = RecordId()
-    status = Code("case_status", among=OPEN_STATUSES, allow_none=False)
+    unit_id = IdCheck()
+    lead_institution_id = IdCheck()
+    status = CodeCheck("case_status", among=OPEN_STATUSES, allow_none=False)
 
 
 class PersonInput(_Person):
-    somebody_else = Flag(metadata={"description": "true: seen, and not one of those who were told as possible matches"})
+    somebody_else = FlagCheck(
+        metadata={"description": "true: seen, and not one of those who were told as possible matches"}
+    )
 
 
 class NewPersonInput(PersonInput):
     """A person who is new, and their role in the case."""
 
-    role = Code("case_role", required=True)
+    role = CodeCheck("case_role", required=True)
 
 
 class LinkInput(Input):
     """A person who is known already, in one more case."""
 
-    person_id = RecordId(required=True)
-    role = Code("case_role", required=True)
+    person_id = IdCheck(required=True)
+    role = CodeCheck("case_role", required=True)
 
 
 PROFILE_COLUMNS = tuple(typed_columns(kind_of(VictimProfile)))
@@ -65,47 +61,47 @@ VictimProfileInput = input_schema(kind_of(VictimProfile), PROFILE_COLUMNS, "Vict
 
 
 class CloseInput(Input):
-    reason = Code("case_closure_reason", required=True)
-    closed_on = Day()
-    note = Text(most=5_000, lines=True)
+    reason = CodeCheck("case_closure_reason", required=True)
+    closed_on = DayCheck()
+    note = TextCheck(most=5_000, lines=True)
 
 
 class HoldInput(Input):
-    reason = Code("hold_reason", required=True)
+    reason = CodeCheck("hold_reason", required=True)
 
 
 class ReleaseInput(Input):
-    reason = Code("hold_release", required=True)
+    reason = CodeCheck("hold_release", required=True)
 
 
 class EraseInput(Input):
     """Why a person is erased, and the pseudonym typed once more. Cases' narratives: see erasure.py."""
 
-    ground = Code("erasure_ground", required=True)
-    pseudonym = Text(most=40, required=True)
+    ground = CodeCheck("erasure_ground", required=True)
+    pseudonym = TextCheck(most=40, required=True)
 
 
 class LowerInput(Input):
     """A lower confidentiality, and why."""
 
-    confidentiality = Code("confidentiality", required=True)
-    reason = Code("lowering_reason", required=True)
+    confidentiality = CodeCheck("confidentiality", required=True)
+    reason = CodeCheck("lowering_reason", required=True)
 
 
 class UnlinkInput(DeleteInput):
     """Why a person leaves a case. From their last case they go to another one (`case_id`), or are deleted."""
 
-    then = Code("last_unlinking")
-    case_id = RecordId()
+    then = CodeCheck("last_unlinking")
+    case_id = IdCheck()
 
 
 class AssignInput(Input):
-    account_id = RecordId(required=True)
+    account_id = IdCheck(required=True)
 
 
 class SearchInput(Input):
     """A search for persons: all that is given must fit. `number` is an identity, passport or telephone number."""
 
-    name = Text(most=200)
-    number = Text(most=40)
-    email = Text(most=254)
+    name = TextCheck(most=200)
+    number = TextCheck(most=40)
+    email = TextCheck(most=254)

@@ -23,11 +23,11 @@ from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Denied, Invalid, Locked, Message, NotFound
 from itm_admin.institutions.models import Institution, Unit
 from itm_admin.record import protected_values
+from itm_admin.record.checks import today
 from itm_admin.record.kind import kind_of
 from itm_admin.record.lookup import Id, identifier
 from itm_admin.record.permissions import Actor, covers, require, require_management
 from itm_admin.record.schema import DeleteInput, load
-from itm_admin.record.schema_fields import today
 from itm_admin.record.versions import expect
 
 SENSITIVITY = {"OPEN": 0, "INTERNAL": 1, "CONFIDENTIAL": 2, "SPECIAL": 3}

@@ -29,7 +29,7 @@ from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ACCOUNTS
 from itm_admin.foundation.synthetic import ROUTE, route_at
 from itm_admin.institutions.models import Institution
-from itm_admin.record.schema_fields import today
+from itm_admin.record.checks import today
 
 Progress = Callable[[int, int], None]
 

@@ -16,7 +16,7 @@ Rows = Mapping[str, Mapping[str, frozenset[str]]]
 
 
 @dataclass(frozen=True)
-class Entry:
+class MenuEntry:
     """A page with an entry in the side navigation, as `appbuilder.add_view(View, name, icon=…, category=…)` says it."""
 
     view: type
@@ -33,7 +33,7 @@ class Area:
 
     name: str
     models: tuple[type, ...] = ()
-    views: tuple[type | Entry, ...] = ()
+    views: tuple[type | MenuEntry, ...] = ()
     apis: tuple[type, ...] = ()
     may: Rows | None = None
 
@@ -44,8 +44,8 @@ class Area:
     def classes(self) -> Iterator[type]:
         """The pages and APIs, in their order."""
         for each in (*self.views, *self.apis):
-            yield each.view if isinstance(each, Entry) else each
+            yield each.view if isinstance(each, MenuEntry) else each
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[MenuEntry]:
         """What stands in the side navigation."""
-        return (each for each in self.views if isinstance(each, Entry))
+        return (each for each in self.views if isinstance(each, MenuEntry))

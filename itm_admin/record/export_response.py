@@ -18,9 +18,9 @@ from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
 from itm_admin.record import export
+from itm_admin.record.checks import today
 from itm_admin.record.export import Export
 from itm_admin.record.forms import ExportForm
-from itm_admin.record.schema_fields import today
 
 
 def how_many(session: AnySession, statement: Select[Any]) -> int:

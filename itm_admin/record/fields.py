@@ -23,7 +23,7 @@ from itm_admin.foundation.formats import day, label, moment
 from itm_admin.foundation.lists import Cell, Filter
 from itm_admin.foundation.records import Identifier
 from itm_admin.foundation.records import Moment as MomentType
-from itm_admin.record import schema_fields as checks
+from itm_admin.record import checks
 from itm_admin.record.birth_date import BirthDate
 from itm_admin.record.field import ID, NO_NAMES, Exported, Field, Names
 
@@ -36,7 +36,7 @@ class Text(Field[str]):
     lines: bool = False
 
     def check(self, **options: Any) -> answers.Field:
-        return checks.Text(most=self.most, lines=self.lines, **options)
+        return checks.TextCheck(most=self.most, lines=self.lines, **options)
 
     def control(self, text: Any, *, protected: bool = False, **options: Any) -> Control:
         if protected:
@@ -49,7 +49,7 @@ class Name(Text):
     """A person's name, in the one form of all names."""
 
     def check(self, **options: Any) -> answers.Field:
-        return checks.Name(most=self.most, **options)
+        return checks.NameCheck(most=self.most, **options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Email(Text):
     most: int = 254
 
     def check(self, **options: Any) -> answers.Field:
-        return checks.Email(most=self.most, **options)
+        return checks.EmailCheck(most=self.most, **options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Checked(Text):
     refusal: Message
 
     def check(self, **options: Any) -> answers.Field:
-        return checks.Checked(self.form, self.refusal, most=self.most, **options)
+        return checks.FormCheck(self.form, self.refusal, most=self.most, **options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class Birth(Field[str]):
     """A birth date as precisely as it is known."""
 
     def check(self, **options: Any) -> answers.Field:
-        return checks.Birth(most=40, **options)
+        return checks.BirthCheck(most=40, **options)
 
     def control(self, text: Any, *, protected: bool = False, **options: Any) -> Control:
         return forms.BirthField(text, **options)
@@ -102,7 +102,7 @@ class Code(Field[str]):
     tones: Mapping[str, str] | None = None
 
     def check(self, **options: Any) -> answers.Field:
-        return checks.Code(self.codes, self.among, **options)
+        return checks.CodeCheck(self.codes, self.among, **options)
 
     def control(self, text: Any, *, protected: bool = False, **options: Any) -> Control:
         return forms.CodeField(text, self.codes, **options)
@@ -141,7 +141,7 @@ class Codes(Field[list[str]]):
         return {"type_": ARRAY(String), "default": list, "server_default": text("'{}'")}
 
     def check(self, **options: Any) -> answers.Field:
-        return checks.Codes(self.codes, **options)
+        return checks.CodesCheck(self.codes, **options)
 
     def control(self, text: Any, *, protected: bool = False, **options: Any) -> Control:
         return (forms.ProtectedCodes if protected else forms.CodesField)(text, self.codes, **options)
@@ -192,7 +192,7 @@ class Day(Field[date]):
     future: bool = False
 
     def check(self, **options: Any) -> answers.Field:
-        return checks.Day(future=self.future, **options)
+        return checks.DayCheck(future=self.future, **options)
 
     def control(self, text: Any, *, protected: bool = False, **options: Any) -> Control:
         return forms.DayField(text, **options)
@@ -247,7 +247,7 @@ class Flag(Field[bool]):
     no: Message | None = None
 
     def check(self, **options: Any) -> answers.Field:
-        return checks.Flag(**options)
+        return checks.FlagCheck(**options)
 
     def control(self, text: Any, *, protected: bool = False, **options: Any) -> Control:
         return BooleanField(text, **options)
@@ -276,7 +276,7 @@ class Whole(Field[int]):
 
     def check(self, **options: Any) -> answers.Field:
         options.pop("allow_none", None)
-        return checks.Whole(self.low, self.high, **options)
+        return checks.WholeCheck(self.low, self.high, **options)
 
     def words(self, value: Any, names: Names = NO_NAMES) -> Any:
         return None if value is None else str(value)
@@ -305,7 +305,7 @@ class Link(Field[uuid.UUID]):
         return {"type_": Identifier}
 
     def check(self, **options: Any) -> answers.Field:
-        return checks.RecordId(**options)
+        return checks.IdCheck(**options)
 
     def control(self, text: Any, *, protected: bool = False, **options: Any) -> Control:
         return SelectField(text, validate_choice=False, **options)

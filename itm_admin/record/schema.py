@@ -13,7 +13,7 @@ from marshmallow import RAISE, Schema, ValidationError
 
 from itm_admin.foundation.api_schemas import versioned
 from itm_admin.foundation.errors import Invalid, Message
-from itm_admin.record.schema_fields import MESSAGES, Code, Text
+from itm_admin.record.checks import MESSAGES, CodeCheck, TextCheck
 
 _UNKNOWN = _l("There is no such field.")
 
@@ -28,12 +28,12 @@ class Input(Schema):
 class DeleteInput(Input):
     """A code and no text: the reason stays in the ledger for good."""
 
-    reason = Code("deletion_reason", required=True)
+    reason = CodeCheck("deletion_reason", required=True)
 
 
 class RevealInput(Input):
-    purpose = Code("access_purpose", required=True)
-    words = Text(most=1_000, lines=True)
+    purpose = CodeCheck("access_purpose", required=True)
+    words = TextCheck(most=1_000, lines=True)
 
 
 DeleteChange = versioned(DeleteInput, "DeleteChange")

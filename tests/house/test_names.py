@@ -8,7 +8,6 @@ ROOT = Path(__file__).parents[2]
 
 EXCEPTIONS = {
     "Actor": "foundation's is the signed-in account; the record's is that account inside its institution",
-    "Place": "encryption's is the place of a ciphertext; the drafts' is the page that a draft belongs to",
     "Step": "a step of the new case's pages and a step of a case's timeline; neither module imports the other",
 }
 

@@ -11,8 +11,8 @@ from itm_admin.cases import schemas
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.identity_numbers import with_check_digits
 from itm_admin.record.birth_date import BirthDate, age_band, is_child
+from itm_admin.record.checks import today
 from itm_admin.record.schema import DeleteInput, Input, load
-from itm_admin.record.schema_fields import today
 
 CASE = {"opened_on": "2026-03-01", "province": "TR-06", "referral_source": "GENDARMERIE"}
 PERSON = {"gender": "Feminine"}

@@ -26,7 +26,7 @@ from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import migration
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ROLES
-from itm_admin.record.schema_fields import today
+from itm_admin.record.checks import today
 from tests.conftest import Database, settings_for
 
 SMALL = 30

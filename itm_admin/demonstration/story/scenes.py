@@ -17,7 +17,7 @@ from itm_admin.demonstration.staff import FOCAL_POINT, MANAGER, NATIONAL_AUDITOR
 from itm_admin.demonstration.story.altering import Altering
 from itm_admin.demonstration.story.browser import Browser, PageAnswer, ids_in
 from itm_admin.foundation import vocabulary
-from itm_admin.record.schema_fields import today
+from itm_admin.record.checks import today
 
 BEFORE, AFTER = "TR-27", "TR-55"
 """The province of the story's case: Gaziantep, and Samsun once the row is altered."""

@@ -17,7 +17,7 @@ from itm_admin.cases.profiles import CASES
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
 from itm_admin.record.api import RecordApi
-from itm_admin.record.area import Area, Entry
+from itm_admin.record.area import Area, MenuEntry
 from itm_admin.record.datamodel import RecordInterface
 from itm_admin.record.field import field, protected
 from itm_admin.record.fields import Choice, Code, Codes, Day, Flag, Link, Text
@@ -104,7 +104,7 @@ MAY: Mapping[str, frozenset[str]] = {
 
 def contributed() -> Area:
     """Made by the test that uses it: whoever makes an area puts its rows into the roles' table."""
-    entry = Entry(VisitView, _l("Looks"), "case", "Work")
+    entry = MenuEntry(VisitView, _l("Looks"), "case", "Work")
     return Area("visits", models=(Visit,), views=(entry,), apis=(VisitApi,), may={"Visit": MAY})
 
 

@@ -62,7 +62,7 @@ def _refused(sign: str) -> bool:
     return unicodedata.category(sign) in ("Cc", "Cs") or sign in _OVERRIDES
 
 
-class Text(fields.String):
+class TextCheck(fields.String):
     """A text. Empty is the same as null: nothing, or refused where the field is required."""
 
     def __init__(self, *, most: int = 200, lines: bool = False, **options: Any) -> None:
@@ -81,14 +81,14 @@ class Text(fields.String):
         return text
 
 
-class Name(Text):
+class NameCheck(TextCheck):
     """A person's name, in the one form of all names."""
 
     def checked(self, text: str) -> str | None:  # type: ignore[override]
         return clean_name(text) or None
 
 
-class Checked(Text):
+class FormCheck(TextCheck):
     """A text of a form: `form` gives the normal form, or None for what is refused with `message`."""
 
     def __init__(self, form: Callable[[str], str | None], message: Message, **options: Any) -> None:
@@ -102,14 +102,14 @@ class Checked(Text):
         return form
 
 
-class Email(Text):
+class EmailCheck(TextCheck):
     _judge = validate.Email(error=_l("This is not an e-mail address."))
 
     def checked(self, text: str) -> str:
         return self._judge(text)
 
 
-class Birth(Text):
+class BirthCheck(TextCheck):
     """1999, 1999-05 or 1999-05-12, or an estimate (about 17); not in the future and not more than 120 years ago."""
 
     def checked(self, text: str) -> str:
@@ -124,7 +124,7 @@ class Birth(Text):
         return str(born)
 
 
-class Code(fields.String):
+class CodeCheck(fields.String):
     """One code of a vocabulary."""
 
     def __init__(self, list_name: str, among: tuple[str, ...] = (), **options: Any) -> None:
@@ -145,7 +145,7 @@ class Code(fields.String):
         return code
 
 
-class Codes(fields.List):
+class CodesCheck(fields.List):
     """Several codes of a vocabulary, each once, in the list's order."""
 
     def __init__(self, list_name: str, **options: Any) -> None:
@@ -161,7 +161,7 @@ class Codes(fields.List):
         return vocabulary.check_all(self.list_name, chosen)
 
 
-class Day(fields.Date):
+class DayCheck(fields.Date):
     """A day in ISO form, not before 1990, and not in the future unless `future` allows it."""
 
     FIRST = date(1990, 1, 1)
@@ -187,7 +187,7 @@ class Day(fields.Date):
         return day
 
 
-class Whole(fields.Integer):
+class WholeCheck(fields.Integer):
     """A whole number within limits, from a number or its digits."""
 
     def __init__(self, low: int, high: int, **options: Any) -> None:
@@ -208,7 +208,7 @@ class Whole(fields.Integer):
         return value
 
 
-class Flag(fields.Boolean):
+class FlagCheck(fields.Boolean):
     """true or false, and nothing that looks like one."""
 
     def __init__(self, **options: Any) -> None:
@@ -220,7 +220,7 @@ class Flag(fields.Boolean):
         return value
 
 
-class RecordId(fields.UUID):
+class IdCheck(fields.UUID):
     """The id of a record. Whether it may be used is the service's question."""
 
     def __init__(self, **options: Any) -> None:
