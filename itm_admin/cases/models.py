@@ -46,7 +46,7 @@ from itm_admin.record.fields import (
     Whole,
 )
 from itm_admin.record.kind import RecordInfo
-from itm_admin.record.models import Owner, Record
+from itm_admin.record.models import Owner, Record, linked
 
 OPEN_STATUSES = ("Active", "FollowUp")
 STATUS_TONES = {"Active": "info", "FollowUp": "warn", "Closed": "neutral", "ClosedReferred": "neutral"}
@@ -114,9 +114,7 @@ class Case(Owner, Model):
     )
     narrative_enc: Mapped[bytes | None] = protected(Text(label=_l("Narrative"), most=20_000, lines=True))
     closure_note_enc: Mapped[bytes | None] = protected(Text(label=_l("Closing note"), most=5_000, lines=True))
-    held_at: Mapped[datetime | None] = field(
-        fields.Moment(label=_l("Legal hold since")), server_onupdate=FetchedValue()
-    )
+    held_at: Mapped[datetime | None] = field(HELD_AT, server_onupdate=FetchedValue())
     hold_reason: Mapped[str | None] = field(HOLD_REASON)
     lowering_reason: Mapped[str | None] = field(Code(label=_l("Reason for lowering it"), codes="lowering_reason"))
 
@@ -223,9 +221,7 @@ class Person(Owner, Model):
     index_terms: Mapped[list[bytes]] = field(
         Opaque(label=_l("Index for searching")), type_=ARRAY(LargeBinary), default=list, server_default=text("'{}'")
     )
-    held_at: Mapped[datetime | None] = field(
-        fields.Moment(label=_l("Legal hold since")), server_onupdate=FetchedValue()
-    )
+    held_at: Mapped[datetime | None] = field(HELD_AT, server_onupdate=FetchedValue())
     hold_reason: Mapped[str | None] = field(HOLD_REASON)
     erased_at: Mapped[datetime | None] = field(fields.Moment(label=_l("Erased on")))
     erasure_ground: Mapped[str | None] = field(Code(label=_l("Legal ground"), codes="erasure_ground"))
@@ -270,12 +266,8 @@ class CasePerson(Record, Model):
     age_band: Mapped[str] = field(AGE_BAND, default="UNK", server_default=text("'UNK'"))
     is_child: Mapped[bool | None] = field(CHILD)
 
-    case: Mapped[Case] = relationship(
-        "Case", primaryjoin="foreign(CasePerson.case_id) == Case.id", viewonly=True, lazy="raise_on_sql"
-    )
-    person: Mapped[Person] = relationship(
-        "Person", primaryjoin="foreign(CasePerson.person_id) == Person.id", viewonly=True, lazy="raise_on_sql"
-    )
+    case: Mapped[Case] = linked(Case, "CasePerson.case_id")
+    person: Mapped[Person] = linked(Person, "CasePerson.person_id")
     profile: Mapped[VictimProfile | None] = relationship(
         "VictimProfile",
         primaryjoin="CasePerson.id == foreign(VictimProfile.case_person_id)",
@@ -325,10 +317,7 @@ class VictimProfile(Record, Model):
     health_enc: Mapped[bytes | None] = protected(Text(label=_l("Health"), most=5_000, lines=True))
     needs_enc: Mapped[bytes | None] = protected(Codes(label=_l("Needs"), codes="support_need"))
 
-    link: Mapped[CasePerson] = relationship(
-        "CasePerson", primaryjoin="foreign(VictimProfile.case_person_id) == CasePerson.id", viewonly=True,
-        lazy="raise_on_sql",
-    )  # fmt: skip
+    link: Mapped[CasePerson] = linked(CasePerson, "VictimProfile.case_person_id")
 
 
 class CaseAssignment(Model):

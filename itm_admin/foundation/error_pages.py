@@ -252,20 +252,7 @@ def answer(status: int, error: DomainError | None = None) -> Response:
     elif isinstance(error, Uncertain):
         advice = error.message
     if _wants_json() or request_ctx.url_adapter is None:  # under a foreign host name no page has addresses
-        document: dict[str, Any] = {
-            "type": "about:blank",
-            "title": str(title),
-            "status": status,
-            "detail": str(error) if error else str(advice),
-            "code": error.code if error else "error",
-            "request_id": g.get("request_id"),
-        }
-        if isinstance(error, Invalid) and error.fields:
-            document["fields"] = {name: str(message) for name, message in error.fields.items()}
-        if isinstance(error, Conflict) and error.current_version is not None:
-            document["current_version"] = error.current_version
-        response = say_language(jsonify(document))
-        response.mimetype = "application/problem+json"
+        response = _problem(status, title, advice, error)
     else:
         told = str(error) if error and type(error).default is not error.message else None
         fields = [str(message) for message in error.fields.values()] if isinstance(error, Invalid) else []
@@ -288,6 +275,25 @@ def answer(status: int, error: DomainError | None = None) -> Response:
         response.headers["Retry-After"] = "30"
     if isinstance(error, TooMany) and error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _problem(status: int, title: Message, advice: Message, error: DomainError | None) -> Response:
+    """The document of RFC 9457, with the fields of an Invalid and the current version of a Conflict."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": str(title),
+        "status": status,
+        "detail": str(error) if error else str(advice),
+        "code": error.code if error else "error",
+        "request_id": g.get("request_id"),
+    }
+    if isinstance(error, Invalid) and error.fields:
+        document["fields"] = {name: str(message) for name, message in error.fields.items()}
+    if isinstance(error, Conflict) and error.current_version is not None:
+        document["current_version"] = error.current_version
+    response = say_language(jsonify(document))
+    response.mimetype = "application/problem+json"
     return response
 
 

@@ -8,9 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FILE, FUNCTION = 350, 45
-TABLES = {
-    "itm_admin/assurance/labels.py": "the words of every action, kind and column",
-}
+TABLES: dict[str, str] = {}
 """Longer files that are tables of data."""
 
 
@@ -20,9 +18,9 @@ def _files() -> Iterator[Path]:
         yield from (ROOT / folder).rglob("*.py")
 
 
-def test_no_file_is_longer_than_350_lines_but_tables_of_data() -> None:
+def test_no_file_is_longer_than_350_lines() -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in _files()}
-    assert {name for name, length in lengths.items() if length > FILE} == set(TABLES)
+    assert not {name: length for name, length in lengths.items() if length > FILE}
 
 
 def test_no_function_is_longer_than_45_lines() -> None:
