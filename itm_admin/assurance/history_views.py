@@ -109,7 +109,7 @@ class AuditHistoryView(_HistoryPage):
 
 
 def filtered(endpoint: str, at: dict[str, Any]) -> Response:
-    """Redirects to the list with ids in place of typed names; a filter that matches nothing is reported and left out."""
+    """Redirects to the list with ids in place of typed names; a filter without a match is reported and dropped."""
     chosen = {name: request.form.get(name, "").strip() for name in (*ledger_queries.FILTERS, "size")}
     told = []
     for name in ("actor", "target"):

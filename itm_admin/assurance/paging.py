@@ -135,7 +135,7 @@ def _acted(table: Table, value: str) -> Condition:
 def page(session: AnySession, wanted: Wanted, of: Of = EVERYTHING, ledger_id: uuid.UUID | None = None) -> EntryPage:
     """One page, the newest entries first; of one ledger, or of all that the reader sees."""
     context = tenancy.current()
-    if context.reads == "actor" and not of.actor:  # as row-level security does anyway, but in a form that an index supports
+    if context.reads == "actor" and not of.actor:  # as row-level security does, in a form for an index
         of = Of(of.ids, str(context.account))
     if not of.ids and not of.actor and not wanted.chosen:
         ledger_id = ledger_id or _only_ledger(session)
