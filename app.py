@@ -125,7 +125,7 @@ def _vendor(name: str) -> Response:
 
 
 def _page_values() -> dict[str, Any]:
-    """What layout.html asks for on every page."""
+    """The values that layout.html uses on every page."""
     return {
         "actor": g.get("actor"),
         "scope": tenancy.current().scope,

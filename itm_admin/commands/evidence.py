@@ -1,7 +1,7 @@
-"""`itm ledger export`, `prove` and `tiles`: evidence taken out of the ledger, as itm_signer.
+"""`itm ledger export`, `prove` and `tiles`: exports evidence from the ledger, as itm_signer.
 
-Promise: the ledger knows of it before anything is taken, and a file is there whole or not at all, for its owner's eyes.
-A bundle is judged by the offline verifier's own code: a command that succeeds has written an intact one.
+Promise: the ledger records an export before anything is written, and a file is complete or absent, readable by its
+owner only. The offline verifier's own code judges each bundle: a command that succeeds has written an intact one.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def tiles(settings: Settings, code: str, generation: int | None, out: Path, purp
 
 @contextmanager
 def _ledger(settings: Settings, code: str, generation: int | None) -> Iterator[tuple[Engine, store.Ledger, Settings]]:
-    """The institution's ledger of a generation, or its newest. What cannot be taken is one line."""
+    """Opens the institution's ledger: the given generation, or the newest. Errors become one line."""
     with installation.running(settings, "ITM_DATABASE_SIGNER_URL") as running:
         engine = create_engine(str(running.signer_url), **engine_options())
         try:
@@ -120,7 +120,7 @@ def _told(
     asked: EventFilter,
     period: Period | None = None,
 ) -> None:
-    """The entry of an export, committed."""
+    """Commits the export's entry."""
     detail = evidence.told(form, asked, period)
     context = {"ledger": ledger.holder, "actor": {"name": getpass.getuser(), "role": "console"}}
     with engine.begin() as connection:
@@ -135,7 +135,7 @@ def _policy(engine: Engine, settings: Settings) -> str:
 
 @contextmanager
 def _whole(out: Path) -> Iterator[BinaryIO]:
-    """A new file that nobody else reads, which has its name once it is whole and on the disk."""
+    """A new private file; it gets its name once it is complete and on the disk."""
     if out.exists():
         raise FileExistsError(0, "", str(out))
     part = out.with_name(f".{out.name}.part")

@@ -1,7 +1,7 @@
-"""Tables that the ledger does not capture, against what the ledger and the records say of them.
+"""Compares tables that the ledger does not capture with the entries and records about them.
 
-A reader believes these rows: when jobs ran, what a verification answered, whether the data is synthetic. Alerts have a
-comparison of their own (alert_rows.py).
+People believe these rows: times of jobs, answers of verifications, the mark of synthetic data. Alerts have a comparison
+of their own (alert_rows.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ _OTHERWISE = text("SELECT relation, id FROM itm.beside_the_ledger(:version) ORDE
 
 
 def check(connection: Connection, holder: str | None) -> Differences:
-    """Differences as findings of one holder's ledger. Never raises for what it reads: ``failure`` says why it ended."""
+    """Differences as findings in one holder's ledger.
+
+    Never raises for the content; ``failure`` has the reason if it stopped.
+    """
     found = Differences()
     try:
         with pinned(connection):

@@ -1,7 +1,7 @@
-"""Asks the configured witnesses to cosign what was just signed, and keeps what they answered.
+"""Asks the configured witnesses to cosign new checkpoints, and keeps their answers.
 
-Promise: no witness delays a signature, which is outside and recorded before; a witness that knows another history is an
-alarm. A witness that was away is asked again at the next round, also for ledgers that did not grow since.
+Promise: no witness delays a signature, which is held outside and recorded before; a witness that knows another history
+is an alarm. A witness that was away is asked again in the next round, also for ledgers that did not grow since.
 """
 
 from __future__ import annotations
@@ -23,21 +23,24 @@ from itm_admin.ledger.job_runs import Scalar
 
 log = logging.getLogger("itm.signing")
 SECONDS = 5.0
-"""For each of the two questions that a witness may be asked."""
+"""Seconds for each of the two requests to a witness."""
 
 
 @dataclass
 class Collector:
-    """One signer's questions to its witnesses."""
+    """One signer's requests to its witnesses."""
 
     witnesses: Sequence[Witness]
     _answered: dict[tuple[uuid.UUID, str], int] = field(default_factory=dict)
-    """Up to which size each witness has answered for each ledger, whatever it said."""
+    """(ledger, witness) → the largest size that the witness has answered for, with any answer."""
 
     def collect(
         self, engine: Engine, outside: CheckpointFolder, signed: Sequence[tuple[Ledger, HeldCheckpoint]]
     ) -> None:
-        """The newest checkpoint of each ledger; earlier ones are part of it. Who is silent is not waited for twice."""
+        """Asks for the newest checkpoint of each ledger, which includes earlier ones.
+
+        A silent witness is not awaited twice.
+        """
         newest = {ledger.id: (ledger, held) for ledger, held in signed}
         asked = list(self.witnesses)
         for ledger, held in newest.values():
@@ -69,7 +72,7 @@ class Collector:
 
 
 def ask(engine: Engine, witnesses: Sequence[Witness], ledger: Ledger, held: HeldCheckpoint) -> list[WitnessAnswer]:
-    """What each witness says of this checkpoint; nothing where no proof can be made."""
+    """Each witness's answer for this checkpoint; empty if no proof can be made."""
     said = held.checkpoint
     with engine.connect() as connection:
 
@@ -84,13 +87,13 @@ def ask(engine: Engine, witnesses: Sequence[Witness], ledger: Ledger, held: Held
         try:
             known = _known(connection, ledger.id, witnesses, said.size)
             return witness_client.collect(witnesses, held.note, prove, known, SECONDS)
-        except ValueError as error:  # the entries changed after they were signed: verification tells where
+        except ValueError as error:  # the entries changed after they were signed: verification finds the place
             log.error("no proof for the witnesses of %s: %s", ledger.code, error)
             return []
 
 
 def _known(connection: Connection, ledger: uuid.UUID, witnesses: Sequence[Witness], size: int) -> dict[str, int]:
-    """What each witness cosigned last, as far as we have its signature: it says so itself if that is wrong."""
+    """Each witness's last cosigned size, as far as recorded; a witness corrects a wrong one itself."""
     found = checkpoints.cosignatures(connection, ledger)
     known: dict[str, int] = {}
     for old in sorted(each for each in found if each <= size):
@@ -101,7 +104,7 @@ def _known(connection: Connection, ledger: uuid.UUID, witnesses: Sequence[Witnes
 
 
 def _knows_another_history(answer: WitnessAnswer, held: Sequence[int]) -> bool:
-    """More entries than were ever held: a witness learns of a size only after it is held outside."""
+    """True if it cosigned more entries than were ever held: witnesses learn sizes only after they are held."""
     ahead = answer.kind == "ahead" and (answer.size or 0) > max(held, default=0)
     return answer.kind == "disagrees" or ahead
 
@@ -123,7 +126,7 @@ def _keep(
 
 
 def _against(outside: CheckpointFolder, held: HeldCheckpoint, answers: Sequence[WitnessAnswer]) -> list[WitnessAnswer]:
-    """Those that know another history; held outside before anybody is told. People are told also if that fails."""
+    """The answers with another history, held outside before an alert. If holding fails, the alert is still raised."""
     origin, found = held.checkpoint.origin, []
     for answer in answers:
         if answer.kind == "cosigned":

@@ -1,8 +1,8 @@
-"""Opens a ledger's next generation, once two people have decided it: by the scheduler's process, as itm_signer.
-Before it, whatever was lost outside is begun anew (recovery.py), if they have decided that.
+"""Opens a ledger's next generation after two people have decided it: in the scheduler's process, as itm_signer.
+Before that, a lost folder or key is begun anew (recovery.py), if they have decided that.
 
-Promise: what is still proved of the old ledger is found from what is held outside, not from the database; the folder
-knows of the new generation before the database does; whatever stops it in between, the next try ends it, once.
+Promise: the proved part of the old ledger comes from the folder outside, not from the database; the folder knows the
+new generation before the database does; after a stop at any point the next try completes it, once.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ EVERY = 60.0
 
 
 class NotOpened(Exception):
-    """Why the next generation cannot be opened now."""
+    """The next generation cannot be opened now, with the reason."""
 
 
 @dataclass(frozen=True)
 class OpenedGeneration:
-    """A generation that was opened: of the old ledger, so much is still proved."""
+    """A generation that was opened, and the proved part of the old ledger."""
 
     code: str
     closure: Closure
 
 
 class Opening:
-    """One process's work. `tick` is asked every second."""
+    """One process's work. `tick` is called every second."""
 
     def __init__(self, place: SigningPlace, clock: Callable[[], float] = time.monotonic) -> None:
         self.place, self._clock = place, clock
         self._failed = float("-inf")
 
     def tick(self, engine: Engine) -> list[OpenedGeneration]:
-        """Cheap while nothing waits."""
+        """Cheap while no decision waits."""
         if self._clock() - self._failed < EVERY:
             return []
         with engine.connect() as connection:
@@ -63,7 +63,10 @@ class Opening:
         return self.carry_out(engine)
 
     def carry_out(self, engine: Engine) -> list[OpenedGeneration]:
-        """Whatever was approved. Raises the database's errors; other troubles are told, and tried again later."""
+        """Carries out all approved decisions.
+
+        Raises the database's errors; other troubles become alerts and are tried again.
+        """
         done: list[OpenedGeneration] = []
         try:
             with store.signing_alone(engine) as alone, self.place.outside.locked():
@@ -110,7 +113,7 @@ class Opening:
 
 
 def _put(connection: Connection, decision: Approved, closure: Closure) -> None:
-    """The generation, its first entry, its baseline, the end of the decision, and an alert: one transaction."""
+    """Writes the generation, its first entry, its baseline, the decision's end, and an alert in one transaction."""
     connection.execute(
         text("SELECT itm.open_generation(:id, :generation, :size, :root)"),
         {

@@ -1,8 +1,8 @@
-"""Begins anew what is held outside the database and was lost, once two people have decided it; as itm_signer.
+"""Begins a lost checkpoint folder or signing key anew, after two people have decided it; as itm_signer.
 
-Promise: a lost folder is filled again only with checkpoints that good keys signed and whose roots are those of the
-entries, and not while a witness remembers another history; until it is whole it is nobody's, and nothing is signed.
-A lost key signs no more: another one is named. What was lost together with the database is not found by this.
+Promise: a lost folder is filled again only with checkpoints that good keys signed and whose roots match the entries,
+and not while a witness remembers another history; until it is complete nothing is signed. A lost key is replaced by a
+newly named one. A loss of folder and database together is not found by this.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from itm_admin.ledger.signing import SigningPlace
 
 
 class NotRecovered(Exception):
-    """Why it cannot be begun anew now."""
+    """The folder or key cannot be begun anew now, with the reason."""
 
 
 def carry_out(engine: Engine, place: SigningPlace, decision: Approved) -> None:
-    """Whatever stopped it before, it ends now, once. The caller holds the folder's lock. Raises NotRecovered."""
+    """Carries out the decision, once, also after an interrupted try. The caller holds the lock. Raises NotRecovered."""
     with engine.connect() as connection:
         deployment = checkpoints.deployment(connection)
     if decision.reason == "KEY_LOST":
@@ -83,7 +83,7 @@ def _refill(engine: Engine, place: SigningPlace, deployment: str) -> None:
 def _fill(
     connection: Connection, place: SigningPlace, ledger: Ledger, said: Keys, key: VerifierKey
 ) -> HeldCheckpoint | None:
-    """Holds each recorded checkpoint that proves itself; the last of an open ledger by the very key that signs."""
+    """Holds each recorded checkpoint that is proved; an open ledger's last one must be signed by the present key."""
     waiting = iter(checkpoints.copies(connection, ledger.id))
     there = set(place.outside.sizes(ledger.origin))
     place.outside.open(ledger.origin)
@@ -111,7 +111,7 @@ def _fill(
 def _good(
     signed: str, at: str, origin: str, head: bytes, grown: CompactRange, said: Keys
 ) -> tuple[HeldCheckpoint | None, bool]:
-    """None unless it proves itself; and whether a key signed that counts: what a stolen key signed is held, no more."""
+    """The checkpoint if it is proved, else None; and True if a key that counts signed it."""
     try:
         held = HeldCheckpoint(note.parse(signed.encode()), at, head, grown)
         if held.checkpoint == Checkpoint(origin, grown.end, grown.root()):
@@ -122,7 +122,7 @@ def _good(
 
 
 def _tell_of_opening(connection: Connection, place: SigningPlace, ledger: Ledger, ledgers: list[Ledger]) -> None:
-    """What the first entry of a next generation says of its opening, and what is wrong now with the one before."""
+    """Stores the opening from a next generation's first entry, with the present findings of the ledger before it."""
     if generation_of(ledger.origin) < 2:
         return
     told = generations.opening(connection, ledger.id)
@@ -139,7 +139,7 @@ def _tell_of_opening(connection: Connection, place: SigningPlace, ledger: Ledger
 
 
 def _ask(engine: Engine, place: SigningPlace, ledger: Ledger, held: HeldCheckpoint) -> None:
-    """Raises NotRecovered unless the quorum of witnesses remembers no other history than this."""
+    """Raises NotRecovered unless the quorum of witnesses remembers no other history."""
     if not place.witnesses:
         return
     answers = cosigning.ask(engine, place.witnesses, ledger, held)

@@ -1,7 +1,7 @@
-"""Rounds of checkpoints, by the scheduler's process as itm_signer, and by `itm ledger`.
+"""Rounds of checkpoints, in the scheduler's process as itm_signer, and in `itm ledger`.
 
-Promise: every ledger that grew by more than its own upkeep is signed within a minute, or people are told why not;
-what was signed is outside before it is in the database; a round that was stopped anywhere is put right by the next.
+Promise: every ledger that grew by more than its own upkeep is signed within a minute, or an alert gives the reason; a
+signature is held outside before it is in the database; the next round completes one that was stopped at any point.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ log = logging.getLogger("itm.signing")
 EVERY = 60.0
 """Seconds between two rounds while entries arrive."""
 MOST = 1_000
-"""Entries of one ledger that do not wait for their minute."""
+"""New entries of one ledger that are signed at once, before the minute is over."""
 
 
 @dataclass(frozen=True)
 class SigningPlace:
-    """Where checkpoints are held, what signs them, and who is asked to cosign."""
+    """The checkpoint folder, the signing key's file, and the witnesses."""
 
     outside: CheckpointFolder
     keyring: SigningKeyFile
@@ -50,17 +50,17 @@ class SigningPlace:
     quorum: int = 0
 
     def watermarks(self) -> Watermarks:
-        """Where a full run that was stopped goes on, and what it says of itself."""
+        """The resume marks of full verification runs."""
         return Watermarks(self.outside, self.keyring.active())
 
     def evidence(self) -> Evidence:
-        """What is held, for a verification that begins now."""
+        """The held checkpoints, listed now for a verification."""
         return Evidence.now(self.outside, Witnesses(tuple(each.key for each in self.witnesses), self.quorum))
 
 
 @dataclass
 class Round:
-    """What one round did."""
+    """The result of one round."""
 
     signed: list[tuple[Ledger, HeldCheckpoint]] = field(default_factory=list)
     refused: list[tuple[Ledger | None, SigningRefused]] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Round:
 
 
 class Signing:
-    """One process's signing. `tick` is asked every second."""
+    """One process's signing. `tick` is called every second."""
 
     def __init__(
         self,
@@ -80,14 +80,14 @@ class Signing:
         self._collector = Collector(place.witnesses)
         self._tried = float("-inf")
         self._held_back: set[uuid.UUID] = set()
-        """Ledgers that were refused, or all, after a failure: they wait for their minute whatever they grow."""
+        """Ledgers that were refused, or all after a failure: they are tried again only after a minute."""
         self._upkeep: dict[uuid.UUID, int] = {}
-        """Up to which size nothing but upkeep came after the last checkpoint."""
+        """Ledger → the size up to which only upkeep followed the last checkpoint."""
         self._named: dict[uuid.UUID, tuple[dict[str, int], int]] = {}
-        """The sizes that the Presidency's entries name, up to which of its entries."""
+        """The signed sizes in the Presidency's entries, and the entry up to which they were read."""
 
     def tick(self, engine: Engine) -> Round | None:
-        """A round, if one is due and nobody else is at it."""
+        """Does a round if one is due and no other process does it."""
         if not self.due(engine):
             return None
         self._tried = self._clock()
@@ -97,9 +97,9 @@ class Signing:
         return done
 
     def due(self, engine: Engine) -> bool:
-        """Cheap: a row for each ledger, and the entries that are new since the last time."""
+        """True if a round is due. Cheap: one row for each ledger, and the entries since the last call."""
         if self._tried == float("-inf"):
-            return True  # whatever happened while no signer ran
+            return True  # entries may have arrived while no signer ran
         rested = self._clock() - self._tried >= EVERY
         with engine.connect() as connection:
             grown = [each for each in checkpoints.growth(connection) if each.size != each.signed]
@@ -116,7 +116,7 @@ class Signing:
         return False
 
     def round(self, engine: Engine) -> Round | None:
-        """Signs what is new, whatever it is. None if another process is at it. Raises the database's errors."""
+        """Signs all ledgers with new entries. None if another process does it. Raises the database's errors."""
         try:
             with store.signing_alone(engine) as alone, self.place.outside.locked():
                 if not alone:
@@ -136,18 +136,18 @@ class Signing:
         return done
 
     def _cosign(self, engine: Engine, done: Round) -> None:
-        """What was signed now, and before it what a witness that was away has missed."""
+        """Cosigns the new checkpoints, and older ones that an absent witness missed."""
         missed: list[tuple[Ledger, HeldCheckpoint]] = []
         try:
             if not done.failed:
                 refused = {ledger.id for ledger, _ in done.refused if ledger}
                 missed = self._collector.missed(engine, self.place.outside, refused)
-        except CheckpointFolderError as trouble:  # told by the next round that reads it
+        except CheckpointFolderError as trouble:  # the next round that reads it raises the alert
             log.error("what witnesses missed cannot be read: %s", trouble)
         self._collector.collect(engine, self.place.outside, [*missed, *done.signed])
 
     def _signed(self, engine: Engine) -> Round:
-        """Everything up to the signatures: one snapshot, read once."""
+        """The round up to the signatures: one snapshot, read once."""
         done = Round()
         with store.reading(engine) as connection:
             ledgers = [ledger for ledger in store.ledgers(connection) if not ledger.lost]
@@ -188,7 +188,7 @@ class Signing:
         return done
 
     def _ours(self, deployment: str, presidency: Ledger | None, said: Keys, signed: bool, done: Round) -> bool:
-        """Whether the folder is this database's. An empty one is begun only for a database that never signed."""
+        """True if the folder is this database's. An empty folder is begun only for a database that never signed."""
         outside = self.place.outside
         held = outside.deployment()
         origin = presidency.origin if presidency else f"{deployment}/ledger/-/-"
@@ -202,7 +202,7 @@ class Signing:
         return not done.refused
 
     def _sizes_named(self, connection: Connection, presidency: Ledger | None) -> dict[str, int]:
-        """What the Presidency's entries say was signed. Each is read once by this process."""
+        """The signed sizes in the Presidency's entries. This process reads each entry once."""
         if presidency is None:
             return {}
         before, start = self._named.get(presidency.id, ({}, 0))
@@ -223,7 +223,7 @@ class Signing:
             made = signer.sign(head, held, entries, moment)
             for size in outside.sizes(ledger.origin):
                 if recorded < size and (made is None or size != made.checkpoint.size):
-                    left = outside.at(ledger.origin, size)  # a stopped round did not come to tell of it
+                    left = outside.at(ledger.origin, size)  # a stopped round did not record it
                     outside.settle(left)
                     done.signed.append((ledger, left))
             if made:
@@ -234,7 +234,7 @@ class Signing:
             done.failed = str(trouble)
 
     def _publish(self, engine: Engine, done: Round) -> None:
-        """What is held outside, to the database and to people. The old key retires once both have signed."""
+        """Records held checkpoints in the database and updates alerts. The old key retires once both have signed."""
         outside, refused = self.place.outside, {ledger.id for ledger, _ in done.refused if ledger}
         with engine.begin() as connection:
             presidency = _presidency(connection, store.ledgers(connection))
@@ -284,7 +284,7 @@ def _refusal(ledger: Ledger | None, refused: SigningRefused) -> Trouble:
     detail |= {
         "findings": 1,
         "named": sha256(f"{refused.reason} {refused.held}".encode()).hexdigest(),
-    }  # told once, also after an acknowledgement
+    }  # raised once, also after an acknowledgement
     return Trouble(alert_raising.REFUSED, code, holder, refused.found, detail)
 
 

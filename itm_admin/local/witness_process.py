@@ -1,7 +1,7 @@
-"""The demonstration's witness: a process of its own on this machine, with its own key and its own folder.
+"""The demonstration's witness: a process on this machine, with its own key and its own folder.
 
-Promise: it takes whatever port is free, and nothing waits for it; it is told the ledger's public keys and no secret.
-It adds a second process to defeat and no second party, and the pages say so.
+Promise: it takes any free port, and nothing waits for it; it gets the ledger's public keys and no secret. It is a
+second process to defeat but no second party, and the pages say so.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from itm_admin.local import signing_setup
 
 @dataclass(frozen=True)
 class LocalWitness:
-    """Listens before it runs, and while it is started again: whoever asks waits for a moment."""
+    """The witness and its listening socket, which stays open across restarts: clients wait for a moment."""
 
     folder: Path
     listening: socket.socket
     address: str
-    """As in ITM_WITNESSES."""
+    """In the form of ITM_WITNESSES."""
 
     def words(self) -> list[str]:
         place = ["--state", str(self.folder / "memory"), "--key", str(self.folder / "key")]
@@ -39,12 +39,12 @@ class LocalWitness:
 
 
 def forget(home: Path) -> None:
-    """Nobody runs one here now, as far as `itm ledger` is told."""
+    """Records for `itm ledger` that no witness runs here now."""
     (home / "witness" / "address").unlink(missing_ok=True)
 
 
 def begin(settings: Settings, deployment: str) -> LocalWitness:
-    """Its key, made on the first run; a port; and which keys of the ledger it believes. Refusal says why not."""
+    """Makes its key on the first run, a port, and the list of trusted ledger keys. Raises Refusal with the reason."""
     folder = settings.home / "witness"
     try:
         key = identity(folder / "memory", folder / "key", f"witness.localhost/{secrets.token_hex(4)}").verifier
