@@ -106,7 +106,7 @@ TABLES: dict[str, dict[tuple[str, str], tuple[str, str]]] = {
         ("job_run", "INSERT"): ("*", "its own runs, compared with their events"),
         ("job_run", "UPDATE"): ("*", "its own runs, compared with their events"),
         ("ledger_decision", "UPDATE"): ("carried_out_at outcome", "it carries out what two people decided"),
-        ("mail", "UPDATE"): ("address detail due_at tries sent_at", "it sends, and forgets what it sent"),
+        ("mail", "UPDATE"): ("address detail due_at tries sent_at", "it sends, and forgets what it sent: mail_stays"),
         ("verification_request", "INSERT"): ("*", "the scheduler's own rounds"),
         ("verification_request", "UPDATE"): ("*", "how far it came; compared with the ledger's verdicts"),
     },
