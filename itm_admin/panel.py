@@ -165,7 +165,7 @@ def links() -> dict[str, str]:
 
 
 def _finder() -> dict[str, str]:
-    """Where the header's box is sent, for those who have something to find."""
+    """The target of the header's search box, for people who may search."""
     for endpoint in ("FindView.find", "OversightFindView.find"):
         if g.get("actor") is not None and access.allowed(endpoint, g.actor):
             return {"find": url_for(endpoint)}
@@ -178,7 +178,7 @@ LISTS = {
     "accounts": ListWithViews("AccountView.list", account_lists.here),
     "all_cases": ListWithViews("OversightCaseView.list", lambda: oversight.CASES),
 }
-"""Lists of which people may keep views of their own."""
+"""Lists whose views people may save."""
 
 FILES = {
     "static": Access("Files", "show", public=True, quiet=True),

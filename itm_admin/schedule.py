@@ -1,4 +1,4 @@
-"""The table of jobs, composed of what the rooms offer, and the process that runs them as `itm scheduler`."""
+"""The table of jobs, composed from the rooms, and the process that runs them as `itm scheduler`."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ JOBS: tuple[Job, ...] = (
 def attested(
     jobs: Sequence[Job], gather: Gather, marks: Marks | None = None, most: float = verification_jobs.MOST_SECONDS
 ) -> list[Job]:
-    """The same jobs; those that verify look at what is held outside, and full ones go on where they were stopped."""
+    """The same jobs; verifying ones read the held checkpoints, and full ones continue a stopped run."""
     given: dict[Any, dict[str, Any]] = {
         verification_jobs.incremental: {"gather": gather},
         verification_jobs.sample: {"gather": gather},

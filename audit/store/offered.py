@@ -1,4 +1,4 @@
-"""What the store offers to others, in one place."""
+"""The store's public names, in one place."""
 
 from __future__ import annotations
 

@@ -43,9 +43,9 @@ _GRANTS = text(
 
 
 def find(session: Session, account: uuid.UUID, institution: uuid.UUID, at: uuid.UUID | None = None) -> Actor | None:
-    """The person, whether or not they may work now (`obstacle`, `roles`; in session `at`: `ended`).
+    """The person, with the reason why they may not work now, if any (`obstacle`, `roles`; in session `at`: `ended`).
 
-    None: no such account there.
+    None if there is no such account.
     """
     alone = replace(tenancy.current(), scope="login", login=None, account=account, institution=institution)
     with acting(alone, session):
@@ -59,7 +59,7 @@ def find(session: Session, account: uuid.UUID, institution: uuid.UUID, at: uuid.
 
 
 def load_actor() -> Actor | None:
-    """The person whose session this request carries, if it still stands. Keeps the session alive."""
+    """The person of this request's session, if it has not ended. Extends the session."""
     claim = sessions.read(cookie)
     if claim is None:
         return None

@@ -1,4 +1,4 @@
-"""The forms of accounts. They keep what was typed (passwords excepted); the services decide what is allowed."""
+"""The forms of accounts. They keep people's input (passwords excepted); the services decide what is allowed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PasswordForm(PanelForm):
     again = PasswordField(_l("The same password again"), render_kw={"autocomplete": "new-password"})
 
     def chosen(self) -> str:
-        """Invalid if the two differ."""
+        """The password. Raises Invalid if the two differ."""
         if self.password.data != self.again.data:
             raise Invalid({"again": _("The two passwords differ.")})
         return self.password.data or ""

@@ -1,4 +1,4 @@
-"""The page on which one person takes on several alerts at once: all of them or none, an entry for each."""
+"""The page on which one person acknowledges several alerts at once: all or none, an entry for each."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _acknowledge(session: Session, wanted: list[Chosen]) -> bool:
 
 
 def _lines(wanted: list[Chosen], reasons: Mapping[uuid.UUID, str]) -> list[Line]:
-    """Those that still wait; NotFound if one is not there for this person, or somebody deals with all of them."""
+    """The alerts that still wait. Raises NotFound if this person does not see one, or all are acknowledged."""
     ids = {each.id for each in wanted}
     waiting = [alert for alert in db.session.scalars(alerts.open_alerts()) if alert.id in ids]
     if not reasons and len(waiting) < len(ids):

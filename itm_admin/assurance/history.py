@@ -1,7 +1,7 @@
-"""Access history: who saw or changed a record, when, what and why, from the sealed entries of the ledger.
+"""Access history: reads and changes of a record, by person, time and reason, from the ledger's sealed entries.
 
 Inside an institution the record itself must be visible to the reader; an auditor asks by number and learns no
-identity. Row-level security narrows the entries to what the reader's roles allow.
+identity. Row-level security narrows the entries to those of the reader's roles.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Codes of the ledger in people's words: kinds of records, fields, verdicts, findings, alerts.
+"""Words for the ledger's codes: kinds of records, fields, verdicts, findings, alerts.
 
-Promise: a code that has no words here is shown as it is, never hidden. Knows no database and no request.
+Promise: a code without words here is shown as it is, never hidden. Knows no database and no request.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _PAGES: Mapping[str, Message] = {
     "ledgerdecision": _l("Decisions about ledgers"), "apidescription": _l("Programming interface"),
     "health": _l("Verification"), "language": _l("Language"),
 }  # fmt: skip
-"""What a refusal, or a page that named nothing else, calls its target: the gate's own word for it."""
+"""The target of a refusal, or of a page that named nothing else: the gate's own subject."""
 
 Names = Mapping[str, str | None]
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -103,7 +103,7 @@ REASONS: Mapping[str, Message] = {
     "closed": _l("It is closed, and nothing outside the database says that two people closed it."),
     **{code: words for code, words in DECISION_REASONS.items() if code != "RETENTION"},
 }
-"""Why nothing is signed over a ledger, and why a next one was opened."""
+"""Reasons why a ledger is not signed, and why a next one was opened."""
 
 VERDICTS: Mapping[str, tuple[Message, str]] = {
     "intact": (_l("Intact"), "good"),
@@ -124,7 +124,7 @@ OUTCOMES: Mapping[str, Message] = {"success": _l("Done"), "denied": _l("Refused"
 
 
 def left_words(seconds: int | None) -> str:
-    """How long something will take; nothing where that is not known."""
+    """A duration in words; empty if it is not known."""
     if seconds is None:
         return ""
     return str(_("About %(time)s left", time=format_timedelta(timedelta(seconds=max(seconds, 1)), threshold=1.5)))
@@ -139,7 +139,7 @@ class Change:
     new: Any
     private: bool
     withheld: bool = False
-    """Whether the values are not shown to this reader."""
+    """True if this reader may not see the values."""
 
 
 def kinds() -> dict[str, Message]:
@@ -162,12 +162,12 @@ def purpose_words(purpose: str | None) -> str | None:
 
 
 def target_words(kind: str | None, name: str | None) -> str:
-    """A record: its kind, and its reference, pseudonym or name where the reader may know it."""
+    """A record's kind, with its reference, pseudonym or name if the reader may know it."""
     return " ".join(filter(None, (kind_words(kind), name)))
 
 
 def verdict_words(verdict: str, assurance: str | None = None) -> str:
-    """The verdict and the assurance, which are never said apart and never mixed."""
+    """The verdict and the assurance, always together and never mixed."""
     words = str(VERDICTS[verdict][0]) if verdict in VERDICTS else verdict
     if assurance == "witnessed" and witnessed_here():
         here = _("witnessed, on this machine")
@@ -176,7 +176,7 @@ def verdict_words(verdict: str, assurance: str | None = None) -> str:
 
 
 def witnessed_here() -> bool:
-    """Whether *witnessed* means a witness on the ledger's own machine."""
+    """True if *witnessed* means a witness on the ledger's own machine."""
     return bool(current_app.config.get("ITM_WITNESSED_HERE"))
 
 
@@ -216,7 +216,7 @@ _OF_BUNDLES: Mapping[str, Message] = {
 
 
 def bundle_words(finding: Finding) -> str:
-    """One finding about a bundle that was made here; one without words of its own says at least where."""
+    """One finding about a bundle made here; one without words of its own names at least its place."""
     told = (
         _OF_BUNDLES.get(finding.kind)
         or FINDINGS.get(finding.kind)
@@ -256,7 +256,7 @@ _TO_DO: Mapping[str, Sequence[Message]] = {
 
 
 def to_do(kind: str) -> Sequence[Message]:
-    """What helps against an alert of this kind, step by step; nothing where the alert says it."""
+    """Steps that help against an alert of this kind; empty if the alert says enough."""
     return _TO_DO.get(kind, ())
 
 

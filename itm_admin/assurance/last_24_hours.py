@@ -1,6 +1,6 @@
-"""The last 24 hours of the ledgers at a glance: were they verified, signed, and cosigned by witnesses?
+"""A chart of the ledgers' last 24 hours: verified, signed, and cosigned by witnesses?
 
-Counts only what this reader's row-level security shows, in one statement; the picture's table says it in words.
+Counts only entries that the reader's row-level security shows, in one statement; the chart's table has it in words.
 """
 
 from __future__ import annotations

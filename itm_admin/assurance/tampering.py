@@ -1,6 +1,6 @@
-"""Findings of a verification in sentences: the record, the field, its value by the ledger and its value now.
+"""Findings of a verification in sentences: the record, the field, its value in the ledger and its value now.
 
-Values are shown as disclosure.py allows. Only told to those whose scope is audit: the database answers nobody else.
+Values are shown as disclosure.py allows. Only for readers in the audit scope: the database answers nobody else.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ KINDS: Mapping[str, str] = {
     "public.access_note": "access_note", "itm.access_limit": "access_limit",
     "itm.indexed": "person_index",
 }  # fmt: skip
-"""The kind of record that a table of a finding holds."""
+"""Table → the kind of record in it."""
 _WITH_HISTORY = ("case", "person", "case_person", "victim_profile", "account")
 _DIFFERENCES = text("select * from itm.differences(:kind, :id, :shown)").bindparams(
     bindparam("shown", type_=ARRAY(Text))
@@ -46,14 +46,14 @@ _LAST = text("select seq, ledger_id from audit.entry where target_kind = :kind a
 
 @dataclass(frozen=True)
 class FindingText:
-    """One finding in sentences, with links to what helps to judge it."""
+    """One finding in sentences, with links that help to judge it."""
 
     sentences: list[str]
     links: list[tuple[str, str]]
 
 
 def told(session: AnySession, findings: Sequence[Mapping[str, Any]]) -> list[FindingText]:
-    """The first findings of a verdict."""
+    """The first findings of a verdict, in sentences."""
     shown = findings[:MOST]
     naming.learn(session, [finding.get("id") for finding in shown])
     return [_told(session, finding) for finding in shown]

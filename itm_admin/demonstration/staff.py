@@ -1,4 +1,4 @@
-"""Who works in the demonstration, and in which units: data alone.
+"""The demonstration's people and their units: data alone.
 
 All names are invented and every address ends in `.invalid`, so that no letter can reach anybody. Passwords are
 not here and nowhere in the code.
@@ -118,7 +118,7 @@ TEAM: tuple[StaffMember, ...] = (
     StaffMember("ICMPD", FOCAL_POINT, "Defne", "Sınırlı", "Proje yöneticisi", language="en"),
     StaffMember("AKANK", FOCAL_POINT, "Kaan", "Avrupalı", "Program sorumlusu", language="en"),
 )
-"""In the order in which logins are told; managers come before those whom they appoint."""
+"""In the order in which logins are printed; managers come before the people they appoint."""
 
 WAITING = StaffMember("TIHEK", NATIONAL_AUDITOR, "Kenan", "Aydıngül", "Denetçi")
 """Proposed as a national auditor, approved by one person and not yet by the second: nobody who signs in."""

@@ -1,6 +1,6 @@
-"""The demonstration's units and accounts: each made, appointed and invited by the person whose task that is.
+"""Makes the demonstration's units and accounts: the responsible person makes, appoints and invites each.
 
-One transaction per person, so that whoever is found is whole. Passwords are set by redeeming the invitation, as
+One transaction per person, so that every account found is complete. Passwords are set by redeeming the invitation, as
 the invited person would; the national auditor is appointed by two approvals.
 """
 
@@ -41,7 +41,7 @@ BEGINS = moment(date(2023, 12, 4), 9)
 
 
 class Office:
-    """The people of the demonstration, found or made. `step` is told of each person that stands."""
+    """The people of the demonstration, found or made. `step` is called for each finished person."""
 
     def __init__(self, sessions: sessionmaker[Session], passwords: Mapping[str, str], step: Callable[[], None]) -> None:
         self._sessions, self._passwords, self._step = sessions, passwords, step
@@ -86,7 +86,7 @@ class Office:
         return self.actor(bootstrap.ADMINISTRATOR, bootstrap.PRESIDENCY)
 
     def _maker(self, member: StaffMember) -> tuple[Actor, str]:
-        """Who appoints the member, and in which scope."""
+        """The person who appoints the member, and the scope."""
         managers = self.of(member.institution, MANAGER) if member.role not in (MANAGER, SUPERVISOR) else []
         if managers and MANAGER in ROLES[member.role].granted_by and member.role != NATIONAL_AUDITOR:
             return managers[0], INSTITUTION
@@ -127,7 +127,7 @@ class Office:
             session.commit()
 
     def _propose(self, session: Session, member: StaffMember) -> tuple[uuid.UUID, uuid.UUID | None]:
-        """The new account, and its grant where somebody has to approve it."""
+        """The new account, and its grant if it needs an approval."""
         maker, scope = self._maker(member)
         home = self.institutions[member.institution]
         with self._at_work(session, maker, scope):
@@ -181,6 +181,6 @@ class Office:
 
 @contextmanager
 def working(session: Session, person: Actor, scope: str, route: str = ROUTE) -> Iterator[None]:
-    """A person at work in a scope, as a request of theirs would be; the route says where it comes from, and when."""
+    """Binds a person's context in a scope, as in a request; the route holds the source and the story's time."""
     with tenancy.acting(replace(person.context(scope), route=route), session):
         yield

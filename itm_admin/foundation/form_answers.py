@@ -84,6 +84,8 @@ class KeptPage:
     request_id: str
     back: str | None
     retry_after: str | None
+    place: str
+    """The path of the form's page, on which alone it is shown; none for what has a page of its own."""
     expires_at: datetime
 
     @property
@@ -100,7 +102,7 @@ class AnswerView(Page):
     @route("/<name>", act="show")
     def show(self, name: str) -> BaseResponse:
         record_read("record.read", "answer", detail={"page": "answer"})
-        kept = _find(name)
+        kept = _find(name, "")
         if kept is None:
             flash(_("This page was kept for an hour and is no longer there."), "info")
             return redirect_after_post("HomeView.show")
@@ -136,12 +138,12 @@ def _keep(response: Response) -> Response:
     ):  # fmt: skip
         return response
     id = uuid.uuid4()
-    address = _address(id)
+    place = _place_of_form()
     back = response.headers.pop("Refresh", "").partition("url=")[2] or None
     lifetime = timedelta(seconds=REMASK_AFTER) if back else KEPT
     try:
         retry, until = response.headers.pop("Retry-After", None), datetime.now(UTC) + lifetime
-        _store(id, KeptPage(response.get_data(), response.status_code, g.request_id, back, retry, until))
+        _store(id, KeptPage(response.get_data(), response.status_code, g.request_id, back, retry, place, until))
     except SQLAlchemyError as fault:  # then the page itself is the answer
         db.session.rollback()
         log.error("request %s: its answer could not be kept: %s", g.request_id, trace(fault))
@@ -149,7 +151,7 @@ def _keep(response: Response) -> Response:
             response.headers["Refresh"] = f"{REMASK_AFTER}; url={back}"
         return response
     response.status_code = 303
-    response.headers["Location"] = address
+    response.headers["Location"] = _address(id) if place else url_for("AnswerView.show", name=id.hex)
     response.set_data(b"")
     return response
 
@@ -157,7 +159,7 @@ def _keep(response: Response) -> Response:
 def _store(id: uuid.UUID, kept: KeptPage) -> None:
     context = tenancy.current()
     session.setdefault(OWN, secrets.token_hex(16))
-    head = json.dumps([kept.status, kept.request_id, kept.back, kept.retry_after]).encode()
+    head = json.dumps([kept.status, kept.request_id, kept.back, kept.retry_after, kept.place]).encode()
     content = zlib.compress(head + b"\n" + kept.page)
     db.session.rollback()
     work = db.session()
@@ -176,25 +178,27 @@ def _store(id: uuid.UUID, kept: KeptPage) -> None:
     work.commit()
 
 
+def _place_of_form() -> str:
+    """The form's own path if a GET of it shows the form; otherwise nothing: such answers have a page of their own."""
+    if g.get("problem"):
+        return ""
+    adapter = current_app.create_url_adapter(request)
+    try:
+        endpoint = adapter.match(request.path, method="GET")[0] if adapter else None
+    except (HTTPException, RequestRedirect):
+        endpoint = None
+    return request.path if allowed(endpoint or "", g.actor) else ""
+
+
 def _address(id: uuid.UUID) -> str:
-    """The form's own address if a GET of it shows the form; otherwise a page for such answers."""
-    query = [*request.args.items(multi=True), (PARAMETER, id.hex)]
-    if not g.get("problem"):
-        adapter = current_app.create_url_adapter(request)
-        try:
-            endpoint = adapter.match(request.path, method="GET")[0] if adapter else None
-        except (HTTPException, RequestRedirect):
-            endpoint = None
-        if allowed(endpoint or "", g.actor):
-            return f"{request.path}?{urlencode(query)}"
-    return url_for("AnswerView.show", name=id.hex)
+    return f"{request.path}?{urlencode([*request.args.items(multi=True), (PARAMETER, id.hex)])}"
 
 
 def _show(response: Response) -> Response:
     """Replaces the form's page, which was made for a reader who may see the record now, by the stored page."""
     if "kept_answer" not in g or response.status_code != 200 or response.mimetype != "text/html":
         return response
-    kept = _find(g.kept_answer)
+    kept = _find(g.kept_answer, request.path)
     return _filled(response, kept) if kept else response
 
 
@@ -212,8 +216,8 @@ def _filled(response: Response, kept: KeptPage) -> Response:
     return response
 
 
-def _find(name: str) -> KeptPage | None:
-    """The person's own stored page; None if it has expired, for another session, and for any other text."""
+def _find(name: str, place: str) -> KeptPage | None:
+    """The person's own stored page; None if it has expired, for another session or place, and for any other text."""
     try:
         id = uuid.UUID(hex=name)
     except ValueError:
@@ -226,8 +230,10 @@ def _find(name: str) -> KeptPage | None:
     except CannotDecrypt:
         return None
     head, _end, page = content.partition(b"\n")
-    status, request_id, back, retry_after = json.loads(head)
-    return KeptPage(page, status, request_id, back, retry_after, row.expires_at)
+    status, request_id, back, retry_after, *kept_at = json.loads(head)
+    if kept_at != [place]:  # elsewhere nobody has asked whether the person may still see what it shows
+        return None
+    return KeptPage(page, status, request_id, back, retry_after, place, row.expires_at)
 
 
 def _key(id: uuid.UUID) -> Key:

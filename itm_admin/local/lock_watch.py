@@ -17,8 +17,8 @@ BEAT = 2.0
 _LONGEST = "75s"
 """A transaction of the panel's; its role's statement_timeout and idle timeout are 60 s."""
 THE_SCHEDULERS = (0x49544D01, 0x49544D02, 0x49544D03)
-"""Advisory locks that the scheduler, what signs and what passes entries on ask for and do not wait for: nobody would be
-held up, and nothing would be signed as long as somebody else has them."""
+"""Advisory locks of the scheduler, the signer and the sinks' process, which never wait for them: another session that
+holds one blocks no waiter, but stops their work."""
 _END = """
     SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
     WHERE a.usename = current_user AND a.datname = current_database() AND a.pid <> pg_backend_pid()

@@ -21,7 +21,7 @@ from itm_admin.oversight.provinces import PLACES
 
 
 def presidency_home(session: AnySession) -> dict[str, Any]:
-    """What `oversight/home.html` shows: counts without identities."""
+    """The values for `oversight/home.html`: counts without identities."""
     rows = board.institutions(session)
     record_read("record.list", "institution", subjects=[row.id for row in rows], detail={"page": "home"})
     totals = board.totals(rows)
@@ -38,7 +38,7 @@ def presidency_home(session: AnySession) -> dict[str, Any]:
 
 
 def figures(counts: board.Totals | AnyRow, **chosen: Any) -> list[tuple[str, int, str | None]]:
-    """(name, count, address of what was counted) for all institutions or one."""
+    """(name, count, address of the counted records) for all institutions or one."""
     accounts = access.allowed("AuditAccountView.list", g.actor)
     return [
         (_("Cases"), counts.cases, _cases(**chosen)),

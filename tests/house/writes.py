@@ -1,7 +1,7 @@
-"""What each login may write, with the reason: a grant that nobody gave a reason for is refused by a test.
+"""The columns that each login may write, each with a reason: a test refuses a grant without one.
 
-Columns of an INSERT or UPDATE, `*` for all of them. That a login may write a column says what its rows, policies and
-triggers must hold: each reason names what that is.
+Columns of an INSERT or UPDATE, `*` for all of them. A login may write a column only because its rows, policies and
+triggers hold something: each reason names it.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ TABLES: dict[str, dict[tuple[str, str], tuple[str, str]]] = {
         ("job_run", "INSERT"): ("*", "its own runs, compared with their events"),
         ("job_run", "UPDATE"): ("*", "its own runs, compared with their events"),
         ("ledger_decision", "UPDATE"): ("carried_out_at outcome", "it carries out what two people decided"),
-        ("mail", "UPDATE"): ("address detail due_at tries sent_at", "it sends, and forgets what it sent"),
+        ("mail", "UPDATE"): ("address detail due_at tries sent_at", "it sends, and forgets what it sent: mail_stays"),
         ("verification_request", "INSERT"): ("*", "the scheduler's own rounds"),
         ("verification_request", "UPDATE"): ("*", "how far it came; compared with the ledger's verdicts"),
     },

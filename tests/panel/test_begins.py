@@ -1,4 +1,4 @@
-"""What the panel's own role cannot bring into the world by SQL, since no page allows it either."""
+"""Rows that the panel's own role cannot make by SQL, since no page makes them either."""
 
 from __future__ import annotations
 
@@ -157,3 +157,56 @@ def test_two_who_move_two_units_at_once_make_no_circle(make: Factory) -> None:
     with make.working(manager) as session:
         shown = {unit.id for unit, _ in services.units(session, manager.tenant.id)}
     assert {one, other} <= shown
+
+
+# A foreign key is kept past row-level security
+
+UNSEEN = {
+    ("case_assignment", "case_file"): (
+        "insert into case_assignment (institution_id, case_id, account_id) values (:here, :case, :me)"
+    ),
+    ("case_person", "case_file"): (
+        "insert into case_person (institution_id, unit_id, case_id, person_id, role)"
+        " values (:here, :unit, :case, :own_person, 'WITNESS')"
+    ),
+    ("case_person", "person"): (
+        "insert into case_person (institution_id, unit_id, case_id, person_id, role)"
+        " values (:here, :unit, :own_case, :person, 'WITNESS')"
+    ),
+    ("victim_profile", "case_person"): (
+        "insert into victim_profile (institution_id, unit_id, case_person_id, trafficking_status)"
+        " values (:here, :unit, :link, 'PossibleVictimOfTrafficking')"
+    ),
+}
+"""Who may see a row of these is narrower than the institution."""
+
+
+def test_every_key_that_leads_to_a_record_is_tried_below(panel: RunningPanel) -> None:
+    found = panel.rows(
+        "select k.conrelid::regclass::text, k.confrelid::regclass::text from pg_constraint k where k.contype = 'f'"
+        " and k.confrelid in ('case_file'::regclass, 'person'::regclass, 'case_person'::regclass)"
+        " and has_any_column_privilege('itm_app', k.conrelid, 'insert')"
+    )
+    assert {tuple(row) for row in found} == set(UNSEEN)
+
+
+@pytest.mark.parametrize("who", ["focal_point", "caseworker"])
+@pytest.mark.parametrize("child", [True, False], ids=["child", "adult"])
+@pytest.mark.parametrize("key", UNSEEN, ids="-".join)
+def test_nobody_ties_to_a_record_that_they_do_not_see(
+    panel: RunningPanel, make: Factory, key: tuple[str, str], child: bool, who: str
+) -> None:
+    """A child of another unit's special case, tied to a case of the own, would be revealed there."""
+    here, there = make.unit("Buradaki"), make.unit("Oradaki")
+    me, other = make.somebody(who, None, here), make.focal_point(unit=there)
+    case = make.case(other, confidentiality="SPECIAL", unit_id=there)
+    link = make.person(other, case, birth_date="2014-01-01" if child else "1980-01-01", given_name="Gizli")
+    own = make.case(me, unit_id=here)
+    mine = make.person(me, own)
+    values: dict[str, Any] = {
+        "here": me.tenant.id, "unit": here, "me": me.id, "case": case.id, "person": link.person_id, "link": link.id,
+        "own_case": own.id, "own_person": mine.person_id,
+    }  # fmt: skip
+    with pytest.raises(DBAPIError, match=r"row-level security|is not there"):
+        wanted(make, me, UNSEEN[key], **values)
+    assert panel.browser(me).get(f"/persons/{link.person_id}").status_code == 404

@@ -257,6 +257,26 @@ def test_the_panels_role_reads_and_changes_no_mail_and_mails_only_a_link_of_now(
             session.execute(text(statement), values)
 
 
+def test_who_sends_mails_sends_none_elsewhere(world: World, shared_database: Database) -> None:
+    name = world.person("KTB", "Bekleyen", "Kişi", "focal_point")
+    waiting = {"id": world.id(name), "there": "elsewhere@example.invalid"}
+    signer = shared_database.engine("signer")
+    for change in (
+        "address = :there",
+        "address = :there, sent_at = null",
+        """detail = '{"name": "x"}'""",
+        "address = null, detail = jsonb_build_object('name', cast(:there as text))",
+    ):
+        with pytest.raises(DBAPIError, match="keeps its address"), signer.begin() as connection:
+            connection.execute(text(f"update mail set {change} where about = :id"), waiting)
+    forgotten = "update mail set sent_at = now(), address = null, detail = null where about = :id"
+    with signer.begin() as connection:
+        left = connection.execute(text(forgotten), waiting)
+        assert left.rowcount
+    with pytest.raises(DBAPIError, match="keeps its address"), signer.begin() as connection:
+        connection.execute(text("update mail set address = :there where about = :id"), waiting)
+
+
 def test_mails_go_by_verified_tls_or_not_at_all(tmp_path: Path) -> None:
     authority, context = certificate(tmp_path)
     box, plain = Letterbox(context), Letterbox(host="127.0.0.2")

@@ -1,4 +1,4 @@
-"""A person at the panel: signs in, opens pages, fills in the forms that are there. Plain HTTP."""
+"""A person's browser: signs in, opens pages, fills in their forms. Plain HTTP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PageAnswer:
     status: int
     body: bytes
     location: str
-    """Path and query to which the answer leads; empty where it does not."""
+    """Path and query of the redirect; empty without one."""
 
     @property
     def text(self) -> str:
@@ -40,13 +40,13 @@ class Form:
     action: str
     fields: list[tuple[str, str]] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
-    """Also of what is not chosen, and of buttons."""
+    """All names, including unselected fields and buttons."""
 
 
 class Browser:
-    """One person's session. Redirects are shown, not followed: each step says where it has to lead.
+    """One person's session. It shows redirects and does not follow them: each step checks the target.
 
-    The page that answers a form is shown all the same (foundation/form_answers.py).
+    It does show the stored page that answers a form (foundation/form_answers.py).
     """
 
     def __init__(self, address: str, username: str) -> None:
@@ -60,7 +60,7 @@ class Browser:
         return self._send(Request(self.address + path))  # noqa: S310 (http: our own address)
 
     def fill(self, page: str, action: str | None = None, /, **values: Any) -> PageAnswer:
-        """Fills in the form of a page that has these fields, or that leads to `action`, and sends it."""
+        """Fills in and sends the form of a page that has these fields, or whose target is `action`."""
         shown, names = self.get(page), set(values)
         for form in _Forms.of(shown.text):
             if (action is None and names <= form.names) or form.action == action:
@@ -69,7 +69,7 @@ class Browser:
         raise LookupError(f"{page} ({shown.status}): no form with {sorted(names)}")
 
     def force(self, path: str, **values: Any) -> PageAnswer:
-        """Sends what no form offers to this person, with a valid token of their own session."""
+        """Sends a request that no form offers to this person, with a valid token of their session."""
         form = next(each for each in _Forms.of(self.get("/").text) if dict(each.fields).get("csrf_token"))
         return self.post(path, [("csrf_token", dict(form.fields)["csrf_token"]), *_pairs(values)])
 
@@ -117,7 +117,7 @@ def _pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 class _Forms(HTMLParser):
-    """The forms of a page with what a browser would send of each."""
+    """A page's forms, with the values that a browser would send."""
 
     def __init__(self) -> None:
         super().__init__()

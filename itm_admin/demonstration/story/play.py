@@ -1,4 +1,4 @@
-"""Plays the story on a running panel, or on one that it starts for the time: exit code 0 only if each step held."""
+"""Plays the story on a running panel, or starts one for it: exit code 0 only if each step succeeded."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Narrator:
 
 
 def play(settings: Settings, language: str, pause: float) -> None:
-    """Refusal where there is no demonstration, or a step did not do what it claims."""
+    """Raises Refusal if there is no demonstration, or a step failed."""
     if not settings.embedded:
         raise Refusal("ITM_DATABASE_URL: the story alters a row as the superuser, whom only an embedded server has")
     with _panel(settings, language) as address, installation.running(settings) as running:

@@ -1,4 +1,4 @@
-"""The scenes of the story. Each does its part through the panel and checks that it happened; else `NotAsTold`."""
+"""The scenes of the story. Each acts through the panel and checks the result; a failure raises `NotAsTold`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Say = Callable[..., None]
 
 
 class NotAsTold(Exception):
-    """A step did not do what it claims."""
+    """A step did not have its stated result."""
 
 
 def member(institution: str, role: str, province: str = "") -> StaffMember:
@@ -62,7 +62,7 @@ class Scenes:
     altering: Altering
     judge: Judge
     folder: Path
-    """Where the evidence is put."""
+    """The folder for the evidence."""
     say: Say
     case: str = ""
     person: str = ""
@@ -218,7 +218,7 @@ class Scenes:
         return [each.split('"')[0] for each in sections if all(word in each for word in told)]
 
     def _sealed_province(self, bundle: bytes) -> str | None:
-        """What the sealed entry of the case's opening says."""
+        """The province in the sealed entry of the case's opening."""
         with ZipFile(BytesIO(bundle)) as archive:
             lines = [
                 line
@@ -238,7 +238,7 @@ class Scenes:
         return self.browsers[person.username]
 
     def _led(self, answer: PageAnswer, begins: str) -> str:
-        """Where a form that was accepted leads to."""
+        """The redirect of an accepted form."""
         self._require(
             answer.status == 303 and answer.location.startswith(begins), f"a form is refused ({answer.status})"
         )
