@@ -55,6 +55,14 @@ KINDS: Mapping[str, Message] = {
     "profile": _l("Own profile"),
 }
 
+_SEVERAL: Mapping[str, Message] = {
+    "case": _l("Cases"), "person": _l("Persons"), "account": _l("Accounts"), "draft": _l("Drafts"),
+    "institution": _l("Institutions"), "unit": _l("Units"), "ledger": _l("Ledgers"), "alert": _l("Alerts"),
+    "entry": _l("Entries of ledgers"), "role_grant": _l("Roles of persons"),
+}  # fmt: skip
+"""What a list or a search is of, where it names no single record."""
+_LISTED = frozenset({"record.list", "record.search", "record.export"})
+
 _PAGES: Mapping[str, Message] = {
     "oversightcase": _l("Cases of all institutions"), "oversightinstitution": _l("Institutions"),
     "auditaccount": _l("Accounts and roles"), "institutionhistory": _l("Our access history"),
@@ -264,7 +272,9 @@ def field_words(name: str) -> str:
     return str(FIELDS.get(name, name))
 
 
-def action_words(action: str) -> str:
+def action_words(action: str, actor_id: str | None = None) -> str:
+    if action == "job.run" and actor_id and ID.fullmatch(actor_id):
+        return _("Verification asked for")  # of all jobs the one that people can ask for
     return vocabulary.label("audit_event", action)
 
 
@@ -274,8 +284,10 @@ def purpose_words(purpose: str | None) -> str | None:
     return label(purpose, "access_purpose") if purpose else None
 
 
-def target_words(kind: str | None, name: str | None) -> str:
+def target_words(kind: str | None, name: str | None, action: str | None = None) -> str:
     """A record: its kind, and its reference, pseudonym or name where the reader may know it."""
+    if not name and action in _LISTED and kind in _SEVERAL:
+        return str(_SEVERAL[kind])
     return " ".join(filter(None, (kind_words(kind), name)))
 
 

@@ -54,6 +54,7 @@ from itm_admin.foundation.errors import (
     Uncertain,
     VersionMissing,
 )
+from itm_admin.foundation.forgery import FIELD, is_of_an_account
 from itm_admin.foundation.i18n import say_language
 from itm_admin.foundation.lists import WithoutSearch
 from itm_admin.foundation.log_trace import trace
@@ -251,6 +252,8 @@ def answer(status: int, error: DomainError | None = None) -> Response:
         advice = _l("Your change was stored, but its page could not be shown. Look for it before you repeat it.")
     elif isinstance(error, Uncertain):
         advice = error.message
+    elif status == 404 and g.get("actor") is None:
+        advice = _l("Check that the address is whole. A link can be made anew by who gave it to you.")
     if _wants_json() or request_ctx.url_adapter is None:  # under a foreign host name no page has addresses
         document: dict[str, Any] = {
             "type": "about:blank",
@@ -278,6 +281,8 @@ def answer(status: int, error: DomainError | None = None) -> Response:
                 told=told,
                 fields=fields,
                 back=_way_back(status),
+                known=g.get("actor") is not None,
+                again=_sent() if status == 503 and not g.get("wrote") else [],
             )
         )
     response.status_code = status
@@ -289,6 +294,17 @@ def answer(status: int, error: DomainError | None = None) -> Response:
     if isinstance(error, TooMany) and error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _sent() -> list[tuple[str, str]]:
+    """The form that could not be carried out, to be sent once more by its author; never a password.
+
+    It goes back to where it came from and nowhere else: what was typed stays in this page. Its key makes sure that it
+    is carried out once, also where it was stored after all.
+    """
+    pairs = list(request.form.items(multi=True)) if request.method == "POST" and g.get("actor") else []
+    secret = any(name.startswith(("password", "current", "again")) for name, _text in pairs)
+    return [] if secret or request.files or not is_of_an_account(request.form.get(FIELD)) else pairs
 
 
 def _way_back(status: int) -> str | None:
