@@ -56,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     app.extensions["itm_keyring"] = Keyring.from_settings(settings)
     app.extensions["itm_erasures"] = Erasures.of(settings)
-    compression.install(app, _vendor_file)  # first of all, so that it sees what is sent at last
+    compression.install(app, _vendor_file)  # first of all, so that it gets the final response
     headers.install(app)
     form_answers.install_keeping(app)
     audited_reads.install(app)
@@ -125,7 +125,7 @@ def _vendor(name: str) -> Response:
 
 
 def _page_values() -> dict[str, Any]:
-    """What layout.html asks for on every page."""
+    """The values that layout.html uses on every page."""
     return {
         "actor": g.get("actor"),
         "scope": tenancy.current().scope,
@@ -141,7 +141,7 @@ def _page_values() -> dict[str, Any]:
 
 
 def _alerts() -> list[Any]:
-    """What auditors and the Presidency must see; not asked again once an error page is being written."""
+    """The alerts for auditors and the Presidency; not read again while an error page is written."""
     return [] if g.get("actor") is None or g.get("failed") else alerts_for(g.actor)
 
 

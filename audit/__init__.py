@@ -1,4 +1,4 @@
-"""The ledger: what happened, in an order that nobody can change without being found out.
+"""The ledger: sealed events in an order that nobody can change without detection.
 
 Knows origins and entries; no web framework, no panel, no tenant. Only `store` (and `sql/`) knows the database.
 """

@@ -1,4 +1,4 @@
-"""Time stamping authorities: where one is asked, and whose certificates count. Knows nothing of RFC 3161 itself."""
+"""Time stamping authorities: their addresses and trusted certificates. Knows nothing of RFC 3161 itself."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cryptography import x509
 
 @dataclass(frozen=True)
 class Trusted:
-    """Roots, and certificates on the way to them that an authority does not send."""
+    """Trusted root certificates, and intermediate certificates that an authority does not send."""
 
     roots: tuple[x509.Certificate, ...]
     others: tuple[x509.Certificate, ...] = ()
 
     @classmethod
     def parse(cls, pem: bytes) -> Trusted:
-        """The certificates of a PEM file. Raises ValueError where there is no root among them."""
+        """Reads the certificates of a PEM file. Raises ValueError if it has no root certificate."""
         found = x509.load_pem_x509_certificates(pem)
         roots = tuple(each for each in found if each.issuer == each.subject)
         if not roots:
@@ -26,7 +26,7 @@ class Trusted:
 
 
 def address(url: str) -> SplitResult:
-    """Where an authority is asked. Raises ValueError."""
+    """Splits an authority's URL. Raises ValueError if it is not one."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
         raise ValueError("an address like https://authority.example/stamp is expected")

@@ -1,7 +1,7 @@
-"""Evidence bundles: what is in one, written in a stream, and read as strictly as it was written.
+"""Evidence bundles: their format, a streaming writer and a strict reader.
 
-A bundle is an archive of leaves, events, checkpoints and a manifest. Promise: reading gives what was written or raises,
-and judges nothing. Knows no database, and no key.
+A bundle is an archive of leaves, events, checkpoints and a manifest. Promise: reading gives exactly what was written,
+or raises; it judges nothing. Knows no database and no key.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from audit.canonical_json import (
     Event,
     LineError,
     Meaning,
-    Signed,
+    SignedCheckpoint,
     entry_line,
     event_line,
     hashes,
@@ -29,7 +29,7 @@ from audit.canonical_json import (
     text,
     written,
 )
-from audit.canonical_zip import MAX_MEMBER, Archive, Sink, Writer
+from audit.canonical_zip import MAX_MEMBER, Archive, ByteSink, Writer
 from audit.leaf import Entry
 from audit.merkle import full_subtrees
 from audit.numerals import MAX_NUMBER
@@ -38,7 +38,7 @@ FORMAT = "itm-evidence/v1"
 MANIFEST, CHECKPOINTS, POLICY = "manifest.json", "checkpoints.jsonl", "policy.txt"
 MAX_CHECKPOINTS = 1000
 SEGMENT = 8 << 20
-"""Leaves and events are cut into files of about this size, so that a verifier holds one of each."""
+"""Bytes, about: leaves and events are cut into files of this size, so that a verifier holds one of each in memory."""
 _NAMES = re.compile(r"(leaves|events)/([0-9]{6})\.jsonl|checkpoints\.jsonl|policy\.txt|timestamps/[a-z0-9-]{1,40}\.tsr")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -47,15 +47,15 @@ Bound = int | str | None
 
 
 class BundleError(ValueError):
-    """A file that is no bundle."""
+    """The file is not a bundle."""
 
 
 @dataclass(frozen=True)
-class Filter:
-    """Which entries' events were asked for. All that is None asks for everything.
+class EventFilter:
+    """The entries whose events the bundle's reader asked for. A filter with only None asks for everything.
 
-    ``since`` and ``until`` are both inside. A target is what an event names as its target, or, by its id alone, among
-    its subjects; an actor is a user's id or name.
+    ``since`` and ``until`` are both inclusive. ``target`` matches the event's target, or its id among the event's
+    subjects; ``actor`` matches a user's id or name.
     """
 
     since: Bound = None
@@ -65,11 +65,11 @@ class Filter:
 
     @property
     def chooses(self) -> bool:
-        """Whether entries inside the bounds may lack their events."""
+        """True if entries inside the bounds may lack their events."""
         return self.target is not None or self.actor is not None
 
     def before(self, seq: int, recorded_at: str) -> bool:
-        """Whether an entry lies before what was asked for."""
+        """True if the entry lies before the lower bound."""
         if isinstance(self.since, str):
             return recorded_at < self.since
         return self.since is not None and seq < self.since
@@ -80,7 +80,7 @@ class Filter:
         return self.until is not None and seq > self.until
 
     def matches(self, meaning: Meaning) -> bool:
-        """Whether an event inside the bounds was asked for."""
+        """True if the filter asks for an event that lies inside the bounds."""
         if self.actor is not None and self.actor not in meaning.names:
             return False
         return self.target is None or meaning.target == self.target or self.target[1] in meaning.subjects
@@ -94,16 +94,16 @@ class File:
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """What a bundle says that it holds: entries ``first`` to ``first + leaves - 1`` of a ledger."""
+class BundleManifest:
+    """A bundle's table of contents: entries ``first`` to ``first + leaves - 1`` of a ledger."""
 
     origin: str
     first: int
     leaves: int
     events: int
-    filter: Filter = Filter()
+    filter: EventFilter = EventFilter()
     before: tuple[bytes, ...] = ()
-    """The subtrees over all entries before the first."""
+    """Roots of the full subtrees over all entries before the first."""
     files: tuple[File, ...] = ()
 
     @property
@@ -111,7 +111,7 @@ class Manifest:
         return self.first + self.leaves
 
     def named(self, kind: str) -> list[str]:
-        """The files of leaves, or of events, in their order."""
+        """The files of this kind (leaves or events), in their order."""
         return [file.name for file in self.files if file.name.startswith(f"{kind}/")]
 
     def __bytes__(self) -> bytes:
@@ -134,8 +134,8 @@ class Manifest:
         return written(said)
 
     @classmethod
-    def parse(cls, data: bytes) -> Manifest:
-        """Raises BundleError for what is no manifest, or is written in another way."""
+    def parse(cls, data: bytes) -> BundleManifest:
+        """Raises BundleError unless `data` is a manifest in its only spelling."""
         try:
             said = shaped(read(data), "format origin first leaves events filter before files")
             asked = shaped(said["filter"], "from to target actor")
@@ -145,7 +145,7 @@ class Manifest:
                 number(said["first"]),
                 number(said["leaves"]),
                 number(said["events"]),
-                Filter(
+                EventFilter(
                     _bound(asked["from"]),
                     _bound(asked["to"]),
                     None if target is None else (text(target["kind"]), text(target["id"])),
@@ -164,21 +164,21 @@ class Manifest:
         return manifest
 
 
-def opened(archive: Archive) -> Manifest:
-    """The archive's manifest. Raises BundleError, or ArchiveError."""
+def opened(archive: Archive) -> BundleManifest:
+    """Reads the archive's manifest. Raises BundleError or ArchiveError."""
     if MANIFEST not in archive.members:
         raise BundleError("an archive without a manifest")
-    return Manifest.parse(archive.read(MANIFEST))
+    return BundleManifest.parse(archive.read(MANIFEST))
 
 
 @dataclass
 class BundleWriter:
-    """Writes a bundle in a stream: entries in order, their events with them, then checkpoints, then `close`."""
+    """Streaming writer: call `entry` in order, then `checkpoints`, then `close`."""
 
-    sink: Sink
+    sink: ByteSink
     origin: str
     first: int
-    filter: Filter = Filter()
+    filter: EventFilter = EventFilter()
     leaves: int = 0
     events: int = 0
     _files: list[File] = field(default_factory=list)
@@ -190,15 +190,15 @@ class BundleWriter:
         self._archive = Writer(self.sink)
 
     def entry(self, entry: Entry, event: Event | None) -> None:
-        """The next entry. Raises LineError or ArchiveError for what no bundle can hold."""
+        """Writes the next entry. Raises LineError or ArchiveError if a bundle cannot hold it."""
         self._line("leaves", entry_line(entry))
         self.leaves += 1
         if event is not None:
             self._line("events", event_line(event))
             self.events += 1
 
-    def checkpoints(self, signed: Sequence[Signed]) -> None:
-        """After the last entry; ascending in size, at most 1,000."""
+    def checkpoints(self, signed: Sequence[SignedCheckpoint]) -> None:
+        """Writes the checkpoints: after the last entry, in ascending size, at most 1,000."""
         self._flush("leaves")
         self._flush("events")
         self.add(CHECKPOINTS, b"".join(map(signed_line, signed)))
@@ -207,11 +207,11 @@ class BundleWriter:
         self._archive.add(name, content)
         self._files.append(File(name, len(content), sha256(content).hexdigest()))
 
-    def close(self, before: Sequence[bytes], leaves: int | None = None) -> Manifest:
-        """``leaves``: how many entries there should have been, where some were missing."""
+    def close(self, before: Sequence[bytes], leaves: int | None = None) -> BundleManifest:
+        """Ends the bundle. ``leaves``: the expected number of entries, if some were missing."""
         leaves = self.leaves if leaves is None else leaves
         said = (self.origin, self.first, leaves, self.events, self.filter, tuple(before), tuple(self._files))
-        manifest = Manifest(*said)
+        manifest = BundleManifest(*said)
         self._archive.add(MANIFEST, bytes(manifest))
         self._archive.close()
         return manifest
@@ -243,8 +243,8 @@ def _file(said: Any) -> File:
     return file
 
 
-def _numbered(manifest: Manifest) -> None:
-    """Each file once, and those of leaves and of events numbered from 0, in order."""
+def _numbered(manifest: BundleManifest) -> None:
+    """Raises unless each file is listed once, and files of leaves and events are numbered from 0 in order."""
     names = [file.name for file in manifest.files]
     for kind in ("leaves", "events"):
         if manifest.named(kind) != [f"{kind}/{number:06d}.jsonl" for number in range(len(manifest.named(kind)))]:

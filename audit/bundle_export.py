@@ -1,7 +1,7 @@
-"""Takes evidence out of the database: bundles, single entries' proofs, directories of tiles.
+"""Exports evidence from the database: bundles, proofs of single entries, directories of tiles.
 
-Promise: one snapshot, constant memory, nothing mended: evidence from a broken ledger shows that it is broken. Only what
-a checkpoint covers is taken; where there is none yet, all of it, and nothing vouches for it. Talks to the store only.
+Promise: one snapshot, constant memory, no repair: evidence from a broken ledger shows the damage. An export holds only
+entries that a checkpoint covers; if there is no checkpoint yet, all entries, unsigned. Talks to the store only.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from audit import canonical_json, merkle, note
-from audit.bundle import MAX_CHECKPOINTS, POLICY, BundleWriter, Filter, Manifest
+from audit.bundle import MAX_CHECKPOINTS, POLICY, BundleManifest, BundleWriter, EventFilter
 from audit.bundle_stamps import FOLDER
-from audit.canonical_json import Event, LineError, Signed
-from audit.canonical_zip import Sink
+from audit.canonical_json import Event, LineError, SignedCheckpoint
+from audit.canonical_zip import ByteSink
 from audit.checkpoint import Checkpoint
 from audit.compact_range import CompactRange
 from audit.leaf import Entry, frame
@@ -24,38 +24,38 @@ from audit.proof import Proof
 from audit.store import Database, Ledger, Progress, entries, reading, timestamps
 from audit.store import evidence as stored
 from audit.store.evidence import Snapshot, Spoken
-from audit.store.reading import purges
+from audit.store.snapshot import purges
 from audit.store.tiling import tree
 from audit.tiles import TiledTree, content, tiles
 from audit.timestamp_message import message
 
 
 class NotCovered(ValueError):
-    """What was asked for is not under a checkpoint yet, or not there."""
+    """The entries do not exist, or no checkpoint covers them yet."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What was written. ``newer``: entries that no checkpoint covers yet, left out."""
+    """Result of an export. ``newer``: entries left out because no checkpoint covers them yet."""
 
-    manifest: Manifest
+    manifest: BundleManifest
     newer: int
 
 
 def bundle(
     engine: Database,
     ledger: Ledger,
-    sink: Sink,
-    asked: Filter | None = None,
+    sink: ByteSink,
+    asked: EventFilter | None = None,
     policy: str | None = None,
     progress: Progress | None = None,
 ) -> Taken:
-    """Writes a bundle. ``policy``: the operator's, for reading; no verifier believes it. As itm_signer.
+    """Writes a bundle, as itm_signer. ``policy``: the operator's, for information; no verifier trusts it.
 
-    Raises the database's errors, and ArchiveError or LineError for what no bundle holds.
+    Raises the database's errors, and ArchiveError or LineError if a bundle cannot hold an entry.
     """
     with reading(engine) as connection:
-        steps = _steps(connection, ledger, sink, asked or Filter(), policy)
+        steps = _steps(connection, ledger, sink, asked or EventFilter(), policy)
         while True:
             try:
                 done = next(steps)
@@ -66,18 +66,18 @@ def bundle(
                 progress(*done)
 
 
-def streamed(connection: Snapshot, ledger: Ledger, asked: Filter, policy: str | None = None) -> Iterator[bytes]:
-    """A bundle in pieces, as they are made. Whoever gets fewer than all has no bundle: its list of files comes last."""
+def streamed(connection: Snapshot, ledger: Ledger, asked: EventFilter, policy: str | None = None) -> Iterator[bytes]:
+    """Yields a bundle in pieces. A receiver of only some pieces has no bundle: the list of files is the last piece."""
     sink = _Pieces()
     for _ in _steps(connection, ledger, sink, asked, policy):
         yield from sink.taken()
     yield from sink.taken()
 
 
-def reach(connection: Snapshot, ledger: Ledger, asked: Filter) -> tuple[int, int, int]:
-    """A bundle's first entry, where it ends, and how many entries are covered.
+def reach(connection: Snapshot, ledger: Ledger, asked: EventFilter) -> tuple[int, int, int]:
+    """A bundle's first entry, its end (exclusive), and the number of covered entries.
 
-    Raises NotCovered where content was purged and what says so cannot be in the bundle yet.
+    Raises NotCovered if content was purged and the entry of that purge is not covered yet.
     """
     size = stored.covered(connection, ledger.id)
     covered = ledger.size if size is None else size
@@ -86,7 +86,7 @@ def reach(connection: Snapshot, ledger: Ledger, asked: Filter) -> tuple[int, int
 
 
 class _Pieces:
-    """What was written since somebody took it."""
+    """Collects the bytes that were written since the last `taken`."""
 
     def __init__(self) -> None:
         self._written: list[bytes] = []
@@ -100,9 +100,9 @@ class _Pieces:
 
 
 def _steps(
-    connection: Snapshot, ledger: Ledger, sink: Sink, asked: Filter, policy: str | None
+    connection: Snapshot, ledger: Ledger, sink: ByteSink, asked: EventFilter, policy: str | None
 ) -> Generator[tuple[int, int], None, Taken]:
-    """Writes a bundle, and stops now and then: entries written, and how many there will be."""
+    """Writes a bundle; yields (entries written, entries to write) now and then."""
     first, stop, covered = reach(connection, ledger, asked)
     writer = BundleWriter(sink, ledger.origin, first, asked)
     among = CompactRange(first, first)
@@ -121,11 +121,11 @@ def _steps(
     return Taken(writer.close(before, stop - first), max(0, ledger.size - covered))
 
 
-def _add_stamps(connection: Snapshot, ledger: Ledger, writer: BundleWriter, signed: Sequence[Signed]) -> None:
-    """Those of the checkpoints that are in the bundle, each beside what it stamps."""
+def _add_stamps(connection: Snapshot, ledger: Ledger, writer: BundleWriter, signed: Sequence[SignedCheckpoint]) -> None:
+    """Adds the stamps of the checkpoints in the bundle."""
     sizes: dict[bytes, int] = {}
     for each in signed:
-        with suppress(ValueError):  # what is no note has no stamp
+        with suppress(ValueError):  # a checkpoint that is not a note has no stamp
             read = note.parse(each.note.encode())
             sizes[sha256(message(read)).digest()] = Checkpoint.parse(read.text).size
     for stamped in timestamps.at(connection, ledger.id, sorted(set(sizes.values()))):
@@ -134,7 +134,7 @@ def _add_stamps(connection: Snapshot, ledger: Ledger, writer: BundleWriter, sign
 
 
 def proof(engine: Database | Snapshot, ledger: Ledger, seq: int) -> Proof:
-    """One entry's proof under the newest checkpoint. Raises NotCovered where there is none for it."""
+    """One entry's proof under the newest checkpoint. Raises NotCovered if no checkpoint covers it."""
     with reading(engine) as connection:
         found = list(_each(connection, ledger, seq, seq + 1))
         speaking = [each for each in stored.spoken(connection, ledger.id, seq, seq + 1) if each.size > seq]
@@ -150,9 +150,9 @@ def proof(engine: Database | Snapshot, ledger: Ledger, seq: int) -> Proof:
 
 
 def tile_directory(engine: Database, ledger: Ledger, folder: Path) -> int:
-    """A static C2SP tlog-tiles log: checkpoint, tiles and entry bundles of frames. Its size.
+    """Writes a static C2SP tlog-tiles log: checkpoint, tiles and entry bundles of frames. Returns its size.
 
-    Raises NotCovered where nothing is signed, FileExistsError for a folder that is there, OSError.
+    Raises NotCovered if nothing is signed, FileExistsError if the folder exists, OSError.
     """
     with reading(engine) as connection:
         size = stored.covered(connection, ledger.id)
@@ -167,7 +167,7 @@ def tile_directory(engine: Database, ledger: Ledger, folder: Path) -> int:
             raise NotCovered("the entries are not those that were signed")
         folder.mkdir(parents=True)
         for tile in tiles(size):
-            # A tree for each tile: what it has read is not kept.
+            # A new tree for each tile, so that tiles already read are not kept in memory.
             path = folder / tile.path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content(tile, TiledTree(size, nodes.read).node))
@@ -177,7 +177,7 @@ def tile_directory(engine: Database, ledger: Ledger, folder: Path) -> int:
 
 
 def _write_entries(connection: Snapshot, ledger: Ledger, size: int, folder: Path) -> None:
-    """Frames, each with its length in two bytes before it: their RFC 6962 hashes are the leaf hashes."""
+    """Writes frames, each after its length in two bytes: their RFC 6962 hashes are the leaf hashes."""
     each = _each(connection, ledger, 0, size)
     for tile in tiles(size):
         if tile.level == 0:
@@ -198,7 +198,7 @@ def _each(connection: Snapshot, ledger: Ledger, start: int, stop: int) -> Iterat
 
 
 def _as_far_as_purged(connection: Snapshot, ledger: Ledger, first: int, stop: int, covered: int) -> int:
-    """Up to the entries that say what was purged of these: without them its absence would be tampering."""
+    """Extends the range to the entries that record purges in it: without them, missing content would be tampering."""
     for purge in purges(connection, ledger.id):
         if purge.first < stop and purge.stop > first and purge.seq >= stop:
             if purge.seq >= covered:
@@ -207,8 +207,8 @@ def _as_far_as_purged(connection: Snapshot, ledger: Ledger, first: int, stop: in
     return stop
 
 
-def _event(entry: Entry, asked: Filter) -> Event | None:
-    """The entry's event, if it was asked for. What cannot be read as an event is kept, so that it is seen."""
+def _event(entry: Entry, asked: EventFilter) -> Event | None:
+    """The entry's event if it was asked for. An unreadable event is kept, so that the verifier reports it."""
     if entry.content is None or entry.salt is None:
         return None
     with suppress(LineError):
@@ -224,14 +224,14 @@ def _event(entry: Entry, asked: Filter) -> Event | None:
 
 def _surroundings(
     connection: Snapshot, ledger: Ledger, among: CompactRange, stop: int, speaking: Sequence[Spoken]
-) -> tuple[list[bytes], list[Signed]]:
-    """The subtrees before and after the entries; without the tiles, which are derived, where no root comes of them."""
+) -> tuple[list[bytes], list[SignedCheckpoint]]:
+    """The subtrees before and after the entries. If the stored tiles give another root, computes them from leaves."""
     for leaves_only in (False, True):
         before = _subtrees(connection, ledger, 0, among.start, leaves_only)
         signed, good = [], True
         for each in speaking:
             after = _subtrees(connection, ledger, stop, each.size, leaves_only) if each.size > stop else []
-            signed.append(Signed(each.note, tuple(after)))
+            signed.append(SignedCheckpoint(each.note, tuple(after)))
             good = good and (each.size < stop or _root(among, before, after, stop, each.size) == each.root)
         if good:
             break
@@ -239,7 +239,7 @@ def _surroundings(
 
 
 def _subtrees(connection: Snapshot, ledger: Ledger, start: int, stop: int, leaves_only: bool) -> list[bytes]:
-    """Zeroes where entries are missing: of the right number, and no root comes of them."""
+    """Roots of the full subtrees. If entries are missing, as many zero hashes, which give no valid root."""
     try:
         return stored.subtrees(connection, ledger.id, start, stop, leaves_only)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Judges a bundle: its files, entries, links, events, signed roots, and whether it holds what was asked for.
+"""Judges a bundle: its files, entries, links, events, signed roots, and its completeness for the filter.
 
-Promise: constant memory; every part of the bundle that says something is compared with what was signed, or with what
-the bundle says of itself; nothing that is read raises. Knows no database and prints nothing.
+Promise: constant memory; each part of the bundle is compared with a signed root or with the bundle's own manifest;
+nothing that is read raises. Knows no database and prints nothing.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from audit import bundle, canonical_json
-from audit.bundle import CHECKPOINTS, MANIFEST, BundleError, Manifest
+from audit.bundle import CHECKPOINTS, MANIFEST, BundleError, BundleManifest
 from audit.bundle_stamps import MOST, Stamps
 from audit.canonical_json import Event, LineError
 from audit.canonical_zip import Archive, ArchiveError
-from audit.checkpoint import Opened
+from audit.checkpoint import OpenedCheckpoint
 from audit.compact_range import CompactRange
-from audit.evidence_report import Judge, Report, Unsigned, spoken, unreadable
+from audit.evidence_report import Judge, Report, UnsignedCheckpoint, spoken, unreadable
 from audit.leaf import EMPTY, Entry
 from audit.merkle import full_subtrees
 from audit.policy import Policy
@@ -33,15 +33,15 @@ PURGE = ACTION.encode()
 
 
 class Roots:
-    """A `Reference`: signed roots of sizes among the bundle's entries, or past them."""
+    """A `Reference`: signed roots at sizes among the bundle's entries, or after them."""
 
     def __init__(self, first: int, before: Sequence[bytes]) -> None:
         self.range = CompactRange(0, first, list(before))
         self.since = first
         self.whole = True
-        self._marks: dict[int, list[Opened]] = {}
+        self._marks: dict[int, list[OpenedCheckpoint]] = {}
 
-    def expect(self, signed: Opened) -> None:
+    def expect(self, signed: OpenedCheckpoint) -> None:
         self._marks.setdefault(signed.checkpoint.size, []).append(signed)
 
     def passed(self, seq: int, hash: bytes) -> Finding | None:
@@ -52,7 +52,7 @@ class Roots:
         return self.compared(self.range.root()) if seq + 1 in self._marks else None
 
     def compared(self, root: bytes) -> Finding | None:
-        """With what was signed of as many entries as were read so far."""
+        """Compares the root over the entries read so far with the checkpoints of that size."""
         if any(each.checkpoint.root != root for each in self._marks.get(self.range.end, ())):
             self.whole = False
             return Finding(self.since, "signed", f"entries from {self.since} on are not those that were signed")
@@ -60,11 +60,11 @@ class Roots:
         return None
 
     def ended(self, size: int) -> Finding | None:
-        """Nothing: a bundle says itself where it ends."""
+        """No finding: a bundle's manifest says where it ends."""
         return None
 
     def root(self, size: int, after: Sequence[bytes]) -> bytes:
-        """The root of more entries than were read. Raises ValueError for other subtrees than lie between."""
+        """The root at a size beyond the entries read. Raises ValueError if ``after`` has another number of subtrees."""
         if len(after) != sum(1 for _ in full_subtrees(self.range.end, size)):
             raise ValueError("other subtrees than lie after the last entry")
         grown = CompactRange(0, self.range.end, list(self.range.hashes))
@@ -79,15 +79,16 @@ def judge(
     progress: Progress | None = None,
     trusted: Trusted | None = None,
 ) -> Report:
-    """``outside``: a checkpoint that the caller kept. ``progress`` gets entries read and entries to read.
+    """Judges a whole bundle. ``outside``: a checkpoint that the caller kept.
 
-    ``trusted``: whose time stamps count; without it none is judged.
+    ``progress`` gets entries read and entries to read. ``trusted``: the certificates for time stamps; without it no
+    stamp is judged.
     """
     try:
         manifest = bundle.opened(archive)
     except (BundleError, ArchiveError, OSError) as error:
         return unreadable(str(error))
-    reading = _Reading(archive, manifest, policy, trusted)
+    reading = _BundleReading(archive, manifest, policy, trusted)
     try:
         reading.compare_files()
         reading.read_checkpoints()
@@ -103,10 +104,10 @@ def judge(
     return reading.judge.conclude("bundle", manifest.first, reading.events)
 
 
-class _Reading:
-    """One bundle, from its files to what can be said."""
+class _BundleReading:
+    """The judgement of one bundle, step by step."""
 
-    def __init__(self, archive: Archive, manifest: Manifest, policy: Policy, trusted: Trusted | None) -> None:
+    def __init__(self, archive: Archive, manifest: BundleManifest, policy: Policy, trusted: Trusted | None) -> None:
         self.archive, self.manifest, self.policy = archive, manifest, policy
         self.roots = Roots(manifest.first, manifest.before)
         head = Head(manifest.origin, manifest.stop, EMPTY, None)
@@ -116,15 +117,15 @@ class _Reading:
         self.events = 0
         self._coming = self._read_events()
         self._next: Event | str | None = None
-        self._signed: list[tuple[Opened, tuple[bytes, ...]]] = []
-        self._outside: Opened | None = None
+        self._signed: list[tuple[OpenedCheckpoint, tuple[bytes, ...]]] = []
+        self._outside: OpenedCheckpoint | None = None
         self._unsigned: list[str] = []
         self._ends: dict[int, str] = {}
         self._files = {file.name: file for file in manifest.files}
         self._stamps = Stamps(trusted)
 
     def compare_files(self) -> None:
-        """The archive holds what the manifest names, in its order. Entries and events are compared as they are read."""
+        """The archive holds the manifest's files in order. Entries and events are compared while they are read."""
         names = [*self._files, MANIFEST]
         for name in names:
             if name not in self.archive.members:
@@ -150,7 +151,7 @@ class _Reading:
                     raise ValueError("not in order, or of less than the bundle's entries")
                 if said.after and signed.checkpoint.size <= self.manifest.stop:
                     raise ValueError("subtrees after the last entry, of a checkpoint that knows none")
-            except Unsigned as error:
+            except UnsignedCheckpoint as error:
                 self._unsigned.append(str(error))
                 self._stamps.checkpoint(said.note, None)
                 continue
@@ -165,7 +166,7 @@ class _Reading:
         return None
 
     def read_outside(self, data: bytes) -> None:
-        """A checkpoint that cannot be compared leaves the question open; it is no fault of the bundle."""
+        """Compares the caller's checkpoint. If that is impossible the verdict is "cannot tell", not "tampered"."""
         try:
             self._outside = spoken(data, self.policy, self.manifest.origin)
         except ValueError as error:
@@ -199,7 +200,7 @@ class _Reading:
         self.judge.settle()
 
     def compare_events(self) -> None:
-        """Nothing is left, and there were as many as the manifest says."""
+        """No event is left over, and their number is the manifest's."""
         while self._next is not None:
             seq = self._next.seq if isinstance(self._next, Event) else None
             self.judge.report(Finding(seq, "event", "an event without an entry"))
@@ -208,7 +209,7 @@ class _Reading:
             self._tampered("manifest", f"{self.manifest.events} events were said, {self.events} are there")
 
     def compare_roots(self) -> None:
-        """Which checkpoints cover all entries, and whether their roots are theirs."""
+        """Finds the checkpoints that cover all entries and compares their roots."""
         if not self.roots.whole or self.roots.range.end != self.manifest.stop:
             return
         covering = [each for each in self._signed if each[0].checkpoint.size >= self.manifest.stop]
@@ -235,7 +236,7 @@ class _Reading:
                 self.judge.cannot("key", why)
 
     def compare_range(self) -> None:
-        """From bound to bound: the entry before and the entry after show that none is left out at the ends."""
+        """Compares the bounds: the entry before and the entry after prove that none is left out at the ends."""
         asked, first, stop = self.manifest.filter, self.manifest.first, self.manifest.stop
         begins = first == 0 or (first in self._ends and asked.before(first, self._ends[first]))
         if not begins and (first in self._ends or not self.manifest.leaves):
@@ -273,7 +274,7 @@ class _Reading:
         self._next = next(self._coming, None)
 
     def _read_events(self) -> Iterator[Event | str]:
-        """Events in the order of the files; a line that cannot be read is told as text."""
+        """Events in the order of the files; a line that cannot be read comes as its error text."""
         for line in self._lines("events"):
             self.events += 1
             try:
@@ -282,7 +283,7 @@ class _Reading:
                 yield str(error)
 
     def _claims(self) -> Iterator[Purge]:
-        """What the bundle's events say was purged; they come after what they speak of, so all are looked through."""
+        """The purges that the bundle's events record. A purge comes after the entries it names, so all are read."""
         for name in self.manifest.named("events"):
             content = self.archive.read(name) if name in self.archive.members else b""
             for line in canonical_json.lines(content):
@@ -297,7 +298,7 @@ class _Reading:
             yield from canonical_json.lines(self._content(name))
 
     def _content(self, name: str) -> bytes:
-        """A file's bytes; nothing where it is not there, which was told."""
+        """A file's bytes; empty if the file is missing, which was reported before."""
         if name not in self.archive.members:
             return b""
         content, said = self.archive.read(name), self._files[name]

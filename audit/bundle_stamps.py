@@ -1,7 +1,7 @@
-"""The time stamps of a bundle: each must be a good one of a checkpoint that is in it.
+"""The time stamps of a bundle: each must be valid, and of a checkpoint in the bundle.
 
-Promise: judged only where somebody gave certificates; a bad stamp contradicts, a good one says by when the entries of
-its checkpoint were there. Needs `rfc3161-client` only then.
+Promise: stamps are judged only if the caller gives certificates. A bad stamp contradicts; a good one proves by when the
+entries of its checkpoint existed. Needs `rfc3161-client` only then.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from audit import note
-from audit.evidence_report import Stamped
+from audit.evidence_report import StampFinding
 from audit.timestamp_message import MAX_ANSWER, message
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 FOLDER = "timestamps/"
 MOST = 100
-"""Stamps in one bundle that are judged."""
+"""The largest number of stamps in one bundle that are judged."""
 
 
 @dataclass
 class Stamps:
-    """Told of checkpoints and answers as they are read; without ``trusted`` it keeps and judges nothing."""
+    """Collects checkpoints and answers while they are read; without ``trusted`` it keeps and judges nothing."""
 
     trusted: Trusted | None = None
     _signed: dict[bytes, int | None] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Stamps:
     too_many: bool = False
 
     def checkpoint(self, said: str, size: int | None) -> None:
-        """A checkpoint's note; None as its size where no given key speaks for it: then nor does its stamp."""
+        """Adds a checkpoint's note. Size None: no given key vouches for it, so its stamp counts for nothing."""
         if self.trusted is not None:
             self._signed[sha256(message(note.parse(said.encode()))).digest()] = size
 
@@ -45,11 +45,11 @@ class Stamps:
         else:
             self.too_many = True
 
-    def judged(self, contradict: Callable[[str], None]) -> tuple[Stamped, ...] | None:
-        """The good ones; the others are told of. None where nobody asked."""
+    def judged(self, contradict: Callable[[str], None]) -> tuple[StampFinding, ...] | None:
+        """The valid stamps; invalid ones go to `contradict`. None if the caller gave no certificates."""
         if self.trusted is None:
             return None
-        from audit import timestamp  # here alone: whoever judges no stamps needs nothing for it
+        from audit import timestamp  # imported here: a verifier that judges no stamps needs no rfc3161-client
 
         found = []
         for name, answer in self._answers.items():
@@ -60,7 +60,7 @@ class Stamps:
                 size = self._signed[digest]
                 if size is not None:
                     stamp = timestamp.judge(answer, digest, self.trusted)
-                    found.append(Stamped(size, stamp.time.isoformat()))
+                    found.append(StampFinding(size, stamp.time.isoformat()))
             except timestamp.StampError as error:
                 contradict(f"{name}: {error}")
         return tuple(sorted(found, key=lambda each: (each.size, each.time)))

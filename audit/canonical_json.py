@@ -1,4 +1,4 @@
-"""JSON lines as evidence has them: one way to write each, and only that way is read.
+"""JSON lines of evidence: one spelling is written, and only that spelling is read.
 
 Promise: a line reads the same in every language, or not at all: no member twice, none missing, no other spelling, no
 text that is not Unicode, no number that another language would round. Knows no files, and judges nothing.
@@ -18,9 +18,9 @@ from audit.merkle import HASH
 from audit.numerals import MAX_NUMBER, decoder
 from audit.purge import ACTION as PURGE
 
-"""The largest number that every language's JSON keeps."""
+"""The largest integer that JSON keeps exact in every language."""
 MAX_DEPTH = 64
-"""How deep an event's content may nest."""
+"""The deepest nesting of an event's content."""
 
 
 # Made once: json.loads and json.dumps would make them for every line.
@@ -29,11 +29,11 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 
 
 class LineError(ValueError):
-    """A line that is not as evidence has it."""
+    """The line is not in the one spelling of evidence."""
 
 
 class Event(NamedTuple):
-    """What happened, with the number of its entry."""
+    """An event with the sequence number of its entry."""
 
     seq: int
     id: str
@@ -41,7 +41,7 @@ class Event(NamedTuple):
     content: str
 
 
-class Signed(NamedTuple):
+class SignedCheckpoint(NamedTuple):
     """A checkpoint's note, and the subtrees between the bundle's last entry and its size."""
 
     note: str
@@ -49,18 +49,18 @@ class Signed(NamedTuple):
 
 
 class Meaning(NamedTuple):
-    """What a filter asks of an event."""
+    """The members of an event that a filter needs."""
 
     id: str
     names: frozenset[str | None]
     target: tuple[str | None, str | None]
     subjects: tuple[str, ...]
     purges: bool
-    """Whether it says that earlier content was purged: such an event is in every bundle that it speaks for."""
+    """True for a purge of earlier content: each bundle that holds part of its range holds this event."""
 
 
 def written(said: Any) -> bytes:
-    """JSON without spaces, in UTF-8, and a newline. Raises LineError for what cannot be written so."""
+    """JSON without spaces, in UTF-8, and a newline. Raises LineError for a value that has no such spelling."""
     try:
         return (_ENCODER.encode(said) + "\n").encode()
     except (ValueError, RecursionError):
@@ -68,7 +68,7 @@ def written(said: Any) -> bytes:
 
 
 def read(line: bytes) -> Any:
-    """What `written` made it from. Raises LineError unless it is written just so."""
+    """The inverse of `written`. Raises LineError for any other spelling."""
     try:
         said = loaded(line.decode())
     except UnicodeDecodeError:
@@ -79,7 +79,7 @@ def read(line: bytes) -> Any:
 
 
 def loaded(text: str) -> Any:
-    """JSON in any spelling; without NaN and the like."""
+    """Reads JSON in any spelling; refuses NaN and the like."""
     try:
         return _DECODER.decode(text)
     except (ValueError, RecursionError):
@@ -87,7 +87,7 @@ def loaded(text: str) -> Any:
 
 
 def lines(content: bytes) -> Iterator[bytes]:
-    """Each with its newline; what follows the last newline comes without one, and reads as no line."""
+    """Splits into lines, each with its newline. A rest without a newline comes last and does not read as a line."""
     start = 0
     while start < len(content):
         stop = content.find(b"\n", start) + 1 or len(content)
@@ -96,14 +96,14 @@ def lines(content: bytes) -> Iterator[bytes]:
 
 
 def entry_line(entry: Entry) -> bytes:
-    """A leaf, as a line."""
+    """Writes a leaf as a line."""
     prev, commitment, hash = (b64encode(each).decode() for each in (entry.prev, entry.commitment, entry.hash))
     said = {"seq": entry.seq, "recorded_at": entry.recorded_at, "prev": prev, "commitment": commitment, "hash": hash}
     return written(said)
 
 
 def read_entry(line: bytes) -> Entry:
-    """Raises LineError. The event's id is in no leaf: it stays empty."""
+    """Reads a leaf. Raises LineError. The event's id stays empty: leaves do not hold it."""
     said = shaped(read(line), "seq recorded_at prev commitment hash")
     prev, commitment, hash = (hash32(said[name]) for name in ("prev", "commitment", "hash"))
     return Entry(number(said["seq"]), "", text(said["recorded_at"]), prev, commitment, hash)
@@ -114,23 +114,23 @@ def event_line(event: Event) -> bytes:
 
 
 def read_event(line: bytes) -> Event:
-    """Raises LineError."""
+    """Reads an event. Raises LineError."""
     said = shaped(read(line), "seq id salt content")
     return Event(number(said["seq"]), text(said["id"]), hash32(said["salt"]), text(said["content"]))
 
 
-def signed_line(signed: Signed) -> bytes:
+def signed_line(signed: SignedCheckpoint) -> bytes:
     return written({"note": signed.note, "after": [b64encode(each).decode() for each in signed.after]})
 
 
-def read_signed(line: bytes) -> Signed:
-    """Raises LineError."""
+def read_signed(line: bytes) -> SignedCheckpoint:
+    """Reads a checkpoint's line. Raises LineError."""
     said = shaped(read(line), "note after")
-    return Signed(text(said["note"]), hashes(said["after"]))
+    return SignedCheckpoint(text(said["note"]), hashes(said["after"]))
 
 
 def meaning(content: str) -> Meaning:
-    """What a filter needs to know of an event. Raises LineError for content that is no event."""
+    """The members of an event that a filter needs. Raises LineError if the content is not an event."""
     if content.count("[") + content.count("{") > MAX_DEPTH and _depth(content) > MAX_DEPTH:
         raise LineError("not an event: nested too deeply")
     said = loaded(content)
@@ -149,7 +149,7 @@ def meaning(content: str) -> Meaning:
 
 
 def shaped(said: Any, members: str) -> dict[str, Any]:
-    """An object with just these members, in this order."""
+    """An object with exactly these members, in this order. Raises LineError."""
     if not isinstance(said, dict) or list(said) != members.split(" "):
         raise LineError(f"not an object of {members}")
     return said
@@ -166,7 +166,7 @@ def or_none(said: Any) -> str | None:
 
 
 def number(said: Any) -> int:
-    """A whole number from 0 that every language keeps."""
+    """A whole number from 0 to the largest exact integer. Raises LineError."""
     if type(said) is not int or not 0 <= said <= MAX_NUMBER:
         raise LineError("not a number")
     return said
@@ -179,7 +179,7 @@ def listed(said: Any) -> list[Any]:
 
 
 def hash32(said: Any) -> bytes:
-    """32 bytes, from base64."""
+    """32 bytes from base64. Raises LineError."""
     try:
         found = canonical(text(said))
     except ValueError:
@@ -194,7 +194,7 @@ def hashes(said: Any) -> tuple[bytes, ...]:
 
 
 def _depth(content: str) -> int:
-    """How deep brackets nest, those inside strings left out."""
+    """The nesting depth of brackets outside strings."""
     deepest = depth = 0
     for mark in re.sub(r'"(?:[^"\\]|\\.)*"', "", content, flags=re.DOTALL):
         depth += (mark in "[{") - (mark in "]}")

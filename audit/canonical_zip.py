@@ -1,8 +1,8 @@
-"""Zip archives as evidence bundles use them: one way to write one, and only that way is read.
+"""Zip archives of evidence bundles: one way to write an archive, and only that way is read.
 
 Promise: an archive reads the same in every verifier, or not at all: members stand one after the other without gaps,
 both headers agree, no name leaves the archive, nothing is encrypted, linked or read twice, and no member unpacks to
-more than it says, nor to more than 16 MiB. Knows bytes; nothing of what they mean.
+more than its header says, nor to more than 16 MiB. Knows bytes, not their meaning.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol
 
 MAX_MEMBER = 16 << 20
 MAX_RATIO = 100
-"""Bytes that a packed byte may unpack to, beyond the first 64 KiB of a member. The writer stores what packs better."""
+"""Bytes that a packed byte may unpack to, beyond a member's first 64 KiB. What packs better is stored."""
 _FREE = 1 << 16
 MAX_MEMBERS = 0xFFFF
 MAX_SIZE = 0xFFFFFFFF - (32 << 20)
@@ -30,18 +30,18 @@ STORED, DEFLATED = 0, 8
 
 
 class ArchiveError(ValueError):
-    """Bytes that are no archive, or one that is written in another way."""
+    """The bytes are not an archive in its only spelling."""
 
 
-class Sink(Protocol):
-    """What an archive is written to; it need not be able to go back."""
+class ByteSink(Protocol):
+    """A target for an archive's bytes; it need not support seeking."""
 
     def write(self, data: bytes, /) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """What an archive says of a file in it. ``offset`` is where its own header begins."""
+class ZipMember:
+    """A file's entry in the archive's directory. ``offset`` is the start of the file's own header."""
 
     name: str
     method: int
@@ -63,11 +63,11 @@ class Member:
 class Writer:
     """Writes an archive in a stream; memory holds one member and the list of names. `close` ends it."""
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink, self._members, self._at = sink, list[Member](), 0
+    def __init__(self, sink: ByteSink) -> None:
+        self._sink, self._members, self._at = sink, list[ZipMember](), 0
 
     def add(self, name: str, content: bytes) -> None:
-        """Raises ArchiveError for what no reader would read again."""
+        """Adds a member. Raises ArchiveError if a reader would refuse it."""
         if not NAME.fullmatch(name) or len(content) > MAX_MEMBER or len(self._members) >= MAX_MEMBERS:
             raise ArchiveError(f"{name}: an archive cannot hold this")
         packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -76,7 +76,7 @@ class Writer:
             packed, method = content, STORED
         if self._at + len(packed) > MAX_SIZE:
             raise ArchiveError("an archive holds at most 4 GiB: take a shorter range")
-        member = Member(name, method, zlib.crc32(content), len(packed), len(content), self._at)
+        member = ZipMember(name, method, zlib.crc32(content), len(packed), len(content), self._at)
         self._write(member.local())
         self._write(packed)
         self._members.append(member)
@@ -94,14 +94,14 @@ class Writer:
 
 
 class Archive:
-    """An archive that is read member by member. Raises ArchiveError, and OSError of the file."""
+    """Reads an archive member by member. Raises ArchiveError, and OSError of the file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.members = {member.name: member for member in _members(file)}
 
     def read(self, name: str) -> bytes:
-        """A member's content, at most 16 MiB. Raises KeyError if there is none of this name."""
+        """A member's content, at most 16 MiB. Raises KeyError if no member has this name."""
         member = self.members[name]
         self._file.seek(member.offset)
         header = member.local()
@@ -114,7 +114,7 @@ class Archive:
 
 
 def opened(path: Path) -> tuple[BinaryIO, Archive]:
-    """The file, which the caller closes, and the archive in it."""
+    """Opens the archive at this path; the caller closes the file."""
     file = path.open("rb")
     try:
         return file, Archive(file)
@@ -123,7 +123,7 @@ def opened(path: Path) -> tuple[BinaryIO, Archive]:
         raise
 
 
-def _members(file: BinaryIO) -> list[Member]:
+def _members(file: BinaryIO) -> list[ZipMember]:
     length = file.seek(0, 2)
     if length < _END.size:
         raise ArchiveError("not an archive")
@@ -134,9 +134,9 @@ def _members(file: BinaryIO) -> list[Member]:
     if begin + size + _END.size != length or size > count * (_CENTRAL.size + 96):
         raise ArchiveError("the archive's list of files is not where it says")
     file.seek(begin)
-    listed, at, offset, found = file.read(size), 0, 0, list[Member]()
+    listed, at, offset, found = file.read(size), 0, 0, list[ZipMember]()
     for _ in range(count):
-        if offset > begin:  # before what no header could say
+        if offset > begin:  # no header can express such an offset
             raise ArchiveError("the archive's files do not fit into it")
         member = _member(listed, at, offset)
         found.append(member)
@@ -149,15 +149,15 @@ def _members(file: BinaryIO) -> list[Member]:
     return found
 
 
-def _member(listed: bytes, at: int, offset: int) -> Member:
-    """Whatever is in a header that this writer would not write makes it differ: links, encryption, extra fields."""
+def _member(listed: bytes, at: int, offset: int) -> ZipMember:
+    """Parses a header. Anything that this writer does not write is refused: links, encryption, extra fields."""
     if len(listed) < at + _CENTRAL.size:
         raise ArchiveError("the archive's list of files is cut off")
     fields = _CENTRAL.unpack_from(listed, at)
     name = listed[at + _CENTRAL.size : at + _CENTRAL.size + fields[10]].decode("latin-1")
     if not NAME.fullmatch(name):
         raise ArchiveError("a name that no bundle has")
-    member = Member(name, fields[4], fields[7], fields[8], fields[9], offset)
+    member = ZipMember(name, fields[4], fields[7], fields[8], fields[9], offset)
     written = member.central()
     if listed[at : at + len(written)] != written or member.method not in (STORED, DEFLATED):
         raise ArchiveError(f"{name}: not written as a bundle is")
@@ -170,7 +170,7 @@ def _plausible(packed: int, size: int) -> bool:
     return size <= _FREE + packed * MAX_RATIO
 
 
-def _unpacked(member: Member, packed: bytes) -> bytes:
+def _unpacked(member: ZipMember, packed: bytes) -> bytes:
     if member.method == STORED:
         content = packed
     else:

@@ -1,6 +1,6 @@
-"""The database's catalogue against what the migrations made: triggers, functions, owners, grants, policies.
+"""Compares the database's catalogue with the migrations' result: triggers, functions, owners, grants, policies.
 
-What they made is written in a file beside the code, out of the database's reach. Knows no database.
+The expected catalogue is a file beside the code, out of the database's reach. Knows no database.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Any
 from audit.verification import Finding
 
 Objects = Mapping[str, str]
-"""Each object's kind and name, and what it is."""
+"""Each object's kind and name → its definition."""
 CHANGED = "catalogue.changed"
 
 
 class Unknown(Exception):
-    """The manifest says nothing of this version of PostgreSQL."""
+    """The manifest has no entry for this version of PostgreSQL."""
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """What a fresh schema's catalogue says, in the same words on each of these major versions of PostgreSQL."""
+class CatalogueManifest:
+    """The catalogue of a fresh schema. Its text is the same on each of these major versions of PostgreSQL."""
 
     schemas: Sequence[str]
     versions: Sequence[int]
     objects: Objects
 
     @classmethod
-    def load(cls, text: str) -> Manifest:
+    def load(cls, text: str) -> CatalogueManifest:
         said: Any = json.loads(text)
         return cls(said["schemas"], said["postgresql"], said["objects"])
 
@@ -39,14 +39,14 @@ class Manifest:
         return json.dumps({**said, "objects": dict(sorted(self.objects.items()))}, ensure_ascii=False, indent=1) + "\n"
 
     def compare(self, version: int, found: Objects) -> Iterator[Finding]:
-        """Raises Unknown for a server of a major version on which nobody looked."""
+        """Yields the differences. Raises Unknown for a major version that the manifest does not cover."""
         if version not in self.versions:
             raise Unknown(f"nobody has seen what PostgreSQL {version} says of a fresh schema")
         yield from differences(self.objects, found)
 
 
 def differences(expected: Objects, found: Objects) -> Iterator[Finding]:
-    """One finding for each object that is not there, was added or is another, by name."""
+    """One finding, by name, for each object that is missing, added or changed."""
     for name in sorted({*expected, *found}):
         if name not in found:
             yield Finding(None, CHANGED, f"{name}: is not there", id=name)

@@ -1,7 +1,7 @@
-"""A ledger's size and root, as a signed note: made, read, and judged by a policy.
+"""Checkpoints: a ledger's size and root as a signed note; made, read and judged by a policy.
 
-Promise: what `opened` returns was signed by every key name that must sign, and its assurance is never more than the
-witnesses' good signatures carry. Sources: C2SP tlog-checkpoint, tlog-cosignature. Knows no storage and no network.
+Promise: what `opened` returns was signed by every key name that must sign, and its assurance never exceeds the
+witnesses' valid signatures. Sources: C2SP tlog-checkpoint, tlog-cosignature. Knows no storage and no network.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
 class CheckpointFormatError(ValueError):
-    """A note's text that is not a checkpoint."""
+    """The note's text is not a checkpoint."""
 
 
 class EmptyRootError(CheckpointFormatError):
-    """Of size 0, with another root than the empty tree's: a witness answers it as it answers a wrong proof."""
+    """Size 0 with a root that is not the empty tree's. A witness answers it like a wrong proof."""
 
     def __init__(self, origin: str) -> None:
         super().__init__("an empty ledger has another root")
@@ -39,7 +39,7 @@ class EmptyRootError(CheckpointFormatError):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A ledger had this root at this size. ``text`` is what is signed."""
+    """A ledger's root at one size. ``text`` is the signed text."""
 
     origin: str
     size: int
@@ -51,7 +51,7 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
-        """Three lines and no more: nobody can audit extension lines, so ours have none, and others' are refused.
+        """Reads exactly three lines. Nobody can audit extension lines: we write none and refuse those of others.
 
         A size is at most 2**53 - 1.
         """
@@ -75,15 +75,15 @@ class Checkpoint:
 
 
 def sign(checkpoint: Checkpoint, *keys: SigningKey) -> Note:
-    """The signed note; while a key is being replaced, by the old one and the new one."""
+    """Signs the note; during a key replacement with the old and the new key."""
     if Checkpoint.parse(checkpoint.text) != checkpoint:
         raise CheckpointFormatError("not a checkpoint that can be read again")
     return note.sign(checkpoint.text, *keys)
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A checkpoint that the policy's logs signed. ``cosigned``: when each witness of the policy signed, by name."""
+class OpenedCheckpoint:
+    """A checkpoint that the policy's logs signed. ``cosigned``: witness name → time of its signature."""
 
     checkpoint: Checkpoint
     note: Note
@@ -91,11 +91,11 @@ class Opened:
     assurance: Literal["self-attested", "witnessed"]
 
 
-def opened(data: bytes, policy: Policy, origin: str | None = None) -> Opened:
-    """Reads and verifies a checkpoint; of this origin, if one is given.
+def opened(data: bytes, policy: Policy, origin: str | None = None) -> OpenedCheckpoint:
+    """Reads and verifies a checkpoint; if an origin is given, only of that origin.
 
-    Raises NoteFormatError or CheckpointFormatError for what is none, SignatureError where a log's signature is
-    missing, or where any known key's is bad.
+    Raises NoteFormatError or CheckpointFormatError if it is not a checkpoint, SignatureError if a log's signature is
+    missing or a known key's signature is bad.
     """
     read = note.parse(data)
     found = note.verified(read, (*policy.logs, *policy.witnesses))
@@ -113,4 +113,4 @@ def opened(data: bytes, policy: Policy, origin: str | None = None) -> Opened:
         if each.time is not None:
             times[each.key.name] = min(each.time, times.get(each.key.name, each.time))
     witnessed = 0 < policy.quorum <= len(times)
-    return Opened(checkpoint, read, MappingProxyType(times), "witnessed" if witnessed else "self-attested")
+    return OpenedCheckpoint(checkpoint, read, MappingProxyType(times), "witnessed" if witnessed else "self-attested")

@@ -1,8 +1,8 @@
-"""What signed checkpoints say of a ledger: a reference for the verifier, and with it the assurance of its verdict.
+"""Compares a ledger's entries with its signed checkpoints and derives the assurance of the verdict.
 
-Promise: *self-attested* needs a good signature by a key that counts, *witnessed* the policy's quorum beside it, both
-over every entry older than a few minutes, and the root recomputed from the entries that were read. What is held outside
-is listed before the entries are read: a ledger only grows, so none of it may be missing. Knows no database.
+Promise: *self-attested* needs a good signature by a key that counts, *witnessed* the policy's quorum as well, both
+over every entry older than a few minutes, and the root recomputed from the entries that were read. The checkpoints held
+outside are listed before the entries are read: a ledger only grows, so none may be missing. Knows no database.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from audit import contradiction, note
 from audit.checkpoint import Checkpoint, opened
-from audit.checkpoint_folder import Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError
 from audit.compact_range import CompactRange
 from audit.fast_check import Chunk
 from audit.generation import Closures, closures
@@ -26,7 +26,7 @@ from audit.verification import Assurance, Finding
 
 @dataclass(frozen=True)
 class Witnesses:
-    """Whose cosignatures count, and how many of them make a checkpoint *witnessed*; 0: none ever is."""
+    """The witnesses whose cosignatures count, and the quorum for *witnessed*; with 0 no checkpoint is witnessed."""
 
     keys: tuple[VerifierKey, ...] = ()
     quorum: int = 0
@@ -43,34 +43,34 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was held outside before reading began. ``failure``: why it cannot be known."""
+    """The checkpoints held outside, listed before reading began. ``failure``: the reason if listing failed."""
 
-    outside: Outside | None = None
+    outside: CheckpointFolder | None = None
     keys: Keys = field(default_factory=Keys)
     sizes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     witnesses: Witnesses = field(default_factory=Witnesses)
     failure: str | None = None
     closures: Closures = field(default_factory=Closures)
     contradicted: Mapping[str, str] = field(default_factory=dict)
-    """By origin, a witness that knows another history."""
+    """Origin → a witness that knows another history."""
 
     @classmethod
-    def now(cls, outside: Outside, witnesses: Witnesses | None = None) -> Evidence:
-        """Lists the folder. Never raises: a folder that cannot be read is evidence that is missing."""
+    def now(cls, outside: CheckpointFolder, witnesses: Witnesses | None = None) -> Evidence:
+        """Lists the folder. Never raises: an unreadable folder is missing evidence."""
         witnesses = witnesses or Witnesses()
         try:
             sizes = {origin: outside.sizes(origin) for origin in outside.origins()}
             keys = outside.keys()
             if any(sizes.values()) and not keys.named:
-                raise OutsideError(f"{outside.folder}: checkpoints are held, and no key that signed them")
+                raise CheckpointFolderError(f"{outside.folder}: checkpoints are held, and no key that signed them")
             contradicted = contradiction.held(outside)
             return cls(outside, keys, sizes, witnesses, closures=closures(outside), contradicted=contradicted)
-        except (OutsideError, OSError) as error:
+        except (CheckpointFolderError, OSError) as error:
             return cls(outside, witnesses=witnesses, failure=str(error))
 
 
 class Attested:
-    """A `Reference`: compares the roots of one ledger's checkpoints, held outside or recorded, with its entries."""
+    """A `Reference`: compares the entries of one ledger with the roots of its checkpoints, held outside or recorded."""
 
     def __init__(
         self,
@@ -83,13 +83,13 @@ class Attested:
         self._held = frozenset(evidence.sizes.get(origin, ()))
         self._recorded: dict[int, list[Note]] = {}
         self.findings: list[Finding] = []
-        """What is wrong with the copies themselves, before any entry is read."""
+        """Faults of the checkpoints' copies themselves, found before any entry is read."""
         self.gap: str | None = None
-        """Why something is missing between the checkpoints that are held, as they say themselves."""
+        """The reason if a held checkpoint's own record shows that one before it is missing."""
         self._told = False
         for row in recorded:
             self._told = True
-            if evidence.keys.named:  # signatures of nobody known say nothing
+            if evidence.keys.named:  # without a named key no signature counts
                 self._take(row)
         self._sizes = sorted(self._held | self._recorded.keys())
         self._range: CompactRange | None = None
@@ -99,12 +99,12 @@ class Attested:
         self._covered: dict[Assurance, int] = {}
 
     def unheld(self) -> bool:
-        """Whether checkpoints were recorded and none is held outside, also on a second look. Raises OutsideError."""
+        """True if checkpoints were recorded and none is held outside, read twice. Raises CheckpointFolderError."""
         outside = self._evidence.outside
         return self._told and not self._held and not (outside and outside.sizes(self._origin))
 
     def missing(self, recorded: Iterable[int]) -> list[int]:
-        """Recorded sizes of which no checkpoint is held outside, also on a second look. Raises OutsideError."""
+        """Recorded sizes without a checkpoint outside, read twice. Raises CheckpointFolderError."""
         absent = set(recorded) - self._held
         if not absent or self._evidence.outside is None:
             return sorted(absent)
@@ -126,21 +126,21 @@ class Attested:
         return None
 
     def resume(self, range: CompactRange, covered: Mapping[Assurance, int]) -> None:
-        """Goes on where another run was stopped, which had compared the roots up to there."""
+        """Continues a stopped run, which had compared all roots up to this range's end."""
         self._range, self._waiting = CompactRange(0, range.end, list(range.hashes)), []
         self._next = self._since = range.end
         self._covered = {word: size for word, size in covered.items() if size}
 
     @property
     def range(self) -> CompactRange | None:
-        """Over all entries that were read; None where they were not read from the first one on."""
+        """The range over all entries read; None if they were not read from the first one on."""
         self._drain()
         if self._range is None or self._range.end != self._next:
             return None
         return CompactRange(0, self._range.end, list(self._range.hashes))
 
     def ready(self, chunk: Chunk) -> bool:
-        """Not where a root that is held lies within, from which the entries after it could be compared alone."""
+        """False if a held root lies within the chunk: later entries can be compared from there on alone."""
         if self._broken:
             return True
         if chunk.start != self._next or self._range is None:
@@ -177,7 +177,7 @@ class Attested:
         return Finding(size, "truncated", f"{last} entries were signed, {size} are left")
 
     def covered(self, assurance: Assurance) -> int:
-        """Up to where the entries that were read are vouched for so; 0 where one contradicts."""
+        """The number of entries that have this assurance, as far as they were read; 0 if a root contradicts."""
         return 0 if self._broken else self._covered.get(assurance, 0)
 
     def _take(self, row: Recorded) -> None:
@@ -194,15 +194,15 @@ class Attested:
         self._recorded.setdefault(said.size, []).append(read)
 
     def _begin(self, seq: int) -> None:
-        """A stretch begins here, or goes on from a range that is held."""
+        """Starts a stretch: with an empty range, or with a range that is held for this size."""
         self._range, self._waiting = None, []
         if seq == 0:
             self._range, self._since = CompactRange(), 0
         elif seq in self._held and self._evidence.outside is not None:
             try:
                 held = self._evidence.outside.at(self._origin, seq).range
-            except OutsideError:
-                return  # told when its own size is compared, from an earlier start
+            except CheckpointFolderError:
+                return  # reported when this size itself is compared, in a stretch that starts earlier
             self._range, self._since = CompactRange(0, seq, list(held.hashes)), seq
 
     def _is_size(self, size: int) -> bool:
@@ -220,7 +220,7 @@ class Attested:
         try:
             notes = self._notes(size)
             counts = [self._evidence.keys.require(each, self._origin, size) for each in notes]
-        except (OutsideError, SignatureError) as error:
+        except (CheckpointFolderError, SignatureError) as error:
             self._broken = True
             return Finding(None, "signature", f"the checkpoint of {size} entries: {error}")
         if any(Checkpoint.parse(each.text).root != root for each in notes):

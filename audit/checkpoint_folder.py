@@ -1,8 +1,8 @@
-"""What is held outside the database: every checkpoint that was signed, and what was said of the keys.
+"""The checkpoint folder, outside the database: every signed checkpoint and every statement about a key.
 
-A folder that only ever gains files, so that it may lie where files cannot be changed. Promise: what `keep` and
-`state` returned from is on the disk; one process at a time has the folder; a file that is not as it was written is
-refused, never passed over. Knows no database and no signing key.
+The folder only gains files, so it may lie on storage where files cannot be changed. Promise: when `keep` or `state`
+returns, the file is on the disk; one process at a time has the folder; a changed file is refused, never skipped. Knows
+no database and no signing key.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ _AFTER = re.compile(r"after (0|[1-9][0-9]{0,18}) [0-9a-f]{16}", re.ASCII)
 _MOMENT = re.compile(r"signed (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)", re.ASCII)
 
 
-class OutsideError(Exception):
-    """Why this folder cannot be used, or this file not believed."""
+class CheckpointFolderError(Exception):
+    """The folder cannot be used, or a file in it was changed."""
 
 
-class Busy(OutsideError):
+class Busy(CheckpointFolderError):
     """Another process has the folder."""
 
 
 @dataclass(frozen=True)
-class Held:
-    """A checkpoint as it is held: with the last entry's hash and the compact range, from which the next one goes on."""
+class HeldCheckpoint:
+    """A held checkpoint, with the last entry's hash and the compact range from which the next checkpoint is built."""
 
     note: Note
     signed_at: str
     head: bytes
     range: CompactRange
     after: int | None = field(default=None, compare=False)
-    """The size before it when it was held, 0 for none: so the folder itself knows its gaps. None: held without it."""
+    """The size of the checkpoint before it (0: none): so the folder itself shows gaps. None: an older file."""
 
     @property
     def checkpoint(self) -> Checkpoint:
         return Checkpoint.parse(self.note.text)
 
     def __bytes__(self) -> bytes:
-        """The note, a blank line, and lines of ours: three, and since gaps are known a fourth."""
+        """The note, a blank line, and three lines of ours; a fourth in files that record gaps."""
         lines = (
             f"signed {self.signed_at}",
             *([] if self.after is None else [_after_line(self.note, self.after)]),
@@ -67,12 +67,12 @@ class Held:
         return bytes(self.note) + b"\n" + "".join(f"{line}\n" for line in lines).encode()
 
     @classmethod
-    def parse(cls, data: bytes) -> Held:
+    def parse(cls, data: bytes) -> HeldCheckpoint:
         """Raises ValueError unless note, range and root belong together."""
         signed, blank, ours = data.rpartition(b"\n\n")
         lines = ours.decode("ascii").split("\n")
         moment = _MOMENT.fullmatch(lines[0])
-        after = _after(lines.pop(1)) if len(lines) == 5 else None  # not last: a cut end would read as an older file
+        after = _after(lines.pop(1)) if len(lines) == 5 else None  # not last: a cut file would read as an older one
         if not blank or len(lines) != 4 or not moment or not lines[1].startswith("head "):
             raise ValueError("not a checkpoint with what goes on from it")
         held = cls(
@@ -98,24 +98,24 @@ def _after(line: str) -> int:
 
 
 def _after_line(signed: Note, after: int) -> str:
-    """With a digest, so that a changed digit is a changed file."""
+    """Written with a digest, so that a changed digit is detected."""
     return f"after {after} {sha256(bytes(signed) + str(after).encode()).hexdigest()[:16]}"
 
 
-class Outside:
-    """The folder. Reading needs no lock; whoever writes holds `locked`."""
+class CheckpointFolder:
+    """The folder. Reading needs no lock; a writer holds `locked`."""
 
     def __init__(self, folder: Path, disk: Disk = DISK) -> None:
         self.folder, self.disk = folder, disk
 
     @contextmanager
     def locked(self, wait: bool = False) -> Iterator[None]:
-        """One writer at a time. Raises Busy unless it waits, OutsideError where there can be no folder."""
+        """Admits one writer. Raises Busy unless it waits, CheckpointFolderError if there can be no folder."""
         try:
             durable.make_folder(self.folder)
             descriptor = durable.open_lock(self.folder / "lock")
         except OSError as error:
-            raise OutsideError(f"{self.folder}: {error.strerror}") from None
+            raise CheckpointFolderError(f"{self.folder}: {error.strerror}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
@@ -125,45 +125,45 @@ class Outside:
             os.close(descriptor)
 
     def deployment(self) -> str | None:
-        """Whose checkpoints are held here; None for a folder that nobody has begun."""
+        """The deployment whose checkpoints are held here; None for a folder that was not begun."""
         try:
             return (self.folder / "deployment").read_text("ascii").removesuffix("\n")
         except FileNotFoundError:
             return None
         except (OSError, UnicodeError) as error:
-            raise OutsideError(f"{self.folder / 'deployment'}: {error}") from None
+            raise CheckpointFolderError(f"{self.folder / 'deployment'}: {error}") from None
 
     def begin(self, deployment: str) -> None:
-        """Begins an empty folder for a deployment, for ever. Raises OutsideError where something is held already."""
+        """Binds an empty folder to a deployment for ever. Raises CheckpointFolderError if it holds anything."""
         if self.origins() or self.keys().statements:
-            raise OutsideError(f"{self.folder}: checkpoints are held, and it does not say whose")
+            raise CheckpointFolderError(f"{self.folder}: checkpoints are held, and it does not say whose")
         self._directory(self.folder)
         self._create(self.folder / "deployment", f"{deployment}\n".encode())
 
     def finish(self, deployment: str) -> None:
-        """Ends the filling of a folder that was lost: from now on it is this deployment's, for ever."""
+        """Ends the recovery of a lost folder: from now on it belongs to this deployment, for ever."""
         try:
             self._create(self.folder / "deployment", f"{deployment}\n".encode())
         except FileExistsError:
             self.disk.sync(self.folder)
 
     def origins(self) -> list[str]:
-        """The ledgers of which something is held, or was to be."""
+        """The origins with held checkpoints, or with a begun ledger."""
         return sorted(path.name.replace("~", "/") for path in _listed(self.folder / "ledgers"))
 
     def begun(self, origin: str) -> bool:
         return self._ledger(origin).is_dir()
 
     def open(self, origin: str) -> None:
-        """Begins a ledger of which nothing was ever signed."""
+        """Begins a ledger that was never signed before."""
         self._directory(self._ledger(origin))
 
     def sizes(self, origin: str) -> list[int]:
-        """The sizes of which checkpoints are held, in order."""
+        """The sizes of all held checkpoints, in order."""
         return sorted({size for size, _, _ in self._files(origin)})
 
-    def last(self, origin: str) -> Held | None:
-        """The newest checkpoint; None if none is held. Raises OutsideError for a file that is not as it was written."""
+    def last(self, origin: str) -> HeldCheckpoint | None:
+        """The newest checkpoint; None if none is held. Raises CheckpointFolderError if its file was changed."""
         newest = max((path.name for path in _listed(self._ledger(origin))), default=None)
         while newest is not None:
             files = list(self._within(self._ledger(origin) / newest))
@@ -172,14 +172,17 @@ class Outside:
             newest = max((p.name for p in _listed(self._ledger(origin)) if p.name < newest), default=None)
         return None
 
-    def at(self, origin: str, size: int) -> Held:
-        """The checkpoint of this size; while a key was replaced, the one that both signed. OutsideError if none."""
+    def at(self, origin: str, size: int) -> HeldCheckpoint:
+        """The checkpoint of this size: during a key replacement the one that both keys signed.
+
+        Raises CheckpointFolderError if there is none.
+        """
         files = [each for each in self._within(self._shard(origin, size)) if each[0] == size]
         if not files:
-            raise OutsideError(f"no checkpoint of {size} entries of {origin} is held")
+            raise CheckpointFolderError(f"no checkpoint of {size} entries of {origin} is held")
         return self._read(max(files)[2], origin)
 
-    def keep(self, held: Held) -> Held:
+    def keep(self, held: HeldCheckpoint) -> HeldCheckpoint:
         """On the disk when this returns, with the size before it. Raises OSError, or durable.Unsettled."""
         said = held.checkpoint
         shard = self._shard(said.origin, said.size)
@@ -199,14 +202,17 @@ class Outside:
                 return max(smaller)
         return 0
 
-    def settle(self, held: Held) -> None:
+    def settle(self, held: HeldCheckpoint) -> None:
         """The names above a held checkpoint are on the disk, also where a stopped process did not come to that."""
         shard = self._shard(held.checkpoint.origin, held.checkpoint.size)
         for folder in (shard, shard.parent, shard.parent.parent, self.folder):
             self.disk.sync(folder)
 
-    def stamp(self, held: Held, answer: bytes) -> None:
-        """Keeps an authority's answer beside the checkpoint that it stamps, for ever. OutsideError if none is held."""
+    def stamp(self, held: HeldCheckpoint, answer: bytes) -> None:
+        """Keeps an authority's answer for ever, beside the checkpoint that it stamps.
+
+        Raises CheckpointFolderError if that checkpoint is not held.
+        """
         size, shard = held.checkpoint.size, self._shard(held.checkpoint.origin, held.checkpoint.size)
         for found, _, path in sorted(self._within(shard)):
             if found == size and path.read_bytes() == bytes(held):
@@ -214,9 +220,9 @@ class Outside:
                     return self._create(path.with_suffix(".tsr"), answer)
                 except FileExistsError:
                     return self.disk.sync(shard)
-        raise OutsideError(f"no such checkpoint of {size} entries of {held.checkpoint.origin} is held")
+        raise CheckpointFolderError(f"no such checkpoint of {size} entries of {held.checkpoint.origin} is held")
 
-    def stamps(self, origin: str) -> Iterator[tuple[Held, bytes]]:
+    def stamps(self, origin: str) -> Iterator[tuple[HeldCheckpoint, bytes]]:
         """The checkpoints that have an answer of an authority, the newest first. Nobody has judged it."""
         for shard in sorted(_listed(self._ledger(origin)), reverse=True):
             for _, _, path in sorted(self._within(shard, "tsr"), reverse=True):
@@ -224,18 +230,18 @@ class Outside:
                 try:
                     yield held, path.read_bytes()
                 except OSError as error:
-                    raise OutsideError(f"{path}: {error.strerror}") from None
+                    raise CheckpointFolderError(f"{path}: {error.strerror}") from None
 
     def keys(self) -> Keys:
-        """All that was said of keys, in the order of what can be said. Raises OutsideError."""
+        """All that was said of keys, in the order of what can be said. Raises CheckpointFolderError."""
         statements = []
         for path in sorted(_listed(self.folder / "keys"), key=lambda path: (WORDS.index(_word(path)), path.name)):
             try:
                 statement = Statement.parse(path.read_bytes())
             except (OSError, ValueError) as error:
-                raise OutsideError(f"{path}: {error}") from None
+                raise CheckpointFolderError(f"{path}: {error}") from None
             if path != self._statement(statement):
-                raise OutsideError(f"{path}: a statement about another key")
+                raise CheckpointFolderError(f"{path}: a statement about another key")
             statements.append(statement)
         return Keys.of(statements)
 
@@ -253,7 +259,7 @@ class Outside:
 
     def _ledger(self, origin: str) -> Path:
         if not _ORIGIN.fullmatch(origin) or {".", ".."} & set(origin.split("/")):
-            raise OutsideError(f"not an origin that can be held: {origin!r}")
+            raise CheckpointFolderError(f"not an origin that can be held: {origin!r}")
         return self.folder / "ledgers" / origin.replace("/", "~")
 
     def _shard(self, origin: str, size: int) -> Path:
@@ -272,13 +278,13 @@ class Outside:
             if found and found[3] == kind:
                 yield int(found[1]), int(found[2]), path
 
-    def _read(self, path: Path, origin: str) -> Held:
+    def _read(self, path: Path, origin: str) -> HeldCheckpoint:
         try:
-            held = Held.parse(path.read_bytes())
+            held = HeldCheckpoint.parse(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise OutsideError(f"{path}: {error}") from None
+            raise CheckpointFolderError(f"{path}: {error}") from None
         if held.checkpoint.origin != origin or int(path.name[:19]) != held.checkpoint.size:
-            raise OutsideError(f"{path}: another checkpoint than it says")
+            raise CheckpointFolderError(f"{path}: another checkpoint than it says")
         return held
 
     def _directory(self, path: Path) -> None:
@@ -290,17 +296,17 @@ class Outside:
 
 
 def _listed(folder: Path) -> list[Path]:
-    """What lies in a folder, without what a stopped process left; nothing where there is none."""
+    """The files of a folder without a stopped process's temporary ones; empty if there is no folder."""
     try:
         return [path for path in folder.iterdir() if not path.name.startswith(".")]
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise OutsideError(f"{folder}: {error.strerror}") from None
+        raise CheckpointFolderError(f"{folder}: {error.strerror}") from None
 
 
 def _word(path: Path) -> str:
     word = path.suffix.removeprefix(".")
     if word not in WORDS:
-        raise OutsideError(f"{path}: nothing that can be said of a key")
+        raise CheckpointFolderError(f"{path}: nothing that can be said of a key")
     return word

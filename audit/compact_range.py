@@ -1,4 +1,4 @@
-"""A compact range: what must be kept of a run of entries to go on hashing it, O(log n) hashes.
+"""A compact range: the O(log n) hashes of a run of entries from which hashing can continue.
 
 Promise: appending and joining give the same nodes as the whole tree would. Ranges that touch join, so several
 processes can each hash their part of one ledger. Knows hashes and positions only.
@@ -16,18 +16,18 @@ _BATCH_HEIGHT = 8
 
 @dataclass
 class CompactRange:
-    """Entries from ``start`` to before ``end``; ``hashes`` are the roots of the fewest full subtrees over them."""
+    """Entries ``start`` to ``end - 1``; ``hashes`` are the roots of the fewest full subtrees over them."""
 
     start: int = 0
     end: int = 0
     hashes: list[bytes] = field(default_factory=list)
 
     def append(self, leaf: bytes) -> None:
-        """The next entry's leaf hash."""
+        """Appends the next entry's leaf hash."""
         self.append_node(0, leaf)
 
     def append_node(self, height: int, node: bytes) -> None:
-        """The root of the next 2^height entries. Raises ValueError where no such subtree begins."""
+        """Appends the root of the next 2^height entries. Raises ValueError if no such subtree begins here."""
         if self.end & ((1 << height) - 1):
             raise ValueError(f"no subtree of height {height} begins at {self.end}")
         index, result = self.end >> height, node
@@ -38,7 +38,7 @@ class CompactRange:
         self.end = (index + 1) << height
 
     def extend(self, leaves: Sequence[bytes]) -> None:
-        """Many leaf hashes: whole subtrees of 256 at a time where they begin, which is twice as fast."""
+        """Appends many leaf hashes. Aligned subtrees of 256 are hashed as a whole, which is twice as fast."""
         at, width = 0, 1 << _BATCH_HEIGHT
         while at < len(leaves):
             if self.end % width == 0 and len(leaves) - at >= width:
@@ -52,7 +52,7 @@ class CompactRange:
                 at += 1
 
     def join(self, right: CompactRange) -> None:
-        """Goes on with a range that begins where this one ends."""
+        """Appends a range that begins where this one ends."""
         if right.start != self.end:
             raise ValueError(f"a range that ends at {self.end} cannot go on at {right.start}")
         for (height, _), node in zip(full_subtrees(right.start, right.end), right.hashes, strict=True):
@@ -65,12 +65,12 @@ class CompactRange:
         return folded(self.hashes) if self.hashes else EMPTY_ROOT
 
     def to_bytes(self) -> bytes:
-        """Start and end, eight bytes each, the highest first, then the hashes."""
+        """Start and end, eight bytes each, big-endian, then the hashes."""
         return self.start.to_bytes(8, "big") + self.end.to_bytes(8, "big") + b"".join(self.hashes)
 
     @classmethod
     def from_bytes(cls, stored: bytes) -> CompactRange:
-        """Raises ValueError unless `to_bytes` could have made it."""
+        """The inverse of `to_bytes`. Raises ValueError for any other bytes."""
         start, end = int.from_bytes(stored[:8], "big"), int.from_bytes(stored[8:16], "big")
         if len(stored) < 16 or not start <= end <= MAX_SIZE:
             raise ValueError("not a compact range")

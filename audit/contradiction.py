@@ -1,7 +1,7 @@
-"""Contradictions: a witness knew another history of a ledger than the one that was signed.
+"""Contradictions: a witness knows another history of a ledger than the signed one.
 
-Held outside the database, so that neither a restored backup nor a deleted alert makes one forgotten. Promise: one stays
-until two people open the ledger's next generation, which has an origin of its own. Knows no database.
+Held outside the database, so that no restored backup and no deleted alert can remove one. Promise: it stays until two
+people open the ledger's next generation, which has an origin of its own. Knows no database.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 from audit import durable
 
 if TYPE_CHECKING:
-    from audit.checkpoint_folder import Outside
+    from audit.checkpoint_folder import CheckpointFolder
 
 _ORIGIN = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*", re.ASCII)
 _FOLDER, _SUFFIX = "contradictions", ".contradiction"
 
 
-def hold(outside: Outside, origin: str, witness: str, size: int, at: int | None) -> None:
-    """On the disk when this returns; the first of each witness stays. The caller has the folder's lock.
+def hold(outside: CheckpointFolder, origin: str, witness: str, size: int, at: int | None) -> None:
+    """Stores a contradiction, on the disk when this returns; each witness's first stays. The caller holds the lock.
 
-    ``size``: of the checkpoint that was refused; ``at``: what the witness had cosigned, if it said so.
+    ``size``: that of the refused checkpoint; ``at``: the size that the witness had cosigned, if it said so.
     """
     folder = outside.folder / _FOLDER
     durable.make_folder(folder)
@@ -37,8 +37,8 @@ def hold(outside: Outside, origin: str, witness: str, size: int, at: int | None)
         outside.disk.sync(folder)
 
 
-def held(outside: Outside) -> Mapping[str, str]:
-    """By origin, the witness that contradicted it first. A file that cannot be read still counts. Raises OSError."""
+def held(outside: CheckpointFolder) -> Mapping[str, str]:
+    """Origin → the witness that contradicted it first. An unreadable file still counts. Raises OSError."""
     folder = outside.folder / _FOLDER
     found: dict[str, str] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():

@@ -1,7 +1,7 @@
-"""Files that are whole and on the disk when a call returns, whatever stops the process or the machine.
+"""Durable files: whole and on the disk when a call returns, even if the process or the machine stops.
 
-Promise: a reader sees the content before or the content after, never a part. `Unsettled` says the one thing that
-a caller must not guess: that nobody can know which of the two a restart will find. Knows nothing of what it writes.
+Promise: a reader sees the old content or the new content, never a part. `Unsettled` means that nobody can know which of
+the two a restart will find. Knows nothing of the content.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pathlib import Path
 
 
 class Unsettled(OSError):
-    """The new content may be in place, and may be gone after a restart. Nothing may be said on its strength."""
+    """The new content may be in place, and may be gone after a restart. The caller must not rely on it."""
 
 
 class Disk:
-    """The steps, each apart, so that a test can stop at any of them."""
+    """The single steps, so that a test can stop at any of them."""
 
     def write(self, path: Path, content: bytes, mode: int) -> None:
-        """A new file with this content, on the disk."""
+        """Writes a new file with this content, on the disk when it returns."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags, mode), "wb") as file:
             _belong(file.fileno(), mode, path.parent)
@@ -36,7 +36,7 @@ class Disk:
         os.link(new, path)
 
     def sync(self, directory: Path) -> None:
-        """The directory's names are on the disk."""
+        """Flushes the directory's names to the disk."""
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
@@ -48,9 +48,9 @@ DISK = Disk()
 
 
 def replace(path: Path, content: bytes, mode: int = 0o600, disk: Disk = DISK) -> None:
-    """Puts new content in the place of what was there. One writer at a time for each path.
+    """Replaces a file's content. One writer at a time for each path.
 
-    Raises OSError if the old content stands, `Unsettled` if that is not known.
+    Raises OSError if the old content remains, `Unsettled` if that is not known.
     """
     temporary = _fresh(path)
     try:
@@ -63,7 +63,7 @@ def replace(path: Path, content: bytes, mode: int = 0o600, disk: Disk = DISK) ->
 
 
 def create(path: Path, content: bytes, mode: int = 0o600, disk: Disk = DISK) -> None:
-    """A file where there was none. Raises FileExistsError where there is one, and leaves that alone."""
+    """Creates a file. Raises FileExistsError if it exists, and leaves it unchanged."""
     temporary = _fresh(path)
     try:
         disk.write(temporary, content, mode)
@@ -75,7 +75,7 @@ def create(path: Path, content: bytes, mode: int = 0o600, disk: Disk = DISK) -> 
 
 
 def make_folder(path: Path, mode: int = 0o700) -> None:
-    """With its parents. What root makes belongs to whom the folder above belongs to."""
+    """Makes the folder and its parents. If root makes them, they get the owner of the folder above."""
     if path.is_dir():
         return
     make_folder(path.parent, mode)
@@ -87,14 +87,14 @@ def make_folder(path: Path, mode: int = 0o700) -> None:
 
 
 def open_lock(path: Path) -> int:
-    """A descriptor of a lock's file, made where there is none."""
+    """Opens a lock file, and creates it if needed. Returns its descriptor."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     _belong(descriptor, 0o600, path.parent)
     return descriptor
 
 
 def _belong(descriptor: int, mode: int, folder: Path) -> None:
-    """Root writes for the process whose folder it is; one with the setgid bit is shared by several."""
+    """Sets mode and owner: root gives the file to its folder's owner; in a setgid folder the group may read it."""
     found = folder.stat()
     if os.geteuid() in (0, os.fstat(descriptor).st_uid):
         os.fchmod(descriptor, mode | (0o040 if found.st_mode & stat.S_ISGID else 0))
@@ -103,7 +103,7 @@ def _belong(descriptor: int, mode: int, folder: Path) -> None:
 
 
 def _fresh(path: Path) -> Path:
-    """Where the new content is written first. What a stopped process left there is no use to anybody."""
+    """The path of the temporary file. A rest from a stopped process is removed."""
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     return temporary

@@ -1,6 +1,6 @@
-"""What happened: JSON content, the salt beside it, and the commitment to both.
+"""Events: JSON content, its salt, and the commitment to both.
 
-The stored characters are what is hashed; they are read, never written again. Knows no database and no panel.
+The stored characters are hashed as they are; they are read, never written again. Knows no database and no panel.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 
 class Columns(NamedTuple):
-    """The columns people search by. Each repeats a member of the content, so each can be derived from it again."""
+    """The search columns. Each repeats a member of the content, so each can be derived from it again."""
 
     id: str | None
     at: str | None
@@ -31,12 +31,12 @@ class Columns(NamedTuple):
 
 
 def commitment(salt: bytes, content: str) -> bytes:
-    """SHA-256(salt ‖ content in UTF-8): 32 bytes that tell nothing once the salt is destroyed."""
+    """SHA-256(salt ‖ content in UTF-8): 32 bytes that reveal nothing once the salt is destroyed."""
     return hashlib.sha256(salt + content.encode("utf-8")).digest()
 
 
 def derived(content: str) -> Columns:
-    """The search columns that this content must have. Raises ValueError if it is not an event."""
+    """Derives the search columns of this content. Raises ValueError if it is not an event."""
     try:
         said = json.loads(content)
         actor = said["actor"]
@@ -63,6 +63,6 @@ def derived(content: str) -> Columns:
 
 
 def differences(stored: Columns, content: Columns) -> list[str]:
-    """The names of the columns that show something other than what was sealed."""
+    """The names of the columns that differ from the sealed content."""
     pairs: zip[Any] = zip(Columns._fields, stored, content, strict=True)
     return [name for name, shown, sealed in pairs if shown != sealed]

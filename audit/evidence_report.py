@@ -1,8 +1,8 @@
-"""What is said of evidence, and how entries that come with it are judged.
+"""The report on evidence, and the judge of the entries in it.
 
-Promise: *intact* needs every entry under a root that a given key signed; what contradicts is *tampered*, with its
-place; whatever cannot be read or compared is *cannot tell*. Keys come from the caller, never from the evidence. Knows
-no files and no database, and prints nothing.
+Promise: *intact* needs every entry under a root that a given key signed; a contradiction is *tampered*, with its place;
+anything that cannot be read or compared is *cannot tell*. Keys come from the caller, never from the evidence. Knows no
+files and no database, and prints nothing.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from audit import canonical_json, event, note
-from audit.bundle import Filter
-from audit.checkpoint import Checkpoint, Opened, opened
+from audit.bundle import EventFilter
+from audit.checkpoint import Checkpoint, OpenedCheckpoint, opened
 from audit.key_statements import Keys
 from audit.leaf import Entry
 from audit.policy import Policy
@@ -21,13 +21,13 @@ from audit.verification import CAP, Assurance, Finding, Verifier, Word
 RANK: tuple[Assurance, ...] = ("unsigned", "self-attested", "witnessed")
 
 
-class Unsigned(ValueError):
-    """A checkpoint that none of the given keys speaks for: it proves nothing, and contradicts nothing."""
+class UnsignedCheckpoint(ValueError):
+    """No given key signed the checkpoint: it proves nothing, and contradicts nothing."""
 
 
 @dataclass(frozen=True)
-class Stamped:
-    """An authority says that the ledger's first ``size`` entries were there at this time."""
+class StampFinding:
+    """An authority's statement that the ledger's first ``size`` entries existed at this time."""
 
     size: int
     time: str
@@ -35,7 +35,7 @@ class Stamped:
 
 @dataclass(frozen=True)
 class Emptied:
-    """The content of these entries was purged, as entry ``seq`` of the same ledger says."""
+    """Entries whose content was purged; entry ``seq`` of the same ledger records the purge."""
 
     first: int
     last: int
@@ -44,10 +44,10 @@ class Emptied:
 
 @dataclass(frozen=True)
 class Report:
-    """What is said of evidence. ``findings`` holds at most 100 of the ``found``, then what kept it from being judged.
+    """The verdict on evidence. ``findings``: at most 100 of the ``found``, then the reasons why parts were not judged.
 
     ``size``: the largest signed size that was compared. ``withheld``: entries whose events a filter left out; nothing
-    proves that a filter by target or actor left out only what it should. ``stamped``: None unless stamps were judged.
+    proves that a filter by target or actor left out only those it should. ``stamped``: None unless stamps were judged.
     """
 
     kind: str
@@ -63,71 +63,72 @@ class Report:
     first_broken: int | None = None
     findings: tuple[Finding, ...] = ()
     found: int = 0
-    stamped: tuple[Stamped, ...] | None = None
+    stamped: tuple[StampFinding, ...] | None = None
     purged: tuple[Emptied, ...] = ()
 
 
 def unreadable(why: str, kind: str = "unread") -> Report:
-    """Nothing can be said."""
+    """The report on evidence that cannot be judged at all."""
     return Report("unknown", None, "cannot tell", "unsigned", findings=(Finding(None, kind, why),))
 
 
-def spoken(data: bytes, policy: Policy, origin: str) -> Opened:
-    """This ledger's checkpoint. Raises Unsigned where no given key speaks for it, ValueError where one contradicts.
+def spoken(data: bytes, policy: Policy, origin: str) -> OpenedCheckpoint:
+    """Opens this ledger's checkpoint under the policy.
 
-    What was said of the keys counts: one that was retired does not sign on, and a compromised one proves nothing.
+    Raises UnsignedCheckpoint if no key of the policy vouches for it, ValueError if it is malformed or a known key's
+    signature is bad. Key statements apply: a retired key signs no later size, a compromised key proves nothing.
     """
     read = note.parse(data)
     said = Checkpoint.parse(read.text)
     for name in sorted({key.name for key in policy.logs}):
         if not any(line.is_by(key) for line in read.signatures for key in policy.logs if key.name == name):
-            raise Unsigned(f"not signed by {name} with a given key")
+            raise UnsignedCheckpoint(f"not signed by {name} with a given key")
         if not f"{said.origin}/".startswith(f"{name}/"):
-            raise Unsigned(f"{name} does not speak for this ledger")
+            raise UnsignedCheckpoint(f"{name} does not speak for this ledger")
     signed = opened(data, policy, origin)
     for name in {key.name for key in policy.logs} if policy.said.statements else ():
         keys = Keys.of(each for each in policy.said.statements if each.key.name == name)
         if not keys.require(signed.note, origin, signed.checkpoint.size):
-            raise Unsigned(f"only a compromised key of {name} signed it")
+            raise UnsignedCheckpoint(f"only a compromised key of {name} signed it")
     return signed
 
 
 @dataclass
 class Judge(Verifier):
-    """The verifier of a ledger, for entries whose events lie beside them and whose roots were signed.
+    """A `Verifier` for exported entries, with their events beside them and signed roots over them.
 
-    ``asked`` says which entries must have their events. ``reasons``: why nothing can be told, unless something
+    ``asked``: the entries that must have their events. ``reasons``: why the verdict is "cannot tell", unless a finding
     contradicts.
     """
 
-    asked: Filter = field(default_factory=Filter)
+    asked: EventFilter = field(default_factory=EventFilter)
     reasons: list[Finding] = field(default_factory=list)
     assurance: Assurance = "unsigned"
     cosigned: dict[str, int] = field(default_factory=dict)
     size: int | None = None
-    stamped: tuple[Stamped, ...] | None = None
+    stamped: tuple[StampFinding, ...] | None = None
 
     def cannot(self, kind: str, why: str) -> None:
         if len(self.reasons) < CAP:
             self.reasons.append(Finding(None, kind, why))
 
     def unread(self) -> None:
-        """The next entry stands here, and cannot be read."""
+        """Reports that the next entry cannot be read."""
         self.report(Finding(self._expected, "leaf", "the entry cannot be read"))
         self.checked += 1
         self._expected, self._prev, self._recorded_at = self._expected + 1, None, None
 
     @property
     def expected(self) -> int:
-        """The number that the next entry should have."""
+        """The sequence number that the next entry must have."""
         return self._expected
 
     def contradicted(self, finding: Finding) -> None:
-        """A root that was signed is another: of a range, and told as the place only where nothing else is."""
+        """Reports another root than the signed one. It names a range: the place only if no other finding has one."""
         self._refer(finding)
 
-    def vouch(self, signed: Opened) -> None:
-        """This checkpoint covers all entries, and its root is theirs."""
+    def vouch(self, signed: OpenedCheckpoint) -> None:
+        """Records a checkpoint that covers all entries with their root."""
         self.size = max(self.size or 0, signed.checkpoint.size)
         if RANK.index(signed.assurance) > RANK.index(self.assurance):
             self.assurance = signed.assurance

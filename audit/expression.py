@@ -1,4 +1,4 @@
-"""One spelling for expressions that PostgreSQL prints otherwise once it has parsed its own text: after a restore.
+"""One spelling for SQL expressions: PostgreSQL prints some differently after a dump and its restore.
 
 Knows two such forms: a list of varchar that is cast as a whole or item by item, and AND within AND (OR within OR).
 Quoted text is never touched.
@@ -16,14 +16,14 @@ _TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[()]|[^'"()]+|.""", re.DOT
 
 
 def normal(said: str) -> str:
-    """The words of an expression as they are after a dump and its restore."""
+    """The expression in the spelling that it has after a dump and its restore."""
     said = _CAST_LIST.sub(lambda match: "ARRAY[" + _CAST_ITEM.sub(r"(\g<0>)::text", match[1]) + "]", said)
     group = _parsed(said)
     return said if group is None else _printed(group)
 
 
 def _parsed(said: str) -> list[Any] | None:
-    """Words, and a list for each pair of parentheses; None where they do not pair."""
+    """Words, and a list for each pair of parentheses; None if the parentheses do not pair."""
     stack: list[list[Any]] = [[]]
     for part in _TOKEN.findall(said):
         if part == "(":

@@ -1,7 +1,7 @@
-"""Says of a run of entries that nothing is wrong with it, or says nothing at all. Made for speed.
+"""Fast path: checks a block of entries in bulk. Gives a `Chunk` only if every check passes.
 
-Promise: a `Chunk` exists only where the verifier, reading the same entries one by one, would find nothing within;
-whatever is not beyond doubt here is read again there. So findings have one author. Knows rows as bytes, no database.
+Promise: a `Chunk` exists only if the verifier, reading the same entries one by one, would find nothing in them. On any
+doubt the verifier reads them again, so only the verifier reports findings. Knows rows as bytes, no database.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from audit.compact_range import CompactRange
 from audit.leaf import VERSION
 
 Row = tuple[Any, ...]
-"""Of the leaf: sequence number, event's id, recorded time, previous hash, commitment, hash. Of the event: its id, salt,
-content, whether it names this ledger, and its columns in the order in which the content has them."""
+"""The leaf's sequence number, event id, recorded time, previous hash, commitment and hash; then the event's id, salt,
+content, a flag that it names this ledger, and its search columns in the order of the content."""
 _COLUMNS = 10
-"""Where those begin."""
+"""The index of the first search column."""
 
-# An event as audit.write composes it; groups are what columns repeat. Any other spelling is left to the verifier.
+# An event as audit.write composes it; its groups are the search columns. Any other spelling is left to the verifier.
 _ANY = rb'(?:null|"[^"\\\x00-\x1f]*+")'
 _SAID = rb'(?:null|"([^"\\\x00-\x1f]*+)")'
 _EVENT = re.compile(
@@ -44,9 +44,9 @@ _scan: Callable[[str, int], tuple[Any, int]] = getattr(json.JSONDecoder(), "scan
 
 @dataclass(frozen=True)
 class Task:
-    """Entries start to stop - 1 of a ledger; at each of the ``sizes`` a mark is wanted.
+    """Entries start to stop - 1 of a ledger, with a mark at each of the ``sizes``.
 
-    ``columns`` and ``tree`` are left out only to measure what they cost: then the result vouches for less.
+    Only benchmarks set ``columns`` or ``tree`` to False; the result then vouches for less.
     """
 
     ledger: uuid.UUID
@@ -60,8 +60,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A size within a chunk: the hash of the entry before it, and the range from the chunk's start to there."""
+class SizeMark:
+    """A size within a chunk: the hash of the last entry below it, and the range from the chunk's start to it."""
 
     size: int
     hash: bytes
@@ -70,9 +70,9 @@ class Mark:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Entries start to stop - 1: all there, each as it was sealed, and each the successor of the one before.
+    """Entries start to stop - 1: complete, each as it was sealed, each the successor of the one before.
 
-    What the first one names as its predecessor, and its time, are for whoever knows what came before.
+    ``prev`` and ``first_at``: the first entry's previous hash and time, for the caller to compare with its predecessor.
     """
 
     start: int
@@ -82,21 +82,21 @@ class Chunk:
     hash: bytes
     last_at: str
     range: CompactRange
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[SizeMark, ...] = ()
 
 
 class Examiner:
-    """Feed pages in order; `chunk` then says what can be said of all."""
+    """Checks pages, which must come in order; `chunk` gives the result."""
 
     def __init__(self, task: Task) -> None:
         self._task, self._next = task, task.start
         self._frame = b"\x00" + f"{VERSION}\n{task.origin}\n".replace("%", "%%").encode() + b"%d\n%b\n%b%b"
         self._holder = task.holder.encode() if task.holder else None
         self._prev = self._first_at = self._hash = self._at = b""
-        self._range, self._marks = CompactRange(task.start, task.start), list[Mark]()
+        self._range, self._marks = CompactRange(task.start, task.start), list[SizeMark]()
 
     def page(self, rows: Sequence[Row]) -> bool:
-        """Whether all is as it was sealed. After False nothing more may be fed."""
+        """True if every entry of the page is as it was sealed. After False no further page may be fed."""
         if not rows:
             return True
         if self._next == self._task.start:
@@ -114,7 +114,7 @@ class Examiner:
         return True
 
     def chunk(self) -> Chunk | None:
-        """None unless every entry was there."""
+        """The chunk; None if an entry is missing."""
         if self._next != self._task.stop or self._next == self._task.start:
             return None
         return Chunk(
@@ -140,10 +140,10 @@ class Examiner:
         return True
 
     def _as_sealed(self, row: Row) -> bool:
-        """Whether the search columns are what the content says, and it is an event of this ledger."""
+        """True if the search columns match the content and the event belongs to this ledger."""
         content, columns = row[8], row[_COLUMNS:]
         _, _, action, _, via, _, _, _, _, _, _, holder, _, _, _ = columns
-        if not row[9] or action == _PURGE:  # a purge may stand for what is missing: the verifier must see it
+        if not row[9] or action == _PURGE:  # a purge may explain missing content: the verifier must see it
             return False
         if via != b"append" and holder not in (None, self._holder):
             return False
@@ -160,11 +160,11 @@ class Examiner:
             self._range.extend(hashes[start - first : size - first])
             if size in cuts and (not self._marks or self._marks[-1].size != size):
                 so_far = CompactRange(self._range.start, self._range.end, list(self._range.hashes))
-                self._marks.append(Mark(size, hashes[size - first - 1], so_far))
+                self._marks.append(SizeMark(size, hashes[size - first - 1], so_far))
 
 
 def _ends(tail: bytes) -> bool:
-    """Whether this is the rest of a JSON object, none of whose members says anew what was read before."""
+    """True if this is the rest of a JSON object without a second member of a name that was read before."""
     if tail == b"}":
         return True
     if tail[:1] != b",":
@@ -178,4 +178,4 @@ def _ends(tail: bytes) -> bool:
 
 
 _ends_well = lru_cache(4096)(_ends)
-"""Most looks end alike."""
+"""Cached: most events end with the same text."""

@@ -1,8 +1,8 @@
-"""How a ledger ends and its next generation begins, as it is held outside the database.
+"""Generations: the record, outside the database, of a ledger's end and its next generation's beginning.
 
-Promise: a generation after the first is one of which a file outside says what it follows, how much of that is still
-proved, and what was known to be wrong with it; without that file it is nobody's. The file is there before the
-generation is. Knows no database and no people but by the ids that it is given.
+Promise: a generation after the first needs a file outside that names the ledger it follows, the part of that ledger
+that is still proved, and its known findings; without the file it counts for nothing. The file exists before the
+generation does. Knows no database, and people only by the ids that it is given.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from audit import durable
-from audit.checkpoint_folder import Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError
 from audit.compact_range import CompactRange
 from audit.durable import DISK, Disk
 from audit.key import canonical
@@ -30,10 +30,10 @@ _MEMBERS = ("opens", "closes", "size", "root", "reason", "decision", "gone", "fo
 
 @dataclass(frozen=True)
 class Closure:
-    """``opens`` follows ``closes``, of which the first ``size`` entries with this ``root`` are still proved.
+    """``opens`` follows ``closes``, whose first ``size`` entries with this ``root`` are still proved.
 
-    ``gone``: origins that are held outside and that the database had lost by then. ``found``: how many findings the
-    closed ledger had, ``known`` the first hundred of them.
+    ``gone``: origins held outside that the database had lost by then. ``found``: the number of findings in the closed
+    ledger, ``known`` the first hundred of them.
     """
 
     opens: str
@@ -54,7 +54,7 @@ class Closure:
 
     @classmethod
     def parse(cls, data: bytes) -> Closure:
-        """Raises ValueError unless it is written just so."""
+        """Raises ValueError unless the closure is in its only spelling."""
         try:
             said: dict[str, Any] = json.loads(data)
             made = cls(
@@ -67,14 +67,14 @@ class Closure:
         return made
 
     def knows(self, verdict: Verdict) -> Verdict:
-        """The verdict on the closed ledger; what was known when it was closed is marked, the word stays what it is."""
+        """The verdict on the closed ledger with its known findings marked; the verdict's word stays the same."""
         findings = tuple(
             replace(each, acknowledged=True) if _named(each) in self.known else each for each in verdict.findings
         )
         return replace(verdict, findings=findings)
 
     def allows(self, verdict: Verdict) -> bool:
-        """Whether nothing is wrong with the closed ledger but what was known when it was closed."""
+        """True if the closed ledger has no finding that was unknown when it was closed."""
         marked = self.knows(verdict).findings
         return verdict.found <= self.found and all(each.acknowledged for each in marked)
 
@@ -83,23 +83,23 @@ class Closure:
 
 
 def generation_of(origin: str) -> int:
-    """The number at an origin's end; 0 for what is no origin."""
+    """The generation's number: the origin's end; 0 for text that is no origin."""
     number = origin.rpartition("/")[2]
     return int(number) if number.isascii() and number.isdigit() else 0
 
 
 def next_origin(origin: str, known: Iterable[str]) -> str:
-    """The origin after this one, and after every one of the same ledger that was ever heard of."""
+    """The origin after this one and after every known generation of the same ledger."""
     stem = origin.rpartition("/")[0]
     numbers = [generation_of(each) for each in (origin, *known) if each.rpartition("/")[0] == stem]
     return f"{stem}/{max(numbers) + 1}"
 
 
-def trusted(outside: Outside, origin: str, hashes: Iterable[bytes]) -> tuple[int, bytes]:
-    """The last size at which the entries have the root that is held, and that root; 0 and the empty root if none.
+def trusted(outside: CheckpointFolder, origin: str, hashes: Iterable[bytes]) -> tuple[int, bytes]:
+    """The last size at which the entries have the held root, and that root; 0 and the empty root if there is none.
 
-    ``hashes`` are the leaf hashes from the first entry on. A checkpoint that is damaged, or that no key that counts
-    has signed, proves nothing and is passed over. Raises OutsideError where the folder cannot be read.
+    ``hashes`` are the leaf hashes from the first entry on. A checkpoint that is damaged, or not signed by a key that
+    counts, is skipped. Raises CheckpointFolderError if the folder cannot be read.
     """
     keys, sizes = outside.keys(), iter(outside.sizes(origin))
     grown, found = CompactRange(), (0, EMPTY_ROOT)
@@ -116,7 +116,7 @@ def trusted(outside: Outside, origin: str, hashes: Iterable[bytes]) -> tuple[int
                 if held.checkpoint.root != grown.root():
                     break
                 found = size, grown.root()
-        except (OutsideError, SignatureError):
+        except (CheckpointFolderError, SignatureError):
             pass
         size = next(sizes, None)
     return found
@@ -124,7 +124,7 @@ def trusted(outside: Outside, origin: str, hashes: Iterable[bytes]) -> tuple[int
 
 @dataclass(frozen=True)
 class Closures:
-    """All that was closed and opened, as the folder has it."""
+    """All closures in the folder."""
 
     each: tuple[Closure, ...] = field(default=())
 
@@ -132,7 +132,7 @@ class Closures:
         return next((closure for closure in self.each if closure.opens == origin), None)
 
     def closing(self, origin: str) -> Closure | None:
-        """The last one; an earlier one of the same origin never came to life."""
+        """The last closure of this origin; for an earlier one no generation was ever opened."""
         return next((closure for closure in reversed(self.each) if closure.closes == origin), None)
 
     def decided(self, decision: str) -> Closure | None:
@@ -140,26 +140,29 @@ class Closures:
 
     @property
     def gone(self) -> frozenset[str]:
-        """Origins that the database had lost, and of which people know that it did."""
+        """Origins that the database had lost when people closed them."""
         return frozenset(origin for closure in self.each for origin in closure.gone)
 
 
-def closures(outside: Outside) -> Closures:
-    """Raises OutsideError for a file that is not as it was written."""
+def closures(outside: CheckpointFolder) -> Closures:
+    """Reads all closures. Raises CheckpointFolderError for a changed file."""
     found = []
     for path in _files(outside):
         try:
             closure = Closure.parse(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise OutsideError(f"{path}: {error}") from None
+            raise CheckpointFolderError(f"{path}: {error}") from None
         if path != _path(outside, closure):
-            raise OutsideError(f"{path}: it tells of another ledger")
+            raise CheckpointFolderError(f"{path}: it tells of another ledger")
         found.append(closure)
     return Closures(tuple(sorted(found, key=lambda each: (each.opens.rpartition("/")[0], generation_of(each.opens)))))
 
 
-def hold(outside: Outside, closure: Closure, disk: Disk = DISK) -> None:
-    """On the disk when this returns. The caller has the folder's lock. Raises OSError, or durable.Unsettled."""
+def hold(outside: CheckpointFolder, closure: Closure, disk: Disk = DISK) -> None:
+    """Stores a closure, on the disk when this returns.
+
+    The caller holds the lock. Raises OSError or durable.Unsettled.
+    """
     path = _path(outside, closure)
     durable.make_folder(path.parent)
     disk.sync(outside.folder)
@@ -169,24 +172,24 @@ def hold(outside: Outside, closure: Closure, disk: Disk = DISK) -> None:
         disk.sync(path.parent)
 
 
-def _path(outside: Outside, closure: Closure) -> Path:
+def _path(outside: CheckpointFolder, closure: Closure) -> Path:
     name = f"{closure.opens.replace('/', '~')}.opened"
     if not _FILE.fullmatch(name):
-        raise OutsideError(f"not an origin that can be held: {closure.opens!r}")
+        raise CheckpointFolderError(f"not an origin that can be held: {closure.opens!r}")
     return outside.folder / "generations" / name
 
 
-def _files(outside: Outside) -> Iterator[Path]:
+def _files(outside: CheckpointFolder) -> Iterator[Path]:
     folder = outside.folder / "generations"
     try:
         yield from sorted(path for path in folder.iterdir() if _FILE.fullmatch(path.name) and path.name[0] != ".")
     except FileNotFoundError:
         return
     except OSError as error:
-        raise OutsideError(f"{folder}: {error.strerror}") from None
+        raise CheckpointFolderError(f"{folder}: {error.strerror}") from None
 
 
 def _named(finding: Finding) -> str:
-    """What a finding is about, whatever the level at which it was found."""
+    """The subject of a finding, the same at every level of verification."""
     parts: Sequence[object] = (finding.kind, finding.seq, finding.table, finding.id)
     return " ".join("-" if part is None else str(part) for part in parts)

@@ -1,4 +1,4 @@
-"""Ed25519 keys with a name: those that sign notes, those of witnesses that cosign checkpoints, and their verifier keys.
+"""Named Ed25519 keys: for signing notes and, for witnesses, cosigning checkpoints; and their verifier keys.
 
 Promise: a key signs in one way only, which its id tells, so no signature of one kind passes for the other.
 Sources: C2SP signed-note and tlog-cosignature. Knows no files and no notes.
@@ -25,11 +25,11 @@ _ENCODED = re.compile(r"([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})")
 
 
 class KeyFormatError(ValueError):
-    """Text that is not a key."""
+    """The text is not a key."""
 
 
 class Algorithm(IntEnum):
-    """The byte in front of the public key, which makes part of the key's id."""
+    """The byte before the public key; it is part of the key's id."""
 
     NOTE = 0x01
     """Signs a note's text."""
@@ -39,7 +39,7 @@ class Algorithm(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """What everybody may know of a key. ``str`` gives ``name+hex(id)+base64(algorithm ‖ public key)``."""
+    """The public half of a key. ``str`` gives ``name+hex(id)+base64(algorithm ‖ public key)``."""
 
     name: str
     public: bytes
@@ -61,7 +61,7 @@ class VerifierKey:
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:
-        """Raises KeyFormatError unless it is the one way to write a key of a known kind."""
+        """Reads a verifier key. Raises KeyFormatError for another spelling or an unknown algorithm."""
         name, id, algorithm, public = _decoded(text)
         key = cls(name, public, algorithm)
         if key.id != id:
@@ -69,7 +69,10 @@ class VerifierKey:
         return key
 
     def verify(self, text: str, signature: bytes) -> int | None:
-        """Raises ValueError unless this key signed ``text``; a witness's time in seconds since 1970, else None."""
+        """Verifies a signature of ``text``; gives a witness's time in seconds since 1970, else None.
+
+        Raises ValueError.
+        """
         time = None
         if self.algorithm is Algorithm.COSIGNATURE:
             time, signature = int.from_bytes(signature[:_TIMESTAMP], "big"), signature[_TIMESTAMP:]
@@ -87,7 +90,7 @@ class VerifierKey:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """The secret half. It does not show itself: only `secret_text` gives it away."""
+    """The secret half. Its repr shows no secret; only `secret_text` does."""
 
     name: str
     seed: bytes = field(repr=False)
@@ -107,7 +110,7 @@ class SigningKey:
         return VerifierKey(self.name, self._private.public_key().public_bytes_raw(), self.algorithm)
 
     def sign(self, text: str) -> bytes:
-        """The signature of a note's text. A witness's key refuses: it signs with a time only."""
+        """Signs a note's text. A witness's key refuses: it signs only with a time."""
         if self.algorithm is not Algorithm.NOTE:
             raise ValueError("a witness's key signs no notes")
         return self._private.sign(text.encode())
@@ -125,7 +128,7 @@ class SigningKey:
 
     @classmethod
     def parse(cls, text: str) -> SigningKey:
-        """Raises KeyFormatError unless name, kind and id belong to the secret."""
+        """Raises KeyFormatError unless name, algorithm and id belong to the secret."""
         if not text.startswith("PRIVATE+KEY+"):
             raise KeyFormatError("not a private key")
         name, id, algorithm, seed = _decoded(text.removeprefix("PRIVATE+KEY+"))
@@ -140,17 +143,17 @@ class SigningKey:
 
 
 def cosigned(text: str, time: int) -> str:
-    """What a witness signs."""
+    """The text that a witness signs."""
     return f"cosignature/v1\ntime {time}\n{text}"
 
 
 def valid_name(name: str) -> bool:
-    """Not empty, no Unicode spaces, no plus, no control characters, no lone surrogates."""
+    """True if not empty and without Unicode spaces, plus, control characters and lone surrogates."""
     return bool(name) and not any(c.isspace() or c == "+" or c < " " or "\ud800" <= c <= "\udfff" for c in name)
 
 
 def canonical(text: str) -> bytes:
-    """Bytes in standard base64, written in the one way that there is. Raises ValueError for any other."""
+    """Decodes standard base64 in its only spelling. Raises ValueError for any other."""
     try:
         decoded = b64decode(text, validate=True)
     except (Base64Error, ValueError):

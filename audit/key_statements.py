@@ -1,7 +1,7 @@
-"""Which keys of a log count for which checkpoints: keys are named, retired, and declared compromised.
+"""Key statements: a log's keys are named, retired and declared compromised. They decide the sizes a key counts for.
 
-Promise: a key that nobody named counts for nothing; one that was retired or compromised counts only up to the sizes
-that were said then. Statements come from outside the database, never from what they judge. Knows no storage.
+Promise: a key that was never named counts for nothing; a retired or compromised key counts only up to the sizes in its
+statement. Statements come from outside the database, never from the evidence. Knows no storage.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ MAX_BYTES = 1 << 20
 
 
 class StatementFormatError(ValueError):
-    """Text that is not a statement about a key."""
+    """The text is not a key statement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One thing said of a key. ``sizes``, by origin: at which it was named, or up to which it counts alone."""
+    """One statement about a key.
+
+    ``sizes``, by origin: the size at which it was named, or up to which it counts alone.
+    """
 
     key: VerifierKey
     word: Word
@@ -39,7 +42,7 @@ class Statement:
 
     @classmethod
     def parse(cls, data: bytes) -> Statement:
-        """Raises StatementFormatError unless it is written just so."""
+        """Raises StatementFormatError unless the statement is in its only spelling."""
         try:
             said = json.loads(data)
             made = cls.of(said["key"], said["statement"], said["sizes"])
@@ -51,7 +54,7 @@ class Statement:
 
     @classmethod
     def of(cls, key: str, word: Any, sizes: Mapping[str, Any]) -> Statement:
-        """Raises ValueError for what cannot be said."""
+        """Checks and makes a statement. Raises ValueError for an unknown word, key or size."""
         if word not in WORDS or not isinstance(sizes, Mapping):
             raise ValueError("an unknown statement")
         if any(type(size) is not int or size < 0 for size in sizes.values()):
@@ -60,7 +63,7 @@ class Statement:
 
 
 def parse(data: bytes) -> Keys:
-    """What the lines of a file say, each written as a statement is. Raises StatementFormatError with the line."""
+    """Reads a file of statements, one a line. Raises StatementFormatError with the line's number."""
     if len(data) > MAX_BYTES:
         raise StatementFormatError("too long for statements about keys")
     *lines, rest = data.split(b"\n")
@@ -79,7 +82,7 @@ def parse(data: bytes) -> Keys:
 
 @dataclass(frozen=True)
 class Keys:
-    """All that was said."""
+    """All statements about a log's keys."""
 
     statements: tuple[Statement, ...] = ()
     _said: dict[tuple[VerifierKey, Word], Statement] = field(init=False, repr=False, compare=False)
@@ -97,25 +100,25 @@ class Keys:
 
     @property
     def active(self) -> tuple[VerifierKey, ...]:
-        """Those that sign now."""
+        """The keys that sign now."""
         return tuple(key for key in self.named if not self.said(key, "retired") and not self.said(key, "compromised"))
 
     def said(self, key: VerifierKey, word: Word) -> Statement | None:
         return self._said.get((key, word))
 
     def counts(self, key: VerifierKey, origin: str, size: int) -> bool:
-        """Whether this key's signature alone vouches for a ledger's first ``size`` entries."""
+        """True if this key's signature alone vouches for a ledger's first ``size`` entries."""
         if not self.said(key, "named"):
             return False
         limits = (self.said(key, "retired"), self.said(key, "compromised"))
         return all(limit is None or size <= limit.sizes.get(origin, 0) for limit in limits)
 
     def for_checkpoint(self, origin: str, size: int) -> tuple[VerifierKey, ...]:
-        """The keys of which one must have signed."""
+        """The keys that count for this checkpoint: one of them must have signed it."""
         return tuple(key for key in self.named if self.counts(key, origin, size))
 
     def require(self, signed: Note, origin: str, size: int) -> bool:
-        """True if a key that counts signed; False if only a compromised one did. Raises SignatureError otherwise."""
+        """True if a key that counts signed; False if only a compromised key did. Raises SignatureError otherwise."""
         if not self.named:
             raise SignatureError("no key is named")
         found = note.verified(signed, self.named)

@@ -1,8 +1,8 @@
-"""Signing keys kept as files that nobody else may read.
+"""Signing keys in files that only their owner may read.
 
-One line, as Go's ``sumdb/note`` writes private keys, and not PKCS #8: name, kind and secret stay together, and
-the id in the line shows when one of them was exchanged. Promise: never overwritten, never half written, and a file
-that others could have read is refused. Knows no ledger.
+The file has one line, as Go's ``sumdb/note`` writes private keys, and not PKCS #8: name, algorithm and secret stay
+together, and the id in the line shows if one of them was exchanged. Promise: never overwritten, never half written, and
+a file that others could have read is refused. Knows no ledger.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _MAX_BYTES = 2048
 
 
 class KeyRefused(Exception):
-    """A key file that cannot be used, and why. Never says what is in it."""
+    """The key file cannot be used, with the reason. Never holds the file's content."""
 
 
 def create(path: Path, key: SigningKey) -> None:
-    """Writes a new key file, mode 0600, on the disk when this returns. Raises FileExistsError where there is one."""
+    """Writes a new key file, mode 0600, on the disk when this returns. Raises FileExistsError if it exists."""
     durable.make_folder(path.parent)
     durable.create(path, f"{key.secret_text}\n".encode())
 
 
 def load(path: Path) -> SigningKey:
-    """Raises FileNotFoundError where there is none, KeyRefused for one that others may read or that is no key."""
+    """Reads a key. Raises FileNotFoundError, or KeyRefused if others may read the file or it is not a key."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -39,7 +39,7 @@ def load(path: Path) -> SigningKey:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise KeyRefused(f"{path}: not a plain file")
-        if os.geteuid() and found.st_uid not in (0, os.geteuid()):  # root reads for whom the key belongs to
+        if os.geteuid() and found.st_uid not in (0, os.geteuid()):  # root may read a key on behalf of its owner
             raise KeyRefused(f"{path}: belongs to somebody else")
         if stat.S_IMODE(found.st_mode) & 0o077:
             raise KeyRefused(f"{path}: others may read it (mode {stat.S_IMODE(found.st_mode):04o}): chmod 0600")

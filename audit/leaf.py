@@ -1,4 +1,4 @@
-"""An event's place in its ledger: the frame and its hash, final from the first entry ever written.
+"""Leaves: an event's place in its ledger, as a frame and its hash. The format is final since the first entry.
 
 One hash is both the link of the chain and the RFC 6962 leaf hash. Verifying it needs no content.
 """
@@ -18,7 +18,7 @@ EMPTY = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A leaf with its event as they are stored. ``content`` is None when the event is not there."""
+    """A leaf with its event as stored. ``content`` is None if the event is missing."""
 
     seq: int
     event_id: str
@@ -30,7 +30,7 @@ class Entry:
     content: str | None = None
     columns: Columns | None = None
     in_place: bool = True
-    """False when the event says that it belongs to another ledger."""
+    """False if the event names another ledger."""
 
 
 def frame(origin: str, seq: int, recorded_at: str, prev: bytes, commitment: bytes) -> bytes:

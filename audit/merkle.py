@@ -1,7 +1,7 @@
-"""The RFC 6962 tree: roots, and proofs that one entry, or a whole earlier tree, is in a tree.
+"""The RFC 6962 tree: roots, inclusion proofs and consistency proofs.
 
-Promise: makers of proofs and their verifiers share no algorithm, so neither hides the other's fault. A proof that
-does not hold raises: it cannot be overlooked. Knows hashes and positions; no entries, signatures or storage.
+Promise: proofs are made and verified by different algorithms, so neither hides the other's fault. A proof that does not
+hold raises: it cannot be overlooked. Knows hashes and positions; no entries, signatures or storage.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from hashlib import sha256
 HASH = 32
 EMPTY_ROOT = sha256(b"").digest()
 MAX_SIZE = 2**63 - 1
-"""The largest size that this tree knows, and what PostgreSQL's bigint holds."""
+"""The largest size of a tree, and of PostgreSQL's bigint."""
 MAX_PROOF = 63
-"""The longest proof of a tree of the largest size, and C2SP's limit for a witness."""
+"""The longest proof in a tree of the largest size, and C2SP's limit for a witness."""
 
 Nodes = Callable[[int, int], bytes]
 """(height, index) → the root of the full subtree over entries ``index·2^height`` to ``(index+1)·2^height``."""
 Span = tuple[int, int]
-"""Entries from the first number up to, and without, the second."""
+"""Entries from the first number to the second, exclusive."""
 
 
 class ProofError(ValueError):
-    """A proof that does not prove what it should."""
+    """The proof does not prove its claim."""
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -32,12 +32,12 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def root(leaves: Sequence[bytes]) -> bytes:
-    """The tree's root over leaf hashes, by RFC 6962, 2.1."""
+    """The tree's root over leaf hashes (RFC 6962, 2.1)."""
     return span_root((0, len(leaves)), nodes_of(leaves)) if leaves else EMPTY_ROOT
 
 
 def nodes_of(leaves: Sequence[bytes]) -> Nodes:
-    """Nodes computed from leaf hashes in memory, each time anew."""
+    """Nodes computed from leaf hashes in memory, anew on each call."""
 
     def node(height: int, index: int) -> bytes:
         level = list(leaves[index << height : (index + 1) << height])
@@ -67,13 +67,16 @@ def full_subtrees(start: int, stop: int) -> Iterator[tuple[int, int]]:
 
 
 def span_root(span: Span, node: Nodes) -> bytes:
-    """MTH of these entries. ``span`` begins where a subtree as large as itself, or larger, begins."""
+    """The Merkle tree hash (MTH) of these entries.
+
+    A full subtree at least as large as ``span`` must begin at its start.
+    """
     hashes = [node(height, index) for height, index in full_subtrees(*span)]
     return folded(hashes)
 
 
 def folded(hashes: Sequence[bytes]) -> bytes:
-    """The root over full subtrees, ever smaller from left to right."""
+    """The root over full subtrees, which become smaller from left to right."""
     result = hashes[-1]
     for left in reversed(hashes[:-1]):
         result = node_hash(left, result)
@@ -81,7 +84,7 @@ def folded(hashes: Sequence[bytes]) -> bytes:
 
 
 def inclusion_spans(index: int, size: int) -> list[Span]:
-    """PATH(index, D[size]) of RFC 6962, 2.1.1: whose roots the proof holds, from the entry upwards."""
+    """PATH(index, D[size]) of RFC 6962, 2.1.1: the spans whose roots the proof holds, from the entry upwards."""
     _expect(0 <= index < size <= MAX_SIZE, f"no entry {index} in a tree of {size}")
     start, stop = 0, size
     spans: list[Span] = []
@@ -117,12 +120,15 @@ def consistency_spans(old: int, size: int) -> list[Span]:
 
 
 def inclusion_proof(index: int, size: int, node: Nodes) -> list[bytes]:
-    """That entry ``index`` is in the tree of ``size`` entries. Raises ValueError where there is none."""
+    """The proof that entry ``index`` is in the tree of ``size`` entries. Raises ValueError if it is not."""
     return [span_root(span, node) for span in inclusion_spans(index, size)]
 
 
 def consistency_proof(old: int, size: int, node: Nodes) -> list[bytes]:
-    """That the tree of ``size`` entries begins with the tree of ``old``. Raises ValueError for a larger ``old``."""
+    """The proof that the tree of ``size`` begins with the tree of ``old`` entries.
+
+    Raises ValueError for a larger ``old``.
+    """
     return [span_root(span, node) for span in consistency_spans(old, size)]
 
 
@@ -193,7 +199,7 @@ def _verify_growth(old: int, size: int, old_root: bytes, root: bytes, proof: Seq
 
 
 def _left(size: int) -> int:
-    """The largest power of two below ``size``: the entries of the left subtree."""
+    """The largest power of two below ``size``: the number of entries in the left subtree."""
     return 1 << ((size - 1).bit_length() - 1)
 
 

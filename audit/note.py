@@ -1,7 +1,7 @@
 """Signed notes: text, a blank line, and a line for each signature.
 
-Promise: a note is read in one way or not at all, and whatever is read is written back byte for byte. Text counts
-only once `verified` has found a known key's signature. Source: C2SP signed-note. Knows no checkpoints.
+Promise: a note is read in one spelling or not at all, and is written back byte for byte. Text counts only after
+`verified` has found a known key's signature. Source: C2SP signed-note. Knows no checkpoints.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _KEY_ID = 4
 
 
 class NoteFormatError(ValueError):
-    """Bytes that are not a signed note."""
+    """The bytes are not a signed note."""
 
 
 class SignatureError(ValueError):
-    """A known key's signature that is not its signature, or no known key's signature."""
+    """A known key's signature is bad, or no known key signed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One signature line. Nobody has verified it yet."""
+    """One signature line, not verified yet."""
 
     name: str
     key_id: bytes
@@ -38,13 +38,13 @@ class Signature:
         return f"{_DASH}{self.name} {b64encode(self.key_id + self.value).decode()}\n"
 
     def is_by(self, key: VerifierKey) -> bool:
-        """Whether it says so: by name and key id."""
+        """True if its name and key id are this key's."""
         return (self.name, self.key_id) == (key.name, key.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Text that ends in a newline, and its signatures, of which no two are by one key."""
+    """Text that ends in a newline, and its signatures, at most one by each key."""
 
     text: str
     signatures: tuple[Signature, ...]
@@ -53,14 +53,14 @@ class Note:
         return (self.text + "\n" + "".join(map(str, self.signatures))).encode()
 
     def with_signatures(self, more: Iterable[Signature]) -> Note:
-        """The note with these signatures, each instead of an earlier one by the same key."""
+        """The note with these signatures; each replaces an earlier one by the same key."""
         by_key = {(each.name, each.key_id): each for each in (*self.signatures, *more)}
         return Note(self.text, tuple(by_key.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A signature that was found good; ``time`` in seconds since 1970 if it is a witness's."""
+    """A valid signature; ``time`` in seconds since 1970 if it is a witness's."""
 
     key: VerifierKey
     signature: Signature
@@ -68,7 +68,7 @@ class Verified:
 
 
 def parse(data: bytes) -> Note:
-    """Raises NoteFormatError for anything but a signed note, written in the one way that there is."""
+    """Reads a note. Raises NoteFormatError unless it is a signed note in its only spelling."""
     if len(data) > MAX_BYTES:
         raise NoteFormatError(f"more than {MAX_BYTES} bytes")
     try:
@@ -84,7 +84,7 @@ def parse(data: bytes) -> Note:
 
 
 def signature_lines(lines: str) -> tuple[Signature, ...]:
-    """One signature line or more. Raises NoteFormatError, also for two by one key."""
+    """Reads one or more signature lines. Raises NoteFormatError, also for two by one key."""
     *whole, rest = lines.split("\n")
     if rest or not whole:
         raise NoteFormatError("the last line does not end")
@@ -97,7 +97,7 @@ def signature_lines(lines: str) -> tuple[Signature, ...]:
 
 
 def sign(text: str, *keys: SigningKey) -> Note:
-    """A note of this text, signed by each of these keys. Raises NoteFormatError for text that no note can hold."""
+    """A note of this text, signed by each of these keys. Raises NoteFormatError if no note can hold the text."""
     signatures = [Signature(key.name, key.verifier.id, key.sign(text)) for key in keys]
     signed = Note(text, tuple(signatures))
     if parse(bytes(signed)) != signed:
@@ -111,7 +111,7 @@ def cosign(text: str, key: SigningKey, time: int) -> Signature:
 
 
 def verified(note: Note, keys: Sequence[VerifierKey]) -> list[Verified]:
-    """The signatures by known keys; others are passed over, as C2SP asks.
+    """The signatures by known keys. Signatures by other keys are ignored, as C2SP asks.
 
     Raises SignatureError if one of them is bad, or there is none.
     """

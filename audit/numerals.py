@@ -1,7 +1,7 @@
-"""Numbers in JSON, within limits that both verifiers keep: what one refuses, the other refuses as well.
+"""Limits for numbers in JSON, the same in both verifiers, so that each refuses what the other refuses.
 
-A literal has at most 1,000 characters. A whole number is at most 2**53 - 1 in whatever way it is written, and never
--0. Times in seconds end with the year 9999.
+A literal has at most 1,000 characters. A whole number is at most 2**53 - 1 in any spelling, and never -0. Times in
+seconds end with the year 9999.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def decoder() -> json.JSONDecoder:
 
 
 def whole(said: Any) -> int:
-    """0 to 2**53 - 1, also written 0.0 or 1e3, which JavaScript cannot tell from it. Raises ValueError."""
+    """0 to 2**53 - 1, also spelled 0.0 or 1e3, which JavaScript cannot tell apart. Raises ValueError."""
     if type(said) not in (int, float) or not 0 <= said <= MAX_NUMBER or said != int(said) or str(said) == "-0.0":
         raise ValueError("not a whole number")
     return int(said)

@@ -1,7 +1,8 @@
-"""Sealed entries in the words of OCSF, so that other people's security systems read them without a dictionary of ours.
+"""Sealed entries as OCSF events, which security systems read without a dictionary of ours.
 
-Promise: every action has its class here, and an entry that cannot be read, or whose content was purged, is told of too.
-What OCSF has no place for is under ``unmapped``. The salt is never told: with it a purged content could be guessed.
+Promise: every action has its OCSF class here; an entry that is unreadable, or whose content was purged, is exported
+too. Members without a place in OCSF are under ``unmapped``. The salt is never exported: with it, purged content could
+be guessed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ APPLICATION = "itm"
 
 
 class Sealed(NamedTuple):
-    """An entry as it is passed on. ``content`` is none once it was purged."""
+    """An entry for export. ``content`` is None after a purge."""
 
     ledger: uuid.UUID
     origin: str
@@ -31,11 +32,11 @@ class Sealed(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The same whenever and wherever it is passed on."""
+        """The event's unique id, the same each time and in each sink."""
         return f"{self.origin}/{self.seq}"
 
 
-class Kind(NamedTuple):
+class EventClass(NamedTuple):
     """A row of the table: class, activity and severity."""
 
     name: str
@@ -49,29 +50,29 @@ class Kind(NamedTuple):
         return self.uid // 1000
 
 
-def _login(activity: str, id: int) -> Kind:
-    return Kind("Authentication", 3002, activity, id)
+def _login(activity: str, id: int) -> EventClass:
+    return EventClass("Authentication", 3002, activity, id)
 
 
-def _data(activity: str, id: int, severity: int = 1) -> Kind:
-    return Kind("Datastore Activity", 6005, activity, id, severity)
+def _data(activity: str, id: int, severity: int = 1) -> EventClass:
+    return EventClass("Datastore Activity", 6005, activity, id, severity)
 
 
-def _call(activity: str, id: int, severity: int = 1) -> Kind:
-    return Kind("API Activity", 6003, activity, id, severity)
+def _call(activity: str, id: int, severity: int = 1) -> EventClass:
+    return EventClass("API Activity", 6003, activity, id, severity)
 
 
 FINDING = 2004
-UNREAD = Kind("Base Event", 0, "Unknown", 0)
-"""Of which only the seal is known."""
+UNREAD = EventClass("Base Event", 0, "Unknown", 0)
+"""For an entry of which only the seal can be read."""
 OTHER = _call("Other", 99)
-"""An action that the table does not know: another version wrote it."""
+"""For an action that the table does not know: another version wrote it."""
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, EventClass] = {
     "auth.login": _login("Logon", 1),
     "auth.logout": _login("Logoff", 2),
-    "account.change": Kind("Account Change", 3001, "Other", 99, 2),
-    "role.change": Kind("Entity Management", 3004, "Update", 3, 3),
+    "account.change": EventClass("Account Change", 3001, "Other", 99, 2),
+    "role.change": EventClass("Entity Management", 3004, "Update", 3, 3),
     "record.list": _data("List", 8),
     "record.search": _data("Query", 4),
     "record.read": _data("Read", 1),
@@ -99,8 +100,8 @@ KINDS: Mapping[str, Kind] = {
     "ledger.open": _call("Create", 1, 3),
     "ledger.export": _call("Read", 2, 3),
     "ledger.purge": _call("Delete", 4, 3),
-    "alert.raise": Kind("Detection Finding", FINDING, "Create", 1, 4),
-    "alert.acknowledge": Kind("Detection Finding", FINDING, "Update", 2, 2),
+    "alert.raise": EventClass("Detection Finding", FINDING, "Create", 1, 4),
+    "alert.acknowledge": EventClass("Detection Finding", FINDING, "Update", 2, 2),
     "job.run": _call("Other", 99),
 }
 """One row for each action of the ledger."""
@@ -110,12 +111,12 @@ _SEVERITIES = {1: "Informational", 2: "Low", 3: "Medium", 4: "High"}
 _STATUSES = {"success": (1, "Success"), "denied": (2, "Failure"), "failure": (2, "Failure")}
 _FINDING_STATES = {1: "New", 2: "In Progress"}
 _LEAST = {"denied": 3, "failure": 2}
-"""How severe a refusal and a failure are at least."""
+"""The lowest severity of a denied and of a failed action."""
 _UNMAPPED = ("via", "purpose", "subjects", "on_behalf_of", "request", "actor", "changes", "state", "detail")
 
 
 def event(entry: Sealed) -> dict[str, Any]:
-    """The OCSF event of an entry. Never raises for what an entry holds."""
+    """The OCSF event of an entry. Never raises for an entry's content."""
     said = _content(entry.content)
     if said is None:
         return _sealed_only(entry)
@@ -143,8 +144,8 @@ def line(entry: Sealed) -> str:
     return written(event(entry))
 
 
-def _frame(entry: Sealed, kind: Kind, severity: int) -> dict[str, Any]:
-    """What every event has."""
+def _frame(entry: Sealed, kind: EventClass, severity: int) -> dict[str, Any]:
+    """The members that every event has."""
     recorded = _milliseconds(entry.recorded_at) or 0
     return {
         "class_uid": kind.uid,
@@ -184,8 +185,8 @@ def _sealed_only(entry: Sealed) -> dict[str, Any]:
     return told
 
 
-def _members(kind: Kind, action: str, entry: Sealed, said: Mapping[str, Any]) -> dict[str, Any]:
-    """What the class asks for."""
+def _members(kind: EventClass, action: str, entry: Sealed, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that this event's class requires."""
     actor, target = _user(said), _part(said, "target")
     what, which = _text(target.get("kind")), _text(target.get("id"))
     if kind.uid == FINDING:
@@ -222,7 +223,7 @@ def _user(said: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _endpoint(said: Mapping[str, Any]) -> dict[str, str]:
-    """Where the request came from. What no request made comes from the application itself."""
+    """The request's source. An event without a request comes from the application itself."""
     address = _text(_part(said, "request").get("address"))
     try:
         return {"ip": str(ipaddress.ip_address(address or ""))}
@@ -252,7 +253,7 @@ def _known(**members: Any) -> dict[str, Any]:
 
 
 def _milliseconds(moment: Any) -> int | None:
-    """Since 1970."""
+    """Milliseconds since 1970."""
     try:
         when = datetime.fromisoformat(moment)
     except (TypeError, ValueError):

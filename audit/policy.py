@@ -1,8 +1,7 @@
-"""Who must have signed a checkpoint, and how many witnesses must have cosigned it.
+"""Policies: the keys that must have signed a checkpoint, and the witnesses that must have cosigned it.
 
 Promise: nobody counts twice: not by two names for one key, not by two keys for one name, not as log and witness.
-Policies are read from C2SP tlog-policy files without groups of groups. They come out of band, never from what they
-judge.
+Policies are read from C2SP tlog-policy files without groups of groups. They come out of band, never from the evidence.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ _NO_QUORUM = "none"
 
 
 class PolicyFormatError(ValueError):
-    """Text that is not a policy, and the line."""
+    """The text is not a policy; names the line."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Whose signatures make a checkpoint: one by a key of each log's name, and ``quorum`` of the witnesses'.
+    """The required signatures of a checkpoint: one by a key of each log's name, and ``quorum`` of the witnesses'.
 
-    A log's key vouches for origins that are its name, or begin with its name and a slash. Several keys of one name
-    are a key and its successors. Without a quorum nothing is ever *witnessed*. ``addresses``: where a witness is asked,
-    by its key's name. ``said`` of the logs' keys: where there is nothing, each counts for all that it signed.
+    A log's key vouches for origins that are its name, or begin with its name and a slash. Several keys of one name are
+    a key and its successors. Without a quorum nothing is ever *witnessed*. ``addresses``: key name → the witness's URL.
+    ``said``: statements about the logs' keys; without any, each key counts for all that it signed.
     """
 
     logs: tuple[VerifierKey, ...]
@@ -52,8 +51,8 @@ class Policy:
 
 
 @dataclass
-class _Reading:
-    """What the lines so far have said. Names are the file's own; they mean nothing outside of it."""
+class _PolicyReading:
+    """The lines read so far. Names are the file's own and have no meaning outside of it."""
 
     logs: list[VerifierKey] = field(default_factory=list)
     witnesses: dict[str, VerifierKey] = field(default_factory=dict)
@@ -105,13 +104,13 @@ class _Reading:
 
 
 def parse(text: str) -> Policy:
-    """Lines ``log VKEY``, ``witness NAME VKEY [URL]``, ``group NAME any|all|NUMBER NAME…``, ``quorum NAME|none``.
+    """Reads lines ``log VKEY``, ``witness NAME VKEY [URL]``, ``group NAME any|all|NUMBER NAME…``, ``quorum NAME|none``.
 
-    Empty lines and those that begin with # count for nothing. Raises PolicyFormatError with the line's number.
+    Empty lines and lines that begin with # are ignored. Raises PolicyFormatError with the line's number.
     """
     if len(text) > MAX_BYTES:
         raise PolicyFormatError("too long for a policy")
-    reading = _Reading()
+    reading = _PolicyReading()
     try:
         for reading.number, line in enumerate(text.split("\n"), 1):
             if any(character < " " and character != "\t" for character in line):

@@ -1,6 +1,6 @@
 """One entry's proof in one small text file: checkpoint, index, inclusion proof, and the entry with its event.
 
-The format is C2SP `tlog-proof`; the entry travels as its extra data. Promise: read in one way or not at all; *intact*
+The format is C2SP `tlog-proof`; the entry is its extra data. Promise: read in one spelling or not at all; *intact*
 needs the entry under a root that a given key signed. Knows no database.
 """
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from audit import canonical_json, merkle
-from audit.bundle import Filter
+from audit.bundle import EventFilter
 from audit.canonical_json import Event, LineError
-from audit.evidence_report import Judge, Report, Unsigned, spoken, unreadable
+from audit.evidence_report import Judge, Report, UnsignedCheckpoint, spoken, unreadable
 from audit.key import canonical
 from audit.leaf import EMPTY, VERSION, Entry, frame
 from audit.policy import Policy
@@ -26,12 +26,12 @@ _INDEX = re.compile(r"index (0|[1-9][0-9]{0,15})")
 
 
 class ProofFormatError(ValueError):
-    """Bytes that are no proof of an entry."""
+    """The bytes are not an entry's proof."""
 
 
 @dataclass(frozen=True)
 class Proof:
-    """An entry of the ledger named ``origin``, its event if it is there, and what proves its place."""
+    """An entry of the ledger named ``origin``, its event if there is one, and the proof of its place."""
 
     origin: str
     entry: Entry
@@ -49,7 +49,10 @@ class Proof:
 
     @classmethod
     def parse(cls, data: bytes) -> Proof:
-        """Raises ProofFormatError unless it is written just so. The entry's hash is that of its frame."""
+        """Raises ProofFormatError unless the proof is in its only spelling.
+
+        The entry's hash is computed from its frame.
+        """
         head, blank, checkpoint = data.partition(b"\n\n")
         try:
             header, extra, index, *hashes = head.decode("ascii").split("\n")
@@ -72,7 +75,7 @@ class Proof:
 
 
 def judge(data: bytes, policy: Policy, outside: bytes | None = None) -> Report:
-    """What a proof proves. ``outside``: a checkpoint that the caller kept."""
+    """Judges a proof. ``outside``: a checkpoint that the caller kept."""
     try:
         proof = Proof.parse(data)
     except ProofFormatError as error:
@@ -82,7 +85,7 @@ def judge(data: bytes, policy: Policy, outside: bytes | None = None) -> Report:
     judge.begin(entry.seq)
     if entry.content is None:
         judge.cannot("event", "the event is not there")
-        judge.asked = Filter(actor="")
+        judge.asked = EventFilter(actor="")
     judge.feed(entry)
     _compare(judge, proof, policy)
     if outside is not None:
@@ -94,7 +97,7 @@ def _compare(judge: Judge, proof: Proof, policy: Policy) -> None:
     seq = proof.entry.seq
     try:
         signed = spoken(proof.checkpoint, policy, proof.origin)
-    except Unsigned as error:
+    except UnsignedCheckpoint as error:
         return judge.cannot("key", str(error))
     except ValueError as error:
         return judge.report(Finding(None, "checkpoint", str(error)))
@@ -107,7 +110,7 @@ def _compare(judge: Judge, proof: Proof, policy: Policy) -> None:
 
 
 def _compare_outside(judge: Judge, proof: Proof, policy: Policy, outside: bytes) -> None:
-    """Only a checkpoint of the same size can be compared."""
+    """Compares the caller's checkpoint, if it has the same size."""
     seq = proof.entry.seq
     try:
         kept = spoken(outside, policy, proof.origin).checkpoint

@@ -1,7 +1,7 @@
-"""Where content may be missing: inside a range that an entry of the same ledger says was purged, and nowhere else.
+"""Purges: content may be missing only inside a range that a later entry of the same ledger records as purged.
 
-Promise: missing content is forgiven only where a purge's entry, itself whole and later in the ledger, names its range
-and the hashes of its leaves. Knows no database.
+Promise: missing content is excused only if a purge's entry, itself intact and later in the ledger, names its range and
+the hashes of its leaves. Knows no database.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DECODER = decoder()
 
 @dataclass(frozen=True)
 class Purge:
-    """What entry ``seq`` says: the content of entries first to stop - 1 was destroyed; these are their hashes."""
+    """Entry ``seq`` records that the content of entries first to stop - 1 was destroyed, with their leaf hashes."""
 
     seq: int
     first: int
@@ -31,7 +31,7 @@ class Purge:
 
     @classmethod
     def read(cls, seq: int, content: str) -> Purge | None:
-        """None for an event that is no purge. ValueError for one that cannot be read, or speaks of what follows."""
+        """None for another event. Raises ValueError for an unreadable purge, or one of entries that follow it."""
         try:
             said = _DECODER.decode(content)
             if said["action"] != ACTION:
@@ -48,7 +48,7 @@ class Purge:
 
 
 Claims = Callable[[], Iterable[Purge]]
-"""Gives the purges that a ledger tells of. Asked once, when content is missing for the first time."""
+"""Gives the purges that a ledger records. Called once, when content is missing for the first time."""
 
 
 def none() -> Iterable[Purge]:
@@ -57,7 +57,7 @@ def none() -> Iterable[Purge]:
 
 @dataclass
 class Purges:
-    """The purges of one ledger, as they are claimed, used, and found whole."""
+    """The purges of one ledger: those claimed, those used as an excuse, and those proved."""
 
     claims: Claims = none
     _claimed: list[Purge] | None = None
@@ -66,11 +66,11 @@ class Purges:
     _ranges: dict[Purge, CompactRange] = field(default_factory=dict)
 
     def load(self) -> None:
-        """Asks for the claims now: then the hashes of whole ranges are compared, too."""
+        """Reads the claims now, so that the hashes of whole ranges are compared as well."""
         self._all()
 
     def forgives(self, seq: int) -> bool:
-        """Whether the content of this entry may be missing, as far as is claimed; `unproved` says whether it is so."""
+        """True if a purge claims this entry's content; `unproved` later tells if that purge was intact."""
         for purge in self._all():
             if purge.first <= seq < purge.stop:
                 self._used.setdefault(purge, seq)
@@ -78,7 +78,7 @@ class Purges:
         return False
 
     def passed(self, seq: int, hash: bytes) -> Purge | None:
-        """An entry's hash. The purge whose range is now read to its end, and is of other entries than it says."""
+        """Adds an entry's hash. Gives a purge whose range ends here and whose hashes differ."""
         for purge in self._claimed or ():
             if purge.first <= seq < purge.stop:
                 so_far = self._ranges.setdefault(purge, CompactRange(purge.first, purge.first))
@@ -89,9 +89,9 @@ class Purges:
         return None
 
     def resume(self, size: int) -> list[int]:
-        """A run that was stopped has read the entries before: what is claimed of them must still be proved.
+        """Continues a stopped run: the claims about entries that it read must still be proved.
 
-        Gives the first entries of ranges that are in the middle there: `passed` wants their hashes again.
+        Gives the first entry of each range that includes ``size``: `passed` needs the hashes from there again.
         """
         for purge in self._all():
             if purge.first < size:
@@ -99,19 +99,19 @@ class Purges:
         return [purge.first for purge in self._all() if purge.first < size < purge.stop]
 
     def meets(self, start: int, stop: int) -> bool:
-        """Whether entries start to stop - 1 must be shown one by one."""
+        """True if entries start to stop - 1 must be checked one by one, because a purge names some of them."""
         return any(purge.first < stop and start < purge.stop for purge in self._all())
 
     def told(self, purge: Purge) -> None:
-        """Its entry was read, and is as it was sealed."""
+        """Records that the purge's entry was read and is intact."""
         self._told.add(purge)
 
     def unproved(self) -> list[tuple[Purge, int]]:
-        """Purges that forgave something and whose entry was not read, each with the first entry that it forgave."""
+        """Purges that excused missing content and whose entry was not read, with the first entry they excused."""
         return [(purge, seq) for purge, seq in self._used.items() if purge not in self._told]
 
     def proved(self) -> list[Purge]:
-        """Purges that forgave something, and whose entries stand for it."""
+        """Purges that excused missing content and whose entries are intact."""
         return sorted((purge for purge in self._used if purge in self._told), key=lambda purge: purge.seq)
 
     def _all(self) -> list[Purge]:

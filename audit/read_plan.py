@@ -1,7 +1,7 @@
-"""Which entries a run of verification reads. Knows sizes and sequence numbers, nothing else.
+"""Plans the entries that a verification run reads. Knows sizes and sequence numbers, nothing else.
 
-Promise: an incremental run reads all that is new, and some of what is older, so that each entry is read again
-in a bounded number of runs; while a tampering stands, it reads everything. A sample is nobody's to foresee.
+Promise: an incremental run reads all new entries and some older ones, so that each entry is read again in a bounded
+number of runs; while a tampering stands, it reads everything. Nobody can predict a sample.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Literal, get_args
 Level = Literal["incremental", "sample", "full"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 REREAD = 50_000
-"""How many older entries an incremental run reads again."""
+"""The number of older entries that an incremental run reads again."""
 RANGES, SPAN = 8, 2_500
-"""How many ranges a sample reads, and how many entries each has at least, if there are so many."""
+"""The number of ranges in a sample, and the least number of entries in each."""
 MOST = 4 * SPAN
-"""Entries of a range that is made longer so that it begins and ends with a signed root."""
+"""The most entries of a range that is extended to begin and end with a signed root."""
 
 
 @dataclass(frozen=True)
 class Past:
-    """The last run that could tell: whether it was intact, at which size, and where the next begins to read again."""
+    """The last conclusive run: its result, its size, and the entry where the next rereading begins."""
 
     intact: bool
     size: int
@@ -44,10 +44,10 @@ class Plan:
 
 
 def plan(level: Level, size: int, past: Past | None, reread: int = REREAD, marks: Sequence[int] = ()) -> Plan:
-    """Stretches overlap what was verified before by one entry, so that each must chain from it.
+    """Plans a run. Stretches overlap the verified entries by one, so that each must chain from it.
 
-    ``marks`` are the sizes of signed checkpoints, in order: what is new is read from one of them on, and to another
-    one, so that one signed root at least is computed again.
+    ``marks``: the sizes of signed checkpoints, in order. New entries are read from one mark to another, so that at
+    least one signed root is computed again.
     """
     if level == "full" or past is None or not past.intact or past.size > size:
         return Plan(((0, size),))
@@ -61,9 +61,9 @@ def plan(level: Level, size: int, past: Past | None, reread: int = REREAD, marks
 
 
 def sample(size: int, marks: Sequence[int] = (), next_seq: int = 0, chance: Random | None = None) -> Plan:
-    """Random ranges, each from a signed checkpoint to a signed checkpoint where those are near; a small ledger whole.
+    """Random ranges that begin and end at signed checkpoints where some are near; a small ledger whole.
 
-    ``next_seq`` is where the next incremental run was to begin anyway.
+    ``next_seq``: the start of the next incremental run, which a sample does not change.
     """
     chance = chance or SystemRandom()
     if size <= RANGES * SPAN:
@@ -79,7 +79,7 @@ def sample(size: int, marks: Sequence[int] = (), next_seq: int = 0, chance: Rand
 
 
 def _range(place: int, size: int, marks: Sequence[int]) -> tuple[int, int]:
-    """Around a place: from the last mark before it to the first one that is far enough behind it."""
+    """Extends a place to a range: from the last mark before it to the first mark far enough behind it."""
     before, behind = bisect_right(marks, place), bisect_left(marks, place + SPAN)
     start = marks[before - 1] if before else 0
     stop = marks[behind] if behind < len(marks) else size

@@ -1,7 +1,7 @@
-"""Records against the ledger: each live row must be in the state that its last event believed says.
+"""Compares records with the ledger: each live row must be in the state of its last believed event.
 
-Two streams, both in the order of the rows' keys: rows as they are, and what was told of them last in each
-holder's ledger. They are merged in constant memory. Knows no database and no table.
+Merges two streams in the order of the rows' keys: the rows, and each row's last event in each holder's ledger. Constant
+memory. Knows no database and no table.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ Kind = Literal["record.changed", "record.added", "record.removed"]
 _STATE = ',"state":'
 
 
-class Row(NamedTuple):
-    """A row as it is: its key, whose it is, and its state digest as the text that an event would hold."""
+class RecordRow(NamedTuple):
+    """A row: its key, its holder, and its state digest as the text in an event."""
 
     key: str
     holder: str | None
     state: str
 
 
-class Told(NamedTuple):
-    """The last event believed (by a trigger or a baseline) of one row in one holder's ledger.
+class LastEvent(NamedTuple):
+    """One row's last believed event (by a trigger or a baseline) in one holder's ledger.
 
-    ``end`` is the end of the content, where the state stands; ``moved`` the whole content, if the event says
-    that the row changed its holder.
+    ``end`` is the end of the content, which holds the state; ``moved`` is the whole content, if the event says that the
+    row changed its holder.
     """
 
     key: str
@@ -40,7 +40,7 @@ class Told(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A row of ``holder`` that the ledger does not know so."""
+    """A row of ``holder`` whose state the ledger does not confirm."""
 
     kind: Kind
     holder: str | None
@@ -49,14 +49,14 @@ class Difference(NamedTuple):
 
 
 @dataclass
-class Found:
-    """What a comparison found, by holder: the first hundred of each, and how many they are."""
+class Differences:
+    """The result of a comparison, by holder: the first hundred differences of each, and their number."""
 
     rows: int = 0
     findings: dict[str | None, list[Finding]] = field(default_factory=dict)
     counts: dict[str | None, int] = field(default_factory=dict)
     failure: str | None = None
-    """Why it did not come to its end."""
+    """The reason if the comparison was cut short."""
 
     def add(self, holder: str | None, finding: Finding) -> None:
         self.counts[holder] = self.counts.get(holder, 0) + 1
@@ -66,7 +66,7 @@ class Found:
 
 
 def state_of(end: str) -> str | None:
-    """The state with which a believed event ends; None after a deletion, and for what is no such event."""
+    """The state at the end of a believed event; None after a deletion, and for other events."""
     state = end.rpartition(_STATE)[2].removesuffix("}")
     return state if state.startswith("{") else None
 
@@ -79,8 +79,8 @@ def shape_of(state: str) -> str:
         return "unknown"
 
 
-def left(told: Told, holder_columns: Collection[str], presidency: str | None = None) -> bool:
-    """Whether the event says that the row went to another holder; a row of nobody is the Presidency's."""
+def left(told: LastEvent, holder_columns: Collection[str], presidency: str | None = None) -> bool:
+    """True if the event says that the row went to another holder; a row without holder is the Presidency's."""
     try:
         changes = json.loads(told.moved or "{}")["changes"]
         moves = [change["new"] for name, change in changes.items() if name in holder_columns]
@@ -90,12 +90,15 @@ def left(told: Told, holder_columns: Collection[str], presidency: str | None = N
 
 
 def differences(
-    rows: Iterable[Row], told: Iterable[Told], holder_columns: Collection[str] = (), presidency: str | None = None
+    rows: Iterable[RecordRow],
+    told: Iterable[LastEvent],
+    holder_columns: Collection[str] = (),
+    presidency: str | None = None,
 ) -> Iterator[Difference]:
-    """Merges the two streams, each in the order of its keys by code point, at most one row and one event a holder."""
+    """Merges two streams sorted by key (code points), each with at most one row and one event per holder."""
 
-    def gone(told: Iterable[Told], row: Row | None) -> Iterator[Difference]:
-        """In the ledgers of holders that do not have the row now: each must tell that it went, or was deleted."""
+    def gone(told: Iterable[LastEvent], row: RecordRow | None) -> Iterator[Difference]:
+        """Ledgers of holders that do not have the row now: each must record its move or deletion."""
         for each in told:
             if row is not None and each.holder == row.holder:
                 continue
@@ -109,7 +112,7 @@ def differences(
         while waiting is not None and waiting[0] < row.key:
             yield from gone(waiting[1], None)
             waiting = next(groups, None)
-        events: list[Told] = []
+        events: list[LastEvent] = []
         if waiting is not None and waiting[0] == row.key:
             events = list(waiting[1])
             waiting = next(groups, None)
@@ -120,7 +123,7 @@ def differences(
         waiting = next(groups, None)
 
 
-def _with_row(row: Row, events: list[Told]) -> Iterator[Difference]:
+def _with_row(row: RecordRow, events: list[LastEvent]) -> Iterator[Difference]:
     if not events:
         yield Difference("record.added", row.holder, row.key, "no event tells of it")
         return

@@ -1,7 +1,7 @@
-"""What `itm ledger verify` does and says: a round over the ledgers, as plain data and an exit code.
+"""The command `itm ledger verify`: a round over the ledgers as plain data and an exit code.
 
-0 intact, 1 tampered, 2 cannot tell; the worst of the ledgers counts, without those that two people closed and that are
-as they were then. Prints nothing.
+Exit code: 0 intact, 1 tampered, 2 cannot tell; the worst ledger decides. Ledgers that two people closed and that have
+not changed since do not count. Prints nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from audit import store
-from audit.catalogue import Manifest
+from audit.catalogue import CatalogueManifest
 from audit.checkpoint_comparison import Evidence
 from audit.read_plan import Level
 from audit.resume_mark import Watermarks
@@ -26,7 +26,7 @@ def run(
     code: str | None = None,
     progress: LedgerProgress | None = None,
     stop: store.Stop | None = None,
-    manifest: Manifest | None = None,
+    manifest: CatalogueManifest | None = None,
     evidence: Evidence | None = None,
     together: store.Progress | None = None,
     watermarks: Watermarks | None = None,
@@ -35,9 +35,9 @@ def run(
 ) -> list[Verification]:
     """Verifies every ledger, or those of one code, and records the round. `engine` is itm_signer's.
 
-    A full round compares the records too and, with a manifest, the database's catalogue.
+    A full round also compares the records and, with a manifest, the database's catalogue.
 
-    ``progress`` gets the ledger's origin, entries read, entries to read; ``together`` the latter two, of all ledgers.
+    ``progress`` gets the ledger's origin, entries read and entries to read; ``together`` the sums over all ledgers.
     Raises the database's errors.
     """
     begun = [] if unfinished is None else unfinished
@@ -55,7 +55,7 @@ def _record(engine: Database, verifications: list[Verification]) -> None:
 
 def _verified(
     engine: Database, level: Level, code: str | None, progress: LedgerProgress | None, stop: store.Stop | None,
-    manifest: Manifest | None, evidence: Evidence | None, together: store.Progress | None,
+    manifest: CatalogueManifest | None, evidence: Evidence | None, together: store.Progress | None,
     watermarks: Watermarks | None, unfinished: list[Verification], beside: Sequence[store.Check],
 ) -> list[Verification]:  # fmt: skip
     with engine.connect() as connection:
@@ -82,16 +82,16 @@ def report(
     level: Level,
     code: str | None = None,
     progress: LedgerProgress | None = None,
-    manifest: Manifest | None = None,
+    manifest: CatalogueManifest | None = None,
     evidence: Evidence | None = None,
     together: store.Progress | None = None,
     stop: store.Stop | None = None,
     watermarks: Watermarks | None = None,
     beside: Sequence[store.Check] = (),
 ) -> Report:
-    """One dict a ledger, and the exit code. No ledger, and a database that cannot be asked, are "cannot tell".
+    """One dict a ledger, and the exit code. No ledger, and a database that does not answer, are "cannot tell".
 
-    What was found is said whatever fails afterwards; a round that cannot be recorded is "cannot tell" beside it.
+    Findings are reported even if a later step fails. A round that cannot be recorded adds a "cannot tell".
     """
     unfinished: list[Verification] = []
     unrecorded: list[dict[str, Any]] = []
@@ -114,7 +114,7 @@ def report(
 
 
 def row(verification: Verification) -> dict[str, Any]:
-    """What is said of one ledger: never more than verdict and assurance."""
+    """One ledger's result: verdict, assurance and findings."""
     verdict = verification.verdict
     closed = {"closed": True, "acknowledged": verification.acknowledged}
     return (closed if verification.ledger.closed or verification.acknowledged else {}) | {

@@ -1,9 +1,8 @@
-"""How far a full run had come when it was stopped: signed, and held outside, so that no owner of the database
-makes one skip.
+"""Resume marks: the progress of a stopped full run, signed and held outside, so that no database owner can forge one.
 
-Promise: a watermark is kept only of entries that were read and found whole; it is believed only with the signature of a
-key that counts, for twelve hours, where nothing was found since, and where the ledger is still what it says. None is
-needed: whatever is wrong with one, or with their folder, only makes the next run read everything. Knows no database.
+Promise: a mark covers only entries that were read and found intact. It is used only with the signature of a key that
+counts, for twelve hours, if nothing was found since, and if the ledger still matches it. Marks are an optimisation: if
+one is missing or invalid, the next run starts from the first entry. Knows no database.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from audit import durable, note
-from audit.checkpoint_folder import Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError
 from audit.compact_range import CompactRange
 from audit.durable import DISK, Disk
 from audit.key import SigningKey, canonical
@@ -29,7 +28,7 @@ from audit.merkle import HASH
 
 log = logging.getLogger("audit.resume_mark")
 MAX_AGE = timedelta(hours=12)
-"""From the moment at which the first entry was read: a nightly run never goes on with last night's."""
+"""Counted from the first entry's reading: a nightly run never continues last night's."""
 _FORMAT = "itm-ledger-watermark/v1"
 _FILE = re.compile(r"([0-9a-f]{32})\.([0-9]{19})\.watermark", re.ASCII)
 _TEXT = re.compile(
@@ -43,7 +42,7 @@ _TEXT = re.compile(
 
 @dataclass(frozen=True)
 class Watermark:
-    """The first ``size`` entries were read since ``began`` and are whole; checkpoints vouch for so many of them."""
+    """The first ``size`` entries are intact, read since ``began``; checkpoints vouch for the stated numbers of them."""
 
     origin: str
     run: str
@@ -57,7 +56,7 @@ class Watermark:
 
     @property
     def text(self) -> str:
-        """What is signed. No checkpoint's text: its second line is no number."""
+        """The signed text. It cannot pass for a checkpoint: its second line is not a number."""
         return (
             f"{_FORMAT}\n{self.origin}\nrun {self.run}\nbegan {_written(self.began)}\nsize {self.size}\n"
             f"root {b64encode(self.range.root()).decode()}\nhead {b64encode(self.head).decode()}\n"
@@ -67,7 +66,7 @@ class Watermark:
 
     @classmethod
     def parse(cls, text: str) -> Watermark:
-        """Raises ValueError for whatever `text` would not have written."""
+        """The inverse of `text`. Raises ValueError for any other text."""
         found = _TEXT.fullmatch(text)
         if found is None:
             raise ValueError("not a watermark")
@@ -83,7 +82,7 @@ class Watermark:
 
 @dataclass
 class _Open:
-    """One ledger's folder, which this run has to itself."""
+    """One ledger's folder, locked for this run."""
 
     folder: Path
     lock: int
@@ -93,20 +92,23 @@ class _Open:
 
 @dataclass
 class Watermarks:
-    """The watermarks of one round. ``keys`` sign; without any nothing is kept, and what is held can still be used."""
+    """The marks of one round. ``keys`` sign; without keys none is written, and existing ones can still be used."""
 
-    outside: Outside
+    outside: CheckpointFolder
     keys: Sequence[SigningKey] = ()
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     disk: Disk = DISK
     _open: dict[str, _Open] = field(default_factory=dict)
 
     def open(self, origin: str) -> Watermark | None:
-        """Where to go on; None: at the first entry. Nothing of this ledger is kept while another run is at it."""
+        """The mark to continue from; None: start at the first entry.
+
+        While another run has the ledger, this run writes none.
+        """
         try:
             folder = self._folder(origin)
             lock = durable.open_lock(folder / "lock")
-        except (OSError, OutsideError) as error:
+        except (OSError, CheckpointFolderError) as error:
             log.warning("no watermarks: %s", error)
             return None
         try:
@@ -122,7 +124,7 @@ class Watermarks:
     def keep(
         self, origin: str, size: int, head: bytes, recorded_at: str, range: CompactRange, attested: int, witnessed: int
     ) -> None:
-        """Up to here nothing was found. Best effort: the run does not depend on it."""
+        """Writes a mark: no finding up to here. Best effort; the run does not depend on it."""
         at = self._open.get(origin)
         if at is None or not self.keys or not size:
             return
@@ -136,7 +138,7 @@ class Watermarks:
             log.warning("a watermark was not kept: %s", error)
 
     def discard(self, origin: str) -> None:
-        """The next run reads everything: something was found, or this one has ended."""
+        """Removes the mark after a finding or at the end of a run: the next run starts from the first entry."""
         at = self._open.get(origin)
         if at is None:
             return
@@ -149,11 +151,11 @@ class Watermarks:
             self.disk.sync(at.folder)
             for path in at.folder.glob("*.ended"):
                 path.unlink()
-        except OSError as error:  # where files cannot be removed, the one that says so stays
+        except OSError as error:  # where files cannot be removed, the file with the finding stays
             log.info("watermarks stay: %s", error)
 
     def close(self) -> None:
-        """Other runs may go on from what is held."""
+        """Releases the folders, so that other runs may continue from the marks."""
         for at in self._open.values():
             os.close(at.lock)
         self._open.clear()
@@ -167,7 +169,7 @@ class Watermarks:
         for _, path in sorted(found, reverse=True):
             try:
                 return self._believed(path, origin)
-            except (OSError, ValueError, OutsideError) as error:
+            except (OSError, ValueError, CheckpointFolderError) as error:
                 log.info("%s is not believed: %s", path, error)
         return None
 
@@ -184,7 +186,7 @@ class Watermarks:
 
     def _folder(self, origin: str) -> Path:
         if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_./-]*", origin) or ".." in origin:
-            raise OutsideError(f"not an origin that can be held: {origin!r}")
+            raise CheckpointFolderError(f"not an origin that can be held: {origin!r}")
         folder = self.outside.folder / "watermarks" / origin.replace("/", "~")
         durable.make_folder(folder)
         return folder

@@ -1,8 +1,8 @@
-"""Signs only what goes on from the checkpoint that is held outside the database.
+"""Signs checkpoints; each must extend the last checkpoint that is held outside the database.
 
 Promise: of two checkpoints that were signed for one ledger, the later one's tree begins with the earlier one's;
 nothing is signed over an entry that contradicts itself; a signature is on the disk outside before anybody else gets it.
-Where that cannot be, `Refused` says why. Knows no database: it is given what a ledger says of itself, and its entries.
+Otherwise it raises `SigningRefused` with the reason. Knows no database: the caller gives a ledger's head and entries.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 
 from audit import checkpoint
 from audit.checkpoint import Checkpoint
-from audit.checkpoint_folder import Held, Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError, HeldCheckpoint
 from audit.compact_range import CompactRange
 from audit.key import SigningKey
 from audit.leaf import EMPTY, Entry
@@ -34,11 +34,11 @@ Reason = Literal[
     "contradicted",
 ]
 Entries = Callable[[int, int], Iterable[Sequence[Entry]]]
-"""(start, stop) → pages of entries, in order."""
+"""(start, stop) → pages of the entries start to stop - 1, in order."""
 
 
-class Refused(Exception):
-    """No signature for this ledger. ``held``: the size of the last checkpoint outside; ``found``: where it breaks."""
+class SigningRefused(Exception):
+    """The ledger gets no signature. ``held``: the size of the last checkpoint outside; ``found``: the broken entry."""
 
     def __init__(self, origin: str, reason: Reason, detail: str, held: int = 0, found: int | None = None) -> None:
         super().__init__(f"{origin}: {detail}")
@@ -47,62 +47,62 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Signer:
-    """One round's signer: the folder, which the caller has locked, and the keys; two while one is being replaced."""
+    """One round's signer: the folder, which the caller has locked, and the keys; two during a key replacement."""
 
-    outside: Outside
+    outside: CheckpointFolder
     keys: tuple[SigningKey, ...]
     again: bool = False
-    """Signs also where nothing is new: the keys have changed."""
+    """Signs ledgers without new entries too: the keys have changed."""
 
-    def last(self, origin: str, recorded: int) -> Held | None:
-        """What is held of a ledger, once it agrees with the largest size that the database has recorded as signed.
+    def last(self, origin: str, recorded: int) -> HeldCheckpoint | None:
+        """The ledger's last held checkpoint, compared with the largest size that the database recorded as signed.
 
-        A signature leaves only after it is held: so a database that knows more than the folder shows that files are
-        gone from it. A ledger begins without a checkpoint once: when none was ever recorded.
+        A signature is published only after it is held: if the database knows a larger size, files are gone from the
+        folder. A ledger may have no checkpoint only as long as none was ever recorded.
         """
         if not self.outside.begun(origin):
             if recorded:
-                raise Refused(origin, "missing", "signed before, and no checkpoint is held outside")
+                raise SigningRefused(origin, "missing", "signed before, and no checkpoint is held outside")
             self.outside.open(origin)
         try:
             held = self.outside.last(origin)
             if held is not None:
                 self.outside.keys().require(held.note, origin, held.checkpoint.size)
-        except (OutsideError, SignatureError) as error:
-            raise Refused(origin, "damaged", str(error), recorded) from None
+        except (CheckpointFolderError, SignatureError) as error:
+            raise SigningRefused(origin, "damaged", str(error), recorded) from None
         if held is None and recorded:
-            raise Refused(origin, "missing", "signed before, and no checkpoint is held outside")
+            raise SigningRefused(origin, "missing", "signed before, and no checkpoint is held outside")
         if held is not None and held.checkpoint.size < recorded:
             size = held.checkpoint.size
-            raise Refused(origin, "older", f"{recorded} entries were signed, {size} are held outside", size)
+            raise SigningRefused(origin, "older", f"{recorded} entries were signed, {size} are held outside", size)
         return held
 
-    def sign(self, ledger: Head, held: Held | None, entries: Entries, now: str) -> Held | None:
-        """The next checkpoint, held outside when this returns; None where nothing is new.
+    def sign(self, ledger: Head, held: HeldCheckpoint | None, entries: Entries, now: str) -> HeldCheckpoint | None:
+        """Signs the next checkpoint, which is held outside when this returns; None if no entry is new.
 
-        Raises Refused, OSError or durable.Unsettled; then nothing may be said on the strength of what was signed.
+        Raises SigningRefused, OSError or durable.Unsettled; then the caller must not use what was signed.
         """
         head, grown = _grown(ledger, held, entries)
         if grown.end == 0 or (held is not None and grown.end == held.checkpoint.size and not self.again):
             return None
         signed = checkpoint.sign(Checkpoint(ledger.origin, grown.end, grown.root()), *self.keys)
-        made = Held(signed, now, head, grown)
+        made = HeldCheckpoint(signed, now, head, grown)
         return self.outside.keep(made)
 
 
-def _grown(ledger: Head, held: Held | None, entries: Entries) -> tuple[bytes, CompactRange]:
-    """The last entry's hash and the range over all entries, new ones verified one by one; memory does not grow."""
+def _grown(ledger: Head, held: HeldCheckpoint | None, entries: Entries) -> tuple[bytes, CompactRange]:
+    """The last entry's hash and the range over all entries. New entries are verified one by one, in constant memory."""
     size = held.checkpoint.size if held else 0
     if ledger.size < size:
         detail = f"{size} entries were signed, {ledger.size} are left"
-        raise Refused(ledger.origin, "truncated", detail, size, ledger.size)
+        raise SigningRefused(ledger.origin, "truncated", detail, size, ledger.size)
     grown = CompactRange(0, size, list(held.range.hashes) if held else [])
     verifier = Verifier(ledger)
     verifier.begin(max(size - 1, 0))
     head = EMPTY
     for entry in _each(entries(max(size - 1, 0), ledger.size)):
         if held and entry.seq == size - 1 and entry.hash != held.head:
-            raise Refused(ledger.origin, "rewritten", f"entry {entry.seq} is not the one that was signed", size)
+            raise SigningRefused(ledger.origin, "rewritten", f"entry {entry.seq} is not the one that was signed", size)
         verifier.feed(entry)
         if entry.seq >= size:
             grown.append(entry.hash)
@@ -111,7 +111,7 @@ def _grown(ledger: Head, held: Held | None, entries: Entries) -> tuple[bytes, Co
     verdict = verifier.verdict()
     if verdict.verdict != "intact" or grown.end != ledger.size:
         what = "; ".join(f"{finding.kind}: {finding.detail}" for finding in verdict.findings[:3])
-        raise Refused(ledger.origin, "broken", what or "entries are missing", size, verdict.first_broken)
+        raise SigningRefused(ledger.origin, "broken", what or "entries are missing", size, verdict.first_broken)
     return head, grown
 
 

@@ -1,4 +1,4 @@
-"""Messages of RFC 5424, and the frames of RFC 6587 in which a stream of them keeps its parts.
+"""Syslog messages of RFC 5424, and the octet-counting frames of RFC 6587 for streams.
 
 Promise: a message is printable ASCII on one line, so that none can be taken for two. Knows no sockets, no entries.
 """
@@ -16,8 +16,9 @@ _BROKEN = re.compile(r"[^\x20-\x7e]")
 
 
 def message(severity: int, time: str, host: str, application: str, name: str, text: str) -> bytes:
-    """One message. ``severity`` is syslog's, ``time`` of RFC 3339 in UTC. There are no structured data: an SD-ID needs
-    a number that IANA gave to its maker, and the text is structured already. Raises ValueError for a text of two lines.
+    """One message. ``severity`` is syslog's, ``time`` is RFC 3339 in UTC. Raises ValueError for text of two lines.
+
+    No structured data: an SD-ID needs an enterprise number from IANA, and the text is structured already.
     """
     if _BROKEN.search(text):
         raise ValueError("printable ASCII on one line is expected")
@@ -27,7 +28,7 @@ def message(severity: int, time: str, host: str, application: str, name: str, te
 
 
 def counted(message: bytes) -> bytes:
-    """With its length before it."""
+    """The message with its length before it (RFC 6587, 3.4.1)."""
     return b"%d %b" % (len(message), message)
 
 

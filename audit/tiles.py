@@ -1,7 +1,7 @@
-"""The tree cut into tiles of up to 256 hashes, and its nodes read back from them: C2SP tlog-tiles.
+"""The tree in tiles of up to 256 hashes, written and read back: C2SP tlog-tiles.
 
-Tiles are derived data. Promise: a proof reads O(log n) tiles; a tile of a wrong length raises; that a tile is *true*
-shows only when the proof made from it verifies. Storage is the caller's: a callback from tile to bytes.
+Tiles are derived data. Promise: a proof reads O(log n) tiles; a tile of a wrong length raises. A tile with wrong hashes
+shows only when the proof made from it is verified. The caller stores tiles: a callback from tile to bytes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Tile:
 
     @classmethod
     def at(cls, path: str) -> Tile:
-        """The tile of this path. Raises ValueError unless it is the one way to write it."""
+        """Reads a tile's path. Raises ValueError unless it is the path's only spelling."""
         found = _PATH.fullmatch(path)
         if found:
             level, groups, last, width = found.groups()
@@ -47,9 +47,9 @@ class Tile:
 
 
 def tiles(size: int, old: int = 0) -> Iterator[Tile]:
-    """The tiles of a tree, from the lowest level; only those that a tree of ``old`` entries had not, or not so wide.
+    """The tiles of a tree, from the lowest level; without those that a tree of ``old`` entries had at the same width.
 
-    At the right edge a partial tile: levels above 0 hold nodes over full tiles only.
+    The tile at the right edge is partial: levels above 0 hold nodes over full tiles only.
     """
     if not 0 <= old <= size <= MAX_SIZE:
         raise ValueError(f"no tiles between trees of {old} and {size}")
@@ -70,9 +70,9 @@ def content(tile: Tile, node: Nodes) -> bytes:
 
 @dataclass
 class TiledTree:
-    """The nodes of a tree of ``size`` entries; ``read`` gives a tile's bytes, or those of the full tile that it became.
+    """The nodes of a tree of ``size`` entries; ``read`` gives a tile's bytes, or those of the full tile it became.
 
-    Each tile is read once: a new object for each proof, or each batch of proofs, keeps memory small.
+    Each tile is read once and kept: use a new object for each proof, or batch of proofs, to keep memory small.
     """
 
     size: int
@@ -80,7 +80,7 @@ class TiledTree:
     _seen: dict[tuple[int, int], list[list[bytes]]] = field(default_factory=dict, repr=False)
 
     def node(self, height: int, index: int) -> bytes:
-        """The root of a full subtree. Raises ValueError beyond the tree, or when its tile has a wrong length."""
+        """The root of a full subtree. Raises ValueError outside the tree, or if its tile has a wrong length."""
         if height < 0 or index < 0 or (index + 1) << height > self.size:
             raise ValueError(f"the tree has no full subtree of height {height} at {index}")
         level, within = divmod(height, HEIGHT)

@@ -1,8 +1,8 @@
-"""RFC 3161: asks an authority for a time stamp of a signed checkpoint, and judges what it answered.
+"""RFC 3161: requests a time stamp for a signed checkpoint, and judges the answer.
 
-Promise: what `ask` and `judge` return was signed by an authority whose certificate leads to a root that the caller
-trusts, is for stamping time, and was valid then; everything else is a StampError with the reason. The only module that
-knows `rfc3161-client`, and so imported only where a stamp is asked for or judged. Knows no storage.
+Promise: a stamp that `ask` and `judge` return was signed by an authority whose certificate leads to a root that the
+caller trusts, is for time stamping, and was valid then; anything else is a StampError with the reason. The only module
+that knows `rfc3161-client`; it is imported only if a stamp is requested or judged. Knows no storage.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from audit.authority import Trusted, address
 from audit.timestamp_message import MAX_ANSWER
 
 SANE = timedelta(minutes=5)
-"""How far an authority's time may lie from ours: clocks differ, and more is nobody's clock."""
+"""The largest allowed difference between an authority's clock and ours."""
 THREAD = "time stamp"
 _SHA256 = x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1")
 
 
 class StampError(ValueError):
-    """Why there is no stamp, or why it proves nothing."""
+    """There is no valid stamp, with the reason."""
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What was stamped existed at this time."""
+    """The stamped message existed at this time."""
 
     time: datetime
     serial: int
@@ -59,7 +59,7 @@ def ask(
     seconds: float = 10.0,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> tuple[bytes, Stamp]:
-    """The answer as it came, and what it says. Raises StampError, after this many seconds at the latest."""
+    """The answer's bytes, and the stamp in them. Raises StampError, after this many seconds at the latest."""
     request = TimestampRequestBuilder().data(message).hash_algorithm(HashAlgorithm.SHA256).build()
     answer = _posted(address(url), request.as_bytes(), seconds)
     stamp = judge(answer, sha256(message).digest(), trusted, request.nonce)
@@ -69,7 +69,7 @@ def ask(
 
 
 def judge(answer: bytes, digest: bytes, trusted: Trusted, nonce: int | None = None) -> Stamp:
-    """A stamp of what has this SHA-256, in an answer. ``nonce``: that of the request, while it is known."""
+    """The stamp of the message with this SHA-256. ``nonce``: the request's, while it is known. Raises StampError."""
     response = _decoded(answer)
     imprint = response.tst_info.message_imprint
     if (imprint.hash_algorithm, imprint.message) != (_SHA256, digest):
@@ -85,7 +85,7 @@ def judge(answer: bytes, digest: bytes, trusted: Trusted, nonce: int | None = No
 
 
 def digest_of(answer: bytes) -> bytes:
-    """The SHA-256 that an answer stamps; nobody has verified it. Raises StampError."""
+    """The SHA-256 that an answer stamps, unverified. Raises StampError."""
     imprint = _decoded(answer).tst_info.message_imprint
     if imprint.hash_algorithm != _SHA256:
         raise StampError("it is no stamp of a SHA-256")
@@ -104,25 +104,25 @@ def _decoded(answer: bytes) -> TimeStampResponse:
             raise StampError("not an answer that is written in the one way")
     except StampError:
         raise
-    except Exception as error:  # whatever the decoder says of bytes that are no answer
+    except Exception as error:  # any error of the decoder: the bytes are not an answer
         raise StampError(f"not an answer of a time stamping authority ({type(error).__name__})") from None
     return response
 
 
 def _why(said: str) -> str:
-    """The reason alone, of OpenSSL's own account."""
+    """The reason alone, without OpenSSL's prefix."""
     found = re.search(r'data: "(?:Verify error: )?([^"]+)"', said)
     return found[1] if found else said
 
 
 def _between(response: TimeStampResponse, trusted: Trusted) -> list[x509.Certificate]:
-    """Those of ours that the answer does not bring itself."""
+    """Our intermediate certificates that the answer does not contain."""
     brought = response.signed_data.certificates
     return [each for each in trusted.others if each.public_bytes(Encoding.DER) not in brought]
 
 
 def _posted(to: SplitResult, body: bytes, seconds: float) -> bytes:
-    """A thread of our own, that dies with the process: a name server that does not answer cannot be interrupted."""
+    """Posts in a daemon thread, which ends with the process: an unresponsive name server cannot be interrupted."""
     came: queue.SimpleQueue[bytes | StampError] = queue.SimpleQueue()
     until = time.monotonic() + seconds
 

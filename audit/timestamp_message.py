@@ -1,6 +1,6 @@
-"""What of a checkpoint is stamped with a time. Knows nothing of RFC 3161 itself.
+"""The part of a checkpoint that is stamped with a time. Knows nothing of RFC 3161 itself.
 
-Promise: the same bytes whoever has cosigned since: the checkpoint as the log's own keys signed it.
+Promise: the same bytes regardless of cosignatures: the checkpoint as the log's own keys signed it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Verifies a ledger in a stream, in constant memory: feed it the entries in order, then ask for the verdict.
+"""Verifies a ledger as a stream, in constant memory: feed the entries in order, then ask for the verdict.
 
-It never says more than it saw. What else can vouch for a ledger (recorded heads today; checkpoints and
-witnesses later) is a `Reference`: it is shown each leaf hash, and told the end. Knows no database.
+A verdict never claims more than was read. Anything else that vouches for a ledger (recorded heads, checkpoints,
+witnesses) is a `Reference`: it gets each leaf hash, and the end. Knows no database.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ RECORDED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it was sealed. ``seq`` is None for what has no place in the ledger.
+    """One thing that is not as it was sealed. ``seq`` is None if it has no place in the ledger.
 
-    ``table`` and ``id`` name a record that is not as its last event says; ``id`` alone an object of the catalogue.
+    ``table`` and ``id`` name a record that does not match its last event; ``id`` alone an object of the catalogue.
     ``acknowledged``: two people knew of it when they closed the ledger.
     """
 
@@ -41,14 +41,14 @@ class Finding:
 
     @property
     def told(self) -> dict[str, str | int | bool | None]:
-        """As it is recorded and reported."""
+        """The finding as it is recorded and reported."""
         said = {"seq": self.seq, "kind": self.kind, "detail": self.detail, "table": self.table, "id": self.id}
         return said | {"acknowledged": True} if self.acknowledged else said
 
 
 @dataclass(frozen=True)
 class Head:
-    """What a ledger says of itself."""
+    """A ledger's own row: origin, size and last entry."""
 
     origin: str
     size: int
@@ -59,7 +59,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``findings`` holds at most 100 of the ``found``; ``first_broken`` is the smallest entry that fails."""
+    """The result. ``findings``: at most 100 of the ``found``; ``first_broken``: the smallest entry that fails."""
 
     origin: str
     verdict: Word
@@ -71,7 +71,7 @@ class Verdict:
     found: int = 0
 
     def beside(self, findings: Sequence[Finding], found: int, failure: str | None = None) -> Verdict:
-        """This verdict, with what else was found beside the ledger's own entries, or why that was not known."""
+        """This verdict with findings from outside the ledger's entries, or with the reason why those are not known."""
         word: Word = "tampered" if self.found + found else "cannot tell" if failure else self.verdict
         unread = (Finding(None, "unread", failure),) if failure else ()
         kept = (*self.findings, *findings)[: max(CAP, len(self.findings))]
@@ -79,7 +79,7 @@ class Verdict:
 
 
 class Reference(Protocol):
-    """Something from outside the ledger's own tables that its entries must agree with."""
+    """Evidence from outside the ledger's tables that its entries must agree with."""
 
     def passed(self, seq: int, hash: bytes) -> Finding | None: ...
 
@@ -88,21 +88,21 @@ class Reference(Protocol):
 
 @runtime_checkable
 class Leaping(Reference, Protocol):
-    """A reference that can be told of many entries at once."""
+    """A reference that can take many entries at once."""
 
     def ready(self, chunk: Chunk) -> bool:
-        """Whether `over` can stand for showing it the chunk's entries one by one."""
+        """True if `over` is equivalent to passing the chunk's entries one by one."""
         ...
 
     def over(self, chunk: Chunk) -> list[Finding]: ...
 
     def sizes(self, start: int, stop: int) -> list[int]:
-        """After which entries of a chunk it wants a mark."""
+        """The sizes inside a chunk at which it needs a mark."""
         ...
 
 
 class Anchors:
-    """Heads that earlier intact verifications recorded, by size: they must still be there."""
+    """Heads recorded by earlier intact verifications, by size: the entries must still have them."""
 
     def __init__(self, heads: Iterable[tuple[int, bytes]]) -> None:
         self._heads: dict[int, set[bytes]] = {}
@@ -136,15 +136,15 @@ class Anchors:
 
 @dataclass
 class Verifier:
-    """Feed entries in order, between `begin` and `end` of each stretch that is read; then `verdict`.
+    """Verifies entries: call `begin`, `feed` in order and `end` for each stretch, then ask for the `verdict`.
 
-    A verifier that was given no entry before ``start`` believes the first link it sees, and no other.
+    A verifier that was given no entry before ``start`` accepts the first link it sees, and no other.
     """
 
     ledger: Head
     references: tuple[Reference, ...] = ()
     assurance: Assurance = "unsigned"
-    """Set by whoever has seen signatures over what was read."""
+    """Set by the caller that compared signatures with the entries."""
     purges: Purges = field(default_factory=Purges)
     checked: int = 0
     found: int = 0
@@ -157,24 +157,24 @@ class Verifier:
     _recorded_at: str | None = None
 
     def begin(self, seq: int = 0) -> None:
-        """The next entry is ``seq``."""
+        """Starts a stretch at entry ``seq``."""
         self._expected = seq
         self._prev = None if seq else EMPTY
         self._recorded_at = None
 
     def resume(self, size: int, head: bytes, recorded_at: str) -> None:
-        """The entries before were read by a run that was stopped, and were whole; this was the last one's hash."""
+        """Continues a stopped run that found all entries before ``size`` intact; ``head`` is the last one's hash."""
         self._expected, self._prev, self._recorded_at = size, head, recorded_at
 
     @property
     def reached(self) -> tuple[int, bytes, str] | None:
-        """How far it has come, with the last hash and time; None where something was found, or nothing was read."""
+        """Size, last hash and last time so far; None after a finding, or before any entry."""
         if self.found or not self._expected or self._prev is None or self._recorded_at is None:
             return None
         return self._expected, self._prev, self._recorded_at
 
     def feed(self, entry: Entry) -> None:
-        """Checks one entry by itself and as the successor of the one before."""
+        """Checks one entry by itself and as the successor of the previous one."""
         self.checked += 1
         if entry.seq > self._expected:
             self._missing(entry.seq)
@@ -192,7 +192,10 @@ class Verifier:
         self._expected, self._prev, self._recorded_at = entry.seq + 1, entry.hash, entry.recorded_at
 
     def over(self, chunk: Chunk) -> bool:
-        """The same as feeding a chunk's entries, done at once; False, and nothing done, where that could differ."""
+        """Takes a chunk at once, equivalent to feeding its entries.
+
+        If that could differ, gives False and does nothing.
+        """
         leaping = self._leaping()
         if (
             leaping is None
@@ -211,18 +214,19 @@ class Verifier:
         return True
 
     def sizes(self, start: int, stop: int) -> tuple[int, ...]:
-        """After which entries of a chunk marks are wanted."""
+        """The sizes inside a chunk at which the references need marks."""
         return tuple(sorted({size for each in self._leaping() or () for size in each.sizes(start, stop)}))
 
     def end(self, stop: int) -> None:
-        """The stretch ends before ``stop``: nothing may be missing up to there."""
+        """Ends a stretch before ``stop``: up to there no entry may be missing."""
         if self._expected < stop:
             self._missing(stop)
 
     def close(self, reached: bool = True) -> None:
-        """The last stretch was read to its end: the ledger's own head and the references are compared.
+        """Ends the last stretch: compares the ledger's own head and the references.
 
-        A sample may not have ``reached`` the ledger's end: then only what lies beyond that is told.
+        ``reached`` is False for a sample that did not read to the ledger's end: then only a ledger that is too short is
+        found.
         """
         if not reached:
             self.settle()
@@ -241,7 +245,7 @@ class Verifier:
             self._refer(reference.ended(self._expected))
 
     def alone(self, entry: Entry) -> None:
-        """Checks an entry outside the stretches that are read: one that says of a purge."""
+        """Checks an entry outside the stretches: one that records a purge."""
         try:
             if entry.hash != leaf_hash(self.ledger.origin, entry.seq, entry.recorded_at, entry.prev, entry.commitment):
                 self.report(Finding(entry.seq, "hash", "the hash is not that of the frame"))
@@ -250,16 +254,16 @@ class Verifier:
             self.report(Finding(entry.seq, "content", f"cannot be read: {error}"))
 
     def settle(self) -> None:
-        """Nothing more is read: content is missing where no whole entry says that it was purged."""
+        """Reports missing content that no intact purge entry explains; call it after all reading."""
         for purge, seq in self.purges.unproved():
             self.report(Finding(seq, "purge", f"the event is not there, and entry {purge.seq} does not stand for it"))
 
     def failed(self, why: str) -> None:
-        """Reading stopped before the end: without a finding so far, nothing can be said."""
+        """Records that reading stopped early: without a finding so far the verdict is "cannot tell"."""
         self._failure = why
 
     def report(self, finding: Finding) -> None:
-        """Counts a finding; the first hundred are kept."""
+        """Counts a finding; keeps the first hundred."""
         self.found += 1
         if finding.seq is not None:
             self._broken = finding.seq if self._broken is None else min(self._broken, finding.seq)
@@ -276,7 +280,7 @@ class Verifier:
         )
 
     def _leaping(self) -> list[Leaping] | None:
-        """The references, if all of them can leap."""
+        """The references, if all of them can take chunks."""
         found = [each for each in self.references if isinstance(each, Leaping)]
         return found if len(found) == len(self.references) else None
 
@@ -323,7 +327,10 @@ class Verifier:
         self._expected = stop
 
     def _refer(self, finding: Finding | None) -> None:
-        """A reference names a range, not an entry: it tells the first broken one only where nothing else does."""
+        """Reports a reference's finding.
+
+        It names a range, so it sets the first broken entry only if no other finding does.
+        """
         if finding is None:
             return
         self.found += 1

@@ -1,8 +1,8 @@
 """`python -m audit.verify FILE --key VKEY`: judges a bundle or an entry's proof, offline.
 
 Promise: needs the standard library and `cryptography`, no database and no network; keys come from the command line,
-never from the evidence; `rfc3161-client` only where time stamps are to be judged. Exit code 0 intact, 1 tampered,
-2 cannot tell; whatever the file holds, no traceback.
+never from the evidence; `rfc3161-client` only to judge time stamps. Exit code 0 intact, 1 tampered, 2 cannot tell;
+for no input a traceback.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def judge(
     progress: Progress | None = None,
     trusted: Trusted | None = None,
 ) -> Report:
-    """A bundle or a proof; anything else is "cannot tell". Never raises for what it reads."""
+    """Judges a bundle or a proof; any other file is "cannot tell". Never raises for the file's content."""
     try:
         start = file.read(len(proof.HEADER))
         if start == proof.HEADER.encode():
@@ -49,9 +49,9 @@ def judge(
 
 
 def policy_of(keys: Sequence[str], text: str | None, said: bytes | None = None) -> Policy:
-    """The given keys, beside those of a policy file and those that statements name.
+    """The policy of the given keys, a policy file's and those that statements name.
 
-    Raises ValueError where there is none, or no such key.
+    Raises ValueError if there is no key, or text that is not a key.
     """
     given = tuple(VerifierKey.parse(key) for key in keys)
     if any(key.algorithm is not Algorithm.NOTE for key in given):
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def told(report: Report) -> str:
-    """A few lines for people. Control characters of what was read do not reach the terminal."""
+    """A few lines for people. Control characters in the evidence do not reach the terminal."""
     said = [f"{report.verdict}, {report.assurance}"]
     if report.origin is not None:
         said.append(f"ledger: {report.origin}")
@@ -123,10 +123,10 @@ def _shown(done: int, total: int) -> None:
 
 
 def _trusted(path: Path) -> Trusted:
-    """Raises ValueError where nothing can be judged with it."""
+    """Reads certificates. Raises ValueError if stamps cannot be judged with them."""
     try:
         import audit.timestamp  # noqa: F401 (only whether it can be)
-        from audit.authority import Trusted  # here alone: whoever judges no stamps needs nothing for it
+        from audit.authority import Trusted  # imported here: a verifier that judges no stamps needs no rfc3161-client
     except ImportError as error:
         raise ValueError(f"{error.name} is not installed: pip install rfc3161-client") from None
     return Trusted.parse(_bytes(path))

@@ -4,7 +4,7 @@
 
 An origin may end in /* for all ledgers and generations of a deployment. ``--name`` names the key that the first run
 makes. Promise: few requests at once, none for long, none large. It speaks plain HTTP: what it says is signed, and
-what it is told is; whoever needs more puts a TLS proxy in front.
+what it is told is; for more, put a TLS proxy in front.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from typing import Any
 
 from audit.keyfile import KeyRefused
 from audit.witness_memory import Memory, MemoryRefused, identity
-from audit.witness_rules import MAX_REQUEST, Cosigner, Log, Refusal
+from audit.witness_rules import MAX_REQUEST, Cosigner, WitnessedLog, WitnessRefusal
 
 AT_ONCE = 16
 SECONDS = 10.0
-"""For a whole request, and for the next one on a kept connection to begin."""
+"""Seconds for a whole request, and for the next one on a kept connection to begin."""
 _MONITORED = re.compile(r"/([0-9a-f]{64})/checkpoint", re.ASCII)
 PROTOCOL = "https://c2sp.org/tlog-witness"
-"""Spoken as it is at its HEAD: 422 for another root of the same size. Extension lines of checkpoints are refused."""
+"""Implements the protocol's HEAD: 422 for another root of the same size. Refuses extension lines of checkpoints."""
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(404, "not here\n")
 
     def _tell_last(self, origin_hash: str) -> None:
-        """For monitors: the last checkpoint that was cosigned, with the cosignature."""
+        """For monitors: the last cosigned checkpoint, with the cosignature."""
         try:
             last = self.server.cosigner.last(origin_hash)
         except (MemoryRefused, OSError) as error:
@@ -83,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._give_up(400, "cut off\n")
         try:
             checkpoint, cosignature = self.server.cosigner.add_checkpoint(data)
-        except Refusal as refusal:
+        except WitnessRefusal as refusal:
             self.log_message("%d %s", refusal.status, refusal.why)
             if refusal.size is not None:
                 return self._answer(refusal.status, f"{refusal.size}\n", "text/x.tlog.size")
@@ -93,13 +93,13 @@ class Handler(BaseHTTPRequestHandler):
         return self._answer(200, str(cosignature))
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Answers are told with their reason, where they are decided."""
+        """No line here: the code that decides an answer logs it with the reason."""
 
     def log_message(self, format: str, *args: Any) -> None:
         sys.stderr.write(f"{self.address_string()} {format % args}".translate(_CONTROLS) + "\n")
 
     def _give_up(self, status: int, body: str) -> None:
-        """What was sent is not read, so the connection is of no more use."""
+        """Answers and closes the connection: the rest of the request was not read."""
         self.close_connection = True
         self._answer(status, body)
 
@@ -116,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class _Incoming(io.RawIOBase):
-    """What a peer sends, until a moment: a time-out for each piece alone would let a slow peer stay for ever."""
+    """A peer's bytes, up to a deadline. A time-out for each piece alone would let a slow peer stay for ever."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -134,13 +134,13 @@ class _Incoming(io.RawIOBase):
 
 
 class Service(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """Listens when made; serves in ``serve_forever``, a thread for each connection, ``at_once`` of them."""
+    """The server: listens when made; `serve_forever` runs a thread for each connection, at most ``at_once``."""
 
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 64
     quiet = False
-    """Whether only refusals are told."""
+    """True: log refusals only."""
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class Service(socketserver.ThreadingMixIn, socketserver.TCPServer):
     ) -> None:
         self.cosigner, self.verifier_key, self.seconds = cosigner, verifier_key, seconds
         self._places = threading.BoundedSemaphore(at_once)
-        if isinstance(address, socket.socket):  # somebody listens already, and goes on when this process has died
+        if isinstance(address, socket.socket):  # a listening socket of the parent, which survives this process
             super().__init__(address.getsockname()[:2], Handler, bind_and_activate=False)
             self.socket.close()
             self.socket, self.address_family = address, address.family
@@ -180,17 +180,17 @@ class Service(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A peer that went away is no fault of ours; anything else is told in one line, and the service goes on."""
+        """Ignores a peer that went away; logs any other error in one line, and serves on."""
         error = sys.exception()
         if not isinstance(error, OSError):
             sys.stderr.write(f"{client_address[0]} {error!r}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serves until SIGTERM or SIGINT. 2 when it refuses to start."""
+    """Serves until SIGTERM or SIGINT. Gives 2 if it refuses to start."""
     said = _arguments().parse_args(arguments)
     try:
-        logs = [Log.parse(each) for each in (*said.log, *_lines(said.logs))]
+        logs = [WitnessedLog.parse(each) for each in (*said.log, *_lines(said.logs))]
         if not logs:
             raise ValueError("no --log: nobody's checkpoints would be cosigned")
         key = identity(said.state, said.key, said.name)

@@ -1,7 +1,7 @@
-"""Our side of witnessing: asks several witnesses at once to cosign a checkpoint, and waits for none too long.
+"""The client of witnesses: asks several at once to cosign a checkpoint, each within a time limit.
 
-Promise: what counts as a cosignature was verified with the key that the caller gave. A witness that knows less gets
-the proof it needs, once; one that knows more than we say, or otherwise, is told apart. Knows no storage.
+Promise: every cosignature that counts was verified with the caller's key. A witness at a smaller size gets the proof it
+needs, once; one at a larger size, or with another history, is reported as such. Knows no storage.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Prove = Callable[[int], Sequence[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """Where it is asked, and whose signature counts."""
+    """A witness's address, and the key whose signature counts."""
 
     url: str
     key: VerifierKey
@@ -52,7 +52,7 @@ class Witness:
 
     @property
     def is_here(self) -> bool:
-        """Whether its URL names the machine that asks: then it is no second party."""
+        """True if the URL names this machine: then the witness is no second party."""
         host = (urlsplit(self.url).hostname or "").rstrip(".")
         if host == "localhost" or host.endswith(".localhost"):
             return True
@@ -74,11 +74,12 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What one witness said. ``cosignature`` with its ``time`` in seconds since 1970, or else ``why`` not.
+class WitnessAnswer:
+    """One witness's answer: ``cosignature`` with its ``time`` in seconds since 1970, or else the reason ``why`` not.
 
-    ``size``: what the witness cosigned last, if it said another. ``kind``: *ahead*, it cosigned more entries than this
-    checkpoint has; *disagrees*, another history. From the ledger's only signer both mean a rewritten or restored past.
+    ``size``: the witness's last cosigned size, if it said another. ``kind``: *ahead*, it cosigned more entries than
+    this checkpoint has; *disagrees*, another history. For the ledger's only signer both mean a rewritten or restored
+    past.
     """
 
     witness: Witness
@@ -96,10 +97,10 @@ def collect(
     prove: Prove,
     known: Mapping[str, int] | None = None,
     seconds: float = 10.0,
-) -> list[Answer]:
-    """Asks all of them at once, and those again that were at another size than ``known`` (by key name) says.
+) -> list[WitnessAnswer]:
+    """Asks all witnesses at once, and again those that were at another size than ``known`` (by key name) says.
 
-    ``seconds`` is for each of the two rounds. Never raises for what a witness does; raises what ``prove`` raises.
+    ``seconds`` is for each of the two rounds. Never raises for a witness's answer; raises the errors of ``prove``.
     """
     listed = list(witnesses)
     sizes = dict(known or {})
@@ -111,18 +112,18 @@ def collect(
     return [later.get(each.witness, each) for each in answers]
 
 
-def ask(witness: Witness, request: Request, seconds: float = 10.0) -> Answer:
-    """One witness, one request."""
+def ask(witness: Witness, request: Request, seconds: float = 10.0) -> WitnessAnswer:
+    """Sends one request to one witness."""
     return _all([(witness, request)], seconds)[0]
 
 
-def _round(asked: Sequence[tuple[Witness, int]], signed: Note, prove: Prove, seconds: float) -> list[Answer]:
+def _round(asked: Sequence[tuple[Witness, int]], signed: Note, prove: Prove, seconds: float) -> list[WitnessAnswer]:
     proofs = {old: tuple(prove(old)) if old else () for old in {old for _, old in asked}}
     return _all([(witness, Request(old, proofs[old], signed)) for witness, old in asked], seconds)
 
 
-def _all(asked: Sequence[tuple[Witness, Request]], seconds: float) -> list[Answer]:
-    """Threads of our own, that die with the process: a name server that does not answer cannot be interrupted."""
+def _all(asked: Sequence[tuple[Witness, Request]], seconds: float) -> list[WitnessAnswer]:
+    """Asks in daemon threads, which end with the process: an unresponsive name server cannot be interrupted."""
     until = time.monotonic() + seconds
     exchanges = [_Exchange(witness, request, until) for witness, request in asked]
     came: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -137,30 +138,30 @@ def _all(asked: Sequence[tuple[Witness, Request]], seconds: float) -> list[Answe
 
 
 class _Exchange:
-    """One request to one witness; ``end`` takes what there is, and hangs up."""
+    """One request to one witness; ``end`` takes the answer so far and closes the connection."""
 
     def __init__(self, witness: Witness, request: Request, until: float) -> None:
         self._witness, self._request, self._until = witness, request, until
         self._socket: socket.socket | None = None
-        self._answer: Answer | None = None
+        self._answer: WitnessAnswer | None = None
 
     def run(self, came: queue.SimpleQueue[None]) -> None:
         try:
             self._answer = self._judged(*self._post())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self._answer = Answer(self._witness, "silent", why=f"{type(error).__name__}: {error}")
+            self._answer = WitnessAnswer(self._witness, "silent", why=f"{type(error).__name__}: {error}")
         finally:
             came.put(None)
 
-    def end(self) -> Answer:
-        answer = self._answer or Answer(self._witness, "silent", why="no answer in time")
+    def end(self) -> WitnessAnswer:
+        answer = self._answer or WitnessAnswer(self._witness, "silent", why="no answer in time")
         if self._socket is not None and self._answer is None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
         return answer
 
     def _post(self) -> tuple[int, str, str]:
-        """Status, kind of content, and content."""
+        """Status, content type and content."""
         parts = urlsplit(self._witness.url)
         left = max(self._until - time.monotonic(), 0.001)
         if parts.scheme == "https":
@@ -172,7 +173,7 @@ class _Exchange:
             connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=left)
         try:
             connection.connect()
-            self._socket = connection.sock  # the connection itself forgets it once the answer has begun
+            self._socket = connection.sock  # kept here: http.client forgets the socket once the answer has begun
             path = parts.path.rstrip("/") + "/add-checkpoint"
             connection.request("POST", path, bytes(self._request), {"Content-Type": "text/plain; charset=utf-8"})
             response = connection.getresponse()
@@ -183,31 +184,31 @@ class _Exchange:
             raise ValueError("too long an answer")
         return response.status, response.headers.get_content_type(), content.decode()
 
-    def _judged(self, status: int, kind: str, content: str) -> Answer:
+    def _judged(self, status: int, kind: str, content: str) -> WitnessAnswer:
         if status == 200:
             return self._cosigned(content)
         why = " ".join(content.split())[:200]
         if status == 409:
             return self._conflict(content if kind == "text/x.tlog.size" else "")
-        # 422: our history does not go on from the one that it cosigned, or we made a wrong proof.
-        return Answer(self._witness, "disagrees" if status == 422 else "refused", why=why, status=status)
+        # 422: our history does not extend the one that it cosigned, or our proof is wrong.
+        return WitnessAnswer(self._witness, "disagrees" if status == 422 else "refused", why=why, status=status)
 
-    def _cosigned(self, content: str) -> Answer:
-        """Signatures by others are passed over, as C2SP asks."""
+    def _cosigned(self, content: str) -> WitnessAnswer:
+        """The witness's own signature. Signatures by others are ignored, as C2SP asks."""
         key = self._witness.key
         for signature in note.signature_lines(content):
             if signature.is_by(key):
                 time = key.verify(self._request.note.text, signature.value)
-                return Answer(self._witness, "cosigned", signature, time, status=200)
-        return Answer(self._witness, "refused", why="no cosignature by its key", status=200)
+                return WitnessAnswer(self._witness, "cosigned", signature, time, status=200)
+        return WitnessAnswer(self._witness, "refused", why="no cosignature by its key", status=200)
 
-    def _conflict(self, content: str) -> Answer:
+    def _conflict(self, content: str) -> WitnessAnswer:
         digits = content.removesuffix("\n")
         if not (digits.isascii() and digits.isdigit()) or len(digits) > 19:
-            return Answer(self._witness, "refused", why="another size, and does not say which", status=409)
+            return WitnessAnswer(self._witness, "refused", why="another size, and does not say which", status=409)
         size, ours = int(digits), Checkpoint.parse(self._request.note.text).size
         if size == self._request.old:
-            return Answer(self._witness, "disagrees", why="another root of this size", size=size, status=409)
+            return WitnessAnswer(self._witness, "disagrees", why="another root of this size", size=size, status=409)
         if size > ours:
-            return Answer(self._witness, "ahead", why=f"has cosigned {size} entries", size=size, status=409)
-        return Answer(self._witness, "behind", why=f"has cosigned {size} entries", size=size, status=409)
+            return WitnessAnswer(self._witness, "ahead", why=f"has cosigned {size} entries", size=size, status=409)
+        return WitnessAnswer(self._witness, "behind", why=f"has cosigned {size} entries", size=size, status=409)

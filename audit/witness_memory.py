@@ -1,8 +1,8 @@
-"""What a witness remembers of each ledger: the last checkpoint that it cosigned, one file a ledger.
+"""A witness's memory: the last checkpoint that it cosigned for each ledger, one file a ledger.
 
-A file, not a database: it is the checkpoint with the cosignature, evidence that any C2SP tool reads, and one rename
-is all that must be atomic. Promise: what `Memory.keep` returned from is on the disk; one process at a time has the
-memory; a memory that is lost, or not this key's, refuses to serve. Knows no HTTP and no proofs.
+A file, not a database: it is the checkpoint with the cosignature, evidence that any C2SP tool reads, and one rename is
+atomic. Promise: when `Memory.keep` returns, the checkpoint is on the disk; one process at a time has the memory; a
+memory that is lost, or another key's, refuses to serve. Knows no HTTP and no proofs.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _SUFFIX = ".checkpoint"
 
 
 class MemoryRefused(Exception):
-    """This memory must not be used: why, for the person who starts the witness."""
+    """The memory must not be used; the reason is for the person who starts the witness."""
 
 
 class Full(Exception):
-    """No room for another ledger."""
+    """The memory has no room for another ledger."""
 
 
 class Memory:
-    """Opened for one witness's key, until `close`. Calls are the caller's to serialise."""
+    """The memory of one witness key, from opening to `close`. The caller serialises calls."""
 
     def __init__(self, folder: Path, key: VerifierKey, disk: Disk = DISK) -> None:
         self._folder, self._key, self._disk = folder, key, disk
@@ -47,17 +47,17 @@ class Memory:
             raise
 
     def last(self, origin: str) -> Checkpoint | None:
-        """The last checkpoint that was cosigned for this origin. Raises MemoryRefused if its file was changed."""
+        """The last cosigned checkpoint of this origin. Raises MemoryRefused if its file was changed."""
         path = self._path(origin)
         return self._read(path) if path.exists() else None
 
     def note(self, origin_hash: str) -> Note | None:
-        """The last checkpoint with its cosignature, by the SHA-256 of its origin. MemoryRefused if it was changed."""
+        """The last checkpoint with its cosignature, by its origin's SHA-256. Raises MemoryRefused if it was changed."""
         path = self._folder / f"{origin_hash}{_SUFFIX}"
         return note.parse(path.read_bytes()) if path.is_file() and self._read(path) else None
 
     def keep(self, cosigned: Note) -> None:
-        """Remembers a checkpoint in place of the last one. Raises Full, OSError, or durable.Unsettled."""
+        """Replaces the last checkpoint. Raises Full, OSError, or durable.Unsettled."""
         path = self._path(Checkpoint.parse(cosigned.text).origin)
         is_new = not path.exists()
         if is_new and self._count >= MAX_LEDGERS:
@@ -72,7 +72,7 @@ class Memory:
         return self._folder / (sha256(origin.encode()).hexdigest() + _SUFFIX)
 
     def _read(self, path: Path) -> Checkpoint | None:
-        """None for files of other kinds. The witness believes its own cosignature only."""
+        """None for files of other kinds. The witness trusts only its own cosignature."""
         if path.suffix != _SUFFIX or path.name.startswith("."):
             return None
         try:
@@ -87,9 +87,9 @@ class Memory:
 
 
 def identity(folder: Path, key_file: Path, name: str | None) -> SigningKey:
-    """The witness's key: made, with an empty memory, on the first run; afterwards both must be there.
+    """The witness's key: the first run makes it, with an empty memory; later both must exist.
 
-    Raises MemoryRefused where one is missing: a witness that forgot what it signed must not sign on with that key.
+    Raises MemoryRefused if one is missing: a witness that forgot its cosignatures must not sign with that key again.
     """
     durable.make_folder(folder)
     lock = _locked(folder)
@@ -114,7 +114,7 @@ def _first_run(folder: Path, key_file: Path, name: str | None) -> SigningKey:
     if not name:
         raise MemoryRefused(f"{key_file} is not there: the first run needs a name for the new key")
     key = SigningKey.generate(name, Algorithm.COSIGNATURE)
-    # The memory first: a key without one would look like a loss.
+    # The memory first: a key without a memory would look like a loss.
     durable.replace(folder / "key", f"{key.verifier}\n".encode(), 0o644)
     keyfile.create(key_file, key)
     return key

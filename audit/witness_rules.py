@@ -1,7 +1,7 @@
-"""A witness's judgement: cosigns a checkpoint only if it goes on from the last one it cosigned.
+"""A witness's rules: it cosigns a checkpoint only if that extends the last one it cosigned.
 
-Promise: never two cosignatures on histories of one ledger of which neither begins with the other. Checking and
-remembering are one step; nothing is signed out before it is on the disk. Source: C2SP tlog-witness. Knows no HTTP.
+Promise: no two cosignatures on histories of one ledger of which neither begins with the other. Checking and
+remembering are one step; a cosignature is sent only after it is on the disk. Source: C2SP tlog-witness. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ MAX_REQUEST = note.MAX_BYTES + (MAX_PROOF + 1) * 64
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
-    """Whose checkpoints are cosigned. An origin that ends in ``/*`` stands for all that begin so: ledgers and
-    generations of a deployment, those to come too."""
+class WitnessedLog:
+    """A log whose checkpoints are cosigned. An origin that ends in ``/*`` matches all ledgers and generations of a
+    deployment, also future ones.
+    """
 
     key: VerifierKey
     origin: str
 
     @classmethod
-    def parse(cls, text: str) -> Log:
+    def parse(cls, text: str) -> WitnessedLog:
         """``VKEY:ORIGIN`` or ``VKEY ORIGIN``. Raises ValueError."""
         found = _LOG.fullmatch(text)
         if not found or found[2] != found[2].strip() or "*" in found[2].removesuffix("/*"):
@@ -53,7 +54,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A checkpoint, and the proof that it goes on from the one of size ``old``."""
+    """A checkpoint, and the proof that it extends the one of size ``old``."""
 
     old: int
     proof: tuple[bytes, ...]
@@ -65,7 +66,7 @@ class Request:
 
     @classmethod
     def parse(cls, data: bytes) -> Request:
-        """Raises ValueError for anything that is not written just so."""
+        """Reads a request. Raises ValueError unless it is in its only spelling."""
         head, blank, rest = data.partition(b"\n\n")
         if len(data) > MAX_REQUEST or not blank:
             raise ValueError("not a request")
@@ -79,8 +80,8 @@ class Request:
         return cls(int(old[1]), proof, note.parse(rest))
 
 
-class Refusal(Exception):
-    """The answer's HTTP status, and why; ``size`` where the witness knows another one."""
+class WitnessRefusal(Exception):
+    """The HTTP status and the reason of a refusal; ``size`` if the witness is at another size."""
 
     def __init__(self, status: int, why: str, size: int | None = None) -> None:
         super().__init__(why)
@@ -88,12 +89,12 @@ class Refusal(Exception):
 
 
 class Cosigner:
-    """One witness. Calls may come from several threads at once."""
+    """One witness. Thread-safe."""
 
     def __init__(
         self,
         key: SigningKey,
-        logs: Iterable[Log],
+        logs: Iterable[WitnessedLog],
         memory: Memory,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -102,54 +103,54 @@ class Cosigner:
         self._unsettled: str | None = None
 
     def add_checkpoint(self, data: bytes) -> tuple[Checkpoint, Signature]:
-        """Cosigns, or raises Refusal."""
+        """Cosigns a checkpoint. Raises WitnessRefusal."""
         try:
             request = Request.parse(data)
             offered = Checkpoint.parse(request.note.text)
         except EmptyRootError as error:
             self._by_known_log(error.origin, request.note)
-            raise Refusal(422, str(error)) from None
+            raise WitnessRefusal(422, str(error)) from None
         except ValueError as error:
-            raise Refusal(400, f"malformed: {error}") from None
+            raise WitnessRefusal(400, f"malformed: {error}") from None
         signed = self._by_known_log(offered.origin, request.note)
         if request.old > offered.size:
-            raise Refusal(400, "the old size is larger than the checkpoint's")
+            raise WitnessRefusal(400, "the old size is larger than the checkpoint's")
         with self._one_at_a_time:
             if self._unsettled:
-                raise Refusal(503, self._unsettled)
+                raise WitnessRefusal(503, self._unsettled)
             self._check_growth(request, offered)
             return offered, self._cosign(signed)
 
     def last(self, origin_hash: str) -> Note | None:
-        """The last cosigned checkpoint of the origin whose SHA-256, in lower-case hexadecimal digits, this is."""
+        """The last cosigned note of the origin with this SHA-256 (lower-case hexadecimal)."""
         with self._one_at_a_time:
             return None if self._unsettled else self._memory.note(origin_hash)
 
     def _by_known_log(self, origin: str, offered: Note) -> Note:
-        """The note with the log's own signatures only: nobody else's are remembered."""
+        """The note with the log's own signatures only: no others are remembered."""
         keys = [log.key for log in self._logs if log.covers(origin)]
         if not keys:
-            raise Refusal(404, "no log of this origin is known")
+            raise WitnessRefusal(404, "no log of this origin is known")
         try:
             found = note.verified(offered, keys)
         except SignatureError as error:
-            raise Refusal(403, str(error)) from None
+            raise WitnessRefusal(403, str(error)) from None
         return Note(offered.text, tuple(each.signature for each in found))
 
     def _check_growth(self, request: Request, offered: Checkpoint) -> None:
         try:
             last = self._memory.last(offered.origin)
         except (MemoryRefused, OSError) as error:
-            raise Refusal(503, f"the memory cannot be read: {error}") from error
+            raise WitnessRefusal(503, f"the memory cannot be read: {error}") from error
         size, root = (last.size, last.root) if last else (0, merkle.EMPTY_ROOT)
         if request.old != size:
-            raise Refusal(409, "another size was cosigned last", size)
+            raise WitnessRefusal(409, "another size was cosigned last", size)
         if offered.size == size and offered.root != root:
-            raise Refusal(422, "another root of this size was cosigned")
+            raise WitnessRefusal(422, "another root of this size was cosigned")
         try:
             merkle.verify_consistency(size, offered.size, root, offered.root, request.proof)
         except ProofError as error:
-            raise Refusal(422, str(error)) from None
+            raise WitnessRefusal(422, str(error)) from None
 
     def _cosign(self, signed: Note) -> Signature:
         cosignature = note.cosign(signed.text, self._key, int(self._clock()))
@@ -157,7 +158,7 @@ class Cosigner:
             self._memory.keep(signed.with_signatures([cosignature]))
         except Unsettled as error:
             self._unsettled = f"the memory may not be on the disk ({error.strerror}): start the witness again"
-            raise Refusal(503, self._unsettled) from error
+            raise WitnessRefusal(503, self._unsettled) from error
         except (OSError, Full) as error:
-            raise Refusal(503, f"the memory cannot be written: {error}") from error
+            raise WitnessRefusal(503, f"the memory cannot be written: {error}") from error
         return cosignature

@@ -20,7 +20,7 @@ _HOMES = {
 
 
 class HomeView(Page):
-    """What waits, and where to go next."""
+    """Waiting work, and links to continue."""
 
     subject = "Home"
     scopes = (OVERSIGHT, INSTITUTION, AUDIT, ACCOUNTS)

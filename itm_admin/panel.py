@@ -1,6 +1,6 @@
 """The register: every page and API of the panel, and the side navigation, in menu order.
 
-What is not listed here has no address. What is listed but declares no subject stays shut.
+A view that is not listed here has no address. A listed one that declares no subject stays shut.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from flask_babel import lazy_gettext as _l
 from itm_admin.accounts import lists as account_lists
 from itm_admin.accounts import views as accounts
 from itm_admin.accounts.api import SessionApi
-from itm_admin.accounts.saved_views import Kept
+from itm_admin.accounts.saved_views import ListWithViews
 from itm_admin.accounts.security import SecurityManager
 from itm_admin.assurance import views as assurance
 from itm_admin.cases import api as case_api
@@ -167,7 +167,7 @@ def links() -> dict[str, str]:
 
 
 def _finder() -> dict[str, str]:
-    """Where the header's box is sent, for those who have something to find."""
+    """The target of the header's search box, for people who may search."""
     for endpoint in ("FindView.find", "OversightFindView.find"):
         if g.get("actor") is not None and access.allowed(endpoint, g.actor):
             return {"find": url_for(endpoint)}
@@ -175,12 +175,12 @@ def _finder() -> dict[str, str]:
 
 
 LISTS = {
-    "cases": Kept("CaseView.list", lambda: case_lists.CASES),
-    "persons": Kept("PersonView.list", lambda: case_lists.PERSONS),
-    "accounts": Kept("AccountView.list", account_lists.here),
-    "all_cases": Kept("OversightCaseView.list", lambda: oversight.CASES),
+    "cases": ListWithViews("CaseView.list", lambda: case_lists.CASES),
+    "persons": ListWithViews("PersonView.list", lambda: case_lists.PERSONS),
+    "accounts": ListWithViews("AccountView.list", account_lists.here),
+    "all_cases": ListWithViews("OversightCaseView.list", lambda: oversight.CASES),
 }
-"""Lists of which people may keep views of their own."""
+"""Lists whose views people may save."""
 
 FILES = {
     "static": Access("Files", "show", public=True, quiet=True),

@@ -1,4 +1,4 @@
-"""The table of jobs, composed of what the rooms offer, and the process that runs them as `itm scheduler`."""
+"""The table of jobs, composed from the rooms, and the process that runs them as `itm scheduler`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.sink_address import SinkAddress
 from itm_admin.ledger import verification_jobs
-from itm_admin.ledger.backlog import Watching
+from itm_admin.ledger.backlog import SinkWatch
 from itm_admin.ledger.job_runs import Job
 from itm_admin.ledger.scheduler import SchedulerProcess
 from itm_admin.ledger.signing import Signing
@@ -84,7 +84,7 @@ JOBS: tuple[Job, ...] = (
 def attested(
     jobs: Sequence[Job], gather: Gather, marks: Marks | None = None, most: float = verification_jobs.MOST_SECONDS
 ) -> list[Job]:
-    """The same jobs; those that verify look at what is held outside, and full ones go on where they were stopped."""
+    """The same jobs; verifying ones read the held checkpoints, and full ones continue a stopped run."""
     given: dict[Any, dict[str, Any]] = {
         verification_jobs.incremental: {"gather": gather},
         verification_jobs.sample: {"gather": gather},
@@ -114,5 +114,5 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
         stop,
         Signing(place),
         stamping,
-        [Watching(sinks), *([MailWatch()] if settings.smtp_url else ())],
+        [SinkWatch(sinks), *([MailWatch()] if settings.smtp_url else ())],
     ).run()

@@ -27,7 +27,7 @@ from sqlalchemy.engine import URL, Engine, make_url
 from itm_admin.accounts import passwords
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options, migration, roles
-from itm_admin.local.embedded import SUPERUSER, Server
+from itm_admin.local.embedded import SUPERUSER, EmbeddedServer
 from tests import forms_client
 
 forms_client.install()
@@ -124,7 +124,7 @@ def cluster(short_folder: Path) -> Iterator[Cluster]:
             _roles_for_tests(connection)
         yield cluster
         return
-    server = Server(short_folder / "server", superuser_password="a-superuser-for-tests", durable=False)
+    server = EmbeddedServer(short_folder / "server", superuser_password="a-superuser-for-tests", durable=False)
     server.start()
     try:
         cluster = Cluster(server.url())

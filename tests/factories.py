@@ -21,7 +21,7 @@ from itm_admin.accounts import passwords
 from itm_admin.cases import people, services
 from itm_admin.cases.models import Case, CasePerson
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.actor import Actor, Held
+from itm_admin.foundation.actor import Actor, HeldRole
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.tenancy import Context, Units
 
@@ -183,7 +183,7 @@ class Factory:
         actor = Actor(
             id=account, username=username, full_name=f"Deneme Kişi {number}", unit_id=unit, institution_id=tenant.id,
             institution_code=tenant.code, institution_name_tr=f"{tenant.code} (tr)", institution_name_en=tenant.code,
-            institution_kind=tenant.kind, language="tr", epoch=0, held=(Held(role, covered),),
+            institution_kind=tenant.kind, language="tr", epoch=0, held=(HeldRole(role, covered),),
         )  # fmt: skip
         return Somebody(account, username, tenant, actor)
 

@@ -1,7 +1,7 @@
-"""Reads the database's catalogue of our schemas: for each object its kind, its name and what it is, as text.
+"""Reads the database's catalogue of our schemas: each object's kind, name and definition, as text.
 
-Promise: the same schema gives the same text whoever reads it, whatever its search path and the order of its
-grants; on PostgreSQL 15 to 18 too, as long as no function's parsed body sees a table of PostgreSQL's own.
+Promise: the same schema gives the same text for every role, search path and order of grants; also on PostgreSQL 15 to
+18, as long as no function's parsed body uses a table of PostgreSQL's own.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.catalogue import Manifest, Unknown
+from audit.catalogue import CatalogueManifest, Unknown
 from audit.expression import normal
-from audit.reconciliation import Found
-from audit.store.reading import Unreadable
+from audit.reconciliation import Differences
 from audit.store.session import PLAIN, pinned
+from audit.store.snapshot import Unreadable
 
 _QUESTION = (Path(__file__).parents[1] / "sql" / "queries" / "catalogue.sql").read_text("utf-8")
 
 
 def catalogue(connection: Connection, schemas: Sequence[str]) -> dict[str, str]:
-    """What there is in these schemas, by kind and name. Raises the database's errors."""
+    """The objects of these schemas, by kind and name. Raises the database's errors."""
     with pinned(connection, {**PLAIN, "search_path": "pg_catalog", "audit.compared": ",".join(schemas)}):
         rows = connection.exec_driver_sql(_QUESTION, execution_options={"no_parameters": True}).all()
     found: dict[str, str] = {}
@@ -37,9 +37,12 @@ def major(connection: Connection) -> int:
     return int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10_000
 
 
-def check(connection: Connection, manifest: Manifest, holder: str | None) -> Found:
-    """Differences as findings of one holder's ledger. Never raises for what it reads: ``failure`` says why it ended."""
-    found = Found()
+def check(connection: Connection, manifest: CatalogueManifest, holder: str | None) -> Differences:
+    """Differences as findings in one holder's ledger.
+
+    Never raises for the content; ``failure`` has the reason if it stopped.
+    """
+    found = Differences()
     try:
         for finding in manifest.compare(major(connection), catalogue(connection, manifest.schemas)):
             found.add(holder, finding)

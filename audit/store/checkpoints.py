@@ -1,7 +1,7 @@
-"""Checkpoints, keys and cosignatures in the database: copies of what was signed, and the entries that name them.
+"""Checkpoints, keys and cosignatures in the database: copies of signed data, and the entries that name them.
 
-Promise: what is recorded is recorded with its entry, in one transaction, by the ledger's own functions. None of this
-is evidence against whoever holds the database; see `audit.checkpoint_folder`.
+Promise: a copy is recorded with its entry, in one transaction, by the ledger's own functions. None of this is evidence
+against the database's owner; that is in `audit.checkpoint_folder`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from sqlalchemy.engine import Connection, Engine, Row
 
 from audit import note
 from audit.checkpoint_comparison import Evidence, Recorded
-from audit.checkpoint_folder import Held
+from audit.checkpoint_folder import HeldCheckpoint
 from audit.key_statements import Keys, Statement
 from audit.leaf import EMPTY
 from audit.note import Signature
-from audit.store.reading import Ledger
+from audit.store.snapshot import Ledger
 from audit.verification import Finding
 
 LOCK = 0x49544D02
-"""The advisory lock of whoever signs; advisory locks are a database's own."""
+"""The signer's advisory lock; advisory locks are per database."""
 _MOST = 200
 """Checkpoints in one entry, which holds at most 64 KiB."""
 
@@ -58,7 +58,7 @@ WHERE c.ledger_id = :id AND strpos(coalesce(e.content, ''), '{"origin":' || to_j
     || ',"size":' || c.size || ',"root":"' || replace(encode(c.root, 'base64'), E'\\n', '') || '","signed_at":"'
     || to_char(c.signed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"}') = 0 ORDER BY c.size LIMIT 100
 """
-# By pattern: text that somebody damaged is no JSON, and must not keep the other ledgers from being signed.
+# A pattern, not a JSON cast: one damaged text must not keep the other ledgers from being signed.
 _NAMED = """
 SELECT said[1] AS origin, max(said[2]::bigint) AS size, max(f.seq) AS seq
 FROM ONLY audit.event e JOIN ONLY audit.leaf f ON f.event_id = e.id,
@@ -86,7 +86,7 @@ WHERE (e.at = k.said_at AND strpos(e.content, ',"detail":{"key":' || to_json(k.v
 
 @dataclass(frozen=True)
 class Growth:
-    """How far a ledger was signed, as the database has recorded it."""
+    """A ledger's size and its largest signed size, as recorded."""
 
     ledger: uuid.UUID
     size: int
@@ -96,7 +96,7 @@ class Growth:
 
 @contextmanager
 def signing_alone(engine: Engine) -> Iterator[bool]:
-    """Whether this process is the only one that signs, on a connection of its own."""
+    """Gives True if this process holds the signer's lock, on a connection of its own."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         alone = bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar())
         try:
@@ -112,23 +112,25 @@ def deployment(connection: Connection) -> str:
 
 
 def growth(connection: Connection) -> list[Growth]:
-    """Of every open ledger: cheap enough to be asked each second."""
+    """The growth of every open ledger; cheap enough for each second."""
     return [Growth(row.id, row.size, row.signed, row.presidency) for row in connection.execute(text(_GROWTH))]
 
 
 def due(connection: Connection, ledger: uuid.UUID, start: int, stop: int) -> bool:
-    """Whether one of these entries is more than the ledger's own upkeep."""
+    """True if one of these entries is more than the ledger's own upkeep."""
     return bool(connection.execute(text(_DUE), {"id": ledger, "start": start, "stop": stop}).scalar())
 
 
 def uncovered(connection: Connection, ledger: uuid.UUID, start: int) -> bool:
-    """Whether an entry from here on has waited for its checkpoint for longer than a signer takes, or may have: more
-    than a signer leaves unsigned, or of a clock that ran ahead."""
+    """True if an entry from ``start`` on waits too long for its checkpoint, or may do so.
+
+    It may if more entries wait than a signer leaves unsigned, or if a clock ran ahead.
+    """
     return bool(connection.execute(text(_UNCOVERED), {"id": ledger, "start": start}).scalar())
 
 
-def record_checkpoints(connection: Connection, signed: Sequence[tuple[uuid.UUID, Held]]) -> None:
-    """Records them, and appends the round's entry; what is recorded already is passed over. As itm_signer."""
+def record_checkpoints(connection: Connection, signed: Sequence[tuple[uuid.UUID, HeldCheckpoint]]) -> None:
+    """Records checkpoints and appends the round's entry; skips recorded ones. As itm_signer."""
     for start in range(0, len(signed), _MOST):
         rows = [
             {
@@ -150,7 +152,7 @@ def record_cosignatures(connection: Connection, ledger: uuid.UUID, size: int, li
 
 
 def trusted_sizes(connection: Connection, presidency: uuid.UUID, size: int) -> dict[str, int]:
-    """By origin, the largest sizes that the Presidency's first ``size`` entries name as signed."""
+    """By origin, the largest signed sizes that the Presidency's first ``size`` entries name."""
     rows = connection.execute(
         text(
             "SELECT l.origin, max(c.size) AS size FROM ONLY audit.checkpoint c"
@@ -163,7 +165,7 @@ def trusted_sizes(connection: Connection, presidency: uuid.UUID, size: int) -> d
 
 
 def state_key(connection: Connection, statement: Statement) -> None:
-    """Says one thing of a key, with its entry; what was said already is passed over. As itm_signer."""
+    """Records a key statement with its entry; skips a recorded one. As itm_signer."""
     connection.execute(
         text("SELECT audit.state_key(:key, :word, cast(:sizes AS jsonb))"),
         {"key": str(statement.key), "word": statement.word, "sizes": json.dumps(dict(statement.sizes))},
@@ -171,13 +173,13 @@ def state_key(connection: Connection, statement: Statement) -> None:
 
 
 def keys(connection: Connection) -> Keys:
-    """What the database says of keys. Raises ValueError for what cannot be said."""
+    """The recorded key statements. Raises ValueError if one cannot be read."""
     rows = connection.execute(text("SELECT verifier, statement, sizes FROM ONLY audit.key ORDER BY said_at"))
     return Keys.of(Statement.of(row.verifier, row.statement, row.sizes) for row in rows)
 
 
 def recorded(connection: Connection, ledger: uuid.UUID, start: int = 0) -> Iterator[Recorded]:
-    """The ledger's recorded checkpoints, from a size on."""
+    """The ledger's recorded checkpoints from size ``start`` on."""
     rows = connection.execute(
         text(
             "SELECT size, root, note FROM ONLY audit.checkpoint WHERE ledger_id = :id AND size >= :start"
@@ -201,22 +203,23 @@ def copies(connection: Connection, ledger: uuid.UUID) -> Iterator[Row[Any]]:
 
 
 def sizes(connection: Connection, ledger: uuid.UUID) -> list[int]:
-    """Of all the ledger's recorded checkpoints."""
+    """The sizes of all the ledger's recorded checkpoints."""
     statement = text("SELECT DISTINCT size FROM ONLY audit.checkpoint WHERE ledger_id = :id")
     return list(connection.execute(statement, {"id": ledger}).scalars())
 
 
 def named(connection: Connection, presidency: uuid.UUID, start: int) -> tuple[dict[str, int], int]:
-    """By origin, the largest size that the Presidency's entries from ``start`` on name as signed; and where they end.
+    """By origin, the largest signed size that the Presidency's entries from ``start`` on name; and the end of those
+    entries.
 
-    Rows of checkpoints can be deleted; what was sealed of them can not without breaking the Presidency's own ledger.
+    Rows of checkpoints can be deleted; the entries about them cannot without breaking the Presidency's own ledger.
     """
     rows = connection.execute(text(_NAMED), {"id": presidency, "start": start}).all()
     return {row.origin: row.size for row in rows}, max((row.seq + 1 for row in rows), default=start)
 
 
 def root_at(connection: Connection, ledger: uuid.UUID, size: int) -> bytes | None:
-    """The recorded root of a checkpoint of this size, if there is one."""
+    """The recorded root of a checkpoint of this size, or None."""
     found = connection.execute(
         text("SELECT root FROM ONLY audit.checkpoint WHERE ledger_id = :id AND size = :size LIMIT 1"),
         {"id": ledger, "size": size},
@@ -236,7 +239,7 @@ def last(connection: Connection, ledger: uuid.UUID) -> Row[Any] | None:
 
 
 def cosignatures(connection: Connection, ledger: uuid.UUID, start: int = 0) -> Mapping[int, list[Signature]]:
-    """Witnesses' signatures by size, unverified; lines that are none are left out."""
+    """Witnesses' signatures by size, unverified; unreadable lines are left out."""
     found: dict[int, list[Signature]] = {}
     rows = connection.execute(
         text(
@@ -253,7 +256,7 @@ def cosignatures(connection: Connection, ledger: uuid.UUID, start: int = 0) -> M
 
 
 def unlisted(found: Sequence[Ledger], evidence: Evidence) -> list[Ledger]:
-    """Ledgers of which checkpoints are held outside, and that the database does not know any more."""
+    """Ledgers with checkpoints held outside that the database does not know any more."""
     origins = {ledger.origin for ledger in found}
     return [
         Ledger(uuid.uuid5(uuid.NAMESPACE_URL, origin), None, origin, 0, EMPTY, None, None, None, lost=True)
@@ -263,7 +266,7 @@ def unlisted(found: Sequence[Ledger], evidence: Evidence) -> list[Ledger]:
 
 
 def contradictions(connection: Connection, ledger: Ledger) -> list[Finding]:
-    """Rows that are not what the sealed entries of their rounds say, and entries that lost their rows."""
+    """Rows that do not match the sealed entries of their rounds, and entries without their rows."""
     values = {"id": ledger.id, "origin": ledger.origin}
     found = [
         Finding(None, "row", f"the checkpoint of {size} entries is not what its entry says", "audit.checkpoint")

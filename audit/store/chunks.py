@@ -1,7 +1,7 @@
-"""Reads chunks of a ledger, in this process, or, executed, as one of several that share a snapshot.
+"""Reads chunks of a ledger, in this process or, executed, as one of several workers in one snapshot.
 
-Promise: memory does not grow with the chunk; entries and events are found by the indexes by which pages find them.
-A worker is told what to do by its parent, writes nothing, and ends with it.
+Promise: memory does not grow with the chunk; entries and events are found by the same indexes that pages use. A worker
+takes its tasks from its parent, writes nothing, and ends with it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ENTRIES = sql.SQL(
 
 
 def read(connection: psycopg.Connection[Any], task: Task) -> Chunk | None:
-    """The task's chunk, or None where something must be looked at one by one. Raises the database's errors."""
+    """The task's chunk, or None if its entries must be checked one by one. Raises the database's errors."""
     examiner = Examiner(task)
     with connection.cursor(binary=True) as cursor:
         for name in _RAW:
@@ -63,9 +63,9 @@ def _pages(cursor: psycopg.Cursor[Any], task: Task) -> Iterator[list[Row]]:
 
 
 def main(descriptor: int) -> None:
-    """Answers each task with its chunk, until the parent has no more, or is no more."""
+    """Answers each task with its chunk, until the parent sends no more or ends."""
     ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to hear
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it
     with Connection(descriptor) as parent:
         conninfo, snapshot = parent.recv()
         with psycopg.connect(

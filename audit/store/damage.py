@@ -1,6 +1,6 @@
-"""Names the table that cannot be read, so that whoever restores it knows which.
+"""Names the table that cannot be read, for the person who restores it.
 
-Promise: nothing of PostgreSQL's own words is passed on but a table's name: they may hold values.
+Promise: of PostgreSQL's own message only a table's name is passed on: messages may hold values.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from audit.store.session import pinned
 _FILE = re.compile(r"\bbase/\d+/(\d+)")
 _TOAST = re.compile(r"\bpg_toast_(\d+)")
 _NAMED = re.compile(r'\b(?:index|relation|table) "([^"]+)"')
-# A file may be an index's or that of a table's long values.
+# The file may belong to an index, or to a table's long values (TOAST).
 _TABLE = """
 SELECT coalesce(x.indrelid, t.oid, c.oid)::regclass::text
 FROM pg_class c LEFT JOIN pg_index x ON x.indexrelid = c.oid LEFT JOIN pg_class t ON t.reltoastrelid = c.oid
@@ -26,7 +26,7 @@ WHERE pg_relation_filenode(c.oid) = cast(:file AS oid) OR c.oid = cast(:toast AS
 
 
 def why(bind: Engine | Connection, error: Exception) -> str:
-    """The error's kind and, where a damaged page or index is behind it, the table."""
+    """The error's kind and, for a damaged page or index, the table."""
     kind, said = type(error).__name__, str(getattr(error, "orig", error))
     found = {name: match[1] if (match := pattern.search(said)) else None
              for name, pattern in (("file", _FILE), ("toast", _TOAST), ("named", _NAMED))}  # fmt: skip

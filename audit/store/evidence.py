@@ -1,6 +1,6 @@
-"""What evidence needs beside the entries: where a range lies, which checkpoints speak for it, what surrounds it.
+"""Reads what a bundle needs beside the entries: a range's bounds, its checkpoints, and the surrounding subtrees.
 
-Promise: reads what is stored, mended in nothing: a bundle of a broken ledger shows that it is broken.
+Promise: stored data is not repaired: a bundle of a broken ledger shows the damage.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from audit import note
-from audit.bundle import Filter
+from audit.bundle import EventFilter
 from audit.merkle import full_subtrees, inclusion_proof
 from audit.note import NoteFormatError
 from audit.store.tiling import tree
 
 Snapshot = Connection
 _BETWEEN = 64
-"""How many checkpoints among the entries tell where a rewriting began."""
+"""The number of checkpoints among the entries; they narrow down where a rewriting began."""
 
 _SIGNED = """
 WITH sizes AS (
@@ -44,15 +44,15 @@ _UNTIL = "SELECT min(seq) FROM ONLY audit.leaf WHERE ledger_id = :id AND recorde
 
 @dataclass(frozen=True)
 class Spoken:
-    """A recorded checkpoint with its cosignatures, as bytes of a note. Nobody has verified it here."""
+    """A recorded checkpoint with its cosignatures, as bytes of a note, unverified."""
 
     size: int
     root: bytes
     note: str
 
 
-def bounds(connection: Connection, ledger: uuid.UUID, size: int, asked: Filter) -> tuple[int, int]:
-    """The entries that a filter asks for, of the first ``size``, and one more on each side: first, and before which."""
+def bounds(connection: Connection, ledger: uuid.UUID, size: int, asked: EventFilter) -> tuple[int, int]:
+    """The range (first, stop) that a filter asks for within the first ``size`` entries, one wider on each side."""
     first, stop = 0, size
     if asked.since is not None:
         found = asked.since if isinstance(asked.since, int) else _place(connection, _SINCE, ledger, asked.since)
@@ -64,15 +64,17 @@ def bounds(connection: Connection, ledger: uuid.UUID, size: int, asked: Filter) 
 
 
 def covered(connection: Connection, ledger: uuid.UUID) -> int | None:
-    """The largest size that a checkpoint was recorded for."""
+    """The largest size of a recorded checkpoint."""
     statement = text("SELECT max(size) FROM ONLY audit.checkpoint WHERE ledger_id = :id")
     found: int | None = connection.execute(statement, {"id": ledger}).scalar()
     return found
 
 
 def spoken(connection: Connection, ledger: uuid.UUID, first: int, stop: int) -> list[Spoken]:
-    """Checkpoints by size: some among these entries, and of those that cover them the first, the last, the last
-    that a witness cosigned and the first with a time stamp; and the last with one among the entries."""
+    """Checkpoints by size: some among these entries, and the last stamped one among them.
+
+    Of those that cover all the entries: the first, the last, the last cosigned one and the first stamped one.
+    """
     values = {"id": ledger, "first": first, "stop": stop, "end": max(stop, first + 1), "between": _BETWEEN}
     return [
         Spoken(row.size, bytes(row.root), _cosigned(row.note, row.lines))
@@ -83,13 +85,13 @@ def spoken(connection: Connection, ledger: uuid.UUID, first: int, stop: int) -> 
 def subtrees(
     connection: Connection, ledger: uuid.UUID, start: int, stop: int, leaves_only: bool = False
 ) -> list[bytes]:
-    """The roots of the fewest full subtrees over these entries. Raises ValueError where entries are missing."""
+    """The roots of the fewest full subtrees over these entries. Raises ValueError if entries are missing."""
     nodes = tree(connection, ledger, stop, leaves_only)
     return [nodes.node(height, index) for height, index in full_subtrees(start, stop)]
 
 
 def inclusion(connection: Connection, ledger: uuid.UUID, seq: int, size: int, leaves_only: bool = False) -> list[bytes]:
-    """The proof that an entry is in the tree. Raises ValueError where entries are missing."""
+    """The inclusion proof of an entry. Raises ValueError if entries are missing."""
     return inclusion_proof(seq, size, tree(connection, ledger, size, leaves_only).node)
 
 
@@ -99,7 +101,7 @@ def _place(connection: Connection, statement: str, ledger: uuid.UUID, bound: str
 
 
 def _cosigned(signed: str, lines: Sequence[str]) -> str:
-    """With the witnesses' lines; what is no note, or no line, stays out of it."""
+    """The note with the witnesses' lines; unreadable lines are left out."""
     try:
         read = note.parse(signed.encode())
         for line in lines:

@@ -1,6 +1,6 @@
-"""Generations of a ledger in the database: whether each is what the folder outside and its neighbours say.
+"""Generations in the database, compared with the folder outside and with their neighbours.
 
-Promise: a closed ledger that changed afterwards, and a generation that nobody opened, are found.
+Promise: finds a closed ledger that changed afterwards, and a generation that nobody opened.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from audit.checkpoint_comparison import Evidence
 from audit.generation import Closure, generation_of
-from audit.store.reading import Ledger
+from audit.store.snapshot import Ledger
 from audit.verification import Finding, Verdict
 
 _FIRST = """
@@ -32,7 +32,7 @@ WHERE l.origin = :origin
 
 
 def contradictions(connection: Connection, ledger: Ledger, evidence: Evidence) -> Iterator[Finding]:
-    """Nothing where the folder cannot tell: then that is said elsewhere."""
+    """Yields nothing if the folder cannot be read: that is reported elsewhere."""
     if ledger.lost or evidence.failure or evidence.outside is None or evidence.outside.deployment() is None:
         return
     if generation_of(ledger.origin) > 1:
@@ -52,7 +52,7 @@ def contradictions(connection: Connection, ledger: Ledger, evidence: Evidence) -
 
 
 def known(ledger: Ledger, verdict: Verdict, evidence: Evidence | None) -> tuple[Verdict, bool]:
-    """What people knew when they closed the ledger is marked; a ledger that was lost before is all known."""
+    """Marks the findings that people knew when they closed the ledger; of a ledger lost before, all findings."""
     if evidence is None or verdict.verdict == "cannot tell":
         return verdict, False
     if ledger.lost and ledger.origin in evidence.closures.gone:
@@ -62,7 +62,7 @@ def known(ledger: Ledger, verdict: Verdict, evidence: Evidence | None) -> tuple[
 
 
 def opening(connection: Connection, ledger: uuid.UUID) -> dict[str, Any]:
-    """What a generation's first entry says of its opening; nothing where it says none."""
+    """The opening in a generation's first entry; empty if it has none."""
     return _detail(connection, _FIRST, {"id": ledger})
 
 

@@ -1,7 +1,7 @@
-"""Several processes that read one ledger in the snapshot of one connection, so that both cores work.
+"""Several processes that read one ledger in the snapshot of one connection, to use all cores.
 
-Promise: a verdict never depends on a worker: where one fails, what it should have read is read here. Workers get the
-database's address over their pipe, and of the environment only what libpq needs; they end when this process does.
+Promise: if a worker fails, the parent reads its block itself, so the verdict is the same. Workers get the database's
+address over their pipe, and of the environment only what libpq needs; they end with this process.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from audit.store.session import driver
 Answer = TypeVar("Answer")
 Answered = Callable[[], Answer]
 Read = Callable[[Iterable[Task]], Iterator[tuple[Task, Chunk | None]]]
-"""Tasks → their chunks, in order; None where entries must be looked at one by one."""
+"""Tasks → their chunks, in order; None if the entries must be checked one by one."""
 SMALL = 20_000
-"""Entries below which the start of a process takes longer than reading."""
+"""Entries below which starting a process takes longer than reading."""
 MOST = 4
 _ROOT = Path(__file__).parents[2]
 _SHARED = """
@@ -43,7 +43,7 @@ SELECT current_setting('transaction_read_only') = 'on' AND current_setting('tran
 
 
 def alone(connection: Connection) -> Read:
-    """Reading in this process."""
+    """Reads in this process."""
 
     def each(tasks: Iterable[Task]) -> Iterator[tuple[Task, Chunk | None]]:
         for task in tasks:
@@ -54,9 +54,10 @@ def alone(connection: Connection) -> Read:
 
 @contextmanager
 def reading_together(connection: Connection, entries: int, processes: int | None = None) -> Iterator[Read]:
-    """Reading by as many processes as there are cores; alone where that is not worth it, or the snapshot is not one.
+    """Reads by one process for each core; in this process alone if the ledger is small or the snapshot cannot be
+    shared.
 
-    To be entered outside of any savepoint: PostgreSQL exports no snapshot from within.
+    Enter it outside of any savepoint: PostgreSQL exports no snapshot from within.
     """
     count = min(MOST, len(os.sched_getaffinity(0))) if processes is None else processes
     if count < 2 or (processes is None and entries < SMALL) or not connection.execute(text(_SHARED)).scalar():
@@ -75,10 +76,10 @@ def reading_together(connection: Connection, entries: int, processes: int | None
 
 @contextmanager
 def meanwhile(connection: Connection, entries: int, ask: Callable[[Connection], Answer]) -> Iterator[Answered[Answer]]:
-    """Asks in the connection's snapshot by a second connection while the first one goes on; gives its answer.
+    """Runs ``ask`` on a second connection in the same snapshot while the first one continues; gives its answer.
 
-    The first is asked itself, when the answer is wanted, where a second is not worth it or not to be had. To be
-    entered outside of any savepoint. What was not asked to its end when this is left is cancelled.
+    If a second connection is not worth it or not available, the first one asks when the answer is wanted. Enter it
+    outside of any savepoint. Leaving it cancels an unfinished query.
     """
     second = _second(connection) if entries >= SMALL else None
     if second is None:
@@ -89,7 +90,7 @@ def meanwhile(connection: Connection, entries: int, ask: Callable[[Connection], 
         try:
             yield asked.result
         finally:
-            while not asked.done():  # what is asked may ask more than once
+            while not asked.done():  # ``ask`` may run more than one query
                 driver(second).cancel_safe()
                 wait([asked], 0.2)
 
@@ -145,7 +146,7 @@ class _Team:
                     yield from self._otherwise([task])
             yield from self._otherwise(waiting)
         finally:
-            while self._handed:  # whoever reads next is not given these answers
+            while self._handed:  # drops answers that are still due, so that the next reader does not get them
                 self._answer(self._handed.popleft()[1])
 
     def dismiss(self) -> None:
@@ -174,7 +175,7 @@ class _Team:
 
 
 def _environment() -> dict[str, str]:
-    """No secret of ours is among these."""
+    """The environment for workers, without secrets of ours."""
     ours = ("HOME", "PYTHONHOME", "LD_LIBRARY_PATH")
     kept = {name: value for name, value in os.environ.items() if name in ours or name.startswith("PG")}
     places = [str(_ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(":"))]
@@ -182,5 +183,5 @@ def _environment() -> dict[str, str]:
 
 
 def _folders(environment: Mapping[str, str]) -> set[int]:
-    """Descriptors that the interpreter and its modules are reached by, where this process may not go there by name."""
+    """Descriptors through which Python and its modules are found, if this process may not open them by name."""
     return {int(number) for number in re.findall(r"/proc/self/fd/(\d+)", f"{sys.executable} {environment}")}

@@ -1,6 +1,6 @@
 """Compares the rows of every watched table with the ledger, as itm_signer, in the snapshot of its connection.
 
-Reads keys and digests only (audit.row_states), and the last event of each row; both come in pages.
+Reads keys and digests only (audit.row_states), and each row's last event; both in pages.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.reconciliation import Found, Row, Told, differences
+from audit.reconciliation import Differences, LastEvent, RecordRow, differences
 from audit.store import damage
-from audit.store.reading import Unreadable
 from audit.store.session import BY_INDEX, ONE_BY_ONE, driver, pinned
+from audit.store.snapshot import Unreadable
 from audit.store.verifying import Progress, Stop
 from audit.verification import Finding
 
 ROWS = 2_000
 END = 200
-"""So many last characters of an event's content hold its state."""
+"""The number of last characters of an event's content that hold its state."""
 
-# A table that is not there has no rows; that it is not there is the catalogue's to tell.
+# A missing table has no rows here; the catalogue's comparison reports it.
 _RELATIONS = """
 SELECT w.relation, array_agg(DISTINCT w.kind),
        coalesce(array_agg(DISTINCT w.holder) FILTER (WHERE w.holder <> ''), '{}'),
@@ -42,8 +42,8 @@ _TWICE = """
 SELECT key, coalesce(max(holder::text), %s) FROM audit.row_states(%s, NULL, NULL)
 GROUP BY key HAVING count(*) > 1 ORDER BY key LIMIT 100
 """
-# A generation begins with a baseline of every row: what an earlier one said is over.
-# A ledger's entries have the order of a row's changes: whoever changes it waits for the commit of who did before.
+# A generation begins with a baseline of every row, so earlier generations do not count.
+# The order of entries is the order of a row's changes: a second change waits for the first one's commit.
 _TOLD = sql.SQL("""
 SELECT DISTINCT ON (w.place, e.target_id, l.holder) w.place, e.target_id, l.holder::text, right(e.content, {end}),
        CASE WHEN {moved} THEN e.content END
@@ -57,7 +57,7 @@ ORDER BY w.place, e.target_id, l.holder, f.seq DESC
 
 @dataclass(frozen=True)
 class Relation:
-    """A watched table. In one shape or another its rows are of these ``kinds``, and ``holders`` say whose they are."""
+    """A watched table. Its rows' shapes have these ``kinds``; the columns ``holders`` name the row's holder."""
 
     name: str
     kinds: list[str]
@@ -66,7 +66,7 @@ class Relation:
 
 
 def _told(relations: Sequence[Relation]) -> sql.Composed:
-    """Asks for the last event believed of each row in each holder's ledger: by relation, in the order of the keys."""
+    """The query for each row's last believed event in each holder's ledger, by relation, sorted by key."""
     moved: list[sql.Composable] = [sql.SQL("false")]
     for place, relation in enumerate(relations):
         moved += [
@@ -86,12 +86,15 @@ Tick = Callable[[int], None]
 
 
 class Halted(Exception):
-    """Asked to stop."""
+    """The comparison was asked to stop."""
 
 
-def compare(connection: Connection, progress: Progress | None = None, stop: Stop | None = None) -> Found:
-    """Every row of every watched table. Never raises for what it reads: ``failure`` says why it did not end."""
-    found = Found()
+def compare(connection: Connection, progress: Progress | None = None, stop: Stop | None = None) -> Differences:
+    """Compares every row of every watched table.
+
+    Never raises for the content; ``failure`` has the reason if it stopped.
+    """
+    found = Differences()
 
     def tick(rows: int) -> None:
         found.rows += rows
@@ -110,7 +113,7 @@ def compare(connection: Connection, progress: Progress | None = None, stop: Stop
             rows = _rows(driver(connection), relation, nobody, tick, seen)
             for each in differences(rows, told, relation.holders, nobody):
                 detail = f"{relation.name} {each.key}: {each.why}"
-                # Whoever has no ledger is the Presidency's to look after
+                # Rows of a holder without a ledger count for the Presidency
                 whose = each.holder if each.holder in holders else nobody
                 found.add(whose, Finding(None, each.kind, detail, relation.name, each.key))
             for key, holder in _otherwise(connection, relation, nobody, seen):
@@ -125,21 +128,23 @@ def compare(connection: Connection, progress: Progress | None = None, stop: Stop
 
 
 def presidency(connection: Connection) -> str | None:
-    """Whose ledger holds what belongs to no institution."""
+    """The holder whose ledger covers rows that belong to no institution."""
     holder: str | None = connection.execute(text(_PRESIDENCY)).scalar()
     return holder
 
 
 @dataclass
 class _Seen:
-    """Rows that were read by the index of the key: how many, and the sum of their digests."""
+    """Rows read through the key's index: their number, and the sum of their digests."""
 
     rows: int = 0
     sum: int = 0
 
 
-def _by_relation(connection: Connection, relations: Sequence[Relation]) -> Iterator[tuple[Relation, Iterator[Told]]]:
-    """Each relation with what was told of its rows, from one reading of all events."""
+def _by_relation(
+    connection: Connection, relations: Sequence[Relation]
+) -> Iterator[tuple[Relation, Iterator[LastEvent]]]:
+    """Each relation with its rows' last events, from one pass over all events."""
     with driver(connection).cursor(name="told") as cursor:
         cursor.itersize = ROWS
         cursor.execute(_told(relations))
@@ -147,7 +152,7 @@ def _by_relation(connection: Connection, relations: Sequence[Relation]) -> Itera
         waiting = next(groups, None)
         for place, relation in enumerate(relations):
             if waiting is not None and waiting[0] == place:
-                yield relation, (Told._make(row[1:]) for row in waiting[1])
+                yield relation, (LastEvent._make(row[1:]) for row in waiting[1])
                 waiting = next(groups, None)
             else:
                 yield relation, iter(())
@@ -155,7 +160,7 @@ def _by_relation(connection: Connection, relations: Sequence[Relation]) -> Itera
 
 def _rows(
     asked: psycopg.Connection[Any], relation: Relation, nobody: str | None, tick: Tick, seen: _Seen
-) -> Iterator[Row]:
+) -> Iterator[RecordRow]:
     after: str | None = None
     with asked.cursor() as cursor:
         while True:
@@ -163,7 +168,7 @@ def _rows(
                 page = cursor.execute(_ROWS, (nobody, relation.name, after, ROWS)).fetchall()
             seen.rows += len(page)
             seen.sum += sum(row[0] for row in page)
-            yield from (Row._make(row[1:]) for row in page)
+            yield from (RecordRow._make(row[1:]) for row in page)
             tick(len(page))
             if len(page) < ROWS:
                 return
@@ -173,7 +178,7 @@ def _rows(
 def _otherwise(
     connection: Connection, relation: Relation, nobody: str | None, seen: _Seen
 ) -> list[tuple[str | None, str | None]]:
-    """Keys and holders of rows that are there otherwise when the table is read from its beginning to its end."""
+    """Keys and holders of rows that differ when the table is read sequentially instead of by index."""
     asked = driver(connection)
     with pinned(connection, ONE_BY_ONE):
         if asked.execute(_ALL, (relation.name,)).fetchone() == (seen.rows, seen.sum):

@@ -1,6 +1,6 @@
-"""One round over several ledgers: each one's entries and, in a thorough round, the records and the catalogue too.
+"""One round over several ledgers: their entries and, in a thorough round, the records and the catalogue.
 
-Promise: a thorough round is one snapshot, so that no change between two looks can seem a difference.
+Promise: a thorough round reads one snapshot, so that no change between two reads can look like a difference.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from dataclasses import dataclass, replace
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from audit.catalogue import Manifest
+from audit.catalogue import CatalogueManifest
 from audit.checkpoint_comparison import Evidence
 from audit.read_plan import Level
-from audit.reconciliation import Found
+from audit.reconciliation import Differences
 from audit.resume_mark import Watermarks
 from audit.store import catalogue, records, ways
 from audit.store.reader_pool import Read, meanwhile, reading_together
-from audit.store.reading import Ledger, Unreadable, reading
 from audit.store.session import pinned
+from audit.store.snapshot import Ledger, Unreadable, reading
 from audit.store.verifying import Progress, Stop, Verification, unread, verify
 
-Check = Callable[[Connection, str | None], Found]
-"""Compares something else in a thorough round's snapshot; findings are those of the holder that it is given."""
+Check = Callable[[Connection, str | None], Differences]
+"""A further comparison in a thorough round's snapshot; its findings go to the given holder's ledger."""
 LedgerProgress = Callable[[str, int, int], None]
 RECORDS = "records"
-"""What progress is told of while rows are compared, instead of an origin."""
+"""The name that progress gets while rows are compared, instead of an origin."""
 
 _SUSPECT = """
 SELECT EXISTS (SELECT FROM (SELECT DISTINCT ON (ledger_id) ledger_id, verdict FROM ONLY audit.verification
@@ -41,7 +41,7 @@ def verify_all(
     engine: Engine,
     ledgers: Sequence[Ledger],
     level: Level,
-    manifest: Manifest | None,
+    manifest: CatalogueManifest | None,
     progress: LedgerProgress | None = None,
     stop: Stop | None = None,
     evidence: Evidence | None = None,
@@ -50,13 +50,13 @@ def verify_all(
     unfinished: list[Verification] | None = None,
     beside: Sequence[Check] = (),
 ) -> list[Verification]:
-    """A verdict for each ledger, as itm_signer; fewer if it was asked to stop. Records nothing.
+    """A verification of each ledger, as itm_signer; fewer if it was asked to stop. Records nothing.
 
-    Thorough at level full, and while the last verdict on one of the ledgers is "tampered". Without a manifest the
-    catalogue is not compared; with one, its findings are the Presidency's. Without the evidence that was held outside
-    beforehand no assurance is more than unsigned. Entries are read by so many ``processes``; not said: by one for each
-    core, where a ledger is large. A full round goes on from ``watermarks``, and discards them at its end. What was
-    begun and stopped comes into ``unfinished``. Raises the database's errors.
+    Thorough at level full, and while the last verdict on one of the ledgers is "tampered". The catalogue is compared
+    only with a ``manifest``; its findings go to the Presidency's ledger. Without ``evidence``, held outside before the
+    round, the assurance is unsigned. ``processes`` read the entries; None: one for each core if a ledger is large. A
+    full round continues from ``watermarks`` and discards them at its end. Verifications that were begun and stopped are
+    added to ``unfinished``. Raises the database's errors.
     """
     looking = _Looking(
         ledgers, level, progress, stop, evidence, [] if unfinished is None else unfinished, watermarks, beside
@@ -76,7 +76,7 @@ def verify_all(
 
 
 def overall(ledgers: Sequence[Ledger], progress: Progress) -> LedgerProgress:
-    """Tells of all ledgers together how many entries are read, of how many."""
+    """Progress over all ledgers together: entries read and entries to read."""
     total, read, sizes = sum(ledger.size for ledger in ledgers), 0, {ledger.origin: ledger.size for ledger in ledgers}
 
     def within(origin: str, now: int, of: int) -> None:
@@ -98,7 +98,7 @@ def _suspect(engine: Engine, ledgers: Sequence[Ledger]) -> bool:
 
 @dataclass(frozen=True)
 class _Looking:
-    """What a round looks at, and how."""
+    """The settings of one round."""
 
     ledgers: Sequence[Ledger]
     level: Level
@@ -110,7 +110,7 @@ class _Looking:
     beside: Sequence[Check] = ()
 
     def thoroughly(
-        self, connection: Connection, manifest: Manifest | None, processes: int | None
+        self, connection: Connection, manifest: CatalogueManifest | None, processes: int | None
     ) -> list[Verification]:
         largest = max((ledger.size for ledger in self.ledgers), default=0)
         with meanwhile(connection, largest, _ways) as answer:
@@ -154,14 +154,14 @@ class _Looking:
         return bool(self.stop and self.stop())
 
 
-def _ways(connection: Connection) -> Found:
+def _ways(connection: Connection) -> Differences:
     with pinned(connection):
         return ways.check(connection, records.presidency(connection))
 
 
 @contextmanager
 def _apart(bind: Engine | Connection) -> Iterator[None]:
-    """What cannot be read of one ledger does not spoil the snapshot for the next."""
+    """A savepoint: a read error in one ledger does not spoil the snapshot for the next."""
     if not isinstance(bind, Connection):
         yield
         return
@@ -174,8 +174,8 @@ def _apart(bind: Engine | Connection) -> Iterator[None]:
             point.rollback()
 
 
-def _joined(done: Sequence[Verification], beside: Sequence[Found]) -> list[Verification]:
-    """Each holder's findings in its newest ledger, nobody's in every one; what did not end is known of none."""
+def _joined(done: Sequence[Verification], beside: Sequence[Differences]) -> list[Verification]:
+    """Adds each holder's findings to its newest ledger, and those without a holder to all; a failure goes to all."""
     newest = {verification.ledger.holder: verification.ledger.id for verification in done}
     joined = []
     for verification in done:

@@ -1,4 +1,4 @@
-"""Entries for sinks: what each sink still has to get, in pages, and how far it has come.
+"""Entries for sinks: the entries each sink has not received yet, in pages, and its cursor.
 
 Promise: a page is read in one short transaction and in the ledger's order, so that a slow sink holds nothing open; a
 cursor moves only by the ledger's own functions.
@@ -30,7 +30,7 @@ _PAGE = text(
     WHERE f.ledger_id = :ledger AND f.seq >= :first ORDER BY f.seq LIMIT :most
     """
 )
-# The oldest entry that waits: one look at the index for each ledger.
+# The oldest waiting entry: one index look-up for each ledger.
 _BACKLOGS = text(
     """
     SELECT s.name, s.named_at, s.failing_since, s.trouble, s.behind_since,
@@ -48,7 +48,7 @@ _BACKLOGS = text(
 
 @dataclass(frozen=True)
 class Waiting:
-    """A ledger of which a sink has not all. ``next`` after ``size``: the ledger has become shorter."""
+    """A ledger with entries that a sink has not received. ``next`` above ``size``: the ledger became shorter."""
 
     ledger: uuid.UUID
     origin: str
@@ -58,7 +58,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What a sink has still to get, of all ledgers that the connection may see."""
+    """A sink's waiting entries, over all ledgers that the connection may see."""
 
     name: str
     named_at: datetime
@@ -74,7 +74,7 @@ def waiting(connection: Connection, sink: str) -> list[Waiting]:
 
 
 def page(connection: Connection, of: Waiting, most: int) -> list[Sealed]:
-    """The next entries. What was purged, or is missing behind the ledger's back, comes without content."""
+    """The next entries. A purged entry, or one whose event is missing, comes without content."""
     rows = connection.execute(_PAGE, {"ledger": of.ledger, "first": of.next, "most": most})
     return [
         Sealed(of.ledger, of.origin, row.seq, row.recorded_at, bytes(row.commitment), bytes(row.hash), row.content)
@@ -83,7 +83,7 @@ def page(connection: Connection, of: Waiting, most: int) -> list[Sealed]:
 
 
 def backlogs(connection: Connection) -> list[Backlog]:
-    """Of each sink that the settings name."""
+    """The backlog of each sink in the settings."""
     return [Backlog(*row) for row in connection.execute(_BACKLOGS)]
 
 
@@ -92,7 +92,7 @@ def name_sinks(connection: Connection, names: Sequence[str]) -> None:
 
 
 def has_begun(connection: Connection, sink: str) -> bool:
-    """Whether the sink ever acknowledged an entry."""
+    """True if the sink ever acknowledged an entry."""
     begun = text("SELECT EXISTS (SELECT FROM audit.sink_cursor c WHERE c.sink = :sink AND c.next_seq > 0)")
     return bool(connection.execute(begun, {"sink": sink}).scalar_one())
 
@@ -104,7 +104,7 @@ def move(connection: Connection, sink: str, ledger: uuid.UUID, next: int) -> Non
 
 
 def move_back(connection: Connection, sink: str, ledger: uuid.UUID, next: int) -> None:
-    """Never forward."""
+    """Moves a sink's cursor back, never forward."""
     connection.execute(
         text(
             "SELECT audit.move_sink(:sink, :ledger, least(:next, (SELECT c.next_seq FROM audit.sink_cursor c"
@@ -115,12 +115,12 @@ def move_back(connection: Connection, sink: str, ledger: uuid.UUID, next: int) -
 
 
 def tell(connection: Connection, sink: str, trouble: str | None) -> None:
-    """What is wrong with it; none: nothing any more."""
+    """Records the sink's trouble; None clears it."""
     connection.execute(text("SELECT audit.tell_of_sink(:sink, :trouble)"), {"sink": sink, "trouble": trouble})
 
 
 def mark(connection: Connection, sink: str, behind: bool) -> bool:
-    """Whether it is news that the sink is behind, or that it is so no more."""
+    """Records that the sink is behind or not. True if that is a change."""
     return bool(
         connection.execute(text("SELECT audit.mark_sink(:sink, :behind)"), {"sink": sink, "behind": behind}).scalar()
     )

@@ -1,7 +1,7 @@
-"""Looks at a ledger's tables as a whole: rows that no entry shows, that come twice, or that an index does not know.
+"""Checks a ledger's tables as a whole: rows that belong to no entry, duplicates, and rows that an index misses.
 
-Promise: rows are read one after the other here, by no index, in the snapshot in which entries are found by theirs.
-So a row that only one of the two ways leads to is a finding.
+Promise: rows are read sequentially here, without an index, in the snapshot in which entries are found by index. A row
+that only one of the two ways finds is a finding.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from audit.read_plan import Level
-from audit.store.reading import Ledger
 from audit.store.session import ONE_BY_ONE, pinned
+from audit.store.snapshot import Ledger
 from audit.verification import CAP, Finding
 
-# Past the end, before the beginning, or there twice.
+# Past the end, before the beginning, or duplicated.
 _LEAVES = """
 SELECT seq, count(*) AS times FROM ONLY audit.leaf WHERE ledger_id = :id GROUP BY seq
 HAVING count(*) > 1 OR seq < 0 OR seq >= coalesce((SELECT max(size) FROM ONLY audit.ledger WHERE id = :id), 0)
 ORDER BY seq LIMIT :cap
 """
-# A copy that names another ledger has no place in that one.
+# A copy of an event that names another ledger does not belong here.
 _EVENTS = """
 SELECT e.id::text AS id, count(*) AS times, min(f.seq) AS seq, bool_or(f.event_id IS NULL) AS unsealed
 FROM ONLY audit.event e LEFT JOIN ONLY audit.leaf f ON f.event_id = e.id AND f.ledger_id = e.ledger_id
@@ -30,7 +30,7 @@ WHERE e.ledger_id = :id OR :first AND NOT EXISTS (SELECT FROM ONLY audit.ledger 
 GROUP BY e.id HAVING count(*) > 1 OR bool_or(f.event_id IS NULL) ORDER BY min(f.seq), e.id LIMIT :cap
 """
 _LEDGERS = "SELECT count(*) FROM ONLY audit.ledger WHERE id = :id"
-# Times only grow within a ledger: the first of the last ones.
+# Times only grow within a ledger, so the first of the newest is enough.
 _AHEAD = """
 SELECT min(f.seq) FROM ONLY audit.leaf f
 WHERE EXISTS (SELECT FROM ONLY audit.ledger l
@@ -38,7 +38,7 @@ WHERE EXISTS (SELECT FROM ONLY audit.ledger l
   AND f.ledger_id = :id AND f.recorded_at COLLATE "C" > to_char(
       (clock_timestamp() + interval '5 minutes') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 """
-# The catalogue's comparison tells of these as well, but not every run compares the catalogue.
+# The catalogue's comparison reports these as well, but not every run compares the catalogue.
 _WAYS = """
 SELECT c.relname::text AS name, 'another table gives it rows' AS why
 FROM pg_class c WHERE c.relnamespace = 'audit'::regnamespace
@@ -56,7 +56,7 @@ ORDER BY 1, 2
 
 
 def findings(connection: Connection, ledger: Ledger, level: Level) -> Iterator[Finding]:
-    """Raises the database's errors."""
+    """Yields the findings. Raises the database's errors."""
     for row in connection.execute(text(_WAYS)):
         yield Finding(None, "way", f"audit.{row.name}: {row.why}", "audit." + row.name)
     first = ledger.code is not None and level == "full"

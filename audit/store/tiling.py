@@ -1,7 +1,7 @@
-"""Tiles of a ledger's tree in the database, and trees that proofs are made from.
+"""Tiles of a ledger's tree in the database, and trees for making proofs.
 
-Derived data: a proof reads O(log n) rows, and is verified by whoever makes it before it is shown. Where a tile is
-missing its entries are read instead; `leaves_only` reads nothing else.
+Derived data: a proof reads O(log n) rows, and its maker verifies it before it is shown. If a tile is missing, its
+entries are read instead; `leaves_only` reads entries alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PUT = text("SELECT audit.put_tile(:ledger, :level, :index, :hashes, :root)")
 
 
 def extend(connection: Connection, ledger: uuid.UUID, size: int) -> None:
-    """Adds the full tiles of a tree of this size that are not there yet. As itm_signer."""
+    """Adds the missing full tiles of a tree of this size. As itm_signer."""
     level = 0
     while size >> (HEIGHT * (level + 1)):
         count = size >> (HEIGHT * (level + 1))
@@ -59,9 +59,9 @@ def tree(connection: Connection, ledger: uuid.UUID, size: int, leaves_only: bool
 def consistency(
     connection: Connection, ledger: uuid.UUID, old: tuple[int, bytes], new: tuple[int, bytes]
 ) -> list[bytes]:
-    """The proof that the tree of the new size and root goes on from the old one's; verified here.
+    """The proof that the tree of the new size and root extends the old one; verified here.
 
-    Raises ProofError where it does not, as the entries themselves say; ValueError where they are not all there.
+    Raises ProofError if the entries do not confirm it, ValueError if entries are missing.
     """
     for leaves_only in (False, True):
         made = tree(connection, ledger, new[0], leaves_only)
@@ -77,7 +77,7 @@ def consistency(
 
 
 def _nodes(connection: Connection, ledger: uuid.UUID, level: int, start: int, stop: int) -> list[bytes]:
-    """Nodes of height 8·level: the roots of full tiles below, or from the entries where those are not all there."""
+    """Nodes of height 8·level: from the full tiles below, or from the entries if tiles are missing."""
     if level:
         rows = connection.execute(
             text(

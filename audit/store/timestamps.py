@@ -1,6 +1,6 @@
-"""Time stamps in the database: copies of what lies outside, for lists and for bundles.
+"""Time stamps in the database: copies of those outside, for lists and bundles.
 
-Promise: reads and writes what it is told; whether a stamp is good, its reader judges.
+Promise: reads and writes copies; the reader judges if a stamp is valid.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ ORDER BY size, stamped_at
 
 
 @dataclass(frozen=True)
-class Stamped:
-    """A recorded answer. Nobody has judged it here."""
+class StoredStamp:
+    """A recorded answer, not judged."""
 
     size: int
     digest: bytes
@@ -30,15 +30,15 @@ class Stamped:
 
 
 def presidency(connection: Connection) -> tuple[uuid.UUID, str] | None:
-    """Id and origin of the ledger whose checkpoints are stamped: it names all others'."""
+    """Id and origin of the Presidency's ledger. Its checkpoints are stamped: it names those of all others."""
     row = connection.execute(
         text("SELECT id, origin FROM ONLY audit.ledger WHERE presidency AND closed_at IS NULL")
     ).first()
     return None if row is None else (row.id, row.origin)
 
 
-def record(connection: Connection, ledger: uuid.UUID, stamped: Stamped) -> bool:
-    """As itm_signer. False while the checkpoint itself is not recorded."""
+def record(connection: Connection, ledger: uuid.UUID, stamped: StoredStamp) -> bool:
+    """Records a stamp, as itm_signer. False while its checkpoint is not recorded."""
     statement = text("SELECT audit.record_timestamp(:ledger, :size, :digest, :stamped_at, :answer)")
     values = {"ledger": ledger, "size": stamped.size, "digest": stamped.digest}
     values |= {"stamped_at": stamped.stamped_at, "answer": stamped.answer}
@@ -52,7 +52,7 @@ def recorded(connection: Connection, ledger: uuid.UUID, size: int, digest: bytes
     return bool(connection.execute(statement, {"l": ledger, "s": size, "d": digest}).scalar_one())
 
 
-def at(connection: Connection, ledger: uuid.UUID, sizes: Sequence[int]) -> list[Stamped]:
+def at(connection: Connection, ledger: uuid.UUID, sizes: Sequence[int]) -> list[StoredStamp]:
     """The stamps of checkpoints of these sizes."""
     rows = connection.execute(text(_SURROUNDING), {"id": ledger, "sizes": list(sizes)})
-    return [Stamped(row.size, bytes(row.digest), row.stamped_at, bytes(row.answer)) for row in rows]
+    return [StoredStamp(row.size, bytes(row.digest), row.stamped_at, bytes(row.answer)) for row in rows]

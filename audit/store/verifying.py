@@ -1,4 +1,4 @@
-"""Verifies one ledger from the database: which entries to read, and what surrounds them. Nothing read makes it fail."""
+"""Verifies one ledger from the database, with its surroundings. Never raises for the ledger's content."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from audit.checkpoint_comparison import Attested, Evidence
-from audit.checkpoint_folder import OutsideError
+from audit.checkpoint_folder import CheckpointFolderError
 from audit.fast_check import Task
 from audit.purge import Purges
 from audit.read_plan import REREAD, Level, Past, Plan, plan
 from audit.resume_mark import Watermarks
 from audit.store import checkpoints, damage, generations, surroundings
 from audit.store.reader_pool import Read, alone
-from audit.store.reading import Ledger, Unreadable, entries, ledgers, purges, reading
 from audit.store.session import pinned
+from audit.store.snapshot import Ledger, Unreadable, entries, ledgers, purges, reading
 from audit.verification import Anchors, Assurance, Finding, Head, Verdict, Verifier
 
 Progress = Callable[[int, int], None]
 Stop = Callable[[], bool]
 
-# The panel's role sees part of a ledger, at times: what it does not see is not missing.
+# The panel's role may see only part of a ledger: what it does not see is not missing.
 _SEES = """
 SELECT session_user <> 'itm_app' OR coalesce(said ->> 'reads' = 'all', false) FROM audit.context() said
 """
 
 
 CHUNK = 16_384
-"""Entries that are read, and judged, at once."""
+"""Entries that are read and judged at once."""
 EVERY = 5.0
 """Seconds between two watermarks."""
 ASSURED: tuple[Assurance, ...] = ("witnessed", "self-attested")
@@ -45,7 +45,7 @@ class Unseen(Exception):
 
 @dataclass(frozen=True)
 class Verification:
-    """A verdict, and what was read for it: `checked` entries, the first of them `first_seq`."""
+    """A verdict, with the entries read for it: `checked` entries, the first of them `first_seq`."""
 
     ledger: Ledger
     level: Level
@@ -56,13 +56,13 @@ class Verification:
     next_seq: int
     verdict: Verdict
     ranges: tuple[tuple[int, int], ...] = ()
-    """What was read, half open and in order."""
+    """The ranges that were read, half open and in order."""
     since: datetime | None = None
-    """When the entries before `first_seq` began to be read, by runs that were stopped; None: there are none."""
+    """The time when stopped runs began to read the entries before `first_seq`; None: there are none."""
     records: int | None = None
-    """How many rows its round compared with all ledgers; None if it compared none."""
+    """The number of rows that the round compared with all ledgers; None if it compared none."""
     acknowledged: bool = False
-    """Whether the ledger was closed, and nothing is wrong with it but what was known then."""
+    """True if the ledger was closed and has no finding that was unknown then."""
 
 
 def verify(
@@ -75,13 +75,13 @@ def verify(
     chunks: Read | None = None,
     watermarks: Watermarks | None = None,
 ) -> Verification:
-    """Reads the ledger as far as the level says and gives a verdict; never raises for what it reads.
+    """Reads the ledger as far as the level says and gives a verdict; never raises for the ledger's content.
 
-    An engine is read in a snapshot of its own, where the ledger's row is read again; a connection as it stands.
-    ``progress`` is called with entries read and entries to read; ``stop`` ends the run with "cannot tell".
-    ``evidence`` is what was held outside *before* a snapshot began; without it nothing is more than unsigned.
-    ``chunks`` reads in the same snapshot; without it, this process does. With ``watermarks`` a full run goes on where
-    one was stopped; whoever gave them discards them when all is done.
+    An engine is read in a snapshot of its own, where the ledger's row is read again; a connection as it is.
+    ``progress`` gets entries read and entries to read; ``stop`` ends the run with "cannot tell". ``evidence`` was
+    listed outside *before* the snapshot began; without it the assurance is unsigned. ``chunks`` reads in the same
+    snapshot; without it, this process reads. With ``watermarks`` a full run continues a stopped one; the caller
+    discards them at the end.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     run = _Run(ledger, level, evidence, watermarks if level == "full" else None)
@@ -89,7 +89,7 @@ def verify(
         with reading(bind) as connection, pinned(connection):
             run.prepare(connection)
             run.read(connection, chunks or alone(connection), progress, stop)
-    except (*Unreadable, Unseen, OutsideError) as error:
+    except (*Unreadable, Unseen, CheckpointFolderError) as error:
         run.verifier.failed(damage.why(bind, error))
     verdict, known = generations.known(run.ledger, run.verifier.verdict(), evidence)
     return Verification(
@@ -108,14 +108,14 @@ def verify(
 
 
 def unread(ledger: Ledger, level: Level, why: str) -> Verification:
-    """What can be said of a ledger that was not read."""
+    """The verification of a ledger that was not read."""
     verifier = Verifier(_head(ledger))
     verifier.failed(why)
     return Verification(ledger, level, datetime.now(UTC), 0.0, 0, 0, 0, verifier.verdict())
 
 
 class _Run:
-    """One verification: which stretches to read, and what surrounds the entries."""
+    """One verification: its stretches, and the ledger's surroundings."""
 
     def __init__(self, ledger: Ledger, level: Level, evidence: Evidence | None, watermarks: Watermarks | None) -> None:
         self.ledger = ledger
@@ -158,7 +158,7 @@ class _Run:
         self._look_at_copies(connection)
 
     def _gather(self, connection: Connection) -> None:
-        """The checkpoints that what is read can be compared with."""
+        """Reads the checkpoints with which the entries can be compared."""
         if self.evidence is None:
             return
         start = min(self.plan.stretches)[0]
@@ -170,7 +170,7 @@ class _Run:
         )
 
     def _look_at_copies(self, connection: Connection) -> None:
-        """What the database says of checkpoints and keys, and whether what is held outside is there at all."""
+        """Checks the database's copies of checkpoints and keys, and that the folder outside has its files."""
         if self.attested is None or self.evidence is None:
             return
         self._tell_of_copies()
@@ -198,7 +198,7 @@ class _Run:
             self.verifier.report(self.attested.findings.pop(0))
 
     def _assure(self, connection: Connection) -> None:
-        """As far as signatures reach: entries that still wait for theirs are newer than a few minutes."""
+        """The assurance as far as signatures reach; entries of the last minutes may still wait for theirs."""
         self._tell_of_copies()
         if self.level == "sample" and self.plan.total < self.ledger.size:
             self.verifier.assurance = next(iter(self._words), "unsigned")
@@ -210,7 +210,7 @@ class _Run:
                 return
 
     def _attested_to(self, end: int) -> None:
-        """A sample is vouched for as each of its ranges is: by a signed root at its end."""
+        """The assurance of a sample: each of its ranges must end with a signed root."""
         self._words = [word for word in self._words if self.attested and self.attested.covered(word) == end]
 
     def _past(self, connection: Connection) -> Past | None:
@@ -244,7 +244,7 @@ class _Run:
             verifier.end(end)
             self._attested_to(end)
             self.ranges.append((start, end))
-        for purge, _ in verifier.purges.unproved():  # its entry lies outside what was read
+        for purge, _ in verifier.purges.unproved():  # its entry lies outside the stretches
             for page in entries(connection, self.ledger.id, purge.seq, purge.seq + 1):
                 verifier.alone(page[0])
         if self.attested and self.attested.gap and not self._missing:
@@ -256,7 +256,7 @@ class _Run:
             progress(total, total)
 
     def _resume(self, connection: Connection) -> int:
-        """How many entries a run that was stopped has read, if the ledger is still what it was then."""
+        """The number of entries that a stopped run has read, if the ledger still matches its watermark."""
         mark = self._watermarks.open(self.ledger.origin) if self._watermarks else None
         if mark is None or self.attested is None or mark.size > self.ledger.size or self.verifier.found:
             return 0
@@ -274,7 +274,7 @@ class _Run:
         return mark.size
 
     def _keep(self, at_once: bool) -> None:
-        """Every few seconds says outside how far it has come; takes it back where something was found."""
+        """Writes a watermark every few seconds; removes it after a finding."""
         if self._watermarks is None or not (at_once or time.monotonic() - self._kept >= EVERY):
             return
         self._kept = time.monotonic()
@@ -286,7 +286,7 @@ class _Run:
             self._watermarks.keep(self.ledger.origin, *reached, range, *covered)
 
     def _tasks(self, start: int, end: int) -> Iterator[Task]:
-        """A stretch in parts; most begin and end where large subtrees do, so that they join quickly."""
+        """A stretch in parts; most begin and end at large subtrees, so that they join quickly."""
         while start < end:
             stop = min((start // CHUNK + 1) * CHUNK, end)
             sizes = self.verifier.sizes(start, stop)

@@ -1,10 +1,10 @@
-"""Every way to the rows of the ledger's tables: what each index leads to, and what is there.
+"""Compares every index of the ledger's tables with the table itself.
 
-Promise: a row that an index does not know, knows twice or under another key is a finding of that index. Only indexes
-that the server would use are asked. Tables are those that the asker may read, so nothing of a record is.
+Promise: a row that an index misses, has twice or has under another key is a finding of that index. Only indexes that
+the server would use are tested. Tables are those that the role may read, so none of a record.
 
-An index tells its keys in their order without a look at the table, and leads to rows in the same order. Where the keys
-ascend, and are those that the rows have, one after the other, each leads to its own; these must be all that are there.
+An index-only scan gives the keys in order, and an index scan gives the rows in the same order. If the keys ascend and
+equal the rows' keys one after the other, each key leads to its own row; these must be all rows of the table.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.reconciliation import Found
+from audit.reconciliation import Differences
 from audit.store import damage
-from audit.store.reading import Unreadable
 from audit.store.session import BY_INDEX, ONE_BY_ONE, PLAIN, driver, pinned
+from audit.store.snapshot import Unreadable
 from audit.verification import Finding
 
 Count = tuple[int, int]
@@ -60,19 +60,19 @@ class _Index:
     keys: list[str]
     turned: bool
     filled: bool
-    """Whether no key is ever null."""
+    """True if no key is ever null."""
 
     def led(self) -> str:
-        """Asks, by the index, how many rows it leads to, the sum of their places, and what keys they have, in order."""
+        """The query, by the index, for the number of rows, the sum of their places, and a hash of the keys in order."""
         if self.method == "gin":
             within = f"({self.condition}) AND {self.keys[0]} @> '{{}}'"
             return f"SELECT {_COUNT.format('')}, 0 FROM ONLY {self.relation} WHERE {within}"  # noqa: S608
         return f"SELECT {_COUNT.format('')}, {_KEYS} FROM ({self._in_order(f'ctid, {self._key} AS key')}) AS led"  # noqa: S608
 
     def known(self) -> str:
-        """Asks the index alone for its keys, in order, and how often one does not follow the one before."""
+        """The index-only query for the keys in order, and the number of keys that do not ascend."""
         worse, names = "<=" if self.single else "<", [f"key{place}" for place in range(len(self.keys))]
-        if self.filled:  # compared key by key, which is quicker than as rows, and tells nothing of a null
+        if self.filled:  # compared key by key: quicker than as rows, but undefined for nulls
             now, before = ", ".join(names), ", ".join(f"lag({name}) OVER () AS old_{name}" for name in names)
             wrong = f"({now}) {worse} ({', '.join(f'old_{name}' for name in names)})"
         else:
@@ -93,9 +93,12 @@ class _Index:
         return f"SELECT {what} FROM ONLY {self.relation} WHERE {self.condition} ORDER BY {order}"  # noqa: S608
 
 
-def check(connection: Connection, holder: str | None) -> Found:
-    """Differences as findings of one holder's ledger. Never raises for what it reads: ``failure`` says why it ended."""
-    found = Found()
+def check(connection: Connection, holder: str | None) -> Differences:
+    """Differences as findings in one holder's ledger.
+
+    Never raises for the content; ``failure`` has the reason if it stopped.
+    """
+    found = Differences()
     try:
         with pinned(connection, PLAIN):
             for finding in _differences(connection):
@@ -117,7 +120,7 @@ def _differences(connection: Connection) -> Iterator[Finding]:
 
 
 def _there(connection: Connection, relation: str, indexes: Sequence[_Index]) -> Mapping[str, Count]:
-    """For each condition, how many rows meet it, and the sum of their places: one look at the table for all."""
+    """For each condition the number of matching rows and the sum of their places, in one pass over the table."""
     conditions = list(dict.fromkeys(index.condition for index in indexes))
     counts = ", ".join(_COUNT.format(f" FILTER (WHERE {condition})") for condition in conditions)
     with pinned(connection, ONE_BY_ONE):
@@ -127,7 +130,7 @@ def _there(connection: Connection, relation: str, indexes: Sequence[_Index]) -> 
 
 
 def _leads_to(connection: Connection, index: _Index, there: Count) -> bool:
-    """Whether the index leads to what is there. One that the server does not ask so is not asked."""
+    """True if the index finds the table's rows. An index that the server does not use for the query is skipped."""
     with pinned(connection, {**BY_INDEX, "enable_bitmapscan": "on"} if index.method == "gin" else BY_INDEX):
         led = _asked(connection, index, index.led())
         if led is None:
@@ -146,6 +149,6 @@ def _asked(connection: Connection, index: _Index, question: str) -> tuple[Any, .
 
 
 def _by(name: str, plan: Mapping[str, Any]) -> bool:
-    """Whether rows are found by this index alone, and stay in its order."""
+    """True if the plan uses this index alone and keeps its order."""
     mine = plan["Node Type"] not in _OUT_OF_ORDER and plan.get("Index Name", name) == name
     return mine and all(_by(name, part) for part in plan.get("Plans", ()))

@@ -1,4 +1,4 @@
-"""Writes by the ledger's own functions, and by nothing else: installs, appends, records verifications."""
+"""Writes only through the ledger's own SQL functions: installs, appends, records verifications."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SQL = Path(__file__).parents[1] / "sql"
 
 
 def install(connection: Connection) -> None:
-    """Makes the schema `audit`, once, as itm_owner, in the transaction of `connection`."""
+    """Creates the schema `audit`, once, as itm_owner, in the transaction of `connection`."""
     for script in sorted(SQL.glob("*.sql")):
         connection.exec_driver_sql(script.read_text("utf-8"), execution_options={"no_parameters": True})
 
@@ -33,9 +33,9 @@ def append(
     detail: Mapping[str, str | int | float | bool | None] | None = None,
     to_presidency: bool = False,
 ) -> uuid.UUID:
-    """Appends an event that is not a change of a row; it is sealed when the caller commits.
+    """Appends an event that is not a change of a row; it is sealed at the caller's commit.
 
-    Goes to the ledger of the bound context, or to the Presidency's. Raises the driver's error when refused.
+    It goes to the ledger of the bound context, or to the Presidency's. Raises the driver's error if refused.
     """
     values = {
         "action": action,
@@ -56,7 +56,7 @@ def append(
 
 
 def record(connection: Connection, verification: Verification) -> None:
-    """Keeps a verification for the screens; an intact one is an anchor for all later ones. As itm_signer."""
+    """Records a verification for the pages; an intact one is an anchor for all later ones. As itm_signer."""
     v = verification.verdict
     connection.execute(
         text(
@@ -86,7 +86,7 @@ def record(connection: Connection, verification: Verification) -> None:
 
 
 def record_round(connection: Connection, verifications: Sequence[Verification]) -> None:
-    """Keeps a round: each verification, and one entry in the Presidency's ledger that names their number."""
+    """Records a round: each verification, and one entry in the Presidency's ledger with their number."""
     if not verifications:
         return
     for verification in verifications:

@@ -1,7 +1,7 @@
-"""What an auditor takes along: the verifier as one HTML page, and as one Python file.
+"""Builds the auditor's verifier: one HTML page, and one Python file.
 
-Promise: both are made from what is committed here and nothing else; the page's policy lets it run its own script and
-reach nothing. Knows no database.
+Promise: both are made from committed files alone; the page's policy lets it run its own script and load nothing. Knows
+no database.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ sys.exit(main())
 
 
 def page() -> str:
-    """The page: no file beside it, no address in it."""
+    """The page, without any other file or address."""
     script = '"use strict";\n(() => {\n' + "\n".join(_read(name) for name in SCRIPTS) + "})();\n"
     style = _read("page.css")
     own = f"script-src '{_hash(script)}'; style-src '{_hash(style)}'"
@@ -70,5 +70,5 @@ def _read(name: str) -> str:
 
 
 def _hash(content: str) -> str:
-    """As a browser computes it: of the text between the tags."""
+    """The script's hash for the page's policy: of the text between the tags."""
     return "sha256-" + b64encode(sha256(content.encode()).digest()).decode()

@@ -1,6 +1,6 @@
-"""The pages by which an institution's manager, or a system administrator, keeps accounts and roles.
+"""Pages on which an institution's manager, or a system administrator, keeps accounts and roles.
 
-Which accounts these reach is the bound scope's: one's own institution, or all. What is out of reach is 404.
+The bound scope decides the reachable accounts: one's own institution's, or all. Others are 404.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BOTH = ("GET", "POST")
 
 @dataclass(frozen=True)
 class Made:
-    """A link: its token to be handed over, or the address that it is sent to; neither: the role waits."""
+    """A new link: its token to hand over, or the address that it is sent to; neither: the role waits."""
 
     username: str
     id: uuid.UUID
@@ -91,7 +91,7 @@ class AccountView(Page):
             if made is not None and not links:
                 return redirect_after_post(
                     "AccountView.show", id=made.id
-                )  # sent twice: its link was shown, and is shown once
+                )  # sent twice: its link was shown before, and is shown once
             if made is not None:
                 return self._show_link(links[0])
         _offer_new(form)
@@ -146,13 +146,13 @@ class AccountView(Page):
         return redirect_after_post("AccountView.show", id=id)
 
     def _show_link(self, made: Made) -> Answer:
-        """The only time the link is shown. It stands in no redirect and no cookie."""
+        """The only time the link is shown. It is in no redirect and no cookie."""
         link = url_for("InvitationView.redeem", token=made.token, _external=True) if made.token else None
         return self.render("accounts/invited.html", heading=_("One-time link"), made=made, link=link)
 
 
 class AuditAccountView(Page):
-    """Accounts as auditors see them: all of them, or their own institution's; nothing to change."""
+    """Accounts for auditors: all of them, or their own institution's; read-only."""
 
     subject = "AuditAccount"
     scopes = (AUDIT,)
@@ -190,13 +190,13 @@ def _do(id: uuid.UUID, work: Any, said: str) -> Answer:
 
 
 def _link(session: Session, account: Account) -> dict[str, Any] | None:
-    """The newest link that nobody used: whether it has expired, and until when it works or worked."""
+    """The newest unused link: its expiry, and if it has expired."""
     found = invitations.standing(session, account.id)
     return {"expired": invitations.is_expired(found), "until": found.expires_at} if found else None
 
 
 def _history(session: Session, account: Account) -> list[dict[str, Any]]:
-    """New links, rises and ends: when, what, by whom, confirmed by whom."""
+    """New links, rises and ends: time, act, author, confirmer."""
     found = changes.of_account(session, account.id)
     names = changes.names(session, [each for one in found for each in (one.created_by, one.decided_by)])
     return [
@@ -228,7 +228,7 @@ def _rows(session: Session, account: Account) -> list[dict[str, Any]]:
 
 
 def _invite(session: Session, account: Account) -> Made:
-    """By e-mail where there is a server for it: then its maker never sees the link."""
+    """Sends the link by e-mail if a server is configured: then its maker never sees it."""
     token = services.invite(session, me(), account.id)
     name, id = account.username, account.id
     if not current_app.config["ITM_MAILS"]:
@@ -251,7 +251,7 @@ def _make(session: Session, form: NewAccountForm, links: list[Made]) -> Account:
             institution=chosen_id(form.institution) if tenancy.current().scope == ACCOUNTS else None,
             username=form.username.data,
         )
-    except Invalid as error:  # all that is missing is told at once
+    except Invalid as error:  # all missing fields are reported at once
         raise (Invalid({**error.fields, **without_role}) if error.fields else error) from None
     if without_role:
         raise Invalid(without_role)

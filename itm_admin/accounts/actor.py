@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from itm_admin.accounts import sessions
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.actor import Actor, Held
+from itm_admin.foundation.actor import Actor, HeldRole
 from itm_admin.foundation.database import db
 from itm_admin.foundation.tenancy import acting
 
@@ -43,9 +43,9 @@ _GRANTS = text(
 
 
 def find(session: Session, account: uuid.UUID, institution: uuid.UUID, at: uuid.UUID | None = None) -> Actor | None:
-    """The person, whether or not they may work now (`obstacle`, `roles`; in session `at`: `ended`).
+    """The person, with the reason why they may not work now, if any (`obstacle`, `roles`; in session `at`: `ended`).
 
-    None: no such account there.
+    None if there is no such account.
     """
     alone = replace(tenancy.current(), scope="login", login=None, account=account, institution=institution)
     with acting(alone, session):
@@ -54,12 +54,12 @@ def find(session: Session, account: uuid.UUID, institution: uuid.UUID, at: uuid.
         if row is None:
             return None
         grants = session.execute(_GRANTS, {"account": account}).all()
-    held = tuple(Held(grant.role, tuple(grant.units) if grant.unit_id else "*") for grant in grants)
+    held = tuple(HeldRole(grant.role, tuple(grant.units) if grant.unit_id else "*") for grant in grants)
     return replace(_actor(row, held), session=at, ended=row["ended"] if at else None)
 
 
 def load_actor() -> Actor | None:
-    """The person whose session this request carries, if it still stands. Keeps the session alive."""
+    """The person of this request's session, if it has not ended. Extends the session."""
     claim = sessions.read(cookie)
     if claim is None:
         return None
@@ -72,7 +72,7 @@ def load_actor() -> Actor | None:
     return actor
 
 
-def _actor(row: RowMapping, held: tuple[Held, ...]) -> Actor:
+def _actor(row: RowMapping, held: tuple[HeldRole, ...]) -> Actor:
     return Actor(
         id=row["id"],
         username=row["username"],

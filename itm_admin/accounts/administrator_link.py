@@ -1,8 +1,8 @@
-"""`itm invite`: the way back into one's own house, for somebody who holds the machine.
+"""`itm invite`: a new link for a locked-out administrator, made on the machine itself.
 
-The first administrator's link may be lost or expired, and the only administrator may forget the password. The
-link is made as the panel makes links: older ones and the present password stop working, and it is an entry in
-the ledger. Auditors and the Presidency see an alert, since no second person was needed.
+The first administrator's link may be lost or expired, and the only administrator may forget the password. The link is
+like the panel's: older ones and the present password stop working, and it is an entry in the ledger. Auditors and the
+Presidency see an alert, since no second person was needed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COMMAND = "itm invite"
 
 
 def make(settings: Settings, username: str) -> str:
-    """A new one-time link for an administrator or supervisor, once its alert is there. Refusal for others."""
+    """A new one-time link for an administrator or supervisor, after its alert. Raises Refusal for other accounts."""
     settings.require("ITM_DATABASE_URL", "ITM_DATABASE_SIGNER_URL")
     engine = create_engine(settings.database_url or "", **engine_options())
     try:

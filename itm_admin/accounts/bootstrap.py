@@ -31,7 +31,7 @@ INVITATION_PATH = "/invitation/"
 
 @dataclass(frozen=True)
 class First:
-    """What the first two people are called, or the tokens or addresses of their links."""
+    """The names of the first two people, or the tokens or addresses of their links."""
 
     administrator: str
     supervisor: str
@@ -55,7 +55,7 @@ class NotEmpty(Refusal):
 
 
 def run(settings: Settings) -> First:
-    """For `itm init`: fills an empty installation; the two people's one-time links. Refusal if not empty."""
+    """For `itm init`: fills an empty installation; gives the two one-time links. Raises NotEmpty."""
     settings.require("ITM_DATABASE_URL", "ITM_MASTER_KEY_FILE")
     engine = create_engine(settings.database_url or "", **engine_options())
     try:
@@ -69,12 +69,12 @@ def run(settings: Settings) -> First:
 
 def address_of(settings: Settings, token: str) -> str:
     """The one-time link of a token."""
-    port = "" if settings.trusted_proxies else f":{settings.port}"  # a proxy in front has the usual one
+    port = "" if settings.trusted_proxies else f":{settings.port}"  # a proxy in front uses the standard port
     return f"http{'s' if settings.https else ''}://{settings.trusted_hosts[0]}{port}{INVITATION_PATH}{token}"
 
 
 def making_sessions(engine: Engine) -> sessionmaker[Session]:
-    """Sessions outside the web server, which tell PostgreSQL who is at work as the panel's own do."""
+    """Sessions outside the web server, which give PostgreSQL the same context as the panel's."""
     factory = sessionmaker(engine)
     tenancy.install(factory)
     return factory
@@ -83,9 +83,9 @@ def making_sessions(engine: Engine) -> sessionmaker[Session]:
 def begin(
     session: Session, keyring: MakesKeys, *, synthetic: bool = False, supervisor: FirstPerson = ANY_SUPERVISOR
 ) -> First:
-    """The register and the first two people; their links' tokens. Does not commit. NotEmpty if there are accounts.
+    """Makes the register and the first two people; gives their links' tokens. Does not commit. Raises NotEmpty.
 
-    What the installation is for, real data or a demonstration, is the first thing that is written.
+    The mark of real data or a demonstration is written first.
     """
     command = "itm demo" if synthetic else "itm init"
     with tenancy.acting(tenancy.Context(scope=ACCOUNTS, account_name=command), session):
@@ -111,7 +111,7 @@ def _appoint(session: Session, home: Institution, person: FirstPerson, role: str
 
 
 def enter_register(session: Session, keyring: MakesKeys) -> dict[str, Institution]:
-    """Every institution of the vocabulary that is not there yet, the Presidency first; by code, with all others."""
+    """Makes every missing institution of the vocabulary, the Presidency first; gives all institutions by code."""
     found = {each.code: each for each in session.execute(select(Institution)).scalars()}
     entries = sorted(vocabulary.institutions(), key=lambda entry: entry.kind != "presidency")
     for entry in entries:

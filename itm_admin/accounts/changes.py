@@ -1,6 +1,6 @@
-"""What takes a second person: a first sign-in by a link that its maker has seen, an auditor's end or new password.
+"""Changes that need a second person: a first sign-in by a link that its maker saw, an auditor's end or new password.
 
-The rules are the database's (0006/30_triggers.sql); here they are said in words before it says no. Flushes, never
+The database enforces the rules (0006/30_triggers.sql); here they get words before the database refuses. Flushes, never
 commits.
 """
 
@@ -39,7 +39,7 @@ STATES: dict[str, tuple[Message, str]] = {
 
 
 def waiting(session: Session, actor: Actor) -> list[AccessChange]:
-    """What waits for a second person in the scope at work, oldest first; one's own account left out."""
+    """The changes that wait in the present scope, oldest first, without those of one's own account."""
     statement = (
         select(AccessChange)
         .where(AccessChange.state == "waiting", AccessChange.account_id != actor.id)
@@ -72,7 +72,7 @@ def ask(session: Session, actor: Actor, account: Account, kind: str, grant: Role
 
 
 def decide(session: Session, actor: Actor, change_id: uuid.UUID, confirm: bool) -> AccessChange:
-    """Confirms or refuses what waits. Denied or Invalid where a rule forbids it."""
+    """Confirms or refuses a waiting change. Raises Denied or Invalid if a rule forbids it."""
     wanted = select(AccessChange).where(AccessChange.id == change_id).with_for_update()
     found = session.scalars(wanted.execution_options(populate_existing=True)).one_or_none()
     if found is None:
@@ -88,7 +88,7 @@ def decide(session: Session, actor: Actor, change_id: uuid.UUID, confirm: bool) 
 
 
 def why_not(session: Session, actor: Actor, change: AccessChange) -> Message | None:
-    """Why this person may not confirm it (yet); None: may."""
+    """The reason why this person may not confirm it (yet); None if they may."""
     if actor.id == change.account_id:
         return _said(_l("Nobody confirms the own access."))
     if actor.id == change.created_by:
@@ -101,7 +101,7 @@ def why_not(session: Session, actor: Actor, change: AccessChange) -> Message | N
 
 
 def names(session: Session, accounts: Iterable[uuid.UUID | None]) -> dict[uuid.UUID | None, str]:
-    """Names with their institution, of those whom the scope at work shows."""
+    """Names with their institution, of the accounts that the present scope shows."""
     wanted = {each for each in accounts if each}
     rows = session.execute(
         select(Account.id, Account.first_name, Account.last_name, Institution.code)
@@ -112,19 +112,19 @@ def names(session: Session, accounts: Iterable[uuid.UUID | None]) -> dict[uuid.U
 
 
 def role_labels(session: Session, change: AccessChange) -> list[str]:
-    """The roles that somebody who may decide the change decides about."""
+    """The roles at stake in this change, for a person who may decide it."""
     found = session.scalar(select(func.itm.roles_at_stake(change.id))) or []
     return [str(role.label) for code, role in ROLES.items() if code in found]
 
 
 def institution_names(session: Session) -> dict[uuid.UUID, str]:
-    """In the language of the page."""
+    """The institutions' names in the language of the page."""
     name = Institution.name_en if language() == "en" else Institution.name_tr
     return {row.id: row.name for row in session.execute(select(Institution.id, name.label("name")))}
 
 
 def to_decide(actor: Actor) -> Select[Any]:
-    """So many changes wait that this person may confirm now; the rules of `why_not` as one statement."""
+    """Selects the changes that this person may confirm now; the rules of `why_not` as one statement."""
     scope = tenancy.current().scope
     ordinary = and_(AccessChange.kind == "link", func.itm.is_ordinary(AccessChange.account_id))
     used = or_(AccessChange.invitation_id.is_(None), func.itm.link_is_used(AccessChange.invitation_id))
@@ -144,7 +144,7 @@ def _said(message: Message) -> Message:
 
 
 def is_ordinary(session: Session, change: AccessChange) -> bool:
-    """A first sign-in of a manager's own staff: any colleague may confirm it, whoever appointed the colleague."""
+    """True for a first sign-in of a manager's own staff: any colleague may confirm it, appointed by anybody."""
     return change.kind == "link" and bool(session.scalar(select(func.itm.is_ordinary(change.account_id))))
 
 
@@ -155,17 +155,20 @@ def standing_roles(session: Session, account: uuid.UUID) -> set[str]:
 
 
 def independent(session: Session, one: uuid.UUID | None, other: uuid.UUID) -> bool:
-    """Neither appointed the other, directly or through others."""
+    """True if neither appointed the other, directly or through others."""
     return bool(session.scalar(select(func.itm.is_independent(one, other))))
 
 
 def is_fresh_auditor(session: Session, account: uuid.UUID) -> bool:
-    """An auditor without a password: newly appointed, or two people have ended it. The administrator makes a link."""
+    """True for an auditor without a password: newly appointed, or ended by two people.
+
+    The administrator makes a link.
+    """
     return bool(session.scalar(select(and_(func.itm.audits(account), not_(func.itm.has_password(account))))))
 
 
 def standing_auditor(session: Session, actor: Actor, account: Account) -> str | None:
-    """The act that is open about an auditor: 'link' while there is no password, else 'reset'. None: no act."""
+    """The act open for an auditor: 'link' while there is no password, else 'reset'. None: no act."""
     if account.id == actor.id or not session.scalar(select(func.itm.audits(account.id))):
         return None
     if tenancy.current().scope == ACCOUNTS and is_fresh_auditor(session, account.id):

@@ -1,4 +1,4 @@
-"""The forms of accounts. They keep what was typed (passwords excepted); the services decide what is allowed."""
+"""The forms of accounts. They keep people's input (passwords excepted); the services decide what is allowed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import EmailField, HiddenField, PasswordField, SelectField, StringField
 
-from itm_admin.accounts.services import Person
+from itm_admin.accounts.services import AccountHolder
 from itm_admin.foundation import record_picker
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import Asks, PanelForm, chosen_id
@@ -47,7 +47,7 @@ class PasswordForm(PanelForm):
     again = PasswordField(_l("The same password again"), render_kw={"autocomplete": "new-password"})
 
     def chosen(self) -> str:
-        """Invalid if the two differ."""
+        """The password. Raises Invalid if the two differ."""
         if self.password.data != self.again.data:
             raise Invalid({"again": _("The two passwords differ.")})
         return self.password.data or ""
@@ -88,8 +88,8 @@ class AccountForm(PanelForm):
     language = LanguageField(_l("Language"))
     unit = SelectField(_l("Unit"), choices=[], validate_choice=False)
 
-    def person(self) -> Person:
-        return Person(
+    def person(self) -> AccountHolder:
+        return AccountHolder(
             first_name=self.first_name.data or "",
             last_name=self.last_name.data or "",
             email=self.email.data or "",

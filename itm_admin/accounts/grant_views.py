@@ -1,4 +1,4 @@
-"""The pages on which roles are given, approved and ended.
+"""Pages on which roles are given, approved and ended.
 
 Managers and system administrators propose and give; the Presidency's supervisor sees the same proposals on
 pages of the oversight scope. The rules are grants.py's.
@@ -82,7 +82,7 @@ class GrantView(Page):
 
 
 class AccessChangeView(Page):
-    """What waits for a second person: first sign-ins, and ends of auditors' roles and passwords."""
+    """Changes that wait for a second person: first sign-ins, and ends of auditors' roles and passwords."""
 
     subject = "AccessChange"
     scopes = (INSTITUTION, OVERSIGHT, ACCOUNTS)
@@ -119,7 +119,7 @@ class AccessChangeView(Page):
 
 
 def change_rows() -> Sequence[dict[str, Any]]:
-    """What waits, in words: the person, the institution, the roles, who asked, and why not to be confirmed (yet)."""
+    """Waiting changes in words: person, institution, roles, requester; the reason if one cannot be confirmed yet."""
     actor = me()
     found = changes.waiting(db.session, actor)
     names = changes.names(db.session, [each.created_by for each in found])

@@ -1,8 +1,8 @@
 """Roles given, approved and ended.
 
-The rules of foundation.roles, said in words before the database's own triggers say them (30_rules.sql):
-nobody gives to oneself or more than the own role may give; auditors and system administrators hold nothing
-else; a national auditor is appointed by two people, one of the Presidency and one from outside it.
+The rules of foundation.roles, in words, before the database's own triggers enforce them (30_rules.sql): nobody gives a
+role to oneself, or more than the own role may give; auditors and system administrators hold nothing else; a national
+auditor is appointed by two people, one of the Presidency and one from outside it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from itm_admin.institutions.models import Institution, Unit
 
 
 def given_here(actor: Actor) -> tuple[str, ...]:
-    """The roles that this person may give in the scope at work."""
+    """The roles that this person may give in the present scope."""
     return grantable_by(actor.roles_in(tenancy.current().scope))
 
 
 def choices(actor: Actor, institution_kind: str) -> list[str]:
-    """Those of them that an account of such an institution can hold."""
+    """The roles, among those, that an account of such an institution can hold."""
     presidency = institution_kind == "presidency"
     return [
         role
@@ -41,12 +41,12 @@ def choices(actor: Actor, institution_kind: str) -> list[str]:
 
 
 def is_rise(role: str, scope: str | None) -> bool:
-    """Whether another person has to confirm it: everything but a manager's own staff (`itm.is_rise` is the same)."""
+    """True if another person must confirm it: all but a manager's own staff (`itm.is_rise` is the same)."""
     return not (role in ("focal_point", "caseworker") and scope == INSTITUTION)
 
 
 def give(session: Session, actor: Actor, account: Account, role: str, unit: uuid.UUID | None = None) -> RoleGrant:
-    """Gives a role, or proposes it where it needs approvals. Denied or Invalid where a rule forbids it."""
+    """Gives a role, or proposes it if it needs approvals. Raises Denied or Invalid if a rule forbids it."""
     if account.id == actor.id:
         raise Denied(_l("Nobody gives a role to oneself."))
     kind = session.execute(select(Institution.kind).where(Institution.id == account.institution_id)).scalar_one()
@@ -87,7 +87,7 @@ def end(session: Session, actor: Actor, grant_id: uuid.UUID, version: int | None
 
 
 def approve(session: Session, actor: Actor, grant_id: uuid.UUID) -> RoleGrant:
-    """Approves a proposal. With the last approval that it needs the role becomes active."""
+    """Approves a proposal. The last required approval makes the role active."""
     grant = _locked(session, grant_id)
     if grant.state != "proposed":
         raise Invalid({"": _l("This role does not wait for an approval.")})
@@ -128,7 +128,7 @@ def refuse(session: Session, actor: Actor, grant_id: uuid.UUID) -> RoleGrant:
 
 
 def waiting(session: Session, actor: Actor) -> list[tuple[RoleGrant, Account, list[GrantApproval]]]:
-    """The proposals that this person may see in the scope at work, oldest first."""
+    """The proposals that this person may see in the present scope, oldest first."""
     grants = session.execute(
         select(RoleGrant, Account)
         .join(Account, Account.id == RoleGrant.account_id)
@@ -141,7 +141,7 @@ def waiting(session: Session, actor: Actor) -> list[tuple[RoleGrant, Account, li
 
 
 def what_waits(session: AnySession, actor: Actor) -> list[tuple[str, str]]:
-    """(sentence, endpoint) for the home page: what this person may decide now as a second one. One statement."""
+    """(sentence, endpoint) for the home page: the decisions open to this person as a second one. One statement."""
     overseeing = tenancy.current().scope == OVERSIGHT
     page, subject = ("ApprovalView.list", "GrantApproval") if overseeing else ("GrantView.list", "RoleGrant")
     counted = (
@@ -162,7 +162,7 @@ def what_waits(session: AnySession, actor: Actor) -> list[tuple[str, str]]:
 
 
 def _to_approve(actor: Actor) -> Select[Any]:
-    """So many proposals that this person may approve now; the rules of `approve` as one statement."""
+    """Selects the proposals that this person may approve now; the rules of `approve` as one statement."""
     by_several = [role for role, each in ROLES.items() if each.approvals]
     mine = exists().where(GrantApproval.grant_id == RoleGrant.id, GrantApproval.approver_id == actor.id)
     several = RoleGrant.role.in_(by_several)
@@ -178,7 +178,7 @@ def _to_approve(actor: Actor) -> Select[Any]:
 
 
 def of_account(session: Session, account: uuid.UUID) -> list[RoleGrant]:
-    """All grants of an account, those that stand first."""
+    """All grants of an account, standing ones first."""
     return list(
         session.execute(
             select(RoleGrant)
@@ -189,7 +189,7 @@ def of_account(session: Session, account: uuid.UUID) -> list[RoleGrant]:
 
 
 def keep_one_administrator(session: Session, without: uuid.UUID) -> None:
-    """Denied if nobody but this account could administer the accounts."""
+    """Raises Denied if no other account could administer the accounts."""
     others = session.execute(
         select(func.count())
         .select_from(RoleGrant)
@@ -210,7 +210,7 @@ def _own_only(actor: Actor) -> tuple[ColumnElement[bool], ...]:
 
 
 def may_approve(actor: Actor, grant: RoleGrant) -> bool:
-    """Whether this person is one of those whose approval such a proposal asks for."""
+    """True if such a proposal asks for this person's approval."""
     scope = tenancy.current().scope
     if scope == OVERSIGHT:
         return "presidency_supervisor" in actor.roles
@@ -225,7 +225,7 @@ def may_approve(actor: Actor, grant: RoleGrant) -> bool:
 
 
 def _approved_enough(session: Session, grant: RoleGrant) -> bool:
-    """One person; for a national auditor two, of whom one is of the Presidency and one is not. One is independent."""
+    """True with one independent approval; for a national auditor two, one of the Presidency and one from outside it."""
     given = session.execute(
         select(Institution.kind, GrantApproval.approver_id)
         .join(GrantApproval, GrantApproval.approver_institution_id == Institution.id)
@@ -262,7 +262,7 @@ def _unit(session: Session, account: Account, role: str, unit: uuid.UUID | None)
 
 
 def _locked(session: Session, grant_id: uuid.UUID, version: int | None = None) -> RoleGrant:
-    """The grant, held against a second approval or end at the same time."""
+    """The grant, locked against a second approval or end at the same time."""
     wanted = select(RoleGrant).where(RoleGrant.id == grant_id)
     if tenancy.current().scope not in (INSTITUTION, OVERSIGHT, ACCOUNTS):
         raise NotFound

@@ -1,4 +1,4 @@
-"""What the ledger tells people of their own account: when, whence and how somebody signed in with it."""
+"""The ledger's entries of sign-ins with one's own account: time, address and result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SignIn:
 
 
 def own_sign_ins(session: Session, actor: Actor, most: int = 20) -> list[SignIn]:
-    """The newest first. Reads the own entries alone, whatever else the role may read of the ledger."""
+    """The newest first. Reads one's own entries alone, even if the role may read more of the ledger."""
     with acting(replace(tenancy.current(), institution=actor.institution_id, reads="actor"), session):
         rows = session.execute(_OWN, {"account": str(actor.id), "most": most}).all()
     return [SignIn(row.at, row.action, row.outcome, row.address) for row in rows]

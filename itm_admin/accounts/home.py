@@ -1,4 +1,4 @@
-"""What a system administrator sees first: how many accounts there are, and which institutions have no manager."""
+"""A system administrator's first page: the number of accounts, and the institutions without a manager."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One-time links by which people choose their own passwords. Nobody chooses another's.
 
-Only the digest of a link's token is kept: whoever reads the database cannot open it. Whoever invites sees the
-link once, to hand it over. A new link withdraws the older ones and shuts the password that stands until then.
+Only the digest of a link's token is stored: a reader of the database cannot open it. The inviter sees the link once, to
+hand it over. A new link withdraws the older ones and disables the present password.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BadInvitation(Invalid):
 
 @dataclass(frozen=True)
 class Invited:
-    """Whose link it is."""
+    """The person of a link."""
 
     invitation: uuid.UUID
     account: uuid.UUID
@@ -55,7 +55,7 @@ class Invited:
 def issue(session: Session, account: uuid.UUID, institution: uuid.UUID, now: datetime | None = None) -> str:
     """A new link's token, to be shown once. Withdraws older links and ends the account's sessions.
 
-    Who may do this is `services.invite`'s to check.
+    `services.invite` checks the permission.
     """
     now = now or datetime.now(UTC)
     open_ones = (Invitation.account_id == account, Invitation.used_at.is_(None), Invitation.expires_at > now)
@@ -72,7 +72,7 @@ def issue(session: Session, account: uuid.UUID, institution: uuid.UUID, now: dat
 
 
 def standing(session: Session, account: uuid.UUID) -> Invitation | None:
-    """The newest link of an account, if it was not used: it is open until `expires_at`, or has expired."""
+    """The newest link of an account if it is unused, expired or not (`expires_at`)."""
     newest = select(Invitation).where(Invitation.account_id == account).order_by(Invitation.created_at.desc()).limit(1)
     found = session.execute(newest).scalar_one_or_none()
     return found if found is not None and found.used_at is None else None
@@ -83,13 +83,13 @@ def is_expired(invitation: Invitation, now: datetime | None = None) -> bool:
 
 
 def look_up(session: Session, token: str, now: datetime | None = None) -> Invited:
-    """Whose link this is, if it still opens. BadInvitation otherwise."""
+    """The person of this link. Raises BadInvitation if it does not open any more."""
     with acting(_with(token), session):
         return _find(session, token, now or datetime.now(UTC))
 
 
 def redeem(session: Session, token: str, password: str, now: datetime | None = None) -> Invited:
-    """Sets the password that the invited person chose. BadInvitation, or Invalid under `password`."""
+    """Sets the password that the invited person chose. Raises BadInvitation, or Invalid under `password`."""
     now = now or datetime.now(UTC)
     with acting(_with(token), session):
         invited = _find(session, token, now, lock=True)
@@ -102,9 +102,9 @@ def redeem(session: Session, token: str, password: str, now: datetime | None = N
 
 
 def change_own_password(session: Session, actor: Actor, password: str) -> uuid.UUID:
-    """Sets a signed-in person's new password, which ends all sessions; the id of the one in which the person goes on.
+    """Sets a signed-in person's new password and ends all sessions; gives the id of the new session.
 
-    The current password was asked before, by `sign_in.confirm`. Invalid under `password`.
+    `sign_in.confirm` checked the current password before. Raises Invalid under `password`.
     """
     passwords.require_good(password, actor.username, tuple(actor.full_name.split()))
     with acting(actor.own_context(), session):

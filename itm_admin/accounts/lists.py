@@ -1,4 +1,4 @@
-"""The list of accounts. Names of people are no filter: they would stand in the address."""
+"""The list of accounts. Names of people are no filter: they would be in the address."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from itm_admin.institutions.models import Institution
 
 
 def roles_of(account: Account) -> str:
-    """The labels of the roles that stand; those that wait for approval say so."""
+    """The labels of standing roles; those waiting for approval say so."""
     standing = [grant for grant in account.grants if grant.state != "ended" and grant.role in ROLES]
     waits = _("proposed")
     labels = {
@@ -115,5 +115,5 @@ ALL = _listing((_NAME, _USERNAME, _INSTITUTION, _ROLES, _STATE, _LAST), (_BY_INS
 
 
 def here() -> Listing[Account]:
-    """The list of the scope at work: one's own institution's accounts, or all."""
+    """The list of the present scope: one's own institution's accounts, or all."""
     return OWN if tenancy.current().scope == INSTITUTION else ALL

@@ -1,9 +1,8 @@
-"""What people are told by e-mail, and the process that sends it: `itm mail`.
+"""Mails to people, and the process that sends them: `itm mail`.
 
-The database writes the rows (0008): a link asked for in the panel, and a word to the owner and the auditors of every
-new link, rise, end and password. They are sent after the commit, one transaction each, and tried again until a
-week has passed. A link's secret is made here at the moment of sending, and stands in the mail alone. As itm_signer;
-knows no case and no victim.
+The database writes the rows (0008): a link requested in the panel, and a notice to the owner and the auditors of every
+new link, rise, end and password. They are sent after the commit, one transaction each, and retried for a week. A link's
+secret is made here at the moment of sending, and is in the mail alone. As itm_signer; knows no case and no victim.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from itm_admin.foundation.post import NotSent, Post
 
 log = logging.getLogger("itm.mail")
 BEAT = 5.0
-"""Seconds between two looks for what is due."""
+"""Seconds between two looks for due mails."""
 _DUE = text(
     """
     select id, kind, address, language, detail from public.mail
@@ -53,7 +52,7 @@ Link = Callable[[str], str]
 
 
 def send_link(session: Session, account: Account) -> str:
-    """The link that this transaction made for the account goes to its address, which is returned. Flushes."""
+    """Sends the link that this transaction made to the account's address; gives the address. Flushes."""
     link = invitations.standing(session, account.id)
     if link is None:
         raise LookupError(account.id)
@@ -66,7 +65,7 @@ def send_link(session: Session, account: Account) -> str:
 
 
 def send_waiting(engine: Engine, post: Post, link: Link, halt: Callable[[], bool] = lambda: False) -> int:
-    """Sends what is due; how many went. What does not go is tried again later, and holds up nothing else."""
+    """Sends due mails; gives their number. A failed one is retried later and delays no other."""
     sent = 0
     while not halt():
         with engine.begin() as connection:
@@ -74,7 +73,7 @@ def send_waiting(engine: Engine, post: Post, link: Link, halt: Callable[[], bool
             if row is None:
                 return sent
             try:
-                with connection.begin_nested():  # a new secret counts only if its mail has left
+                with connection.begin_nested():  # a new secret counts only if its mail was sent
                     sent += _send(connection, row, post, link)
             except NotSent as fault:
                 log.warning("a mail was not sent (%s); it is tried again", fault)
@@ -98,7 +97,7 @@ def _send(connection: Connection, row: Mapping[Any, Any], post: Post, link: Link
 
 
 def main(settings: Settings) -> None:
-    """Until SIGTERM or Ctrl-C. Any number of these processes may run: each mail is one's alone."""
+    """Runs until SIGTERM or Ctrl-C. Any number of these processes may run: each mail is sent by one."""
     if settings.smtp_url is None:
         raise SettingError("ITM_SMTP_URL", "is missing")
     stop = threading.Event()

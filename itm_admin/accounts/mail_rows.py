@@ -15,7 +15,7 @@ from itm_admin.foundation.records import Identifier, Moment, identifier_column
 
 
 class Mail(Model):
-    """One mail to one account: it waits, or it has left."""
+    """One mail to one account: waiting or sent."""
 
     __tablename__ = "mail"
     __table_args__ = (
@@ -55,7 +55,7 @@ class Mail(Model):
 
 
 class AccountAddress(Model):
-    """Who set an account's address, and when."""
+    """The author and time of an account's address."""
 
     __tablename__ = "account_address"
     __table_args__ = (

@@ -8,7 +8,7 @@ from itm_admin.foundation.i18n import catalogue
 
 
 def _l(message: str) -> str:
-    """Marks a text for translation; `compose` says it in the receiver's language."""
+    """Marks a text for translation; `compose` translates it into the receiver's language."""
     return message
 
 

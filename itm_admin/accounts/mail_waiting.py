@@ -1,7 +1,7 @@
-"""Mails that wait too long to be sent: an alert, taken back when they have gone.
+"""Mails that wait too long: an alert, closed when they are sent.
 
-Looked at by the scheduler, which notices also that no process sends mails. What waited before this process began has
-time to go: a server may have been named just now.
+Run by the scheduler, which notices also that no process sends mails. Mails from before this process began get extra
+time: a server may have been configured just now.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from itm_admin.ledger import alert_raising
 from itm_admin.ledger.alert_raising import Trouble
 
 EVERY = 30.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 LONGEST = timedelta(minutes=15)
 SUBJECT = "mail"
-# Mails of more than a week ago are not sent any more. One that was never tried is from before there was a server.
+# Mails older than a week are not sent any more. One that was never tried is from before a server was configured.
 _OLDEST = text(
     "SELECT min(created_at) FROM mail WHERE sent_at IS NULL AND (tries > 0 OR created_at > now() - interval '7 days')"
 )
 
 
 class MailWatch:
-    """One process's looking. `tick` may be asked every second."""
+    """One process's check of mails. `tick` may be called every second."""
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -36,7 +36,7 @@ class MailWatch:
         self._looked = float("-inf")
 
     def tick(self, engine: Engine) -> None:
-        """Raises the database's errors."""
+        """Checks if due. Raises the database's errors."""
         if self._clock() - self._looked < EVERY:
             return
         with engine.begin() as connection:

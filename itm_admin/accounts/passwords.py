@@ -1,7 +1,7 @@
-"""Passwords: how they are kept, compared and judged.
+"""Passwords: stored, compared and judged.
 
-Kept as scrypt digests only. Judged as NIST SP 800-63B-4 says: length, and that nobody would guess it first;
-no rules of composition, no expiry. A comparison costs the same whether or not there is anything to compare.
+Stored as scrypt digests only. Judged by NIST SP 800-63B-4: length, and not easily guessed; no rules of composition, no
+expiry. A comparison costs the same with and without a stored password.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from itm_admin.foundation.errors import Invalid, Message
 SHORTEST, LONGEST = 12, 128
 METHOD = "scrypt:32768:8:1"
 
-# The digest of a random password that nobody knows: compared where there is no account.
+# The digest of a random password that nobody knows: compared if there is no account.
 _NOBODYS = (
     "scrypt:32768:8:1$zSNqgPVUm3zoyUxL$"
     "36509ed648c57fcf27401dc10070623390d018b8499f3ac1bf1b42f76d96992f"
     "7e77f746a0e67249a0de40733ad2608724afe5d9b82a6c8be233fb69de08175f"
 )
 
-# What guessers try first among passwords of twelve letters and more: words of this list with digits or
-# signs behind them, alone or repeated.
+# The first guesses among passwords of twelve letters and more: words of this list with digits or signs behind them,
+# alone or repeated.
 _GUESSED_FIRST = frozenset(
     "password passwort parola sifre sifrem yenisifre gizlisifre qwerty qwertyuiop qwertyuiopas asdfghjkl asdfghjklsi "
     "zxcvbnm letmein welcome administrator admin yonetici kullanici changeme iloveyou seniseviyorum trustno sunshine "
@@ -40,22 +40,22 @@ _GUESSED_FIRST = frozenset(
 
 
 def digest_of(password: str) -> str:
-    """What is stored."""
+    """The digest to store."""
     return generate_password_hash(_normal(password), method=METHOD)
 
 
 def matches(stored: str | None, password: str) -> bool:
-    """Whether `password` is the one stored. Nothing stored: the same work, and no."""
+    """True if `password` is the stored one. Without a stored one: the same work, and False."""
     try:
         typed = _normal(password)
-    except ValueError:  # lone surrogates, or longer than anything that was ever stored
+    except ValueError:  # lone surrogates, or longer than any stored one
         typed = ""
     right = check_password_hash(stored or _NOBODYS, typed)
     return right and stored is not None
 
 
 def require_good(password: str, username: str, names: tuple[str, ...] = (), field: str = "password") -> None:
-    """Invalid under `field` if the password is too short, too long, or guessed first."""
+    """Raises Invalid under `field` if the password is too short, too long, or easily guessed."""
     fault = _fault(password, username, names)
     if fault is not None:
         raise Invalid({field: _FAULTS[fault]})
@@ -108,13 +108,13 @@ def _guessed_first(password: str) -> bool:
 
 
 def _runs(password: str) -> bool:
-    """Nothing but steps of one or none: 123456789012, abcdefghijkl, and their reverses."""
+    """True if all steps are one or none: 123456789012, abcdefghijkl, and their reverses."""
     steps = [ord(after) - ord(before) for before, after in itertools.pairwise(password)]
     return sum(abs(step) <= 1 for step in steps) >= len(steps) - 2
 
 
 def _normal(password: str) -> str:
-    """NFKC, so that one password typed on two keyboards is one. ValueError where UTF-8 or the length forbids it."""
+    """NFKC, so that two keyboards give one password. Raises ValueError if UTF-8 or the length forbids it."""
     normal = unicodedata.normalize("NFKC", password)
     normal.encode("utf-8")  # UnicodeEncodeError is a ValueError
     if len(normal) > LONGEST:

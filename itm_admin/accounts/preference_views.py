@@ -1,6 +1,6 @@
-"""How a person likes to see lists: kept views, and how much room a row takes.
+"""A person's preferences for lists: saved views, and the height of rows.
 
-Nothing here is a record of anybody, and nothing is typed into an address.
+Nothing here is a record of anybody, and no input is in an address.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, route, safe_next_url
 
 COOKIES = {"rows": ("itm-rows", ("comfortable", "compact")), "keys": ("itm-keys", ("on", "off"))}
-"""Cookies that say how high rows are and whether single keys do something; they tell nothing about anybody."""
+"""Cookies for the height of rows and for single-key shortcuts; they reveal nothing about anybody."""
 _A_YEAR = 365 * 24 * 3600
 
 
 class PreferenceView(Page):
-    """Buttons of the lists; each comes back to the list."""
+    """Buttons of the lists; each returns to its list."""
 
     subject = "Preference"
     route_base = "/preferences"
@@ -78,7 +78,7 @@ def _kept(session: Session, name: str, form: Mapping[str, str], opens: bool) -> 
 
 
 def _remember(name: str) -> Response:
-    """The choice, in a cookie of its own; then back to where it was made."""
+    """Stores the choice in a cookie of its own; returns to the page of the choice."""
     cookie, choices = COOKIES[name]
     chosen = request.form.get(name, "")
     if chosen not in choices:
@@ -90,7 +90,7 @@ def _remember(name: str) -> Response:
 
 
 def _attempt(work: Callable[[Session], str], said: str) -> str | None:
-    """One transaction; what is refused is said on the list."""
+    """Runs one transaction; a refusal is shown on the list."""
     try:
         with writing() as session:
             done = work(session)

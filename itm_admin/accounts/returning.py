@@ -1,8 +1,8 @@
-"""From an ended session back to the same page, with what was typed still there.
+"""Returns from an ended session to the same page, with the person's input.
 
-A form that is sent after its session has ended comes back with the sign-in page, as text in that page and nowhere
-else; nothing is stored. After the sign-in of the same person it is shown again, and sent by its author. The page's own
-anti-forgery token says whose form it was: nobody else is shown it.
+A form that is sent after its session has ended comes back with the sign-in page, as text in that page and nowhere else;
+nothing is stored. After the same person's sign-in it is shown again, and its author sends it. The page's own
+anti-forgery token identifies the form's author: nobody else sees it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from itm_admin.foundation.once import FIELD as FORM_KEY
 from itm_admin.foundation.views import safe_next_url
 
 LONGEST = 200_000
-"""Characters of a form that is carried over; a longer one is found as a draft, if it was kept as one."""
+"""Characters of a form that is carried over; a longer one may exist as a draft."""
 _NEVER = frozenset({FIELD, FORM_KEY, AGAIN})
 
 ENDED: dict[str, Message] = {
@@ -41,12 +41,12 @@ ENDED: dict[str, Message] = {
 
 
 def why_ended() -> Message | None:
-    """Why this browser's last session ended, if it did not end by signing out here."""
+    """The reason why this browser's last session ended, unless it was signed out here."""
     return ENDED.get(str(session.get(sessions.ENDED)))
 
 
 def ask_to_sign_in() -> Response:
-    """The sign-in page, in answer to a request without a session; with the form that was sent, if one was."""
+    """The sign-in page as the answer to a request without a session; with the form that was sent, if any."""
     if request.method == "GET":
         return redirect(url_for(_endpoint(), next=_with_query(request.path, request.query_string.decode("latin-1"))))
     back = _page_of_form()
@@ -65,7 +65,7 @@ def sign_in_page(form: SignInForm) -> str:
 
 
 def go_on(form: SignInForm) -> Response:
-    """After a sign-in: the page that was wanted, or the form that came too late, to be looked at once more."""
+    """After a sign-in: the requested page, or the late form, to be checked once more."""
     back = safe_next_url(form.next.data)
     pairs = parse_qsl(form.held.data or "", keep_blank_values=True)
     if not pairs:
@@ -84,7 +84,7 @@ def _endpoint() -> str:
 
 
 def _page_of_form() -> str | None:
-    """The page on which the form stood: its own address, or the one that the browser came from."""
+    """The form's page: its own address, or the browser's referrer."""
     if request.url_rule is not None and "GET" in (request.url_rule.methods or ()):
         return _with_query(request.path, request.query_string.decode("latin-1"))
     came = urlsplit(request.referrer or "")
@@ -96,7 +96,7 @@ def _with_query(path: str, query: str) -> str:
 
 
 def _carried() -> str | None:
-    """The form as text, if it is one of a signed-in person's pages and has an address of its own to go back to."""
+    """The form as text, if it is on a signed-in person's page and has an address to return to."""
     if request.url_rule is None or "GET" not in (request.url_rule.methods or ()):
         return None
     pairs = list(request.form.items(multi=True))

@@ -1,8 +1,8 @@
-"""Views of lists that people keep for themselves: filters, order and columns under a name of their own.
+"""Saved views of lists: filters, order and columns under a name of the person's own.
 
-A kept query is the listing's canonical text: it never holds what was searched for, and is read as strictly as
-an address whenever it is used. Row-level security shows each person their own alone. They are preferences and
-stand in no ledger; whatever is typed as a name stays in this table, which its person may empty.
+A saved query is the listing's canonical text: it never holds a search term, and is read as strictly as an address.
+Row-level security shows each person their own alone. They are preferences, so the ledger has no entry of them; a typed
+name stays in this table, which its person may empty.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.name_folding import clean_name
 
 MOST = 12
-"""Views that a person may keep of one list."""
+"""Views that a person may save of one list."""
 LONGEST = 60
 _LIKE_A_NUMBER = re.compile(r"(?:\d[\s.-]?){7,}")
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A list of which views can be kept: where it stands, and its listing in the scope at work."""
+class ListWithViews:
+    """A list whose views can be saved: its endpoint, and its listing in the present scope."""
 
     endpoint: str
     listing: Callable[[], Listing[Any]]
@@ -43,7 +43,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Tab:
-    """One view as it stands above its list."""
+    """One view as a tab above its list."""
 
     id: uuid.UUID
     label: str
@@ -52,26 +52,26 @@ class Tab:
     opens: bool
 
 
-def install(app: Flask, lists: Mapping[str, Kept]) -> None:
-    """Lists open in the view that the person chose for it, and have their views above them."""
+def install(app: Flask, lists: Mapping[str, ListWithViews]) -> None:
+    """Opens lists in the view that the person chose for them, and shows their views above them."""
     app.extensions["itm_kept_lists"] = dict(lists)
     app.before_request(_open)
     app.jinja_env.globals["saved_views"] = tabs
 
 
-def kept_list(name: str) -> Kept:
-    """Invalid if there is no such list, or not for this person."""
-    found: Kept | None = current_app.extensions["itm_kept_lists"].get(name)
+def kept_list(name: str) -> ListWithViews:
+    """The list of this name. Raises Invalid if there is none, or not for this person."""
+    found: ListWithViews | None = current_app.extensions["itm_kept_lists"].get(name)
     if found is None or not access.allowed(found.endpoint, g.actor):
         raise Invalid({"list": _l("There is no such list.")})
     return found
 
 
 def tabs(name: str, query: str) -> list[Tab] | None:
-    """The person's views of a list by name; `query` is the one that is shown now. None where no view is kept."""
-    where: Kept = current_app.extensions["itm_kept_lists"][name]
+    """The person's views of a list by name; `query` is the present one. None if this page saves no views."""
+    where: ListWithViews = current_app.extensions["itm_kept_lists"][name]
     if where.endpoint != request.endpoint:
-        return None  # the same columns on another page: of what is deleted, or as auditors see it
+        return None  # the same columns on another page: of deleted records, or for auditors
     path = url_for(where.endpoint)
     return [
         Tab(view.id, view.label, f"{path}?{view.query}", view.query == query, view.opens)
@@ -80,7 +80,7 @@ def tabs(name: str, query: str) -> list[Tab] | None:
 
 
 def keep(session: Session, actor: Actor, name: str, label: str, query: str, opens: bool) -> SavedView:
-    """A new view. Invalid if the list does not know the query, or the label cannot be kept."""
+    """Saves a new view. Raises Invalid if the list does not know the query, or the label is not allowed."""
     where = kept_list(name)
     canonical = _checked(session, actor, where, query)
     label = checked_label(label)
@@ -100,7 +100,7 @@ def keep(session: Session, actor: Actor, name: str, label: str, query: str, open
 
 
 def change(session: Session, view_id: uuid.UUID, label: str, opens: bool) -> SavedView:
-    """Another name, and whether the list opens so."""
+    """Changes its name, and if the list opens with it."""
     view = get(session, view_id)
     label = checked_label(label)
     if label != view.label:
@@ -120,7 +120,7 @@ def remove(session: Session, view_id: uuid.UUID) -> SavedView:
 
 
 def get(session: Session, view_id: uuid.UUID) -> SavedView:
-    """One's own view, or NotFound."""
+    """One's own view. Raises NotFound."""
     found = session.get(SavedView, view_id)
     if found is None:
         raise NotFound
@@ -128,7 +128,7 @@ def get(session: Session, view_id: uuid.UUID) -> SavedView:
 
 
 def checked_label(text: str) -> str:
-    """A short name of one line. What looks like a number of a person is refused: no list is named after people."""
+    """A short name of one line. Refuses text like a person's number: no list is named after people."""
     label = clean_name(text)
     if not 0 < len(label) <= LONGEST or not label.isprintable():
         raise Invalid({"label": _l("Give the view a name of at most 60 characters.")})
@@ -137,8 +137,8 @@ def checked_label(text: str) -> str:
     return label
 
 
-def _checked(session: Session, actor: Actor, where: Kept, query: str) -> str:
-    """The canonical text, as the list itself reads it: in the scope in which the person works there."""
+def _checked(session: Session, actor: Actor, where: ListWithViews, query: str) -> str:
+    """The canonical text, read by the list itself in the scope in which the person works there."""
     declared = access.access_of(where.endpoint)
     scope = access.scope_for(declared, actor.roles) if declared else None
     if scope is None:
@@ -149,7 +149,7 @@ def _checked(session: Session, actor: Actor, where: Kept, query: str) -> str:
 
 
 def _of(session: Session, name: str) -> list[SavedView]:
-    """Read once in a request: the list may open in one of them, and all of them stand above it."""
+    """Read once in a request: the list may open in one of them, and all are above it."""
     if "saved_views" not in g:
         g.saved_views = {}
     if name not in g.saved_views:
@@ -172,10 +172,10 @@ def _opens_no_more(session: Session, name: str) -> None:
 
 
 def _open() -> Response | None:
-    """Goes to the person's own view where the address asks for nothing. One that the list forgot is passed over."""
+    """Redirects to the person's own view if the address has no query. A view that the list does not know is ignored."""
     if request.method != "GET" or request.args or g.get("actor") is None:
         return None
-    lists: Mapping[str, Kept] = current_app.extensions["itm_kept_lists"]
+    lists: Mapping[str, ListWithViews] = current_app.extensions["itm_kept_lists"]
     for name, where in lists.items():
         if where.endpoint == request.endpoint:
             view = next((each for each in _of(db.session(), name) if each.opens), None)
@@ -184,7 +184,7 @@ def _open() -> Response | None:
     return None
 
 
-def _known(where: Kept, query: str) -> bool:
+def _known(where: ListWithViews, query: str) -> bool:
     try:
         where.listing().parse(query)
     except Invalid:

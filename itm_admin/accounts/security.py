@@ -1,8 +1,7 @@
 """Flask-AppBuilder's security manager, without its users, roles, screens, tokens and keys.
 
-What a person may do is answered from foundation.roles for whoever the gate has let in; nothing is public and
-nothing is asked of the database. Of Flask-AppBuilder's own ways to sign in, register, reset a password or
-hand out tokens none exists here, shown or hidden.
+foundation.roles answers permissions for the person whom the gate admitted; nothing is public and nothing is queried.
+None of Flask-AppBuilder's own ways to sign in, register, reset a password or issue tokens exists here, shown or hidden.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from itm_admin.foundation.actor import Actor
 
 
 class SecurityManager(BaseSecurityManager):
-    """Answers Flask-AppBuilder's questions; takes none of its orders."""
+    """Answers Flask-AppBuilder's questions, and keeps no users or roles for it."""
 
     def __init__(self, appbuilder: Any) -> None:
         # Not the original's: it would set up a token manager, a rate limiter in one process's memory and roles.
@@ -27,7 +26,7 @@ class SecurityManager(BaseSecurityManager):
         self.lm = self.create_login_manager(current_app)
 
     def create_login_manager(self, app: Any) -> LoginManager:
-        """`current_user` is the person whom the gate has loaded; Flask-Login's own cookies say nothing."""
+        """`current_user` is the person whom the gate has loaded; Flask-Login's own cookies are ignored."""
         manager = LoginManager(app)
         manager.session_protection = None
         manager.request_loader(lambda _request: self.current_user)
@@ -61,7 +60,7 @@ class SecurityManager(BaseSecurityManager):
         return set()
 
     def load_user(self, pk: Any) -> Actor | None:
-        """The signed-in person, if it is this one: nobody is loaded by a key that somebody names."""
+        """The signed-in person, if the key is theirs: nobody else is loaded by a key."""
         actor = self.current_user
         return actor if actor is not None and actor.get_id() == str(pk) else None
 

@@ -1,8 +1,8 @@
-"""Accounts made, changed, suspended, invited.
+"""Accounts: made, changed, suspended, invited.
 
 Takes the session in a bound scope: `institution` for a manager, who reaches the own institution's accounts, or
-`accounts` for a system administrator, who reaches all and reads no case. What is out of reach is NotFound;
-what is in reach but above one's role is Denied. Flushes, never commits; never sees a password.
+`accounts` for a system administrator, who reaches all and reads no case. An account out of reach raises NotFound, one
+above the own role Denied. Flushes, never commits; never sees a password.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from itm_admin.institutions.models import Institution, Unit
 
 
 @dataclass(frozen=True)
-class Person:
-    """What is kept of the person behind an account."""
+class AccountHolder:
+    """The data about an account's person."""
 
     first_name: str
     last_name: str
@@ -39,7 +39,7 @@ class Person:
 
 
 def reachable(actor: Actor) -> Select[Any]:
-    """The accounts that the scope at work reaches; an auditor's only to be read."""
+    """The accounts that the present scope reaches; an auditor's are read-only."""
     scope = tenancy.current().scope
     if scope == INSTITUTION:
         return select(Account).where(Account.institution_id == actor.institution_id)
@@ -47,7 +47,7 @@ def reachable(actor: Actor) -> Select[Any]:
 
 
 def get(session: Session, actor: Actor, account_id: uuid.UUID) -> Account:
-    """The account, or NotFound."""
+    """The account. Raises NotFound."""
     found: Account | None = session.execute(reachable(actor).where(Account.id == account_id)).scalar_one_or_none()
     if found is None:
         raise NotFound
@@ -55,7 +55,7 @@ def get(session: Session, actor: Actor, account_id: uuid.UUID) -> Account:
 
 
 def why_not(session: Session, actor: Actor, account: Account) -> Message | None:
-    """Why this person may not change that account; None: may."""
+    """The reason why this person may not change that account; None if they may."""
     own: Message = _l("Your own account is changed on your profile page.")
     above: Message = _l("This account holds a role that is administered by the system administrator.")
     if account.id == actor.id:
@@ -80,7 +80,7 @@ def why_not(session: Session, actor: Actor, account: Account) -> Message | None:
 def create(
     session: Session,
     actor: Actor,
-    person: Person,
+    person: AccountHolder,
     *,
     institution: uuid.UUID | None = None,
     username: str | None = None,
@@ -95,8 +95,8 @@ def create(
     return account
 
 
-def change(session: Session, actor: Actor, account_id: uuid.UUID, version: int, person: Person) -> Account:
-    """Changes the person's data. Conflict if somebody else saved since `version`."""
+def change(session: Session, actor: Actor, account_id: uuid.UUID, version: int, person: AccountHolder) -> Account:
+    """Changes the person's data. Raises Conflict if somebody else saved since `version`."""
     account = _changeable(session, actor, account_id, version)
     _apply(account, _checked(session, account.institution_id, person))
     session.flush()
@@ -104,7 +104,7 @@ def change(session: Session, actor: Actor, account_id: uuid.UUID, version: int, 
 
 
 def own(session: Session, actor: Actor) -> Account:
-    """One's own account, in whatever scope."""
+    """One's own account, in any scope."""
     account = session.get(Account, actor.id, populate_existing=True)
     if account is None:
         raise NotFound
@@ -112,11 +112,11 @@ def own(session: Session, actor: Actor) -> Account:
 
 
 def change_own(session: Session, actor: Actor, version: int, email: str, title: str | None, language: str) -> Account:
-    """What people keep of themselves. Name and unit stay what the manager wrote."""
+    """Changes people's own data. Name and unit stay as the manager wrote them."""
     account = own(session, actor)
     if account.row_version != version:
         raise Conflict(account.row_version)
-    person = Person(account.first_name, account.last_name, email, title, language)
+    person = AccountHolder(account.first_name, account.last_name, email, title, language)
     values = _checked(session, account.institution_id, person)
     _apply(account, {name: values[name] for name in ("email", "title", "language")})
     session.flush()
@@ -124,12 +124,12 @@ def change_own(session: Session, actor: Actor, version: int, email: str, title: 
 
 
 def same_address(stored: str, typed: str) -> bool:
-    """Compares as `_checked` would keep them."""
+    """True if both are stored alike (see `_checked`)."""
     return stored == _address(typed)
 
 
 def choose_language(session: Session, actor: Actor, language: str) -> None:
-    """The language in which a person reads the panel."""
+    """Sets the language in which a person reads the panel."""
     if language not in ("tr", "en"):
         raise Invalid({"language": _l("This is not one of the choices.")})
     with tenancy.acting(actor.own_context(), session):
@@ -138,7 +138,7 @@ def choose_language(session: Session, actor: Actor, language: str) -> None:
 
 
 def suspend(session: Session, actor: Actor, account_id: uuid.UUID, version: int | None = None) -> Account:
-    """Shuts the account and ends its sessions at once."""
+    """Disables the account and ends its sessions at once."""
     account = _changeable(session, actor, account_id, version)
     if not account.active:
         raise Invalid({"": _l("This account is suspended already.")})
@@ -196,8 +196,8 @@ def _institution(session: Session, actor: Actor, wanted: uuid.UUID | None) -> In
     return found
 
 
-def _checked(session: Session, institution: uuid.UUID, person: Person) -> dict[str, Any]:
-    """The columns' values, trimmed. Invalid names each field that is wrong."""
+def _checked(session: Session, institution: uuid.UUID, person: AccountHolder) -> dict[str, Any]:
+    """The columns' values, trimmed. Raises Invalid with each wrong field."""
     wrong: dict[str, Message] = {}
     values: dict[str, Any] = {}
     for field, longest in (("first_name", 100), ("last_name", 100), ("email", 200)):
@@ -224,7 +224,7 @@ def _checked(session: Session, institution: uuid.UUID, person: Person) -> dict[s
 
 
 def is_address(text: str) -> bool:
-    """One plain address. Other forms may name two people, or another one than the page shows."""
+    """True for one plain address. Other forms may name two people, or another one than the page shows."""
     try:
         validate.Email()(text)
     except ValidationError:
@@ -242,8 +242,8 @@ def _apply(account: Account, values: dict[str, Any]) -> None:
         setattr(account, name, value)
 
 
-def _free(session: Session, home: Institution, person: Person) -> str:
-    """The proposed user name, with a number behind it where it is taken."""
+def _free(session: Session, home: Institution, person: AccountHolder) -> str:
+    """The proposed user name, followed by a number if it is taken."""
     proposed = usernames.propose(home.code, person.first_name, person.last_name)
     taken = set(
         session.execute(

@@ -1,4 +1,4 @@
-"""Sessions as rows: begun at the sign-in, ended one by one or all together. The rules are the database's (0007).
+"""Sessions as rows: begun at the sign-in, ended one by one or all together. The database has the rules (0007).
 
 Takes the session in the account's own scope (`actor.own_context()`). Flushes, never commits.
 """
@@ -24,7 +24,7 @@ class Standing:
 
 
 def begin(session: Session, account: uuid.UUID, institution: uuid.UUID) -> uuid.UUID:
-    """The new session's id."""
+    """Begins a session; gives its id."""
     id = uuid.uuid4()
     session.execute(insert(AccountSession).values(id=id, account_id=account, institution_id=institution))
     return id
@@ -40,7 +40,7 @@ def end_all(session: Session, account: uuid.UUID) -> None:
 
 
 def standing(session: Session, account: uuid.UUID, here: uuid.UUID | None) -> list[Standing]:
-    """The account's sessions that are not over, the newest first."""
+    """The account's sessions that have not ended, the newest first."""
     rows = session.execute(
         select(AccountSession.id, AccountSession.begun_at)
         .join(Account, Account.id == AccountSession.account_id)

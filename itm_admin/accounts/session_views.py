@@ -1,4 +1,4 @@
-"""The session at work: how long it lasts, staying signed in, and signing out here or everywhere."""
+"""The present session: its time left, staying signed in, and signing out here or everywhere."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class OwnSessionView(Page):
 
     @route("/session", act="show", quiet=True)
     def left(self) -> Response:
-        """Seconds until the session ends. Asking is no sign of life (`sessions.PEEK`)."""
+        """Seconds until the session ends. This request does not extend it (`sessions.PEEK`)."""
         return _left()
 
     @route("/session", act="show", methods=("POST",), quiet=True)
     def stay(self) -> Response:
-        """The person is still there."""
+        """Extends the session: the person is still there."""
         claim = sessions.read(session)
         if claim is not None:
             session["seen"] = sessions.new(claim.account, claim.institution, claim.session).seen

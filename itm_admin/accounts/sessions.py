@@ -1,7 +1,7 @@
-"""The signed cookie of a session, and for how long it holds.
+"""The signed cookie of a session, and its lifetime.
 
-The cookie cannot be called back, so it names a row (session_rows.py) that can end: by signing out, or with all others
-of the account. After an end the cookie keeps the reason, for the sign-in page. Knows neither database nor account.
+A cookie cannot be revoked, so it names a row (session_rows.py) that can end: by signing out, or with all others of the
+account. After an end the cookie keeps the reason, for the sign-in page. Knows neither database nor account.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ WARNING = 5 * 60
 """Seconds before the end in which the page announces it."""
 ENDED = "ended"
 PEEK = "OwnSessionView.left"
-"""The endpoint that asks how long the session lasts: being asked by a script is no sign of life."""
+"""The endpoint for the time left, which a script requests: it does not extend the session."""
 _TOUCH = 60
-"""So many seconds may pass before the cookie is written again: not with every request."""
+"""Seconds that may pass before the cookie is written again: not with every request."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Claim:
 
 
 def begin(cookie: MutableMapping[str, Any], claim: Claim, token: str) -> None:
-    """A new session: nothing of what the cookie held before stays in it. `token` is the account's (forgery.py)."""
+    """Begins a session and drops the cookie's former content. `token` is the account's (forgery.py)."""
     cookie.clear()
     cookie.update(
         account=str(claim.account),
@@ -56,7 +56,7 @@ def new(account: uuid.UUID, institution: uuid.UUID, session: uuid.UUID) -> Claim
 
 
 def read(cookie: MutableMapping[str, Any], now: float | None = None) -> Claim | None:
-    """The claim, if it is whole and neither idle nor over. What is over is taken out of the cookie."""
+    """The claim, if it is well-formed and neither idle too long nor over. An ended one is removed from the cookie."""
     if "account" not in cookie:
         return None
     moment = time.time() if now is None else now
@@ -85,9 +85,9 @@ def keep_alive(cookie: MutableMapping[str, Any], claim: Claim, now: float | None
 
 
 def left(cookie: MutableMapping[str, Any], now: float | None = None) -> dict[str, int] | None:
-    """Seconds until the session ends without a sign of life, and in any case. None: there is no session.
+    """Seconds until the session ends when idle, and in any case. None: there is no session.
 
-    `surely`: so long it lasts after a page was sent, whatever the cookie's last touch.
+    `surely`: the time that is left after a page was sent, regardless of the cookie's last update.
     """
     claim = read(cookie, now)
     moment = int(time.time() if now is None else now)
@@ -98,12 +98,12 @@ def left(cookie: MutableMapping[str, Any], now: float | None = None) -> dict[str
 
 
 def go_on(cookie: MutableMapping[str, Any], session: uuid.UUID) -> None:
-    """This session outlives an end of all others (one's own new password), under a new identity."""
+    """Continues this session under a new id after all others ended (one's own new password)."""
     cookie["session"] = str(session)
 
 
 def end(cookie: MutableMapping[str, Any], reason: str | None = None) -> None:
-    """Nothing stays but the language, and the reason for the sign-in page."""
+    """Drops all but the language, and the reason for the sign-in page."""
     language = cookie.get(SESSION_KEY)
     cookie.clear()
     if language:

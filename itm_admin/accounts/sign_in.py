@@ -1,9 +1,8 @@
 """Signing in and out. Every try is an entry in a ledger, in the same transaction as its counters.
 
-Promise: whoever is refused cannot tell why — unknown, inactive, locked, suspended, without a role or simply
-wrong look alike and cost the same; the reason stands in the entry alone. A typed name that is no account's
-enters as a keyed digest, since people type passwords there. The only service that commits by itself: a refusal
-must outlive the request that it refuses.
+Promise: a refused person cannot tell the reason: unknown, inactive, locked, suspended, without a role and wrong look
+alike and cost the same; only the entry has the reason. A typed name that is no account's enters as a keyed digest,
+since people type passwords there. The only service that commits by itself: a refusal must outlive its request.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class SignInRefused(DomainError):
 
 
 class NotConfirmed(SignInRefused):
-    """Said to nobody but a person who knows the password: there is something to be done."""
+    """Raised only for a person who knows the password: another person must confirm the account first."""
 
     code = "not_confirmed"
     default = _l(
@@ -50,14 +49,14 @@ class NotConfirmed(SignInRefused):
 
 
 class TooManyTries(TooMany):
-    """This name or this address was tried too often; said of unknown names as well."""
+    """This name or this address was tried too often; also raised for unknown names."""
 
     default = _l("Too many attempts. Wait a quarter of an hour, then try again.")
 
 
 @dataclass(frozen=True)
 class Named:
-    """The account that a name belongs to."""
+    """The account of a name."""
 
     id: UUID
     institution: UUID
@@ -94,9 +93,9 @@ def attempt(session: Session, username: str, password: str, *, key: bytes, now: 
 
 
 def confirm(session: Session, actor: Actor, password: str, now: datetime | None = None) -> bool:
-    """Whether a signed-in person knows the own password. Counts and enters failures as a sign-in does.
+    """True if a signed-in person knows the own password. Counts and records failures as a sign-in does.
 
-    Commits, and drops what the session has not committed: ask before anything else.
+    Commits, and drops uncommitted work of the session: call it before anything else.
     """
     now = now or datetime.now(UTC)
     account = Named(actor.id, actor.institution_id, actor.institution_code, actor.username)
@@ -109,7 +108,7 @@ def confirm(session: Session, actor: Actor, password: str, now: datetime | None 
 
 
 def sign_out(session: Session, actor: Actor) -> None:
-    """Ends the session at work. Does not commit."""
+    """Ends the present session. Does not commit."""
     with acting(actor.own_context(), session):
         if actor.session is not None:
             session_rows.end(session, actor.session)
@@ -153,7 +152,7 @@ def _context(account: Named | None) -> tenancy.Context:
 def _compare(
     session: Session, account: Named | None, password: str, now: datetime, signing_in: bool = True
 ) -> Actor | str:
-    """The person, or why not. The secret is read, compared with nothing locked, then judged under its lock."""
+    """The person, or the reason. The secret is read, compared without a lock, then judged under its lock."""
     stored = session.execute(_secret(account)).one_or_none()
     session.rollback()
     right = passwords.matches(stored.password_hash if stored else None, password)
@@ -188,7 +187,7 @@ def _secret(account: Named | None) -> Any:
 
 
 def _obstacle(session: Session, actor: Actor | None, changed_at: datetime) -> str | None:
-    """What keeps somebody out who knows the password."""
+    """The obstacle for a person who knows the password."""
     if actor is None:
         return "unknown_name"
     newer = select(Invitation.id).where(
@@ -205,7 +204,7 @@ def _obstacle(session: Session, actor: Actor | None, changed_at: datetime) -> st
 
 
 def _count_failure(session: Session, account: Named, failures: int, now: datetime) -> None:
-    """After five wrong tries the account is locked: a minute, then twice as long each time, an hour at most."""
+    """After five wrong tries locks the account: for a minute, then twice as long each time, an hour at most."""
     values: dict[str, Any] = {"failures": failures}
     if failures >= FAILURES_TO_LOCK:
         doublings = min(failures - FAILURES_TO_LOCK, 10)
@@ -218,7 +217,7 @@ def _set_secret(session: Session, account: Named, values: dict[str, Any]) -> Non
 
 
 def _refused(session: Session, account: Named | None, reason: str, outcome: str, key: bytes, username: str) -> None:
-    """An entry in the account's institution's ledger; of unknown names in the Presidency's, without the name."""
+    """Appends an entry to the account's institution's ledger; an unknown name's to the Presidency's, without it."""
     detail = {"reason": reason}
     if account is None:
         detail["name"] = throttle.keyed_digest(key, "typed-name", username.strip()).hex()

@@ -1,7 +1,7 @@
-"""How often a name or an address may be tried: counted in the database, by keyed digest, in windows of time.
+"""Limits the tries of a name or an address: counted in the database, by keyed digest, in windows of time.
 
-Counting comes before the password is looked at, and in one statement, so that many threads cannot slip past
-together; what turns out right is taken back. Never keeps a name or an address as it was typed.
+A try is counted before the password is checked, and in one statement, so that many threads cannot pass together; a
+successful one is taken back. Never stores a name or an address as typed.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Tries:
 
 
 def key_from(secret: str) -> bytes:
-    """The key of these digests, from the secret that signs the cookies; neither tells the other."""
+    """The key of these digests, derived from the secret that signs the cookies; neither reveals the other."""
     return hmac.new(secret.encode(), b"itm/login-digests/v1", hashlib.sha256).digest()
 
 
 def keyed_digest(key: bytes, kind: str, value: str) -> bytes:
-    """Tells equal from equal, and nothing else to whoever lacks the key."""
+    """Equal values give equal digests; without the key they reveal nothing else."""
     return hmac.new(key, f"itm/{kind}/v1\0".encode() + value.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
 
 
@@ -56,7 +56,7 @@ def window_of(now: datetime) -> datetime:
 
 
 def count(session: Session, key: bytes, name: str, address: str | None, now: datetime) -> Tries:
-    """Counts one try. Always the name before the address: two tries never wait for each other in a circle."""
+    """Counts one try. Always the name before the address, so that two tries cannot deadlock."""
     window = window_of(now)
     keys, over, first = [], False, False
     for kind, value in (("name", name), ("address", address or "none")):
@@ -69,7 +69,7 @@ def count(session: Session, key: bytes, name: str, address: str | None, now: dat
 
 
 def take_back(session: Session, tries: Tries) -> None:
-    """The try was right: it does not count. Old windows go as well."""
+    """Takes back a successful try. Removes old windows as well."""
     for digest in tries.keys:
         session.execute(_TAKE_BACK, {"key": digest, "window": tries.window})
     session.execute(delete(LoginThrottle).where(LoginThrottle.window < tries.window - _KEPT))

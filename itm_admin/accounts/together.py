@@ -1,4 +1,4 @@
-"""The page that suspends several accounts at once. It asks first; all of it is done or nothing (foundation/bulk.py)."""
+"""The page that suspends several accounts at once. It asks first, and does all or nothing (foundation/bulk.py)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Answer = str | tuple[str, int] | Response
 
 
 def bulk_acts() -> list[BulkAct]:
-    """What the person at work may do to several accounts."""
+    """The acts that the person may do on several accounts."""
     endpoint = "AccountsTogetherView.suspend"
     return [BulkAct(_("Suspend"), url_for(endpoint))] if access.allowed(endpoint, g.actor) else []
 
@@ -50,7 +50,7 @@ class AccountsTogetherView(Page):
                 if save(form, lambda session: _suspend(session, wanted)):
                     tell(ngettext("%(num)s account is suspended.", "%(num)s accounts are suspended.", len(wanted)))
                     return redirect(back, 303)
-            except bulk.Refused as refused:
+            except bulk.RecordsRefused as refused:
                 reasons = refused.reasons
                 form.told.append(str(refused))
         lines = _lines(wanted, reasons)
@@ -68,7 +68,7 @@ def _suspend(session: Session, wanted: list[Chosen]) -> bool:
 
 
 def _lines(wanted: list[Chosen], reasons: Mapping[uuid.UUID, str]) -> list[Line]:
-    """By user name; NotFound if one of them is out of reach."""
+    """Sorted by user name. Raises NotFound if one of them is out of reach."""
     seen = {each.id: each.version for each in wanted}
     statement = services.reachable(me()).where(Account.id.in_(seen)).order_by(Account.username)
     accounts = list(db.session.scalars(statement, execution_options={"populate_existing": True}).unique())

@@ -15,14 +15,14 @@ _FORM = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 
 
 def plain(text: str) -> str:
-    """Small ASCII letters and digits of a Turkish text: İpek Şahin → ipeksahin."""
+    """The lower-case ASCII letters and digits of a Turkish text: İpek Şahin → ipeksahin."""
     lowered = turkish_lower(text).replace("ı", "i")
     parted = unicodedata.normalize("NFKD", lowered)
     return "".join(letter for letter in parted if letter.isascii() and letter.isalnum())
 
 
 def typed(text: str) -> str | None:
-    """What somebody typed at the sign-in as a user name; None if it cannot be one (and may be a password)."""
+    """The sign-in's input as a user name; None if it cannot be one (and may be a password)."""
     name = text.strip()
     if not name.isascii():
         return None
@@ -31,7 +31,7 @@ def typed(text: str) -> str | None:
 
 
 def propose(code: str, first_name: str, last_name: str) -> str:
-    """The name for a new account. Invalid where nothing of the person's name can be written in ASCII."""
+    """The name for a new account. Raises Invalid if nothing of the person's name can be written in ASCII."""
     parts = ["_".join(filter(None, map(plain, name.split()))) for name in (first_name, last_name)]
     if not all(parts):
         raise Invalid({"username": _l("Enter a user name: none can be made from this person's name.")})
@@ -39,7 +39,7 @@ def propose(code: str, first_name: str, last_name: str) -> str:
 
 
 def check(code: str, username: str) -> str:
-    """The user name if it has the form and begins with the institution's code; else Invalid."""
+    """The user name. Raises Invalid unless it has the form and begins with the institution's code."""
     if typed(username) != username or not username.startswith(f"{code.lower()}."):
         form = f"{code.lower()}.ad.soyad"
         raise Invalid({"username": _l("A user name looks like %(form)s: small letters, digits, dots.", form=form)})

@@ -1,4 +1,4 @@
-"""The pages by which people come in, go out and look after themselves. Accounts of others: account_views.py."""
+"""Pages for signing in and out, and for one's own account. Accounts of others: account_views.py."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def digest_key() -> bytes:
 
 
 def begin_session(actor: Actor) -> None:
-    """The cookie of a person who has just signed in: nothing of an earlier session stays in it."""
+    """Writes the cookie of a person who has just signed in; drops all of an earlier session."""
     before = sessions.read(session)
     if before is not None and before.account == actor.id and before.session != actor.session:
         with writing() as work, tenancy.acting(actor.own_context(), work):
@@ -181,7 +181,7 @@ class OwnProfileView(Page):
 
 
 def _may_change_address(form: OwnDataForm, actor: Actor) -> bool:
-    """Links to a new password go to the e-mail address: whoever finds an open session must not change it."""
+    """Links to a new password go to the e-mail address: somebody who finds an open session must not change it."""
     with tenancy.acting(actor.own_context(), db.session):
         stored = services.own(db.session, actor).email
     if not form.email.data or services.same_address(stored, form.email.data):

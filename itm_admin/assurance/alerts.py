@@ -1,7 +1,7 @@
-"""Alerts as people meet them: on every page of auditors and the Presidency, in a list, until acknowledged.
+"""Alerts: on every page of auditors and the Presidency, and in a list, until acknowledged.
 
-Promise: an acknowledgement and its entry in the ledger are one transaction. Row-level security decides who
-sees which alert; the roles' table who may acknowledge.
+Promise: an acknowledgement and its entry in the ledger are one transaction. Row-level security decides which alerts a
+person sees; the roles' table decides who may acknowledge.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from itm_admin.foundation.errors import Conflict, NotFound
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 
 MOST = 5
-"""So many alerts stand on every page; the list has them all."""
+"""The most alerts on every page; the list has them all."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class ShownAlert:
 
 
 def alerts_for(actor: Actor) -> list[ShownAlert]:
-    """The open alerts of this person, the critical ones first: one query. None for those whom they do not concern.
+    """This person's open alerts, the critical ones first, in one query. None for people whom they do not concern.
 
-    Never raises: it is asked while error pages are rendered, too.
+    Never raises: it is called while error pages are rendered, too.
     """
     scope = scope_for(Access("Alert", "list", (AUDIT, OVERSIGHT)), actor.roles)
     if scope is None:
@@ -78,7 +78,7 @@ def words(alert: Alert) -> str:
 
 
 def findings(alert: Alert) -> list[dict[str, Any]]:
-    """The record that an alert of tampering is about, as a finding; none where it is about entries."""
+    """The record of an alert of tampering, as a finding; empty if it is about entries."""
     told = alert.detail
     if not told.get("object"):
         return []
@@ -86,28 +86,29 @@ def findings(alert: Alert) -> list[dict[str, Any]]:
 
 
 def facts(alert: Alert) -> list[tuple[str, str]]:
-    """What else is known, name and value."""
+    """The alert's further facts, name and value."""
     told = ("table", "object", "named", "ledger")  # in words elsewhere on the page
     known = {name: value for name, value in alert.detail.items() if value is not None and name not in told}
     return details.words({"detail": known}, naming.named())
 
 
 def technical(alert: Alert) -> list[tuple[str, str]]:
-    """Sentences of programs, ids and digests, as they are."""
+    """Programs' sentences, ids and digests, unchanged."""
     return details.technical({"detail": alert.detail})
 
 
 def by_whom(alert: Alert) -> str:
-    """Who takes care of it, or that nobody had to."""
+    """The person who takes care of it, or the words that nobody had to."""
     if alert.detail.get("resolved"):
         return str(_("over without anybody's doing"))
     return naming.name_of(alert.acknowledged_by) or str(_("A person whose name is not shown here"))
 
 
 def acknowledge(session: Session | scoped_session[Any], id: uuid.UUID) -> None:
-    """Says that somebody deals with it; the database writes who, when, and the entry.
+    """Acknowledges an alert; the database writes the person, the time, and the entry.
 
-    NotFound if it is not there for this person, Conflict if somebody has."""
+    Raises NotFound if this person does not see it, Conflict if somebody has acknowledged it.
+    """
     alert = session.get(Alert, id)
     if alert is None:
         raise NotFound

@@ -1,4 +1,4 @@
-"""The page on which one person takes on several alerts at once: all of them or none, an entry for each."""
+"""The page on which one person acknowledges several alerts at once: all or none, an entry for each."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class AlertsTogetherView(Page):
                 if save(form, lambda session: _acknowledge(session, wanted)):
                     tell(ngettext("%(num)s alert is acknowledged.", "%(num)s alerts are acknowledged.", len(wanted)))
                     return redirect_after_post("AlertView.list")
-            except bulk.Refused as refused:
+            except bulk.RecordsRefused as refused:
                 reasons = refused.reasons
                 form.told.append(str(refused))
         lines = _lines(wanted, reasons)
@@ -57,7 +57,7 @@ def _acknowledge(session: Session, wanted: list[Chosen]) -> bool:
 
 
 def _lines(wanted: list[Chosen], reasons: Mapping[uuid.UUID, str]) -> list[Line]:
-    """Those that still wait; NotFound if one is not there for this person, or somebody deals with all of them."""
+    """The alerts that still wait. Raises NotFound if this person does not see one, or all are acknowledged."""
     ids = {each.id for each in wanted}
     waiting = [alert for alert in db.session.scalars(alerts.open_alerts()) if alert.id in ids]
     if not reasons and len(waiting) < len(ids):

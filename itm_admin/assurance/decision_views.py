@@ -1,6 +1,6 @@
-"""Pages on which two people decide about a ledger. What follows is spelled out before anybody proposes or approves.
+"""Pages for two people's decisions about a ledger. They state the consequences before a proposal or an approval.
 
-The rules are decisions.py's; what was approved is carried out elsewhere.
+The rules are decisions.py's; approved decisions are carried out elsewhere.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from itm_admin.ledger.approved_decisions import Kind
 Answer = str | tuple[str, int] | Response
 
 OFFERED: tuple[Kind, ...] = ("generation", "recovery", "purge")
-"""The kinds that may be proposed on the page."""
+"""The kinds that the page offers for proposals."""
 
 CONSEQUENCES: dict[str, tuple[Message, ...]] = {
     "generation": (
@@ -68,7 +68,7 @@ CONSEQUENCES: dict[str, tuple[Message, ...]] = {
         _l("An operator carries it out with the command itm ledger purge. The scheduler never does."),
     ),
 }  # fmt: skip
-"""What follows, in the order in which it should be read."""
+"""The consequences, in reading order."""
 
 
 class DecisionForm(PanelForm):
@@ -173,7 +173,7 @@ def _propose(session: Any, form: DecisionForm) -> LedgerDecision:
 
 
 def _number(field: StringField) -> int | None:
-    """What was typed, as an entry's number; None for anything else."""
+    """The typed text as an entry's number; None for anything else."""
     typed = (field.data or "").strip()
     return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= 15 else None
 

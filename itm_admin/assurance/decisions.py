@@ -1,8 +1,8 @@
-"""What two people decide about a ledger: proposed by the Presidency's supervisor, decided by a national auditor.
+"""Two people's decisions about a ledger: proposed by the Presidency's supervisor, decided by a national auditor.
 
-Promise: nobody decides alone, and nothing is carried out that was not approved by a second person of another
-institution; the database holds both (30_rules.sql, the table's checks). The panel only asks: what was approved is
-carried out by the scheduler's process (ledger/approved_decisions.py).
+Promise: nobody decides alone, and nothing is carried out without the approval of a second person from another
+institution; the database enforces both (30_rules.sql, the table's checks). The panel only records: the scheduler's
+process carries out approved decisions (ledger/approved_decisions.py).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REASONS: Mapping[str, tuple[Kind, Message]] = {
     "KEY_LOST": ("recovery", _l("The file with the key that signs checkpoints is lost")),
     "RETENTION": ("purge", _l("The retention time of the content is over")),
 }
-"""Why, and of which kind the decision then is."""
+"""Reason → the kind of the decision."""
 
 KINDS: Mapping[str, Message] = {
     "generation": _l("Open the ledger's next generation"),
@@ -39,7 +39,7 @@ KINDS: Mapping[str, Message] = {
 }
 
 
-# The columns that the panel may write; the others are the database's.
+# The columns that the panel may write; the database writes the others.
 _PROPOSE = text(
     "INSERT INTO ledger_decision (id, institution_id, kind, reason, first_seq, last_seq)"
     " VALUES (:id, :institution, :kind, :reason, :first, :last)"
@@ -53,7 +53,10 @@ def propose(
     first_seq: int | None = None,
     last_seq: int | None = None,
 ) -> LedgerDecision:
-    """Proposes. Invalid for a reason that is none, a wrong segment, or while another decision of its kind waits."""
+    """Proposes a decision.
+
+    Raises Invalid for an unknown reason, a wrong segment, or while another of its kind waits.
+    """
     if not tenancy.current().approves:
         raise Denied
     if reason not in REASONS:
@@ -76,7 +79,7 @@ def propose(
 
 
 def decide(session: AnySession, id: uuid.UUID, *, approve: bool) -> LedgerDecision:
-    """Approves or rejects, once. Denied to whoever proposed it, and to whoever is of the proposer's institution."""
+    """Approves or rejects, once. Raises Denied for the proposer and for people of the proposer's institution."""
     context = tenancy.current()
     if not context.national:
         raise Denied
@@ -91,7 +94,7 @@ def decide(session: AnySession, id: uuid.UUID, *, approve: bool) -> LedgerDecisi
 
 
 def find(session: AnySession, id: uuid.UUID, *, lock: bool = False) -> LedgerDecision:
-    """NotFound if there is none, or not for this person."""
+    """The decision. Raises NotFound if there is none, or not for this person."""
     wanted = select(LedgerDecision).where(LedgerDecision.id == id)
     if lock:
         wanted = wanted.with_for_update().execution_options(populate_existing=True)
@@ -102,7 +105,7 @@ def find(session: AnySession, id: uuid.UUID, *, lock: bool = False) -> LedgerDec
 
 
 def waiting(session: AnySession, institution: uuid.UUID, kind: str) -> bool:
-    """Whether a decision of this kind about this ledger is open: proposed, or approved and not carried out."""
+    """True if a decision of this kind about this ledger is open: proposed, or approved and not carried out."""
     return (
         session.scalars(
             select(LedgerDecision.id).where(
@@ -117,7 +120,7 @@ def waiting(session: AnySession, institution: uuid.UUID, kind: str) -> bool:
 
 
 def shown(session: AnySession, id: uuid.UUID | None = None) -> Sequence[Row[LedgerDecision, str, Account, Account]]:
-    """Decisions with the ledger's code and both people, those that wait first, then the newest."""
+    """Decisions with the ledger's code and both people: waiting ones first, then the newest."""
     proposer, decider = aliased(Account), aliased(Account)
     wanted = (
         select(LedgerDecision, Institution.code, proposer, decider)

@@ -1,6 +1,6 @@
-"""What else an entry says beside its changes, in words: pages, forms, reasons, counts; ids and digests apart.
+"""An entry's facts beside its changes, in words: pages, forms, reasons, counts; ids and digests apart.
 
-Promise: a code without words here is technical, and never stands in the text that people read.
+Promise: a code without words here is technical, and never appears in the text for people.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _TECHNICAL = frozenset(
         "note", "job", "row", "row_digest", "removed_hashes", "decision", "ledger_id",
     }
 )  # fmt: skip
-"""Ids, digests, keys and sentences of programs."""
+"""Ids, digests, keys and programs' sentences."""
 _ANSWERS: Mapping[str, Message] = {
     "goes on": _l("The ledger goes on from the receipt"),
     "rewritten": _l("History was rewritten since the receipt"),
@@ -115,21 +115,21 @@ _TIMES = frozenset({"since", "due_at", "from", "to"})
 
 
 def words(content: Mapping[str, Any], names: Names | None = None) -> list[tuple[str, str]]:
-    """Name and value of what people read."""
+    """Name and value of the facts for people."""
     found = _detail(content)
     told = [(name, _value(name, value, found, names or {})) for name, value in found.items()]
     return [*((str(_DETAILS[name]), words) for name, words in told if words), *story_words(content)]
 
 
 def story_words(content: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """When it happens in the demonstration's story; the entry's own time stays the true one."""
+    """The time in the demonstration's story; the entry's own time stays the true one."""
     request = content.get("request")
     when = synthetic.story_time(request.get("route")) if isinstance(request, Mapping) else None
     return [(_("Synthetic: time in the story"), moment(when))] if when else []
 
 
 def technical(content: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Name and value of the rest, as it was sealed."""
+    """Name and value of the other facts, as sealed."""
     found = _detail(content)
     return [
         (str(_DETAILS.get(name, name)), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
@@ -146,7 +146,7 @@ def _detail(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _value(name: str, value: Any, found: Mapping[str, Any], names: Names) -> str:
-    """In words; nothing for what is technical, or has no words here."""
+    """A value in words; empty if it is technical or has no words here."""
     if name in _TECHNICAL and not (name == "note" and isinstance(value, str) and names.get(value)):
         return ""
     if name not in _DETAILS:
@@ -183,7 +183,7 @@ def _time(value: str) -> str:
 
 
 def _sizes(value: Any) -> str:
-    """Ledgers by their code, and how many entries."""
+    """Ledgers by their code, with their number of entries."""
     pairs: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, Mapping) else ()
     if isinstance(value, list):
         pairs = [(each.get("origin"), each.get("size")) for each in value if isinstance(each, Mapping)]

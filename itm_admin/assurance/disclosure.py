@@ -1,7 +1,7 @@
-"""Which values of a change auditors are shown: those that are not about a person, column by column.
+"""The values of a change that auditors see: those that are not about a person, column by column.
 
 Auditors see of every entry that something changed, by whom, and in which columns. Each covered column is in one of the
-lists below; one that is in none is hidden. Inside an institution the record's own row-level security decides instead.
+lists below; an unlisted one is hidden. Inside an institution the record's own row-level security decides instead.
 """
 
 from __future__ import annotations
@@ -90,19 +90,19 @@ ABOUT_A_PERSON: Mapping[str, frozenset[str]] = {
     "access_note": frozenset({"words"}),
     "institution_key": frozenset({"wrapped"}),
 }  # fmt: skip
-"""Values that no auditor sees. That they changed is shown."""
+"""Values that no auditor sees. The fact that they changed is shown."""
 
 WITHHELD = {"withheld": True}
-"""Stands for the values of a column that the reader is not shown."""
+"""Replaces the values of a column that the reader may not see."""
 
 
 def limited() -> bool:
-    """Whether the reader is shown changes without what is about a person."""
+    """True if the reader sees changes without values about a person."""
     return tenancy.current().scope in (AUDIT, OVERSIGHT)
 
 
 def shared_among(session: AnySession, rows: Sequence[AnyRow]) -> frozenset[str]:
-    """Cases among the targets of these entries that are shared now; asked only where it matters."""
+    """Cases among these entries' targets that are shared now; queried only if it matters."""
     cases = {row.target_id for row in rows if row.target_kind == "case" and row.via != "append" and row.target_id}
     if not cases or not limited():
         return frozenset()
@@ -119,7 +119,7 @@ def columns(session: AnySession, kind: str, id: str) -> frozenset[str]:
 
 
 def shown_content(content: Mapping[str, Any], kind: str | None, id: str | None, shared: Collection[str]) -> Any:
-    """The content without the values that this reader is not shown."""
+    """The content without the values that this reader may not see."""
     changes = content.get("changes")
     if not limited() or not isinstance(changes, Mapping):
         return content

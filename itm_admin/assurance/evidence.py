@@ -1,7 +1,7 @@
-"""Evidence that leaves: what is asked for and told of it, and a ledger's signed state as people read it.
+"""Exports of evidence: the request, the export's entry, and a ledger's signed state for people.
 
-Promise: a bundle is made from one snapshot with the rights of whoever asked, in constant memory, and judged by the
-offline verifier's own code before a byte of it is given out. Nothing here is believed because it stands here.
+Promise: a bundle is made from one snapshot with the requester's rights, in constant memory, and judged by the offline
+verifier's own code before a byte of it is sent. Readers need not trust this module.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from audit import bundle_export, note, store, verify
-from audit.bundle import Bound, Filter
+from audit.bundle import Bound, EventFilter
 from audit.checkpoint import Checkpoint, opened
 from audit.evidence_report import Report, unreadable
 from audit.key import VerifierKey
@@ -56,26 +56,26 @@ _PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '5min'"
 
 
 @dataclass(frozen=True)
-class Signed:
-    """How far a ledger is signed, witnessed and stamped, as the database has recorded it."""
+class SignedState:
+    """A ledger's signed, witnessed and stamped sizes, as the database has recorded them."""
 
     size: int
     signed_at: datetime
     checkpoint: Checkpoint
     keys: tuple[VerifierKey, ...]
-    """Those that signed it, of the keys that count."""
+    """The keys that signed it, among those that count."""
     witnessed: int | None = None
     stamped: int | None = None
     stamped_at: datetime | None = None
 
     @property
     def newest(self) -> int:
-        """The last entry that is signed."""
+        """The last signed entry."""
         return self.size - 1
 
 
 def bound(said: str | None, last: bool) -> Bound:
-    """A sequence number, or a time: a day (of Istanbul; the whole of it), or a moment. Raises ValueError."""
+    """A sequence number, or a time: a whole day (of Istanbul), or a moment. Raises ValueError."""
     if said is None or said.isdecimal():
         return None if said is None else int(said)
     moment = datetime.fromisoformat(said)
@@ -88,18 +88,18 @@ def bound(said: str | None, last: bool) -> Bound:
 
 @dataclass(frozen=True)
 class Period:
-    """The numbers of the entries whose own time lies in what was asked for, and of how many among them it does not."""
+    """The numbers of the entries whose own time is in the requested period, and of other entries among them."""
 
-    asked: Filter
-    numbers: Filter
+    asked: EventFilter
+    numbers: EventFilter
     apart: int = 0
 
 
-def numbered(connection: Connection, ledger: uuid.UUID, asked: Filter) -> Period:
-    """Times become numbers, by the entries' own time, as pages and filters have it.
+def numbered(connection: Connection, ledger: uuid.UUID, asked: EventFilter) -> Period:
+    """Replaces times by numbers, using the entries' own time, as pages and filters do.
 
-    The sealed time never goes back: after a clock that ran ahead it would give a month's entries to another one. Raises
-    Invalid where no entry has its time there.
+    The sealed time never goes back: after a clock that ran ahead it would move entries to another month. Raises Invalid
+    if no entry's time is in the period.
     """
     times = {name: said for name, said in (("since", asked.since), ("until", asked.until)) if isinstance(said, str)}
     if not times:
@@ -116,8 +116,8 @@ def numbered(connection: Connection, ledger: uuid.UUID, asked: Filter) -> Period
     return Period(asked, within, found.last - found.first + 1 - found.number)
 
 
-def told(form: str, asked: Filter, period: Period | None = None) -> dict[str, Bound]:
-    """What an export's entry says of it. A name that was typed is not repeated in it; an id is."""
+def told(form: str, asked: EventFilter, period: Period | None = None) -> dict[str, Bound]:
+    """The details of an export's entry. A typed name is not repeated in it; an id is."""
     if period is not None and period.numbers != period.asked:
         told_of = told(form, asked) | {"first": period.numbers.since, "last": period.numbers.until}
         return told_of | ({"apart": period.apart} if period.apart else {})
@@ -127,7 +127,7 @@ def told(form: str, asked: Filter, period: Period | None = None) -> dict[str, Bo
 
 
 def policy_text(connection: Connection, witnesses: Sequence[str], quorum: int) -> str:
-    """What this installation would have its verifiers require, for reading."""
+    """The policy that this installation suggests to its verifiers, for information."""
     known = [Witness.parse(each).key for each in witnesses]
     lines = [f"log {key}" for key in checkpoints.keys(connection).named]
     lines += [f"witness w{n} {key}" for n, key in enumerate(known, 1)]
@@ -137,8 +137,8 @@ def policy_text(connection: Connection, witnesses: Sequence[str], quorum: int) -
     return "".join(f"{line}\n" for line in lines)
 
 
-def signed(session: AnySession, ledger: uuid.UUID, witnesses: Sequence[str], quorum: int) -> Signed | None:
-    """None while nothing is signed. NotFound for another's ledger."""
+def signed(session: AnySession, ledger: uuid.UUID, witnesses: Sequence[str], quorum: int) -> SignedState | None:
+    """The ledger's signed state; None while nothing is signed. Raises NotFound for another's ledger."""
     row, connection = ledger_queries.find_ledger(session, ledger), session.connection()
     last = checkpoints.last(connection, ledger)
     if last is None:
@@ -154,7 +154,7 @@ def signed(session: AnySession, ledger: uuid.UUID, witnesses: Sequence[str], quo
             cosigned = note.parse(each.note.encode()).with_signatures(note.signature_lines("".join(each.lines)))
             if opened(bytes(cosigned), policy, row.origin).assurance == "witnessed":
                 witnessed = each.size
-    return Signed(
+    return SignedState(
         last.size,
         last.signed_at,
         Checkpoint.parse(read.text),
@@ -166,18 +166,18 @@ def signed(session: AnySession, ledger: uuid.UUID, witnesses: Sequence[str], quo
 
 
 def is_signed(session: AnySession, ledger: uuid.UUID, seq: int) -> bool:
-    """Whether a recorded checkpoint covers the entry."""
+    """True if a recorded checkpoint covers the entry."""
     last = checkpoints.last(session.connection(), ledger)
     return last is not None and last.size > seq
 
 
 def proof(session: AnySession, id: uuid.UUID, seq: int) -> bytes:
-    """The proof of an entry that this person sees. NotCovered where it is not signed yet."""
+    """The proof of an entry that this person sees. Raises NotCovered if it is not signed yet."""
     return bytes(bundle_export.proof(session.connection(), _ledger(session.connection(), id), seq))
 
 
-def require_reach(session: AnySession, id: uuid.UUID, asked: Filter) -> None:
-    """Raises Invalid where no bundle of this can be had yet, NotFound for another's ledger."""
+def require_reach(session: AnySession, id: uuid.UUID, asked: EventFilter) -> None:
+    """Raises Invalid if no such bundle can be made yet, NotFound for another's ledger."""
     ledger_queries.find_ledger(session, id)
     connection = session.connection()
     try:
@@ -192,9 +192,9 @@ def require_reach(session: AnySession, id: uuid.UUID, asked: Filter) -> None:
 
 
 def taken(
-    engine: Engine, context: Context, id: uuid.UUID, asked: Filter, witnesses: Sequence[str], quorum: int
+    engine: Engine, context: Context, id: uuid.UUID, asked: EventFilter, witnesses: Sequence[str], quorum: int
 ) -> tuple[BinaryIO, Report]:
-    """A whole bundle in a file without a name, and what the verifier says of it. Raises whatever breaks it off."""
+    """A whole bundle in an unnamed file, and the verifier's report on it. Raises any error that interrupts it."""
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     file = cast(BinaryIO, TemporaryFile())  # noqa: SIM115 (the caller's)
     try:
@@ -212,7 +212,10 @@ def taken(
 
 
 def judged(file: BinaryIO, keys: Keys) -> Report:
-    """As whoever gets it would: by the keys that the ledger names now. The file is at its beginning afterwards."""
+    """The report that a receiver would get, with the keys that the ledger names now.
+
+    Leaves the file at its beginning.
+    """
     try:
         policy = Policy(keys.named, said=keys)
     except ValueError as error:

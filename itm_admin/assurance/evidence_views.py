@@ -1,7 +1,7 @@
-"""Pages of evidence: a bundle, one entry's proof, the verifiers, and the signed root on one page for the register.
+"""Pages of evidence: a bundle, one entry's proof, the verifiers, and a page with the signed root for the register.
 
 Promise: the entry of an export is committed before a byte of it leaves; a bundle that the verifier does not call intact
-is given out only to somebody who was told so.
+is sent only after the page has said so.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from werkzeug.wrappers import Response as Answer
 from wtforms import BooleanField, SelectField, StringField
 
 from audit import verifier
-from audit.bundle import Bound, Filter
+from audit.bundle import Bound, EventFilter
 from audit.bundle_export import NotCovered
 from audit.evidence_report import Report
 from itm_admin.assurance import evidence, labels, ledger_queries, named
-from itm_admin.assurance.evidence import Signed
+from itm_admin.assurance.evidence import SignedState
 from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.foundation import access, dates, tenancy, vocabulary
 from itm_admin.foundation.audited_reads import record_read
@@ -50,8 +50,8 @@ class EvidenceForm(PanelForm):
     def offer(self) -> None:
         self.kind.choices = [("", _("— choose —")), *((kind, labels.kind_words(kind)) for kind in _TARGETS)]
 
-    def asked(self) -> Filter:
-        """Raises Invalid with what is wrong of each field."""
+    def asked(self) -> EventFilter:
+        """The filter. Raises Invalid with each field's error."""
         wrong: dict[str, Message] = {}
         bounds: dict[str, Bound] = {}
         for name in ("since", "until"):
@@ -70,10 +70,10 @@ class EvidenceForm(PanelForm):
             wrong["purpose"] = vocabulary.NOT_A_CHOICE
         if wrong:
             raise Invalid(wrong)
-        return Filter(bounds["since"], bounds["until"], (kind, id) if kind else None, actor or None)
+        return EventFilter(bounds["since"], bounds["until"], (kind, id) if kind else None, actor or None)
 
     def _named(self, kind: str, said: str, field: str, wrong: dict[str, Message]) -> tuple[str, str]:
-        """Kind and id of what was named by reference, pseudonym or name; an id stays as it is."""
+        """Kind and id of the record that a reference, pseudonym or name names; an id stays as it is."""
         if not said or named.is_id(said):
             return kind, said
         try:
@@ -105,7 +105,7 @@ class _Evidence(Page):
         except Invalid as error:
             form.take(error)
             return self._page(id, form), 422
-        db.session.rollback()  # nothing is held while the bundle is made
+        db.session.rollback()  # no transaction is held while the bundle is made
         file, report = evidence.taken(db.engine, tenancy.current(), id, period.numbers, *_witnesses())
         intact, told = report.verdict == "intact", evidence.told("bundle", period.asked, period)
         detail = told if intact else {**told, "verdict": report.verdict, "first_broken": report.first_broken}
@@ -129,7 +129,7 @@ class _Evidence(Page):
             record_read("record.read", "entry", row.event_id, subjects=[id], detail={"ledger": str(id), "seq": seq})
             flash(_("This entry is not signed yet. Its proof is there within a minute."), "info")
             return redirect_after_post(self.entry, id=id, seq=seq)
-        record_read("ledger.export", "ledger", id, detail=evidence.told("proof", Filter(seq, seq)))
+        record_read("ledger.export", "ledger", id, detail=evidence.told("proof", EventFilter(seq, seq)))
         return _file(Response(content, mimetype="text/plain"), f"itm-{ledger.code}-{seq}.tlog-proof")
 
     @route("/<uuid:id>/root", act="show")
@@ -169,7 +169,7 @@ class _Evidence(Page):
 
 
 class InstitutionEvidenceView(_Evidence):
-    """Of one's own institution's ledger."""
+    """Evidence of the reader's own institution's ledger."""
 
     subject = "InstitutionHistory"
     scopes = (INSTITUTION,)
@@ -179,7 +179,7 @@ class InstitutionEvidenceView(_Evidence):
 
 
 class EvidenceView(_Evidence):
-    """Of every ledger that an auditor may see."""
+    """Evidence of every ledger that an auditor may see."""
 
     subject = "Ledger"
     scopes = (AUDIT,)
@@ -188,13 +188,13 @@ class EvidenceView(_Evidence):
     entry = "LedgerView.entry"
 
 
-def signed(id: uuid.UUID) -> Signed | None:
-    """How far a ledger is signed."""
+def signed(id: uuid.UUID) -> SignedState | None:
+    """The ledger's signed state."""
     return evidence.signed(db.session, id, *_witnesses())
 
 
 def links(view: str, ledger: uuid.UUID) -> list[tuple[str, str, str]]:
-    """What may be taken of a ledger, as buttons."""
+    """The ledger's exports, as buttons."""
     offered = (("show", _("Take evidence away")), ("root", _("Signed ledger summary on paper")))
     return [
         (url_for(f"{view}.{act}", id=ledger), label, "secondary")
@@ -215,7 +215,7 @@ def _witnesses() -> tuple[tuple[str, ...], int]:
 
 
 def _written(said: str | None) -> str | None:
-    """A day as people write it here, as ISO text; a number as it is."""
+    """A day in the page's format as ISO text; a number as it is."""
     said = (said or "").strip()
     with suppress(dates.NotADate):
         return dates.read_day(said).isoformat()

@@ -1,8 +1,8 @@
-"""Whether the panel is alive, and whether it is fit to work: told to machines, without data and without secrets.
+"""Liveness and readiness of the panel, for machines, without data and without secrets.
 
-``/healthz``: this process answers. ``/readyz``: 200 or 503 with each check by name. An open critical alert
-does not take the panel out of service, since people must come in to deal with it: it is told as a number. Nor
-does a time stamp that cannot be had.
+``/healthz``: this process answers. ``/readyz``: 200 or 503 with each check by name. An open critical alert does not
+take the panel out of service, since people must sign in to deal with it: it is reported as a number. A missing time
+stamp does not either.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class HealthView(Page):
 
 
 def readiness() -> dict[str, Check]:
-    """Each check by name: ``ok`` and what a machine may know about it."""
+    """Each check by name: ``ok`` and the facts that a machine may know about it."""
     checks = {
         "database": _asked(_database),
         "schema": _asked(_schema),
@@ -88,7 +88,7 @@ def _schema() -> Check:
 
 
 def _ledger() -> Check:
-    """An entry can be written and sealed, and is taken back: probes leave nothing in the ledger."""
+    """An entry can be written and sealed, and is rolled back: probes leave nothing in the ledger."""
     since = ledger_trouble_since()
     return {"ok": False, "since": since} if since is not None else _lately("ledger", _write_and_seal)
 
@@ -98,7 +98,7 @@ def _keys() -> Check:
 
 
 def _lately(name: str, check: Callable[[], Check]) -> Check:
-    """What this process found in the last seconds: public probes, however many, cost one look."""
+    """Caches a check for seconds in this process: any number of public probes cost one query."""
     known: dict[str, tuple[float, Check]] = current_app.extensions.setdefault("itm_readiness", {})
     now = time.monotonic()
     if name not in known or now - known[name][0] > _SECONDS:
@@ -116,7 +116,7 @@ def _write_and_seal() -> Check:
             connection.rollback()
     except DBAPIError as fault:
         if getattr(fault.orig, "sqlstate", None) == _NO_LEDGER:
-            return {"ok": True}  # an installation without institutions: there is nothing to write to yet
+            return {"ok": True}  # an installation without institutions has no ledger to write to yet
         return {"ok": False, "reason": "no entry can be written"}
     return {"ok": True}
 
@@ -142,11 +142,11 @@ def _alerts() -> Check:
 
 
 def _signatures() -> Check:
-    """No entry waits for its checkpoint for longer than three minutes."""
+    """No entry has waited for its checkpoint for more than three minutes."""
     late = waiting.overdue(db.session.connection())
     return {"ok": not late, "waiting": len(late)}
 
 
 def _time_stamps() -> Check:
-    """Nothing is wrong where none are asked for."""
+    """Fine if no authority is configured."""
     return {"ok": not db.session.scalar(text("select itm.is_unstamped()"))}

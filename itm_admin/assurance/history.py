@@ -1,7 +1,7 @@
-"""Access history: who saw or changed a record, when, what and why, from the sealed entries of the ledger.
+"""Access history: reads and changes of a record, by person, time and reason, from the ledger's sealed entries.
 
 Inside an institution the record itself must be visible to the reader; an auditor asks by number and learns no
-identity. Row-level security narrows the entries to what the reader's roles allow.
+identity. Row-level security narrows the entries to those of the reader's roles.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def subject_of(kind: str) -> str:
 
 
 def of_visible_record(session: AnySession, kind: str, id: uuid.UUID) -> Of:
-    """Entries about a record and what hangs on it. NotFound unless the reader sees the record itself."""
+    """Entries about a record and its parts. Raises NotFound unless the reader sees the record itself."""
     model = RECORDS[kind][0]
     if session.scalar(select(model.id).where(model.id == id)) is None:  # type: ignore[attr-defined]
         raise NotFound
@@ -44,7 +44,7 @@ def of_visible_record(session: AnySession, kind: str, id: uuid.UUID) -> Of:
 
 
 def _parts(session: AnySession, kind: str, id: uuid.UUID) -> Sequence[uuid.UUID]:
-    """Rows that are part of the record, and have numbers of their own."""
+    """Rows that are part of the record and have ids of their own."""
     links = select(CasePerson.id).where(or_(CasePerson.case_id == id, CasePerson.person_id == id))
     profiles = select(VictimProfile.id).where(VictimProfile.case_person_id.in_(links))
     if kind == "case":

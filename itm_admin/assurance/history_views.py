@@ -1,4 +1,4 @@
-"""Pages of access histories: of a record, of an institution, of an account, of oneself. Each is an event itself."""
+"""Pages of access histories: of a record, an institution, an account, and one's own. Each view is an event itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from itm_admin.assurance import evidence, evidence_views, history, labels, ledger_queries, looks, named, naming, paging
-from itm_admin.assurance.ledger_queries import AnyRow, Found, Wanted
+from itm_admin.assurance.ledger_queries import AnyRow, EntryPage, Wanted
 from itm_admin.assurance.paging import EVERYTHING, Of
 from itm_admin.assurance.showing import EntryList, ids_of, learn_names, proof, told
 from itm_admin.foundation import access, tenancy
@@ -22,7 +22,7 @@ from itm_admin.foundation.roles import AUDIT, INSTITUTION, may
 from itm_admin.foundation.views import Page, redirect_after_post, route
 
 
-def _history(of: Of = EVERYTHING) -> tuple[Found, Wanted]:
+def _history(of: Of = EVERYTHING) -> tuple[EntryPage, Wanted]:
     wanted = named.read(db.session, request.args)
     return paging.page(db.session, wanted, of), wanted
 
@@ -54,13 +54,13 @@ class _HistoryPage(Page):
         )
 
 
-def _following(found: Found) -> dict[str, Any]:
+def _following(found: EntryPage) -> dict[str, Any]:
     kept = {name: value for name, value in request.args.items() if name != "after"}
     return {**kept, "after": found.next}
 
 
 class HistoryView(_HistoryPage):
-    """Who saw or changed a record of one's own institution."""
+    """Reads and changes of a record of the reader's own institution."""
 
     subject = "Case"
     scopes = (INSTITUTION,)
@@ -75,7 +75,7 @@ class HistoryView(_HistoryPage):
 
 
 class AccountHistoryView(_HistoryPage):
-    """What was done to an account of one's own institution."""
+    """Acts on an account of the reader's own institution."""
 
     subject = "Account"
     scopes = (INSTITUTION,)
@@ -93,7 +93,7 @@ class AccountHistoryView(_HistoryPage):
 
 
 class AuditHistoryView(_HistoryPage):
-    """Who saw or changed any record, by its number, without an identity."""
+    """Reads and changes of any record, by its number, without an identity."""
 
     subject = "Ledger"
     scopes = (AUDIT,)
@@ -109,7 +109,7 @@ class AuditHistoryView(_HistoryPage):
 
 
 def filtered(endpoint: str, at: dict[str, Any]) -> Response:
-    """To the list, with ids for the names that were typed; a filter that names nothing is said and left out."""
+    """Redirects to the list with ids in place of typed names; a filter without a match is reported and dropped."""
     chosen = {name: request.form.get(name, "").strip() for name in (*ledger_queries.FILTERS, "size")}
     told = []
     for name in ("actor", "target"):
@@ -126,7 +126,7 @@ def filtered(endpoint: str, at: dict[str, Any]) -> Response:
 
 
 class InstitutionHistoryView(Page):
-    """One's own institution's ledger, as far as one's role reads it."""
+    """The reader's own institution's ledger, as far as the role reads it."""
 
     subject = "InstitutionHistory"
     scopes = (INSTITUTION,)
@@ -158,7 +158,7 @@ class InstitutionHistoryView(Page):
 
 
 def entry_page(view: Page, id: uuid.UUID, seq: int, evidence_view: str) -> str:
-    """One entry, as far as the reader may see what it tells; the records in it are told to the ledger too."""
+    """One entry, as far as the reader may see its content; the ledger records the ids in it as seen."""
     row = ledger_queries.find_entry(db.session, id, seq)
     subjects = ledger_queries.visible(db.session, row.subjects)
     record_read(
@@ -185,7 +185,7 @@ def entry_page(view: Page, id: uuid.UUID, seq: int, evidence_view: str) -> str:
 
 
 class OwnHistoryView(Page):
-    """What oneself did; everybody may see that of oneself."""
+    """The reader's own acts; everybody may see these."""
 
     subject = "Profile"
     route_base = "/my-history"

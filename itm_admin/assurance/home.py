@@ -21,7 +21,7 @@ _SHOWN = 5
 
 
 def auditor_home(session: AnySession) -> dict[str, Any]:
-    """What `assurance/home.html` shows."""
+    """The values for `assurance/home.html`."""
     ledgers = ledger_queries.ledgers(session)
     latest = [
         (_("Latest refusals"), None, "denied", _latest(session, outcome="denied")),

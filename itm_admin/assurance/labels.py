@@ -1,6 +1,6 @@
-"""Codes of the ledger in people's words: kinds of records, fields, verdicts, findings, alerts.
+"""Words for the ledger's codes: kinds of records, fields, verdicts, findings, alerts.
 
-Promise: a code that has no words here is shown as it is, never hidden. Knows no database and no request.
+Promise: a code without words here is shown as it is, never hidden. Knows no database and no request.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _PAGES: Mapping[str, Message] = {
     "ledgerdecision": _l("Decisions about ledgers"), "apidescription": _l("Programming interface"),
     "health": _l("Verification"), "language": _l("Language"),
 }  # fmt: skip
-"""What a refusal, or a page that named nothing else, calls its target: the gate's own word for it."""
+"""The target of a refusal, or of a page that named nothing else: the gate's own subject."""
 
 FIELDS: Mapping[str, Message] = {
     "institution_id": _l("Institution"), "reference": _l("Reference"), "status": _l("Status"),
@@ -130,7 +130,7 @@ _CODED: Mapping[str, str] = {
     "hold_reason": "hold_reason", "erasure_ground": "erasure_ground",
     "language": "language", "kind": "institution_kind", "status": "case_status", "role": "case_role",
 }  # fmt: skip
-"""Which vocabulary a field's codes come from."""
+"""Field → the vocabulary of its codes."""
 
 Names = Mapping[str, str | None]
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -201,7 +201,7 @@ REASONS: Mapping[str, Message] = {
     "FOLDER_LOST": _l("The folder of checkpoints outside the database is lost"),
     "KEY_LOST": _l("The file with the key that signs checkpoints is lost"),
 }
-"""Why nothing is signed over a ledger, and why a next one was opened."""
+"""Reasons why a ledger is not signed, and why a next one was opened."""
 
 _WORDS: Mapping[tuple[str, str], Mapping[str, Message]] = {
     ("role_grant", "role"): {code: role.label for code, role in ROLES.items()},
@@ -246,7 +246,7 @@ OUTCOMES: Mapping[str, Message] = {"success": _l("Done"), "denied": _l("Refused"
 
 
 def left_words(seconds: int | None) -> str:
-    """How long something will take; nothing where that is not known."""
+    """A duration in words; empty if it is not known."""
     if seconds is None:
         return ""
     return str(_("About %(time)s left", time=format_timedelta(timedelta(seconds=max(seconds, 1)), threshold=1.5)))
@@ -261,7 +261,7 @@ class Change:
     new: Any
     private: bool
     withheld: bool = False
-    """Whether the values are not shown to this reader."""
+    """True if this reader may not see the values."""
 
 
 def kind_words(kind: str | None) -> str:
@@ -285,14 +285,14 @@ def purpose_words(purpose: str | None) -> str | None:
 
 
 def target_words(kind: str | None, name: str | None, action: str | None = None) -> str:
-    """A record: its kind, and its reference, pseudonym or name where the reader may know it."""
+    """A record's kind, with its reference, pseudonym or name if the reader may know it."""
     if not name and action in _LISTED and kind in _SEVERAL:
         return str(_SEVERAL[kind])
     return " ".join(filter(None, (kind_words(kind), name)))
 
 
 def verdict_words(verdict: str, assurance: str | None = None) -> str:
-    """The verdict and the assurance, which are never said apart and never mixed."""
+    """The verdict and the assurance, always together and never mixed."""
     words = str(VERDICTS[verdict][0]) if verdict in VERDICTS else verdict
     if assurance == "witnessed" and witnessed_here():
         here = _("witnessed, on this machine")
@@ -301,7 +301,7 @@ def verdict_words(verdict: str, assurance: str | None = None) -> str:
 
 
 def witnessed_here() -> bool:
-    """Whether *witnessed* means a witness on the ledger's own machine."""
+    """True if *witnessed* means a witness on the ledger's own machine."""
     return bool(current_app.config.get("ITM_WITNESSED_HERE"))
 
 
@@ -341,7 +341,7 @@ _OF_BUNDLES: Mapping[str, Message] = {
 
 
 def bundle_words(finding: Finding) -> str:
-    """One finding about a bundle that was made here; one without words of its own says at least where."""
+    """One finding about a bundle made here; one without words of its own names at least its place."""
     told = (
         _OF_BUNDLES.get(finding.kind)
         or FINDINGS.get(finding.kind)
@@ -375,7 +375,7 @@ def value_words(field: str, value: Any, kind: str | None = None, names: Names | 
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
     if isinstance(value, Mapping):
-        return _("a long text")  # its digest alone is in the ledger
+        return _("a long text")  # only its digest is in the ledger
     part, _colon, id = str(value).rpartition(":")
     if part and ID.fullmatch(id):  # the form of a record
         return target_words(part, (names or {}).get(id) or _("a record without a name here"))
@@ -393,7 +393,7 @@ def value_words(field: str, value: Any, kind: str | None = None, names: Names | 
 
 
 def _time_words(field: str, value: str) -> str:
-    """A day or a moment as people write it; what is neither, or was falsified, as it is stored."""
+    """A day or a time in the page's format; anything else as stored."""
     try:
         if field in _DAYS:
             return day(date.fromisoformat(value))
@@ -415,7 +415,7 @@ _TO_DO: Mapping[str, Sequence[Message]] = {
 
 
 def to_do(kind: str) -> Sequence[Message]:
-    """What helps against an alert of this kind, step by step; nothing where the alert says it."""
+    """Steps that help against an alert of this kind; empty if the alert says enough."""
     return _TO_DO.get(kind, ())
 
 

@@ -1,6 +1,6 @@
-"""The last 24 hours of the ledgers at a glance: were they verified, signed, and cosigned by witnesses?
+"""A chart of the ledgers' last 24 hours: verified, signed, and cosigned by witnesses?
 
-Counts only what this reader's row-level security shows, in one statement; the picture's table says it in words.
+Counts only entries that the reader's row-level security shows, in one statement; the chart's table has it in words.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from itm_admin.assurance.ledger_queries import AnyRow, AnySession
 from itm_admin.foundation import charts
-from itm_admin.foundation.charts import Mark, Picture
+from itm_admin.foundation.charts import Picture, StripCell
 from itm_admin.foundation.i18n import TIMEZONE
 
 HOURS = 24
@@ -67,25 +67,27 @@ def _said(rows: Sequence[AnyRow]) -> str:
     return str(said)
 
 
-def _check(row: AnyRow) -> Mark:
+def _check(row: AnyRow) -> StripCell:
     if row.tampered:
         words = ngettext("%(num)s check found tampering", "%(num)s checks found tampering", row.tampered)
-        return Mark("!", "bad", words)
+        return StripCell("!", "bad", words)
     if row.unknown:
-        return Mark("?", "warn", ngettext("%(num)s check could not tell", "%(num)s checks could not tell", row.unknown))
+        return StripCell(
+            "?", "warn", ngettext("%(num)s check could not tell", "%(num)s checks could not tell", row.unknown)
+        )
     if row.intact:
-        return Mark("✓", "good", ngettext("%(num)s check, intact", "%(num)s checks, all intact", row.intact))
-    return Mark("–", "neutral", _("No check"))
+        return StripCell("✓", "good", ngettext("%(num)s check, intact", "%(num)s checks, all intact", row.intact))
+    return StripCell("–", "neutral", _("No check"))
 
 
-def _checkpoint(row: AnyRow) -> Mark:
+def _checkpoint(row: AnyRow) -> StripCell:
     if row.signed:
-        return Mark("✓", "good", ngettext("%(num)s checkpoint signed", "%(num)s checkpoints signed", row.signed))
-    return Mark("–", "neutral", _("Nothing signed"))
+        return StripCell("✓", "good", ngettext("%(num)s checkpoint signed", "%(num)s checkpoints signed", row.signed))
+    return StripCell("–", "neutral", _("Nothing signed"))
 
 
-def _witness(row: AnyRow) -> Mark:
+def _witness(row: AnyRow) -> StripCell:
     if not row.cosigned:
-        return Mark("–", "neutral", _("Nothing cosigned"))
+        return StripCell("–", "neutral", _("Nothing cosigned"))
     words = ngettext("%(num)s checkpoint cosigned", "%(num)s checkpoints cosigned", row.cosigned)
-    return Mark("✓", "good", words) if row.cosigned == row.signed else Mark("~", "warn", words)
+    return StripCell("✓", "good", words) if row.cosigned == row.signed else StripCell("~", "warn", words)

@@ -1,7 +1,7 @@
-"""Reading the ledgers for people: overview, lists with filters, one entry with its leaf. Read-only.
+"""Read-only queries of the ledgers for people: overview, lists with filters, one entry with its leaf.
 
-Row-level security decides what is seen; nothing here widens it. What an address asks for is read strictly. Pages of a
-list: see paging.py.
+Row-level security decides which entries are seen; nothing here widens it. Query parameters are read strictly. Pages of
+a list: see paging.py.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ AnySession = Session | scoped_session[Any]
 SIZES = (25, 50, 100)
 FILTERS = ("from", "to", "actor", "action", "purpose", "kind", "target", "outcome", "ledger", "outside")
 OWN_LOGINS = ("itm_app", "itm_signer", "itm_purger")
-"""Roles of the database with which the panel and its jobs work; whoever else changes a row does so past the panel."""
+"""The database roles of the panel and its jobs; a change by any other role goes past the panel."""
 MIGRATION = "migration"
-"""The name with which upgrades of the schema change rows (migrations/env.py)."""
+"""The name under which schema upgrades change rows (migrations/env.py)."""
 _LARGEST = 2**63 - 1
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)~([0-9a-f-]{36})~(\d{1,18})", re.ASCII)
@@ -98,7 +98,7 @@ verification = Table(
 
 @dataclass(frozen=True)
 class Wanted:
-    """What one address asks for, checked. ``after`` is the place of the last entry of the page before."""
+    """The checked query of one address. ``after``: the place of the previous page's last entry."""
 
     chosen: Mapping[str, str] = field(default_factory=dict)
     size: int = SIZES[0]
@@ -107,7 +107,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Found:
+class EntryPage:
     """One page of entries, the newest first; `next` is the cursor of the following page."""
 
     rows: Sequence[AnyRow]
@@ -115,7 +115,7 @@ class Found:
 
 
 def read(args: MultiDict[str, str]) -> Wanted:
-    """The filters in a request's address. Invalid names each that is unknown or wrong."""
+    """The filters in a request's address. Raises Invalid with each unknown or wrong one."""
     wrong: dict[str, Message] = {}
     for name in args:
         if name not in (*FILTERS, "size", "after") or len(args.getlist(name)) > 1:
@@ -174,7 +174,7 @@ def ledgers(session: AnySession) -> Sequence[AnyRow]:
         .limit(1)
         .lateral("last")
     )
-    # By the event's id, so that row-level security is asked of this one event only
+    # by the event's id, so that row-level security is evaluated for this event only
     place = select(leaf.c.event_id).where(leaf.c.ledger_id == ledger.c.id, leaf.c.seq == ledger.c.size - 1)
     newest = select(event.c.at).where(event.c.id == place.correlate(ledger).scalar_subquery()).correlate(ledger)
     statement = (
@@ -197,7 +197,7 @@ def ledgers(session: AnySession) -> Sequence[AnyRow]:
 
 
 def find_ledger(session: AnySession, id: uuid.UUID) -> AnyRow:
-    """NotFound if there is none, or not for this person."""
+    """The ledger. Raises NotFound if there is none, or not for this person."""
     columns = (
         ledger.c.id, ledger.c.holder, ledger.c.code, ledger.c.origin, ledger.c.size, ledger.c.closed_at,
         ledger.c.generation,
@@ -209,7 +209,7 @@ def find_ledger(session: AnySession, id: uuid.UUID) -> AnyRow:
 
 
 def visible(session: AnySession, ids: Sequence[str]) -> list[str]:
-    """Those of the ids that an entry showed whose records this person may see now."""
+    """The ids, among those that an entry showed, whose records this person may see now."""
     context = tenancy.current()
     if context.scope != INSTITUTION or context.manage == "*" or not ids:
         return list(ids)
@@ -218,7 +218,7 @@ def visible(session: AnySession, ids: Sequence[str]) -> list[str]:
 
 
 def find_entry(session: AnySession, ledger_id: uuid.UUID, seq: int) -> AnyRow:
-    """An entry with its event's salt. NotFound if there is none, or not for this person."""
+    """An entry with its event's salt. Raises NotFound if there is none, or not for this person."""
     if seq > _LARGEST:
         raise NotFound
     found: AnyRow | None = session.execute(
@@ -232,7 +232,7 @@ def find_entry(session: AnySession, ledger_id: uuid.UUID, seq: int) -> AnyRow:
 
 
 def verdicts(session: AnySession, ledger_id: uuid.UUID | None = None) -> Sequence[AnyRow]:
-    """The last verdict of each ledger and level, or of one ledger's levels; what is not intact comes first."""
+    """The last verdict of each ledger and level, or of one ledger's levels; those that are not intact first."""
     statement = (
         select(verification, ledger.c.code, Institution.name_tr, Institution.name_en)
         .join(ledger, ledger.c.id == verification.c.ledger_id)

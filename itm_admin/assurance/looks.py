@@ -1,7 +1,7 @@
-"""The answer to "Who looked?": entries about a record, by a user or of all, grouped by person with counts and reasons.
+"""The query for "Who looked?": entries about a record, by a user or of all, grouped by person with counts and reasons.
 
-Row-level security decides which entries there are. What is searched for comes by POST and becomes an id, so that no
-name stands in an address.
+Row-level security decides which entries are counted. The search term comes by POST and becomes an id, so that no name
+is in an address.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.roles import AUDIT
 
 MOST = 2_000
-"""So many groups of entries are read; a page says when there are more."""
+"""The most groups of entries that are read; a page says if there are more."""
 LOOKED = (
     "record.read", "record.list", "record.search", "record.reveal", "record.export", "record.print",
     "attachment.download",
@@ -38,7 +38,7 @@ class Looker:
     name: str
     account: str | None
     outside: bool
-    """Whether it was done past the panel, by somebody at the database."""
+    """True for acts past the panel, by a user of the database."""
     first: datetime
     last: datetime
     total: int = 0
@@ -48,7 +48,7 @@ class Looker:
 
 
 def condition(session: AnySession, kind: str, id: uuid.UUID | None) -> Of:
-    """Entries about the record and what hangs on it, or of the user's acts. NotFound for another's record."""
+    """Entries about the record and its parts, or of the user's acts. Raises NotFound for another's record."""
     if kind == "everything" or id is None:
         return EVERYTHING
     if kind == "account":
@@ -61,13 +61,13 @@ def condition(session: AnySession, kind: str, id: uuid.UUID | None) -> Of:
 
 
 def of_record(session: AnySession, kind: str, id: uuid.UUID) -> Of:
-    """For auditors: entries about a record by its number, and about what hangs on it."""
+    """For auditors: entries about a record by its number, and about its parts."""
     parts = session.scalars(text("select itm.parts_for_audit(:kind, :id)"), {"kind": kind, "id": id})
     return paging.about([str(id), *map(str, parts)])
 
 
 def grouped(session: AnySession, wanted: Wanted, of: Of) -> tuple[list[Looker], set[uuid.UUID], bool]:
-    """By person, the most frequent first; the ledgers that tell of it; whether there are more groups than were read."""
+    """Groups by person, the most frequent first; the ids of their ledgers; True if not all groups were read."""
     e = ledger_queries.event.c
     by = (e.ledger_id, e.actor_id, e.actor_name, e.actor_institution, e.actor_role, e.action, e.purpose, e.outcome,
           paging.outside_login(ledger_queries.event).label("login"))  # fmt: skip
@@ -100,7 +100,7 @@ def _add(lookers: dict[str, Looker], row: AnyRow) -> None:
 
 
 def last_month() -> Mapping[str, Any]:
-    """The bounds of the month before this one, as an address says them."""
+    """The bounds of the month before this one, as query parameters."""
     end = datetime.now(ZoneInfo(TIMEZONE)).date().replace(day=1) - timedelta(days=1)
     return {"from": end.replace(day=1).isoformat(), "to": end.isoformat()}
 

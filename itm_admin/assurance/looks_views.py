@@ -41,7 +41,7 @@ class LooksForm(PanelForm):
         self.ledger.choices = [everything, *((code, f"{code} – {name}") for code, name in names.items())]
 
     def filters(self) -> dict[str, str]:
-        """As the address of the answer says them. Invalid for a day that is none."""
+        """The filters as query parameters. Raises Invalid for a malformed day."""
         values = self.payload()
         found = {"from": values.get("since"), "to": values.get("until")}
         found |= {name: values.get(name) for name in ("purpose", "action", "ledger")}

@@ -1,7 +1,7 @@
-"""Runs of scheduled jobs, the alerts they raise, verifications that people ask for, decisions about ledgers.
+"""Tables of job runs, alerts, requested verifications, and decisions about ledgers.
 
-None of these rows is a record of anybody: what happened to them is in the ledger, as events of their own. What two
-people decide about a ledger is captured like a record.
+None of these rows is a person's record: their events are in the ledger. Two people's decisions about a ledger are
+captured like a record.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from itm_admin.foundation.records import Identifier, Moment, identifier_column
 
 
 class JobRun(Model):
-    """One due run of a job, claimed once whatever the number of schedulers."""
+    """One due run of a job, claimed once by any number of schedulers."""
 
     __tablename__ = "job_run"
     __table_args__ = (CheckConstraint("outcome in ('running', 'success', 'failure')", name="job_run_outcome"),)
@@ -33,7 +33,7 @@ class JobRun(Model):
 
 
 class Alert(Model):
-    """Something that auditors and the Presidency must see on every page until somebody has dealt with it."""
+    """A trouble that auditors and the Presidency see on every page until somebody acknowledges it."""
 
     __tablename__ = "alert"
     __table_args__ = (
@@ -60,9 +60,9 @@ class Alert(Model):
 
 
 class VerificationRequest(Model):
-    """Somebody asked for a verification now. Written by the panel, worked off by the scheduler's process.
+    """A requested verification. Written by the panel, carried out by the scheduler's process.
 
-    ``holder`` is the institution whose ledger is meant; none: every ledger. ``done`` of ``total`` entries are read.
+    ``holder``: the institution of the ledger; None: every ledger. ``done`` of ``total`` entries are read.
     """
 
     __tablename__ = "verification_request"
@@ -87,10 +87,10 @@ class VerificationRequest(Model):
 
 
 class LedgerDecision(Model):
-    """What two people of two institutions decide about a ledger; carried out by the scheduler's process.
+    """A decision of two people of two institutions about a ledger; carried out by the scheduler's process.
 
-    The database writes who proposed and who decided, from the session (trigger `itm.decision_rules`).
-    ``first_seq`` and ``last_seq`` name a segment, where something is to be purged.
+    The database writes the proposer and the decider from the session (trigger `itm.decision_rules`). ``first_seq`` and
+    ``last_seq`` name a segment to purge.
     """
 
     __tablename__ = "ledger_decision"

@@ -20,7 +20,7 @@ from itm_admin.foundation.roles import AUDIT
 
 
 def find(session: AnySession, what: str, field: str = "what", kinds: tuple[str, ...] = ()) -> tuple[str, uuid.UUID]:
-    """The record or user that a reference, pseudonym or name names. Invalid where there is none, or several."""
+    """The record or user of this reference, pseudonym or name. Raises Invalid if there is none, or several."""
     wanted = " ".join(what.split())
     if tenancy.current().scope == AUDIT:
         statement = text("select kind, id from itm.named(:what)")
@@ -56,11 +56,11 @@ def _known(session: AnySession, name: str, value: str) -> str:
     try:
         return str(find(session, value, name, kinds)[1])
     except Invalid:
-        return value  # a program's name, or a target that is no record: a job, a table
+        return value  # a program's name, or a target that is not a record: a job, a table
 
 
 def typed(session: AnySession, name: str, value: str, before: str) -> str:
-    """What stands for a name that was typed into a filter. `before` is the id that the field showed a name of."""
+    """The id for a name typed into a filter. `before` is the id whose name the field showed."""
     naming.learn(session, [before])
     if before and naming.name_of(before) == value:
         return before

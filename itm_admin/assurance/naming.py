@@ -1,7 +1,7 @@
-"""Names for the ids that stand in the ledger: reference, pseudonym, a colleague's name, a unit's.
+"""Names for ids in the ledger: reference, pseudonym, a colleague's name, a unit's.
 
-Asked once for each page, of the database, which names a record only to those who may see it (`itm.names`). An id
-without a name here is shown by its kind alone.
+Queried once for each page from the database, which names a record only to people who may see it (`itm.names`). An id
+without a name is shown by its kind alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 AnySession = Session | scoped_session[Any]
 MOST = 2000
-"""A page with more ids than these names the first of them."""
+"""The most ids on a page that get a name."""
 _NAMES = text(
     "select id, name from itm.names(cast(:ids as uuid[]))"
     " union all select id, name from itm.names_of_access(cast(:ids as uuid[]))"
@@ -26,12 +26,12 @@ _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 def ids_in(*texts: str | None) -> set[str]:
-    """The ids that stand in these texts."""
+    """The ids in these texts."""
     return {id for each in texts if each for id in _ID.findall(each)}
 
 
 def learn(session: AnySession, ids: Iterable[str | uuid.UUID | None]) -> None:
-    """Finds names for the rest of this request."""
+    """Reads names for the rest of this request."""
     names = _names()
     new = sorted(id for id in ids_in(*(str(id) for id in ids if id)) if id not in names)[:MOST]
     if new:
@@ -41,7 +41,7 @@ def learn(session: AnySession, ids: Iterable[str | uuid.UUID | None]) -> None:
 
 
 def name_of(id: str | uuid.UUID | None) -> str | None:
-    """The name that was learnt; None where there is none, or none for this reader."""
+    """A name read by `learn`; None if there is none, or none for this reader."""
     return _names().get(str(id)) if id else None
 
 

@@ -1,7 +1,8 @@
 """Pages of entries, the newest first: of one ledger by number, of several or with filters by the event's own time.
 
-Row-level security decides what is seen. Whom it asks of each entry (everybody inside an institution but managers) is
-given the newest entries that fit in small portions, so that a page costs the same in a ledger of any length.
+Row-level security decides which entries are seen. For readers whom it checks on each entry (everybody inside an
+institution but managers) the newest matching entries are read in small portions, so that a page costs the same in a
+ledger of any length.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from itm_admin.assurance.ledger_queries import (
     AnyRow,
     AnySession,
     Condition,
-    Found,
+    EntryPage,
     Wanted,
     entry,
     leaf,
@@ -48,16 +49,16 @@ from itm_admin.foundation.i18n import TIMEZONE
 from itm_admin.foundation.roles import INSTITUTION
 
 WINDOW = 2_000
-"""So many entries are looked through for a page by those who do not see every entry of their ledger."""
+"""The most entries read for a page by a reader who does not see every entry of the ledger."""
 PORTIONS = (100, 400, WINDOW)
-"""Of those, so many at a time: most pages are full after the first."""
+"""The sizes of the portions: most pages are full after the first."""
 _HERE = ZoneInfo(TIMEZONE)
 _BEGINNING = "0001-01-01T00:00:00.000000Z"
 
 
 @dataclass(frozen=True)
 class Of:
-    """What a history is of: records by their ids, or the acts of an account."""
+    """The subject of a history: records by their ids, or the acts of an account."""
 
     ids: tuple[str, ...] = ()
     actor: str | None = None
@@ -65,7 +66,7 @@ class Of:
     def conditions(self, table: Table) -> list[Condition]:
         found: list[Condition] = []
         if self.ids:
-            # The second condition is what the index on subjects holds for
+            # the index on subjects needs the second condition
             shown = and_(table.c.subjects.overlap(list(self.ids)), table.c.subjects != literal_column("'{}'::text[]"))
             found.append(or_(table.c.target_id.in_(self.ids), shown))
         if self.actor:
@@ -77,32 +78,32 @@ EVERYTHING = Of()
 
 
 def about(ids: Sequence[str]) -> Of:
-    """Entries whose target is one of these, or that showed one of these."""
+    """Entries whose target is one of these ids, or that showed one of them."""
     return Of(tuple(ids))
 
 
 def done_by(account: uuid.UUID) -> Of:
-    """Entries of what an account did."""
+    """Entries of an account's acts."""
     return Of(actor=str(account))
 
 
 def outside(table: Table = entry) -> Condition:
-    """What came past the panel, from a user of the database that is none of its own roles, in whose name ever."""
+    """Changes past the panel: by a database user that is none of the panel's roles, under any claimed name."""
     return and_(not_(upgrades.is_upgrade(table)), *(not_(_by_login(table, login)) for login in OWN_LOGINS))
 
 
 def outside_login(table: Table) -> ColumnElement[str | None]:
-    """The user of the database who did it past the panel; nothing for what the panel did."""
+    """The database user who acted past the panel; None for the panel's own acts."""
     return case((outside(table), func.substring(table.c.content, '"session":"([^"]*)"')))
 
 
 def _by_login(table: Table, login: str) -> Condition:
-    """The database itself writes the login into each entry; the actor is what a statement said of itself."""
+    """The database itself writes the login into each entry; the actor is only the statement's claim."""
     return table.c.content.like(f'%"session":"{login}","transaction":%')
 
 
 def narrowed(wanted: Wanted, of: Of, table: Table) -> list[Condition]:
-    """What a history is of and the filters, for entries or events."""
+    """The history's subject and the filters as conditions, for entries or events."""
     found = of.conditions(table)
     for name, value in wanted.chosen.items():
         if name == "from":
@@ -125,16 +126,16 @@ def narrowed(wanted: Wanted, of: Of, table: Table) -> list[Condition]:
 
 
 def _acted(table: Table, value: str) -> Condition:
-    """By an account's id; a name that is no account's is that of a program."""
+    """By an account's id; any other name is a program's."""
     if _is_id(value):
         return table.c.actor_id == value
     return and_(table.c.actor_id.is_(None), table.c.actor_name == value)
 
 
-def page(session: AnySession, wanted: Wanted, of: Of = EVERYTHING, ledger_id: uuid.UUID | None = None) -> Found:
+def page(session: AnySession, wanted: Wanted, of: Of = EVERYTHING, ledger_id: uuid.UUID | None = None) -> EntryPage:
     """One page, the newest entries first; of one ledger, or of all that the reader sees."""
     context = tenancy.current()
-    if context.reads == "actor" and not of.actor:  # what row-level security would add anyway, in words of an index
+    if context.reads == "actor" and not of.actor:  # as row-level security does, in a form for an index
         of = Of(of.ids, str(context.account))
     if not of.ids and not of.actor and not wanted.chosen:
         ledger_id = ledger_id or _only_ledger(session)
@@ -147,13 +148,13 @@ def page(session: AnySession, wanted: Wanted, of: Of = EVERYTHING, ledger_id: uu
 
 
 def _limited() -> bool:
-    """True for those whom row-level security asks of each entry whether they see its record."""
+    """True for readers for whom row-level security checks each entry's record."""
     context = tenancy.current()
     return context.reads == "ledger" and context.scope == INSTITUTION and context.manage != "*"
 
 
-def _by_number(session: AnySession, wanted: Wanted, ledger_id: uuid.UUID) -> Found:
-    """In one ledger the number alone is the order in which things happened, whatever the clock said."""
+def _by_number(session: AnySession, wanted: Wanted, ledger_id: uuid.UUID) -> EntryPage:
+    """Within one ledger the number alone gives the order of events, regardless of the clock."""
     top = wanted.after[2] if wanted.after else None
     bottom = 0
     if _limited():
@@ -168,11 +169,11 @@ def _by_number(session: AnySession, wanted: Wanted, ledger_id: uuid.UUID) -> Fou
     statement = select(entry).join(here, and_(entry.c.ledger_id == here.c.ledger_id, entry.c.seq == here.c.seq))
     rows = session.execute(statement.order_by(entry.c.seq.desc())).all()
     if len(rows) <= wanted.size and bottom:
-        return Found(rows, f"{_BEGINNING}~{ledger_id}~{bottom}")
+        return EntryPage(rows, f"{_BEGINNING}~{ledger_id}~{bottom}")
     return _found(rows, wanted)
 
 
-def _by_time(session: AnySession, wanted: Wanted, conditions: Sequence[Condition]) -> Found:
+def _by_time(session: AnySession, wanted: Wanted, conditions: Sequence[Condition]) -> EntryPage:
     statement = _behind(select(entry).where(*conditions), wanted).limit(wanted.size + 1)
     return _found(session.execute(statement).all(), wanted)
 
@@ -184,7 +185,7 @@ def _behind(statement: Select[Any], wanted: Wanted) -> Select[Any]:
     return statement.order_by(entry.c.at.desc(), entry.c.event_id.desc())
 
 
-def _in_portions(session: AnySession, wanted: Wanted, of: Of, conditions: Sequence[Condition]) -> Found:
+def _in_portions(session: AnySession, wanted: Wanted, of: Of, conditions: Sequence[Condition]) -> EntryPage:
     places = _newest(session, wanted, of)
     rows: list[AnyRow] = []
     begin = 0
@@ -197,12 +198,12 @@ def _in_portions(session: AnySession, wanted: Wanted, of: Of, conditions: Sequen
         begin = end
     found = _found(rows, wanted)
     if found.next is None and len(places) == WINDOW:
-        return Found(found.rows, _cursor(places[-1].at, places[-1].event_id, 0))
+        return EntryPage(found.rows, _cursor(places[-1].at, places[-1].event_id, 0))
     return found
 
 
 def _newest(session: AnySession, wanted: Wanted, of: Of) -> Sequence[Any]:
-    """Places of the newest entries that fit, whether they may be seen or not."""
+    """Places of the newest matching entries, visible or not."""
     chosen = wanted.chosen
     ids = of.ids or ((chosen["target"],) if "target" in chosen else ())
     actor = of.actor or (chosen["actor"] if _is_id(chosen.get("actor", "")) else None)
@@ -217,10 +218,10 @@ def _newest(session: AnySession, wanted: Wanted, of: Of) -> Sequence[Any]:
     return session.execute(select(newest.c.event_id, newest.c.at)).all()
 
 
-def _found(rows: Sequence[AnyRow], wanted: Wanted) -> Found:
+def _found(rows: Sequence[AnyRow], wanted: Wanted) -> EntryPage:
     shown = rows[: wanted.size]
     last = shown[-1] if len(rows) > wanted.size else None
-    return Found(shown, _cursor(last.at, last.event_id, last.seq) if last else None)
+    return EntryPage(shown, _cursor(last.at, last.event_id, last.seq) if last else None)
 
 
 def _cursor(at: datetime, event_id: uuid.UUID, seq: int) -> str:
@@ -244,7 +245,7 @@ def _is_id(text: str) -> bool:
 
 
 def _only_ledger(session: AnySession) -> uuid.UUID | None:
-    """The one ledger that this reader sees, if it is one. Asked once in a request."""
+    """The reader's only ledger; None if there are several. Queried once in a request."""
     if "only_ledger" not in g:
         found = session.scalars(select(ledger.c.id).limit(2)).all()
         g.only_ledger = found[0] if len(found) == 1 else None

@@ -1,4 +1,4 @@
-"""What is said to whoever looks for an entry whose content was purged: that it went, and which entry says so."""
+"""The refusal for an entry whose content was purged: it names the entry that records the purge."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session, scoped_session
 
-from audit.store.reading import purges
+from audit.store.snapshot import purges
 from itm_admin.foundation.errors import NotFound
 
 
 def not_found(session: Session | scoped_session[Any], ledger: uuid.UUID, seq: int) -> NotFound:
-    """The refusal for an entry that is not there, or not for this person: row-level security shows them no purge."""
+    """The refusal for an entry that is missing, or not for this person: row-level security shows them no purge."""
     for purge in purges(session.connection(), ledger):
         if purge.first <= seq < purge.stop:
             return NotFound(

@@ -29,7 +29,7 @@ class ReceiptForm(PanelForm):
 
 
 class _Receipts(Page):
-    """Taking a receipt away, and comparing one that was kept."""
+    """Downloading a receipt, and comparing a kept one."""
 
     back: ClassVar[tuple[Message, str]]
 
@@ -87,7 +87,7 @@ class _Receipts(Page):
 
 
 class InstitutionReceiptView(_Receipts):
-    """Of one's own institution's ledger."""
+    """Receipts of the reader's own institution's ledger."""
 
     subject = "InstitutionHistory"
     scopes = (INSTITUTION,)
@@ -96,7 +96,7 @@ class InstitutionReceiptView(_Receipts):
 
 
 class ReceiptView(_Receipts):
-    """Of every ledger that an auditor may see."""
+    """Receipts of every ledger that an auditor may see."""
 
     subject = "Ledger"
     scopes = (AUDIT,)

@@ -1,7 +1,7 @@
-"""Receipts: the signed checkpoint of a ledger, taken away, and shown again later.
+"""Receipts: the signed checkpoint of a ledger, downloaded now and compared later.
 
-Promise: whoever kept a receipt learns whether today's ledger still begins with the entries that it was given for; a
-proof is verified here before it is shown. Hashes are all that is read: nobody sees an entry that is not theirs.
+Promise: the holder of a receipt learns if today's ledger still begins with the receipt's entries; a proof is verified
+here before it is shown. Only hashes are read: nobody sees another's entry.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Answer = Literal["goes on", "rewritten", "restored", "distrusted"]
 
 @dataclass(frozen=True)
 class Receipt:
-    """What is taken away."""
+    """A file to download."""
 
     code: str
     size: int
@@ -43,7 +43,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Compared:
-    """What a receipt says of today's ledger. ``proof`` is the consistency proof, by RFC 6962."""
+    """The comparison of a receipt with today's ledger. ``proof`` is the consistency proof (RFC 6962)."""
 
     answer: Answer
     ledger: uuid.UUID
@@ -52,11 +52,11 @@ class Compared:
     now: Checkpoint | None = None
     proof: Sequence[bytes] = ()
     closed: bool = False
-    """Whether a next generation of this ledger was opened since."""
+    """True if a next generation of this ledger was opened since."""
 
 
 def current(session: AnySession, ledger: uuid.UUID) -> Receipt:
-    """The newest checkpoint with the witnesses' signatures. NotFound without one, or for another's ledger."""
+    """The newest checkpoint with the witnesses' signatures. Raises NotFound without one, or for another's ledger."""
     row = ledger_queries.find_ledger(session, ledger)
     connection = session.connection()
     last = checkpoints.last(connection, ledger)
@@ -67,7 +67,7 @@ def current(session: AnySession, ledger: uuid.UUID) -> Receipt:
 
 
 def compare(session: AnySession, content: bytes) -> Compared:
-    """Invalid for what is no receipt of a ledger that this person may see, signed by one of its keys."""
+    """Raises Invalid unless it is a receipt of a ledger that this person may see, signed by one of its keys."""
     if not content:
         raise _refused(_l("Choose the receipt's file."))
     if len(content) > LARGEST:
@@ -104,7 +104,10 @@ def _compared(session: AnySession, ledger: AnyRow, kept: Checkpoint) -> Compared
 
 
 def _now(session: AnySession, ledger: AnyRow, size: int) -> Checkpoint:
-    """The newest checkpoint, or today's entries where it is older than the receipt. ValueError if some are missing."""
+    """The newest checkpoint, or today's entries if it is older than the receipt.
+
+    Raises ValueError if some are missing.
+    """
     connection = session.connection()
     last = checkpoints.last(connection, ledger.id)
     if last is not None and last.size >= size:

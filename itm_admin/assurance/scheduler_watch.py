@@ -1,7 +1,7 @@
-"""The web server's eye on the scheduler: whether runs come when they are due.
+"""The web server's watch over the scheduler's due runs.
 
-A dead scheduler cannot tell of itself. Each web process looks at most every 30 seconds, before a request is
-served, and never lets a request fail because of it.
+A dead scheduler cannot report itself. Each web process checks at most every 30 seconds, before a request is served, and
+never lets a request fail because of it.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _WITHOUT_DATABASE = (None, "static", "static_vendor", "HealthView.alive")
 log = logging.getLogger("itm")
 
 
-class Watch:
-    """What one web process knows of the jobs. ``jobs`` is the scheduler's table."""
+class JobWatch:
+    """One web process's watch over the jobs. ``jobs`` is the scheduler's table."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.jobs = {job.name: job for job in jobs}
         self.since = datetime.now(UTC)
-        """When this process began: a job that never ran is late from here on."""
+        """This process's start: a job that never ran is late counted from here."""
         self._looked = float("-inf")
         self._lock = threading.Lock()
 
@@ -46,7 +46,7 @@ class Watch:
             return True
 
     def look(self, connection: Connection, now: datetime | None = None) -> list[str]:
-        """Raises an alert for each job whose runs fail to come, and each ledger that is not signed; the jobs' names."""
+        """Raises an alert for each overdue job and each ledger that is not signed; gives the overdue jobs' names."""
         now = now or datetime.now(UTC)
         late = self.overdue(job_runs.latest(connection, now), now)
         for name, since in late.items():
@@ -56,7 +56,7 @@ class Watch:
         return list(late)
 
     def overdue(self, latest: Mapping[str, datetime], now: datetime) -> dict[str, datetime]:
-        """Jobs without a run for two of their periods and some grace, with the first slot left out."""
+        """Jobs without a run for two of their periods and a grace → their first missed slot."""
         late = {}
         for name, job in self.jobs.items():
             since = job.overdue_since(latest.get(name, self.since), now)
@@ -65,23 +65,23 @@ class Watch:
         return late
 
     def label(self, job: str | None) -> str | None:
-        """A job's name in people's words."""
+        """A job's label."""
         return str(self.jobs[job].label) if job in self.jobs else None
 
 
 def install(app: Flask, jobs: Sequence[Job]) -> None:
-    """Looks before a request is served. `jobs` is what the scheduler should be doing."""
-    app.extensions["itm_watch"] = Watch(jobs)
+    """Checks before a request is served. `jobs`: the scheduler's table."""
+    app.extensions["itm_watch"] = JobWatch(jobs)
     app.before_request(_look)
 
 
-def watch() -> Watch:
-    found: Watch = current_app.extensions["itm_watch"]
+def watch() -> JobWatch:
+    found: JobWatch = current_app.extensions["itm_watch"]
     return found
 
 
 def scheduler_seen() -> bool:
-    """Whether runs have come lately. Asked by pages that depend on the scheduler."""
+    """True if runs have come lately. For pages that depend on the scheduler."""
     now = datetime.now(UTC)
     newest = job_runs.latest(db.session.connection(), now)
     return bool(newest) and not watch().overdue(newest, now)

@@ -1,6 +1,6 @@
-"""Entries of the ledgers laid out for reading: rows of a list, lines of a history, one entry with its proof.
+"""Prepares entries for pages: rows of a list, lines of a history, one entry with its proof.
 
-Recomputing a leaf here is a help for the reader's eye; only a verification gives a verdict.
+Recomputing a leaf here only helps the reader; a verdict comes from a verification alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flask_babel import lazy_gettext as _l
 from audit import event, leaf
 from itm_admin.assurance import detail, disclosure, labels, ledger_queries, named, naming, upgrades
 from itm_admin.assurance.labels import Change
-from itm_admin.assurance.ledger_queries import AnyRow, AnySession, Found, Wanted
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession, EntryPage, Wanted
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import day, moment
@@ -40,7 +40,7 @@ _LABELS: Mapping[str, Message] = {
     "outside": _l("Outside the panel"),
 }
 SAME = timedelta(seconds=5)
-"""What lies between an event and its seal in ordinary work."""
+"""The usual time, at most, between an event and its seal."""
 _TONES = {"success": "good", "denied": "warn", "failure": "bad"}
 
 
@@ -51,10 +51,10 @@ class ShownEntry:
     when: datetime
     """The event's own time."""
     sealed: datetime | None
-    """The time in the ledger, where a clock that was wrong, or waiting, made it another one."""
+    """The ledger's time if it differs, because of a wrong clock or a wait."""
     who: str
     outside: bool
-    """Whether the change came past the panel, from somebody at the database."""
+    """True if the change came past the panel, by a user of the database."""
     what: str
     target: str
     why: str | None
@@ -67,7 +67,7 @@ class ShownEntry:
     seq: int
     code: str
     story: list[tuple[str, str]]
-    """Of the demonstration's entries: when it happens in its story."""
+    """The time in the demonstration's story, for its entries."""
 
 
 def ids_of(rows: Sequence[AnyRow]) -> list[str]:
@@ -76,7 +76,7 @@ def ids_of(rows: Sequence[AnyRow]) -> list[str]:
 
 
 def learn_names(session: AnySession, rows: Sequence[AnyRow], *more: str) -> None:
-    """Names for whatever these entries tell of, and for more ids; asked once."""
+    """Reads names for these entries' ids and for more, in one query."""
     found = {id for row in rows for id in naming.ids_in(row.content, row.actor_id, row.target_id)}
     naming.learn(session, found.union(more))
 
@@ -114,13 +114,13 @@ def target(row: AnyRow) -> str:
 
 
 def sealed(row: AnyRow) -> datetime | None:
-    """When the entry was sealed, if that is not the moment of its event: the ledger's time never goes back."""
+    """The time of sealing, if it is not the event's: the ledger's time never goes back."""
     found = datetime.fromisoformat(row.recorded_at)
     return found if abs(found - row.at) > SAME else None
 
 
 def who(row: AnyRow) -> str:
-    """The actor by name, with institution and roles; where nobody is named, the system or a user of the database."""
+    """The actor's name, institution and roles; without a person, the system or a user of the database."""
     user = outside_user(row)
     if user:
         return outside_words(user, row)
@@ -132,33 +132,33 @@ def upgrade_words(row: AnyRow) -> str:
 
 
 def outside_words(user: str, row: AnyRow) -> str:
-    """A user of the database, and in whose name that user says to have acted."""
+    """A user of the database, and the person in whose name that user claims to have acted."""
     if not row.actor_name and not row.actor_id:
         return str(_("Outside the panel (database user %(user)s)", user=user))
     return str(_("Outside the panel (database user %(user)s, in the name of: %(who)s)", user=user, who=person(row)))
 
 
 def person(row: AnyRow) -> str:
-    """The actor by name, with institution and roles; the system where nobody is named."""
+    """The actor's name, institution and roles; the system if there is no person."""
     if not row.actor_name and not row.actor_id:
         return str(_("The system"))
     if upgrades.says(row):
         return str(_("An upgrade of the panel"))
     roles = [str(ROLES[code].label) for code in (row.actor_role or "").split(",") if code in ROLES]
     about = ", ".join(filter(None, (row.actor_institution, *roles)))
-    # A user name says nothing to whoever may not see its account
+    # A user name means nothing to a reader who may not see its account
     known = naming.name_of(row.actor_id) if row.actor_id else _machine(row.actor_name)
     name = known or str(_("A person whose name is not shown here"))
     return f"{name} ({about})" if about else name
 
 
 def _machine(name: str) -> str:
-    """A program of the panel's own, or a name that somebody typed on the server."""
+    """A program of the panel, or a name typed on the server."""
     return str(_("The system")) if name in ledger_queries.OWN_LOGINS else name
 
 
 def outside_user(row: AnyRow) -> str | None:
-    """The database's user who acted past the panel's own roles, in whose name ever (paging.outside in SQL)."""
+    """The database user who acted past the panel, under any claimed name (paging.outside in SQL)."""
     actor = content_of(row).get("actor")
     session = actor.get("session") if isinstance(actor, Mapping) else None
     if session is None or session in ledger_queries.OWN_LOGINS or upgrades.made(row, actor or {}):
@@ -167,7 +167,7 @@ def outside_user(row: AnyRow) -> str | None:
 
 
 def content_of(row: AnyRow) -> Mapping[str, Any]:
-    """The event's content; empty where it cannot be read, which a verification will say."""
+    """The event's content; empty if it is unreadable, which a verification reports."""
     try:
         found = json.loads(row.content)
     except (TypeError, ValueError, RecursionError):
@@ -177,17 +177,17 @@ def content_of(row: AnyRow) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class EntryList:
-    """A page of entries as `ui.listing` shows it (see foundation/lists.py for the same of other lists)."""
+    """A page of entries for `ui.listing` (see foundation/lists.py for other lists)."""
 
-    found: Found
+    found: EntryPage
     wanted: Wanted
     link: Link
     caption: str
     with_ledger: bool = True
     codes: Sequence[str] = ()
-    """The institutions whose ledgers the list has, where there are several."""
+    """The institutions whose ledgers the list has, if there are several."""
     filter_url: str | None = None
-    """Where the filters are posted: a name that is typed stands in no address."""
+    """The address to which the filters are posted, so that no name is in an address."""
     search: None = None
     sort: str = ""
     total: None = None
@@ -263,12 +263,12 @@ class EntryList:
         return self.wanted.chosen.get(name, "")
 
     def _typed(self, name: str) -> str:
-        """What the field shows: of an id its name."""
+        """The field's text: the name instead of an id."""
         code = self._chosen(name)
         return naming.name_of(code) or code if name in ("actor", "target") else code
 
     def hidden(self, *_without: str) -> list[tuple[str, str]]:
-        """What the filters' form sends along: the ids that its fields show names of."""
+        """Hidden fields of the filters' form: the ids whose names its fields show."""
         shown = [(f"{name}_id", self._chosen(name)) for name in ("actor", "target")]
         path = [(name, str(value)) for name, value in (request.view_args or {}).items()]
         return [("size", str(self.page_size)), *path, *((name, id) for name, id in shown if named.is_id(id))]
@@ -296,8 +296,8 @@ def _moment(row: AnyRow) -> str:
 
 
 @dataclass(frozen=True)
-class Proof:
-    """A leaf as it is stored, and whether it can be computed again from its event and its predecessor's hash."""
+class EntryProof:
+    """A stored leaf, and the result of recomputing it from its event and its predecessor's hash."""
 
     frame: str
     prev: str
@@ -311,9 +311,9 @@ class Proof:
         return self.commitment_matches and self.hash_matches
 
 
-def proof(row: AnyRow) -> Proof:
+def proof(row: AnyRow) -> EntryProof:
     frame = leaf.frame(row.origin, row.seq, row.recorded_at, row.prev, row.commitment)
-    return Proof(
+    return EntryProof(
         frame=frame.decode("utf-8"),
         prev=row.prev.hex(),
         commitment=row.commitment.hex(),

@@ -1,6 +1,6 @@
-"""Findings of a verification in sentences: the record, the field, its value by the ledger and its value now.
+"""Findings of a verification in sentences: the record, the field, its value in the ledger and its value now.
 
-Values are shown as disclosure.py allows. Only told to those whose scope is audit: the database answers nobody else.
+Values are shown as disclosure.py allows. Only for readers in the audit scope: the database answers nobody else.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KINDS: Mapping[str, str] = {
     "public.access_note": "access_note", "itm.access_limit": "access_limit",
     "itm.indexed": "person_index",
 }  # fmt: skip
-"""The kind of record that a table of a finding holds."""
+"""Table → the kind of record in it."""
 _WITH_HISTORY = ("case", "person", "case_person", "victim_profile", "account")
 _DIFFERENCES = text("select * from itm.differences(:kind, :id, :shown)").bindparams(
     bindparam("shown", type_=ARRAY(Text))
@@ -44,28 +44,28 @@ _LAST = text("select seq, ledger_id from audit.entry where target_kind = :kind a
 
 
 @dataclass(frozen=True)
-class Told:
-    """One finding in sentences, with links to what helps to judge it."""
+class FindingText:
+    """One finding in sentences, with links that help to judge it."""
 
     sentences: list[str]
     links: list[tuple[str, str]]
 
 
-def told(session: AnySession, findings: Sequence[Mapping[str, Any]]) -> list[Told]:
-    """The first findings of a verdict."""
+def told(session: AnySession, findings: Sequence[Mapping[str, Any]]) -> list[FindingText]:
+    """The first findings of a verdict, in sentences."""
     shown = findings[:MOST]
     naming.learn(session, [finding.get("id") for finding in shown])
     return [_told(session, finding) for finding in shown]
 
 
-def _told(session: AnySession, finding: Mapping[str, Any]) -> Told:
+def _told(session: AnySession, finding: Mapping[str, Any]) -> FindingText:
     kind, id = KINDS.get(str(finding.get("table"))), str(finding.get("id") or "")
     if kind is None or not str(finding.get("kind")).startswith("record."):
-        return Told([labels.finding_words(finding)], [])
+        return FindingText([labels.finding_words(finding)], [])
     naming.learn(session, [id])
     name = labels.target_words(kind, naming.name_of(id))
     if tenancy.current().scope != AUDIT:
-        return Told([f"{name}: {labels.finding_words({'kind': finding['kind']})}"], [])
+        return FindingText([f"{name}: {labels.finding_words({'kind': finding['kind']})}"], [])
     lines = _changed(session, kind, id, name) if finding["kind"] == "record.changed" else []
     if not lines:
         lines = [f"{name}: {labels.finding_words({'kind': finding['kind']})}"]
@@ -78,7 +78,7 @@ def _told(session: AnySession, finding: Mapping[str, Any]) -> Told:
         links.insert(0, (url_for("AuditHistoryView.record", kind=kind, id=id), _("Access history")))
     if kind == "case" and session.scalar(select(board.case.c.id).where(board.case.c.id == id)):
         links.insert(0, (url_for("OversightCaseView.show", id=id), _("The record")))
-    return Told(lines, links)
+    return FindingText(lines, links)
 
 
 def _changed(session: AnySession, kind: str, id: str, name: str) -> list[str]:

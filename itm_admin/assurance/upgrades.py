@@ -1,7 +1,7 @@
-"""Upgrades of the schema, which change rows past the panel: told in the ledger, and told apart from changes by hand.
+"""Upgrades of the schema change rows past the panel: this module tells them from changes by hand.
 
 Promise: a change counts as an upgrade's only in the transaction that the ledger's own entry of the upgrade names
-(itm.upgrades). The name "migration" alone is anybody's who can write SQL.
+(itm.upgrades). Anybody who can write SQL can use the name "migration".
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itm_admin.assurance.ledger_queries import MIGRATION, AnyRow
 from itm_admin.foundation.database import db
 
 OWNER = "itm_owner"
-"""The user of the database who makes upgrades."""
+"""The database user who makes upgrades."""
 _KNOWN = text("SELECT itm.upgrades()")
 
 
@@ -28,7 +28,7 @@ def is_upgrade(table: Table) -> ColumnElement[bool]:
 
 
 def says(row: AnyRow) -> bool:
-    """True where the entry says to be an upgrade's. See `made`."""
+    """True if the entry claims to be an upgrade's. See `made`."""
     return not row.actor_id and bool(row.actor_name == MIGRATION)
 
 

@@ -1,7 +1,7 @@
-"""Verifications that people ask for: written here, carried out by the scheduler (ledger/verification_jobs.py).
+"""Requests for verifications: written here, carried out by the scheduler (ledger/verification_jobs.py).
 
-The web server holds no role that could give a verdict. A request is an event in the asker's ledger, in the
-transaction that writes it; the same question, asked again while it waits, is not asked twice.
+The web server holds no role that could give a verdict. A request is an event in the requester's ledger, in the same
+transaction; an equal request that still waits is not repeated.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from itm_admin.foundation.errors import Denied, Invalid, NotFound
 from itm_admin.ledger.job_runs import Scalar
 
 UNFINISHED = ("waiting", "running")
-# The columns that the panel may write; the others are the scheduler's
+# The columns that the panel may write; the scheduler writes the others
 _ASK = text(
     "INSERT INTO verification_request (holder, level, requested_by) VALUES (:holder, :level, :account) RETURNING id"
 )
 
 
 def ask(session: AnySession, level: str, ledger: uuid.UUID | None = None) -> uuid.UUID:
-    """Asks for a verification of one ledger, or of all (national auditors). The request's id.
+    """Requests a verification of one ledger, or of all (national auditors). Gives the request's id.
 
-    NotFound for a ledger that this person does not see.
+    Raises NotFound for a ledger that this person does not see.
     """
     context = tenancy.current()
     if level not in LEVELS:
@@ -74,7 +74,7 @@ def results(session: AnySession, asked: VerificationRequest) -> list[AnyRow]:
 
 
 def find(session: AnySession, id: uuid.UUID) -> VerificationRequest:
-    """NotFound if there is none, or not for this person."""
+    """The request. Raises NotFound if there is none, or not for this person."""
     found = session.scalars(select(VerificationRequest).where(VerificationRequest.id == id)).one_or_none()
     if found is None:
         raise NotFound
@@ -88,7 +88,7 @@ def recent(session: AnySession, most: int = 10) -> Sequence[VerificationRequest]
 
 
 def progress(request: VerificationRequest) -> dict[str, Any]:
-    """How far it is, for a machine: numbers and codes only."""
+    """Its progress for a machine: numbers and codes only."""
     share = request.done / request.total if request.total else 0.0
     return {
         "state": request.state,

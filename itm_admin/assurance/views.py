@@ -1,7 +1,7 @@
 """The auditors' workspace: ledgers, entries, verification, alerts. Histories: see history_views.py.
 
-Every look here is an event itself. Nothing here can change a ledger: a verification is asked for, and given
-by the scheduler's process.
+Every view here is an event itself. Nothing here can change a ledger: a verification is requested here and made by the
+scheduler's process.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class LedgerView(Page):
 
     @route("/filter", act="list", methods=("POST",))
     def filter(self) -> Response:
-        """The filters as they were typed become an address without a name."""
+        """Redirects typed filters to an address without a name."""
         ledger = request.form.get("id", "")
         at = {"id": uuid.UUID(ledger)} if named.is_id(ledger) else {}
         return filtered(f"{self.endpoint}.{'show' if at else 'entries'}", at)
@@ -161,13 +161,13 @@ class VerificationView(Page):
 
     @route("/<uuid:id>/progress", act="show", quiet=True)
     def progress(self, id: uuid.UUID) -> Response:
-        """Numbers and a state, for the page's script, and in words how long it will take."""
+        """Numbers and a state for the page's script, and the time left in words."""
         progress = verification_requests.progress(verification_requests.find(db.session, id))
         return jsonify({**progress, "left": labels.left_words(progress["seconds_left"])})
 
 
 class AlertView(Page):
-    """What auditors and the Presidency must see until somebody deals with it."""
+    """Alerts that auditors and the Presidency see until somebody acknowledges them."""
 
     subject = "Alert"
     scopes = (AUDIT, OVERSIGHT)

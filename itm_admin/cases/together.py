@@ -106,7 +106,7 @@ class CasesTogetherView(Page):
                 if save(asked.form, lambda session: asked.work(session, wanted, data)):
                     tell(asked.said(len(wanted)))
                     return redirect(safe_next_url(request.form.get("next")), 303)
-            except bulk.Refused as refused:
+            except bulk.RecordsRefused as refused:
                 reasons = refused.reasons
                 asked.form.told.append(str(refused))
         cases = _visible(wanted)

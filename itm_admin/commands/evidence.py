@@ -1,7 +1,7 @@
-"""`itm ledger export`, `prove` and `tiles`: evidence taken out of the ledger, as itm_signer.
+"""`itm ledger export`, `prove` and `tiles`: exports evidence from the ledger, as itm_signer.
 
-Promise: the ledger knows of it before anything is taken, and a file is there whole or not at all, for its owner's eyes.
-A bundle is judged by the offline verifier's own code: a command that succeeds has written an intact one.
+Promise: the ledger records an export before anything is written, and a file is complete or absent, readable by its
+owner only. The offline verifier's own code judges each bundle: a command that succeeds has written an intact one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
 from audit import bundle_export, store, verify
-from audit.bundle import Filter
+from audit.bundle import EventFilter
 from audit.canonical_json import LineError
 from audit.canonical_zip import ArchiveError
 from audit.generation import generation_of
@@ -40,7 +40,7 @@ def export(
     code: str,
     generation: int | None,
     out: Path,
-    asked: Filter,
+    asked: EventFilter,
     purpose: str | None,
     progress: Progress,
 ) -> None:
@@ -66,7 +66,7 @@ def export(
 
 def prove(settings: Settings, code: str, generation: int | None, seq: int, out: Path, purpose: str | None) -> None:
     with _ledger(settings, code, generation) as (engine, ledger, _running):
-        _told(engine, ledger, "proof", purpose, Filter(seq, seq))
+        _told(engine, ledger, "proof", purpose, EventFilter(seq, seq))
         with _whole(out) as file:
             file.write(bytes(bundle_export.proof(engine, ledger, seq)))
         click.echo(f"{out}: entry {seq} of {ledger.origin}")
@@ -74,14 +74,14 @@ def prove(settings: Settings, code: str, generation: int | None, seq: int, out: 
 
 def tiles(settings: Settings, code: str, generation: int | None, out: Path, purpose: str | None) -> None:
     with _ledger(settings, code, generation) as (engine, ledger, _running):
-        _told(engine, ledger, "tiles", purpose, Filter())
+        _told(engine, ledger, "tiles", purpose, EventFilter())
         size = bundle_export.tile_directory(engine, ledger, out)
         click.echo(f"{out}: {size} entries of {ledger.origin}, without content")
 
 
 @contextmanager
 def _ledger(settings: Settings, code: str, generation: int | None) -> Iterator[tuple[Engine, store.Ledger, Settings]]:
-    """The institution's ledger of a generation, or its newest. What cannot be taken is one line."""
+    """Opens the institution's ledger: the given generation, or the newest. Errors become one line."""
     with installation.running(settings, "ITM_DATABASE_SIGNER_URL") as running:
         engine = create_engine(str(running.signer_url), **engine_options())
         try:
@@ -104,7 +104,7 @@ def _ledger(settings: Settings, code: str, generation: int | None) -> Iterator[t
             engine.dispose()
 
 
-def _numbered(engine: Engine, ledger: store.Ledger, asked: Filter) -> Period:
+def _numbered(engine: Engine, ledger: store.Ledger, asked: EventFilter) -> Period:
     with engine.connect() as connection:
         try:
             return evidence.numbered(connection, ledger.id, asked)
@@ -113,9 +113,14 @@ def _numbered(engine: Engine, ledger: store.Ledger, asked: Filter) -> Period:
 
 
 def _told(
-    engine: Engine, ledger: store.Ledger, form: str, purpose: str | None, asked: Filter, period: Period | None = None
+    engine: Engine,
+    ledger: store.Ledger,
+    form: str,
+    purpose: str | None,
+    asked: EventFilter,
+    period: Period | None = None,
 ) -> None:
-    """The entry of an export, committed."""
+    """Commits the export's entry."""
     detail = evidence.told(form, asked, period)
     context = {"ledger": ledger.holder, "actor": {"name": getpass.getuser(), "role": "console"}}
     with engine.begin() as connection:
@@ -130,7 +135,7 @@ def _policy(engine: Engine, settings: Settings) -> str:
 
 @contextmanager
 def _whole(out: Path) -> Iterator[BinaryIO]:
-    """A new file that nobody else reads, which has its name once it is whole and on the disk."""
+    """A new private file; it gets its name once it is complete and on the disk."""
     if out.exists():
         raise FileExistsError(0, "", str(out))
     part = out.with_name(f".{out.name}.part")

@@ -99,7 +99,7 @@ def export(
     purpose: str | None,
 ) -> None:
     """Take an evidence bundle, for `python -m audit.verify` or the verifier's page."""
-    from audit.bundle import Filter
+    from audit.bundle import EventFilter
     from itm_admin.commands import evidence
 
     kind, colon, id = (target or ":").partition(":")
@@ -109,7 +109,7 @@ def export(
         bounds = evidence.bound(since, last=False), evidence.bound(until, last=True)
     except (ValueError, OverflowError):
         raise Refusal("--from, --to: a day (2026-01-31), a moment or a sequence number is expected") from None
-    asked = Filter(*bounds, (kind, id) if target else None, actor)
+    asked = EventFilter(*bounds, (kind, id) if target else None, actor)
     with ProgressBar("Exporting") as progress:
         evidence.export(Settings.from_environment(), code, generation, out, asked, purpose, progress)
 

@@ -1,7 +1,7 @@
-"""The console command `itm`: thin commands that call what does the work.
+"""The console command `itm`: thin commands that call the code that does the work.
 
-Whatever cannot go on says why in one line on stderr and ends with 2; nobody sees a traceback for a setting,
-a database that is away, or a rule of the domain. Imports happen inside the commands, so that each starts fast.
+A failure gives its reason in one line on stderr and exit code 2; a wrong setting, an absent database or a rule of the
+domain never shows a traceback. Imports happen inside the commands, so that each starts fast.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def web() -> None:
     engine.dispose()
     if os.geteuid() == 0:
         ownership.arrange(settings)
-        listening = server.listen(settings.host, str(settings.port))  # a low port is root's to take
+        listening = server.listen(settings.host, str(settings.port))  # only root may bind a low port
         programs.become(programs.WEB, server.words(settings, listening.fileno()), settings, [listening.fileno()])
     command = server.command(settings)
     os.execv(command[0], command)  # noqa: S606 (our own words)
@@ -164,7 +164,7 @@ for _group in (demonstration.demo, ledger.ledger, erasures.erasures, database.da
 
 
 def main() -> None:
-    """The console command's entry: nothing but one line is said of what went wrong."""
+    """The console command's entry point: any error is one line."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = itm(standalone_mode=False)
@@ -190,7 +190,7 @@ def _terminate(_number: int, _frame: object) -> None:
 
 
 def _one_line(error: Exception) -> str | None:
-    """What is said of an error, or None for a fault of ours, which keeps its traceback."""
+    """The line for an error; None for a fault of ours, which keeps its traceback."""
     if isinstance(error, Refusal):
         return str(error)
     import psycopg

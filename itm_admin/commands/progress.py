@@ -1,4 +1,4 @@
-"""A bar for what takes long, on a terminal alone."""
+"""A progress bar for long work, on a terminal only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ProgressBar:
-    """A bar on a terminal, nothing elsewhere. Entering gives a function of what is done and the total."""
+    """A bar on a terminal, nothing elsewhere. Entering gives a function of the work done and the total."""
 
     def __init__(self, label: str) -> None:
         self.label = label

@@ -1,6 +1,7 @@
-"""`itm ledger purge`: content past its retention time, as two people decided, by a login that can do nothing else.
+"""`itm ledger purge`: destroys content past its retention time, after two people's decision, as a login for that alone.
 
-Promise: each decision is one transaction, carried out whole or not at all, and never twice. Nothing runs it by itself.
+Promise: each decision is one transaction, carried out whole or not at all, and never twice. Nothing runs it
+automatically.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _PURGE = text("SELECT itm.purge(:decision, :years)")
 
 
 def purge(settings: Settings, dry: bool) -> None:
-    """Carries out what was approved; ``dry``: says what is approved, and what could be proposed."""
+    """Carries out approved purges; ``dry``: lists them and the ones that could be proposed."""
     with installation.running(settings, "ITM_DATABASE_PURGER_URL") as running:
         engine = create_engine(
             running.purger_url or "", poolclass=NullPool, hide_parameters=True, connect_args={"options": OPTIONS}
@@ -62,6 +63,6 @@ def _carry_out(engine: Engine, years: int) -> None:
 
 
 def _reason(error: DBAPIError) -> str:
-    """The database's own words, without what it was asked."""
+    """The database's own message, without the statement."""
     diagnosis = getattr(error.orig, "diag", None)
     return str(getattr(diagnosis, "message_primary", None) or "the database does not answer")

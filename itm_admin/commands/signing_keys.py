@@ -1,6 +1,6 @@
-"""`itm ledger key`, `rotate-key` and `compromise`: on the machine that signs, beside its scheduler or without it.
+"""`itm ledger key`, `rotate-key` and `compromise`: on the machine that signs, with or without a running scheduler.
 
-Promise: a command that was interrupted is finished by the next round, or by itself, given again. No secret is printed.
+Promise: the next round, or the same command again, completes an interrupted one. No secret is printed.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection, Engine
 
 from audit import store
-from audit.checkpoint_folder import OutsideError
+from audit.checkpoint_folder import CheckpointFolderError
 from audit.generation import Closures, closures
 from audit.store import checkpoints
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.ledger.keyring import KeyTrouble
-from itm_admin.ledger.signing import Place, Round, Signing
+from itm_admin.ledger.signing import Round, Signing, SigningPlace
 from itm_admin.local import installation, signing_setup
 
 PATIENCE = 120.0
-"""Seconds for which a command waits for a round of the scheduler to end."""
+"""Seconds for which a command waits until the scheduler's round ends."""
 
 
 def show(settings: Settings, out: Path | None = None) -> None:
-    """``out`` gets what was said of the keys, as `audit.verify --keys` reads it. No file is written over."""
+    """Prints the keys. ``out`` gets the key statements, as `audit.verify --keys` reads them. No file is overwritten."""
     with _at(settings) as (place, _engine):
         said = place.outside.keys()
     if not said.named:
@@ -71,21 +71,21 @@ def compromise(settings: Settings, name: str, trust_size: int) -> None:
 
 
 @contextmanager
-def _at(settings: Settings) -> Iterator[tuple[Place, Engine]]:
+def _at(settings: Settings) -> Iterator[tuple[SigningPlace, Engine]]:
     with installation.running(settings, "ITM_DATABASE_SIGNER_URL") as running:
         engine = create_engine(str(running.signer_url), **engine_options())
         try:
             yield signing_setup.of(running), engine
-        except (KeyTrouble, OutsideError) as trouble:
+        except (KeyTrouble, CheckpointFolderError) as trouble:
             raise Refusal(f"ITM_CHECKPOINTS: {trouble}") from None
         finally:
             engine.dispose()
 
 
 def _trusted(connection: Connection, size: int, closed: Closures) -> dict[str, int]:
-    """The Presidency's ledger up to this size, and each other one as far as its entries name it by then.
+    """The Presidency's ledger up to this size, and each other ledger as far as its entries name it by then.
 
-    Of its closed generations counts what was still proved of them.
+    A closed generation counts up to its proved part.
     """
     ids = {each.ledger for each in checkpoints.growth(connection) if each.presidency}
     ledgers = store.ledgers(connection)
@@ -103,8 +103,8 @@ def _trusted(connection: Connection, size: int, closed: Closures) -> dict[str, i
     return {**found, **named, presidency.origin: size}
 
 
-def _finish(place: Place, engine: Engine) -> Round:
-    """A round now; while the scheduler is at one, after that."""
+def _finish(place: SigningPlace, engine: Engine) -> Round:
+    """Does a round now, or after the scheduler's present one."""
     until, signing = time.monotonic() + PATIENCE, Signing(place)
     while (done := signing.round(engine)) is None:
         if time.monotonic() > until:

@@ -1,4 +1,4 @@
-"""`itm ledger verify`: a round with what is held outside. Ctrl-C or SIGTERM ends it, and the next full one goes on."""
+"""`itm ledger verify`: a round with the held checkpoints. Ctrl-C or SIGTERM stops it; the next full one continues."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from itm_admin.local import installation, signing_setup
 
 
 def verify(settings: Settings, level: Level, code: str | None, progress: store.Progress) -> Report:
-    """Stopped, it says "cannot tell" of what was not read, and where it was."""
+    """Verifies. If it is stopped, the unread part is "cannot tell"."""
     with installation.running(settings, "ITM_DATABASE_SIGNER_URL") as running, _stoppable() as stop:
         engine = create_engine(str(running.signer_url), **engine_options())
         try:
@@ -34,7 +34,7 @@ def verify(settings: Settings, level: Level, code: str | None, progress: store.P
 
 @contextmanager
 def _stoppable() -> Iterator[threading.Event]:
-    """Set by the first signal; a second one interrupts at once."""
+    """An event that the first signal sets; a second signal interrupts at once."""
     stop = threading.Event()
 
     def came(_number: int, _frame: object) -> None:

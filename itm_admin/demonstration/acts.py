@@ -1,7 +1,7 @@
-"""What happens to the planned cases, in the order of the story's time: opened, looked at, refused, held, closed.
+"""Acts on the planned cases, in the order of the story's time: opened, viewed, refused, held, closed.
 
-Acts are done in portions, each of one institution and at most a quarter of a year: what was committed is told from
-an institution's counters, so each portion opens a case. Knows no database.
+Acts are done in portions, each of one institution and at most a quarter of a year. An institution's counters show the
+committed portions, so each portion opens a case. Knows no database.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Act:
 
 @dataclass
 class Portion:
-    """One transaction of one institution. `opened`: cases that the institution has once it is done."""
+    """One transaction of one institution. `opened`: the institution's number of cases after it."""
 
     institution: str
     acts: list[Act] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Portion:
 
 
 def portions(drawn: Mapping[str, Sequence[PlannedCase]], last: date) -> list[Portion]:
-    """Those of all institutions, as time goes by."""
+    """The portions of all institutions, in the order of time."""
     found = [portion for code, cases in drawn.items() for portion in _of(code, cases, last)]
     return sorted(found, key=lambda portion: (portion.begins, portion.institution))
 

@@ -1,8 +1,8 @@
-"""The planned cases, worked on by the demonstration's people through the services behind the panel's pages.
+"""Makes the planned cases, as the demonstration's people, through the services behind the panel's pages.
 
-A portion is a transaction; what was committed is not made again, since an institution's counters tell how many cases
-it has. Each act carries the story's time. Looks and refusals are recorded as a request of the panel records them,
-sealed with the same commit.
+A portion is a transaction; a committed one is not repeated, since an institution's counters show its number of cases.
+Each act carries the story's time. Looks and refusals are recorded as in a request of the panel, sealed with the same
+commit.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Casework:
         self._managers = office.of(institution, MANAGER)
         self._workers = office.of(institution, FOCAL_POINT, CASEWORKER, "presidency_operator")
         self._known: deque[uuid.UUID] = deque(maxlen=20)
-        """Persons of earlier cases whom the whole institution's workers see."""
+        """Persons of earlier cases whom all the institution's workers see."""
         self._opened: dict[str, uuid.UUID] = {}
         with sessions() as session, working(session, self._workers[0], INSTITUTION):
             home = self._workers[0].institution_id
@@ -57,7 +57,7 @@ class Casework:
             self._done = session.scalar(select(func.coalesce(func.sum(CaseCounter.last), 0))) or 0
 
     def work(self, portion: Portion, step: Callable[[], None]) -> None:
-        """Makes what is not there yet; `step` is told of each case that stands."""
+        """Makes the missing cases; calls `step` for each finished case."""
         if portion.opened > self._done:
             with self._sessions() as session:
                 for act in portion.acts:
@@ -100,7 +100,7 @@ class Casework:
             self._known.extend(link.person_id for link in links[:1] if not link.is_child)
 
     def _id(self, session: Session, planned: PlannedCase) -> uuid.UUID:
-        """The case that stands, also after an interruption. NotFound for those who do not see it."""
+        """The case that exists, also after an interruption. Raises NotFound for people who do not see it."""
         found = self._opened.get(planned.reference) or lookup.case_called(session, planned.reference)
         if found is None:
             raise NotFound
@@ -115,7 +115,7 @@ class Casework:
             holds.hold(session, Case, id, {"reason": lot.choice(vocabulary.codes("hold_reason"))}, version)
 
     def _refuse(self, session: Session, act: Act, lot: Random) -> None:
-        """A colleague who has nothing to do with the case asks for it; who sees it all the same has looked."""
+        """A colleague without access requests the case; if the colleague sees it all the same, it is a look."""
         with _at(session, self._author(act.case), act.moment):
             id = self._id(session, act.case)
         colleague = lot.choice(self._workers[-2:])
@@ -128,7 +128,7 @@ class Casework:
                 record_read("record.read", "case", id)
 
     def _look_back(self, session: Session, portion: Portion) -> None:
-        """At a quarter's end somebody looks over the list; in the last one there is a search and an export too."""
+        """A quarter's end: somebody views the list; in the last one there are a search and an export too."""
         opened = [act.case for act in portion.acts if act.kind == acts.OPEN]
         with _at(session, self._workers[0], portion.ends):
             ids = [self._opened[planned.reference] for planned in opened]
@@ -139,7 +139,7 @@ class Casework:
             self._search_and_export(session, opened, portion.ends)
 
     def _author(self, planned: PlannedCase) -> Actor:
-        """Somebody whose grant covers the unit; of the whole institution, if somebody is to be known already."""
+        """A person whose grant covers the unit; of the whole institution, if a known person is to be reused."""
         if planned.known_person:
             return self._workers[0]
         unit = self._units[planned.unit]
@@ -206,7 +206,7 @@ def _at(session: Session, person: Actor, moment: datetime) -> AbstractContextMan
 
 @contextmanager
 def recorded(session: Session) -> Iterator[None]:
-    """Looks are queued as in a request of the panel, whose place an application without pages takes."""
+    """Queues looks as in a request of the panel, in an application without pages."""
     with _NO_PAGES.app_context():
         yield
         append_queued(session.connection())

@@ -1,7 +1,7 @@
-"""The demonstration's clock: when something happened in the story that it tells.
+"""The demonstration's clock: the time in the story.
 
-Nothing is sealed with this time. The ledger's own times stay those of the seeding; the story's time stands beside
-them, as part of the route that every entry of the demonstration names, and in the records' own days.
+No entry is sealed with this time. The ledger's own times stay those of the seeding; the story's time is part of the
+route in every entry of the demonstration, and of the records' own days.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def moment(day: date, hour: int, minute: int = 0) -> datetime:
     return datetime.combine(day, time(hour, minute), HERE)
 
 
-class Clock:
-    """Moves on with each step, and only inside office hours: for what the story gives no day of its own."""
+class StoryClock:
+    """Advances with each step, within office hours only: for acts to which the story gives no day."""
 
     def __init__(self, begins: datetime, step: timedelta) -> None:
         self._now, self._step = begins, step

@@ -1,4 +1,4 @@
-"""What happens once in the demonstration's story: a lockout, an erasure, an appointment that waits, first visits.
+"""Single incidents of the demonstration's story: a lockout, an erasure, an appointment that waits, first visits.
 
 Each is a transaction of its own that leaves a trace in the records, by which a later run knows that it happened.
 """
@@ -41,7 +41,7 @@ class Incidents:
             self._seen = set(session.scalars(select(Account.username).where(Account.last_login.is_not(None))))
 
     def all(self, drawn: Mapping[str, Sequence[PlannedCase]], last: date) -> list[Incident]:
-        """With the story's time of each, none after `last`."""
+        """The incidents with the story's time of each, none after `last`."""
         found = [self._lockout(moment(date(2025, 5, 14), 8, 3))]
         found += [self._erasure(cases, last) for code, cases in drawn.items() if code == "JGK"]
         found.append(self._waiting(moment(date(2026, 11, 19), 10, 20)))

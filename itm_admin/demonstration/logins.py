@@ -10,7 +10,7 @@ import os
 import secrets
 from pathlib import Path
 
-from itm_admin.demonstration.staff import ADMINISTRATOR, TEAM, Member
+from itm_admin.demonstration.staff import ADMINISTRATOR, TEAM, StaffMember
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.roles import ROLES
 
@@ -19,7 +19,7 @@ _CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
 
 
 def kept(settings: Settings) -> list[dict[str, str]] | None:
-    """The logins as they were written; None if there are none. Refusal for a file that is no longer one of ours."""
+    """The stored logins; None if there are none. Raises Refusal if the file is not ours any more."""
     path = settings.home / FILE
     try:
         logins = json.loads(path.read_text("utf-8"))
@@ -31,7 +31,7 @@ def kept(settings: Settings) -> list[dict[str, str]] | None:
 
 
 def complete(settings: Settings) -> dict[str, str]:
-    """User name → password for the whole team; whoever has none yet is given one."""
+    """User name → password for the whole team; adds the missing passwords."""
     passwords = {login["username"]: login["password"] for login in kept(settings) or ()}
     members = sorted((*TEAM, ADMINISTRATOR), key=lambda member: list(ROLES).index(member.role))
     logins = [_login(member, passwords.get(member.username) or _password()) for member in members]
@@ -40,7 +40,7 @@ def complete(settings: Settings) -> dict[str, str]:
     return {login["username"]: login["password"] for login in logins}
 
 
-def _login(member: Member, password: str) -> dict[str, str]:
+def _login(member: StaffMember, password: str) -> dict[str, str]:
     return {
         "username": member.username,
         "password": password,

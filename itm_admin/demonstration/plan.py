@@ -1,9 +1,8 @@
-"""What the demonstration's institutions have worked on: a plan drawn by lot, the same each time it is drawn.
+"""The plan of the demonstration's cases, drawn by lot, the same each time.
 
 Shares follow the published national figures (foundation.national): GRETA's for 2019-2023, 52 % sexual exploitation,
 30 % forced labour, 9 % forced marriage, 6 % begging; women, children and citizens of Türkiye as in the yearly reports;
-the three years are to each other as the last three that were published. Knows no database; values are what a form
-would send.
+the three years have the ratios of the last three published ones. Knows no database; values are those of a form.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ _SHARES: Mapping[str, tuple[int, Mapping[str, int]]] = {
     "YYGM": (1, {"SOCIAL_SERVICES": 1}),
     "TIHEK": (2, {"SELF": 1}),
 }
-"""Institution → how many of FULL cases, and from where they came. The others hold no cases, only look."""
+"""Institution → its number of FULL cases, and their origin. The others hold no cases, only look."""
 
 _EXPLOITATION = {
     "SexualExploitation": 52, "ForcedLabour": 30, "ForcedMarriage": 9, "ForcedBegging": 6, "Servitude": 2,
@@ -79,7 +78,7 @@ class PlannedPerson:
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """`case` as CaseInput, `closing` as CloseInput, and what else happens to it (when: see acts.py)."""
+    """`case` as CaseInput, `closing` as CloseInput, and its further acts (times: see acts.py)."""
 
     institution: str
     unit: str | None
@@ -91,14 +90,14 @@ class PlannedCase:
     deleted: str | None
     """The reason, where it is deleted again."""
     known_person: bool
-    """Somebody of an earlier case of the institution is in this one too."""
+    """A person of an earlier case of the institution is in this one too."""
     colleague: bool
     record_read: bool
     refused: bool
-    """Somebody who has nothing to do with it tries to look."""
+    """Somebody without access to it tries to look."""
     held: bool
     seed: float
-    """For what is not settled before the people at work are known: the same again after an interruption."""
+    """For choices that depend on the people at work: the same again after an interruption."""
     reference: str
 
 

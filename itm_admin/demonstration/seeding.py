@@ -1,7 +1,7 @@
-"""`itm demo`: fills an empty installation with the demonstration, and tells its logins.
+"""`itm demo`: fills an empty installation with the demonstration, and prints its logins.
 
-Goes on where an earlier run was interrupted and changes nothing once it is whole. Refuses a database that holds
-anything else. Works as the application's role, in the contexts of the demonstration's people.
+Continues an interrupted run and changes nothing once it is complete. Refuses a database with other data. Works as the
+application's role, in the contexts of the demonstration's people.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ Progress = Callable[[int, int], None]
 
 
 def seed(settings: Settings, progress: Progress, *, volume: int = plan.FULL) -> None:
-    """Makes what is missing of the demonstration. Refusal for a database with anything else in it.
+    """Makes the missing parts of the demonstration. Raises Refusal for a database with other data.
 
-    `progress` is told what is done and the total. `volume` is the number of cases; people always get the whole.
+    `progress` gets the work done and the total. `volume` is the number of cases; the people are always complete.
     """
     settings.require("ITM_DATABASE_URL", "ITM_MASTER_KEY_FILE")
     keyring = Keyring.from_settings(settings)
@@ -93,7 +93,7 @@ def _fill(
 
 
 def _is_begun(sessions: sessionmaker[Session]) -> bool:
-    """Whether this is a demonstration already; False: nothing is there yet. Refusal otherwise."""
+    """True if this is a demonstration already; False if the database is empty. Raises Refusal otherwise."""
     everything = tenancy.Context(scope=ACCOUNTS, account_name=ROUTE)
     with sessions() as session, tenancy.acting(everything, session):
         said = synthetic.marked(session)

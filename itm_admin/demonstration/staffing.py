@@ -1,6 +1,6 @@
-"""The demonstration's units and accounts: each made, appointed and invited by the person whose task that is.
+"""Makes the demonstration's units and accounts: the responsible person makes, appoints and invites each.
 
-One transaction per person, so that whoever is found is whole. Passwords are set by redeeming the invitation, as
+One transaction per person, so that every account found is complete. Passwords are set by redeeming the invitation, as
 the invited person would; the national auditor is appointed by two approvals.
 """
 
@@ -18,8 +18,17 @@ from sqlalchemy.orm import Session, sessionmaker
 from itm_admin.accounts import actor as actors
 from itm_admin.accounts import bootstrap, changes, grants, invitations, services
 from itm_admin.accounts.models import AccessChange, Account
-from itm_admin.demonstration.clock import Clock, moment
-from itm_admin.demonstration.staff import BELOW, MANAGER, NATIONAL_AUDITOR, SUPERVISOR, TEAM, UNITS, WAITING, Member
+from itm_admin.demonstration.clock import StoryClock, moment
+from itm_admin.demonstration.staff import (
+    BELOW,
+    MANAGER,
+    NATIONAL_AUDITOR,
+    SUPERVISOR,
+    TEAM,
+    UNITS,
+    WAITING,
+    StaffMember,
+)
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
@@ -32,12 +41,12 @@ BEGINS = moment(date(2023, 12, 4), 9)
 
 
 class Office:
-    """The people of the demonstration, found or made. `step` is told of each person that stands."""
+    """The people of the demonstration, found or made. `step` is called for each finished person."""
 
     def __init__(self, sessions: sessionmaker[Session], passwords: Mapping[str, str], step: Callable[[], None]) -> None:
         self._sessions, self._passwords, self._step = sessions, passwords, step
         self._actors: dict[str, Actor] = {}
-        self._clock = Clock(BEGINS, timedelta(minutes=35))
+        self._clock = StoryClock(BEGINS, timedelta(minutes=35))
         self._route = ROUTE
         with sessions() as session, tenancy.acting(tenancy.Context(scope=ACCOUNTS, account_name=ROUTE)):
             rows = session.execute(select(Institution.code, Institution.id)).all()
@@ -76,14 +85,14 @@ class Office:
     def _administrator(self) -> Actor:
         return self.actor(bootstrap.ADMINISTRATOR, bootstrap.PRESIDENCY)
 
-    def _maker(self, member: Member) -> tuple[Actor, str]:
-        """Who appoints the member, and in which scope."""
+    def _maker(self, member: StaffMember) -> tuple[Actor, str]:
+        """The person who appoints the member, and the scope."""
         managers = self.of(member.institution, MANAGER) if member.role not in (MANAGER, SUPERVISOR) else []
         if managers and MANAGER in ROLES[member.role].granted_by and member.role != NATIONAL_AUDITOR:
             return managers[0], INSTITUTION
         return self._administrator(), ACCOUNTS
 
-    def _ensure(self, member: Member) -> None:
+    def _ensure(self, member: StaffMember) -> None:
         self._route = self._clock.route()
         if member.username not in self._standing:
             with self._sessions() as session:
@@ -91,7 +100,7 @@ class Office:
                 session.commit()
         self._step()
 
-    def _appoint(self, session: Session, member: Member) -> None:
+    def _appoint(self, session: Session, member: StaffMember) -> None:
         maker, scope = self._maker(member)
         key, proposed = self._propose(session, member)
         if proposed:
@@ -117,13 +126,13 @@ class Office:
                     grants.approve(session, self._supervisor(), proposed)
             session.commit()
 
-    def _propose(self, session: Session, member: Member) -> tuple[uuid.UUID, uuid.UUID | None]:
-        """The new account, and its grant where somebody has to approve it."""
+    def _propose(self, session: Session, member: StaffMember) -> tuple[uuid.UUID, uuid.UUID | None]:
+        """The new account, and its grant if it needs an approval."""
         maker, scope = self._maker(member)
         home = self.institutions[member.institution]
         with self._at_work(session, maker, scope):
             unit = session.scalar(select(Unit.id).where(Unit.institution_id == home, Unit.name == member.unit))
-            person = services.Person(
+            person = services.AccountHolder(
                 member.first_name, member.last_name, member.email, member.title, member.language, unit
             )
             account = services.create(session, maker, person, institution=home, username=member.username)
@@ -133,7 +142,7 @@ class Office:
     def _at_work(self, session: Session, person: Actor, scope: str) -> AbstractContextManager[None]:
         return working(session, person, scope, route=self._route)
 
-    def _approve(self, session: Session, member: Member, grant: uuid.UUID) -> None:
+    def _approve(self, session: Session, member: StaffMember, grant: uuid.UUID) -> None:
         """By the Presidency's supervisor; a national auditor by the own manager too. Neither of them proposed it."""
         session.expire_all()
         if member.role == NATIONAL_AUDITOR:
@@ -172,6 +181,6 @@ class Office:
 
 @contextmanager
 def working(session: Session, person: Actor, scope: str, route: str = ROUTE) -> Iterator[None]:
-    """A person at work in a scope, as a request of theirs would be; the route says where it comes from, and when."""
+    """Binds a person's context in a scope, as in a request; the route holds the source and the story's time."""
     with tenancy.acting(replace(person.context(scope), route=route), session):
         yield

@@ -1,8 +1,8 @@
-"""The gate: who may enter a route, and as whom PostgreSQL is told they work.
+"""The gate: admits requests to routes, and tells PostgreSQL who is at work.
 
-Promise: a route that does not say what it is shows nothing. Every view and API method declares an act on a
-subject (`@route`); the gate compares it with the roles' table before the method runs and binds the context
-of the fitting scope. It must never know a business table or how people sign in.
+Promise: a route without a declaration shows nothing. Every view and API method declares an act on a subject (`@route`);
+the gate compares it with the roles' table before the method runs and binds the context of the fitting scope. It must
+never know a business table or the ways of signing in.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Access:
-    """What a route is: an act on a subject, in one of the scopes it serves (none named: the person's own).
+    """A route's declaration: an act on a subject, in one of the scopes it serves (without any: the person's own).
 
-    `public` routes ask for no sign-in; `quiet` ones show no data and need no entry in the ledger.
+    `public` routes need no sign-in; `quiet` ones show no data and need no entry in the ledger.
     """
 
     subject: str
@@ -46,7 +46,7 @@ class Access:
 def route(
     url: str, *, act: str, methods: Iterable[str] = ("GET",), public: bool = False, quiet: bool = False
 ) -> Callable[[_Method], _Method]:
-    """Exposes a view's or API's method at `url` as `act` on its class's subject."""
+    """Routes a view's or API's method at `url` as `act` on its class's subject."""
 
     def declare(method: _Method) -> _Method:
         method.__dict__.update(_permission_name=act, _public=public, _quiet=quiet)
@@ -61,7 +61,7 @@ def install(
     ask_to_sign_in: Callable[[], Response],
     declared: Mapping[str, Access],
 ) -> None:
-    """Puts the gate before every request. `declared` names the endpoints that no view class declares.
+    """Puts the gate before every request. `declared`: the endpoints that no view class declares.
 
     `ask_to_sign_in` answers a page's request that needs a session and has none.
     """
@@ -74,7 +74,7 @@ def install(
 
 
 def declare_views(app: Flask, views: Iterable[Any]) -> None:
-    """Reads the declarations of all registered views. One without a subject stays shut."""
+    """Reads the declarations of all registered views. A view without a subject stays shut."""
     register: dict[str, Access] = app.extensions["itm_access"]
     for view in views:
         for name in dir(view):
@@ -91,7 +91,7 @@ def declare_views(app: Flask, views: Iterable[Any]) -> None:
 
 
 def access_of(endpoint: str | None) -> Access | None:
-    """What the endpoint declared; None where nothing did, or nothing is registered at the address."""
+    """The endpoint's declaration; None if it has none, or nothing is registered at the address."""
     found: Access | None = current_app.extensions["itm_access"].get(endpoint)
     return found
 
@@ -109,7 +109,7 @@ def scope_for(access: Access, roles: frozenset[str]) -> str | None:
 
 
 def allowed(endpoint: str, actor: Actor | None) -> bool:
-    """Whether the person may enter the endpoint: for menus and buttons, without a query."""
+    """True if the person may enter the endpoint: for menus and buttons, without a query."""
     access = access_of(endpoint)
     if access is None:
         return False
@@ -137,7 +137,7 @@ def _begin() -> None:
 
 
 def enter() -> Response | None:
-    """Refuses, sends to the sign-in page, or binds the context and lets the request pass."""
+    """Binds the context and lets the request pass, or refuses, or redirects to the sign-in page."""
     if request.routing_exception is not None:
         return None  # 404, 405 or a redirect that Flask answers itself
     access: Access | None = g.access

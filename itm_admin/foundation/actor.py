@@ -1,6 +1,6 @@
-"""The signed-in person, as facts that outlive no request, and the session context of the scope that a page needs.
+"""The signed-in person's facts within one request, and the session context of the scope that a page needs.
 
-Knows no page and no table of accounts: accounts.actor builds it. Decides nothing that the roles' table does not say.
+Knows no page and no table of accounts: accounts.actor builds it. Decides nothing beyond the roles' table.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _WIDTH = ("none", "actor", "ledger", "all")
 
 
 @dataclass(frozen=True)
-class Held:
-    """A role that is held: over these units (subtrees already spread), or the whole institution ("*")."""
+class HeldRole:
+    """One held role: over these units (subtrees already spread), or the whole institution ("*")."""
 
     role: str
     units: Units
@@ -32,7 +32,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Actor:
-    """A signed-in person. Also what Flask-Login calls a user."""
+    """A signed-in person; also Flask-Login's user."""
 
     id: uuid.UUID
     username: str
@@ -45,13 +45,13 @@ class Actor:
     institution_kind: str
     language: str
     epoch: int
-    held: tuple[Held, ...]
+    held: tuple[HeldRole, ...]
     obstacle: str | None = None
-    """Why account or institution may not work now, if so."""
+    """The reason if account or institution may not work now."""
     session: uuid.UUID | None = None
-    """The session at work; None outside one."""
+    """The present session's id; None outside one."""
     ended: str | None = None
-    """Why that session has ended, if so (AccountSession.why)."""
+    """The reason if that session has ended (AccountSession.why)."""
 
     is_authenticated = True
     is_anonymous = False
@@ -69,7 +69,7 @@ class Actor:
 
     @property
     def institution_name(self) -> str:
-        """In the language of the page."""
+        """The institution's name in the language of the page."""
         locale = get_locale()
         return self.institution_name_en if locale and locale.language == "en" else self.institution_name_tr
 
@@ -83,7 +83,7 @@ class Actor:
 
     @property
     def scope(self) -> str | None:
-        """The scope at work, as the page's frame shows it."""
+        """The present scope, as the page's frame shows it."""
         return tenancy.current().scope
 
     @cached_property
@@ -93,14 +93,14 @@ class Actor:
         return tuple(scope for scope in SCOPES if scope in offered)
 
     def roles_in(self, scope: str | None) -> frozenset[str]:
-        """The roles that count in a scope."""
+        """The roles that apply in a scope."""
         return frozenset(role for role in self.roles if scope in ROLES[role].scopes)
 
     def may(self, act: str, subject: str) -> bool:
         return table.may(self.roles, act, subject)
 
     def context(self, scope: str | None = None) -> Context:
-        """What PostgreSQL is told. A scope that no role offers gives a context that sees no row."""
+        """The context for PostgreSQL. A scope that no role offers gives a context that sees no row."""
         scope = scope or (self.scopes[0] if self.scopes else None)
         roles = self.roles_in(scope)
         if not roles:
@@ -126,7 +126,7 @@ class Actor:
         )
 
     def own_context(self) -> Context:
-        """The scope `login`: sees this account and its secret alone. Keeps the request's facts."""
+        """The scope `login`: sees only this account and its secret. Keeps the request's facts."""
         return replace(
             tenancy.current(),
             scope="login",
@@ -150,7 +150,7 @@ def together(parts: Iterable[Units]) -> Units:
 
 
 def me() -> Actor:
-    """The person whom the gate let in. For views behind it."""
+    """The person at work, for views behind the gate."""
     actor = g.actor
     if not isinstance(actor, Actor):
         raise Unauthenticated

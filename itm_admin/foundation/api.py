@@ -79,14 +79,14 @@ class Api(BaseApi):
     def operation_helper(
         self, path: str | None = None, operations: Any = None, methods: Any = None, func: Any = None, **_more: Any
     ) -> None:
-        """Flask-AppBuilder asks for the description of one route here."""
+        """Flask-AppBuilder calls this for the description of one route."""
         inside = [
             {"in": "path", "name": name, "required": True, "schema": {"type": "string", "format": "uuid"}}
             for name in re.findall(r"{(\w+)}", path or "")
         ]
         for method in methods:
             if method == "DELETE" and "requestBody" in func._operation:
-                continue  # clients and proxies drop such a body: it is described as POST alone, and still understood
+                continue  # clients and proxies drop such a body: described as POST only, but still accepted
             told = copy.deepcopy(func._operation)
             told["parameters"] = [*inside, *(each for make in func._parameters for each in make())]
             told["operationId"] = f"{type(self).__name__}.{func.__name__}"
@@ -95,7 +95,7 @@ class Api(BaseApi):
             operations[method.lower()] = told
 
     def changed(self, record: Any) -> Response:
-        """After a change: which record, and its new version."""
+        """The answer after a change: the record's id and new version."""
         return tag_of(self.answer(id=record.id, row_version=record.row_version), record)
 
     def answer(self, status: int = 200, /, **document: Any) -> Response:
@@ -103,7 +103,7 @@ class Api(BaseApi):
         return self.told(document, status)
 
     def told(self, document: Mapping[str, Any], status: int = 200) -> Response:
-        """As `answer`, for a document that is there already. What the operation's schema does not name is not sent."""
+        """As `answer`, for an existing document. Members outside the operation's schema are not sent."""
         operation = getattr(self, (request.endpoint or "").rpartition(".")[2])
         response = jsonify(operation._gives().dump(document))
         response.status_code = status
@@ -119,7 +119,7 @@ def describes(
     matching: bool = False,
     status: int = 200,
 ) -> Callable[[_Method], _Method]:
-    """The operation's description for OpenAPI, and the schema through which its answer leaves.
+    """The operation's description for OpenAPI, and its answer's schema.
 
     `takes`: the body, one of these. `matching`: the change names its version in If-Match or in the body.
     """
@@ -149,7 +149,7 @@ def describes(
 
 
 def parameters_of(listing: Listing[Any]) -> Parameters:
-    """What a list's address may hold, with the values that it takes."""
+    """A list's query parameters, with their values."""
 
     def parameters() -> list[dict[str, Any]]:
         orders = [column.name for column in listing.columns if column.order]
@@ -168,7 +168,7 @@ def parameters_of(listing: Listing[Any]) -> Parameters:
 
 
 def page_shown(session: Session, listing: Listing[Any], statement: Select[Any]) -> Shown[Any]:
-    """The page that the address asks for. Invalid beyond the bound: an empty page would say that there is no more."""
+    """The requested page. Raises Invalid beyond the bound: an empty page would claim that there is no more."""
     query = listing.read(request.args, columns=False)
     if (query.page - 1) * query.size >= COUNT_BOUND:
         most = _l("At most %(most)s rows can be paged through. Narrow the list with filters.", most=COUNT_BOUND)
@@ -177,7 +177,10 @@ def page_shown(session: Session, listing: Listing[Any], statement: Select[Any]) 
 
 
 def versioned() -> tuple[dict[str, Any], int]:
-    """The body without its `row_version`, and the version that it or If-Match names. VersionMissing if neither does."""
+    """The body without `row_version`, and the version in it or in If-Match.
+
+    Raises VersionMissing if neither has one.
+    """
     data, version = maybe_versioned()
     if version is None:
         raise VersionMissing
@@ -185,7 +188,7 @@ def versioned() -> tuple[dict[str, Any], int]:
 
 
 def maybe_versioned() -> tuple[dict[str, Any], int | None]:
-    """As `versioned`, where a first write has no version. Invalid if the body and If-Match name different ones."""
+    """As `versioned`, if a first write has no version. Raises Invalid if the body and If-Match name different ones."""
     matched = _matched()
     data = body(may_be_empty=matched is not None)
     version = matched
@@ -205,7 +208,7 @@ def tag_of(response: Response, record: Any) -> Response:
 
 
 def _matched() -> int | None:
-    """The version of If-Match; one that no record has for a header that names none."""
+    """The version in If-Match; None without the header, an impossible version if the header names none."""
     header = request.headers.get("If-Match")
     if header is None:
         return None

@@ -1,9 +1,9 @@
-"""Looks are recorded before they are shown.
+"""Read auditing: the entries for a response are committed before the response is sent.
 
-A view says what it is about to show (`record_read`); once its answer is ready, the entries are appended and
-committed, and only then the answer leaves. If the ledger cannot be written the answer is 503 and no data.
-A view that said nothing is recorded all the same, as a read of its subject, and every id in an answer that nobody told
-of is told of with the rest: what leaves is what the ledger says.
+A view announces the records that it will show (`record_read`); when its response is ready, the entries are appended and
+committed, and only then it is sent. If the ledger cannot be written the response is 503 without data. A view that
+announces nothing is recorded as a read of its subject, and every further record id in a response is added: the ledger
+names all that was sent.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _READABLE = ("text/html", "application/json", "application/problem+json", "text/
 
 @dataclass(frozen=True)
 class Look:
-    """One entry to be appended: an action of the vocabulary `audit_event` on a record or a list of them."""
+    """One read entry: an action of the vocabulary `audit_event` on a record or a list of them."""
 
     action: str
     kind: str
@@ -44,7 +44,7 @@ class Look:
     detail: Mapping[str, Any] | None = field(default=None)
     to_presidency: bool = False
     words: str | None = None
-    """Why, in words: kept beside the ledger, in the same transaction; the entry names the row."""
+    """The reason in words: stored beside the ledger, in the same transaction; the entry names the row."""
 
 
 def record_read(
@@ -58,35 +58,35 @@ def record_read(
     detail: Mapping[str, Any] | None = None,
     words: str | None = None,
 ) -> None:
-    """Queues the entry for what this request is about to show. ``subjects`` are the ids shown by a list."""
+    """Queues the entry for the records that this response will show. ``subjects``: the ids in a list."""
     look = Look(action, kind, str(id) if id else None, tuple(map(str, subjects)), purpose, outcome, detail, words=words)
     _queue().append(look)
 
 
 def queue(looks: Sequence[Look]) -> None:
-    """Queues what a refused form is about to show."""
+    """Queues the entries for a refused form's page."""
     if looks:
         _queue().extend(looks)
 
 
 def name_answer(request_id: str) -> None:
-    """The page that is about to be shown is that of an earlier request: the entries of this one name it."""
+    """For an earlier request's page that is shown again: this request's entries name that request."""
     looks = _queue()
     looks[:] = [replace(look, detail={**(look.detail or {}), "request": request_id}) for look in looks]
 
 
 def forget_looks() -> None:
-    """Nothing of what was queued will be shown: an error page takes its place."""
+    """Drops the queue: an error page will be shown instead."""
     _queue().clear()
 
 
 def install(app: Flask) -> None:
-    """Registered before every other after_request function, so that it runs as the last of them."""
+    """Call it before any other after_request registration, so that it runs as the last of them."""
     app.after_request(_publish)
 
 
 def append_now(looks: Sequence[Look]) -> None:
-    """Appends and commits, and nothing else with it. LedgerUnavailable if that fails."""
+    """Appends and commits these entries, and nothing else. Raises LedgerUnavailable if that fails."""
     session_ = db.session
     try:
         if not tenancy.only_read(session_()):
@@ -101,7 +101,7 @@ def append_now(looks: Sequence[Look]) -> None:
 
 
 def append_queued(connection: Connection) -> None:
-    """Appends what was queued to the transaction of `connection`: for work outside a request."""
+    """Appends the queue in the transaction of `connection`: for work outside a request."""
     _append(connection, _queue())
     forget_looks()
 
@@ -129,7 +129,7 @@ _NOTE = text(
 
 
 def _noted(connection: Connection, look: Look) -> Look:
-    """The look, with the row that keeps its words named in it."""
+    """The look with the id of the row that holds its words."""
     if look.words is None:
         return look
     context = tenancy.current()
@@ -145,7 +145,7 @@ def _queue() -> list[Look]:
 
 
 def _parts(look: Look) -> list[Look]:
-    """A list longer than one entry may hold becomes several."""
+    """Splits a list that is too long for one entry."""
     if len(look.subjects) <= MOST_SUBJECTS:
         return [look]
     steps = range(0, len(look.subjects), MOST_SUBJECTS)
@@ -164,7 +164,7 @@ def _publish(response: Response) -> Response:
 
 
 def _due(response: Response) -> list[Look]:
-    """What was queued, what nothing was queued for, and every id in the answer that is told of by neither."""
+    """The queue, a default entry if it is empty, and entries for further ids in the response."""
     access: Access | None = g.get("access")
     looks = list(_queue())
     if not access or not g.get("actor") or access.quiet:
@@ -182,7 +182,7 @@ def _due(response: Response) -> list[Look]:
 
 
 def _ids_in(response: Response) -> list[str]:
-    """Ids of records in an answer's text and headers, once each. A stream says itself what is in it."""
+    """Record ids in a response's text and headers, once each. A stream announces its own."""
     texts = [response.headers.get("Location", "")]
     if not response.is_streamed and not response.direct_passthrough:
         texts.append(response.get_data(as_text=True) if response.mimetype in _READABLE else "")
@@ -190,12 +190,12 @@ def _ids_in(response: Response) -> list[str]:
 
 
 def _asked() -> str | None:
-    """The record that the address names."""
+    """The record in the address."""
     return next((str(value) for value in (request.view_args or {}).values() if isinstance(value, uuid.UUID)), None)
 
 
 def _sent() -> set[str]:
-    """Ids that came with the request: after a change the answer may lead back to them."""
+    """Ids in the request: after a change the response may redirect to them."""
     return set(_ID.findall(" ".join((request.path, *(str(value) for _name, value in request.form.items(multi=True))))))
 
 

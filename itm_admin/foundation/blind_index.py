@@ -1,7 +1,7 @@
-"""The blind index: keyed digests by which a person is found without any value being readable.
+"""The blind index: keyed digests that find a person without any readable value.
 
-Terms of one institution say nothing to another, nor to a reader of the database without the master key. A
-term is the first 16 bytes of HMAC-SHA-256 under a key of the institution for each kind of value.
+An institution's terms are meaningless to another one, and to a reader of the database without the master key. A term is
+the first 16 bytes of HMAC-SHA-256 under a key for each institution and kind of value.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ def terms(keys: InstitutionKeys, kind: str, value: str | None) -> list[bytes]:
 
 
 def name_terms(keys: InstitutionKeys, name: str | None) -> list[bytes]:
-    """The terms by which a stored name is found: its parts, and neighbours joined."""
+    """The terms that find a stored name: its parts, and neighbours joined."""
     key = keys.derive("index/name/v1")
     return sorted(_term(key, part) for part in index_parts(name or ""))
 
 
 def readings_of(keys: InstitutionKeys, name: str) -> list[list[bytes]]:
-    """For a typed name: the terms of each way to read it. A person who has all of one of them fits."""
+    """For a typed name: the terms of each reading. A person who has all terms of one reading fits."""
     key = keys.derive("index/name/v1")
     return [sorted(_term(key, part) for part in way) for way in readings(name)]
 
@@ -57,7 +57,7 @@ def _term(key: bytes, form: str) -> bytes:
 
 
 def digest(keys: InstitutionKeys, typed: Iterable[str]) -> str:
-    """A keyed digest of typed search text for the ledger: equal searches look equal, and say nothing else."""
+    """A keyed digest of search text for the ledger: equal searches are equal, and nothing else is revealed."""
     key = keys.derive("index/search/v1")
     text = "\x00".join(typed).encode("utf-8", "surrogatepass")
     return hmac.digest(key, text, "sha256")[:TERM_BYTES].hex()

@@ -1,8 +1,8 @@
-"""Several records at once: what was chosen on a list, and all of it or nothing.
+"""Changes several records that were chosen on a list: all or none.
 
 Every record is changed by the same service that changes it alone, with the version that the person saw, so each
-has an event of its own. They share one transaction: if one of them is refused none is changed, and the person is
-told which and why. Half of a list changed would be a state that nobody asked for.
+has an event of its own. They share one transaction: if one is refused none is changed, and the person sees which one
+and the reason. A half-changed list would be a state that nobody asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itm_admin.foundation.errors import Conflict, Denied, DomainError, Invalid, 
 from itm_admin.foundation.list_parts import PAGE_SIZES
 
 MOST = PAGE_SIZES[-1]
-"""So many at once: what one page of a list can show."""
+"""The most records at once: those on one page of a list."""
 NAME = "chosen"
 """The name of the boxes; their value is an id and a version."""
 
@@ -32,7 +32,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Line:
-    """One record on the page that asks: what it is, and why it was refused, if it was."""
+    """One record on the page that asks: its words, and the reason if it was refused."""
 
     value: str
     name: str
@@ -40,7 +40,7 @@ class Line:
     refusal: str = ""
 
 
-class Refused(DomainError):
+class RecordsRefused(DomainError):
     """Nothing was changed, because of these records: id and reason."""
 
     code = "conflict"
@@ -52,7 +52,7 @@ class Refused(DomainError):
 
 
 def read(values: Sequence[str]) -> list[Chosen]:
-    """What the boxes sent, each once. Invalid if nothing was chosen, or not by a list's boxes."""
+    """The chosen records, each once. Raises Invalid if none was chosen, or the values are not a list's boxes."""
     if not values:
         raise Invalid({NAME: _l("Choose at least one row first.")})
     if len(values) > MOST:
@@ -71,7 +71,7 @@ def read(values: Sequence[str]) -> list[Chosen]:
 
 
 def all_or_nothing(wanted: Iterable[Chosen], work: Callable[[Chosen], object]) -> bool:
-    """Does the work for each, in the same order for everybody. True, or Refused if one was."""
+    """Does the work for each record, in the same order for everybody. Raises RecordsRefused if one was refused."""
     reasons: dict[uuid.UUID, str] = {}
     for each in sorted(wanted, key=lambda chosen: chosen.id):
         try:
@@ -79,5 +79,5 @@ def all_or_nothing(wanted: Iterable[Chosen], work: Callable[[Chosen], object]) -
         except (Conflict, Denied, Invalid, Locked, NotFound) as error:
             reasons[each.id] = str(error)
     if reasons:
-        raise Refused(reasons)
+        raise RecordsRefused(reasons)
     return True

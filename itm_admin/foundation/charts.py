@@ -1,7 +1,7 @@
-"""Pictures of numbers, drawn by us as SVG: bars, columns, tiles and strips, each with a title, words and its table.
+"""Charts as SVG, drawn by us: bars, columns, tiles and strips, each with a title, a summary and a table.
 
-Promise: what a picture shows stands in its table too, and nothing in it is told by colour alone. Nothing is
-styled inside a picture (the content security policy forbids it): shapes carry classes of panel.css. Pure geometry.
+Promise: the table holds everything that the chart shows, and colour alone carries no meaning. No inline styles (the
+content security policy forbids them): shapes carry classes of panel.css. Pure geometry.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from itm_admin.foundation.formats import number
 
 STEPS = 5
 FEW = 9
-"""Columns under which there is room for labels of full size."""
+"""The number of columns up to which labels have full size."""
 _WIDE = 480
 _CHARACTER = 7.6
 """Pixels that a character of 14 px takes, roughly."""
@@ -24,7 +24,7 @@ _CHARACTER = 7.6
 
 @dataclass(frozen=True)
 class Shape:
-    """A rectangle, a text or a line (to `width` further right, `height` further down), in pixels of the picture."""
+    """A rectangle, a text or a line (`width` to the right, `height` down), in the chart's pixels."""
 
     kind: str
     x: float
@@ -36,8 +36,8 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row of a picture's table; `url` is where its first cell leads."""
+class ChartRow:
+    """One row of a chart's table; `url` is its first cell's link."""
 
     cells: tuple[str, ...]
     url: str | None = None
@@ -45,7 +45,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Picture:
-    """What `pictures.picture` of templates/_pictures.html draws. `numeric`: all columns after the first are numbers."""
+    """A chart for `pictures.picture` in templates/_pictures.html.
+
+    `numeric`: all columns after the first are numbers.
+    """
 
     name: str
     title: str
@@ -54,15 +57,15 @@ class Picture:
     height: int
     shapes: Sequence[Shape]
     head: tuple[str, ...]
-    rows: Sequence[Row]
+    rows: Sequence[ChartRow]
     numeric: bool = True
     listed_when_narrow: bool = False
-    """Too wide for a telephone: there its table stands in its place."""
+    """Too wide for a telephone: there its table replaces it."""
 
 
 @dataclass(frozen=True)
 class Count:
-    """One value of a picture: what is counted, how often, and where it is dealt with."""
+    """One value of a chart: label, number, and link."""
 
     label: str
     value: int
@@ -70,8 +73,8 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """One cell of a strip: a sign and a tone for the eye, words for the table."""
+class StripCell:
+    """One cell of a strip: a sign and a tone for the chart, words for the table."""
 
     sign: str
     tone: str
@@ -79,7 +82,7 @@ class Mark:
 
 
 def bars(name: str, title: str, counts: Sequence[Count], head: tuple[str, str]) -> Picture:
-    """Horizontal bars in the given order, each under its label: for labels that are long."""
+    """Horizontal bars in the given order, with the label above each: for long labels."""
     most = max((count.value for count in counts), default=0)
     shapes: list[Shape] = []
     for place, count in enumerate(counts):
@@ -96,9 +99,9 @@ def bars(name: str, title: str, counts: Sequence[Count], head: tuple[str, str]) 
 def columns(
     name: str, title: str, counts: Sequence[Count], head: tuple[str, ...], behind: Mapping[str, int] | None = None
 ) -> Picture:
-    """Upright columns from left to right: for what follows in time.
+    """Upright columns from left to right: for a time series.
 
-    `behind`: label → another value on the same scale, drawn as a line through marks; the caller's table tells it.
+    `behind`: label → another value on the same scale, drawn as a line with marks; the caller's table holds it too.
     """
     behind = behind or {}
     most, high = max((*behind.values(), *(count.value for count in counts)), default=0), 140
@@ -141,7 +144,7 @@ def tiles(
     name: str, title: str, places: Mapping[str, tuple[int, int]], counts: Mapping[str, Count], head: tuple[str, str],
     sign: Callable[[str], str],
 ) -> Picture:  # fmt: skip
-    """One square for each place, where (column, row) says; darker for more, with the number written into it."""
+    """One square for each place at its (column, row); darker for more, with the number in it."""
     side = 44
     most = max((count.value for count in counts.values()), default=0)
     shapes: list[Shape] = []
@@ -162,10 +165,10 @@ def tiles(
 
 
 def strip(
-    name: str, title: str, said: str, lines: Sequence[tuple[str, Sequence[Mark]]], moments: Sequence[str],
+    name: str, title: str, said: str, lines: Sequence[tuple[str, Sequence[StripCell]]], moments: Sequence[str],
     head: str,
 ) -> Picture:  # fmt: skip
-    """Lines of cells side by side, the oldest on the left; under every third one its moment."""
+    """Lines of cells side by side, the oldest on the left; every third cell has its time below."""
     cell, tall = 26, 30
     start = int(max(len(label) for label, _marks in lines) * _CHARACTER) + 12
     shapes: list[Shape] = []
@@ -185,7 +188,7 @@ def strip(
         if place % 3 == 0
     ]
     rows = [
-        Row((moment, *(marks[place].words for _label, marks in lines)))
+        ChartRow((moment, *(marks[place].words for _label, marks in lines)))
         for place, moment in reversed(list(enumerate(moments)))
     ]
     width = start + len(moments) * cell
@@ -193,12 +196,12 @@ def strip(
     return Picture(name, title, said, width, below + 6, shapes, heads, rows, numeric=False, listed_when_narrow=True)
 
 
-def _rows(counts: Sequence[Count]) -> list[Row]:
-    return [Row((count.label, number(count.value)), count.url) for count in counts]
+def _rows(counts: Sequence[Count]) -> list[ChartRow]:
+    return [ChartRow((count.label, number(count.value)), count.url) for count in counts]
 
 
 def _summary(counts: Sequence[Count]) -> str:
-    """What somebody who does not see the picture should know of it first."""
+    """The text for readers who do not see the chart."""
     if not any(count.value for count in counts):
         return str(_("Nothing to show."))
     largest = max(counts, key=lambda count: count.value)

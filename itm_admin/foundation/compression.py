@@ -1,9 +1,8 @@
-"""Answers are sent compressed, and files under names that change with their content.
+"""Compresses responses, and names files by their content.
 
-An answer is compressed only where nothing in it could have been chosen by somebody else: a page asked for with GET,
-without a query, that was found. What is compressed beside a secret tells its length, and a length tells whether a
-guess was right (BREACH); where nobody else can put a guess into the answer, there is nothing to tell. Files hold no
-secret. Revealed values are answers to POST and so never compressed.
+A response is compressed only if nobody else can have chosen a part of it: a page found by GET without a query. The
+length of a compressed response reveals if a guess beside a secret was right (BREACH); where nobody else can put a guess
+into the response, it reveals nothing. Files hold no secret. Revealed values are responses to POST, so never compressed.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def install(app: Flask, vendor: Any) -> None:
-    """`vendor` gives the path of a file that is served out of a package, or None. Before other after_request hooks."""
+    """`vendor` gives the path of a file served out of a package, or None. Call it before other after_request hooks."""
     app.extensions["itm_vendor_file"] = vendor
     app.after_request(_compress)
     app.url_defaults(_version)
@@ -33,7 +32,7 @@ def install(app: Flask, vendor: Any) -> None:
 
 
 def _icons() -> str:
-    """The address of the file of icons, made once for each request: a page names it dozens of times."""
+    """The address of the file of icons, computed once for each request: a page uses it dozens of times."""
     if "icons" not in g:
         g.icons = url_for("static", filename="icons.svg")
     found: str = g.icons
@@ -41,7 +40,7 @@ def _icons() -> str:
 
 
 def _version(endpoint: str, values: dict[str, Any]) -> None:
-    """The address of a file says what is in it, so that a browser may keep it for ever."""
+    """Adds the content's digest to a file's address, so that a browser may keep the file for ever."""
     path = _file(endpoint, values.get("filename") or values.get("name") or "")
     if path is not None:
         values["v"] = _digest(path, path.stat().st_mtime_ns)

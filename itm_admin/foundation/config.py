@@ -1,7 +1,7 @@
 """The settings: ITM_* environment variables, read once, validated, each with its meaning.
 
-A value that is missing, malformed or misspelt is refused with one line that names the setting; nothing
-has a default that is a secret. It must never know where a secret comes from besides what it was told.
+A value that is missing, malformed or misspelt is refused with one line that names the setting; no default is a secret.
+It must never know where a secret comes from beyond its settings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from itm_admin.foundation.sink_address import SinkAddress
 
 
 class Refusal(Exception):
-    """A reason not to go on, said in one line to whoever runs the command."""
+    """A reason not to go on, in one line for the person who runs the command."""
 
 
 class SettingError(Refusal):
@@ -33,7 +33,7 @@ class SettingError(Refusal):
 
 
 class SettingErrors(SettingError):
-    """Several at once, each in a line of its own."""
+    """Several errors at once, one a line."""
 
     def __init__(self, errors: Sequence[SettingError]) -> None:
         Refusal.__init__(self, "\n".join(str(error) for error in errors))
@@ -41,7 +41,7 @@ class SettingErrors(SettingError):
 
 
 def all_at_once(*checks: Callable[[], object]) -> None:
-    """Makes every check, and then refuses with everything that is wrong: nobody mends one to meet the next."""
+    """Makes every check, then raises all errors at once, so that one correction does not reveal the next."""
     errors: list[SettingError] = []
     for check in checks:
         try:
@@ -60,7 +60,7 @@ def _parsed(line: str) -> SettingError:
 
 
 def private(name: str, path: Path) -> None:
-    """SettingError if others than its owner may read or change a secret's file."""
+    """Raises SettingError if others than its owner may read or change a secret's file."""
     try:
         mode = path.stat().st_mode & 0o777
     except OSError as error:
@@ -75,7 +75,7 @@ def default_home() -> Path:
 
 @dataclass(frozen=True)
 class Settings:
-    """What an installation was told. Secrets are kept out of its representation."""
+    """An installation's settings. Secrets are left out of the repr."""
 
     home: Path = field(default_factory=default_home)
     host: str = "127.0.0.1"
@@ -111,7 +111,7 @@ class Settings:
     trusted_proxies: int = 0
     https: bool = False
     embedded: bool = False
-    """Whether the server is ours: set by `from_environment`, kept when the addresses are filled in."""
+    """True if the server is embedded: set by `from_environment`, kept when the addresses are filled in."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -127,7 +127,7 @@ class Settings:
         return replace(settings, embedded=settings.database_url is None and settings.signer_url is None)
 
     def _contradictions(self) -> list[tuple[bool, str, str]]:
-        """Each condition that must not hold, with the setting that mends it."""
+        """Each condition that must not hold, with the setting to correct."""
         url, certificates = self.timestamp_url, self.timestamp_certificates
         webhook = any(SinkAddress.parse(each).is_webhook for each in self.sinks)
         too_many = (self.witness_quorum or 0) > len(self.witnesses)
@@ -161,17 +161,17 @@ class Settings:
 
     @property
     def quorum(self) -> int:
-        """How many cosignatures make a checkpoint witnessed; 0: there are no witnesses."""
+        """The number of cosignatures that make a checkpoint witnessed; 0: there are no witnesses."""
         return self.witness_quorum or (len(self.witnesses) // 2 + 1 if self.witnesses else 0)
 
     @property
     def witnessed_here(self) -> bool:
-        """Whether witnesses on this machine are enough for *witnessed*: a second process, and no second party."""
+        """True if witnesses on this machine suffice for *witnessed*: a second process, but no second party."""
         here = sum(Witness.parse(each).is_here for each in self.witnesses)
         return bool(self.witnesses) and here >= self.quorum
 
     def require(self, *names: str) -> Settings:
-        """Itself, or SettingError for those of these variables that have no value."""
+        """Itself. Raises SettingError for those of these variables that have no value."""
         needed = [setting for setting in SETTINGS if setting.name in names]
         absent = [each for each in needed if getattr(self, each.attribute) is None]
         all_at_once(*(partial(self._refuse, True, each.name, f"is missing ({each.meaning})") for each in absent))
@@ -194,7 +194,7 @@ class Settings:
         return key
 
     def sink_secret(self) -> bytes:
-        """What signs batches for webhooks, read from its file."""
+        """The key that signs batches for webhooks, read from its file."""
         path = self.require("ITM_SINK_SECRET_FILE").sink_secret_file or Path()
         private("ITM_SINK_SECRET_FILE", path)
         try:
@@ -206,7 +206,7 @@ class Settings:
         return secret
 
     def environment(self, *names: str) -> dict[str, str]:
-        """A child's clean environment: these variables, as far as they have a value, and the bare system's."""
+        """A child's clean environment: those of these variables that have a value, and the bare system's."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
         ours = {s.name: _written(getattr(self, s.attribute), s.separator) for s in SETTINGS if s.name in names}
         return {"LANG": "C.UTF-8", **kept, **{name: value for name, value in ours.items() if value}}
@@ -218,7 +218,7 @@ def _refuse_unknown(name: str) -> None:
 
 
 def _take(setting: Setting, value: str, values: dict[str, Any]) -> None:
-    """Empty means not set."""
+    """Reads one value; empty means not set."""
     try:
         if value:
             values[setting.attribute] = setting.parse(value)

@@ -1,7 +1,7 @@
-"""What a database error means, in the domain's words. No message of the database is passed on.
+"""Translates database errors into domain errors. No message of the database is passed on.
 
-PostgreSQL's codes: appendix A of its manual. Where a fault came out of the ledger's own functions, the
-ledger is what failed, whatever the code.
+PostgreSQL's codes: appendix A of its manual. An error from the ledger's own functions always means that the ledger
+failed.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _LEDGER_WORDS = ("audit.", "schema audit", "function append", "function write")
 
 
 def domain_error(fault: SQLAlchemyError, committing: bool = False) -> DomainError:
-    """The domain error that stands for a failed statement, or a failed commit."""
+    """The domain error for a failed statement, or a failed commit."""
     if isinstance(fault, StaleDataError):
         return Conflict()
     if not isinstance(fault, DBAPIError):
         return Unavailable()
     code = getattr(fault.orig, "sqlstate", None) or ""
     if committing and fault.connection_invalidated and code != _ENDED_IN_ORDER:
-        return Uncertain()  # the server may have committed and died before it could say so
+        return Uncertain()  # the server may have committed and died before it could answer
     if _of_the_ledger(fault):
         return LedgerUnavailable()
     if code == "42501":

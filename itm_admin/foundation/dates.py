@@ -1,4 +1,4 @@
-"""Dates as people type them here, read in one place: 24.11.2026, 24/11/2026, 24112026, 24 Kasım 2026, 2026-11-24.
+"""Reads dates as people type them: 24.11.2026, 24/11/2026, 24112026, 24 Kasım 2026, 2026-11-24.
 
 The day comes before the month. Names of months are read in Turkish and in English, whole or shortened, with or
 without Turkish letters. Machines (the programming interface) send ISO 8601 and nothing else.
@@ -62,7 +62,7 @@ _PARTIAL = (
 
 
 class NotADate(ValueError):
-    """What was typed is no date; `message` says why in the reader's language."""
+    """The text is not a date; `message` gives the reason in the reader's language."""
 
     def __init__(self, message: Message) -> None:
         super().__init__(message)
@@ -70,7 +70,7 @@ class NotADate(ValueError):
 
 
 def read_day(text: str) -> date:
-    """The day that was typed. Raises NotADate."""
+    """Reads a day. Raises NotADate."""
     parts = _parts(text, _FORMS) or _parts(text, _SHORT)
     if parts is None:
         raise NotADate(NOT_A_DAY)
@@ -79,7 +79,7 @@ def read_day(text: str) -> date:
 
 
 def read_birth(text: str) -> str:
-    """A birth date as precisely as it was typed, in ISO 8601: 1999, 1999-05 or 1999-05-12. Raises NotADate."""
+    """Reads a birth date as precisely as it was typed, in ISO 8601: 1999, 1999-05 or 1999-05-12. Raises NotADate."""
     parts = _parts(text, (*_FORMS, *_PARTIAL))
     if parts is None and _parts(text, _SHORT):
         raise NotADate(_l("Write the year of birth with four digits: 12.05.1999."))
@@ -90,12 +90,12 @@ def read_birth(text: str) -> str:
 
 
 def why_no_day(typed: Any) -> Message:
-    """What is wrong with a value that should have been a day in ISO form."""
+    """The message for a value that should be a day in ISO form."""
     return _why(read_day, typed, NOT_A_DAY)
 
 
 def why_no_birth(typed: Any) -> Message:
-    """As `why_no_day`, of a date of birth."""
+    """As `why_no_day`, for a date of birth."""
     return _why(read_birth, typed, NOT_A_BIRTH)
 
 

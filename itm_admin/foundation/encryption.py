@@ -38,7 +38,7 @@ AnySession = Session | scoped_session[Session]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a ciphertext stands, and the only place where it opens."""
+    """The place of a ciphertext: it can be opened only there."""
 
     institution: uuid.UUID
     table: str
@@ -46,7 +46,7 @@ class Place:
     column: str
 
     def bound(self) -> bytes:
-        """The associated data: a label and four parts, each behind its length, so no two places are alike."""
+        """The associated data: a label and four parts, each after its length, so that no two places are equal."""
         parts = (str(self.institution), self.table, str(self.row), self.column)
         encoded = (part.encode("utf-8") for part in parts)
         return _AAD_LABEL + b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
@@ -76,7 +76,7 @@ class Key:
         return _VERSION + nonce + self._cipher.encrypt(nonce, value, place.bound())
 
     def open(self, place: Place, stored: bytes) -> bytes:
-        """CannotDecrypt whatever is wrong: another key, another place, an altered or cut value."""
+        """Raises CannotDecrypt for another key, another place, or an altered or cut value."""
         stored = bytes(stored)
         if len(stored) < len(_VERSION) + _NONCE_BYTES + _TAG_BYTES or stored[:1] != _VERSION:
             raise CannotDecrypt(str(place))
@@ -97,9 +97,9 @@ class Key:
 
 
 class InstitutionKeys:
-    """What is derived from one institution's key: the key that wraps record keys, and the index keys.
+    """The keys derived from one institution's key: one that wraps record keys, and the index keys.
 
-    Each use has its own key (HKDF-SHA-256, RFC 5869), so the blind index says nothing about a ciphertext.
+    Each use has its own key (HKDF-SHA-256, RFC 5869), so the blind index reveals nothing about a ciphertext.
     """
 
     __slots__ = ("_secret", "_wrapping", "institution")
@@ -125,7 +125,7 @@ class InstitutionKeys:
         return self._wrapping.seal(self._place(table, row), secret), Key(secret)
 
     def record_key(self, table: str, row: uuid.UUID, wrapped: bytes | None) -> Key:
-        """CannotDecrypt when the wrapped key is another record's, or has been destroyed (erasure)."""
+        """Unwraps a record's key. Raises CannotDecrypt if it is another record's, or was destroyed (erasure)."""
         place = self._place(table, row)
         if wrapped is None:
             raise CannotDecrypt(str(place))
@@ -136,7 +136,7 @@ class InstitutionKeys:
 
 
 class Keyring:
-    """The master key and the institution keys that are in use; one per process, made from the settings."""
+    """The master key and the institution keys in use; one per process, made from the settings."""
 
     def __init__(self, master: bytes, capacity: int = 128) -> None:
         self._master = Key(master)
@@ -159,13 +159,13 @@ class Keyring:
         return self._master.seal(_institution_place(institution), secrets.token_bytes(KEY_BYTES))
 
     def unwrap(self, institution: uuid.UUID, wrapped: bytes) -> InstitutionKeys:
-        """The institution's keys. CannotDecrypt if they are another's or under another master key."""
+        """The institution's keys. Raises CannotDecrypt if they are another's or under another master key."""
         return InstitutionKeys(institution, self._master.open(_institution_place(institution), wrapped))
 
     def of_institution(self, session: AnySession) -> InstitutionKeys:
-        """The keys of the institution at work. Nobody else's can be had, cached or not.
+        """The keys of the institution at work, never another one's, cached or not.
 
-        NotFound outside an institution's scope, or if the institution has no key yet.
+        Raises NotFound outside an institution's scope, or if the institution has no key yet.
         """
         context = tenancy.current()
         institution = context.institution

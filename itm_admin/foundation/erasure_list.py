@@ -1,7 +1,7 @@
-"""The list of erasures that is held outside the database, so that a restored backup brings nobody back.
+"""The list of erasures outside the database, so that a restored backup brings no erased person back.
 
-A folder that only ever gains files: what is intended is written before the database commits, how it ended after
-it. Promise: what a call returned from is on the disk. It holds ids and codes, and must never hold a value or a key.
+A folder that only gains files: an intention is written before the database commits, its end afterwards. Promise: when a
+call returns, its file is on the disk. It holds ids and codes, never a value or a key.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _NAME = re.compile(r"([0-9a-f-]{36})\.(intended|erased|abandoned)", re.ASCII)
 
 
 class ListError(Refusal):
-    """Why the list cannot be used. It is never passed over: what it misses would come back."""
+    """The list cannot be used. It is never skipped: persons missing from it would come back."""
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """One person's erasure: whose, why, and the cases whose narratives were shredded with it."""
+    """One person's erasure: person, reason, and the cases whose narratives were shredded with it."""
 
     id: uuid.UUID
     institution: uuid.UUID
@@ -42,7 +42,7 @@ class Erasure:
 
     @classmethod
     def parse(cls, data: bytes) -> Erasure:
-        """Raises ValueError for anything that this class would not write so."""
+        """Raises ValueError unless this class would write it so."""
         try:
             told: dict[str, Any] = json.loads(data)
             found = cls(
@@ -61,14 +61,14 @@ class Erasure:
 
 @dataclass(frozen=True)
 class Listed:
-    """An erasure and how it ended; None while nobody has said."""
+    """An erasure and its end; None while it has none."""
 
     erasure: Erasure
     end: End | None
 
 
 class Erasures:
-    """The folder. Any number of processes may write: each erasure has files of its own."""
+    """The folder. Any number of processes may write: each erasure has its own files."""
 
     def __init__(self, folder: Path, disk: Disk = DISK) -> None:
         self.folder, self._disk = folder, disk
@@ -78,19 +78,19 @@ class Erasures:
         return cls(settings.erasures or settings.home / "erasures")
 
     def intend(self, erasure: Erasure) -> None:
-        """Before the database commits. OSError: then nothing may be erased."""
+        """Writes the intention before the database commits. On OSError nothing may be erased."""
         durable.make_folder(self.folder)
         durable.create(self.folder / f"{erasure.id}.intended", bytes(erasure), disk=self._disk)
 
     def end(self, erasure: Erasure, end: End) -> None:
-        """After the database has answered. Repeating it changes nothing."""
+        """Writes the end after the database has answered. Repeating it changes nothing."""
         try:
             durable.create(self.folder / f"{erasure.id}.{end}", bytes(erasure), disk=self._disk)
         except FileExistsError:
             return
 
     def listed(self) -> list[Listed]:
-        """All of them, by id. ListError for a file that is not as it was written."""
+        """All erasures, by id. Raises ListError for a changed file."""
         found: dict[uuid.UUID, Listed] = {}
         for path, word in self._files():
             try:
@@ -112,5 +112,5 @@ class Erasures:
         for path in sorted(self.folder.iterdir()):
             if name := _NAME.fullmatch(path.name):
                 yield path, name[2]
-            elif not path.name.startswith("."):  # a stopped write's leftovers say nothing
+            elif not path.name.startswith("."):  # a stopped write's temporary file
                 raise ListError(f"ITM_ERASURES: {path} does not belong there")

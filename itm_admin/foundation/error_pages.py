@@ -1,8 +1,8 @@
-"""Errors become a page or a JSON problem (RFC 9457), here and nowhere else.
+"""Turns errors into a page or a JSON problem (RFC 9457), here and nowhere else.
 
-An error page shows no data and no internal text; it carries the request's id, under which the log has the
-place of the fault (never a value). A refusal of a signed-in person is an entry in that person's own ledger,
-the same whether the record is foreign or does not exist.
+An error page shows no data and no internal text; it carries the request's id, under which the log has the place of the
+fault (never a value). A refusal of a signed-in person is an entry in that person's own ledger, the same for a foreign
+record and for one that does not exist.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ log = logging.getLogger("itm")
 
 
 class Stale(DomainError):
-    """The form's page belongs to a session of somebody else, or is older than a week."""
+    """The form's page belongs to another person's session, or is older than a week."""
 
     code = "stale_form"
     said = _l(
@@ -123,7 +123,7 @@ WHAT_TO_DO: Mapping[int, Message] = {
 
 
 def install(app: Flask) -> None:
-    """Registers the handlers. Nothing else in the panel turns an error into an answer."""
+    """Registers the handlers. No other code turns an error into a response."""
     app.extensions["itm_problem_page"] = _domain
     app.register_error_handler(DomainError, _domain)
     app.register_error_handler(CSRFError, lambda _error: answer(400, Stale(Stale.said)))
@@ -147,13 +147,13 @@ def refused(outcome: str = "denied") -> None:
 
 
 def failed() -> None:
-    """The same where the form itself is the answer: what it shows is recorded as ever."""
+    """Records a failure if the form itself is the answer: its looks are recorded as usual."""
     refused("failure")
     g.refused = False
 
 
 def _tried(access: Access) -> str:
-    """The action that was refused: a change only where the method would have changed something."""
+    """The refused action: a change only if the method would have changed something."""
     if request.method in METHODS_THAT_CHANGE:
         return _ACTION.get(access.act) or _CHANGE.get(access.act, "record.update")
     return _ACTION.get(access.act, "record.read")
@@ -182,7 +182,7 @@ def _bind_own_ledger() -> None:
 
 
 def _target() -> str | None:
-    """The id that was asked for; text that is no id enters as a keyed digest, since it may be anything."""
+    """The id in the address; other text as a keyed digest, since it may be anything."""
     values = list((request.view_args or {}).values())
     if not values:
         return None
@@ -244,7 +244,7 @@ def _unexpected(fault: Exception) -> Response:
 
 
 def answer(status: int, error: DomainError | None = None) -> Response:
-    """The page or problem document for a status; nothing that was queued as seen is shown."""
+    """The page or problem document for a status; drops queued looks, since nothing of them is shown."""
     forget_looks()
     g.failed, g.problem = status >= 500, True
     title, advice = TITLES[status], WHAT_TO_DO[status]
@@ -288,7 +288,7 @@ def answer(status: int, error: DomainError | None = None) -> Response:
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     if g.failed:
-        session.modified = False  # no cookie leaves: what the session was to hold is as if it had not happened
+        session.modified = False  # send no cookie: the session's changes are dropped
     if status == 503:
         response.headers["Retry-After"] = "30"
     if isinstance(error, TooMany) and error.retry_after is not None:
@@ -308,7 +308,7 @@ def _sent() -> list[tuple[str, str]]:
 
 
 def _way_back(status: int) -> str | None:
-    """The page of the record that the request was about, where the refusal says nothing of who may see it."""
+    """The page of the request's record, unless the refusal must not reveal who may see it."""
     access: Access | None = g.get("access")
     if status not in (400, 409, 422, 423, 429) or access is None or request.endpoint is None:
         return None
@@ -333,7 +333,7 @@ def _note(fault: BaseException) -> None:
 
 
 def _unseen(record: logging.LogRecord) -> bool:
-    """What no handler saw, Flask logs with its text: in its place, where it happened."""
+    """Replaces a log record of an unhandled error, which Flask logs with its text, by the place of the fault."""
     fault = record.exc_info[1] if record.exc_info else None
     if fault is None:
         return True

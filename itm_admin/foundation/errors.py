@@ -1,7 +1,7 @@
-"""What can go wrong in the domain's own words.
+"""Domain errors.
 
-Services raise these; one place in the panel turns them into a page or a JSON problem. Messages may be
-lazy translations (anything with ``str``). They must never know HTTP, and never carry a protected value.
+Services raise these; one place in the panel turns them into a page or a JSON problem. Messages may be lazy translations
+(anything with ``str``). They must never know HTTP, and never carry a protected value.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ REQUIRED = _("This field is required.")
 
 
 class DomainError(Exception):
-    """The base: something a person can be told. ``code`` is stable, for machines."""
+    """The base: an error with a message for people. ``code`` is stable, for machines."""
 
     code = "error"
     default: Message = _("The request could not be carried out.")
     looks: Sequence[Any] = ()
-    """What the refusal itself shows of records (`reading.Look`): recorded before it leaves."""
+    """Entries for records that the refusal itself shows (`audited_reads.Look`): committed before it is sent."""
 
     def __init__(self, message: Message | None = None) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class NotFound(DomainError):
 
 
 class Unauthenticated(DomainError):
-    """Nobody is signed in, or no longer."""
+    """Nobody is signed in, or not any more."""
 
     code = "unauthenticated"
     default = _("Please sign in first.")
@@ -72,7 +72,7 @@ class Invalid(DomainError):
 
 
 class Conflict(DomainError):
-    """Somebody else saved first. ``current`` holds what the page may show of the newer version."""
+    """Somebody else saved first. ``current``: the parts of the newer version that the page may show."""
 
     code = "conflict"
     default = _("Somebody else has changed this record in the meantime.")
@@ -89,7 +89,7 @@ class Conflict(DomainError):
 
 
 class VersionMissing(DomainError):
-    """A change that does not say on which version of the record it was made."""
+    """The change does not name the record's version that it is based on."""
 
     code = "version_missing"
     default = _("Name the version that you change: row_version, or the header If-Match.")
@@ -110,7 +110,7 @@ class Unavailable(DomainError):
 
 
 class Uncertain(Unavailable):
-    """The database went away in the middle of a commit: the change may be stored or not."""
+    """The database was lost during a commit: the change may be stored or not."""
 
     code = "uncertain"
     default = _(
@@ -120,7 +120,7 @@ class Uncertain(Unavailable):
 
 
 class Locked(DomainError):
-    """A record that is not open for this change."""
+    """The record is not open for this change."""
 
     code = "locked"
     default = _("This is locked at the moment.")
@@ -145,7 +145,7 @@ class TooMany(DomainError):
 class CannotDecrypt(DomainError):
     """A stored value does not open at its place: wrong key, moved or altered.
 
-    ``place`` says where (institution, table, row, column as far as known); no value and no key is in it.
+    ``place``: institution, table, row, column as far as known; it holds no value and no key.
     """
 
     code = "cannot_decrypt"

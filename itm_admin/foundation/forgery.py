@@ -1,9 +1,9 @@
-"""Anti-forgery: which POST comes from a page of this panel.
+"""Anti-forgery: accepts a POST only from a page of this panel.
 
-A signed-in person's token belongs to the account and not to one session, so that a form outlives the end of a session
-once the same person has signed in again; a form of somebody else's page is refused. Pages that ask for no
-sign-in (sign-in, language, one-time link) may stand open overnight, longer than any cookie: for them the browser's own
-word is enough (Sec-Fetch-Site, or Origin), which no script can forge.
+A signed-in person's token belongs to the account and not to one session, so a form still works after the session has
+ended and the same person has signed in again; a form from another person's page is refused. Pages without sign-in
+(sign-in, language, one-time link) may stay open overnight, longer than any cookie: for them the browser's own headers
+count (Sec-Fetch-Site, or Origin), which no script can forge.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OF_ACCOUNT = "account:"
 
 
 class Forgery(CSRFProtect):
-    """Flask-WTF's protection, with the browser's word for public pages."""
+    """Flask-WTF's protection, with the browser's headers for public pages."""
 
     def protect(self, apply_exemptions: bool = False) -> None:
         access = g.get("access")
@@ -41,7 +41,7 @@ class Forgery(CSRFProtect):
 
 
 def says_browser() -> bool:
-    """Whether the browser vouches for one of our own pages as the sender."""
+    """True if the browser's headers name one of our own pages as the sender."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site == "same-origin"
@@ -49,7 +49,7 @@ def says_browser() -> bool:
 
 
 def is_valid(token: str | None) -> bool:
-    """Whether the token belongs to this browser's session."""
+    """True if the token belongs to this browser's session."""
     try:
         validate_csrf(token)
     except ValidationError:
@@ -58,13 +58,13 @@ def is_valid(token: str | None) -> bool:
 
 
 def of_account(account: uuid.UUID) -> str:
-    """The secret that the tokens of an account's pages are made of."""
+    """The secret of the tokens on an account's pages."""
     key = str(current_app.config["SECRET_KEY"]).encode()
     return _OF_ACCOUNT + hmac.new(key, b"itm/anti-forgery/v1\0" + account.bytes, hashlib.sha256).hexdigest()
 
 
 def is_of_an_account(token: str | None) -> bool:
-    """Whether the token was made by this panel for a signed-in person's page, whoever that was."""
+    """True if this panel made the token for a page of any signed-in person."""
     signed = URLSafeTimedSerializer(str(current_app.config["SECRET_KEY"]), salt="wtf-csrf-token")
     try:
         content = signed.loads(token or "", max_age=LIFETIME)

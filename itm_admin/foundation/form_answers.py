@@ -1,11 +1,11 @@
-"""Redirect after POST: the page that answers a form is kept, sealed, and shown by GET.
+"""Redirect after POST: a form's answer page is stored, sealed, and shown by GET.
 
-Back and reload then ask for that page again and send nothing, also in a browser that runs no script. No view knows of
-it. Each page that would answer a POST is kept after its looks are recorded, and the browser is sent (303) to the form's
-own address with the kept page's number. There the form's view runs first: a reader who may no longer see the record is
-refused, and the look is recorded each time with the ids on the kept page. A page with revealed values lives as long as
-a reveal, any other one for an hour. The key is made of the application's secret, the session's and the number: database
-and application together open nothing without the reader's cookie.
+Back and reload then request that page again and send nothing, also in a browser without scripts. Views need no code for
+it. Each page that would answer a POST is stored after its looks are recorded, and the browser is redirected (303) to
+the form's own address with the stored page's number. There the form's view runs first: a reader who may no longer see
+the record is refused, and each look is recorded with the ids on the stored page. A page with revealed values lives as
+long as a reveal, any other one for an hour. The key derives from the application's secret, the session's and the
+number: database and application together cannot open a page without the reader's cookie.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ log = logging.getLogger("itm")
 
 PARAMETER = "answer"
 OWN = "answers"
-"""The session's part of the key, in its cookie alone: it goes when the session ends."""
+"""The session's part of the key, in its cookie alone: it is lost when the session ends."""
 KEPT = timedelta(minutes=59)
 MOST = 20
-"""Kept pages of one account: more than anybody goes back."""
+"""Stored pages of one account: more than anybody goes back."""
 _REMASK = re.compile(rb'(data-remask-after=")\d+(")')
 
 
@@ -76,14 +76,16 @@ class FormAnswer(Model):
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A page that was kept: of which request, its status, and where it leads when its time is over."""
+class KeptPage:
+    """A stored page: its request's id, its status, and the address to go to when it has expired."""
 
     page: bytes
     status: int
     request_id: str
     back: str | None
     retry_after: str | None
+    place: str
+    """The path of the form's page, on which alone it is shown; none for what has a page of its own."""
     expires_at: datetime
 
     @property
@@ -92,7 +94,7 @@ class Kept:
 
 
 class AnswerView(Page):
-    """Answers that have no form's page to be shown on: refusals, and questions about several records."""
+    """Answers without a form's page: refusals, and questions about several records."""
 
     subject = "Answer"
     route_base = "/answers"
@@ -100,7 +102,7 @@ class AnswerView(Page):
     @route("/<name>", act="show")
     def show(self, name: str) -> BaseResponse:
         record_read("record.read", "answer", detail={"page": "answer"})
-        kept = _find(name)
+        kept = _find(name, "")
         if kept is None:
             flash(_("This page was kept for an hour and is no longer there."), "info")
             return redirect_after_post("HomeView.show")
@@ -108,18 +110,18 @@ class AnswerView(Page):
 
 
 def install_keeping(app: Flask) -> None:
-    """Registered before audited_reads.py's, so that it runs after it: a page is kept once its looks are recorded."""
+    """Call it before audited_reads.py's, so that its hook runs later: a page is stored once its looks are recorded."""
     app.after_request(_keep)
 
 
 def install_showing(app: Flask) -> None:
-    """Registered after audited_reads.py's, so that it runs before it: what is shown is recorded."""
+    """Call it after audited_reads.py's, so that its hook runs earlier: a shown page is recorded."""
     app.before_request(_take_name)
     app.after_request(_show)
 
 
 def _take_name() -> None:
-    """Takes the kept page's number out of the address: views read theirs strictly."""
+    """Takes the stored page's number out of the address: views read their parameters strictly."""
     if PARAMETER in request.args and request.method in ("GET", "HEAD"):
         g.kept_answer = request.args[PARAMETER]
         pairs = [pair for pair in request.args.items(multi=True) if pair[0] != PARAMETER]
@@ -136,28 +138,28 @@ def _keep(response: Response) -> Response:
     ):  # fmt: skip
         return response
     id = uuid.uuid4()
-    address = _address(id)
+    place = _place_of_form()
     back = response.headers.pop("Refresh", "").partition("url=")[2] or None
     lifetime = timedelta(seconds=REMASK_AFTER) if back else KEPT
     try:
         retry, until = response.headers.pop("Retry-After", None), datetime.now(UTC) + lifetime
-        _store(id, Kept(response.get_data(), response.status_code, g.request_id, back, retry, until))
-    except SQLAlchemyError as fault:  # then the page itself is the answer, as it would be without this
+        _store(id, KeptPage(response.get_data(), response.status_code, g.request_id, back, retry, place, until))
+    except SQLAlchemyError as fault:  # then the page itself is the answer
         db.session.rollback()
         log.error("request %s: its answer could not be kept: %s", g.request_id, trace(fault))
         if back:
             response.headers["Refresh"] = f"{REMASK_AFTER}; url={back}"
         return response
     response.status_code = 303
-    response.headers["Location"] = address
+    response.headers["Location"] = _address(id) if place else url_for("AnswerView.show", name=id.hex)
     response.set_data(b"")
     return response
 
 
-def _store(id: uuid.UUID, kept: Kept) -> None:
+def _store(id: uuid.UUID, kept: KeptPage) -> None:
     context = tenancy.current()
     session.setdefault(OWN, secrets.token_hex(16))
-    head = json.dumps([kept.status, kept.request_id, kept.back, kept.retry_after]).encode()
+    head = json.dumps([kept.status, kept.request_id, kept.back, kept.retry_after, kept.place]).encode()
     content = zlib.compress(head + b"\n" + kept.page)
     db.session.rollback()
     work = db.session()
@@ -176,29 +178,31 @@ def _store(id: uuid.UUID, kept: Kept) -> None:
     work.commit()
 
 
+def _place_of_form() -> str:
+    """The form's own path if a GET of it shows the form; otherwise nothing: such answers have a page of their own."""
+    if g.get("problem"):
+        return ""
+    adapter = current_app.create_url_adapter(request)
+    try:
+        endpoint = adapter.match(request.path, method="GET")[0] if adapter else None
+    except (HTTPException, RequestRedirect):
+        endpoint = None
+    return request.path if allowed(endpoint or "", g.actor) else ""
+
+
 def _address(id: uuid.UUID) -> str:
-    """The form's own address where a GET of it shows the form; a page of its own for what is no form."""
-    query = [*request.args.items(multi=True), (PARAMETER, id.hex)]
-    if not g.get("problem"):
-        adapter = current_app.create_url_adapter(request)
-        try:
-            endpoint = adapter.match(request.path, method="GET")[0] if adapter else None
-        except (HTTPException, RequestRedirect):
-            endpoint = None
-        if allowed(endpoint or "", g.actor):
-            return f"{request.path}?{urlencode(query)}"
-    return url_for("AnswerView.show", name=id.hex)
+    return f"{request.path}?{urlencode([*request.args.items(multi=True), (PARAMETER, id.hex)])}"
 
 
 def _show(response: Response) -> Response:
-    """Puts the kept page in the place of the form's page, which was made for who may see the record now."""
+    """Replaces the form's page, which was made for a reader who may see the record now, by the stored page."""
     if "kept_answer" not in g or response.status_code != 200 or response.mimetype != "text/html":
         return response
-    kept = _find(g.kept_answer)
+    kept = _find(g.kept_answer, request.path)
     return _filled(response, kept) if kept else response
 
 
-def _filled(response: Response, kept: Kept) -> Response:
+def _filled(response: Response, kept: KeptPage) -> Response:
     name_answer(kept.request_id)
     page = kept.page
     if kept.back:
@@ -212,8 +216,8 @@ def _filled(response: Response, kept: Kept) -> Response:
     return response
 
 
-def _find(name: str) -> Kept | None:
-    """The person's own kept page; None once its time is over, for another session, and for any other text."""
+def _find(name: str, place: str) -> KeptPage | None:
+    """The person's own stored page; None if it has expired, for another session or place, and for any other text."""
     try:
         id = uuid.UUID(hex=name)
     except ValueError:
@@ -226,8 +230,10 @@ def _find(name: str) -> Kept | None:
     except CannotDecrypt:
         return None
     head, _end, page = content.partition(b"\n")
-    status, request_id, back, retry_after = json.loads(head)
-    return Kept(page, status, request_id, back, retry_after, row.expires_at)
+    status, request_id, back, retry_after, *kept_at = json.loads(head)
+    if kept_at != [place]:  # elsewhere nobody has asked whether the person may still see what it shows
+        return None
+    return KeptPage(page, status, request_id, back, retry_after, place, row.expires_at)
 
 
 def _key(id: uuid.UUID) -> Key:

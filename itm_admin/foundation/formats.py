@@ -1,7 +1,6 @@
-"""How dates, moments, numbers, codes and hidden values are written for people, in the page's language.
+"""Formats dates, times, numbers, codes and hidden values for people, in the page's language.
 
-Moments are shown in Türkiye's time. A hidden value is a mark that never held the value. Machines get ISO 8601
-elsewhere; this is for reading only.
+Times are Türkiye's. A hidden value is a mark that never held the value. Machines get ISO 8601 elsewhere.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _DOTS = "••••"
 
 
 class Hidden:
-    """Stands where a protected value would: four dots for the eye, a word for the ear and for exports."""
+    """The mark of a protected value: four dots for the eye, a word for screen readers and exports."""
 
     def __html__(self) -> str:
         return Markup(

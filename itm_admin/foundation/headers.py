@@ -1,4 +1,4 @@
-"""What every answer tells the browser: run only our files, keep nothing, send no address elsewhere."""
+"""Security headers of every response: run only our files, store nothing, send no address elsewhere."""
 
 from __future__ import annotations
 

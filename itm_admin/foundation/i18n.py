@@ -1,9 +1,8 @@
-"""Languages: which one a page is in, and where its words come from.
+"""The language of a page, and its catalogue of messages.
 
-Turkish unless the account, or before the sign-in the session, says otherwise; what the browser prefers is
-not asked, since a ministry's computer seldom says. A program says what it wants: the programming interface honours
-Accept-Language. Catalogues are read from their `.po` files, so that no
-compiled copy can be missing or old. This must never ask the database.
+Turkish, unless the account or, before the sign-in, the session has chosen; the browser's preference is ignored, since a
+ministry's computer is seldom set to it. Programs choose: the programming interface honours Accept-Language. Catalogues
+are read from their `.po` files, so that no compiled copy can be missing or old. This must never query the database.
 """
 
 from __future__ import annotations
@@ -48,20 +47,20 @@ def _is_program() -> bool:
 
 
 def say_language(answer: Response) -> Response:
-    """An answer to a program says its language, and that another could be had."""
+    """Adds Content-Language and Vary to an answer for a program."""
     answer.headers["Content-Language"] = language()
     answer.vary.add("Accept-Language")
     return answer
 
 
 def language() -> str:
-    """The language of what is being written now, also under `force_locale`: tr or en."""
+    """The present output language, also under `force_locale`: tr or en."""
     locale = get_locale() if has_app_context() else None
     return locale.language if locale and locale.language in LANGUAGES else DEFAULT
 
 
 def remember(code: str) -> bool:
-    """Keeps the choice of somebody who is not signed in. False for a language that the panel does not speak."""
+    """Stores the choice of a person who is not signed in. False for a language that the panel does not have."""
     if code not in LANGUAGES:
         return False
     session[SESSION_KEY] = code
@@ -70,7 +69,7 @@ def remember(code: str) -> bool:
 
 @cache
 def catalogue(code: str) -> NullTranslations:
-    """The messages of one language. English is what the code itself is written in."""
+    """The messages of one language. English is the language of the code."""
     source = TRANSLATIONS / code / "LC_MESSAGES" / "messages.po"
     if not source.is_file():
         return NullTranslations()
@@ -83,7 +82,7 @@ def catalogue(code: str) -> NullTranslations:
 
 
 class Catalogues(Domain):
-    """Where Flask-Babel looks messages up."""
+    """Flask-Babel's source of messages."""
 
     def get_translations(self) -> NullTranslations:
         return catalogue(language())
@@ -100,7 +99,7 @@ def configure(app: Flask) -> None:
 
 
 class Languages(BabelManager):
-    """In place of Flask-AppBuilder's: its own asks each request's query and writes into every session."""
+    """Replaces Flask-AppBuilder's manager, which reads the language from each query and writes to every session."""
 
     def __init__(self, appbuilder: Any) -> None:
         configure(current_app)
@@ -108,7 +107,7 @@ class Languages(BabelManager):
         current_app.extensions["babel"].instance.domain_instance = Catalogues()
 
     def register_views(self) -> None:
-        """None: the switch is a form of the panel's own, so that no link changes a language."""
+        """Registers none: the switch is a form of the panel's own, so that no link changes a language."""
 
     def get_locale(self) -> str:
         return chosen()

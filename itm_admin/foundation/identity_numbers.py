@@ -1,8 +1,8 @@
 """Identity numbers of Türkiye, passports and telephone numbers: their form and their check digits.
 
-Only the form is judged: whether a number was ever given out is known to the population register alone.
-Source of the check digits: the population directorate shares the algorithm with institutions
-(tckimlik.nvi.gov.tr); python-stdnum, `stdnum.tr.tckimlik`, is the implementation these were compared with.
+Only the form is checked: the population register alone knows if a number was ever issued. Source of the check digits:
+the population directorate shares the algorithm with institutions (tckimlik.nvi.gov.tr); these were compared with
+python-stdnum, `stdnum.tr.tckimlik`.
 """
 
 from __future__ import annotations

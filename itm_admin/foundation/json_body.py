@@ -1,7 +1,7 @@
-"""The JSON object of a request, read strictly (RFC 8259, RFC 7493).
+"""Reads a request's JSON object strictly (RFC 8259, RFC 7493).
 
-A name that comes twice is read differently by different programs; NaN and Infinity are no JSON; a lone surrogate is no
-text; a number beyond 64 bits means something else to most readers. All of them are refused.
+Refused are: a repeated name, which programs read differently; NaN and Infinity, which are not JSON; a lone surrogate,
+which is not text; a number beyond 64 bits, which most readers change.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LARGEST = 2**63 - 1
 
 
 def body(*, may_be_empty: bool = False) -> dict[str, Any]:
-    """The object. Invalid if it is none; an empty object where nothing was sent and that is allowed."""
+    """The object. Raises Invalid for anything else; an empty body gives an empty object if that is allowed."""
     content = request.get_data()
     if not content and may_be_empty:
         return {}

@@ -1,6 +1,6 @@
-"""The master key is the one under which the stored keys are: asked before people come in, and by the health page.
+"""Checks that the master key is the one of the stored keys: before the panel serves, and in the health page.
 
-With another master key lists work and each record is a fault. Knows one institution's wrapped key and no record.
+With another master key lists work and each record fails. Knows one institution's wrapped key and no record.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WRAPPED = text("select wrapped from institution_key where institution_id = :id"
 
 
 def opens(connection: Connection, keyring: Keyring) -> bool:
-    """Whether a stored key opens; True where none is stored yet. Ends with the connection's context as nobody's."""
+    """True if a stored key opens, or none is stored yet. Leaves the connection without a context."""
     tenancy.apply(connection, tenancy.Context(scope="presidency", national=True))
     try:
         for id in connection.scalars(_INSTITUTIONS).all():
@@ -35,7 +35,7 @@ def opens(connection: Connection, keyring: Keyring) -> bool:
 
 
 def check(engine: Engine, settings: Settings) -> None:
-    """SettingError if the master key is not that of the data. `engine` is the application's."""
+    """Raises SettingError if the master key is not that of the data. `engine` is the application's."""
     with engine.begin() as connection:
         if not opens(connection, Keyring.from_settings(settings)):
             raise SettingError(

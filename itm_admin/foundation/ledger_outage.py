@@ -1,7 +1,7 @@
-"""The ledger could not be written: told at once on stderr, remembered outside the database, told to the ledger later.
+"""An outage of the ledger: logged to stderr at once, marked outside the database, recorded in the ledger later.
 
-A file in the data folder marks the trouble for all processes and for the health page; the first entry that
-can be written again is the alert about it. Knows no table.
+A file in the data folder marks the outage for all processes and for the health page; the first entry that can be
+written again is the alert about it. Knows no table.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _mark() -> Path:
 
 
 def ledger_failed(fault: BaseException) -> None:
-    """Notes that an entry could not be written. Never raises: the caller is already refusing."""
+    """Marks that an entry could not be written. Never raises: the caller is refusing already."""
     kind = type(getattr(fault, "orig", None) or fault).__name__
     print(f"itm: ALERT: the ledger cannot be written ({kind}); nothing is shown and nothing stored", file=sys.stderr)
     try:
@@ -36,7 +36,7 @@ def ledger_failed(fault: BaseException) -> None:
 
 
 def ledger_trouble_since() -> str | None:
-    """When the trouble began, if it has not ended."""
+    """The outage's beginning; None if there is none."""
     try:
         return _mark().read_text("ascii")
     except OSError:
@@ -44,10 +44,10 @@ def ledger_trouble_since() -> str | None:
 
 
 def ledger_works() -> None:
-    """After an entry was written: if there was trouble, it enters the Presidency's ledger now, once."""
+    """Called after an entry was written: records a past outage in the Presidency's ledger, once."""
     try:
         with _mark().open("rb") as mark:
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)  # whoever holds it tells; it is let go with the file
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one process records it; the lock ends with the file
             if _mark().stat().st_ino != os.fstat(mark.fileno()).st_ino:
                 return
             _tell(mark.read().decode("ascii", "replace"))

@@ -1,6 +1,6 @@
-"""What a log may say of a fault: its kind and the places that it came through.
+"""The part of a fault that a log may hold: its kind and the places that it came through.
 
-Never its text: the message of an exception may hold what somebody typed, or a person's data.
+Never its text: the message of an exception may hold people's input, or a person's data.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Names and numbers brought to one form, so that people find ŞAHİN by sahin, Shahin or şahin.
+"""Folds names and numbers to one form, so that people find ŞAHİN by sahin, Shahin or şahin.
 
-The forms feed the blind index only: nobody reads them and they are never stored. They are coarse on purpose
-(a false match is looked at, a missed person is not), but vowels stay: Fatma and Fatima remain two names.
+The forms feed the blind index only: nobody reads them and they are never stored. They are coarse on purpose (people
+look at a false match, and never see a missed one), but vowels stay: Fatma and Fatima remain two names.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SINGLE = {
     "я": "ia", "є": "ie", "і": "i", "ї": "i", "ґ": "g", "ў": "u", "ә": "a", "ғ": "gh", "қ": "q", "ң": "n",
     "ө": "o", "ұ": "u", "ү": "u", "һ": "h", "ҳ": "h", "ҷ": "j", "ӣ": "i", "ӯ": "u",
 }  # fmt: skip
-"""Letter → Latin. Whatever is not here and not a decomposable Latin letter keeps its own form."""
+"""Letter → Latin. Any other letter, unless it is a decomposable Latin one, keeps its own form."""
 
 _ARABIC = str.maketrans({
     "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ئ": "ي", "ؤ": "و", "ة": "ه", "ۀ": "ه", "ە": "ه",
@@ -62,9 +62,9 @@ _HARDENED = {"d": "t", "b": "p"}
 
 
 def clean_name(name: str) -> str:
-    """A name as it is stored and searched, of whatever it is the name: one form for what looks the same.
+    """A name's form for storing and searching: one form for names that look the same.
 
-    Form C, without what nobody sees, with one apostrophe, one dash and one space. In the database `itm.clean_name`.
+    Form C, without invisible characters, with one apostrophe, one dash and one space. In the database `itm.clean_name`.
     """
     text = unicodedata.normalize("NFC", name).translate(_ONE_SIGN)
     return _SPACES.sub(" ", _STRAY.sub("", UNSEEN.sub("", text))).strip(" ")
@@ -76,14 +76,14 @@ def name_parts(name: str) -> frozenset[str]:
 
 
 def index_parts(name: str) -> frozenset[str]:
-    """What a stored name is found by: its parts, and neighbours joined, since Ayşe Nur is Ayşenur."""
+    """The terms of a stored name: its parts, and neighbours joined, since Ayşe Nur is Ayşenur."""
     words = _words(name)
     joined = [_spelling("".join(pair)) for pair in pairwise(words)]
     return name_parts(name) | {part for part in joined if part}
 
 
 def readings(name: str) -> list[frozenset[str]]:
-    """The ways to read a typed name: its words apart, and neighbours joined. One of them must fit as a whole."""
+    """The readings of a typed name: its words apart, and neighbours joined. One of them must fit as a whole."""
     words = _words(name)[:MOST_WORDS]
     ways: list[list[str]] = [[]]
     for number in range(len(words)):
@@ -95,7 +95,7 @@ def readings(name: str) -> list[frozenset[str]]:
 
 
 MOST_WORDS = 8
-"""Of so many words a typed name is read in every way: 34 ways at most."""
+"""The most words of a typed name for which all readings are tried: at most 34."""
 
 
 def _words(name: str) -> list[str]:
@@ -116,7 +116,7 @@ def _unmarked(letter: str) -> str:
 
 
 def _spelling(part: str) -> str:
-    """One spelling of several; repeated until nothing changes, so the form of a form is itself."""
+    """One of several spellings; repeated until nothing changes, so that the form of a form is itself."""
     before = None
     while part != before:
         before = part
@@ -136,7 +136,7 @@ def ascii_digits(text: str) -> str:
 
 
 def digits(text: str) -> str:
-    """Only the digits."""
+    """The digits alone."""
     return "".join(sign for sign in ascii_digits(text) if sign.isdecimal())
 
 
@@ -147,5 +147,5 @@ def document_number(text: str) -> str:
 
 
 def email_address(text: str) -> str:
-    """An address in lower case; whose I is Turkish cannot be told, so ı and i are one."""
+    """An address in lower case. Turkish I cannot be distinguished, so ı and i are one."""
     return unicodedata.normalize("NFC", text).strip().replace("İ", "i").lower().replace("ı", "i")

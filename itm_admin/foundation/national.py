@@ -1,4 +1,4 @@
-"""Published national figures, with the source of each (national_figures.csv): facts, kept as they were published.
+"""Published national figures, with the source of each (national_figures.csv), exactly as published.
 
 Sources contradict each other in places; nothing is corrected or added up here. Knows no database.
 """

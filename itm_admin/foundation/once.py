@@ -1,8 +1,8 @@
-"""One intention, one record: what is sent twice is stored once, and both answers lead to the same record.
+"""Idempotency: a request sent twice is stored once, and both answers lead to the same record.
 
-Each page carries a key of its own (`form_key`, made when the page is), an API's caller may send `Idempotency-Key`. The
-key is written in the record's own transaction: a second request at the same moment waits on the unique key and
-then answers with the first one's record. It must never keep what was sent, only a keyed digest of it.
+Each page carries a key of its own (`form_key`, made with the page); an API's caller may send `Idempotency-Key`. The key
+is stored in the record's own transaction: a second request at the same moment waits on the unique key and then answers
+with the first one's record. The content is never stored here, only a keyed digest of it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Reused(Invalid):
 
 
 class Submission(Model):
-    """A key that was used, and the record that it became."""
+    """A used key, and the record that its request made."""
 
     __tablename__ = "submission"
     __table_args__ = (
@@ -64,19 +64,19 @@ class Submission(Model):
 
 
 def install(app: Flask) -> None:
-    """Each form of a page says `form_key()`."""
+    """Gives the templates `form_key()`."""
     app.jinja_env.globals["form_key"] = new_key
 
 
 def new_key() -> str:
-    """For a page with a form."""
+    """A key for a page with a form."""
     return uuid.uuid4().hex
 
 
 def once(session: Session, model: type[Record], work: Callable[[], Record], key: str | None = None) -> Record:
-    """The record that `work` makes; a repetition of the request gets the first one's. Reused for another content.
+    """The record that `work` makes; a repeated request gets the first one's. Raises Reused for other content.
 
-    `key` stands for the request's own where the intention has an id already; then its content does not matter.
+    `key` replaces the request's own if the intention has an id already; then the content does not matter.
     """
     sent = key or _key()
     if sent is None:
@@ -95,9 +95,9 @@ def once(session: Session, model: type[Record], work: Callable[[], Record], key:
 
 
 def unless_repeated(session: Session, work: Callable[[], Done]) -> Done | Literal[True]:
-    """An act on a record that stands: does the work, or is True where this form was carried out before.
+    """Acts on an existing record: does the work, or gives True if this form was carried out before.
 
-    The same form with other content is another act, and the record's version decides on it.
+    The same form with other content is another act; the record's version decides on it.
     """
     sent = _key()
     if sent is None:
@@ -110,13 +110,13 @@ def unless_repeated(session: Session, work: Callable[[], Done]) -> Done | Litera
 
 
 def new_id() -> uuid.UUID:
-    """An id for what a form keeps: the same one when the same form is sent again."""
+    """An id for data that a form stores: the same one if the same form is sent again."""
     sent = _key()
     return uuid.UUID(_digest(f"id:{sent}:{_content()}")[:32]) if sent else uuid.uuid4()
 
 
 def made_before(session: Session, model: type[Record], key: str) -> Record | None:
-    """The record that an intention with this id has become; None if it has not yet."""
+    """The record that the request with this key made; None if it has made none yet."""
     wanted = select(Submission.record).where(*_own(_digest(f"{model.__name__}:{key}")))
     found = session.scalar(wanted)
     return _again(session, model, found) if found else None
@@ -137,7 +137,7 @@ def _own(digest: str) -> tuple[Any, ...]:
 
 
 def _again(session: Session, model: type[Record], id: uuid.UUID | None) -> Record:
-    """The first record, shown once more: a look. NotFound if it is out of reach by now."""
+    """The first record, shown again, so a look. Raises NotFound if it is out of reach by now."""
     whole = [selectinload("*")]
     made = session.get(model, id, options=whole, populate_existing=True) if id else None
     if made is None:
@@ -162,6 +162,6 @@ def _content() -> str:
 
 
 def _digest(content: str) -> str:
-    """Keyed, since what is typed can be guessed."""
+    """Keyed, since people's input can be guessed."""
     key = str(current_app.config["SECRET_KEY"]).encode()
     return hmac.new(key, content.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

@@ -1,7 +1,7 @@
-"""The REST API's description (OpenAPI 3) and a page to try it, all from our own files.
+"""The REST API's OpenAPI 3 description, and a page to try it, all from our own files.
 
-Flask-AppBuilder collects the operations; their shapes come from the schemas that check and serialise. Both routes
-stand behind the gate.
+Flask-AppBuilder collects the operations; their shapes come from the schemas that validate and serialise. Both routes
+are behind the gate.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class OpenApiDocument(Api):
 
 
 def described() -> dict[str, Any]:
-    """The whole document. Schemas are told by name, so that each stands in it once."""
+    """The whole document. Schemas are referenced by name, so that each is in it once."""
     spec = OpenApi._create_api_spec(VERSION)
     spec.components.schema("Problem", schema=Problem)
     for name, scheme in _SCHEMES.items():
@@ -66,7 +66,7 @@ def _cookie(scheme: dict[str, str]) -> dict[str, str]:
 
 
 def _describe_protected_fields(spec: Any) -> None:
-    """An enumeration that allows null names it (OpenAPI 3.0.3)."""
+    """Adds null to each enumeration that allows it (OpenAPI 3.0.3)."""
 
     def with_null(self: Any, field: fields.Field, ret: dict[str, Any], **_more: Any) -> dict[str, Any]:
         listed = ret.get("enum")

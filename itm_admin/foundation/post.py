@@ -1,4 +1,4 @@
-"""An SMTP server that takes our mails: always by TLS with a verified name, but for a server on this machine."""
+"""Sends mails to an SMTP server: always over TLS with a verified name, except to a server on this machine."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _HERE = ("localhost", "127.0.0.1", "::1")
 
 
 class NotSent(Exception):
-    """The server did not take it. Carries the kind of fault alone: answers may hold addresses."""
+    """The server did not take the mail. Holds the kind of fault alone: answers may hold addresses."""
 
 
 @dataclass(frozen=True)
 class Post:
-    """One server, and as whom mails are sent."""
+    """One server, and the sender of our mails."""
 
     host: str
     port: int
@@ -38,7 +38,7 @@ class Post:
 
     @classmethod
     def of(cls, settings: Settings) -> Post:
-        """SettingError: a file that it needs cannot be used."""
+        """The server in the settings. Raises SettingError if a file that it needs cannot be used."""
         url, sender = settings.smtp_url, settings.smtp_from
         if url is None or sender is None:
             raise SettingError("ITM_SMTP_URL" if url is None else "ITM_SMTP_FROM", "is missing")
@@ -55,7 +55,7 @@ class Post:
         return found
 
     def send(self, address: str, subject: str, body: str, id: str) -> None:
-        """NotSent if the server does not take it. `id` makes a mail that is sent twice one mail."""
+        """Sends a mail. Raises NotSent if the server does not take it. A repeated `id` makes two sendings one mail."""
         mail = EmailMessage()
         mail["From"], mail["Subject"] = self.sender, subject
         mail["Date"], mail["Message-ID"] = formatdate(), f"<{id}@{self.sender.rpartition('@')[2]}>"

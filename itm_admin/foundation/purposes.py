@@ -1,7 +1,7 @@
-"""Purposes of looking at protected data, as data: which act and which role may name which.
+"""Purposes of reads of protected data, as data: the purposes for each act and role.
 
-A reveal shows one person's identity: statistics are counted and never revealed, and an audit reads the ledger.
-The database holds the reveals' half as well (`itm.reveals_for`; a test compares).
+A reveal shows one person's identity: statistics are counted and never revealed, and an audit reads the ledger. The
+database has the reveals' half as well (`itm.reveals_for`; a test compares).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from itm_admin.foundation.errors import Invalid
 LIST = "access_purpose"
 MANAGERS_ALONE = frozenset({"SUPERVISION"})
 IN_WORDS = frozenset({"EMERGENCY", "COURT"})
-"""These ask for a reason in words, which managers and auditors read."""
+"""These need a reason in words, which managers and auditors read."""
 MOST_WORDS = 1000
 BY_ACT: Mapping[str, frozenset[str]] = {
     "reveal": frozenset(
@@ -27,7 +27,7 @@ BY_ACT: Mapping[str, frozenset[str]] = {
 
 
 def offered(act: str, roles: frozenset[str]) -> tuple[str, ...]:
-    """The purposes that somebody with these roles may name for an act, in the list's order."""
+    """The purposes that these roles may name for an act, in the list's order."""
     manages = "institution_manager" in roles
     return tuple(
         code for code in vocabulary.codes(LIST) if code in BY_ACT[act] and (manages or code not in MANAGERS_ALONE)
@@ -35,7 +35,7 @@ def offered(act: str, roles: frozenset[str]) -> tuple[str, ...]:
 
 
 def check(act: str, roles: frozenset[str], purpose: str | None, words: str | None = None) -> str:
-    """The purpose, if it may be named for this act and has its words where it needs them; else Invalid."""
+    """The purpose. Raises Invalid if it is not allowed for this act and role, or lacks the words that it needs."""
     code = vocabulary.check(LIST, purpose, "purpose")
     if code not in offered(act, roles):
         raise Invalid({"purpose": _l("This purpose is not one for this act.")})

@@ -1,7 +1,6 @@
-"""What is typed into the header's box: a reference or a pseudonym, nothing else.
+"""The search box in the header: it accepts a reference or a pseudonym, nothing else.
 
-The box is posted, so that a name that is typed there all the same stands in no address and no log; it is looked
-for nowhere.
+The box is posted, so that a name typed there is in no address and no log; a name is not searched for.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ LONGEST = 40
 
 
 def reference_in(typed: str | None) -> str | None:
-    """A reference or pseudonym as it is stored, or a part of one; None for anything else, so for every name."""
+    """A reference or pseudonym as stored, or a part of one; None for anything else, so for every name."""
     text = "".join((typed or "").split()).replace("ı", "I").replace("İ", "I").upper()
     if len(text) > LONGEST or not _FORMS.fullmatch(text):
         return None
@@ -34,6 +33,6 @@ def reference_in(typed: str | None) -> str | None:
 
 
 def searched_list(back: str, wanted: str) -> Response:
-    """Back to the list that asked, which now searches for a reference or pseudonym: those may stand in an address."""
+    """Redirects to the former list, searching for a reference or pseudonym: those may be in an address."""
     address = safe_next_url(back)
     return redirect(f"{address}{'&' if '?' in address else '?'}{urlencode({'q': wanted})}", 303)

@@ -1,8 +1,8 @@
-"""Records that a form's field may name: a few at once, found by typing, a page at a time.
+"""Form fields that name a record: a few choices at once, found by typing, a page at a time.
 
-A feature says which records there are (its own rule and row-level security decide), how they are ordered, found and
-shown. A short list stands whole in the form; of a long one stands what is chosen and its beginning, and the form's
-script asks for the rest, by POST, so that what is typed is in no address and no log. It must never know what is chosen.
+A feature supplies the query of records (its own rule and row-level security decide), their order, search and labels. A
+form holds a short list whole; of a long one it holds the chosen record and the beginning, and its script requests the
+rest by POST, so that people's input is in no address and no log. It must never know the kind of record.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from itm_admin.foundation.errors import Invalid
 
 PAGE = 20
 MOST_WHOLE = 50
-"""Choices that a form holds by itself."""
+"""The most choices that a form holds whole."""
 LONGEST = 100
 INDENT = "— "
-"""Before what stands below something else in a short list that is shown as a tree."""
+"""The indent of children in a short list that is shown as a tree."""
 
 Pairs = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Choices:
-    """One kind of record: `records` selects those that the person may name, `order` and `id` put them in order.
+    """One kind of record: `records` selects those that the person may name; `order` and `id` define their order.
 
-    `arrange` shows a short list in another order, a tree for example. What is shorter than `shortest` finds nothing.
+    `arrange` reorders a short list, for example as a tree. Text shorter than `shortest` finds nothing.
     """
 
     id: Any
@@ -46,12 +46,12 @@ class Choices:
     arrange: Callable[[Sequence[Row[Any]]], Pairs] | None = None
     shortest: int = 0
     anywhere: Callable[[], Select[*tuple[Any, ...]]] | None = None
-    """As `records`, without the rule: what is stored already stays a choice. Row-level security still decides."""
+    """As `records`, without the rule: a stored record stays a choice. Row-level security still decides."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """A page of what fits; `next` is where the following page begins after, none at the end."""
+class PickerPage:
+    """A page of matches; `next` is the last record on it, None at the end."""
 
     pairs: Pairs
     next: str | None
@@ -61,13 +61,13 @@ class Found:
         return [id for id, _text in self.pairs]
 
 
-def find(session: AnySession, choices: Choices, asked: Mapping[str, str]) -> Found:
-    """What fits the typed text `q`, after the record `after`. Invalid for a place that is none."""
+def find(session: AnySession, choices: Choices, asked: Mapping[str, str]) -> PickerPage:
+    """The records that match the text `q`, after the record `after`. Raises Invalid for a malformed `after`."""
     text, after = " ".join(asked.get("q", "").split()), asked.get("after")
     if len(text) > LONGEST:
         raise Invalid
     if len(text) < choices.shortest:
-        return Found((), None)
+        return PickerPage((), None)
     wanted, place = choices.records(), (*choices.order, choices.id)
     if text:
         wanted = wanted.where(choices.matches(text))
@@ -78,11 +78,11 @@ def find(session: AnySession, choices: Choices, asked: Mapping[str, str]) -> Fou
         wanted = wanted.where(tuple_(*place) > tuple_(*last))
     rows = session.execute(wanted.order_by(*place).limit(PAGE + 1)).all()
     pairs = _pairs(choices, rows[:PAGE])
-    return Found(pairs, pairs[-1][0] if len(rows) > PAGE else None)
+    return PickerPage(pairs, pairs[-1][0] if len(rows) > PAGE else None)
 
 
-def answer(found: Found, asked: Mapping[str, str]) -> Response:
-    """The page for the form's script, with what it says of all that it shows by now."""
+def answer(found: PickerPage, asked: Mapping[str, str]) -> Response:
+    """The page as JSON for the form's script, with a message about the number shown so far."""
     before = asked.get("shown", "")
     number = len(found.pairs) + (int(before) if before.isascii() and before.isdigit() and len(before) < 7 else 0)
     said = ngettext("%(num)s result", "%(num)s results", number) if number else _("Nothing fits.")
@@ -100,7 +100,7 @@ def offer(
     stored: Any = None,
     own: tuple[str, str] | None = None,
 ) -> None:
-    """All of a short list, else what is chosen or stored and some more; before them `empty` for none, and `own`."""
+    """All of a short list; else the chosen or stored record and some more. Before them `empty` for none, and `own`."""
     known = [id for id in map(_known, (field.data, stored)) if id]
     first = [choices.id.in_(known).desc()] if known else []
     wanted = choices.records().order_by(*first, *choices.order, choices.id).limit(MOST_WHOLE + 1)
@@ -119,7 +119,7 @@ def offer(
 
 
 def _missing(session: AnySession, choices: Choices, pairs: Pairs, stored: uuid.UUID | None) -> Pairs:
-    """The stored record where the person may not choose it anew: a form that is saved untouched changes nothing."""
+    """The stored record if the person may not choose it anew: saving an untouched form changes nothing."""
     if stored is None or str(stored) in {id for id, _text in pairs}:
         return ()
     known = choices.anywhere or choices.records
@@ -128,13 +128,13 @@ def _missing(session: AnySession, choices: Choices, pairs: Pairs, stored: uuid.U
 
 
 def searched(field: Field, url: str) -> None:
-    """The field is found by typing: the form's script asks there."""
+    """Makes the field searchable: the form's script requests matches at `url`."""
     told = {"data-choices": url, "data-choices-failed": _("The list could not be loaded. Try again.")}
     field.render_kw = {**(field.render_kw or {}), **told}
 
 
 def shown(field: SelectField, value: Any) -> str | None:
-    """A choice as it is called outside of its list; None if the list does not have it."""
+    """The label of a choice outside of its list; None if the list does not have it."""
     names = {str(choice[0]): str(choice[1]) for choice in field.choices or ()}
     text = names.get(str(value or ""))
     return text.strip(INDENT) if text else text

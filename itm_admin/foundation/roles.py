@@ -1,8 +1,8 @@
-"""Roles as data: what each may do, where, who gives it, and what it excludes.
+"""Roles as data: their acts, reach, givers and exclusions.
 
-The panel's permissions, the row-level scopes and the screens all read this one table. Nothing here
-touches the database: a role that is not written here can do nothing.
-Source of the matrix: DOMAIN (c); departures are explained in the DESIGN.md beside this file.
+The panel's permissions, the row-level scopes and the pages all read this one table. Nothing here touches the database:
+a role that is not written here can do nothing. Source of the matrix: DOMAIN (c); the DESIGN.md beside this file
+explains departures.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ READ = frozenset({"list", "show"})
 WORK = READ | {"add", "edit"}
 FULL = WORK | {"delete", "restore"}
 
-# What everybody who is signed in may do.
+# The acts of every signed-in person.
 EVERYBODY: Mapping[str, frozenset[str]] = {
     "Home": frozenset({"get"}),
     "Answer": frozenset({"show"}),
@@ -35,7 +35,7 @@ EVERYBODY: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Role:
-    """One role. `covers` is how far its grant reaches into cases: assigned, unit or manage."""
+    """One role. `covers`: the reach of its grant into cases: assigned, unit or manage."""
 
     code: str
     label: LazyString
@@ -43,10 +43,10 @@ class Role:
     may: Mapping[str, frozenset[str]]
     covers: str | None = None
     reads: str = "none"
-    """Which ledger entries row-level security shows: none, actor, ledger or all."""
+    """The ledger entries that row-level security shows: none, actor, ledger or all."""
     granted_by: tuple[str, ...] = ()
     exclusive: bool = False
-    """Holds no other role beside it."""
+    """Excludes every other role."""
     approvals: int = 0
     presidency_only: bool = False
     whole_institution: bool = False
@@ -187,12 +187,12 @@ ROLES: Mapping[str, Role] = {
 
 
 def may(roles: frozenset[str], act: str, subject: str) -> bool:
-    """Whether any of these roles may do this act on this subject. Unknown roles may do nothing."""
+    """True if any of these roles may do this act on this subject. Unknown roles may do nothing."""
     if act in EVERYBODY.get(subject, ()):
         return True
     return any(act in ROLES[code].may.get(subject, ()) for code in roles if code in ROLES)
 
 
 def grantable_by(roles: frozenset[str]) -> tuple[str, ...]:
-    """The roles that somebody with these roles may give to others, in the table's order."""
+    """The roles that these roles may give to others, in the table's order."""
     return tuple(code for code, role in ROLES.items() if roles & set(role.granted_by))

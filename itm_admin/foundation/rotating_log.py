@@ -1,7 +1,7 @@
-"""A log that several processes write to and that never grows beyond its bound.
+"""A log that several processes write to, of bounded size.
 
-Each line is one write at the file's end, so lines of several processes do not mix. Whoever finds the file too large
-puts it aside, under a lock; the others notice that they write to a file that was put aside, and open the new one.
+Each line is one write at the file's end, so that lines of several processes do not mix. A process that finds the file
+too large renames it, under a lock; the others notice that their file was renamed, and open the new one.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 LARGEST = 10 * 2**20
 """Bytes of one file."""
 KEPT = 9
-"""Files beside the one that is written to; the oldest goes."""
+"""The number of older files that are kept."""
 
 
 class RotatingLog:
-    """Opened when it is first written to. A log that cannot be written hinders nobody's work."""
+    """Opened on the first write. A log that cannot be written does not stop work."""
 
     def __init__(self, path: Path, largest: int = LARGEST, kept: int = KEPT) -> None:
         self._path, self._largest, self._kept = path, largest, kept
@@ -39,7 +39,7 @@ class RotatingLog:
             self._forget()
 
     def _current(self) -> int:
-        """Of the file that has the name now."""
+        """A descriptor of the file that has the name now."""
         if self._descriptor is not None and not _is_same(self._descriptor, self._path):
             self._forget()
         if self._descriptor is None:
@@ -51,11 +51,11 @@ class RotatingLog:
     def _put_aside(self, descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         try:
-            if _is_same(descriptor, self._path):  # else another process was faster
+            if _is_same(descriptor, self._path):  # otherwise another process was faster
                 _number(self._path, self._kept)
                 self._path.rename(_older(self._path, 1))
         finally:
-            self._forget()  # which lets the lock go
+            self._forget()  # releases the lock
 
     def _forget(self) -> None:
         if self._descriptor is not None:
@@ -64,7 +64,7 @@ class RotatingLog:
 
 
 def cut(path: Path, largest: int = LARGEST, kept: int = KEPT) -> bool:
-    """For a log that another program keeps open for appending: a copy is put aside and the file is emptied."""
+    """For a log that another program keeps open: copies it aside and empties the file."""
     try:
         if path.stat().st_size < largest:
             return False
@@ -77,7 +77,7 @@ def cut(path: Path, largest: int = LARGEST, kept: int = KEPT) -> bool:
 
 
 def _number(path: Path, kept: int) -> None:
-    """Each older file one further, so that the first number is free."""
+    """Renames each older file to the next number, so that the first number is free."""
     for number in range(kept - 1, 0, -1):
         with contextlib.suppress(FileNotFoundError):
             _older(path, number).rename(_older(path, number + 1))

@@ -1,7 +1,7 @@
-"""Where an installation on this machine keeps its secrets: a folder for each process that needs some, and one for none.
+"""The folders of an installation's secrets: one for each process that needs some, and one for none.
 
-An earlier layout had them all in one folder. Promise: `arrange` moves each by one rename, so that an interrupted move
-is ended by the next; until then both layouts are found.
+An earlier layout had all secrets in one folder. Promise: `arrange` moves each by one rename, so that the next run
+completes an interrupted move; until then both layouts are found.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _FOLDERS: Mapping[str, str] = {
     "database_owner": OPERATOR,
     "database_purger": OPERATOR,
 }
-"""The operator's are for commands; no process that serves is told them."""
+"""The operator's secrets are for commands; no serving process gets them."""
 
 
 def path(home: Path, name: str) -> Path:
-    """A secret's file, where it is or is to be."""
+    """The path of a secret's file, existing or future."""
     old, new = _places(home, name)
     return old if old.exists() and not new.exists() else new
 
 
 def folders(home: Path) -> dict[str, Path]:
-    """By the process that they are for."""
+    """The folders by the process that they are for."""
     return {each: home / "secrets" / each for each in (WEB, SCHEDULER, OPERATOR)}
 
 
@@ -46,7 +46,7 @@ def make_folders(home: Path) -> None:
 
 
 def arrange(home: Path) -> None:
-    """Moves what lies where an earlier version put it. SettingError where a secret is there twice and differs."""
+    """Moves files from an earlier layout. Raises SettingError if a secret exists twice and differs."""
     make_folders(home)
     for name, folder in _FOLDERS.items():
         old, new = _places(home, name)

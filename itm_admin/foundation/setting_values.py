@@ -1,4 +1,4 @@
-"""How the values of settings are read. Each function raises ValueError with what is expected instead."""
+"""Parsers of settings' values. Each raises ValueError that states the expected form."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def mail(value: str) -> str:
 
 
 def witnesses(value: str) -> tuple[str, ...]:
-    """Each as it was written, once it can be used."""
+    """The witnesses as written, after a check that each can be used."""
     found = tuple(part.strip() for part in value.split(",") if part.strip())
     keys = [Witness.parse(part).key for part in found]
     if len({key.name for key in keys}) < len(keys) or len({key.public for key in keys}) < len(keys):
@@ -72,7 +72,7 @@ def timestamp_authority(value: str) -> str:
 
 
 def timestamp_certificates(value: str) -> Path:
-    """A file that can be used now: whoever starts without one would learn of it only when a stamp is needed."""
+    """A file that can be used now: otherwise the fault would show only when a stamp is needed."""
     path = folder(value)
     try:
         authority.Trusted.parse(path.read_bytes())
@@ -98,7 +98,7 @@ def database(value: str) -> str:
 
 
 def _stays_here(url: URL) -> bool:
-    """Whether every server that the address names is this machine: all others must show who they are."""
+    """True if every server in the address is this machine: all others must prove their identity."""
     named = [url.host, *(url.query.get(key) for key in ("host", "hostaddr"))]
     hosts = [host for each in named if each for host in (each.split(",") if isinstance(each, str) else each)]
     hosts = hosts or [os.environ.get("PGHOST", ""), os.environ.get("PGHOSTADDR", "")]  # as libpq does

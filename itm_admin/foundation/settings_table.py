@@ -13,7 +13,7 @@ from itm_admin.foundation.sink_address import addresses
 
 @dataclass(frozen=True)
 class Setting:
-    """One variable: where it lands in Settings, how it is read and what it means."""
+    """One variable: its name in Settings, its parser and its meaning."""
 
     name: str
     attribute: str
@@ -22,7 +22,7 @@ class Setting:
     """As shown in the README; '' = none."""
     meaning: str
     separator: str = ","
-    """Between the parts of a value that has several."""
+    """The separator of a value with several parts."""
 
 
 SETTINGS: tuple[Setting, ...] = (

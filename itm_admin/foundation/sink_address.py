@@ -1,6 +1,6 @@
-"""Where ledgers' entries are passed on to, as the setting ITM_SINKS says it.
+"""The addresses in the setting ITM_SINKS: where ledgers' entries are passed on to.
 
-Promise: an address that cannot work is refused at the start; ``name`` tells people which sink is meant and holds no
+Promise: an address that cannot work is refused at the start; ``name`` identifies the sink for people and holds no
 secret, although a webhook's path may be one.
 """
 
@@ -20,7 +20,7 @@ EXPECTED = "file:/folder, syslog+tcp://host, syslog+tls://host, syslog+udp://hos
 
 @dataclass(frozen=True)
 class SinkAddress:
-    """One sink. ``path``: a file sink's folder, or what a webhook's server is asked for."""
+    """One sink. ``path``: a file sink's folder, or the path of a webhook's URL."""
 
     scheme: Scheme
     name: str
@@ -30,7 +30,7 @@ class SinkAddress:
 
     @classmethod
     def parse(cls, text: str) -> SinkAddress:
-        """Raises ValueError, which does not repeat the address."""
+        """Raises ValueError without the address in it."""
         if text.startswith("file:"):
             return cls._folder(text.removeprefix("file:"))
         try:
@@ -77,7 +77,7 @@ class SinkAddress:
 
 
 def addresses(value: str) -> tuple[str, ...]:
-    """Each as it was written, once it can be used. Raises ValueError."""
+    """The addresses as written, after a check of each. Raises ValueError."""
     found = tuple(value.split())
     names = [SinkAddress.parse(each).name for each in found]
     if len(set(names)) < len(names):

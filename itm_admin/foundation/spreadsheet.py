@@ -1,9 +1,9 @@
-"""Texts in files that people open with spreadsheet programs.
+"""Texts in files for spreadsheet programs.
 
-A program takes a cell's text for a formula, a number, a date or a truth value, and shows something else than what was
-stored (OWASP, CSV injection). CSV has no types, so such a text gets a mark: one apostrophe before it. A text that
-begins with an apostrophe gets one more, so the mark can be taken off again without a loss. XLSX has types: there the
-text is written as it is. This knows no record.
+A program may take a cell's text for a formula, a number, a date or a truth value, and show something else (OWASP, CSV
+injection). CSV has no types, so such a text gets a mark: an apostrophe before it. A text that begins with an apostrophe
+gets one more, so that the mark can be removed without loss. XLSX has types: there the text is written as it is. This
+knows no record.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ import unicodedata
 
 MARK = "'"
 _ACTS = frozenset("=+-@|%\u2212")
-"""First signs of formulas and of calls of other programs (DDE). Full-width and small forms are folded into them."""
+"""First characters of formulas and of calls to other programs (DDE).
+
+Full-width and small forms are folded into them.
+"""
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Signs that nobody sees although Unicode calls them letters, marks or symbols."""
+"""Invisible characters that Unicode calls letters, marks or symbols."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"})
 _MONTHS = "(oca|şub|mar|nis|may|haz|tem|ağu|eyl|eki|kas|ara|jan|feb|apr|jun|jul|aug|sep|oct|nov|dec)[a-zşğüöç]*"
 _NUMBER = re.compile(r"[\s(]*[₺$€£]?[\s\d.,:/()'’-]*\d[\s\d.,:/()'’-]*(e\s*[+-]?\s*\d+)?\s*([%₺$€£]|tl|am|pm)?[\s)]*")
@@ -24,7 +27,7 @@ _TRUTH = frozenset({"true", "false", "doğru", "yanliş"})
 
 
 def reads_as_more(text: str) -> bool:
-    """Whether a spreadsheet program may take the text for something else than text."""
+    """True if a spreadsheet program may take the text for something else."""
     if not text:
         return False
     if _unseen(text[0]) and text[0] not in " \u00a0":

@@ -1,6 +1,6 @@
-"""Whether this installation holds synthetic data: said once, in the database, and shown on every page.
+"""The mark of synthetic data: set once, in the database, and shown on every page.
 
-The mark is set by `itm demo` or `itm init`, each before its first record, and cannot be changed afterwards.
+`itm demo` or `itm init` sets it before its first record; it cannot be changed afterwards.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _READ = text("select synthetic from itm.installation")
 _MARK = text("insert into itm.installation (synthetic) values (:synthetic)")
 
 ROUTE = "itm demo"
-"""What the ledger tells of where the demonstration's entries come from."""
+"""The route of the demonstration's entries in the ledger."""
 
 
 def route_at(moment: datetime) -> str:
-    """The same, with the time that it is in the demonstration's story. The ledger's own times are the true ones."""
+    """The same with the story's time. The ledger's own times are the true ones."""
     return f"{ROUTE} {moment:%Y-%m-%dT%H:%M}"
 
 
 def story_time(route: object) -> datetime | None:
-    """The story's time that a route names; None for everything that people did themselves."""
+    """The story's time in a route; None for people's own requests."""
     if not isinstance(route, str) or not route.startswith(f"{ROUTE} "):
         return None
     try:
@@ -45,12 +45,12 @@ def marked(session: Session) -> bool | None:
 
 
 def mark(session: Session, synthetic: bool) -> None:
-    """Says what this installation is for. IntegrityError if it has been said before."""
+    """Sets the mark. Raises IntegrityError if it is set already."""
     session.execute(_MARK, {"synthetic": synthetic})
 
 
 def is_synthetic() -> bool:
-    """For the banner: asked of the database until it is known, then remembered by this process."""
+    """For the banner: read from the database until it is set, then remembered by this process."""
     known: bool | None = current_app.extensions.get("itm_synthetic")
     if known is None:
         try:

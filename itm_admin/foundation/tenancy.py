@@ -1,7 +1,7 @@
-"""Who is at work, for whom and how far: told to PostgreSQL at the start of every transaction.
+"""The session context: the actor, institution and reach that PostgreSQL gets at the start of every transaction.
 
-Row-level security reads it from two transaction-local settings. Where nothing is bound, both are
-empty and no row of any institution is visible. Nothing here decides what a role may do (see roles.py).
+Row-level security reads it from two transaction-local settings. If nothing is bound, both are empty and no row of any
+institution is visible. Nothing here decides a role's acts (see roles.py).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Context:
     token: bytes | None = None
 
     def panel_json(self) -> str:
-        """What the panel's row-level security reads (`itm.context`)."""
+        """The setting for the panel's row-level security (`itm.context`)."""
         return json.dumps(
             {
                 "scope": self.scope,
@@ -73,7 +73,7 @@ class Context:
         )
 
     def ledger_json(self) -> str:
-        """What the ledger reads (`audit.context`): whose ledger, who acts, in which request."""
+        """The setting for the ledger (`audit.context`): ledger, actor and request."""
         actor: dict[str, Any] | None = None
         if self.account or self.account_name:
             actor = {
@@ -115,7 +115,7 @@ def current() -> Context:
 
 
 def bind(context: Context, session: AnySession | None = None) -> None:
-    """Makes `context` hold from now on; a transaction already open in `session` is told at once."""
+    """Binds `context`; also tells a transaction that is open in `session`."""
     _current.set(context)
     if isinstance(session, scoped_session):
         session = session()
@@ -125,7 +125,7 @@ def bind(context: Context, session: AnySession | None = None) -> None:
 
 @contextmanager
 def acting(context: Context, session: AnySession | None = None) -> Iterator[Context]:
-    """Binds `context` for a block and puts back what was bound before."""
+    """Binds `context` for a block and restores the former one."""
     before = current()
     if isinstance(session, scoped_session):
         session = session()
@@ -133,7 +133,7 @@ def acting(context: Context, session: AnySession | None = None) -> Iterator[Cont
     try:
         yield context
     finally:
-        # A failed transaction takes no setting and needs none: the next one begins with the bound context.
+        # A failed transaction accepts no setting: the next one begins with the bound context.
         bind(before, None if session is None or _failed(session) else session)
 
 
@@ -143,7 +143,7 @@ def _failed(session: Session) -> bool:
     if not session.is_active:
         return True
     connection = session.connection()
-    if connection.invalidated:  # lost: it may be asked nothing before the rollback
+    if connection.invalidated:  # a lost connection accepts nothing before the rollback
         return True
     driver = connection.connection.driver_connection
     return driver is None or driver.info.transaction_status not in (TransactionStatus.IDLE, TransactionStatus.INTRANS)
@@ -163,9 +163,9 @@ def apply(connection: Connection, context: Context | None = None) -> None:
 
 
 def only_read(session: Session) -> bool:
-    """Whether the open transaction of `session` changed and locked nothing: a commit would bring nothing along.
+    """True if the open transaction of `session` changed and locked nothing: its commit would bring nothing along.
 
-    It is told who is at work as a new one would be, and is used instead of one: that saves three round trips.
+    It has the same context as a new one and replaces it, which saves three round trips.
     """
     if not session.in_transaction() or _failed(session) or session.new or session.dirty or session.deleted:
         return False
@@ -175,7 +175,7 @@ def only_read(session: Session) -> bool:
 
 
 def install(session_class: type[Session] | Any) -> None:
-    """Every transaction of this session class begins by saying who is at work."""
+    """Makes every transaction of this session class begin with the context."""
 
     @event.listens_for(session_class, "after_begin")
     def _tell(_session: Session, _transaction: Any, connection: Connection) -> None:

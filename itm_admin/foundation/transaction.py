@@ -22,7 +22,7 @@ from itm_admin.foundation.errors import LedgerUnavailable
 from itm_admin.foundation.ledger_outage import ledger_failed, ledger_works
 
 _EVENTS = text("select nullif(current_setting('audit.pending', true), '')")
-"""Ledgers that this transaction has events for: none where nothing changed."""
+"""The ledgers for which this transaction has events; none if nothing changed."""
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def writing(purpose: str | None = None) -> Iterator[Session]:
 
 @event.listens_for(Session, "after_flush")
 def _note(session: Session, _context: object) -> None:
-    """Remembers the rows of this request's change, whose events name them."""
+    """Remembers the rows of this request's change: their events name them."""
     if has_request_context():
         written: set[str] = g.setdefault("written", set())
         written.update(str(row.id) for row in (*session.new, *session.dirty) if hasattr(row, "id"))

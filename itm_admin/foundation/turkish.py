@@ -42,19 +42,19 @@ def turkish_sort_key(text: str) -> SortKey:
 
 
 def turkish_order(column: Any) -> Any:
-    """A column of names, to be ordered by in the database as `turkish_sort_key` orders here."""
+    """A column of names, for sorting in the database as `turkish_sort_key` sorts here."""
     return func.itm.tr_key(column, type_=LargeBinary)
 
 
 def shown_order(turkish: Any, english: Any) -> Any:
-    """Two columns of one name, to be ordered by the one that the page shows, as its language orders."""
+    """Two columns of one name, for sorting by the one that the page shows, in its language's order."""
     in_english = bindparam("language", callable_=language, type_=String, unique=True) == "en"
     plain = func.convert_to(func.itm.tr_fold(english), "UTF8", type_=LargeBinary)
     return case((in_english, plain), else_=turkish_order(turkish))
 
 
 def turkish_contains(column: Any, text: str) -> Any:
-    """Whether the column holds this text, whatever its case and its marks: `isik` and `IŞIK` find Işık."""
+    """True where the column contains this text, ignoring case and marks: `isik` and `IŞIK` find Işık."""
     wanted = _escaped(clean_name(text).replace(NON_JOINER, ""))
     held = func.replace(func.itm.tr_fold(column), NON_JOINER, "", type_=String)
     return held.contains(func.itm.tr_fold(wanted), escape="/")

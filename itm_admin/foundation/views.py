@@ -29,19 +29,19 @@ REMASK_AFTER = 600
 
 
 def revealing(page: str, back: str) -> Response:
-    """A page with revealed values. It goes back by itself, also in a browser that runs no script."""
+    """A page with revealed values. It returns by itself, also in a browser without scripts."""
     response = make_response(page)
     response.headers["Refresh"] = f"{REMASK_AFTER}; url={back}"
     return response
 
 
 def redirect_after_post(endpoint: str, **values: Any) -> Response:
-    """After a change: go and look there (303), so that a reload repeats nothing."""
+    """Redirects after a change (303), so that a reload repeats nothing."""
     return redirect(url_for(endpoint, **values), 303)
 
 
 def safe_next_url(address: str | None) -> str:
-    """An address of this panel to go on to; anything else is the first page."""
+    """An address of this panel to continue at; the first page in place of any other."""
     wanted = address or ""
     plain = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted and wanted.isprintable()
     return wanted if plain else url_for("HomeView.show")

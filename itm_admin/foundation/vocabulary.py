@@ -1,4 +1,4 @@
-"""Controlled vocabularies: codes with Turkish and English labels, and the check that a code is one.
+"""Controlled vocabularies: codes with Turkish and English labels, and the check of codes.
 
 Lists come from ``vocabularies.json`` and ``provinces.json``; countries and languages from Unicode CLDR
 through Babel. Records store codes only, so a label may be improved without touching a record.
@@ -48,7 +48,7 @@ _NOT_COUNTRIES = frozenset("AC CP CQ DG EA EU EZ IC QO TA UN XA XB ZZ".split())
 _WITHOUT_COUNTRY = {"XXA": ("Vatansız", "Stateless"), "XXX": ("Bilinmiyor", "Unknown")}
 """ICAO Doc 9303 part 3, section 5: the codes that travel documents use in place of a nationality."""
 _LAST = frozenset({"Other", "OTHER", "Unknown", "UNK", "XXA", "XXX"})
-"""Codes that close a list whatever their label is."""
+"""Codes that end a list regardless of their labels."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def codes(list_name: str) -> tuple[str, ...]:
 
 
 def label(list_name: str, code: str | None, language: str | None = None) -> str:
-    """The label of a code; an unknown code (of an older or newer version) is shown as it is stored."""
+    """The label of a code; an unknown code (of an older or newer version) as stored."""
     pair = _lists()[list_name].labels.get(code or "")
     return pair[_column(language)] if pair else code or ""
 
@@ -92,7 +92,7 @@ def choices(list_name: str, language: str | None = None) -> list[tuple[str, str]
 
 
 def shown_order(column: Any, list_name: str) -> Any:
-    """A column of codes, to be ordered by as the page shows the list: by label in the page's language, or as given."""
+    """A column of codes for sorting as the page does: by label in the page's language, or in the list's order."""
     ordered = bindparam(
         list_name, callable_=lambda: [code for code, _label in choices(list_name)], type_=ARRAY(String), unique=True
     )
@@ -100,14 +100,14 @@ def shown_order(column: Any, list_name: str) -> Any:
 
 
 def check(list_name: str, code: str | None, field: str | None = None) -> str:
-    """The code, if the list has it; else Invalid under ``field`` (or the list's name)."""
+    """The code. Raises Invalid under ``field`` (or the list's name) if the list does not have it."""
     if code is None or code not in _lists()[list_name].labels:
         raise Invalid({field or list_name: NOT_A_CHOICE})
     return code
 
 
 def check_all(list_name: str, chosen: Iterable[str], field: str | None = None) -> list[str]:
-    """Each code once, in the list's own order; Invalid if one is not in it."""
+    """Each code once, in the list's own order. Raises Invalid if one is not in it."""
     wanted = {check(list_name, code, field) for code in chosen}
     return [code for code in codes(list_name) if code in wanted]
 

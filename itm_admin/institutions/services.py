@@ -30,14 +30,14 @@ _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,15}")
 
 
 class MakesKeys(Protocol):
-    """What is asked of the keyring."""
+    """The part of the keyring that a new institution needs."""
 
     def new_institution_key(self, institution: uuid.UUID) -> bytes: ...
 
 
 @dataclass(frozen=True)
 class Membership:
-    """What the register says of an institution besides its code."""
+    """An institution's facts in the register, besides its code."""
 
     name_tr: str
     name_en: str
@@ -90,7 +90,7 @@ def change(session: Session, institution_id: uuid.UUID, version: int, membership
 
 
 def suspend(session: Session, institution_id: uuid.UUID, version: int) -> Institution:
-    """Nobody of the institution can work until it is reactivated; open sessions end with their next request."""
+    """Stops all work of the institution until it is reactivated; open sessions end with their next request."""
     institution = _changeable(session, institution_id, version)
     if institution.kind == "presidency":
         raise Denied(_l("The Presidency cannot be suspended."))
@@ -122,7 +122,7 @@ def units(session: Session, institution_id: uuid.UUID) -> list[tuple[Unit, int]]
 
 
 def get_unit(session: Session, unit_id: uuid.UUID) -> Unit:
-    """A unit of the own institution, or NotFound."""
+    """A unit of the own institution. Raises NotFound."""
     found = session.execute(
         select(Unit).where(Unit.id == unit_id, Unit.institution_id == tenancy.current().institution)
     ).scalar_one_or_none()

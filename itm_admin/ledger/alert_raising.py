@@ -1,8 +1,7 @@
-"""Raising an alert: one open row for one trouble, and one entry in the Presidency's ledger when it is new.
+"""Raises alerts: one open row for one trouble, and one entry in the Presidency's ledger when it is new.
 
-Promise: both or none; the database writes the entry (itm.tell_alert).
-Called by the scheduler's process, and by the web server for what only it can notice.
-Knows nothing of how an alert is shown.
+Promise: row and entry, or neither; the database writes the entry (itm.tell_alert). Called by the scheduler's process,
+and by the web server for troubles that only it can notice. Knows nothing of an alert's display.
 """
 
 from __future__ import annotations
@@ -19,31 +18,31 @@ from itm_admin.ledger.job_runs import Scalar
 
 TAMPERED, UNVERIFIED, MISSED, FAILED = "ledger.tampered", "ledger.unverified", "job.missed", "job.failed"
 REFUSED, CONTRADICTED, UNSIGNED = "ledger.refused", "ledger.contradicted", "ledger.unsigned"
-"""Nothing is signed over it; a witness knows another history; the signer cannot do its work."""
+"""A ledger that is not signed because it is broken; a witness that knows another history; a signer that cannot work."""
 WAITING = "ledger.waiting"
-"""An entry waits for its checkpoint for longer than three minutes, whatever the reason."""
+"""An entry has waited for its checkpoint for longer than three minutes, for any reason."""
 OPENED = "ledger.opened"
 """Two people closed a ledger and opened its next generation."""
 RECOVERED = "ledger.recovered"
-"""Two people had what is held outside the database begun anew."""
+"""Two people had the lost checkpoint folder or key begun anew."""
 UNSTAMPED = "ledger.unstamped"
-"""No authority stamps the time on checkpoints, while one should."""
+"""No authority stamps checkpoints although one is configured."""
 RETURNED, UNFINISHED = "person.returned", "person.unfinished"
-"""Who was erased had come back and was erased again; list and database do not say the same of an erasure."""
+"""An erased person had come back and was erased again; the erasure list and the database disagree."""
 OUTSIDE = "record.outside"
-"""Somebody changed records in the database itself, past the panel, and the ledger has it."""
+"""Records were changed in the database itself, past the panel; the ledger has the change."""
 CLOCK = "clock.wrong"
-"""The server's clock leapt, or is another one than the database's."""
+"""The server's clock leapt, or differs from the database's."""
 BEHIND = "sink.behind"
 LIMIT = "access.limit"
-"""An account revealed or searched as often as is allowed within an hour (raised by the database)."""
+"""An account reached the hourly limit of reveals or searches (raised by the database)."""
 """Entries are passed on too slowly, or not at all."""
 INVITED = "account.invited"
-"""Somebody who holds the machine made a one-time link for a system administrator."""
+"""A one-time link for a system administrator was made on the machine itself."""
 UNSENT = "mail.waiting"
-"""Mails were not sent for a quarter of an hour, whatever the reason."""
+"""Mails have waited for a quarter of an hour, for any reason."""
 LOST = "sink.lost"
-"""What a sink had acknowledged is gone from its folder."""
+"""Entries that a sink had acknowledged are gone from its folder."""
 SEVERITY = {
     INVITED: "critical",
     LOST: "critical",
@@ -70,7 +69,10 @@ SEVERITY = {
 
 @dataclass(frozen=True)
 class Trouble:
-    """What people must see. ``subject`` is a ledger's code or a job's name; ``holder`` the institution it concerns."""
+    """A trouble for people to see.
+
+    ``subject``: a ledger's code or a job's name; ``holder``: the institution concerned.
+    """
 
     kind: str
     subject: str
@@ -90,7 +92,7 @@ _RAISE = text(
     RETURNING xmax = 0
     """
 )
-# Damage that somebody has dealt with stays in the ledger for ever: only more of it is news.
+# Acknowledged damage is permanent. Raise the alert again only for new findings.
 _KNOWN = text(
     """
     SELECT EXISTS (SELECT FROM alert WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NOT NULL
@@ -115,10 +117,10 @@ _NOTICE = text(
 
 
 def raise_alert(connection: Connection, trouble: Trouble, told: bool = True) -> bool:
-    """As itm_signer. True if it is new; else the open alert's detail is renewed. The ledger has an entry of either.
+    """Raises the alert, as itm_signer. True if it is new; else the open alert's detail is renewed. Both write an entry.
 
-    Not ``told``: where the ledger cannot be written, which is when people most need to see it. Then an open alert stays
-    as it is told; so does one of waiting entries, which each entry about it would change.
+    With ``told=False`` no entry is written: for times when the ledger cannot be written, when people most need the
+    alert. An open alert then keeps its detail; so does one of waiting entries, which each further entry would change.
     """
     if (
         trouble.kind in (TAMPERED, REFUSED)
@@ -147,7 +149,7 @@ def raise_alert(connection: Connection, trouble: Trouble, told: bool = True) -> 
 
 
 def is_open(connection: Connection, kind: str, subject: str) -> bool:
-    """As itm_signer: whether nobody has acknowledged this trouble yet."""
+    """True if nobody has acknowledged this trouble yet. As itm_signer."""
     asked = text(
         "SELECT EXISTS (SELECT FROM alert WHERE kind = :kind AND subject = :subject AND acknowledged_at IS NULL)"
     )
@@ -155,12 +157,12 @@ def is_open(connection: Connection, kind: str, subject: str) -> bool:
 
 
 def resolve(connection: Connection, kind: str, subject: str) -> bool:
-    """As itm_signer: the trouble is over without anybody's doing. False if the alert is not open any more."""
+    """Closes an alert whose trouble is over by itself, as itm_signer. False if it is not open any more."""
     return connection.execute(_RESOLVE, {"kind": kind, "subject": subject}).scalar_one_or_none() is not None
 
 
 def notice(connection: Connection, trouble: Trouble) -> bool:
-    """The same as itm_app, which may tell of missed runs and waiting entries only, and sees no alert that it raises."""
+    """Raises an alert as itm_app: of missed runs and waiting entries only. It cannot read the alerts that it raises."""
     return connection.execute(_NOTICE, _columns(trouble)).rowcount == 1
 
 

@@ -1,7 +1,7 @@
-"""Alerts against the ledger: each that was told there still has its row, and each that somebody took on was told there.
+"""Compares alerts with the ledger: each alert's entry still has its row, and each acknowledgement has its entry.
 
-Alerts are not watched as records are, since they are raised also while the ledger cannot be written: entries of their
-own tell of each, with a digest of the row (itm.tell_alert), so those are compared.
+Alerts are not watched as records are, since they are raised also while the ledger cannot be written. Entries of their
+own hold a digest of each row (itm.tell_alert); those are compared.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.reconciliation import Found
+from audit.reconciliation import Differences
 from audit.store import Unreadable
 from audit.store.session import pinned
 from audit.verification import Finding
 
-# A purge removes what was told more than five years ago, and leaves the rows. A row that says to be older than what
-# was told of it is not the one that was told of.
+# A purge removes entries older than five years and leaves the rows. A row that claims to be older than its entry is
+# another row.
 _GONE = """
 SELECT told.kind, told.subject, told.times - count(a.id) AS gone FROM (
     SELECT e.content::jsonb -> 'detail' ->> 'alert' AS kind, e.target_id AS subject, count(*) AS times,
@@ -26,7 +26,7 @@ LEFT JOIN ONLY public.alert a ON a.kind = told.kind AND a.subject IS NOT DISTINC
       AND a.raised_at > told.first - interval '1 hour'
 GROUP BY told.kind, told.subject, told.times HAVING count(a.id) < told.times ORDER BY 1, 2 LIMIT 100
 """
-# The entry that it was dealt with is the last of an alert. Entries from before there were digests have none.
+# An alert's last entry is its acknowledgement. Entries from before digests existed have none.
 _ALTERED = """
 WITH told AS (
     SELECT CASE e.action WHEN 'alert.raise' THEN e.content::jsonb -> 'detail' ->> 'row' ELSE e.target_id END AS id,
@@ -52,9 +52,12 @@ ORDER BY a.raised_at, a.id LIMIT 100
 """
 
 
-def check(connection: Connection, holder: str | None) -> Found:
-    """Differences as findings of one holder's ledger. Never raises for what it reads: ``failure`` says why it ended."""
-    found = Found()
+def check(connection: Connection, holder: str | None) -> Differences:
+    """Differences as findings in one holder's ledger.
+
+    Never raises for the content; ``failure`` has the reason if it stopped.
+    """
+    found = Differences()
     try:
         with pinned(connection):
             for row in connection.execute(text(_GONE)):

@@ -1,4 +1,4 @@
-"""Decisions that two people have approved and that wait to be carried out, read and ended as itm_signer."""
+"""Decisions that two people have approved and that are not carried out yet; read and ended as itm_signer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Kind = Literal["generation", "recovery", "purge"]
 
 @dataclass(frozen=True)
 class Approved:
-    """A decision that two people have made and nobody has carried out yet."""
+    """A decision that two people have approved and that is not carried out yet."""
 
     id: uuid.UUID
     institution: uuid.UUID
@@ -39,12 +39,12 @@ _APPROVED = text(
 
 
 def waiting(connection: Connection, kind: Kind) -> list[Approved]:
-    """What waits to be carried out, as itm_signer: the oldest first."""
+    """The approved decisions of this kind, the oldest first. As itm_signer."""
     return [Approved(**row) for row in connection.execute(_APPROVED, {"kind": kind}).mappings()]
 
 
 def carried_out(connection: Connection, id: uuid.UUID, outcome: Literal["done", "failed"] = "done") -> None:
-    """Ends an approved decision, as itm_signer, in the transaction of what carried it out. NotFound: nothing waits."""
+    """Ends an approved decision in the transaction of its work, as itm_signer. Raises NotFound if none waits."""
     done = connection.execute(
         text(
             "UPDATE ledger_decision SET carried_out_at = now(), outcome = :outcome"

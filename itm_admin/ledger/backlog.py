@@ -1,7 +1,7 @@
-"""How far the sinks lag behind: an alert when it is too much, taken back when they have caught up.
+"""Measures the sinks' backlog: an alert when it is too large, closed when they have caught up.
 
-Looked at by the scheduler, which notices also that nobody passes entries on. A sink that was named just now has time
-to get what was there before it.
+Run by the scheduler, which notices also that no process passes entries on. A newly named sink gets time for the entries
+that existed before it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.job_runs import Scalar
 
 EVERY = 30.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 OLDEST = timedelta(minutes=15)
 MOST = 100_000
 CAUGHT_UP = timedelta(minutes=2)
-"""Nothing waits longer than that: what is younger is on its way."""
+"""A younger backlog counts as caught up: its entries are on their way."""
 
 
 def age(backlog: Backlog, now: datetime) -> timedelta:
-    """How long the oldest entry waits for this sink."""
+    """The waiting time of the oldest entry for this sink."""
     if backlog.oldest is None:
         return timedelta(0)
     return max(now - max(backlog.oldest, backlog.named_at), timedelta(0))
@@ -51,7 +51,7 @@ class ShownSink:
 
 
 def shown(connection: Connection, now: datetime | None = None) -> list[ShownSink]:
-    """What the sinks have still to get of the ledgers that this connection may see."""
+    """The sinks' backlogs, over the ledgers that this connection may see."""
     found = streaming.backlogs(connection)
     return [
         ShownSink(each.name, _state(each, now or datetime.now(UTC)), each.entries, each.oldest, each.trouble,
@@ -68,8 +68,8 @@ def _state(backlog: Backlog, now: datetime) -> str:
     return "busy" if age(backlog, now) > CAUGHT_UP else "current"
 
 
-class Watching:
-    """One process's looking. `tick` may be asked every second."""
+class SinkWatch:
+    """One process's check of the sinks. `tick` may be called every second."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""Tables that the ledger does not capture, against what the ledger and the records say of them.
+"""Compares tables that the ledger does not capture with the entries and records about them.
 
-A reader believes these rows: when jobs ran, what a verification answered, whether the data is synthetic. Alerts have a
-comparison of their own (alert_rows.py).
+People believe these rows: times of jobs, answers of verifications, the mark of synthetic data. Alerts have a comparison
+of their own (alert_rows.py).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from audit.reconciliation import Found
+from audit.reconciliation import Differences
 from audit.store import Unreadable
 from audit.store.session import pinned
 from audit.verification import CAP, Finding
@@ -18,9 +18,12 @@ from itm_admin.foundation.database import migration
 _OTHERWISE = text("SELECT relation, id FROM itm.beside_the_ledger(:version) ORDER BY relation, id LIMIT :cap")
 
 
-def check(connection: Connection, holder: str | None) -> Found:
-    """Differences as findings of one holder's ledger. Never raises for what it reads: ``failure`` says why it ended."""
-    found = Found()
+def check(connection: Connection, holder: str | None) -> Differences:
+    """Differences as findings in one holder's ledger.
+
+    Never raises for the content; ``failure`` has the reason if it stopped.
+    """
+    found = Differences()
     try:
         with pinned(connection):
             values = {"version": migration.newest(), "cap": CAP}

@@ -1,7 +1,7 @@
-"""Compares the clock with one that nobody can set, and says in the database when it was right.
+"""Compares the clock with one that nobody can set, and confirms it in the database.
 
-Promise: as long as this process has seen no leap, what is sealed may lie at most a day after the last look; after one
-nothing is confirmed until the clock is back, or a new process begins. A leap is an alert, taken back when it is over.
+Promise: while this process has seen no leap, events may be at most a day later than the last confirmation. After a leap
+nothing is confirmed until the clock is back, or a new process begins. A leap is an alert, closed when it is over.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from itm_admin.ledger import alert_raising
 from itm_admin.ledger.alert_raising import Trouble
 
 EVERY, MOST = 3600.0, 300.0
-"""Seconds between two confirmations, and by how much the two clocks may part."""
+"""Seconds between two confirmations, and the largest allowed difference of the two clocks."""
 _CONFIRM = text("SELECT itm.confirm_clock(:said)")
 
 
 def _unset() -> float:
-    """Seconds since the machine began, with those in which it slept."""
+    """Seconds since the machine's start, including sleep."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class Clock:
-    """One process's eye on the clock. `tick` is asked every second."""
+class ClockWatch:
+    """One process's clock check. `tick` is called every second."""
 
     def __init__(
         self, now: Callable[[], datetime] = lambda: datetime.now(UTC), unset: Callable[[], float] = _unset
@@ -38,7 +38,7 @@ class Clock:
         self._wrong: bool | None = None
 
     def tick(self, engine: Engine) -> None:
-        """Raises the database's errors."""
+        """Checks if due. Raises the database's errors."""
         since = self._unset()
         leapt = abs((self._now() - self._began).total_seconds() - (since - self._began_unset)) > MOST
         if leapt and self._wrong:
@@ -50,7 +50,7 @@ class Clock:
             self._confirmed = since if right else self._confirmed
 
     def _tell(self, engine: Engine, wrong: bool) -> None:
-        """Without an entry where it is wrong: there may be none now."""
+        """Raises or closes the alert; without an entry while the clock is wrong, since none may be possible."""
         if wrong == self._wrong:
             return
         with engine.begin() as connection:

@@ -1,7 +1,7 @@
-"""Asks the configured witnesses to cosign what was just signed, and keeps what they answered.
+"""Asks the configured witnesses to cosign new checkpoints, and keeps their answers.
 
-Promise: no witness delays a signature, which is outside and recorded before; a witness that knows another history is an
-alarm. A witness that was away is asked again at the next round, also for ledgers that did not grow since.
+Promise: no witness delays a signature, which is held outside and recorded before; a witness that knows another history
+is an alarm. A witness that was away is asked again in the next round, also for ledgers that did not grow since.
 """
 
 from __future__ import annotations
@@ -14,28 +14,33 @@ from dataclasses import dataclass, field
 from sqlalchemy.engine import Connection, Engine
 
 from audit import contradiction, merkle, store, witness_client
-from audit.checkpoint_folder import Held, Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError, HeldCheckpoint
 from audit.store import Ledger, checkpoints, tiling
-from audit.witness_client import Answer, Witness
+from audit.witness_client import Witness, WitnessAnswer
 from itm_admin.ledger import alert_raising
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.job_runs import Scalar
 
 log = logging.getLogger("itm.signing")
 SECONDS = 5.0
-"""For each of the two questions that a witness may be asked."""
+"""Seconds for each of the two requests to a witness."""
 
 
 @dataclass
 class Collector:
-    """One signer's questions to its witnesses."""
+    """One signer's requests to its witnesses."""
 
     witnesses: Sequence[Witness]
     _answered: dict[tuple[uuid.UUID, str], int] = field(default_factory=dict)
-    """Up to which size each witness has answered for each ledger, whatever it said."""
+    """(ledger, witness) → the largest size that the witness has answered for, with any answer."""
 
-    def collect(self, engine: Engine, outside: Outside, signed: Sequence[tuple[Ledger, Held]]) -> None:
-        """The newest checkpoint of each ledger; earlier ones are part of it. Who is silent is not waited for twice."""
+    def collect(
+        self, engine: Engine, outside: CheckpointFolder, signed: Sequence[tuple[Ledger, HeldCheckpoint]]
+    ) -> None:
+        """Asks for the newest checkpoint of each ledger, which includes earlier ones.
+
+        A silent witness is not awaited twice.
+        """
         newest = {ledger.id: (ledger, held) for ledger, held in signed}
         asked = list(self.witnesses)
         for ledger, held in newest.values():
@@ -47,7 +52,9 @@ class Collector:
             for witness in asked:
                 self._answered[ledger.id, witness.key.name] = held.checkpoint.size
 
-    def missed(self, engine: Engine, outside: Outside, but: Container[uuid.UUID]) -> list[tuple[Ledger, Held]]:
+    def missed(
+        self, engine: Engine, outside: CheckpointFolder, but: Container[uuid.UUID]
+    ) -> list[tuple[Ledger, HeldCheckpoint]]:
         """Ledgers whose last checkpoint lacks a cosignature because its witness did not answer."""
         found = []
         with engine.connect() as connection:
@@ -64,8 +71,8 @@ class Collector:
         return any(not any(line.is_by(key) for line in lines) for key in silent)
 
 
-def ask(engine: Engine, witnesses: Sequence[Witness], ledger: Ledger, held: Held) -> list[Answer]:
-    """What each witness says of this checkpoint; nothing where no proof can be made."""
+def ask(engine: Engine, witnesses: Sequence[Witness], ledger: Ledger, held: HeldCheckpoint) -> list[WitnessAnswer]:
+    """Each witness's answer for this checkpoint; empty if no proof can be made."""
     said = held.checkpoint
     with engine.connect() as connection:
 
@@ -80,13 +87,13 @@ def ask(engine: Engine, witnesses: Sequence[Witness], ledger: Ledger, held: Held
         try:
             known = _known(connection, ledger.id, witnesses, said.size)
             return witness_client.collect(witnesses, held.note, prove, known, SECONDS)
-        except ValueError as error:  # the entries changed after they were signed: verification tells where
+        except ValueError as error:  # the entries changed after they were signed: verification finds the place
             log.error("no proof for the witnesses of %s: %s", ledger.code, error)
             return []
 
 
 def _known(connection: Connection, ledger: uuid.UUID, witnesses: Sequence[Witness], size: int) -> dict[str, int]:
-    """What each witness cosigned last, as far as we have its signature: it says so itself if that is wrong."""
+    """Each witness's last cosigned size, as far as recorded; a witness corrects a wrong one itself."""
     found = checkpoints.cosignatures(connection, ledger)
     known: dict[str, int] = {}
     for old in sorted(each for each in found if each <= size):
@@ -96,13 +103,15 @@ def _known(connection: Connection, ledger: uuid.UUID, witnesses: Sequence[Witnes
     return known
 
 
-def _knows_another_history(answer: Answer, held: Sequence[int]) -> bool:
-    """More entries than were ever held: a witness learns of a size only after it is held outside."""
+def _knows_another_history(answer: WitnessAnswer, held: Sequence[int]) -> bool:
+    """True if it cosigned more entries than were ever held: witnesses learn sizes only after they are held."""
     ahead = answer.kind == "ahead" and (answer.size or 0) > max(held, default=0)
     return answer.kind == "disagrees" or ahead
 
 
-def _keep(engine: Engine, outside: Outside, ledger: Ledger, held: Held, answers: Sequence[Answer]) -> None:
+def _keep(
+    engine: Engine, outside: CheckpointFolder, ledger: Ledger, held: HeldCheckpoint, answers: Sequence[WitnessAnswer]
+) -> None:
     size, against = held.checkpoint.size, _against(outside, held, answers)
     with engine.begin() as connection:
         lines = [answer.cosignature for answer in answers if answer.cosignature is not None]
@@ -116,8 +125,8 @@ def _keep(engine: Engine, outside: Outside, ledger: Ledger, held: Held, answers:
             )
 
 
-def _against(outside: Outside, held: Held, answers: Sequence[Answer]) -> list[Answer]:
-    """Those that know another history; held outside before anybody is told. People are told also if that fails."""
+def _against(outside: CheckpointFolder, held: HeldCheckpoint, answers: Sequence[WitnessAnswer]) -> list[WitnessAnswer]:
+    """The answers with another history, held outside before an alert. If holding fails, the alert is still raised."""
     origin, found = held.checkpoint.origin, []
     for answer in answers:
         if answer.kind == "cosigned":
@@ -129,6 +138,6 @@ def _against(outside: Outside, held: Held, answers: Sequence[Answer]) -> list[An
             try:
                 with outside.locked(wait=True):
                     contradiction.hold(outside, origin, name, held.checkpoint.size, answer.size)
-            except (OSError, OutsideError) as trouble:
+            except (OSError, CheckpointFolderError) as trouble:
                 log.error("what %s contradicted could not be held: %s", name, trouble)
     return found

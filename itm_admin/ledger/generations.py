@@ -1,8 +1,8 @@
-"""Opens a ledger's next generation, once two people have decided it: by the scheduler's process, as itm_signer.
-Before it, whatever was lost outside is begun anew (recovery.py), if they have decided that.
+"""Opens a ledger's next generation after two people have decided it: in the scheduler's process, as itm_signer.
+Before that, a lost folder or key is begun anew (recovery.py), if they have decided that.
 
-Promise: what is still proved of the old ledger is found from what is held outside, not from the database; the folder
-knows of the new generation before the database does; whatever stops it in between, the next try ends it, once.
+Promise: the proved part of the old ledger comes from the folder outside, not from the database; the folder knows the
+new generation before the database does; after a stop at any point the next try completes it, once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from audit import generation, store
-from audit.checkpoint_folder import Busy, OutsideError
+from audit.checkpoint_folder import Busy, CheckpointFolderError
 from audit.generation import Closure
 from audit.store import Ledger
 from itm_admin.ledger import alert_raising, approved_decisions, recovery
@@ -25,7 +25,7 @@ from itm_admin.ledger.approved_decisions import Approved
 from itm_admin.ledger.job_runs import Scalar
 from itm_admin.ledger.keyring import KeyTrouble
 from itm_admin.ledger.recovery import NotRecovered
-from itm_admin.ledger.signing import Place
+from itm_admin.ledger.signing import SigningPlace
 
 log = logging.getLogger("itm.generations")
 EVERY = 60.0
@@ -33,26 +33,26 @@ EVERY = 60.0
 
 
 class NotOpened(Exception):
-    """Why the next generation cannot be opened now."""
+    """The next generation cannot be opened now, with the reason."""
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A generation that was opened: of the old ledger, so much is still proved."""
+class OpenedGeneration:
+    """A generation that was opened, and the proved part of the old ledger."""
 
     code: str
     closure: Closure
 
 
 class Opening:
-    """One process's work. `tick` is asked every second."""
+    """One process's work. `tick` is called every second."""
 
-    def __init__(self, place: Place, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, place: SigningPlace, clock: Callable[[], float] = time.monotonic) -> None:
         self.place, self._clock = place, clock
         self._failed = float("-inf")
 
-    def tick(self, engine: Engine) -> list[Opened]:
-        """Cheap while nothing waits."""
+    def tick(self, engine: Engine) -> list[OpenedGeneration]:
+        """Cheap while no decision waits."""
         if self._clock() - self._failed < EVERY:
             return []
         with engine.connect() as connection:
@@ -62,9 +62,12 @@ class Opening:
                 return []
         return self.carry_out(engine)
 
-    def carry_out(self, engine: Engine) -> list[Opened]:
-        """Whatever was approved. Raises the database's errors; other troubles are told, and tried again later."""
-        done: list[Opened] = []
+    def carry_out(self, engine: Engine) -> list[OpenedGeneration]:
+        """Carries out all approved decisions.
+
+        Raises the database's errors; other troubles become alerts and are tried again.
+        """
+        done: list[OpenedGeneration] = []
         try:
             with store.signing_alone(engine) as alone, self.place.outside.locked():
                 if not alone:
@@ -77,7 +80,7 @@ class Opening:
                 done.extend(self._open(engine, decision) for decision in waiting)
         except Busy:
             pass
-        except (NotOpened, NotRecovered, KeyTrouble, OutsideError, OSError) as trouble:
+        except (NotOpened, NotRecovered, KeyTrouble, CheckpointFolderError, OSError) as trouble:
             self._failed = self._clock()
             log.error("what two people decided could not be carried out: %s", trouble)
             with engine.begin() as connection:
@@ -85,7 +88,7 @@ class Opening:
                 alert_raising.raise_alert(connection, note)
         return done
 
-    def _open(self, engine: Engine, decision: Approved) -> Opened:
+    def _open(self, engine: Engine, decision: Approved) -> OpenedGeneration:
         outside, evidence = self.place.outside, self.place.evidence()
         if evidence.failure:
             raise NotOpened(evidence.failure)
@@ -106,11 +109,11 @@ class Opening:
             raise NotOpened(f"{closure.opens}: what is held of its opening is not what is found now")
         with engine.begin() as connection:
             _put(connection, decision, closure)
-        return Opened(decision.code, closure)
+        return OpenedGeneration(decision.code, closure)
 
 
 def _put(connection: Connection, decision: Approved, closure: Closure) -> None:
-    """The generation, its first entry, its baseline, the end of the decision, and an alert: one transaction."""
+    """Writes the generation, its first entry, its baseline, the decision's end, and an alert in one transaction."""
     connection.execute(
         text("SELECT itm.open_generation(:id, :generation, :size, :root)"),
         {
@@ -133,7 +136,7 @@ def _ledger(connection: Connection, decision: Approved) -> Ledger:
     raise NotOpened(f"{decision.code}: there is no open ledger")
 
 
-def _ours(connection: Connection, place: Place) -> None:
+def _ours(connection: Connection, place: SigningPlace) -> None:
     deployment = connection.execute(text("SELECT name FROM audit.deployment")).scalar()
     held = place.outside.deployment()
     if held != deployment:

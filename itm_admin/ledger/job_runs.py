@@ -1,7 +1,7 @@
-"""Due runs of jobs: which slots a job has, who claims one, how it ended, which were left out.
+"""Runs of jobs: due slots, claims, ends and missed slots.
 
-Promise: a slot is claimed once, whatever the number of processes, and an end is told to the Presidency's
-ledger in the transaction that notes it. Knows no particular job and no web page.
+Promise: a slot is claimed once, by any number of processes; a run's end and its entry in the Presidency's ledger are
+one transaction. Knows no particular job and no web page.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from itm_admin.foundation.errors import Message
 
 Scalar = str | int | float | bool | None
 Halt = Callable[[], bool]
-"""Asked by work now and then: whether it should end soon."""
+"""Work calls it now and then; True: end soon."""
 Work = Callable[[Engine, Halt], Mapping[str, Scalar]]
 
 GRACE = timedelta(minutes=2)
 MOST_SLOTS = 1000
 STOPPED = "stopped"
-"""The detail of a run that was asked to end before its time; its slot may be claimed again."""
+"""The detail of a run that was told to stop early; its slot may be claimed again."""
 
 
 class Stopped(Exception):
-    """Work ended because it was asked to."""
+    """The work ended early because it was told to stop."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One line of the table of jobs. ``period`` is the usual time between two slots of the trigger.
+    """A job. ``period`` is the usual time between two slots of the trigger.
 
-    ``work`` is given the signer's engine and returns facts for the ledger: flat scalars, no personal value.
+    ``work`` gets the signer's engine and returns facts for the ledger: flat scalars, no personal value.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Job:
     work: Work
 
     def slots(self, after: datetime, until: datetime) -> list[datetime]:
-        """The moments later than `after`, up to `until`, at which it is due; at most a thousand, in UTC."""
+        """The due times later than `after`, up to `until`; at most a thousand, in UTC."""
         found: list[datetime] = []
         moment = self._next(after)
         while moment is not None and moment <= until and len(found) < MOST_SLOTS:
@@ -55,11 +55,11 @@ class Job:
         return found
 
     def last_slot(self, now: datetime) -> datetime | None:
-        """The latest moment, up to `now`, at which it was due."""
+        """The latest due time up to `now`."""
         return next(reversed(self.slots(now - 2 * self.period, now)), None)
 
     def overdue_since(self, latest: datetime, now: datetime) -> datetime | None:
-        """The first slot after the `latest` run, if nobody took it for two periods and some grace."""
+        """The first slot after the `latest` run, if it was not claimed for two periods and a grace."""
         if now - latest <= 2 * self.period + GRACE:
             return None
         return next(iter(self.slots(latest, now)), None)
@@ -70,7 +70,7 @@ class Job:
 
 
 def claim(engine: Engine, job: str, due_at: datetime) -> bool:
-    """Whether this process is the one that does the run."""
+    """Claims the slot. True if this process does the run."""
     with engine.begin() as connection:
         claimed = connection.execute(
             text(
@@ -91,7 +91,7 @@ def finish(
     detail: Mapping[str, Scalar],
     note: str | None = None,
 ) -> bool:
-    """Notes the end of a claimed run and tells the ledger. False if somebody else has ended it already."""
+    """Records the end of a claimed run, with its entry. False if another process has ended it already."""
     seconds = connection.execute(
         text(
             "UPDATE job_run SET finished_at = now(), outcome = :outcome, detail = :note"
@@ -108,7 +108,7 @@ def finish(
 
 
 def latest(connection: Connection, until: datetime) -> dict[str, datetime]:
-    """The newest claimed slot, up to a moment, of every job that ran: later ones are of a clock that was wrong."""
+    """Each job's newest claimed slot up to a moment; later ones come from a clock that was wrong."""
     rows = connection.execute(
         text("SELECT job, max(due_at) AS due_at FROM job_run WHERE due_at <= :until GROUP BY job"), {"until": until}
     )
@@ -122,6 +122,6 @@ def left_out(connection: Connection, job: Job, before: datetime) -> list[datetim
 
 
 def abandoned(connection: Connection) -> list[tuple[str, datetime]]:
-    """Runs that were claimed and never ended. Asked by a new leader, for whom they belong to a dead process."""
+    """Runs that were claimed and never ended. Called by a new leader, so their process is dead."""
     rows = connection.execute(text("SELECT job, due_at FROM job_run WHERE outcome = 'running' ORDER BY due_at"))
     return [(row.job, row.due_at) for row in rows]

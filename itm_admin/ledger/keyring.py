@@ -1,7 +1,7 @@
-"""The signing key's file, what is said of keys, and how one key takes another's place.
+"""The signing key's file, the key statements, and the replacement of a key.
 
-Promise: a key signs nothing before it is named outside the database; a replacement that was interrupted anywhere is
-finished by the next round. Called by the scheduler's process and by `itm ledger`, which hold the folder's lock.
+Promise: a key signs nothing before it is named outside the database; the next round completes an interrupted
+replacement. Called by the scheduler's process and by `itm ledger`, which hold the folder's lock.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit import durable, keyfile
-from audit.checkpoint_folder import Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError
 from audit.key import SigningKey, VerifierKey
 from audit.key_statements import Keys, Statement
 from audit.keyfile import KeyRefused
 
 
 class KeyTrouble(Exception):
-    """Why nothing can be signed with what is there."""
+    """The key cannot sign, with the reason."""
 
 
 @dataclass(frozen=True)
-class Keyring:
-    """The file of the key that signs; beside it, while it is replaced, its successor's."""
+class SigningKeyFile:
+    """The file of the signing key and, during a replacement, of its successor beside it."""
 
     file: Path
-    outside: Outside
+    outside: CheckpointFolder
 
     @property
     def next_file(self) -> Path:
         return self.file.with_name(self.file.name + ".next")
 
     def signing(self, deployment: str, sizes: Mapping[str, int], recorded: Keys) -> tuple[SigningKey, ...]:
-        """The keys to sign with: two while one is replaced. Makes and names the first one.
+        """The keys to sign with: two during a replacement. Makes and names the first one.
 
-        ``sizes`` is what stands in the ledgers now; ``recorded`` what the database says of keys. Raises KeyTrouble.
+        ``sizes``: the ledgers' sizes now; ``recorded``: the key statements in the database. Raises KeyTrouble.
         """
         said = self.outside.keys()
         if any(each not in said.statements for each in recorded.statements):
@@ -69,24 +69,24 @@ class Keyring:
         """The keys that sign now, if this process may read them; makes and names none."""
         try:
             keys, active = (self._load(self.file), self._load(self.next_file)), self.outside.keys().active
-        except (KeyTrouble, OutsideError, OSError):
+        except (KeyTrouble, CheckpointFolderError, OSError):
             return ()
         return tuple(key for key in keys if key and key.verifier in active)
 
     def prepare(self, deployment: str) -> None:
-        """Makes a successor, if there is none yet: the next round names it and signs with both."""
+        """Makes a successor if there is none: the next round names it and signs with both."""
         if self._load(self.next_file) is None:
             keyfile.create(self.next_file, SigningKey.generate(deployment))
             self._give_next()
 
     def _give_next(self) -> None:
-        """Root makes it for whom the key belongs to."""
+        """If root made the successor, gives it to the owner of the key."""
         if os.geteuid() == 0 and self.file.exists():
             found = self.file.stat()
             os.chown(self.next_file, found.st_uid, found.st_gid, follow_symlinks=False)
 
     def finish(self, sizes: Mapping[str, int]) -> None:
-        """After a round that both signed: the old key counts up to these sizes, and its file is the successor's."""
+        """Ends a replacement: the old key counts up to these sizes, and the successor's file takes its place."""
         successor = self._load(self.next_file)
         if successor is None:
             return
@@ -97,7 +97,7 @@ class Keyring:
         durable.DISK.sync(self.file.parent)
 
     def distrust(self, key: VerifierKey, sizes: Mapping[str, int]) -> None:
-        """Says that somebody else may have the key: it counts up to these sizes, and signs no more."""
+        """Declares the key compromised: it counts up to these sizes and signs no more."""
         current = self._load(self.file)
         if current is None or current.verifier == key:
             self.prepare(key.name)
@@ -111,9 +111,9 @@ class Keyring:
         return self._load(self.file)
 
     def replace_lost(self, deployment: str, sizes: Mapping[str, int], held: Mapping[str, int]) -> None:
-        """Names another key in place of one whose file is gone; the old one counts up to what it signed.
+        """Names another key in place of one whose file is lost; the old one counts up to its signed sizes.
 
-        ``sizes`` is what stands in the ledgers now, ``held`` what was signed. Ends what was interrupted before.
+        ``sizes``: the ledgers' sizes now; ``held``: the signed ones. Completes an interrupted replacement.
         """
         key, active = self._load(self.file), self.outside.keys().active
         if self._load(self.next_file) is not None:

@@ -1,8 +1,8 @@
-"""Begins anew what is held outside the database and was lost, once two people have decided it; as itm_signer.
+"""Begins a lost checkpoint folder or signing key anew, after two people have decided it; as itm_signer.
 
-Promise: a lost folder is filled again only with checkpoints that good keys signed and whose roots are those of the
-entries, and not while a witness remembers another history; until it is whole it is nobody's, and nothing is signed.
-A lost key signs no more: another one is named. What was lost together with the database is not found by this.
+Promise: a lost folder is filled again only with checkpoints that good keys signed and whose roots match the entries,
+and not while a witness remembers another history; until it is complete nothing is signed. A lost key is replaced by a
+newly named one. A loss of folder and database together is not found by this.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from audit import generation, note, store
 from audit.checkpoint import Checkpoint
-from audit.checkpoint_folder import Held
+from audit.checkpoint_folder import HeldCheckpoint
 from audit.compact_range import CompactRange
 from audit.generation import Closure, generation_of
 from audit.key import VerifierKey
@@ -25,15 +25,15 @@ from audit.store import Ledger, checkpoints, generations
 from itm_admin.ledger import alert_raising, approved_decisions, cosigning
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.approved_decisions import Approved
-from itm_admin.ledger.signing import Place
+from itm_admin.ledger.signing import SigningPlace
 
 
 class NotRecovered(Exception):
-    """Why it cannot be begun anew now."""
+    """The folder or key cannot be begun anew now, with the reason."""
 
 
-def carry_out(engine: Engine, place: Place, decision: Approved) -> None:
-    """Whatever stopped it before, it ends now, once. The caller holds the folder's lock. Raises NotRecovered."""
+def carry_out(engine: Engine, place: SigningPlace, decision: Approved) -> None:
+    """Carries out the decision, once, also after an interrupted try. The caller holds the lock. Raises NotRecovered."""
     with engine.connect() as connection:
         deployment = checkpoints.deployment(connection)
     if decision.reason == "KEY_LOST":
@@ -48,7 +48,7 @@ def carry_out(engine: Engine, place: Place, decision: Approved) -> None:
         )
 
 
-def _replace_key(engine: Engine, place: Place, deployment: str) -> None:
+def _replace_key(engine: Engine, place: SigningPlace, deployment: str) -> None:
     if place.outside.deployment() != deployment:
         raise NotRecovered(f"{place.outside.folder} is not this database's: nothing says which keys were named")
     with engine.connect() as connection:
@@ -57,7 +57,7 @@ def _replace_key(engine: Engine, place: Place, deployment: str) -> None:
     place.keyring.replace_lost(deployment, sizes, held)
 
 
-def _refill(engine: Engine, place: Place, deployment: str) -> None:
+def _refill(engine: Engine, place: SigningPlace, deployment: str) -> None:
     outside, key = place.outside, place.keyring.current()
     if outside.deployment() is not None:
         raise NotRecovered(f"{outside.folder} is another database's")
@@ -80,8 +80,10 @@ def _refill(engine: Engine, place: Place, deployment: str) -> None:
     outside.finish(deployment)
 
 
-def _fill(connection: Connection, place: Place, ledger: Ledger, said: Keys, key: VerifierKey) -> Held | None:
-    """Holds each recorded checkpoint that proves itself; the last of an open ledger by the very key that signs."""
+def _fill(
+    connection: Connection, place: SigningPlace, ledger: Ledger, said: Keys, key: VerifierKey
+) -> HeldCheckpoint | None:
+    """Holds each recorded checkpoint that is proved; an open ledger's last one must be signed by the present key."""
     waiting = iter(checkpoints.copies(connection, ledger.id))
     there = set(place.outside.sizes(ledger.origin))
     place.outside.open(ledger.origin)
@@ -106,10 +108,12 @@ def _fill(connection: Connection, place: Place, ledger: Ledger, said: Keys, key:
     return last
 
 
-def _good(signed: str, at: str, origin: str, head: bytes, grown: CompactRange, said: Keys) -> tuple[Held | None, bool]:
-    """None unless it proves itself; and whether a key signed that counts: what a stolen key signed is held, no more."""
+def _good(
+    signed: str, at: str, origin: str, head: bytes, grown: CompactRange, said: Keys
+) -> tuple[HeldCheckpoint | None, bool]:
+    """The checkpoint if it is proved, else None; and True if a key that counts signed it."""
     try:
-        held = Held(note.parse(signed.encode()), at, head, grown)
+        held = HeldCheckpoint(note.parse(signed.encode()), at, head, grown)
         if held.checkpoint == Checkpoint(origin, grown.end, grown.root()):
             return held, said.require(held.note, origin, grown.end)
     except ValueError:
@@ -117,8 +121,8 @@ def _good(signed: str, at: str, origin: str, head: bytes, grown: CompactRange, s
     return None, False
 
 
-def _tell_of_opening(connection: Connection, place: Place, ledger: Ledger, ledgers: list[Ledger]) -> None:
-    """What the first entry of a next generation says of its opening, and what is wrong now with the one before."""
+def _tell_of_opening(connection: Connection, place: SigningPlace, ledger: Ledger, ledgers: list[Ledger]) -> None:
+    """Stores the opening from a next generation's first entry, with the present findings of the ledger before it."""
     if generation_of(ledger.origin) < 2:
         return
     told = generations.opening(connection, ledger.id)
@@ -134,8 +138,8 @@ def _tell_of_opening(connection: Connection, place: Place, ledger: Ledger, ledge
         generation.hold(place.outside, closure, place.outside.disk)
 
 
-def _ask(engine: Engine, place: Place, ledger: Ledger, held: Held) -> None:
-    """Raises NotRecovered unless the quorum of witnesses remembers no other history than this."""
+def _ask(engine: Engine, place: SigningPlace, ledger: Ledger, held: HeldCheckpoint) -> None:
+    """Raises NotRecovered unless the quorum of witnesses remembers no other history."""
     if not place.witnesses:
         return
     answers = cosigning.ask(engine, place.witnesses, ledger, held)

@@ -30,7 +30,7 @@ from audit.store.session import OPTIONS
 from itm_admin.foundation.database import engine_options
 from itm_admin.ledger import alert_raising, job_runs, schema_version, verification_jobs
 from itm_admin.ledger.alert_raising import Trouble
-from itm_admin.ledger.clock import Clock
+from itm_admin.ledger.clock import ClockWatch
 from itm_admin.ledger.generations import Opening
 from itm_admin.ledger.job_runs import Job, Stopped
 from itm_admin.ledger.signing import Signing
@@ -39,26 +39,26 @@ from itm_admin.ledger.stamping import Stamping
 log = logging.getLogger("itm.schedule")
 
 LEADER = 0x49544D01
-"""The advisory lock's number; advisory locks are a database's own."""
+"""The leader's advisory lock; advisory locks are per database."""
 _OPENED: LiteralString = "SELECT EXISTS (SELECT FROM audit.ledger WHERE presidency AND closed_at IS NULL)"
-"""Whether there is anything to look after: an installation without institutions has no ledger yet."""
+"""True if there is a ledger: an installation without institutions has none yet."""
 BEAT = 1.0
-"""Seconds between two signs of life on the leader's connection, and between two looks for requests."""
+"""Seconds between two heartbeats on the leader's connection, and between two looks for requests."""
 
 
 class Slots(ThreadPoolExecutor):
-    """APScheduler does not tell a job which slot it runs for; this executor does, as its only argument."""
+    """An executor that passes a job its slot as its only argument; APScheduler does not."""
 
     def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
-        job.args = (run_times[-1],)  # coalesced, and one instance at a time: nobody else reads it
+        job.args = (run_times[-1],)  # coalesced, one instance at a time: no other run reads it
         super()._do_submit_job(job, run_times)
 
 
 class Watch(Protocol):
-    """Something that is looked at again and again."""
+    """A periodic check."""
 
     def tick(self, engine: Engine) -> None:
-        """Looks, if a look is due."""
+        """Checks, if a check is due."""
 
 
 class SchedulerProcess:
@@ -80,11 +80,11 @@ class SchedulerProcess:
         self._stop = stop
         self._signing, self._stamping, self._watching = signing, stamping, watching
         self._opening = Opening(signing.place) if signing else None
-        self._clock = Clock()
+        self._clock = ClockWatch()
         self._halt = threading.Event()
 
     def run(self) -> None:
-        """Leads whenever it can, until told to stop; then the running job has ended."""
+        """Leads when it holds the lock, until told to stop; then the running job has ended."""
         while not self._stop.is_set():
             try:
                 with psycopg.connect(
@@ -101,7 +101,7 @@ class SchedulerProcess:
         self._engine.dispose()
 
     def _wait_for(self, connection: psycopg.Connection[Any], question: LiteralString, values: list[Any]) -> bool:
-        """Until the answer is yes. False if it was told to stop meanwhile."""
+        """Waits until the query gives true. False if it was told to stop."""
         while not self._stop.is_set():
             row = connection.execute(question, values).fetchone()
             if row and row[0]:
@@ -110,7 +110,7 @@ class SchedulerProcess:
         return False
 
     def _lead(self, connection: psycopg.Connection[Any]) -> None:
-        """Until told to stop, or until the connection, and with it the lock, is gone."""
+        """Leads until told to stop, or until the connection, and with it the lock, is lost."""
         log.info("leading")
         self._halt.clear()
         self._look_at_clock()
@@ -154,7 +154,7 @@ class SchedulerProcess:
             log.error("the clock could not be confirmed (%s)", type(fault).__name__)
 
     def _take_over(self) -> None:
-        """What a dead leader left behind: its unfinished runs failed, its unfinished requests wait again."""
+        """Cleans up after a dead leader: its unfinished runs failed, its unfinished requests wait again."""
         with self._engine.begin() as connection:
             for name, due_at in job_runs.abandoned(connection):
                 job_runs.finish(connection, name, due_at, "failure", {}, note="abandoned")
@@ -163,7 +163,7 @@ class SchedulerProcess:
         schema_version.tell(self._engine)
 
     def _scheduler(self) -> BackgroundScheduler:
-        """All jobs, each of which begins with the latest slot: it may have been missed while nobody led."""
+        """Schedules all jobs; each begins with its latest slot, which may have been missed without a leader."""
         scheduler = BackgroundScheduler(executors={"default": Slots(max(1, len(self._jobs)))}, timezone=UTC)
         now = datetime.now(UTC)
         for job in self._jobs:
@@ -183,7 +183,7 @@ class SchedulerProcess:
         return scheduler
 
     def _run(self, job: Job, due_at: datetime) -> None:
-        """One due run, unless somebody else has claimed it."""
+        """Does one due run, unless another process has claimed it."""
         with self._engine.begin() as connection:
             slots = job_runs.left_out(connection, job, due_at)
             if slots:
@@ -196,14 +196,14 @@ class SchedulerProcess:
             told = dict(job.work(self._engine, self._halt.is_set))
         except Stopped:
             note = job_runs.STOPPED
-        except Exception as fault:  # whatever it was, the run has failed and people must know
+        except Exception as fault:  # any failure: the run has failed and people must know
             log.error("%s failed (%s)", job.name, type(fault).__name__)
             note = type(fault).__name__
         with self._engine.begin() as connection:
             job_runs.finish(connection, job.name, due_at, "failure" if note else "success", told, note)
             if note and note != job_runs.STOPPED:
                 alert_raising.raise_alert(connection, _failed(job.name, due_at, note))
-            if note is None:  # it runs again: the next stop, or failure, is news
+            if note is None:  # it runs again: the next stop, or failure, is new
                 alert_raising.resolve(connection, alert_raising.MISSED, job.name)
                 alert_raising.resolve(connection, alert_raising.FAILED, job.name)
 
@@ -220,23 +220,23 @@ class SchedulerProcess:
             log.error("a verification that was asked for failed (%s)", type(fault).__name__)
 
     def _sign(self, signing: Signing) -> None:
-        """Each beat: what two people decided, and a round of checkpoints when one is due."""
+        """Each beat: carries out approved decisions, and signs a round if one is due."""
         try:
             if self._opening and self._opening.tick(self._engine):
                 signing.round(self._engine)
             signing.tick(self._engine)
-        except Exception as fault:  # the next beat tries again; what stays unsigned, verification does not attest
+        except Exception as fault:  # the next beat tries again; verification does not attest unsigned entries
             log.error("signing failed (%s)", type(fault).__name__)
 
     def _stamp(self, stamping: Stamping) -> None:
-        """Each beat: a time stamp when one is due."""
+        """Each beat: stamps if a time stamp is due."""
         try:
             stamping.tick(self._engine)
         except Exception as fault:  # the next look tries again
             log.error("stamping failed (%s)", type(fault).__name__)
 
     def _look_at_outboxes(self) -> None:
-        """Each beat: a look at what waits for sinks and to be mailed, when one is due."""
+        """Each beat: checks the backlogs of sinks and mail, if a check is due."""
         for watching in self._watching:
             try:
                 watching.tick(self._engine)
@@ -245,8 +245,8 @@ class SchedulerProcess:
 
 
 def put_right(scheduler: BaseScheduler, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-    """After the clock went back, jobs would wait for a moment that is far off now: they are due when they are due."""
-    jobs = scheduler.get_jobs()  # before the clock is read: what is due meanwhile is not put off
+    """Makes jobs due again after the clock went back; otherwise they would wait for a moment that is far off now."""
+    jobs = scheduler.get_jobs()  # read before the clock, so that jobs which become due meanwhile are not put off
     now = clock()
     for job in jobs:
         due = job.trigger.get_next_fire_time(None, now)

@@ -1,4 +1,4 @@
-"""The schema's version in the ledger, told by the scheduler's process at its start: no SQL can be an upgrade twice."""
+"""Records the schema's version in the ledger at the scheduler's start: no SQL can be an upgrade twice."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ log = logging.getLogger(__name__)
 
 
 def tell(engine: Engine) -> None:
-    """As itm_signer: the ledger has an entry of the schema's version that this process found."""
+    """Appends an entry with the schema's version, as itm_signer."""
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT itm.tell_version()"))
-    except SQLAlchemyError as fault:  # the next start tells it
+    except SQLAlchemyError as fault:  # the next start tries again
         log.error("the schema's version could not be told (%s)", type(fault).__name__)

@@ -1,7 +1,7 @@
-"""Rounds of checkpoints, by the scheduler's process as itm_signer, and by `itm ledger`.
+"""Rounds of checkpoints, in the scheduler's process as itm_signer, and in `itm ledger`.
 
-Promise: every ledger that grew by more than its own upkeep is signed within a minute, or people are told why not;
-what was signed is outside before it is in the database; a round that was stopped anywhere is put right by the next.
+Promise: every ledger that grew by more than its own upkeep is signed within a minute, or an alert gives the reason; a
+signature is held outside before it is in the database; the next round completes one that was stopped at any point.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from sqlalchemy.engine import Connection, Engine
 
 from audit import contradiction, store
 from audit.checkpoint_comparison import Evidence, Witnesses
-from audit.checkpoint_folder import Busy, Held, Outside, OutsideError
+from audit.checkpoint_folder import Busy, CheckpointFolder, CheckpointFolderError, HeldCheckpoint
 from audit.generation import closures, generation_of
 from audit.key_statements import Keys
 from audit.resume_mark import Watermarks
-from audit.signer import Refused, Signer
+from audit.signer import Signer, SigningRefused
 from audit.store import Ledger, checkpoints, tiling
 from audit.verification import Head
 from audit.witness_client import Witness
@@ -31,48 +31,48 @@ from itm_admin.ledger import alert_raising, waiting
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.cosigning import Collector
 from itm_admin.ledger.job_runs import Scalar
-from itm_admin.ledger.keyring import Keyring, KeyTrouble
+from itm_admin.ledger.keyring import KeyTrouble, SigningKeyFile
 
 log = logging.getLogger("itm.signing")
 EVERY = 60.0
 """Seconds between two rounds while entries arrive."""
 MOST = 1_000
-"""Entries of one ledger that do not wait for their minute."""
+"""New entries of one ledger that are signed at once, before the minute is over."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where checkpoints are held, what signs them, and who is asked to cosign."""
+class SigningPlace:
+    """The checkpoint folder, the signing key's file, and the witnesses."""
 
-    outside: Outside
-    keyring: Keyring
+    outside: CheckpointFolder
+    keyring: SigningKeyFile
     witnesses: tuple[Witness, ...] = ()
     quorum: int = 0
 
     def watermarks(self) -> Watermarks:
-        """Where a full run that was stopped goes on, and what it says of itself."""
+        """The resume marks of full verification runs."""
         return Watermarks(self.outside, self.keyring.active())
 
     def evidence(self) -> Evidence:
-        """What is held, for a verification that begins now."""
+        """The held checkpoints, listed now for a verification."""
         return Evidence.now(self.outside, Witnesses(tuple(each.key for each in self.witnesses), self.quorum))
 
 
 @dataclass
 class Round:
-    """What one round did."""
+    """The result of one round."""
 
-    signed: list[tuple[Ledger, Held]] = field(default_factory=list)
-    refused: list[tuple[Ledger | None, Refused]] = field(default_factory=list)
+    signed: list[tuple[Ledger, HeldCheckpoint]] = field(default_factory=list)
+    refused: list[tuple[Ledger | None, SigningRefused]] = field(default_factory=list)
     failed: str | None = None
 
 
 class Signing:
-    """One process's signing. `tick` is asked every second."""
+    """One process's signing. `tick` is called every second."""
 
     def __init__(
         self,
-        place: Place,
+        place: SigningPlace,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -80,14 +80,14 @@ class Signing:
         self._collector = Collector(place.witnesses)
         self._tried = float("-inf")
         self._held_back: set[uuid.UUID] = set()
-        """Ledgers that were refused, or all, after a failure: they wait for their minute whatever they grow."""
+        """Ledgers that were refused, or all after a failure: they are tried again only after a minute."""
         self._upkeep: dict[uuid.UUID, int] = {}
-        """Up to which size nothing but upkeep came after the last checkpoint."""
+        """Ledger → the size up to which only upkeep followed the last checkpoint."""
         self._named: dict[uuid.UUID, tuple[dict[str, int], int]] = {}
-        """The sizes that the Presidency's entries name, up to which of its entries."""
+        """The signed sizes in the Presidency's entries, and the entry up to which they were read."""
 
     def tick(self, engine: Engine) -> Round | None:
-        """A round, if one is due and nobody else is at it."""
+        """Does a round if one is due and no other process does it."""
         if not self.due(engine):
             return None
         self._tried = self._clock()
@@ -97,9 +97,9 @@ class Signing:
         return done
 
     def due(self, engine: Engine) -> bool:
-        """Cheap: a row for each ledger, and the entries that are new since the last time."""
+        """True if a round is due. Cheap: one row for each ledger, and the entries since the last call."""
         if self._tried == float("-inf"):
-            return True  # whatever happened while no signer ran
+            return True  # entries may have arrived while no signer ran
         rested = self._clock() - self._tried >= EVERY
         with engine.connect() as connection:
             grown = [each for each in checkpoints.growth(connection) if each.size != each.signed]
@@ -116,7 +116,7 @@ class Signing:
         return False
 
     def round(self, engine: Engine) -> Round | None:
-        """Signs what is new, whatever it is. None if another process is at it. Raises the database's errors."""
+        """Signs all ledgers with new entries. None if another process does it. Raises the database's errors."""
         try:
             with store.signing_alone(engine) as alone, self.place.outside.locked():
                 if not alone:
@@ -125,7 +125,7 @@ class Signing:
                 self._publish(engine, done)
         except Busy:
             return None
-        except (OutsideError, KeyTrouble, OSError) as trouble:
+        except (CheckpointFolderError, KeyTrouble, OSError) as trouble:
             done = Round(failed=str(trouble))
             self._alarm(engine, done)
         self._held_back = {ledger.id for ledger, _ in done.refused if ledger}
@@ -136,18 +136,18 @@ class Signing:
         return done
 
     def _cosign(self, engine: Engine, done: Round) -> None:
-        """What was signed now, and before it what a witness that was away has missed."""
-        missed: list[tuple[Ledger, Held]] = []
+        """Cosigns the new checkpoints, and older ones that an absent witness missed."""
+        missed: list[tuple[Ledger, HeldCheckpoint]] = []
         try:
             if not done.failed:
                 refused = {ledger.id for ledger, _ in done.refused if ledger}
                 missed = self._collector.missed(engine, self.place.outside, refused)
-        except OutsideError as trouble:  # told by the next round that reads it
+        except CheckpointFolderError as trouble:  # the next round that reads it raises the alert
             log.error("what witnesses missed cannot be read: %s", trouble)
         self._collector.collect(engine, self.place.outside, [*missed, *done.signed])
 
     def _signed(self, engine: Engine) -> Round:
-        """Everything up to the signatures: one snapshot, read once."""
+        """The round up to the signatures: one snapshot, read once."""
         done = Round()
         with store.reading(engine) as connection:
             ledgers = [ledger for ledger in store.ledgers(connection) if not ledger.lost]
@@ -165,38 +165,44 @@ class Signing:
             named = self._sizes_named(connection, presidency)
             for ledger in ledgers:
                 if generation_of(ledger.origin) > 1 and opened.opening(ledger.origin) is None:
-                    why = Refused(ledger.origin, "unopened", "nothing outside says that this generation was opened")
+                    why = SigningRefused(
+                        ledger.origin, "unopened", "nothing outside says that this generation was opened"
+                    )
                     done.refused.append((ledger, why))
                 elif not ledger.closed and ledger.origin in contradicted:
-                    why = Refused(ledger.origin, "contradicted", f"{contradicted[ledger.origin]} knows another history")
+                    why = SigningRefused(
+                        ledger.origin, "contradicted", f"{contradicted[ledger.origin]} knows another history"
+                    )
                     done.refused.append((ledger, why))
                 elif not ledger.closed:
                     signed = max(recorded.get(ledger.id, 0), named.get(ledger.origin, 0))
                     self._sign(connection, signer, ledger, recorded.get(ledger.id, 0), signed, done)
                 elif opened.closing(ledger.origin) is None:
-                    why = Refused(ledger.origin, "closed", "nothing outside says that this ledger was closed")
+                    why = SigningRefused(ledger.origin, "closed", "nothing outside says that this ledger was closed")
                     done.refused.append((ledger, why))
         for origin in set(self.place.outside.origins()) - sizes.keys() - opened.gone:
             if self.place.outside.sizes(origin):
-                done.refused.append((None, Refused(origin, "gone", "signed before, and not in the database any more")))
+                done.refused.append(
+                    (None, SigningRefused(origin, "gone", "signed before, and not in the database any more"))
+                )
         return done
 
     def _ours(self, deployment: str, presidency: Ledger | None, said: Keys, signed: bool, done: Round) -> bool:
-        """Whether the folder is this database's. An empty one is begun only for a database that never signed."""
+        """True if the folder is this database's. An empty folder is begun only for a database that never signed."""
         outside = self.place.outside
         held = outside.deployment()
         origin = presidency.origin if presidency else f"{deployment}/ledger/-/-"
         if held is None and not signed and not said.statements:
             outside.begin(deployment)
         elif held is None:
-            done.refused.append((presidency, Refused(origin, "missing", f"nothing is held in {outside.folder}")))
+            done.refused.append((presidency, SigningRefused(origin, "missing", f"nothing is held in {outside.folder}")))
         elif held != deployment:
             detail = f"{outside.folder} holds the checkpoints of {held}, not of {deployment}"
-            done.refused.append((presidency, Refused(origin, "another", detail)))
+            done.refused.append((presidency, SigningRefused(origin, "another", detail)))
         return not done.refused
 
     def _sizes_named(self, connection: Connection, presidency: Ledger | None) -> dict[str, int]:
-        """What the Presidency's entries say was signed. Each is read once by this process."""
+        """The signed sizes in the Presidency's entries. This process reads each entry once."""
         if presidency is None:
             return {}
         before, start = self._named.get(presidency.id, ({}, 0))
@@ -217,18 +223,18 @@ class Signing:
             made = signer.sign(head, held, entries, moment)
             for size in outside.sizes(ledger.origin):
                 if recorded < size and (made is None or size != made.checkpoint.size):
-                    left = outside.at(ledger.origin, size)  # a stopped round did not come to tell of it
+                    left = outside.at(ledger.origin, size)  # a stopped round did not record it
                     outside.settle(left)
                     done.signed.append((ledger, left))
             if made:
                 done.signed.append((ledger, made))
-        except Refused as refused:
+        except SigningRefused as refused:
             done.refused.append((ledger, refused))
-        except (OSError, OutsideError) as trouble:
+        except (OSError, CheckpointFolderError) as trouble:
             done.failed = str(trouble)
 
     def _publish(self, engine: Engine, done: Round) -> None:
-        """What is held outside, to the database and to people. The old key retires once both have signed."""
+        """Records held checkpoints in the database and updates alerts. The old key retires once both have signed."""
         outside, refused = self.place.outside, {ledger.id for ledger, _ in done.refused if ledger}
         with engine.begin() as connection:
             presidency = _presidency(connection, store.ledgers(connection))
@@ -266,7 +272,7 @@ class Signing:
                 alert_raising.resolve(connection, alert_raising.UNSIGNED, "ledger.sign")
 
 
-def _refusal(ledger: Ledger | None, refused: Refused) -> Trouble:
+def _refusal(ledger: Ledger | None, refused: SigningRefused) -> Trouble:
     log.error("not signed: %s", refused)
     code = ledger.code if ledger and ledger.code else refused.origin.split("/")[-2]
     holder = uuid.UUID(ledger.holder) if ledger and ledger.holder else None
@@ -278,7 +284,7 @@ def _refusal(ledger: Ledger | None, refused: Refused) -> Trouble:
     detail |= {
         "findings": 1,
         "named": sha256(f"{refused.reason} {refused.held}".encode()).hexdigest(),
-    }  # told once, also after an acknowledgement
+    }  # raised once, also after an acknowledgement
     return Trouble(alert_raising.REFUSED, code, holder, refused.found, detail)
 
 

@@ -1,8 +1,8 @@
-"""A sink of files: one entry a line, a file for each day and another where it grows too large.
+"""A sink of files: one entry a line, a file for each day, and further files when one grows too large.
 
-Promise: what is acknowledged is on the disk; nothing that was written is changed. A line without its newline was cut
-off, is no line, and comes again in the next file. An index of the files and their sizes lies beside them, so that a
-file that is gone or shorter is noticed.
+Promise: acknowledged entries are on the disk; written lines never change. A line without its newline was cut off: it
+does not count, and comes again in the next file. An index of the files and their sizes lies beside them, so that a
+missing or shorter file is noticed.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from audit.durable import DISK
 from audit.ocsf import Sealed
 
 LARGEST = 64 * 2**20
-"""Bytes after which a day goes on in another file."""
+"""Bytes after which a day continues in another file."""
 INDEX = ".written.json"
-"""Each file's name and the bytes of it that were acknowledged."""
+"""Each file's name → its acknowledged bytes."""
 
 
 class FileSink:
-    """One folder, which no other process writes to meanwhile."""
+    """One folder, which only this process writes to."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class FileSink:
         self._lock: int | None = None
 
     def send(self, batch: Sequence[Sealed]) -> None:
-        """On the disk when it returns. Raises OSError."""
+        """Appends the batch, on the disk when it returns. Raises OSError."""
         self._take()
         content = "".join(f"{ocsf.line(entry)}\n" for entry in batch).encode("ascii")
         path, size = self._current()
@@ -48,7 +48,7 @@ class FileSink:
         try:
             _write(descriptor, content)
         except OSError:
-            with suppress(OSError):  # a full disk: without this each try would leave a broken line and a new file
+            with suppress(OSError):  # a full disk: otherwise each try would leave a broken line and a new file
                 os.ftruncate(descriptor, size or 0)
             raise
         finally:
@@ -58,9 +58,9 @@ class FileSink:
         self._note({**self._index(), path.name: (size or 0) + len(content)})
 
     def lost(self, passed_on: bool) -> Sequence[str]:
-        """Names of files that are gone, or shorter than what was acknowledged; the folder's where nothing is left.
+        """Names of files that are gone or shorter than acknowledged; the folder's name if nothing is left.
 
-        `passed_on` says whether this sink ever acknowledged an entry.
+        `passed_on`: True if this sink ever acknowledged an entry.
         """
         index = self._index()
         gone = [name for name, size in index.items() if _size(self._folder / name) < size]
@@ -69,13 +69,13 @@ class FileSink:
         return gone
 
     def forget(self, names: Sequence[str]) -> None:
-        """What is left of these files is what counts from now on."""
+        """Accepts the present state of these files."""
         durable.make_folder(self._folder, 0o750)
         left = {name: _size(self._folder / name) for name in names}
         self._note({name: size for name, size in {**self._index(), **left}.items() if size >= 0})
 
     def unsure(self) -> Mapping[uuid.UUID, int]:
-        """Nothing: what is on the disk is there."""
+        """Nothing: acknowledged entries are on the disk."""
         return {}
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class FileSink:
             self._lock = None
 
     def _index(self) -> dict[str, int]:
-        """Files of a time before there was an index are in it as they are."""
+        """The index; files from before there was one count as they are."""
         try:
             return dict(json.loads((self._folder / INDEX).read_text("ascii")))
         except (OSError, ValueError):
@@ -106,7 +106,7 @@ class FileSink:
         self._lock = descriptor
 
     def _current(self) -> tuple[Path, int | None]:
-        """The file that is written next, and how large it is; none: there is no such file yet."""
+        """The file to write next and its size; None as the size if it does not exist yet."""
         day = self._now().astimezone(UTC).date().isoformat()
         names = {path.name for path in self._folder.glob(f"{day}.[0-9][0-9][0-9][0-9].jsonl")} | set(self._index())
         numbers = [int(name[11:15]) for name in names if name.startswith(day)]
@@ -121,7 +121,7 @@ class FileSink:
 
 
 def _size(path: Path) -> int:
-    """-1 where there is no such file."""
+    """The size in bytes; -1 if there is no such file."""
     try:
         return path.stat().st_size
     except OSError:

@@ -1,7 +1,7 @@
-"""The process that passes entries on: `itm sinks`. Any number may run, one works; it is itm_signer and holds no key.
+"""The process that passes entries on: `itm sinks`. Any number may run, one works; as itm_signer, without a key.
 
-A process of its own, because a receiver that is slow, dead or hostile must delay no signature and no verification, and
-because what talks to other machines must not hold what signs.
+It is a process of its own, because a slow, dead or hostile receiver must delay no signature and no verification, and
+because a process that talks to other machines must not hold the signing key.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from itm_admin.ledger.sinks import BEAT, Sink, Stream
 
 log = logging.getLogger("itm.sinks")
 LEADER = 0x49544D03
-"""The advisory lock's number; advisory locks are a database's own."""
+"""The advisory lock's number; advisory locks are per database."""
 PATIENCE = 15.0
-"""Seconds that a thread which waits for its receiver is given to end."""
+"""Seconds that a thread may take to end while it waits for its receiver."""
 Make = Callable[[SinkAddress], Sink]
 
 
-class Process:
+class SinkProcess:
     """One such process, from its start until `stop` is set."""
 
     def __init__(self, signer_url: str, sinks: Sequence[SinkAddress], make: Make, stop: threading.Event) -> None:
@@ -47,7 +47,7 @@ class Process:
         self._halt = threading.Event()
 
     def run(self) -> None:
-        """Works whenever no other process does, until told to stop. Refusal: a thread did not end."""
+        """Works when no other process does, until told to stop. Raises Refusal if a thread did not end."""
         while not self._stop.is_set():
             try:
                 with psycopg.connect(
@@ -70,7 +70,7 @@ class Process:
         return False
 
     def _work(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
-        """Until told to stop, or until the connection, and with it the lock, is gone."""
+        """Works until told to stop, or until the connection, and with it the lock, is lost."""
         self._halt = threading.Event()
         with self._engine.begin() as naming:
             streaming.name_sinks(naming, [sink.name for sink in self._sinks])
@@ -101,7 +101,7 @@ class Process:
 
 
 def maker(settings: Settings) -> Make:
-    """How each sink is made. SettingError: a file that it needs cannot be used."""
+    """Gives the factory of sinks. Raises SettingError if a file that one needs cannot be used."""
     addresses = [SinkAddress.parse(each) for each in settings.sinks]
     secret = settings.sink_secret() if any(each.is_webhook for each in addresses) else b""
     tls = _tls(settings.sink_authorities)
@@ -124,7 +124,7 @@ def _tls(authorities: Path | None) -> ssl.SSLContext:
 
 
 def main(settings: Settings) -> None:
-    """Until SIGTERM or Ctrl-C."""
+    """Runs until SIGTERM or Ctrl-C."""
     if not settings.sinks:
         raise SettingError("ITM_SINKS", "is missing")
     stop = threading.Event()
@@ -132,4 +132,4 @@ def main(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     make = maker(settings)
     url = settings.require("ITM_DATABASE_SIGNER_URL").signer_url or ""
-    Process(url, [SinkAddress.parse(each) for each in settings.sinks], make, stop).run()
+    SinkProcess(url, [SinkAddress.parse(each) for each in settings.sinks], make, stop).run()

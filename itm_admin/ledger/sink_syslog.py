@@ -1,7 +1,7 @@
-"""A sink of syslog: RFC 5424 over TCP (counted frames of RFC 6587), TLS or UDP.
+"""A sink of syslog: RFC 5424 over TCP (octet counting, RFC 6587), TLS or UDP.
 
-Syslog has no acknowledgement. Over TCP and TLS we wait until the receiver's system has confirmed every byte; what its
-program had not read yet when the connection broke is sent again. Over UDP nothing is known but that it was sent.
+Syslog has no acknowledgement. Over TCP and TLS we wait until the receiver's system has confirmed every byte; bytes that
+its program may not have read when the connection broke are sent again. Over UDP nothing is confirmed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from itm_admin.foundation.sink_address import SinkAddress
 
 SECONDS = 10.0
 DOUBTFUL = 16 * 2**20
-"""So many bytes may lie confirmed and unread in a receiver's buffers."""
+"""Bytes that may lie confirmed and unread in a receiver's buffers."""
 LARGEST_DATAGRAM = 60_000
 _PAUSE = 0.002
 
@@ -33,7 +33,7 @@ class Unconfirmed(OSError):
 
 
 class SyslogSink:
-    """One receiver; ``tls`` is how its certificate is judged."""
+    """One receiver; ``tls`` is the context that checks its certificate."""
 
     def __init__(self, address: SinkAddress, tls: ssl.SSLContext | None = None, seconds: float = SECONDS) -> None:
         self._address, self._tls, self._seconds = address, tls, seconds
@@ -44,7 +44,7 @@ class SyslogSink:
         self._unread = 0
 
     def send(self, batch: Sequence[Sealed]) -> None:
-        """Confirmed, or sent by UDP, when it returns. Raises OSError."""
+        """Sends the batch: confirmed when it returns, except over UDP. Raises OSError."""
         if self._udp:
             self._send_datagrams(batch)
             return
@@ -55,18 +55,18 @@ class SyslogSink:
         self._confirm(connection)
 
     def unsure(self) -> Mapping[uuid.UUID, int]:
-        """After an error: from which entry of each ledger on a receiver that is gone may not have read them."""
+        """After an error: ledger → the first entry that the receiver may not have read."""
         lowest: dict[uuid.UUID, int] = {}
         for ledger, first, _ in self._sent:
             lowest[ledger] = min(first, lowest.get(ledger, first))
         return lowest
 
     def lost(self, _passed_on: bool) -> Sequence[str]:
-        """Nothing: what was acknowledged is the receiver's to keep."""
+        """Nothing: the receiver keeps acknowledged entries."""
         return ()
 
     def forget(self, _names: Sequence[str]) -> None:
-        """There is nothing to forget."""
+        """Nothing to do."""
 
     def close(self) -> None:
         if self._socket is not None:
@@ -93,7 +93,7 @@ class SyslogSink:
             raise
 
     def _confirm(self, connection: socket.socket) -> None:
-        """Until the receiver's system has everything."""
+        """Waits until the receiver's system has confirmed all bytes."""
         until = time.monotonic() + self._seconds
         while True:
             left = _unconfirmed(connection)
@@ -118,7 +118,7 @@ class SyslogSink:
             self._socket.connect(where[4])
         for entry in batch:
             message = self._message(entry)
-            if len(message) > LARGEST_DATAGRAM:  # no datagram holds it: the seal alone goes out
+            if len(message) > LARGEST_DATAGRAM:  # too long for a datagram: only the seal is sent
                 message = self._message(entry._replace(content=None))
             self._socket.send(message)
 
@@ -136,7 +136,7 @@ def _unconfirmed(connection: socket.socket) -> int:
 
 
 def _hung_up(connection: socket.socket) -> bool:
-    """Whether the other side has closed; what it says otherwise is thrown away."""
+    """True if the other side has closed; anything it sends is discarded."""
     before = connection.gettimeout()
     connection.setblocking(False)
     try:

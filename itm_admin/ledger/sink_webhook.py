@@ -1,7 +1,7 @@
-"""A sink that is asked by HTTP: one POST for each batch, signed, and acknowledged by a status of 2xx and nothing else.
+"""A webhook sink: one signed POST for each batch, acknowledged by a status of 2xx and nothing else.
 
-Headers are those of Standard Webhooks: id, time, and HMAC-SHA-256 over id, time and body. The id is the same whenever
-the same entries are sent. Redirections are not followed: entries go where the settings say.
+Headers are those of Standard Webhooks: id, time, and HMAC-SHA-256 over id, time and body. The id is the same each time
+the same entries are sent. Redirections are not followed: entries go only to the address in the settings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from itm_admin.foundation.sink_address import SinkAddress
 SECONDS = 10.0
 
 
-class Refused(OSError):
+class BatchRefused(OSError):
     """The receiver did not take the batch."""
 
 
@@ -38,7 +38,7 @@ class WebhookSink:
         self._address, self._secret, self._tls, self._seconds, self._now = address, secret, tls, seconds, now
 
     def send(self, batch: Sequence[Sealed]) -> None:
-        """Raises OSError or HTTPException."""
+        """Posts the batch. Raises OSError or HTTPException."""
         body = f"[{','.join(ocsf.line(entry) for entry in batch)}]".encode("ascii")
         connection = self._connection()
         try:
@@ -47,18 +47,18 @@ class WebhookSink:
         finally:
             connection.close()
         if not 200 <= status < 300:
-            raise Refused(f"HTTP status {status}")
+            raise BatchRefused(f"HTTP status {status}")
 
     def unsure(self) -> Mapping[uuid.UUID, int]:
-        """Nothing: what was acknowledged was taken."""
+        """Nothing: acknowledged entries were taken."""
         return {}
 
     def lost(self, _passed_on: bool) -> Sequence[str]:
-        """Nothing: what was acknowledged is the receiver's to keep."""
+        """Nothing: the receiver keeps acknowledged entries."""
         return ()
 
     def forget(self, _names: Sequence[str]) -> None:
-        """There is nothing to forget."""
+        """Nothing to do."""
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -83,12 +83,12 @@ class WebhookSink:
 
 
 def key(batch: Sequence[Sealed]) -> str:
-    """Of these entries, and of no others."""
+    """The batch's id: the same for the same entries, different for any others."""
     said = f"{batch[0].id}\n{batch[-1].seq}\n{batch[-1].hash.hex()}"
     return hashlib.sha256(said.encode()).hexdigest()
 
 
 def signature(secret: bytes, key: str, moment: str, body: bytes) -> str:
-    """What a receiver compares, before it reads the body."""
+    """The signature that a receiver compares before it reads the body."""
     told = hmac.new(secret, f"{key}.{moment}.".encode() + body, hashlib.sha256).digest()
     return "v1," + base64.b64encode(told).decode()

@@ -1,8 +1,8 @@
-"""Passes sealed entries on to the sinks, each in a thread of its own: at least once, in each ledger's order.
+"""Passes sealed entries on to the sinks, each in its own thread: at least once, in each ledger's order.
 
-Promise: a cursor moves after the sink's acknowledgement, so that a stop anywhere repeats entries and loses none; no
-transaction is open while a sink is waited for. Whether a sink lags behind is not told here but by the scheduler
-(backlog.py), which sees it also while this process is dead.
+Promise: a cursor moves after the sink's acknowledgement, so that a stop at any point repeats entries and loses none; no
+transaction is open while a sink is awaited. The backlog is measured by the scheduler (backlog.py), which sees it also
+while this process is dead.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ BATCH = 200
 BEAT = 1.0
 """Seconds between two looks for new entries."""
 LONGEST = 60.0
-"""Seconds between two tries, at most."""
+"""The longest pause between two tries, in seconds."""
 
 
 class Sink(Protocol):
-    """What takes batches of one ledger's entries, in order."""
+    """A receiver of batches of one ledger's entries, in order."""
 
     def send(self, batch: Sequence[Sealed]) -> None: ...
 
@@ -44,24 +44,24 @@ class Sink(Protocol):
 
 
 class Undelivered(Exception):
-    """A sink did not take a batch. Says why, for people."""
+    """A sink did not take a batch; the message is for people."""
 
 
 class Stream:
-    """One sink's entries. `step` is called again after the seconds that it answers."""
+    """One sink's entries. `step` gives the seconds until its next call."""
 
     def __init__(self, engine: Engine, name: str, sink: Sink, stop: Callable[[], bool] = lambda: False) -> None:
         self._engine, self._name, self._sink, self._stop = engine, name, sink, stop
         self._failures = 0
         self._well = False
-        """Whether the database says that all is well; at first it may say what an earlier process saw."""
+        """True once the database has no trouble recorded for this sink; a former process may have left one."""
         self._lost = True
-        """Whether people have still to deal with the loss of what was passed on; asked of the database at the start."""
+        """True while an alert about lost entries is open; read from the database at the start."""
         self._back: dict[uuid.UUID, int] = {}
-        """Where the cursors have to go back to, as soon as the database can be told."""
+        """Ledger → the entry to which its cursor must go back as soon as the database can be written."""
 
     def step(self) -> float:
-        """A batch of each ledger that has something new. 0: there is more."""
+        """Sends a batch of each ledger with new entries. Gives 0 if there are more."""
         try:
             self._go_back()
             self._take_stock()
@@ -82,7 +82,7 @@ class Stream:
         self._sink.close()
 
     def _take_stock(self) -> None:
-        """Raises an alert where something that was acknowledged is gone. What follows is passed on all the same."""
+        """Raises an alert if acknowledged entries are gone; passing on continues."""
         with self._engine.begin() as connection:
             names = self._sink.lost(streaming.has_begun(connection, self._name))
             if names:
@@ -102,7 +102,7 @@ class Stream:
         for ledger in waiting:
             if self._stop():
                 return False
-            if ledger.size < ledger.next:  # it became shorter: verification says so, and what follows is passed on
+            if ledger.size < ledger.next:  # verification reports the shorter ledger; new entries are passed on
                 self._move(ledger.ledger, ledger.size)
                 continue
             with self._engine.connect() as connection:
@@ -116,7 +116,7 @@ class Stream:
     def _send(self, batch: Sequence[Sealed]) -> None:
         try:
             self._sink.send(batch)
-        except Exception as fault:  # whatever it was, the sink has not got it, and the others must go on
+        except Exception as fault:  # any failure: the sink has not got the batch, and the others must go on
             raise Undelivered(" ".join(f"{type(fault).__name__}: {fault}".split())[:200]) from fault
 
     def _failed(self, trouble: str) -> None:
@@ -146,6 +146,6 @@ class Stream:
         self._well = trouble is None
 
     def _pause(self) -> float:
-        """Twice as long after each failure, up to a bound."""
+        """The pause after a failure: doubles each time, up to a bound."""
         self._failures += 1
         return float(min(LONGEST, 2 ** min(self._failures - 1, 10)))

@@ -1,7 +1,7 @@
-"""Has the Presidency's checkpoint stamped with a time by an authority outside: about hourly, and when a key changed.
+"""Has an outside authority stamp the Presidency's checkpoint: about hourly, and after a change of keys.
 
-Promise: no authority delays a signature: this works beside the signer, in a thread of its own. What was stamped is
-outside before it is in the database; a stamp that cannot be had is an alert, once, and is asked for again.
+Promise: no authority delays a signature: stamping has a thread of its own, beside the signer. A stamp is held outside
+before it is in the database; if none can be had, one alert is raised and the request is repeated.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from sqlalchemy.engine import Engine
 
 from audit import timestamp
 from audit.authority import Trusted
-from audit.checkpoint_folder import Held, Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError, HeldCheckpoint
 from audit.store import timestamps
-from audit.store.timestamps import Stamped
+from audit.store.timestamps import StoredStamp
 from audit.timestamp import StampError
 from audit.timestamp_message import message
 from itm_admin.ledger import alert_raising
@@ -28,26 +28,26 @@ from itm_admin.ledger.alert_raising import Trouble
 
 log = logging.getLogger("itm.stamping")
 LOOK, AGAIN = 30.0, 300.0
-"""Seconds between two looks for a checkpoint to stamp, and after a stamp could not be had."""
+"""Seconds between two looks for a checkpoint to stamp, and before a failed request is repeated."""
 EVERY = timedelta(hours=1)
 SECONDS = 10.0
-"""For an authority's answer."""
+"""Seconds for an authority's answer."""
 
 
 @dataclass(frozen=True)
 class Authority:
-    """Who is asked, and whose certificates count."""
+    """An authority's address, and the trusted certificates."""
 
     url: str
     trusted: Trusted
 
 
 class Stamping:
-    """One process's stamping. `tick` is asked every second."""
+    """One process's stamping. `tick` is called every second."""
 
     def __init__(
         self,
-        outside: Outside,
+        outside: CheckpointFolder,
         authority: Authority,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -56,7 +56,7 @@ class Stamping:
         self._next = float("-inf")
 
     def tick(self, engine: Engine) -> bool:
-        """Whether a checkpoint was stamped now. Raises the database's errors."""
+        """True if a checkpoint was stamped now. Raises the database's errors."""
         if self._clock() < self._next:
             return False
         self._next = self._clock() + LOOK
@@ -67,7 +67,7 @@ class Stamping:
         try:
             stamped = self._stamp(ledger[1])
             self._record(engine, *ledger)
-        except (StampError, OutsideError, OSError) as trouble:
+        except (StampError, CheckpointFolderError, OSError) as trouble:
             self._next = self._clock() + AGAIN
             log.warning("no time stamp: %s", trouble)
             with engine.begin() as connection:
@@ -78,7 +78,7 @@ class Stamping:
         return stamped
 
     def _stamp(self, origin: str) -> bool:
-        """The newest checkpoint, if one is due."""
+        """Stamps the newest checkpoint, if one is due."""
         held = self.outside.last(origin)
         if held is None or not self._due(held, next(self.outside.stamps(origin), None)):
             return False
@@ -87,7 +87,7 @@ class Stamping:
         log.info("%s entries stamped at %s", held.checkpoint.size, stamp.time.isoformat())
         return True
 
-    def _due(self, held: Held, last: tuple[Held, bytes] | None) -> bool:
+    def _due(self, held: HeldCheckpoint, last: tuple[HeldCheckpoint, bytes] | None) -> bool:
         if last is None:
             return True
         before, answer = last
@@ -97,15 +97,15 @@ class Stamping:
             return True
         try:
             return self._now() - self._judged(before, answer) >= EVERY
-        except StampError:  # by an authority that counts no more
+        except StampError:  # of an authority that does not count any more
             return True
 
-    def _judged(self, held: Held, answer: bytes) -> datetime:
+    def _judged(self, held: HeldCheckpoint, answer: bytes) -> datetime:
         digest = sha256(message(held.note)).digest()
         return timestamp.judge(answer, digest, self.authority.trusted).time
 
     def _record(self, engine: Engine, ledger: uuid.UUID, origin: str) -> None:
-        """What is held outside and not recorded yet, also where a stopped process did not come to that."""
+        """Records held stamps that are not in the database yet, also those of a stopped process."""
         for held, answer in self.outside.stamps(origin):
             size, digest = held.checkpoint.size, sha256(message(held.note)).digest()
             with engine.begin() as connection:
@@ -116,4 +116,4 @@ class Stamping:
                 except StampError as error:
                     log.warning("the time stamp of %s entries is not told of: %s", size, error)
                     continue
-                timestamps.record(connection, ledger, Stamped(size, digest, moment, answer))
+                timestamps.record(connection, ledger, StoredStamp(size, digest, moment, answer))

@@ -1,7 +1,7 @@
-"""Rounds of verification, done by the scheduler's process as itm_signer.
+"""Verification rounds in the scheduler's process, as itm_signer.
 
-Promise: every ledger that is read gets a recorded verdict, what is not intact raises an alert, nothing is
-repaired. A round that is asked to stop records what it finished and says that it stopped.
+Promise: every ledger that is read gets a recorded verdict, each one that is not intact raises an alert, nothing is
+repaired. A round that is told to stop records its finished part and that it stopped.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from itm_admin.ledger.job_runs import Halt, Scalar, Stopped
 from itm_admin.ledger.time_left import Pace
 
 BESIDE = (alert_rows.check, beside_rows.check)
-"""What a thorough round compares beside records and catalogue."""
+"""Further comparisons of a thorough round, beside records and catalogue."""
 WORST_FIRST = ("tampered", "cannot tell", "intact")
 _EVERY = 0.3
-"""Seconds between two notes of progress."""
+"""Seconds between two updates of the progress."""
 
 
 MOST_SECONDS = 120.0
-"""A full run that takes no longer than so is made every hour."""
+"""A full run is made every hour as long as it takes no longer than this."""
 _LONGEST = text(
     "SELECT coalesce(max(extract(epoch FROM finished_at - started_at)), 0) FROM job_run"
     " WHERE job IN ('ledger.verify.full', 'ledger.verify.hourly') AND finished_at > now() - interval '25 hours'"
@@ -45,12 +45,12 @@ log = logging.getLogger(__name__)
 
 
 Gather = Callable[[], Evidence]
-"""What is held outside the database, listed when it is called."""
+"""Lists the held checkpoints at the time of the call."""
 Marks = Callable[[], Watermarks]
 
 
 def incremental(engine: Engine, halt: Halt, gather: Gather | None = None) -> Mapping[str, Scalar]:
-    """What is new: a closed ledger, which the folder outside knows as one, is read by the full rounds alone."""
+    """Verifies new entries. Full rounds alone read a closed ledger, which the folder outside knows as closed."""
     evidence = gather() if gather else None
     ledgers = _ledgers(engine, evidence=evidence)
     if evidence:
@@ -65,7 +65,7 @@ def sample(engine: Engine, halt: Halt, gather: Gather | None = None) -> Mapping[
 
 
 def full(engine: Engine, halt: Halt, gather: Gather | None = None, marks: Marks | None = None) -> Mapping[str, Scalar]:
-    """Goes on where one was stopped."""
+    """Verifies everything, and continues a stopped run."""
     evidence, watermarks = gather() if gather else None, marks() if marks else None
     ledgers = _ledgers(engine, evidence=evidence)
     return _told(verify(engine, ledgers, "full", halt, evidence=evidence, watermarks=watermarks))
@@ -95,7 +95,7 @@ def verify(
     evidence: Evidence | None = None,
     watermarks: Watermarks | None = None,
 ) -> list[Verification]:
-    """One round. Raises Stopped, after recording, if it was asked to end before it had read everything."""
+    """Does one round. If it was told to stop early, records the finished part and raises Stopped."""
     within = store.overall(ledgers, progress) if progress else None
     done = store.verify_all(
         engine,
@@ -115,13 +115,13 @@ def verify(
 
 
 def worst(verifications: Sequence[Verification]) -> str:
-    """The verdict on all of them together, without what is known of closed ones; nothing read is nothing known."""
+    """The verdict on all ledgers together, without known findings of closed ones; "cannot tell" if none was read."""
     words = {"intact" if each.acknowledged else each.verdict.verdict for each in verifications}
     return next((word for word in WORST_FIRST if word in words), "cannot tell")
 
 
 def _ledgers(engine: Engine, holder: uuid.UUID | None = None, evidence: Evidence | None = None) -> list[Ledger]:
-    """Those of a holder, or all, also such as only the folder outside knows."""
+    """The ledgers of a holder, or all, including those that only the folder outside knows."""
     with engine.connect() as connection:
         found = store.ledgers(connection)
     found += store.unlisted(found, evidence) if evidence else []
@@ -129,7 +129,7 @@ def _ledgers(engine: Engine, holder: uuid.UUID | None = None, evidence: Evidence
 
 
 def _record(engine: Engine, verifications: Sequence[Verification]) -> None:
-    """Raises the database's errors, but not before what was found stands in the log and, if that can be, as alerts."""
+    """Records the round. If that fails, logs the findings and tries alerts first; then raises the database's errors."""
     troubles = [trouble for trouble in map(_trouble, verifications) if trouble]
     try:
         with engine.begin() as connection:
@@ -156,7 +156,7 @@ def _changes_outside(connection: Connection) -> None:
         alert_raising.raise_alert(connection, Trouble(alert_raising.OUTSIDE, row.code, row.holder, None, detail))
 
 
-# As paging.outside, in the words of the index event_outside.
+# The condition of paging.outside, in the spelling of the index event_outside.
 _OUTSIDE = text(
     """
     SELECT l.id AS ledger_id, l.holder, l.code, count(*) AS times, max(f.seq) AS seq
@@ -170,7 +170,7 @@ _OUTSIDE = text(
     GROUP BY l.id, l.holder, l.code
     """
 )
-"""Changes that came past the panel, since the last that somebody dealt with."""
+"""Changes past the panel since the last acknowledged one."""
 
 
 def _trouble(verification: Verification) -> Trouble | None:
@@ -193,7 +193,7 @@ def _trouble(verification: Verification) -> Trouble | None:
 
 
 def _named(findings: Sequence[Finding]) -> Mapping[str, Scalar]:
-    """Of what is beside the entries: the first one's name, and a digest that tells these from others."""
+    """Names the first finding beside the entries, with a digest that distinguishes this set of findings."""
     named = [finding for finding in findings if finding.id is not None]
     if not named:
         return {}
@@ -215,7 +215,7 @@ def _told(verifications: Sequence[Verification]) -> Mapping[str, Scalar]:
 
 
 def take_up_again(engine: Engine) -> None:
-    """Requests that a dead process had begun wait again. Asked by a new leader."""
+    """Puts a dead process's requests back in the queue. Called by a new leader."""
     with engine.begin() as connection:
         connection.execute(
             text(
@@ -225,7 +225,7 @@ def take_up_again(engine: Engine) -> None:
 
 
 def work_off_requests(engine: Engine, halt: Halt, gather: Gather | None = None, marks: Marks | None = None) -> None:
-    """Verifies what people asked for, the oldest first, until nothing waits."""
+    """Verifies on people's request, the oldest first, until no request waits."""
     while not halt():
         request = _take(engine)
         if request is None:

@@ -1,6 +1,6 @@
-"""Entries that wait for their checkpoint for too long, whatever the reason: asked by readiness, watch and scheduler.
+"""Entries that wait too long for their checkpoint, for any reason: used by readiness, watch and scheduler.
 
-Promise: what is not signed counts by its number in the ledger; an entry of a clock that ran ahead waits like any other.
+Promise: unsigned entries are found by their sequence number, so one of a clock that ran ahead counts like any other.
 Works as itm_app and as itm_signer. Knows no signer and no lock.
 """
 
@@ -18,14 +18,14 @@ from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.job_runs import Scalar
 
 LONGEST = timedelta(minutes=3)
-"""A signer takes one; a round that was refused is told by its own alert."""
+"""A signer takes one minute; a refused round has its own alert."""
 
 
 @dataclass(frozen=True)
-class Unsigned:
+class OldestUnsigned:
     """The oldest entry of an open ledger that no checkpoint covers; the ledger's own upkeep does not count.
 
-    ``ahead``: its clock ran ahead, so that its time says nothing of how long it waits.
+    ``ahead``: its clock ran ahead, so its time does not tell how long it waits.
     """
 
     ledger: uuid.UUID
@@ -40,25 +40,28 @@ class Unsigned:
         return self.ahead or now - self.since > LONGEST
 
 
-def oldest_unsigned(connection: Connection) -> list[Unsigned]:
-    """One of each ledger that has any: cheap, and open to the role of the web server as well."""
-    return [Unsigned(*row) for row in connection.execute(text("SELECT * FROM itm.unsigned_entries()"))]
+def oldest_unsigned(connection: Connection) -> list[OldestUnsigned]:
+    """The oldest unsigned entry of each ledger that has one; cheap, and open to the web server's role."""
+    return [OldestUnsigned(*row) for row in connection.execute(text("SELECT * FROM itm.unsigned_entries()"))]
 
 
-def overdue(connection: Connection, now: datetime | None = None) -> list[Unsigned]:
-    """Those that have waited for longer than three minutes: then the panel is not ready, and people are told."""
+def overdue(connection: Connection, now: datetime | None = None) -> list[OldestUnsigned]:
+    """Entries that have waited for more than three minutes: the panel is not ready, and an alert is raised."""
     moment = now or datetime.now(UTC)
     return [each for each in oldest_unsigned(connection) if each.overdue(moment)]
 
 
-def trouble(late: Unsigned) -> Trouble:
+def trouble(late: OldestUnsigned) -> Trouble:
     """The alert about one ledger."""
     detail: dict[str, Scalar] = {"since": late.since.isoformat(), "held": late.signed, "size": late.size}
     return Trouble(alert_raising.WAITING, late.code, detail=detail)
 
 
 def judge(connection: Connection, now: datetime | None = None) -> None:
-    """As itm_signer: an alert for each ledger that waits too long; taken back where nothing waits any more."""
+    """Raises an alert for each ledger that waits too long, and closes those whose ledgers wait no more.
+
+    As itm_signer.
+    """
     late = overdue(connection, now)
     for each in late:
         alert_raising.raise_alert(connection, trouble(each))

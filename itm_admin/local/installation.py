@@ -1,7 +1,7 @@
-"""One installation's data folder: its secrets, its lock and its database, whoever starts it.
+"""One installation's data folder: its secrets, its lock and its database.
 
-Secrets are made once, for a new installation, and never again: a database whose keys are missing is left
-alone, since new ones would lock everybody out of what is stored. With an external server nothing is made.
+Secrets are made once, for a new installation, and never again: a database whose keys are missing is left alone, since
+new keys could not read the stored data. With an external server nothing is made.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NEEDED_EXTERNALLY = (
     "ITM_MASTER_KEY_FILE",
 )
 
-_MADE_ONCE = {  # a secret's file: the setting that the refusal names when it is gone
+_MADE_ONCE = {  # secret's file: the setting that the refusal names if it is missing
     "session_key": "ITM_SECRET_KEY",
     "master_key": "ITM_MASTER_KEY_FILE",
     "database_superuser": "ITM_HOME",
@@ -45,13 +45,13 @@ _MADE_ONCE = {  # a secret's file: the setting that the refusal names when it is
 
 @dataclass
 class Installation:
-    """The settings with every address and secret filled in, and the server if it is ours to run."""
+    """The settings with every address and secret filled in, and the server if it is the embedded one."""
 
     settings: Settings
-    server: embedded.Server | None = field(default=None)
+    server: embedded.EmbeddedServer | None = field(default=None)
 
     def start(self) -> None:
-        """Starts the embedded server and sees to its roles and its database. Nothing with an external one."""
+        """Starts the embedded server and prepares its roles and its database. Does nothing for an external one."""
         if self.server is None:
             return
         self.server.start()
@@ -63,7 +63,7 @@ class Installation:
             roles.prepare_database(connection)
 
     def with_addresses(self) -> Settings:
-        """The socket's folder can change at its first start."""
+        """The settings with the present addresses: the socket's folder can change at its first start."""
         return self.settings if self.server is None else with_addresses(self.settings, self.server)
 
     def stop(self) -> None:
@@ -71,7 +71,7 @@ class Installation:
             self.server.stop()
 
     def url(self, role: str) -> str:
-        """For other programs: postgresql://… of app, owner, signer, purger or (embedded only) superuser."""
+        """For other programs: the postgresql:// URL of app, owner, signer, purger or (embedded only) superuser."""
         if role == "superuser":
             if self.server is None:
                 raise SettingError(
@@ -89,7 +89,7 @@ class Installation:
 
 
 def of(settings: Settings) -> Installation:
-    """The installation that these settings name; secrets are made if it is new. Starts nothing."""
+    """The installation of these settings; makes the secrets of a new one. Starts nothing."""
     if not settings.embedded:
         return Installation(settings)
     embedded.prepare_home(settings.home)
@@ -102,12 +102,12 @@ def of(settings: Settings) -> Installation:
         signing_key_file=settings.signing_key_file or secret_files.path(settings.home, secret_files.SIGNING_KEY),
         witnesses=settings.witnesses or _witness_here(settings.home),
     )
-    server = embedded.Server(settings.home, _read(settings.home, "database_superuser"))
+    server = embedded.EmbeddedServer(settings.home, _read(settings.home, "database_superuser"))
     return Installation(with_addresses(filled, server), server)
 
 
 def arranged(settings: Settings) -> Installation:
-    """The same for the process that holds the data folder: with secrets in their place and files with their owners."""
+    """The same for the process that holds the data folder: places the secrets and sets the files' owners."""
     if settings.embedded:
         embedded.prepare_home(settings.home)
         secret_files.arrange(settings.home)
@@ -117,13 +117,13 @@ def arranged(settings: Settings) -> Installation:
 
 
 def _witness_here(home: Path) -> tuple[str, ...]:
-    """The witness that the demonstration runs: `itm ledger` must judge by the same one as the scheduler."""
+    """The demonstration's witness: `itm ledger` must use the same one as the scheduler."""
     file = home / "witness" / "address"
     return (file.read_text("ascii").strip(),) if file.exists() else ()
 
 
-def with_addresses(settings: Settings, server: embedded.Server) -> Settings:
-    """The roles' addresses on the embedded server. The socket's folder can change at its first start."""
+def with_addresses(settings: Settings, server: embedded.EmbeddedServer) -> Settings:
+    """The roles' URLs on the embedded server. The socket's folder can change at its first start."""
     urls = {
         short: server.url(role, _read(settings.home, f"database_{short}"), roles.DATABASE)
         for short, role in roles.ROLES.items()
@@ -139,7 +139,7 @@ def with_addresses(settings: Settings, server: embedded.Server) -> Settings:
 
 @contextmanager
 def alone(settings: Settings) -> Iterator[None]:
-    """Holds the data folder, or SettingError: two servers on one folder would destroy it."""
+    """Holds the data folder. Raises SettingError if it is held: two servers on one folder would destroy it."""
     with _lock(settings.home) as holder:
         if holder is not None:
             raise SettingError("ITM_HOME", f"{settings.home} is in use by another itm (process {holder})")
@@ -148,9 +148,9 @@ def alone(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def running(settings: Settings, *needed: str) -> Iterator[Settings]:
-    """The settings of an installation whose database answers: the embedded server is started if nobody runs it.
+    """The settings of an installation with a running database; starts the embedded server if it does not run.
 
-    `needed` names the variables without which the command cannot work on an external server.
+    `needed`: the variables without which the command cannot work on an external server.
     """
     if not settings.embedded:
         yield settings.require(*needed)
@@ -172,7 +172,7 @@ def running(settings: Settings, *needed: str) -> Iterator[Settings]:
 
 @contextmanager
 def _lock(home: Path) -> Iterator[str | None]:
-    """Yields None while we hold the folder, or else the process number of who does."""
+    """Yields None while this process holds the folder, else the holder's process id."""
     descriptor = os.open(home / "itm.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -188,7 +188,7 @@ def _lock(home: Path) -> Iterator[str | None]:
 
 
 def _wait_for(installation: Installation, seconds: float = 60) -> None:
-    """Until the server that another process is starting answers to the application's role."""
+    """Waits until the server that another process is starting answers to the application's role."""
     deadline, pause = time.monotonic() + seconds, 0.05
     while True:
         try:

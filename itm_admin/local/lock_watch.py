@@ -1,7 +1,7 @@
-"""Nobody holds what others wait for, such as a ledger's head, for more than seconds.
+"""Ends sessions that hold a lock, such as a ledger's head, for more than seconds while others wait.
 
-A session may put its role's own time limits away, so each process of the web server looks every few seconds, as the
-same role, and ends a session that is in others' way. One that ends these looks too is stopped by the next process.
+A session may remove its role's time limits, so each web process checks every few seconds, as the same role, and ends a
+session that blocks others. If a session ends this check too, the next process ends that session.
 """
 
 from __future__ import annotations
@@ -16,10 +16,16 @@ log = logging.getLogger("itm.web")
 BEAT = 2.0
 _LONGEST = "75s"
 """A transaction of the panel's; its role's statement_timeout and idle timeout are 60 s."""
+THE_SCHEDULERS = (0x49544D01, 0x49544D02, 0x49544D03)
+"""Advisory locks of the scheduler, the signer and the sinks' process, which never wait for them: another session that
+holds one blocks no waiter, but stops their work."""
 _END = """
     SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
     WHERE a.usename = current_user AND a.datname = current_database() AND a.pid <> pg_backend_pid()
       AND (a.xact_start < clock_timestamp() - %(longest)s::interval
+           OR EXISTS (
+               SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted
+                 AND l.classid = 0 AND l.objsubid = 1 AND l.objid::bigint = ANY (%(not_ours)s))
            OR EXISTS (
                SELECT FROM pg_locks l WHERE NOT l.granted AND l.waitstart < clock_timestamp() - interval '4s'
                  AND (a.xact_start < clock_timestamp() - interval '5s'
@@ -27,19 +33,20 @@ _END = """
                  AND a.pid = ANY (pg_blocking_pids(l.pid))
                  AND cardinality(pg_blocking_pids(a.pid)) = 0))
 """
-"""Those who wait give up after 10 s (lock_timeout), so who holds them up goes before. Who waits too is left alone.
+"""Waiters give up after 10 s (lock_timeout), so their blocker is ended before. A session that waits itself is left
+alone.
 
-An advisory lock may be a session's own, held in no transaction or across short ones: who waits began before those.
+A session may hold an advisory lock outside a transaction, or across short ones: its waiters began before those.
 """
 
 
 def look(connection: psycopg.Connection[tuple[object, ...]]) -> int:
-    """Ends what is in others' way, as the connection's own role: the number of sessions."""
-    return len(connection.execute(_END.encode(), {"longest": _LONGEST}).fetchall())
+    """Ends blocking sessions of the connection's own role; gives their number."""
+    return len(connection.execute(_END.encode(), {"longest": _LONGEST, "not_ours": list(THE_SCHEDULERS)}).fetchall())
 
 
 def watch(address: str, stopped: Callable[[float], bool]) -> None:
-    """Until `stopped(seconds)`, which waits for so long at most."""
+    """Checks until `stopped(seconds)`, which waits at most that long, gives true."""
     address = address.replace("postgresql+psycopg://", "postgresql://", 1)
     while not stopped(BEAT):
         try:
@@ -54,6 +61,6 @@ def watch(address: str, stopped: Callable[[float], bool]) -> None:
 
 
 def start(address: str) -> None:
-    """In a thread that ends with the process."""
+    """Starts the checks in a daemon thread."""
     never = threading.Event()
     threading.Thread(target=watch, args=(address, never.wait), name="locks", daemon=True).start()

@@ -1,7 +1,7 @@
-"""What of the data folder belongs to which process, where this runs as root. An ordinary user owns it all.
+"""Owners of the data folder's files if this runs as root. An ordinary user owns them all.
 
-Promise: repeating it changes nothing, and what a stopped run left undone the next one does. Root follows no link that
-a process could have laid: only what is still root's is given away, and only within the process's own folders.
+Promise: repeating it changes nothing, and the next run completes a stopped one. Root follows no link that a process
+could have made: it gives away only files that are still root's, and only within the process's own folders.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itm_admin.foundation import secret_files
 from itm_admin.foundation.config import SettingError, Settings
 from itm_admin.foundation.sink_address import SinkAddress
 from itm_admin.local import embedded, programs
-from itm_admin.local.processes import Account
+from itm_admin.local.processes import SystemAccount
 from itm_admin.local.system_users import system_group
 
 LOGS = "log"
@@ -23,7 +23,7 @@ _SHARED = 0o2770
 
 
 def arrange(settings: Settings) -> None:
-    """SettingError for what cannot be given to the process that needs it."""
+    """Gives each process its files. Raises SettingError if one cannot be given."""
     home = settings.home
     embedded.prepare_home(home)
     _move_old_log(home)
@@ -49,14 +49,14 @@ def arrange(settings: Settings) -> None:
 
 
 def give_witness(folder: Path) -> None:
-    """The witness's key and memory, which are made before it runs."""
+    """Gives away the witness's key and memory, which are made before it runs."""
     witness = programs.account(programs.WITNESS)
     if witness is not None:
         _give("ITM_HOME", folder, witness)
 
 
 def give_key(file: Path) -> None:
-    """A signing key and its successor belong to the scheduler; their folder can be entered."""
+    """Gives a signing key and its successor to the scheduler, whose folder can be entered."""
     scheduler = programs.account(programs.SCHEDULER)
     if scheduler is None:
         return
@@ -72,8 +72,8 @@ def give_key(file: Path) -> None:
         folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o011)
 
 
-def _arrange_secrets(home: Path, web: Account, scheduler: Account) -> None:
-    """The web server reads in its folder and changes nothing there; the scheduler makes keys in its own."""
+def _arrange_secrets(home: Path, web: SystemAccount, scheduler: SystemAccount) -> None:
+    """The web server may read in its folder, not write; the scheduler makes keys in its own."""
     (home / "secrets").chmod(0o711)
     folders = secret_files.folders(home)
     os.chown(folders[secret_files.WEB], 0, web.gid, follow_symlinks=False)
@@ -83,8 +83,8 @@ def _arrange_secrets(home: Path, web: Account, scheduler: Account) -> None:
     _give("ITM_HOME", folders[secret_files.SCHEDULER], scheduler)
 
 
-def _give(name: str, folder: Path, to: Account, mode: int = 0o700) -> None:
-    """A folder and what is in it, as far as it is still root's."""
+def _give(name: str, folder: Path, to: SystemAccount, mode: int = 0o700) -> None:
+    """Gives away a folder and the files in it that are still root's."""
     try:
         durable.make_folder(folder, mode)
         for _place, folders, files, descriptor in os.fwalk(folder):
@@ -99,7 +99,7 @@ def _give(name: str, folder: Path, to: Account, mode: int = 0o700) -> None:
 
 
 def _share(name: str, folder: Path, group: int) -> None:
-    """A folder that several processes write to, each of which reads what the others wrote."""
+    """A folder that several processes write to; each reads the others' files."""
     try:
         durable.make_folder(folder)
         os.chown(folder, 0, group, follow_symlinks=False)
@@ -119,19 +119,19 @@ def _share(name: str, folder: Path, group: int) -> None:
         ) from None
 
 
-def _take(path: Path, to: Account) -> None:
+def _take(path: Path, to: SystemAccount) -> None:
     found = path.lstat()
     if _is_plain(found) and found.st_uid == 0:
         os.chown(path, to.uid, to.gid, follow_symlinks=False)
 
 
 def _is_plain(found: os.stat_result) -> bool:
-    """With one name: another one could have been made by the process, of a file that is not its own."""
+    """True for a file with one name: a process could have made another name for a file of somebody else."""
     return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
 
 
 def _move_old_log(home: Path) -> None:
-    """An earlier version had it beside the folders."""
+    """An earlier version had the log beside the folders."""
     old, new = home / "access.log", home / LOGS / "access.log"
     if old.is_file() and not new.exists():
         durable.make_folder(new.parent)

@@ -1,7 +1,7 @@
-"""Children that cannot outlive their parent.
+"""Child processes that cannot outlive their parent.
 
-Each child runs in a session of its own, so that a terminal's Ctrl-C reaches the parent alone, and is told
-by the kernel when its parent dies, even by `kill -9`. Nothing here knows what the children do.
+Each child runs in its own session, so that a terminal's Ctrl-C reaches the parent alone; the kernel signals it when its
+parent dies, even by `kill -9`. Knows nothing of the children's work.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
-class Account:
-    """A system user's numbers, and the groups beside its own."""
+class SystemAccount:
+    """A system user's ids, and its additional groups."""
 
     name: str
     uid: int
@@ -36,8 +36,8 @@ class Account:
     groups: tuple[int, ...] = ()
 
 
-def drop(user: Account) -> None:
-    """From root to this user, for good: no program that is run later has a capability, setuid or not."""
+def drop(user: SystemAccount) -> None:
+    """Drops from root to this user, for good: no program run later gains a capability, setuid or not."""
     for capability in range(_CAPABILITIES):
         _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
     os.setgroups(user.groups)
@@ -47,13 +47,13 @@ def drop(user: Account) -> None:
 
 
 def die_with_parent(parent: int, with_signal: signal.Signals) -> None:
-    """To be called in the child: asks for `with_signal` when the thread that started it ends."""
+    """For the child: asks the kernel for `with_signal` when the thread that started it ends."""
     _libc.prctl(_PR_SET_PDEATHSIG, with_signal, 0, 0, 0)
-    if os.getppid() != parent:  # it died before the kernel was asked
+    if os.getppid() != parent:  # the parent died before the kernel was asked
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _before_exec(user: Account | None, with_signal: signal.Signals) -> Callable[[], None]:
+def _before_exec(user: SystemAccount | None, with_signal: signal.Signals) -> Callable[[], None]:
     parent = os.getpid()
 
     def prepare() -> None:
@@ -70,12 +70,12 @@ def start(
     environment: Mapping[str, str],
     folder: Path,
     on_parents_death: signal.Signals,
-    user: Account | None = None,
+    user: SystemAccount | None = None,
     output: IO[bytes] | int | None = None,
     errors: IO[bytes] | int | None = None,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Starts a child in a session of its own, as `user` where one is named. Call it in the main thread."""
+    """Starts a child in its own session, as `user` if given. Call it in the main thread."""
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -91,9 +91,9 @@ def start(
 
 
 def run(
-    command: Sequence[str | Path], *, folder: Path, user: Account | None, pass_fds: Sequence[int] = ()
+    command: Sequence[str | Path], *, folder: Path, user: SystemAccount | None, pass_fds: Sequence[int] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a short command to its end with a clean environment, as `user` where one is named."""
+    """Runs a short command to its end with a clean environment, as `user` if given."""
     return subprocess.run(
         command,
         cwd=folder,
@@ -111,7 +111,7 @@ def run(
 
 
 def wait_for_end(pid: int, seconds: float) -> bool:
-    """Whether a process, of whatever parent, has ended within this time."""
+    """True if the process, of any parent, has ended within this time."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -124,7 +124,7 @@ def wait_for_end(pid: int, seconds: float) -> bool:
 
 @dataclass
 class Child:
-    """One process that is kept running: how it starts, and how long it may take to stop."""
+    """One process that is kept running: its start, and the time it may take to stop."""
 
     name: str
     begin: Callable[[], subprocess.Popen[bytes]]
@@ -138,7 +138,7 @@ class Child:
         self.process, self.started, self.due = self.begin(), time.monotonic(), None
 
     def died(self) -> None:
-        """Decides when it is started again: at once, but ever later while it keeps dying young."""
+        """Sets the time of its next start: at once, but ever later while it keeps dying soon."""
         now = time.monotonic()
         steady = now - self.started > _STEADY_SECONDS
         self.pause = 0.0 if steady else min(max(self.pause * 2, 0.25), _LONGEST_PAUSE)
@@ -158,7 +158,7 @@ class Child:
 
 
 class Signals:
-    """SIGINT and SIGTERM as a descriptor to wait for; while `interrupt` holds, they interrupt what goes on too."""
+    """A descriptor that SIGINT and SIGTERM make readable; with `interrupt` the first also raises KeyboardInterrupt."""
 
     def __init__(self) -> None:
         self.descriptor, self._writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)

@@ -1,9 +1,9 @@
-"""Who runs each of the system's processes, and what of the settings and files that process gets.
+"""The system's processes: the user of each, and the settings and files that it gets.
 
-An ordinary user runs them all. Where this runs as root, each drops to a system user of its own before its program
-begins, for good, and is given what it needs and nothing else. Root reaches what such a user may not, as a clone below
-/root: the process is handed a descriptor of the folder and goes there by it, so that nothing is copied and what is
-imported late is found too. Nobody else gets in by that, and no folder above can be read.
+An ordinary user runs them all. If this runs as root, each drops to its own system user before its program begins, for
+good, and gets only the settings it needs. Root reaches folders that such a user may not, such as a clone below /root:
+the process gets a descriptor of the folder and enters through it, so that nothing is copied and late imports work. No
+other user gets in that way, and no folder above can be read.
 """
 
 from __future__ import annotations
@@ -23,52 +23,52 @@ from itm_admin.foundation.config import Refusal, SettingError, Settings
 from itm_admin.foundation.settings_table import SETTINGS
 from itm_admin.local import processes
 from itm_admin.local.binaries import SYSTEM_USER
-from itm_admin.local.processes import Account
+from itm_admin.local.processes import SystemAccount
 from itm_admin.local.system_users import system_group, system_user
 
 ROOT = Path(__file__).parents[2]
 ERASERS = "itm-erasures"
-"""The group of those who write the list of erasures."""
+"""The group of the processes that write the list of erasures."""
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind of process: its user, the settings that it is told, and the groups beside its own."""
+class ProcessKind:
+    """One kind of process: its user, its settings, and its additional groups."""
 
     user: str
     variables: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
 
-WEB = Kind(
+WEB = ProcessKind(
     "itm-web",
     (
         *("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE", "ITM_ERASURES"),
         *("ITM_HOST", "ITM_PORT", "ITM_WEB_WORKERS", "ITM_WEB_THREADS"),
         *("ITM_WEB_CONNECTIONS", "ITM_WEB_CONNECTIONS_PER_ADDRESS", "ITM_WEB_REQUEST_SECONDS"),
         *("ITM_TRUSTED_HOSTS", "ITM_TRUSTED_PROXIES", "ITM_HTTPS"),
-        *("ITM_SMTP_URL", "ITM_SMTP_FROM"),  # whether links go by e-mail
-        *("ITM_WITNESSES", "ITM_WITNESS_QUORUM"),  # where they are: the pages say what *witnessed* means
+        *("ITM_SMTP_URL", "ITM_SMTP_FROM"),  # the pages say if links go by e-mail
+        *("ITM_WITNESSES", "ITM_WITNESS_QUORUM"),  # their places: the pages say what *witnessed* means
     ),
-    (SYSTEM_USER, ERASERS),  # the former's is the folder of the database's socket
+    (SYSTEM_USER, ERASERS),  # SYSTEM_USER's group: the folder of the database's socket
 )
-SCHEDULER = Kind(  # neither the application's role nor a key of the data or of sessions
+SCHEDULER = ProcessKind(  # neither the application's role nor a key of the data or of sessions
     "itm-scheduler",
     (
         *("ITM_HOME", "ITM_ERASURES", "ITM_DATABASE_SIGNER_URL", "ITM_SIGNING_KEY_FILE", "ITM_CHECKPOINTS"),
-        *("ITM_SINKS", "ITM_SINK_SECRET_FILE"),  # the scheduler sees how far they lag behind, and sends nothing
+        *("ITM_SINKS", "ITM_SINK_SECRET_FILE"),  # the scheduler measures the sinks' backlog and sends nothing
         *("ITM_WITNESSES", "ITM_WITNESS_QUORUM", "ITM_TIMESTAMP_URL", "ITM_TIMESTAMP_CERTIFICATES"),
         "ITM_FULL_SECONDS",
-        *("ITM_SMTP_URL", "ITM_SMTP_FROM"),  # whether mails that wait are anybody's to send
+        *("ITM_SMTP_URL", "ITM_SMTP_FROM"),  # waiting mails are a fault only if mail is configured
     ),
     (SYSTEM_USER, ERASERS),
 )
-SINKS = Kind(
+SINKS = ProcessKind(
     "itm-sinks",
     ("ITM_HOME", "ITM_DATABASE_SIGNER_URL", "ITM_SINKS", "ITM_SINK_SECRET_FILE", "ITM_SINK_AUTHORITIES"),
     (SYSTEM_USER,),
 )
-MAIL = Kind(  # who talks to another machine holds no key
+MAIL = ProcessKind(  # talks to another machine, so it holds no key
     "itm-mail",
     (
         *("ITM_HOME", "ITM_DATABASE_SIGNER_URL", "ITM_SMTP_URL", "ITM_SMTP_FROM", "ITM_SMTP_PASSWORD_FILE"),
@@ -76,7 +76,7 @@ MAIL = Kind(  # who talks to another machine holds no key
     ),
     (SYSTEM_USER,),
 )
-WITNESS = Kind("itm-witness")
+WITNESS = ProcessKind("itm-witness")
 
 _FOLDERS = ("ITM_HOME", "ITM_CHECKPOINTS", "ITM_ERASURES")
 _FILES = (
@@ -86,28 +86,28 @@ _FILES = (
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def account(kind: Kind) -> Account | None:
-    """The kind's system user, made if there is none; None where this is not root."""
+def account(kind: ProcessKind) -> SystemAccount | None:
+    """The kind's system user, made if needed; None if this is not root."""
     if os.geteuid():
         return None
     user = system_user(kind.user)
     groups = [system_user(name).pw_gid if name == SYSTEM_USER else system_group(name) for name in kind.groups]
-    return Account(user.pw_name, user.pw_uid, user.pw_gid, tuple(groups))
+    return SystemAccount(user.pw_name, user.pw_uid, user.pw_gid, tuple(groups))
 
 
 @dataclass(frozen=True)
 class Call:
-    """How a process is started: the interpreter's words, its environment, its user, and the descriptors it needs."""
+    """A process's start: the interpreter's arguments, environment, user, and descriptors."""
 
     words: tuple[str, ...]
     environment: Mapping[str, str]
-    user: Account | None = None
+    user: SystemAccount | None = None
     descriptors: tuple[int, ...] = ()
     folder: Path = ROOT
 
 
-def call(kind: Kind, settings: Settings) -> Call:
-    """SettingError or Refusal: the user cannot reach what it needs, and what to do."""
+def call(kind: ProcessKind, settings: Settings) -> Call:
+    """Prepares a start. Raises SettingError or Refusal, with the remedy, if the user cannot reach a file."""
     user = account(kind)
     if user is None:
         return Call((sys.executable,), settings.environment(*kind.variables))
@@ -119,7 +119,7 @@ def call(kind: Kind, settings: Settings) -> Call:
 
 
 def start(
-    kind: Kind,
+    kind: ProcessKind,
     words: Sequence[str],
     settings: Settings,
     *,
@@ -140,8 +140,8 @@ def start(
     )
 
 
-def attend(kind: Kind, words: Sequence[str], settings: Settings) -> int:
-    """Runs it to its end and hands signals on to it; its exit code."""
+def attend(kind: ProcessKind, words: Sequence[str], settings: Settings) -> int:
+    """Runs it to its end, passes signals on to it, and gives its exit code."""
     child = start(kind, words, settings, on_parents_death=signal.SIGTERM)
 
     def hand_on(number: int, _frame: object) -> None:
@@ -155,12 +155,12 @@ def attend(kind: Kind, words: Sequence[str], settings: Settings) -> int:
             signal.signal(number, handler)
 
 
-def become(kind: Kind, words: Sequence[str], settings: Settings, pass_fds: Sequence[int] = ()) -> NoReturn:
-    """Puts `python WORDS…` in the place of this process."""
+def become(kind: ProcessKind, words: Sequence[str], settings: Settings, pass_fds: Sequence[int] = ()) -> NoReturn:
+    """Replaces this process by `python WORDS…`."""
     how = call(kind, settings)
     kept = {0, 1, 2, *pass_fds, *how.descriptors}
     for descriptor in [int(name) for name in os.listdir("/proc/self/fd")]:  # noqa: PTH208 (numbers)
-        with contextlib.suppress(OSError):  # the listing's own is gone already
+        with contextlib.suppress(OSError):  # the listing's own descriptor is closed already
             os.set_inheritable(descriptor, descriptor in kept)
     os.chdir(how.folder)
     os.umask(0o077)
@@ -169,21 +169,21 @@ def become(kind: Kind, words: Sequence[str], settings: Settings, pass_fds: Seque
     os.execve(how.words[0], [*how.words, *words], dict(how.environment))  # noqa: S606 (our own words)
 
 
-def can(user: Account, how: str, path: Path, descriptor: int | None = None) -> bool:
-    """The words of test(1), asked by the user itself."""
+def can(user: SystemAccount, how: str, path: Path, descriptor: int | None = None) -> bool:
+    """Runs test(1) with these words as the user itself."""
     passed = [] if descriptor is None else [descriptor]
     return processes.run(["test", how, path], folder=Path("/"), user=user, pass_fds=passed).returncode == 0
 
 
 @dataclass
 class _Way:
-    """How a user gets to what root can reach."""
+    """A user's access to files that root can reach."""
 
-    user: Account
+    user: SystemAccount
     descriptors: set[int] = field(default_factory=set)
 
     def settings(self, settings: Settings, variables: Sequence[str]) -> Settings:
-        """With paths that the user can use."""
+        """The settings with paths that the user can use."""
         changed: dict[str, object] = {}
         for setting in SETTINGS:
             path = getattr(settings, setting.attribute)
@@ -208,7 +208,7 @@ class _Way:
         return way
 
     def file(self, name: str, path: Path) -> Path:
-        """Itself, or a copy in memory that is the user's alone."""
+        """The file itself, or a copy in memory for the user alone."""
         if can(self.user, "-r", path):
             return path
         try:
@@ -224,7 +224,7 @@ _files: dict[tuple[Path, int, bytes], int] = {}
 
 
 def _opened(path: Path) -> int | None:
-    """A place to begin a path at, and nothing that can be read from. One for each folder, as long as we live."""
+    """A descriptor to start a path from; nothing can be read through it. One for each folder, kept open."""
     try:
         found = path.stat()
         key = (found.st_dev, found.st_ino)
@@ -235,7 +235,7 @@ def _opened(path: Path) -> int | None:
     return _folders[key]
 
 
-def _copied(path: Path, user: Account) -> int:
+def _copied(path: Path, user: SystemAccount) -> int:
     content = path.read_bytes()
     key = (path, user.uid, content)
     if key not in _files:
@@ -248,7 +248,7 @@ def _copied(path: Path, user: Account) -> int:
 
 
 def _program(way: _Way) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The interpreter and where its modules are: neither the user's own packages nor the folder that this begins in."""
+    """The interpreter and its module folders: without the user's own packages and the present folder."""
     libraries = dict.fromkeys(Path(sysconfig.get_path(name)) for name in ("purelib", "platlib"))
     _refuse_unreadable(list(libraries))
     places = [way.folder("ITM_HOME", path) for path in (ROOT, *libraries)]
@@ -267,7 +267,7 @@ def _program(way: _Way) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def _refuse_unreadable(libraries: Sequence[Path]) -> None:
-    """Refusal for a program that only root may read, as where it was cloned with umask 077."""
+    """Raises Refusal if only root may read the program, as after a clone with umask 077."""
     ours = [ROOT, ROOT / "app.py", *libraries]
     for folder in ("itm_admin", "audit", "migrations"):
         for place, folders, names in os.walk(ROOT / folder):

@@ -1,6 +1,6 @@
-"""Where an installation holds its checkpoints, and what it signs them with, as its settings say.
+"""An installation's checkpoint folder, signing key and witnesses, from its settings.
 
-Only for the scheduler's process and `itm ledger`: the web server is told none of it.
+Only for the scheduler's process and `itm ledger`: the web server gets none of it.
 """
 
 from __future__ import annotations
@@ -14,44 +14,44 @@ from sqlalchemy.pool import NullPool
 from audit import keyfile
 from audit.authority import Trusted
 from audit.checkpoint_comparison import Evidence, Witnesses
-from audit.checkpoint_folder import Outside, OutsideError
+from audit.checkpoint_folder import CheckpointFolder, CheckpointFolderError
 from audit.resume_mark import Watermarks
 from audit.store import checkpoints
 from audit.store.session import OPTIONS
 from audit.witness_client import Witness
 from itm_admin.foundation import secret_files
 from itm_admin.foundation.config import SettingError, Settings
-from itm_admin.ledger.keyring import Keyring, KeyTrouble
-from itm_admin.ledger.signing import Place
+from itm_admin.ledger.keyring import KeyTrouble, SigningKeyFile
+from itm_admin.ledger.signing import SigningPlace
 from itm_admin.ledger.stamping import Authority, Stamping
 from itm_admin.local import ownership
 
 
 def evidence(settings: Settings) -> Evidence:
-    """What is held outside now."""
+    """The checkpoints held now."""
     witnesses = tuple(Witness.parse(each).key for each in settings.witnesses)
     return Evidence.now(_outside(settings), Witnesses(witnesses, settings.quorum))
 
 
 def watermarks(settings: Settings) -> Watermarks:
-    """Where a full run that was stopped goes on; kept only where the signing key is at hand."""
+    """The resume marks; new ones are written only if the signing key is at hand."""
     outside = _outside(settings)
     file = settings.signing_key_file or secret_files.path(settings.home, secret_files.SIGNING_KEY)
-    return Watermarks(outside, Keyring(file, outside).active())
+    return Watermarks(outside, SigningKeyFile(file, outside).active())
 
 
-def of(settings: Settings) -> Place:
-    """With an external server the key's file must be named: SettingError."""
+def of(settings: Settings) -> SigningPlace:
+    """The signing place. Raises SettingError if an external server is used and no key file is named."""
     if not settings.embedded:
         settings.require("ITM_SIGNING_KEY_FILE")
     outside = _outside(settings)
     file = settings.signing_key_file or secret_files.path(settings.home, secret_files.SIGNING_KEY)
     witnesses = tuple(Witness.parse(each) for each in settings.witnesses)
-    return Place(outside, Keyring(file, outside), witnesses, settings.quorum)
+    return SigningPlace(outside, SigningKeyFile(file, outside), witnesses, settings.quorum)
 
 
 def check_key(settings: Settings) -> None:
-    """SettingError if the key's file is there and cannot be used. One that is not there is made at the first round."""
+    """Raises SettingError if the key's file exists and cannot be used. The first round makes a missing one."""
     try:
         if settings.signing_key_file is not None:
             keyfile.load(settings.signing_key_file)
@@ -62,7 +62,7 @@ def check_key(settings: Settings) -> None:
 
 
 def prepare_key(settings: Settings) -> None:
-    """As root, where the scheduler does not write to the folder; else it makes the key at its first round."""
+    """Makes the key as root if the scheduler cannot write to the folder; otherwise its first round makes it."""
     if os.geteuid() or settings.embedded or settings.signing_key_file is None:
         return
     engine = create_engine(
@@ -70,18 +70,18 @@ def prepare_key(settings: Settings) -> None:
     )
     with engine.connect() as connection:
         deployment = checkpoints.deployment(connection)
-    with suppress(KeyTrouble, OutsideError):  # the scheduler tells of it
+    with suppress(KeyTrouble, CheckpointFolderError):  # the scheduler raises the alert
         of(settings).keyring.first(deployment)
     ownership.give_key(settings.signing_key_file)
 
 
 def stamping(settings: Settings) -> Stamping | None:
-    """None where no authority is named."""
+    """None if no authority is configured."""
     if settings.timestamp_url is None or settings.timestamp_certificates is None:
         return None
     trusted = Trusted.parse(settings.timestamp_certificates.read_bytes())
     return Stamping(_outside(settings), Authority(settings.timestamp_url, trusted))
 
 
-def _outside(settings: Settings) -> Outside:
-    return Outside(settings.checkpoints or settings.home / "checkpoints")
+def _outside(settings: Settings) -> CheckpointFolder:
+    return CheckpointFolder(settings.checkpoints or settings.home / "checkpoints")

@@ -1,7 +1,7 @@
 """Runs the whole system on one machine: database, web server, scheduler, and the demonstration's witness.
 
-Promises: they start in order, what dies is started again, and they stop in the reverse order of need. After
-`kill -9` of this process too, nothing is left behind: every child asks the kernel to end with its parent.
+Promises: they start in order, a dead one is started again, and they stop in the reverse order. After `kill -9` of this
+process too, nothing is left behind: the kernel ends every child with its parent.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ from itm_admin.foundation.database import migration, roles
 from itm_admin.ledger import sink_process
 from itm_admin.local import embedded, installation, ownership, processes, programs, signing_setup, web, witness_process
 from itm_admin.local.processes import Child, Signals
-from itm_admin.local.programs import Kind
+from itm_admin.local.programs import ProcessKind
 from itm_admin.local.witness_process import LocalWitness
 
 _DATABASE_PAUSE = 5.0
 _LOG_PAUSE = 60.0
-"""Seconds between two looks at how large the database's log is."""
+"""Seconds between two checks of the database log's size."""
 _ALL = (*programs.WEB.variables, "ITM_DATABASE_OWNER_URL", "ITM_DATABASE_SIGNER_URL")
 
 
 @dataclass
 class Supervisor:
-    """The system's processes. `run` returns when it is asked to stop."""
+    """The system's processes. `run` returns after a stop signal."""
 
     place: installation.Installation
     settings: Settings
     listening: socket.socket
     tell_logins: Callable[[Settings], None] | None
-    """Tells the demonstration's logins; None where no demonstration is wanted."""
+    """Prints the demonstration's logins; None without a demonstration."""
     empty: bool = False
     children: list[Child] = field(default_factory=list)
     witness: LocalWitness | None = None
@@ -71,7 +71,7 @@ class Supervisor:
                 self._stop()
 
     def _prepare(self) -> None:
-        """The database, its schema and, if asked for, its demonstration. Ctrl-C interrupts it."""
+        """Prepares the database, its schema and, if asked for, its demonstration. Ctrl-C interrupts it."""
         click.echo("Starting the database …")
         self.place.start()
         self.settings = self.place.with_addresses()
@@ -89,7 +89,7 @@ class Supervisor:
         self.empty = not _has_institutions(self.settings)
 
     def _seed(self) -> None:
-        """Once: the mark says that it came to its end, the database that it is still that one."""
+        """Once: a mark records completion, and the database that was filled."""
         mark = self.settings.home / "demonstration-made"
         if mark.exists() and _has_institutions(self.settings):
             return
@@ -108,7 +108,10 @@ class Supervisor:
         mark.touch()
 
     def _begin_witness(self) -> None:
-        """Without one the demonstration still runs: its ledgers are not witnessed, and say so."""
+        """Starts the witness.
+
+        If that fails the demonstration runs without: its ledgers are not witnessed, and say so.
+        """
         try:
             self.witness = witness_process.begin(self.settings, _deployment(self.settings))
         except Refusal as reason:
@@ -123,7 +126,7 @@ class Supervisor:
             programs.WITNESS, witness.words(), self.settings, output=subprocess.DEVNULL, pass_fds=[descriptor]
         )
 
-    def _itm(self, words: list[str], kind: Kind) -> subprocess.Popen[bytes]:
+    def _itm(self, words: list[str], kind: ProcessKind) -> subprocess.Popen[bytes]:
         return programs.start(kind, ["-m", "itm_admin.commands.main", *words], self.settings)
 
     def _web(self) -> subprocess.Popen[bytes]:
@@ -131,7 +134,7 @@ class Supervisor:
         return programs.start(programs.WEB, web.words(self.settings, descriptor), self.settings, pass_fds=[descriptor])
 
     def _serve(self, signals: Signals) -> None:
-        """Until a signal comes. The others start once the web server serves: people wait for that one."""
+        """Serves until a signal. The others start once the web server serves, because people wait for that one."""
         self.children = [
             Child("The web server", self._web, 25),
             Child("The scheduler", lambda: self._itm(["scheduler"], programs.SCHEDULER), 60),
@@ -152,7 +155,7 @@ class Supervisor:
                 self._look_after(child)
 
     def _wait(self, stop: int) -> bool:
-        """Until something happens. True: it was a signal to stop."""
+        """Waits for the next event. True: a stop signal."""
         running = [child.process for child in self.children if child.process]
         if self.place.server is not None and self.place.server.process is not None:
             running.append(self.place.server.process)
@@ -172,7 +175,7 @@ class Supervisor:
         return stop in happened
 
     def _look_after_database(self) -> None:
-        """Starts it again, also when that fails at first, as on a full disk: the panel says so meanwhile."""
+        """Starts it again, also if that fails at first, as on a full disk; meanwhile the panel shows the trouble."""
         server = self.place.server
         if server is None or (server.process is not None and server.process.poll() is None):
             return
@@ -215,7 +218,7 @@ class Supervisor:
         sys.stdout.flush()
 
     def _stop(self) -> None:
-        """Web, then scheduler, then witness, then database; a second signal does not cut it short."""
+        """Stops web, then scheduler, then witness, then database; a second signal does not cut it short."""
         if self.children:
             click.echo("Stopping …")
         for child in self.children:
@@ -227,11 +230,11 @@ class Supervisor:
 
 
 def run(settings: Settings, tell_logins: Callable[[Settings], None] | None = None) -> None:
-    """What `itm run` does, with the demonstration where its logins can be told.
+    """Runs the system, with the demonstration if `tell_logins` is given.
 
-    Refusal or SettingError says why it could not.
+    Raises Refusal or SettingError with the reason if it cannot.
     """
-    if "MAKELEVEL" in os.environ:  # a killed make tells nobody
+    if "MAKELEVEL" in os.environ:  # a killed make does not signal its child
         processes.die_with_parent(os.getppid(), signal.SIGTERM)
     all_at_once(
         *()
@@ -251,7 +254,7 @@ def run(settings: Settings, tell_logins: Callable[[Settings], None] | None = Non
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """Binds first of all: a port that is taken is found out before anything is started."""
+    """Binds first of all: a taken port is found before anything is started."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
     except socket.gaierror:
@@ -271,7 +274,7 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def _ask(settings: Settings) -> socket.socket:
-    """Sends a first request; its answer, whatever it is, shows that the web server serves."""
+    """Sends a first request; any answer shows that the web server serves."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 (compared)
     asking = socket.create_connection((host, settings.port), timeout=10)
     name = settings.trusted_hosts[0] if settings.trusted_hosts else "localhost"

@@ -1,4 +1,4 @@
-"""System users without rights, one for each kind of process, where this runs as root.
+"""System users without rights, one for each kind of process, if this runs as root.
 
 Promise: several processes that need the same user at the same moment all get it. Knows no process and no file.
 """
@@ -23,7 +23,7 @@ _LOCKED = (1, 10)
 
 
 def system_user(name: str) -> pwd.struct_passwd:
-    """The system user of this name, made if there is none. Refusal says why it could not be made."""
+    """The system user of this name, made if needed. Raises Refusal with the reason if it cannot be made."""
     found = _known(name)
     if found is not None:
         return found
@@ -41,7 +41,7 @@ def system_user(name: str) -> pwd.struct_passwd:
 
 
 def system_group(name: str) -> int:
-    """The number of the system group of this name, made if there is none. Refusal says why it could not be made."""
+    """The id of the system group of this name, made if needed. Raises Refusal with the reason if it cannot be made."""
     with suppress(KeyError):
         return grp.getgrnam(name).gr_gid
     with _one_at_a_time():
@@ -77,7 +77,7 @@ def _add(command: list[str], name: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """useradd does not wait for another useradd. The lock is the directory's own: nothing is left behind."""
+    """useradd does not wait for another useradd. The lock is the directory's own, so nothing is left behind."""
     descriptor = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

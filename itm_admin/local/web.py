@@ -31,9 +31,9 @@ from itm_admin.local.ownership import LOGS
 
 ROOT = Path(__file__).parents[2]
 GRACE = 20
-"""Seconds for what was begun, when it is told to stop."""
+"""Seconds for running requests after a stop signal."""
 _PAUSE = 1.0
-"""Seconds before a process that died is started again."""
+"""Seconds before a dead process is started again."""
 _SPARE_FILES = 300
 """For the database, files and pipes, beside the connections."""
 _MEGABYTE = 1024 * 1024
@@ -41,7 +41,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def words(settings: Settings, descriptor: int | None = None, application: str = "app:create_app") -> list[str]:
-    """Python's words to serve on an already listening socket, or on the settings' own address."""
+    """Python's arguments to serve on a listening socket, or on the settings' address."""
     where = [f"fd:{descriptor}"] if descriptor is not None else [settings.host, str(settings.port)]
     return ["-m", "itm_admin.local.web", application, *where]
 
@@ -70,17 +70,17 @@ def listen(where: str, port: str = "") -> socket.socket:
 
 
 class _Stop(Exception):
-    """SIGTERM or SIGINT came."""
+    """SIGTERM or SIGINT arrived."""
 
 
 class _Processes:
-    """The first process: it answers nobody itself."""
+    """The first process, which answers no request itself."""
 
     def __init__(self, panel: Any, listening: socket.socket, settings: Settings) -> None:
         self.panel, self.listening, self.settings = panel, listening, settings
         self.running: set[int] = set()
         self.beside: int | None = None
-        """Does what the scheduler calls for and needs the master key for; it serves nobody."""
+        """Process id of the one that does the scheduler's calls which need the master key; it serves no request."""
 
     def run(self) -> None:
         for number in _SIGNALS:
@@ -103,7 +103,7 @@ class _Processes:
             self._end()
 
     def _fork(self, work: Callable[[], None]) -> int:
-        """The new process's number. It is told to stop by SIGTERM, which waits until its work can hear it."""
+        """Forks; gives the process id. SIGTERM, blocked until the child can handle it, tells it to stop."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         parent, pid = os.getpid(), os.fork()
         if pid:
@@ -134,7 +134,7 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 def _work(panel: Any, listening: socket.socket, settings: Settings) -> None:
-    """One process that answers."""
+    """One process that answers requests."""
     told: list[int] = []
     limits = web_connections.Limits(
         settings.web_connections,
@@ -143,7 +143,7 @@ def _work(panel: Any, listening: socket.socket, settings: Settings) -> None:
     )
     _allow_files(settings.web_connections + _SPARE_FILES)
     lock_watch.start(settings.database_url or "")
-    server = web_connections.Server(
+    server = web_connections.BoundedServer(
         panel,
         _sock=listening,
         bind_socket=False,
@@ -175,15 +175,15 @@ def _keep_up(settings: Settings, listening: socket.socket) -> None:
 def _adjustments(settings: Settings) -> Adjustments:
     return Adjustments(
         threads=settings.web_threads,
-        connection_limit=settings.web_connections + _SPARE_FILES,  # ours makes room before
+        connection_limit=settings.web_connections + _SPARE_FILES,  # our own limit closes connections before this one
         backlog=256,
         cleanup_interval=1,
         asyncore_use_poll=True,
         ident=None,
         log_socket_errors=False,
-        clear_untrusted_proxy_headers=False,  # ITM_TRUSTED_PROXIES alone decides whom to believe
+        clear_untrusted_proxy_headers=False,  # ITM_TRUSTED_PROXIES alone decides which proxies are trusted
         max_request_header_size=32 * 1024,
-        max_request_body_size=4 * _MEGABYTE,  # beyond the panel's own bound its page says so, beyond this one line
+        max_request_body_size=4 * _MEGABYTE,  # the panel's own limit answers with a page; this one with a line
         inbuf_overflow=64 * 1024,
         outbuf_overflow=_MEGABYTE,
         outbuf_high_watermark=4 * _MEGABYTE,
@@ -198,7 +198,7 @@ def _allow_files(number: int) -> None:
 
 
 def _log() -> None:
-    """Words about requests go to stderr without anything of them."""
+    """Waitress's log lines go to stderr, without any content of requests."""
     said = logging.StreamHandler()
     said.addFilter(web_connections.Reticent())
     waitress = logging.getLogger("waitress")

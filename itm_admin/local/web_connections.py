@@ -1,7 +1,7 @@
-"""The web server's connections: a request is read whole before a thread is taken for it, and within a time.
+"""The web server's connections: a thread is taken only after a request is read whole, and within a time limit.
 
-Promises: connections that send nothing, or a byte at a time, hold no thread and are closed; one address cannot hold
-all connections; an answer that breaks off is broken off hard; a log names the route's pattern and never what was asked.
+Promises: connections that send nothing, or a byte at a time, hold no thread and are closed; one address cannot hold all
+connections; an answer that breaks off resets the connection; the log has the route's pattern, never the address.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from waitress.task import WSGITask
 from itm_admin.foundation.log_trace import trace
 
 IDLE_SECONDS = 15
-"""How long a connection may wait for its next request."""
+"""Seconds for which a connection may wait for its next request."""
 LEAST_RATE = 1000
-"""Bytes a second that a body must come with, and an answer must be taken with, on the average."""
+"""Bytes a second, on average, that a body must arrive with and an answer must be taken with."""
 TAKING_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Limits:
-    """For each process of the web server."""
+    """Limits for each process of the web server."""
 
     connections: int
     per_address: int | None
-    """None: a reverse proxy's address stands for everybody."""
+    """None: all requests come from a reverse proxy's address."""
     seconds: int
-    """For a request's header; as long again for its body, and longer for what comes at the least rate."""
+    """Seconds for a request's header, and again for its body; more for data at the least rate."""
 
 
-class Log(Protocol):
-    """Takes a whole line at a time."""
+class LineLog(Protocol):
+    """Writes one whole line at a time."""
 
     def write(self, line: str, /) -> object: ...
 
 
-class Task(WSGITask):
+class BoundedTask(WSGITask):
     """One request's answer."""
 
     def service(self) -> None:
@@ -53,7 +53,7 @@ class Task(WSGITask):
         try:
             super().service()
         except BaseException:
-            self.channel.broken = self.wrote_header  # else what was cut off would look whole to an old client
+            self.channel.broken = self.wrote_header  # otherwise an old client would take the cut answer for a whole one
             raise
         finally:
             self.channel.server.tell(self)
@@ -63,7 +63,7 @@ class Task(WSGITask):
         super().write(data)
 
     def line(self) -> str:
-        """The route's pattern in place of the path, which holds ids and invitations' tokens; never the query."""
+        """The route's pattern instead of the path, which holds ids and invitations' tokens; never the query."""
         headers = {name.lower(): value for name, value in self.response_headers}
         environ = self.get_environment()
         when = datetime.now(UTC).strftime("[%d/%b/%Y:%H:%M:%S +0000]")
@@ -75,12 +75,12 @@ class Task(WSGITask):
 
 
 class Channel(HTTPChannel):
-    """One connection. Its times are by a clock that nobody sets."""
+    """One connection. Its times use the monotonic clock."""
 
-    task_class = Task
+    task_class = BoundedTask
     broken = False
 
-    def __init__(self, server: Server, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
+    def __init__(self, server: BoundedServer, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
         self.since = time.monotonic()
         self.begun: float | None = None
         self.got = self.given = 0
@@ -114,7 +114,7 @@ class Channel(HTTPChannel):
 
     @property
     def waits(self) -> bool:
-        """For something of a request, and has nothing left to send."""
+        """True if it waits for a part of a request and has nothing left to send."""
         return not self.requests and not self.total_outbufs_len
 
     def is_overdue(self, now: float, seconds: int) -> bool:
@@ -130,7 +130,7 @@ class Channel(HTTPChannel):
         return now - self.begun > 2 * seconds + self.got / LEAST_RATE
 
     def _takes_too_slowly(self, now: float) -> bool:
-        """A thread that streams an answer waits for whoever takes it."""
+        """True if the client takes the answer too slowly: a thread waits for it."""
         if self.taking is None:
             self.taking = (now, self.given)
         since, given = self.taking
@@ -140,12 +140,12 @@ class Channel(HTTPChannel):
         return self.given - given < LEAST_RATE * TAKING_SECONDS
 
 
-class Server(TcpWSGIServer):
+class BoundedServer(TcpWSGIServer):
     """Accepts on a socket that several processes share."""
 
     channel_class = Channel
 
-    def __init__(self, panel: Any, limits: Limits, access_log: Log, **known: Any) -> None:
+    def __init__(self, panel: Any, limits: Limits, access_log: LineLog, **known: Any) -> None:
         self.limits, self.access_log = limits, access_log
         super().__init__(panel, **known)
 
@@ -160,7 +160,7 @@ class Server(TcpWSGIServer):
             self._make_room(self.active_channels[number])
 
     def _make_room(self, new: Channel) -> None:
-        """Beyond a limit the connection goes that has waited longest; the new one only if all are at work."""
+        """Over a limit, closes the connection that has waited longest; the new one only if all are at work."""
         everybody = [each for each in self.active_channels.values() if not each.will_close]
         neighbours = [each for each in everybody if each.addr[0] == new.addr[0]]
         for those, limit in ((neighbours, self.limits.per_address), (everybody, self.limits.connections)):
@@ -175,11 +175,11 @@ class Server(TcpWSGIServer):
             if channel.is_overdue(now, self.limits.seconds):
                 channel.handle_close()
 
-    def tell(self, task: Task) -> None:
+    def tell(self, task: BoundedTask) -> None:
         self.access_log.write(task.line())
 
     def serve(self, stopped: Any, patience: float) -> None:
-        """Until `stopped()`; then what was begun is answered, for so many seconds."""
+        """Serves until `stopped()`; then answers running requests for at most `patience` seconds."""
         deadline: float | None = None
         while deadline is None or time.monotonic() < deadline:
             wasyncore.loop(timeout=1, use_poll=True, map=self._map, count=1)
@@ -195,7 +195,7 @@ class Server(TcpWSGIServer):
 
 
 class Reticent(logging.Filter):
-    """Lets through where a fault is, never what was asked: addresses and malformed lines hold what was typed."""
+    """Logs the place of a fault only: addresses and malformed lines hold people's input."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         fault = record.exc_info[1] if record.exc_info else None

@@ -1,7 +1,7 @@
-"""The demonstration's witness: a process of its own on this machine, with its own key and its own folder.
+"""The demonstration's witness: a process on this machine, with its own key and its own folder.
 
-Promise: it takes whatever port is free, and nothing waits for it; it is told the ledger's public keys and no secret.
-It adds a second process to defeat and no second party, and the pages say so.
+Promise: it takes any free port, and nothing waits for it; it gets the ledger's public keys and no secret. It is a
+second process to defeat but no second party, and the pages say so.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit import durable
-from audit.checkpoint_folder import OutsideError
+from audit.checkpoint_folder import CheckpointFolderError
 from audit.keyfile import KeyRefused
 from audit.witness_memory import MemoryRefused, identity
 from itm_admin.foundation.config import Refusal, Settings
@@ -22,12 +22,12 @@ from itm_admin.local import signing_setup
 
 @dataclass(frozen=True)
 class LocalWitness:
-    """Listens before it runs, and while it is started again: whoever asks waits for a moment."""
+    """The witness and its listening socket, which stays open across restarts: clients wait for a moment."""
 
     folder: Path
     listening: socket.socket
     address: str
-    """As in ITM_WITNESSES."""
+    """In the form of ITM_WITNESSES."""
 
     def words(self) -> list[str]:
         place = ["--state", str(self.folder / "memory"), "--key", str(self.folder / "key")]
@@ -39,12 +39,12 @@ class LocalWitness:
 
 
 def forget(home: Path) -> None:
-    """Nobody runs one here now, as far as `itm ledger` is told."""
+    """Records for `itm ledger` that no witness runs here now."""
     (home / "witness" / "address").unlink(missing_ok=True)
 
 
 def begin(settings: Settings, deployment: str) -> LocalWitness:
-    """Its key, made on the first run; a port; and which keys of the ledger it believes. Refusal says why not."""
+    """Makes its key on the first run, a port, and the list of trusted ledger keys. Raises Refusal with the reason."""
     folder = settings.home / "witness"
     try:
         key = identity(folder / "memory", folder / "key", f"witness.localhost/{secrets.token_hex(4)}").verifier
@@ -53,7 +53,7 @@ def begin(settings: Settings, deployment: str) -> LocalWitness:
         logs = "".join(f"{each}:{deployment}/ledger/*\n" for each in believed)
         durable.replace(folder / "logs", logs.encode())
         listening = socket.create_server(("127.0.0.1", 0), backlog=64)
-    except (MemoryRefused, KeyRefused, KeyTrouble, OutsideError, OSError, ValueError) as error:
+    except (MemoryRefused, KeyRefused, KeyTrouble, CheckpointFolderError, OSError, ValueError) as error:
         raise Refusal(f"the demonstration's witness cannot run: {error}") from None
     address = f"http://127.0.0.1:{listening.getsockname()[1]}={key}"
     durable.replace(folder / "address", f"{address}\n".encode())

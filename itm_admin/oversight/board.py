@@ -1,6 +1,6 @@
-"""What the Presidency and auditors see of the institutions: counts, metadata and pseudonyms, never an identity.
+"""The institutions for the Presidency and auditors: counts, metadata and pseudonyms, never an identity.
 
-Reads three views with listed columns and nothing else; each asks for its scope itself (60_views.sql), and an
+Reads three views with listed columns and nothing else; each checks its scope itself (60_views.sql), and an
 unshared case is in the counts alone. Read-only.
 """
 

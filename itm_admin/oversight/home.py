@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from itm_admin.accounts import grants
 from itm_admin.foundation import access, charts, national
 from itm_admin.foundation.audited_reads import record_read
-from itm_admin.foundation.charts import Count, Picture, Row
+from itm_admin.foundation.charts import ChartRow, Count, Picture
 from itm_admin.foundation.formats import label, number
 from itm_admin.foundation.i18n import language
 from itm_admin.oversight import board
@@ -21,7 +21,7 @@ from itm_admin.oversight.provinces import PLACES
 
 
 def presidency_home(session: AnySession) -> dict[str, Any]:
-    """What `oversight/home.html` shows: counts without identities."""
+    """The values for `oversight/home.html`: counts without identities."""
     rows = board.institutions(session)
     record_read("record.list", "institution", subjects=[row.id for row in rows], detail={"page": "home"})
     totals = board.totals(rows)
@@ -38,7 +38,7 @@ def presidency_home(session: AnySession) -> dict[str, Any]:
 
 
 def figures(counts: board.Totals | AnyRow, **chosen: Any) -> list[tuple[str, int, str | None]]:
-    """(name, count, address of what was counted) for all institutions or one."""
+    """(name, count, address of the counted records) for all institutions or one."""
     accounts = access.allowed("AuditAccountView.list", g.actor)
     return [
         (_("Cases"), counts.cases, _cases(**chosen)),
@@ -83,7 +83,7 @@ def _years(rows: Sequence[AnyRow]) -> Picture:
         sources=sources,
     )
     lines = [
-        Row((*row.cells, *_published(published.get(int(count.label)))), row.url)
+        ChartRow((*row.cells, *_published(published.get(int(count.label)))), row.url)
         for row, count in zip(picture.rows, counts, strict=True)
     ]
     return replace(picture, said=said, rows=lines)

@@ -1,4 +1,4 @@
-"""What is no bundle: archives that are broken, hide something, or would harm who unpacks them; and why each is refused.
+"""Archives that are no bundles: broken, hiding something, or harmful to unpack; each with the reason of its refusal.
 
 One table for every verifier.
 """
@@ -12,7 +12,7 @@ from dataclasses import replace
 from io import BytesIO
 
 from audit.bundle import MANIFEST
-from audit.canonical_zip import Archive, Member
+from audit.canonical_zip import Archive, ZipMember
 from tests.audit.evidence import Parts, packed
 
 CENTRAL, LOCAL, END = b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"
@@ -72,7 +72,7 @@ def _rebuilt(data: bytes, name: str, method: int, content: bytes, size: int, crc
         raw = data[start : start + member.packed]
         made = replace(member, offset=len(body))
         if member.name == name:
-            raw, made = content, Member(name, method, crc, len(content), size, len(body))
+            raw, made = content, ZipMember(name, method, crc, len(content), size, len(body))
         body, central = body + made.local() + raw, central + made.central()
     return body + _end(central, len(body), len(members))
 
@@ -147,4 +147,4 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a-bomb-that-hides": (_large(15 << 20, _deflated, 8, says=100), ""),
     "a-file-that-is-too-large": (_large(17 << 20, lambda said: said, 0), "unpacks to more"),
 }
-"""What is no bundle at all, and why. Of each a verifier says: cannot tell."""
+"""Files that are no bundle at all, with the reason. A verifier says of each: cannot tell."""

@@ -15,8 +15,8 @@ from io import BytesIO
 from typing import Any
 
 from audit import canonical_json, checkpoint, event, merkle, note
-from audit.bundle import MANIFEST, BundleWriter, Filter
-from audit.canonical_json import Event, Signed
+from audit.bundle import MANIFEST, BundleWriter, EventFilter
+from audit.canonical_json import Event, SignedCheckpoint
 from audit.canonical_zip import Archive, Writer
 from audit.checkpoint import Checkpoint
 from audit.compact_range import CompactRange
@@ -79,8 +79,8 @@ class History:
     def subtrees(self, start: int, stop: int) -> tuple[bytes, ...]:
         return tuple(self.nodes(stop)(height, index) for height, index in full_subtrees(start, stop))
 
-    def signed(self, size: int, stop: int, *keys: SigningKey) -> Signed:
-        return Signed(self.note(size, *keys), self.subtrees(stop, size) if size > stop else ())
+    def signed(self, size: int, stop: int, *keys: SigningKey) -> SignedCheckpoint:
+        return SignedCheckpoint(self.note(size, *keys), self.subtrees(stop, size) if size > stop else ())
 
     def proof(self, seq: int, size: int) -> Proof:
         path = merkle.inclusion_proof(seq, size, self.nodes(size))
@@ -113,7 +113,7 @@ TRUE = History()
 
 def bundle(
     size: int,
-    asked: Filter | None = None,
+    asked: EventFilter | None = None,
     first: int = 0,
     stop: int | None = None,
     history: History = TRUE,
@@ -121,7 +121,7 @@ def bundle(
     keys: tuple[SigningKey, ...] = (),
 ) -> bytes:
     """A bundle of entries first to stop - 1 under the checkpoint of ``size``, beside one in the middle."""
-    asked, stop, sink = asked or Filter(), size if stop is None else stop, BytesIO()
+    asked, stop, sink = asked or EventFilter(), size if stop is None else stop, BytesIO()
     writer = BundleWriter(sink, history.origin, first, asked)
     for entry in history.entries(size)[first:stop]:
         writer.entry(entry, _asked(entry, asked))
@@ -134,7 +134,7 @@ def bundle(
     return sink.getvalue()
 
 
-def _asked(entry: Entry, asked: Filter) -> Event | None:
+def _asked(entry: Entry, asked: EventFilter) -> Event | None:
     assert entry.content is not None
     assert entry.salt is not None
     if asked.before(entry.seq, entry.recorded_at) or asked.after(entry.seq, entry.recorded_at):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from audit import canonical_json
-from audit.bundle import Filter
+from audit.bundle import EventFilter
 from audit.compact_range import CompactRange
 from tests.audit.evidence import TRUE, History, Parts, bundle
 
@@ -46,12 +46,12 @@ class _Plain(History):
 
 
 def without(
-    gone: Collection[int] = GONE, history: History | None = None, asked: Filter | None = None, stop: int = SIZE
+    gone: Collection[int] = GONE, history: History | None = None, asked: EventFilter | None = None, stop: int = SIZE
 ) -> Callable[[], bytes]:
     """A bundle that lacks these entries' events, and says so in its manifest."""
 
     def forge() -> bytes:
-        parts = Parts.of(bundle(SIZE, Filter(), 0, stop, history or Purged(), checkpoints=(SIZE,)))
+        parts = Parts.of(bundle(SIZE, EventFilter(), 0, stop, history or Purged(), checkpoints=(SIZE,)))
         kept = [each for each in parts.lines("events/000000.jsonl") if each["seq"] not in gone]
         parts.write("events/000000.jsonl", kept)
         if not kept:

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from audit import note, report, store
 from audit.checkpoint_comparison import Evidence, Witnesses
-from audit.checkpoint_folder import Held, Outside
+from audit.checkpoint_folder import CheckpointFolder, HeldCheckpoint
 from audit.key import Algorithm, SigningKey
 from audit.key_statements import Statement
 from audit.leaf import leaf_hash
@@ -50,7 +50,7 @@ class SignedWorld:
 
     def __init__(self, database: Migrated, folder: Path, sizes: Sequence[int]) -> None:
         self.world: World = build(database)
-        self.outside = Outside(folder)
+        self.outside = CheckpointFolder(folder)
         with self.world.engine("owner").begin() as connection:
             for size in sizes:
                 values = {"holder": holder(size), "code": f"S{size}"}
@@ -95,7 +95,7 @@ class SignedWorld:
             checkpoints.record_cosignatures(connection, ledger.id, ledger.size, [self._cosigned(made)])
             tiling.extend(connection, ledger.id, ledger.size)
 
-    def _cosigned(self, made: Held) -> note.Signature:
+    def _cosigned(self, made: HeldCheckpoint) -> note.Signature:
         return note.cosign(made.note.text, WITNESS, 1_790_000_000)
 
     @contextmanager

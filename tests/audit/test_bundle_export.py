@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import text
 
 from audit import bundle_export, checkpoint, merkle, note
-from audit.bundle import Filter
+from audit.bundle import EventFilter
 from audit.canonical_zip import Archive
 from audit.checkpoint import Checkpoint
-from audit.checkpoint_folder import Held
+from audit.checkpoint_folder import HeldCheckpoint
 from audit.compact_range import CompactRange
 from audit.key import SigningKey
 from audit.policy import Policy
@@ -49,13 +49,13 @@ class Signed(World):
             ).scalars()
             grown = CompactRange.of(bytes(row) for row in rows)
             signed = checkpoint.sign(Checkpoint(ledger.origin, size, grown.root()), self.key)
-            held = Held(signed, "2026-01-01T00:00:00.000001Z", bytes(32), grown)
+            held = HeldCheckpoint(signed, "2026-01-01T00:00:00.000001Z", bytes(32), grown)
             checkpoints.record_checkpoints(connection, [(ledger.id, held)])
             cosignature = note.cosign(signed.text, WITNESS, 1_780_000_000)
             checkpoints.record_cosignatures(connection, ledger.id, size, [cosignature])
         return bytes(signed.with_signatures([cosignature])).decode()
 
-    def taken(self, asked: Filter | None = None, policy: str | None = None) -> tuple[bytes, int]:
+    def taken(self, asked: EventFilter | None = None, policy: str | None = None) -> tuple[bytes, int]:
         sink = BytesIO()
         made = bundle_export.bundle(self.engine("signer"), self.ledger(), sink, asked, policy)
         return sink.getvalue(), made.newer
@@ -115,22 +115,22 @@ def test_a_bundle_holds_what_is_signed_and_says_what_is_newer(signed: Signed) ->
 @pytest.mark.parametrize(
     ("asked", "first", "leaves", "events"),
     [
-        (Filter(since=5), 4, 14, 13),
-        (Filter(until=5), 0, 7, 6),
-        (Filter(since=6, until=6), 5, 3, 1),
-        (Filter(since=0, until=17), 0, 18, 18),
-        (Filter(since=500), 17, 1, 0),
-        (Filter(since="2000-01-01T00:00:00.000000Z"), 0, 18, 18),
-        (Filter(until="2000-01-01T00:00:00.000000Z"), 0, 1, 0),
-        (Filter(since="2999-01-01T00:00:00.000000Z"), 17, 1, 0),
-        (Filter(target=("case", "case-3")), 0, 18, 3),
-        (Filter(actor=USER), 0, 18, 5),
-        (Filter(actor="user 1"), 0, 18, 6),
-        (Filter(since=3, until=9, target=("case", "case-3"), actor="user 2"), 2, 9, 1),
+        (EventFilter(since=5), 4, 14, 13),
+        (EventFilter(until=5), 0, 7, 6),
+        (EventFilter(since=6, until=6), 5, 3, 1),
+        (EventFilter(since=0, until=17), 0, 18, 18),
+        (EventFilter(since=500), 17, 1, 0),
+        (EventFilter(since="2000-01-01T00:00:00.000000Z"), 0, 18, 18),
+        (EventFilter(until="2000-01-01T00:00:00.000000Z"), 0, 1, 0),
+        (EventFilter(since="2999-01-01T00:00:00.000000Z"), 17, 1, 0),
+        (EventFilter(target=("case", "case-3")), 0, 18, 3),
+        (EventFilter(actor=USER), 0, 18, 5),
+        (EventFilter(actor="user 1"), 0, 18, 6),
+        (EventFilter(since=3, until=9, target=("case", "case-3"), actor="user 2"), 2, 9, 1),
     ],
 )
 def test_a_filter_takes_what_was_asked_for_and_shows_that_the_rest_is_there(
-    signed: Signed, asked: Filter, first: int, leaves: int, events: int
+    signed: Signed, asked: EventFilter, first: int, leaves: int, events: int
 ) -> None:
     found = report(signed.taken(asked)[0], signed.policy)
     assert summary(found) == ("intact", "witnessed", None, [])
@@ -141,8 +141,8 @@ def test_a_time_among_the_entries_takes_those_from_it_on(signed: Signed) -> None
     moment = signed.run(
         "SELECT recorded_at FROM audit.leaf WHERE ledger_id = :id AND seq = 7", "superuser", id=signed.ledger().id
     )
-    assert report(signed.taken(Filter(since=moment))[0], signed.policy).events == 11
-    assert report(signed.taken(Filter(until=moment))[0], signed.policy).events == 8
+    assert report(signed.taken(EventFilter(since=moment))[0], signed.policy).events == 11
+    assert report(signed.taken(EventFilter(until=moment))[0], signed.policy).events == 8
 
 
 def test_a_ledger_that_was_never_signed_is_taken_and_nobody_vouches_for_it(signed: Signed) -> None:
@@ -187,7 +187,7 @@ def test_a_broken_ledger_gives_evidence_that_shows_where(own: Signed, statement:
 
 def test_a_range_beside_a_missing_entry_is_taken_and_nothing_vouches_for_it(own: Signed) -> None:
     own.attack("DELETE FROM audit.leaf WHERE ledger_id = :id AND seq = 2")
-    found = report(own.taken(Filter(since=8, until=9))[0], own.policy)
+    found = report(own.taken(EventFilter(since=8, until=9))[0], own.policy)
     assert (found.verdict, found.assurance) == ("tampered", "unsigned")
 
 
@@ -198,7 +198,7 @@ def test_tiles_that_lie_do_not_spoil_the_evidence(own: Signed) -> None:
     with own.engine("signer").begin() as connection:
         tiling.extend(connection, ledger.id, ledger.size)
     own.attack("UPDATE audit.tile SET hashes = overlay(hashes PLACING sha256(hashes) FROM 1) WHERE ledger_id = :id")
-    asked = Filter(since=300, until=301)
+    asked = EventFilter(since=300, until=301)
     assert summary(report(own.taken(asked)[0], own.policy)) == ("intact", "witnessed", None, [])
     proof = bundle_export.proof(own.engine("signer"), ledger, 3)
     assert report(bytes(proof), own.policy).verdict == "intact"

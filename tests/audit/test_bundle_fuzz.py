@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from audit import canonical_json, note
-from audit.bundle import BundleError, Manifest
+from audit.bundle import BundleError, BundleManifest
 from audit.canonical_json import LineError
 from audit.canonical_zip import Archive, ArchiveError
 from audit.checkpoint import Checkpoint, CheckpointFormatError
@@ -77,7 +77,7 @@ def test_a_bundle_whose_files_were_changed_by_a_careful_forger_is_intact_only_if
 
 def _said(manifest: bytes) -> tuple[object, ...]:
     """What a manifest says of the ledger: a bound that asks for the same entries says the same."""
-    said = Manifest.parse(manifest)
+    said = BundleManifest.parse(manifest)
     inside = [
         not said.filter.before(e.seq, e.recorded_at) and not said.filter.after(e.seq, e.recorded_at)
         for e in TRUE.entries(SIZE)
@@ -185,7 +185,7 @@ def test_content_is_an_event_or_refused(content: str) -> None:
 @given(st.one_of(st.binary(max_size=300), mutated(PARTS.files["manifest.json"])))
 def test_a_manifest_is_read_in_one_way_or_not_at_all(data: bytes) -> None:
     try:
-        assert bytes(Manifest.parse(data)) == data
+        assert bytes(BundleManifest.parse(data)) == data
     except BundleError:
         return
 

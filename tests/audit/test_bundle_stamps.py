@@ -13,7 +13,7 @@ from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
 from audit import bundle_stamps, note, timestamp
 from audit.authority import Trusted
-from audit.evidence_report import Report, Stamped
+from audit.evidence_report import Report, StampFinding
 from audit.timestamp_message import message
 from audit.verify import judge
 from tests.audit.authority import Authority, party
@@ -52,7 +52,11 @@ def test_a_good_stamp_is_told_with_its_time_and_up_to_which_entry(authority: Aut
     answer = _stamp(authority, _of(10))
     moment = timestamp.judge(answer, timestamp.digest_of(answer), Trusted.parse(authority.pem)).time
     said = _report(_with(answer), authority.pem)
-    assert (said.verdict, said.assurance, said.stamped) == ("intact", "witnessed", (Stamped(10, moment.isoformat()),))
+    assert (said.verdict, said.assurance, said.stamped) == (
+        "intact",
+        "witnessed",
+        (StampFinding(10, moment.isoformat()),),
+    )
 
 
 def test_stamps_are_judged_only_where_somebody_asks(authority: Authority) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
 
 from audit import report
-from audit.catalogue import Manifest, Unknown, differences
+from audit.catalogue import CatalogueManifest, Unknown, differences
 from audit.store import catalogue
 from tests.audit.conftest import PRESIDENCY, Migrated, World, build
 
@@ -26,14 +26,14 @@ def built(shared_database: Migrated) -> World:
 
 
 @pytest.fixture(scope="module")
-def manifest(built: World) -> Manifest:
+def manifest(built: World) -> CatalogueManifest:
     """Of the world as it was built: the migrations', and the tests' own table."""
     return _manifest(built)
 
 
-def _manifest(world: World) -> Manifest:
+def _manifest(world: World) -> CatalogueManifest:
     with world.engine("superuser").connect() as connection:
-        return Manifest(SCHEMAS, [catalogue.major(connection)], catalogue.catalogue(connection, SCHEMAS))
+        return CatalogueManifest(SCHEMAS, [catalogue.major(connection)], catalogue.catalogue(connection, SCHEMAS))
 
 
 @pytest.fixture
@@ -229,6 +229,76 @@ ATTACKS: dict[str, tuple[str, list[str]]] = {
         "CREATE SCHEMA elsewhere; CREATE FUNCTION elsewhere.right(text, integer) RETURNS text LANGUAGE sql RETURN ''",
         ['shadow function elsewhere."right"(text, integer)'],
     ),
+    "a closer function in PostgreSQL's own schema": (
+        "CREATE FUNCTION pg_catalog.right(varchar, integer) RETURNS text LANGUAGE sql RETURN ''",
+        ['added function pg_catalog."right"(character varying, integer)'],
+    ),
+    "a closer function that an extension of PostgreSQL's own takes in": (
+        "CREATE FUNCTION pg_catalog.right(varchar, integer) RETURNS text LANGUAGE sql RETURN '';"
+        " ALTER EXTENSION plpgsql ADD FUNCTION pg_catalog.right(varchar, integer)",
+        ['added function pg_catalog."right"(character varying, integer)'],
+    ),
+    "a function's name elsewhere that an extension takes in": (
+        "CREATE SCHEMA elsewhere; CREATE FUNCTION elsewhere.right(text, integer) RETURNS text LANGUAGE sql RETURN '';"
+        " ALTER EXTENSION plpgsql ADD FUNCTION elsewhere.right(text, integer)",
+        ['shadow function elsewhere."right"(text, integer)'],
+    ),
+    "a cast that an extension takes in": (
+        "CREATE FUNCTION pg_temp.f(uuid) RETURNS integer LANGUAGE sql RETURN 1;"
+        " CREATE CAST (uuid AS integer) WITH FUNCTION pg_temp.f(uuid) AS IMPLICIT;"
+        " ALTER EXTENSION plpgsql ADD CAST (uuid AS integer)",
+        ["added cast uuid to integer"],
+    ),
+    "a function that belongs to an extension that is not there": (
+        "CREATE FUNCTION pg_catalog.right(varchar, integer) RETURNS text LANGUAGE sql RETURN '';"
+        " INSERT INTO pg_depend VALUES ('pg_proc'::regclass, 'pg_catalog.right(varchar, integer)'::regprocedure, 0,"
+        " 'pg_extension'::regclass, 99999, 0, 'e')",
+        ['added function pg_catalog."right"(character varying, integer)'],
+    ),
+    "a closer operator in PostgreSQL's own schema": (
+        "CREATE FUNCTION pg_temp.f(uuid, varchar) RETURNS boolean LANGUAGE sql RETURN true;"
+        " CREATE OPERATOR pg_catalog.= (leftarg = uuid, rightarg = varchar, function = pg_temp.f)",
+        ["added operator pg_catalog.=(uuid,character varying)"],
+    ),
+    "a type in PostgreSQL's own schema": (
+        "SET LOCAL allow_system_table_mods = on; CREATE DOMAIN pg_catalog.d AS text",
+        ["added type pg_catalog.d"],
+    ),
+    "a view in PostgreSQL's own schema": (
+        "SET LOCAL allow_system_table_mods = on; CREATE VIEW pg_catalog.case_file AS SELECT * FROM public.case_file",
+        ["added relation pg_catalog.case_file", "added type pg_catalog.case_file"],
+    ),
+    "a type of several values": ("CREATE TYPE public.c AS (n integer)", ["type public.c"]),
+    "a type of one's own": ("CREATE TYPE public.b", ["type public.b"]),
+    "statistics that a plan counts on": (
+        "CREATE STATISTICS public.s ON (lower(province)) FROM case_file",
+        ["statistics public.s"],
+    ),
+    "a transform": (
+        "CREATE TRANSFORM FOR integer LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal))",
+        ["added transform of integer for sql"],
+    ),
+    "a dictionary of words": (
+        "CREATE TEXT SEARCH DICTIONARY public.d (template = simple)",
+        ["added text search dictionary public.d"],
+    ),
+    "a configuration of words": (
+        "CREATE TEXT SEARCH CONFIGURATION public.c (copy = simple)",
+        ["added text search configuration public.c"],
+    ),
+    "a wrapper of foreign data": ("CREATE FOREIGN DATA WRAPPER w", ["added foreign-data wrapper w"]),
+    "a server of foreign data": (
+        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w",
+        ["added foreign server s", "added foreign-data wrapper w"],
+    ),
+    "a family of operators": (
+        "CREATE OPERATOR FAMILY public.f USING btree",
+        ["added operator family public.f"],
+    ),
+    "a large object": (
+        "SELECT lo_create(7777); ALTER LARGE OBJECT 7777 OWNER TO itm_app",
+        ["large objects of itm_app"],
+    ),
     "a table's name elsewhere": (
         "CREATE SCHEMA elsewhere; CREATE VIEW elsewhere.case_file AS SELECT * FROM public.case_file",
         ["shadow relation elsewhere.case_file"],
@@ -294,7 +364,7 @@ ATTACKS: dict[str, tuple[str, list[str]]] = {
 }  # fmt: skip
 
 
-def _named(connection: Connection, manifest: Manifest) -> list[str]:
+def _named(connection: Connection, manifest: CatalogueManifest) -> list[str]:
     found = catalogue.check(connection, manifest, str(PRESIDENCY))
     assert found.failure is None
     findings = found.findings.get(str(PRESIDENCY), [])
@@ -304,29 +374,35 @@ def _named(connection: Connection, manifest: Manifest) -> list[str]:
 
 
 @pytest.mark.parametrize("what", ATTACKS)
-def test_what_was_changed_in_the_catalogue_is_named(attacker: Connection, manifest: Manifest, what: str) -> None:
+def test_what_was_changed_in_the_catalogue_is_named(
+    attacker: Connection, manifest: CatalogueManifest, what: str
+) -> None:
     statement, expected = ATTACKS[what]
     attacker.exec_driver_sql(statement, execution_options={"no_parameters": True})
     assert sorted(_named(attacker, manifest)) == sorted(expected)
 
 
-def test_an_untouched_catalogue_is_the_manifests(attacker: Connection, manifest: Manifest) -> None:
+def test_an_untouched_catalogue_is_the_manifests(attacker: Connection, manifest: CatalogueManifest) -> None:
     assert _named(attacker, manifest) == []
 
 
 @pytest.mark.parametrize("setting", ["search_path = public, audit", "search_path = ''", "quote_all_identifiers = off"])
-def test_nothing_is_found_however_the_session_prints(attacker: Connection, manifest: Manifest, setting: str) -> None:
+def test_nothing_is_found_however_the_session_prints(
+    attacker: Connection, manifest: CatalogueManifest, setting: str
+) -> None:
     attacker.exec_driver_sql(f"SET LOCAL {setting}")
     assert _named(attacker, manifest) == []
     assert attacker.execute(text("SHOW search_path")).scalar() != "pg_catalog"
 
 
-def test_the_signer_sees_what_the_superuser_sees(built: World, manifest: Manifest) -> None:
+def test_the_signer_sees_what_the_superuser_sees(built: World, manifest: CatalogueManifest) -> None:
     with built.engine("signer").connect() as connection:
         assert catalogue.catalogue(connection, SCHEMAS) == manifest.objects
 
 
-def test_grants_are_the_same_in_whichever_order_they_were_given(attacker: Connection, manifest: Manifest) -> None:
+def test_grants_are_the_same_in_whichever_order_they_were_given(
+    attacker: Connection, manifest: CatalogueManifest
+) -> None:
     attacker.execute(text("REVOKE SELECT ON audit.event FROM itm_app, itm_signer"))
     assert _named(attacker, manifest) == ["relation audit.event"]
     for role in ("itm_signer", "itm_app"):
@@ -334,7 +410,9 @@ def test_grants_are_the_same_in_whichever_order_they_were_given(attacker: Connec
     assert _named(attacker, manifest) == []
 
 
-def test_a_function_that_reads_the_same_again_is_not_a_finding(attacker: Connection, manifest: Manifest) -> None:
+def test_a_function_that_reads_the_same_again_is_not_a_finding(
+    attacker: Connection, manifest: CatalogueManifest
+) -> None:
     same = attacker.execute(text("SELECT pg_get_functiondef('audit.seal()'::regprocedure)")).scalar_one()
     attacker.exec_driver_sql(same, execution_options={"no_parameters": True})
     assert _named(attacker, manifest) == []
@@ -374,7 +452,7 @@ def test_what_a_false_capture_function_dropped_is_found_after_it_was_put_back(wo
 
 
 def test_a_version_that_nobody_has_seen_is_cannot_tell(world: World) -> None:
-    manifest = Manifest(SCHEMAS, [11], {})
+    manifest = CatalogueManifest(SCHEMAS, [11], {})
     rows, code = report.report(world.engine("signer"), "full", manifest=manifest)
     assert (code, {row["verdict"] for row in rows}) == (2, {"cannot tell"})
     assert "the catalogue was not compared: nobody has seen" in rows[0]["findings"][0]["detail"]
@@ -389,14 +467,14 @@ def test_a_catalogue_that_cannot_be_read_is_cannot_tell(world: World) -> None:
 
 
 def test_a_round_without_the_presidencys_ledger_says_nothing_of_the_catalogue(world: World) -> None:
-    manifest = Manifest(SCHEMAS, _manifest(world).versions, {})
+    manifest = CatalogueManifest(SCHEMAS, _manifest(world).versions, {})
     rows, code = report.report(world.engine("signer"), "full", "OURS", manifest=manifest)
     assert (code, rows[0]["findings"]) == (0, [])
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:
-    manifest = Manifest(["a"], [16, 15], {"z": "ü", "b": "1"})
-    again = Manifest.load(manifest.dump())
+    manifest = CatalogueManifest(["a"], [16, 15], {"z": "ü", "b": "1"})
+    again = CatalogueManifest.load(manifest.dump())
     assert (again.schemas, again.versions, list(again.objects.items())) == (["a"], [15, 16], [("b", "1"), ("z", "ü")])
     assert manifest.dump() == again.dump()
 
@@ -410,10 +488,10 @@ def test_differences_are_named_in_order_and_said_in_short() -> None:
 
 def test_an_unknown_version_is_refused_before_anything_is_compared() -> None:
     with pytest.raises(Unknown, match="PostgreSQL 12"):
-        list(Manifest([], [15], {}).compare(12, {}))
+        list(CatalogueManifest([], [15], {}).compare(12, {}))
 
 
-def test_a_setting_of_the_whole_server_is_found(built: World, manifest: Manifest) -> None:
+def test_a_setting_of_the_whole_server_is_found(built: World, manifest: CatalogueManifest) -> None:
     """As ALTER SYSTEM makes it for each connection: foreign keys and ordinary triggers sleep."""
     url = built.engine("superuser").url.update_query_dict({"options": "-c session_replication_role=replica"})
     with create_engine(url, poolclass=NullPool).connect() as connection:

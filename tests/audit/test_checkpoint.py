@@ -22,7 +22,9 @@ SECOND = SigningKey("baro.example/witness", b"\x06" * 32, Algorithm.COSIGNATURE)
 ROOT = b64encode(MADE.root).decode()
 
 
-def judged(*keys: SigningKey, by: Policy, of: Checkpoint = MADE, origin: str | None = None) -> checkpoint.Opened:
+def judged(
+    *keys: SigningKey, by: Policy, of: Checkpoint = MADE, origin: str | None = None
+) -> checkpoint.OpenedCheckpoint:
     """The checkpoint with these signatures and cosignatures, opened."""
     signed = checkpoint.sign(of, *(key for key in keys if key.algorithm is Algorithm.NOTE))
     witnesses = [key for key in keys if key.algorithm is Algorithm.COSIGNATURE]

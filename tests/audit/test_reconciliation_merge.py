@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.reconciliation import Found, Row, Told, differences, left, shape_of, state_of
+from audit.reconciliation import Differences, LastEvent, RecordRow, differences, left, shape_of, state_of
 from audit.verification import CAP, Finding, Verdict
 
 HOLDER = "whose"
@@ -20,47 +20,51 @@ def state(word: str, shape: int = 1) -> str:
     return f'{{"shape":"thing/{shape}","sha256":"{word}"}}'
 
 
-def told(key: str, holder: str, word: str | None = "a", moved_to: str | None = None, shape: int = 1) -> Told:
+def told(key: str, holder: str, word: str | None = "a", moved_to: str | None = None, shape: int = 1) -> LastEvent:
     end = f'"changes":{{}},"state":{"null" if word is None else state(word, shape)}}}'
     moved = None if moved_to is None else json.dumps({"changes": {HOLDER: {"old": holder, "new": moved_to}}})
-    return Told(key, holder, end, moved)
+    return LastEvent(key, holder, end, moved)
 
 
-def found(rows: list[Row], events: list[Told]) -> list[tuple[str, str | None, str]]:
+def found(rows: list[RecordRow], events: list[LastEvent]) -> list[tuple[str, str | None, str]]:
     return [(each.kind, each.holder, each.key) for each in differences(rows, events, HOLDERS, "P")]
 
 
-CASES: dict[str, tuple[list[Row], list[Told], list[tuple[str, str, str]]]] = {
+CASES: dict[str, tuple[list[RecordRow], list[LastEvent], list[tuple[str, str, str]]]] = {
     "nothing": ([], [], []),
-    "the same": ([Row("1", "H", state("a"))], [told("1", "H")], []),
-    "another state": ([Row("1", "H", state("b"))], [told("1", "H")], [("record.changed", "H", "1")]),
-    "no event": ([Row("1", "H", state("a"))], [], [("record.added", "H", "1")]),
+    "the same": ([RecordRow("1", "H", state("a"))], [told("1", "H")], []),
+    "another state": ([RecordRow("1", "H", state("b"))], [told("1", "H")], [("record.changed", "H", "1")]),
+    "no event": ([RecordRow("1", "H", state("a"))], [], [("record.added", "H", "1")]),
     "no event before, between and after": (
-        [Row(key, "H", state("a")) for key in "13579"],
+        [RecordRow(key, "H", state("a")) for key in "13579"],
         [told("3", "H"), told("7", "H")],
         [("record.added", "H", key) for key in "159"],
     ),
     "no row before, between and after": (
-        [Row("3", "H", state("a")), Row("7", "H", state("a"))],
+        [RecordRow("3", "H", state("a")), RecordRow("7", "H", state("a"))],
         [told(key, "H") for key in "13579"],
         [("record.removed", "H", key) for key in "159"],
     ),
     "deleted": ([], [told("1", "H", None)], []),
-    "deleted, and there again": ([Row("1", "H", state("a"))], [told("1", "H", None)], [("record.added", "H", "1")]),
-    "moved": ([Row("1", "I", state("a"))], [told("1", "H", moved_to="I"), told("1", "I")], []),
+    "deleted, and there again": (
+        [RecordRow("1", "H", state("a"))],
+        [told("1", "H", None)],
+        [("record.added", "H", "1")],
+    ),
+    "moved": ([RecordRow("1", "I", state("a"))], [told("1", "H", moved_to="I"), told("1", "I")], []),
     "moved, and back behind the ledger": (
-        [Row("1", "H", state("b"))],
+        [RecordRow("1", "H", state("b"))],
         [told("1", "H", moved_to="I"), told("1", "I")],
         [("record.changed", "H", "1"), ("record.removed", "I", "1")],
     ),
     "moved behind the ledger": (
-        [Row("1", "I", state("b"))],
+        [RecordRow("1", "I", state("b"))],
         [told("1", "H")],
         [("record.added", "I", "1"), ("record.removed", "H", "1")],
     ),
     "moved, and gone there": ([], [told("1", "H", moved_to="I"), told("1", "I")], [("record.removed", "I", "1")]),
     "moved in by an event that moved it here": ([], [told("1", "H", moved_to="H")], [("record.removed", "H", "1")]),
-    "without a baseline": ([Row("1", "H", state("a", 2))], [told("1", "H")], [("record.changed", "H", "1")]),
+    "without a baseline": ([RecordRow("1", "H", state("a", 2))], [told("1", "H")], [("record.changed", "H", "1")]),
 }
 
 
@@ -71,12 +75,12 @@ def test_each_difference_is_named(what: str) -> None:
 
 
 def test_a_missing_baseline_is_said() -> None:
-    (difference,) = differences([Row("1", "H", state("a", 2))], [told("1", "H")])
+    (difference,) = differences([RecordRow("1", "H", state("a", 2))], [told("1", "H")])
     assert difference.why == "its last event has the shape thing/1, not thing/2: there was no baseline"
 
 
 def test_a_row_of_nobody_went_to_the_presidency() -> None:
-    gone = Told("1", "H", f'"state":{state("a")}}}', json.dumps({"changes": {HOLDER: {"old": "H", "new": None}}}))
+    gone = LastEvent("1", "H", f'"state":{state("a")}}}', json.dumps({"changes": {HOLDER: {"old": "H", "new": None}}}))
     assert left(gone, HOLDERS, "P")
     assert not left(gone._replace(holder="P"), HOLDERS, "P")
 
@@ -85,7 +89,7 @@ def test_a_row_of_nobody_went_to_the_presidency() -> None:
     "content", ["", "no json", "[]", "{}", '{"changes":null}', '{"changes":[]}', '{"changes":{"whose":{}}}', '"x"']
 )
 def test_what_cannot_be_read_tells_of_no_move(content: str) -> None:
-    assert not left(Told("1", "H", "", content), HOLDERS, "P")
+    assert not left(LastEvent("1", "H", "", content), HOLDERS, "P")
 
 
 @pytest.mark.parametrize("end", ["", "}", 'x,"state":null}', 'x,"state":"y"}'])
@@ -113,14 +117,14 @@ def test_the_merge_finds_what_comparing_each_key_finds(rows: dict[str, str], eve
         elif row != event:
             expected.add(("record.changed", "H", key))
     got = found(
-        [Row(key, "H", state(rows[key])) for key in sorted(rows)],
+        [RecordRow(key, "H", state(rows[key])) for key in sorted(rows)],
         [told(key, "H", events[key]) for key in sorted(events)],
     )
     assert (len(got), set(got)) == (len(expected), expected)
 
 
 def test_a_hundred_findings_of_a_holder_are_kept_and_all_are_counted() -> None:
-    all_of_them = Found()
+    all_of_them = Differences()
     for number in range(CAP + 5):
         all_of_them.add("H", Finding(None, "record.added", "x", "t", str(number)))
     all_of_them.add("I", Finding(None, "record.added", "x", "t", "1"))

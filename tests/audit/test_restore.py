@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 from audit import report
-from audit.catalogue import Manifest
+from audit.catalogue import CatalogueManifest
 from audit.store import catalogue
 from itm_admin.foundation.database import roles
 from itm_admin.local.binaries import MAJOR, packaged
@@ -27,9 +27,9 @@ Restore = Callable[..., Engine]
 
 
 @pytest.fixture
-def manifest(world: World) -> Manifest:
+def manifest(world: World) -> CatalogueManifest:
     with world.engine("superuser").connect() as connection:
-        return Manifest(SCHEMAS, [catalogue.major(connection)], catalogue.catalogue(connection, SCHEMAS))
+        return CatalogueManifest(SCHEMAS, [catalogue.major(connection)], catalogue.catalogue(connection, SCHEMAS))
 
 
 @pytest.fixture
@@ -73,14 +73,14 @@ def _address(url: object) -> str:
     return str(url.set(drivername="postgresql").render_as_string(hide_password=False))  # type: ignore[attr-defined]
 
 
-def _judged(engine: Engine, manifest: Manifest) -> tuple[int, set[str]]:
+def _judged(engine: Engine, manifest: CatalogueManifest) -> tuple[int, set[str]]:
     rows, code = report.report(engine, "full", manifest=manifest)
     return code, {str(each["detail"]) for row in rows for each in row["findings"]}
 
 
 @pytest.mark.parametrize("options", [(), ("-j", "2")], ids=["whole", "by two"])
 def test_a_whole_restore_is_intact_and_so_is_a_restore_of_it(
-    restore: Restore, manifest: Manifest, options: tuple[str, ...]
+    restore: Restore, manifest: CatalogueManifest, options: tuple[str, ...]
 ) -> None:
     first = restore(options=options)
     assert _judged(first, manifest) == (0, set())
@@ -94,5 +94,5 @@ def test_a_whole_restore_is_intact_and_so_is_a_restore_of_it(
      ("--exclude-table-data=audit.watched",), ("--exclude-table=public.thing",)],
     ids=" ".join,
 )  # fmt: skip
-def test_a_part_of_one_is_not_intact(restore: Restore, manifest: Manifest, left_out: tuple[str, ...]) -> None:
+def test_a_part_of_one_is_not_intact(restore: Restore, manifest: CatalogueManifest, left_out: tuple[str, ...]) -> None:
     assert _judged(restore(left_out), manifest)[0] != 0

@@ -1,4 +1,4 @@
-"""A sample: which ranges it reads, what it may say of them, and that it stands in nobody's way."""
+"""A sample: the ranges that it reads, the claims it may make about them, and that it changes no other run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from audit import report, store
 from audit.checkpoint import Checkpoint, sign
 from audit.checkpoint_comparison import Evidence
-from audit.checkpoint_folder import Held, Outside
+from audit.checkpoint_folder import CheckpointFolder, HeldCheckpoint
 from audit.compact_range import CompactRange
 from audit.key import SigningKey
 from audit.key_statements import Statement
@@ -70,7 +70,7 @@ def signed(world: World, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> tupl
         monkeypatch.setattr(f"audit.read_plan.{name}", value)
     load(world.database.url("superuser"), OURS, 200)
     ledger, key = world.ledger(), SigningKey.generate(world.ledger().origin.split("/")[0])
-    outside = Outside(tmp_path / "outside")
+    outside = CheckpointFolder(tmp_path / "outside")
     outside.begin(key.name)
     outside.state(Statement(key.verifier, "named", {}))
     with world.engine("signer").connect() as connection:
@@ -78,7 +78,7 @@ def signed(world: World, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> tupl
     for size in range(10, 201, 10):
         range_ = CompactRange.of(hashes[:size])
         note = sign(Checkpoint(ledger.origin, size, range_.root()), key)
-        outside.keep(Held(note, "2026-01-01T00:00:00.000000Z", hashes[size - 1], range_))
+        outside.keep(HeldCheckpoint(note, "2026-01-01T00:00:00.000000Z", hashes[size - 1], range_))
     return world, Evidence.now(outside)
 
 

@@ -1,4 +1,4 @@
-"""The signer without a database: whatever a ledger becomes, two of its signed trees never contradict each other."""
+"""The signer without a database: for every change of a ledger, two of its signed trees never contradict each other."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit import event, merkle
-from audit.checkpoint_folder import Held, Outside
+from audit.checkpoint_folder import CheckpointFolder, HeldCheckpoint
 from audit.key import SigningKey
 from audit.key_statements import Statement
 from audit.leaf import EMPTY, Entry, leaf_hash
-from audit.signer import Refused, Signer
+from audit.signer import Signer, SigningRefused
 from audit.verification import Head
 
 ORIGIN = "itm-0123456789ab/ledger/JGK/1"
@@ -64,12 +64,12 @@ class Ledger:
 
 
 def _signer(folder: Path) -> Signer:
-    outside = Outside(folder)
+    outside = CheckpointFolder(folder)
     outside.state(Statement(KEY.verifier, "named", {}))
     return Signer(outside, (KEY,))
 
 
-def _sign(signer: Signer, ledger: Ledger, recorded: int = 0) -> Held | None:
+def _sign(signer: Signer, ledger: Ledger, recorded: int = 0) -> HeldCheckpoint | None:
     return signer.sign(ledger.head, signer.last(ORIGIN, recorded), ledger.read, NOW)
 
 
@@ -104,7 +104,7 @@ def test_each_signed_tree_begins_with_the_one_before(tmp_path_factory: pytest.Te
             leaves = [entry.hash for entry in ledger.entries]
             before = signed[-1][1] if signed else []
             if leaves[: len(before)] != before:
-                with pytest.raises(Refused) as refused:
+                with pytest.raises(SigningRefused) as refused:
                     _sign(signer, ledger)
                 assert refused.value.reason == ("truncated" if len(leaves) < len(before) else "rewritten")
                 continue
@@ -133,7 +133,7 @@ def test_over_a_new_entry_that_contradicts_itself_nothing_is_signed(tmp_path: Pa
         del ledger.entries[5]
     else:
         ledger.entries[5] = replace(entry, **{change: values[change]})
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(SigningRefused) as refused:
         signer.sign(Head(ORIGIN, 8, ledger.entries[-1].hash, NOW), signer.last(ORIGIN, 3), ledger.read, NOW)
     assert (refused.value.reason, refused.value.found, refused.value.held) == ("broken", 5, 3)
     assert signer.outside.sizes(ORIGIN) == [3]
@@ -141,18 +141,18 @@ def test_over_a_new_entry_that_contradicts_itself_nothing_is_signed(tmp_path: Pa
 
 def test_what_the_database_has_recorded_must_be_held(tmp_path: Path) -> None:
     signer, ledger = _signer(tmp_path), Ledger()
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(SigningRefused) as refused:
         signer.last(ORIGIN, 1)
     assert refused.value.reason == "missing"
     assert not signer.outside.begun(ORIGIN), "it is not taken for a new one the next time either"
     signer.outside.open(ORIGIN)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(SigningRefused) as refused:
         signer.last(ORIGIN, 1)
     assert refused.value.reason == "missing"
     ledger.grow(4)
     _sign(signer, ledger)
     assert signer.last(ORIGIN, 4)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(SigningRefused) as refused:
         signer.last(ORIGIN, 5)
     assert (refused.value.reason, refused.value.held) == ("older", 4)
 

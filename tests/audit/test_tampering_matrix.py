@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from audit import merkle, store
-from audit.catalogue import Manifest
+from audit.catalogue import CatalogueManifest
 from audit.checkpoint_comparison import Evidence
 from audit.store import tiling
 from audit.store.catalogue import catalogue, check, major
@@ -233,14 +233,14 @@ class Judge:
     def __init__(self, signed: SignedWorld, evidence: Evidence, attacker: Connection, size: int) -> None:
         self.signed, self.evidence, self.attacker, self.size = signed, evidence, attacker, size
         self.ledger, self.presidency = signed.ledger(size), signed.world.ledger(PRESIDENCY)
-        self.manifest: Manifest | None = None
+        self.manifest: CatalogueManifest | None = None
         self.wrong: dict[str, object] = {}
         self.done: set[tuple[str, str]] = set()
         """Columns of which something was changed."""
 
     def compare_catalogue(self) -> None:
         """From here on, with what it is now: that takes a while."""
-        self.manifest = Manifest(SCHEMAS, [major(self.attacker)], catalogue(self.attacker, SCHEMAS))
+        self.manifest = CatalogueManifest(SCHEMAS, [major(self.attacker)], catalogue(self.attacker, SCHEMAS))
 
     def attack(self, table: str, column: str, statement: str, where: str) -> None:
         expected = TABLE[table][column]

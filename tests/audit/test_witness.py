@@ -19,7 +19,7 @@ from audit.checkpoint import Checkpoint
 from audit.durable import DISK, Disk
 from audit.key import SigningKey
 from audit.witness_memory import MAX_LEDGERS, Memory, MemoryRefused, identity
-from audit.witness_rules import Cosigner, Log, Refusal, Request
+from audit.witness_rules import Cosigner, Request, WitnessedLog, WitnessRefusal
 from tests.audit.go.questions import DEPLOYMENT, LOG, NEXT, STRANGER, WITNESS
 from tests.audit.witnesses import ALL, ORIGIN, ROOT, TRUE, History, cosigner, remembered
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def refused(witness: Cosigner, request: Request | bytes) -> tuple[int, int | None]:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(WitnessRefusal) as caught:
         witness.add_checkpoint(bytes(request))
     return caught.value.status, caught.value.size
 
@@ -141,7 +141,7 @@ def test_new_generations_and_new_ledgers_of_a_deployment_need_no_new_setting(fol
 
 
 def test_while_a_key_is_replaced_either_key_is_believed(folder: Path) -> None:
-    with cosigner(folder, logs=(ALL, Log(NEXT.verifier, ORIGIN))) as witness:
+    with cosigner(folder, logs=(ALL, WitnessedLog(NEXT.verifier, ORIGIN))) as witness:
         witness.add_checkpoint(bytes(TRUE.request(0, 4)))
         witness.add_checkpoint(bytes(History(signer=NEXT).request(4, 6)))
 
@@ -180,7 +180,7 @@ def test_of_many_histories_at_once_one_is_cosigned(folder: Path) -> None:
             barrier.wait()
             try:
                 done.append(witness.add_checkpoint(bytes(request))[0])
-            except Refusal as refusal:
+            except WitnessRefusal as refusal:
                 statuses.append(refusal.status)
 
         threads = [Thread(target=offer, args=(request,)) for request in requests]
@@ -396,7 +396,7 @@ def test_ledgers_are_remembered_up_to_a_number(folder: Path) -> None:
 @pytest.mark.parametrize("origin", [ORIGIN, f"{DEPLOYMENT}/ledger/*", "a:b c"])
 @pytest.mark.parametrize("between", [":", " "])
 def test_a_log_is_named_by_its_key_and_origin(origin: str, between: str) -> None:
-    assert Log.parse(f"{LOG.verifier}{between}{origin}") == Log(LOG.verifier, origin)
+    assert WitnessedLog.parse(f"{LOG.verifier}{between}{origin}") == WitnessedLog(LOG.verifier, origin)
 
 
 @pytest.mark.parametrize(
@@ -405,7 +405,7 @@ def test_a_log_is_named_by_its_key_and_origin(origin: str, between: str) -> None
 )  # fmt: skip
 def test_no_other_text_names_a_log(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        Log.parse(text)
+        WitnessedLog.parse(text)
 
 
 @pytest.mark.parametrize("make", [durable.create, durable.replace])

@@ -17,7 +17,7 @@ from audit.key import Algorithm, SigningKey, VerifierKey
 from audit.merkle import EMPTY_ROOT
 from audit.policy import Policy
 from audit.witness import Service
-from audit.witness_client import Answer, Prove, Witness, ask, collect
+from audit.witness_client import Prove, Witness, WitnessAnswer, ask, collect
 from tests.audit.go.questions import LOG, WITNESS
 from tests.audit.witnesses import TRUE, History, service
 
@@ -80,7 +80,7 @@ def http(status: int, content: str, kind: str = "text/plain") -> bytes:
     return f"HTTP/1.1 {status} -\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def answered(content: bytes, seconds: float = 10.0) -> Answer:
+def answered(content: bytes, seconds: float = 10.0) -> WitnessAnswer:
     with says(content) as url:
         return collect([Witness(url, WITNESS.verifier)], TRUE.note(8), proofs(8, []), seconds=seconds)[0]
 

@@ -1,4 +1,4 @@
-"""What a verifier is asked beside the matrix, and what it must answer: ranges, filters, keys, checkpoints, proofs.
+"""Cases for verifiers beside the matrix, with the expected answers: ranges, filters, keys, checkpoints, proofs.
 
 One table for every verifier.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from audit import canonical_json, note
-from audit.bundle import Filter
+from audit.bundle import EventFilter
 from audit.key import Algorithm, SigningKey
 from audit.key_statements import Statement, Word
 from tests.audit import purged
@@ -73,12 +73,12 @@ def _tampered_at_checkpoint() -> Answer:
 @lru_cache
 def _ranged() -> bytes:
     """Entries 9 to 20 of 40, of which 10 to 19 were asked for."""
-    return bundle(40, Filter(since=10, until=19), 9, 21)
+    return bundle(40, EventFilter(since=10, until=19), 9, 21)
 
 
 def _bounds(since: int | str | None, until: int | str | None, first: int = 9, stop: int = 21) -> Callable[[], bytes]:
     def forge() -> bytes:
-        parts = Parts.of(bundle(40, Filter(since=10, until=19), first, stop))
+        parts = Parts.of(bundle(40, EventFilter(since=10, until=19), first, stop))
         parts.said(lambda manifest: manifest["filter"].update({"from": since, "to": until}))
         return bytes(parts)
 
@@ -132,7 +132,7 @@ def _cosigned_twice() -> bytes:
 
 def _witnessed_before() -> bytes:
     """Two checkpoints cover the entries, and the witness signed the earlier one."""
-    parts = Parts.of(bundle(40, Filter(until=5), 0, 7, checkpoints=(9, 40)))
+    parts = Parts.of(bundle(40, EventFilter(until=5), 0, 7, checkpoints=(9, 40)))
     said = parts.lines("checkpoints.jsonl")
     said[-1]["note"] = TRUE.note(40, cosigned=False)
     parts.write("checkpoints.jsonl", said)
@@ -141,7 +141,7 @@ def _witnessed_before() -> bytes:
 
 def _unreadable_among_few() -> bytes:
     """Nobody can know whose event it is: it is named with the entry that is read next."""
-    parts = Parts.of(bundle(40, Filter(target=("case", "case-1"))))
+    parts = Parts.of(bundle(40, EventFilter(target=("case", "case-1"))))
     parts.write("events/000000.jsonl", [{}, *parts.lines("events/000000.jsonl")[1:]])
     return bytes(parts.hashed())
 
@@ -243,20 +243,23 @@ QUESTIONS: dict[str, Question] = {
         purged.without({13}, purged.Purged(first=13, last=13)), _tampered(12, (12, "content"), (13, "event"))
     ),
     "purged content up to a bound, and its purge": Question(
-        purged.without(frozenset(range(20)) - {purged.SAYS}, asked=Filter(until=5), stop=13), INTACT
+        purged.without(frozenset(range(20)) - {purged.SAYS}, asked=EventFilter(until=5), stop=13), INTACT
     ),
     "purged content up to a bound, without its purge": Question(
-        purged.without(frozenset(range(20)), asked=Filter(until=1), stop=3), _tampered(0, (0, "event"), (1, "event"))
+        purged.without(frozenset(range(20)), asked=EventFilter(until=1), stop=3),
+        _tampered(0, (0, "event"), (1, "event")),
     ),
     "purged content, by target": Question(
-        purged.without(frozenset(range(20)) - {purged.SAYS}, asked=Filter(target=("case", "nobody"))), INTACT
+        purged.without(frozenset(range(20)) - {purged.SAYS}, asked=EventFilter(target=("case", "nobody"))), INTACT
     ),
     # What was asked for is there from end to end.
     "a-range": Question(_ranged, INTACT),
-    "a-range-by-time": Question(lambda: bundle(40, Filter(moment(10), moment(19)), 9, 21), INTACT),
-    "a-range-from-the-start": Question(lambda: bundle(40, Filter(until=19), 0, 21), INTACT),
-    "a-range-to-the-end": Question(lambda: bundle(40, Filter(since=10), 9, 40), INTACT),
-    "a-range-of-nothing": Question(lambda: bundle(40, Filter(since="2030-01-01T00:00:00.000000Z"), 39, 40), INTACT),
+    "a-range-by-time": Question(lambda: bundle(40, EventFilter(moment(10), moment(19)), 9, 21), INTACT),
+    "a-range-from-the-start": Question(lambda: bundle(40, EventFilter(until=19), 0, 21), INTACT),
+    "a-range-to-the-end": Question(lambda: bundle(40, EventFilter(since=10), 9, 40), INTACT),
+    "a-range-of-nothing": Question(
+        lambda: bundle(40, EventFilter(since="2030-01-01T00:00:00.000000Z"), 39, 40), INTACT
+    ),
     "a-range-whose-start-moved": Question(_bounds(11, 19), _tampered(10, (10, "filter"))),
     "a-range-whose-start-moved-back": Question(_bounds(9, 19), _tampered(9, (9, "event"), (9, "range"))),
     "a-range-without-a-start": Question(_bounds(None, 19), _tampered(9, (9, "event"), (9, "range"))),
@@ -264,16 +267,18 @@ QUESTIONS: dict[str, Question] = {
     "a-range-whose-end-moved-on": Question(_bounds(10, 20), _tampered(20, (20, "event"), (21, "range"))),
     "a-range-without-an-end": Question(_bounds(10, None), _tampered(20, (20, "event"), (21, "range"))),
     "a-range-without-its-first-entry": Question(
-        lambda: bundle(40, Filter(since=10, until=19), 10, 21), _tampered(10, (10, "range"))
+        lambda: bundle(40, EventFilter(since=10, until=19), 10, 21), _tampered(10, (10, "range"))
     ),
     "a-range-without-its-last-entry": Question(
-        lambda: bundle(40, Filter(since=10, until=19), 9, 20), _tampered(20, (20, "range"))
+        lambda: bundle(40, EventFilter(since=10, until=19), 9, 20), _tampered(20, (20, "range"))
     ),
     "a-range-after-others": Question(_before, _tampered(9, (9, "signed"), assurance="unsigned")),
-    "a-target": Question(lambda: bundle(40, Filter(target=("case", "case-1"))), INTACT),
-    "a-target-that-was-shown": Question(lambda: bundle(40, Filter(target=("person", "person-1"))), INTACT),
-    "an-actor-by-name": Question(lambda: bundle(40, Filter(actor="Ayşe 1")), INTACT),
-    "an-actor-in-a-range": Question(lambda: bundle(40, Filter(5, 30, ("case", "case-1"), "user-1"), 4, 32), INTACT),
+    "a-target": Question(lambda: bundle(40, EventFilter(target=("case", "case-1"))), INTACT),
+    "a-target-that-was-shown": Question(lambda: bundle(40, EventFilter(target=("person", "person-1"))), INTACT),
+    "an-actor-by-name": Question(lambda: bundle(40, EventFilter(actor="Ayşe 1")), INTACT),
+    "an-actor-in-a-range": Question(
+        lambda: bundle(40, EventFilter(5, 30, ("case", "case-1"), "user-1"), 4, 32), INTACT
+    ),
     # Who signed.
     "no-witnesses-asked": Question(lambda: bundle(20), ("intact", "self-attested", None, []), policy=None),
     "two-witnesses-asked-one-signed": Question(lambda: bundle(20), ("intact", "self-attested", None, []), policy=TWO),
@@ -312,7 +317,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "no-checkpoints": Question(lambda: bundle(20, checkpoints=()), _open("unsigned")),
     "a-checkpoint-of-too-little": Question(lambda: bundle(20, checkpoints=(10,)), _open("unsigned")),
-    "a-checkpoint-of-more": Question(lambda: bundle(40, Filter(until=5), 0, 7, checkpoints=(3, 9, 40)), INTACT),
+    "a-checkpoint-of-more": Question(lambda: bundle(40, EventFilter(until=5), 0, 7, checkpoints=(3, 9, 40)), INTACT),
     "an-earlier-checkpoint-has-the-witness": Question(_witnessed_before, INTACT),
     "an-event-that-cannot-be-read-among-few": Question(_unreadable_among_few, _tampered(0, (0, "event"))),
     # A checkpoint that somebody kept.

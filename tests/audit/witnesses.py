@@ -21,11 +21,11 @@ from audit.durable import DISK, Disk
 from audit.key import SigningKey, VerifierKey
 from audit.witness import Service
 from audit.witness_memory import Memory, identity
-from audit.witness_rules import Cosigner, Log, Request
+from audit.witness_rules import Cosigner, Request, WitnessedLog
 from tests.audit.go.questions import DEPLOYMENT, LOG, TIME
 
 ORIGIN = f"{DEPLOYMENT}/ledger/JGK/1"
-ALL = Log(LOG.verifier, f"{DEPLOYMENT}/ledger/*")
+ALL = WitnessedLog(LOG.verifier, f"{DEPLOYMENT}/ledger/*")
 ROOT = Path(__file__).parents[2]
 
 
@@ -63,7 +63,7 @@ def remembered(folder: Path, disk: Disk = DISK) -> tuple[SigningKey, Memory]:
 
 
 @contextmanager
-def cosigner(folder: Path, disk: Disk = DISK, logs: tuple[Log, ...] = (ALL,)) -> Iterator[Cosigner]:
+def cosigner(folder: Path, disk: Disk = DISK, logs: tuple[WitnessedLog, ...] = (ALL,)) -> Iterator[Cosigner]:
     """A witness in this process, until its end or its fall."""
     key, memory = remembered(folder, disk)
     try:
@@ -137,7 +137,7 @@ def post(port: int, body: bytes, path: str = "/add-checkpoint") -> tuple[int, st
 
 
 def cosigned(request: Request, key: VerifierKey, content: str) -> Checkpoint:
-    """What this answer cosigned. Raises ValueError if it did not."""
+    """The signature in this answer. Raises ValueError if there is none."""
     (signature,) = note.signature_lines(content)
     key.verify(request.note.text, signature.value)
     return Checkpoint.parse(request.note.text)

@@ -1,6 +1,6 @@
-"""Where the figures are taken: a server of their own, durable as an installation's, with migrated databases.
+"""The benchmarks' server: durable as an installation's, with migrated databases.
 
-Promise: nothing here is faster than what people get. Each comparison has its databases on the same server.
+Promise: nothing here is faster than for users. Each comparison has its databases on the same server.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 
 from itm_admin.foundation.config import default_home
 from itm_admin.foundation.database import migration, roles
-from itm_admin.local.embedded import Server
+from itm_admin.local.embedded import EmbeddedServer
 from tests.conftest import PASSWORDS, Cluster, Database
 
 
 def home() -> Path:
-    """Where results and the peers' packages are kept: `bench` in the installation's folder."""
+    """The folder for results and the peers' packages: `bench` in the installation's folder."""
     folder = Path(os.environ["ITM_HOME"]).absolute() if os.environ.get("ITM_HOME") else default_home()
     return folder / "bench"
 
@@ -78,7 +78,7 @@ def opened() -> Iterator[Place]:
     """A server with an installation's settings, for as long as the block lasts."""
     folder = Path(tempfile.mkdtemp(prefix="itm-bench-"))
     folder.chmod(0o711)
-    server = Server(folder / "server", superuser_password="a-superuser-for-figures")
+    server = EmbeddedServer(folder / "server", superuser_password="a-superuser-for-figures")
     try:
         server.start()
         cluster = Cluster(server.url())

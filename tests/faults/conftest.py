@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from itm_admin.foundation.database import migration, roles
-from itm_admin.local.embedded import Server
+from itm_admin.local.embedded import EmbeddedServer
 from tests.conftest import PASSWORDS, Cluster, Database
 
 _numbers = itertools.count(1)
@@ -20,13 +20,15 @@ _numbers = itertools.count(1)
 class OwnServer:
     """The server, and a migrated database on it."""
 
-    server: Server
+    server: EmbeddedServer
     database: Database
 
 
 @pytest.fixture(scope="module")
 def own_server(short_folder: Path) -> Iterator[OwnServer]:
-    server = Server(short_folder / f"own{next(_numbers)}", superuser_password="a-superuser-for-tests", durable=False)
+    server = EmbeddedServer(
+        short_folder / f"own{next(_numbers)}", superuser_password="a-superuser-for-tests", durable=False
+    )
     server.start()
     try:
         cluster = Cluster(server.url())

@@ -8,6 +8,8 @@ from contextlib import suppress
 import psycopg
 import pytest
 
+from audit.store import checkpoints
+from itm_admin.ledger import scheduler, sink_process
 from itm_admin.local import lock_watch
 from tests.conftest import Database
 from tests.factories import Factory
@@ -111,3 +113,28 @@ def test_a_session_that_keeps_an_advisory_lock_without_a_transaction_is_ended(da
     finally:
         ended.set()
         watching.join(PATIENCE)
+
+
+def test_the_schedulers_locks_are_known() -> None:
+    assert set(lock_watch.THE_SCHEDULERS) == {scheduler.LEADER, checkpoints.LOCK, sink_process.LEADER}
+
+
+@pytest.mark.parametrize("number", lock_watch.THE_SCHEDULERS)
+@pytest.mark.parametrize("kept_by", ["a session", "a transaction"])
+def test_nobody_keeps_the_scheduler_from_its_work_with_its_lock(database: Database, number: int, kept_by: str) -> None:
+    """It asks and does not wait, so no one is seen waiting."""
+    with (
+        psycopg.connect(_address(database)) as holding,
+        psycopg.connect(_address(database), autocommit=True) as looking,
+    ):
+        of = "" if kept_by == "a session" else "xact_"
+        holding.execute(f"select pg_advisory_{of}lock(%s)".encode(), [number])
+        if kept_by == "a session":
+            holding.commit()
+        assert lock_watch.look(looking) == 1
+        with pytest.raises(psycopg.OperationalError):
+            holding.execute(b"select 1")
+    url = database.url("signer").replace("postgresql+psycopg://", "postgresql://", 1)
+    with psycopg.connect(url) as signer, psycopg.connect(_address(database), autocommit=True) as looking:
+        signer.execute(b"select pg_advisory_lock(%s)", [number])
+        assert lock_watch.look(looking) == 0

@@ -1,7 +1,7 @@
-"""What is fuzzed: each parser of what comes from outside, what it may raise, and what it may accept.
+"""The fuzzing targets: each parser of outside input, the errors it may raise, and the input it may accept.
 
-Promise to be kept by each: nothing but its documented errors, and whatever is accepted is written back as the very same
-bytes. Seeds are good files. Knows no fuzzer.
+Promise of each: only its documented errors, and accepted input is written back as the very same bytes. Seeds are good
+files. Knows no fuzzer.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from io import BytesIO
 from typing import Any
 
 from audit import canonical_json, note, policy
-from audit.bundle import BundleError, Manifest
+from audit.bundle import BundleError, BundleManifest
 from audit.canonical_json import LineError
 from audit.canonical_zip import Archive, ArchiveError
 from audit.checkpoint import Checkpoint, CheckpointFormatError
-from audit.checkpoint_folder import Held
+from audit.checkpoint_folder import HeldCheckpoint
 from audit.compact_range import CompactRange
 from audit.event import derived
 from audit.key import KeyFormatError, SigningKey, VerifierKey, canonical
@@ -27,7 +27,7 @@ from audit.note import NoteFormatError
 from audit.policy import PolicyFormatError
 from audit.proof import Proof, ProofFormatError
 from audit.tiles import Tile
-from audit.witness_rules import Log, Request
+from audit.witness_rules import Request, WitnessedLog
 from tests.audit.evidence import TRUE, Parts, bundle, report
 from tests.audit.go.questions import LOG, WITNESS
 
@@ -118,7 +118,7 @@ def read_request(data: bytes) -> None:
 
 def read_log(data: bytes) -> None:
     try:
-        Log.parse(_text(data))
+        WitnessedLog.parse(_text(data))
     except ValueError:
         return
 
@@ -141,7 +141,7 @@ def read_statement(data: bytes) -> None:
 
 def read_held(data: bytes) -> None:
     try:
-        _same(bytes(Held.parse(data)), data)
+        _same(bytes(HeldCheckpoint.parse(data)), data)
     except ValueError:
         return
 
@@ -188,7 +188,7 @@ def read_content(data: bytes) -> None:
 
 def read_manifest(data: bytes) -> None:
     try:
-        _same(bytes(Manifest.parse(data)), data)
+        _same(bytes(BundleManifest.parse(data)), data)
     except BundleError:
         return
 

@@ -15,11 +15,11 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from audit.catalogue import Manifest, Objects, differences
+from audit.catalogue import CatalogueManifest, Objects, differences
 from audit.store import catalogue
 from itm_admin.foundation.database import migration, roles
 from itm_admin.local.binaries import MAJOR
-from itm_admin.local.embedded import Server
+from itm_admin.local.embedded import EmbeddedServer
 from tests.conftest import PASSWORDS, Cluster
 
 SCHEMAS = ("audit", "itm", "public")
@@ -44,7 +44,7 @@ def fresh(cluster: Cluster) -> tuple[int, Objects]:
 def main(addresses: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="itm-") as folder:
         Path(folder).chmod(0o711)
-        server = Server(Path(folder) / "server", superuser_password="a-superuser-for-tests", durable=False)
+        server = EmbeddedServer(Path(folder) / "server", superuser_password="a-superuser-for-tests", durable=False)
         server.start()
         try:
             urls = [server.url(), *(make_url(each).set(drivername="postgresql+psycopg") for each in addresses)]
@@ -57,7 +57,7 @@ def main(addresses: list[str]) -> None:
             raise SystemExit(f"PostgreSQL {version} has other words for this than {MAJOR}: {finding.detail}")
     path = migration.manifest_path()
     before = migration.manifest().versions if path.exists() else ()
-    path.write_text(Manifest(SCHEMAS, sorted({*before, *found}), ours).dump(), "utf-8")
+    path.write_text(CatalogueManifest(SCHEMAS, sorted({*before, *found}), ours).dump(), "utf-8")
     print(f"{path}: seen on PostgreSQL {', '.join(map(str, sorted(found)))}")
 
 

@@ -13,9 +13,9 @@ from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from audit.checkpoint_folder import Outside
-from itm_admin.ledger.keyring import Keyring
-from itm_admin.ledger.signing import Place, Signing
+from audit.checkpoint_folder import CheckpointFolder
+from itm_admin.ledger.keyring import SigningKeyFile
+from itm_admin.ledger.signing import Signing, SigningPlace
 from tests.conftest import Database
 from tests.factories import Somebody
 from tests.house.expectations import (
@@ -49,8 +49,10 @@ def keys_of(app: Flask) -> set[str]:
 def sign(database: Database) -> None:
     """One round of checkpoints, so that there is something to take away."""
     with tempfile.TemporaryDirectory() as folder:
-        outside = Outside(Path(folder) / "checkpoints")
-        done = Signing(Place(outside, Keyring(Path(folder) / "key", outside))).round(database.engine("signer"))
+        outside = CheckpointFolder(Path(folder) / "checkpoints")
+        done = Signing(SigningPlace(outside, SigningKeyFile(Path(folder) / "key", outside))).round(
+            database.engine("signer")
+        )
     assert done is not None
     assert done.failed is None
 
@@ -171,7 +173,7 @@ class World:
 
 
 def guarded(answer: TestResponse, step: Step) -> None:
-    """What every answer says to the browser."""
+    """The headers that every answer must have."""
     assert answer.status_code < 500 or answer.status_code == step.expected.shown, (step, answer.status_code)
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'"), step
     assert answer.headers["X-Content-Type-Options"] == "nosniff", step

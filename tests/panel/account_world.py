@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from itm_admin.accounts import actor as actors
 from itm_admin.accounts import bootstrap, changes, grants, invitations, services, sign_in
 from itm_admin.accounts.models import Account
-from itm_admin.accounts.services import Person
+from itm_admin.accounts.services import AccountHolder
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.encryption import Keyring
@@ -75,7 +75,7 @@ class World:
         scope = "accounts" if by == bootstrap.ADMINISTRATOR else "institution"
         with self.acting(by, scope) as (session, actor):
             home = session.get_one(Institution, self.institution(code))
-            data = Person(first, last, f"{uuid.uuid4().hex[:8]}@{code.lower()}.invalid")
+            data = AccountHolder(first, last, f"{uuid.uuid4().hex[:8]}@{code.lower()}.invalid")
             account = services.create(session, actor, data, institution=home.id)
             given = [(grants.give(session, actor, account, role), role) for role in roles]
             proposed = [grant.id for grant, role in given if grant.state == "proposed" and not ROLES[role].approvals]

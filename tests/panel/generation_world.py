@@ -13,8 +13,8 @@ from sqlalchemy.pool import NullPool
 from audit.durable import DISK, Disk
 from audit.generation import Closures, closures
 from itm_admin.foundation.database import roles
-from itm_admin.ledger.generations import Opened, Opening
-from itm_admin.ledger.signing import Place
+from itm_admin.ledger.generations import OpenedGeneration, Opening
+from itm_admin.ledger.signing import SigningPlace
 from tests.conftest import Cluster, Database
 from tests.panel.signing_world import SigningWorld
 
@@ -50,12 +50,14 @@ class GenerationWorld(SigningWorld):
         )  # fmt: skip
         return id
 
-    def opened(self, code: str = "JGK", reason: str = "RESTORED", place: Place | None = None) -> list[Opened]:
+    def opened(
+        self, code: str = "JGK", reason: str = "RESTORED", place: SigningPlace | None = None
+    ) -> list[OpenedGeneration]:
         """Two people decide, and the scheduler's process carries it out."""
         self.decided(self.proposed(code, reason))
         return self.carry_out(place)
 
-    def carry_out(self, place: Place | None = None, disk: Disk = DISK) -> list[Opened]:
+    def carry_out(self, place: SigningPlace | None = None, disk: Disk = DISK) -> list[OpenedGeneration]:
         return Opening(place or self.place(disk), self.clock).tick(self.database.engine("signer"))
 
     def closures(self) -> Closures:
@@ -71,7 +73,7 @@ class GenerationWorld(SigningWorld):
     def size(self, code: str) -> int:
         return int(self.scalar("select size from audit.ledger where code = :code and closed_at is null", code=code))
 
-    def verdicts(self, code: str = "JGK", place: Place | None = None) -> dict[str, dict[str, Any]]:
+    def verdicts(self, code: str = "JGK", place: SigningPlace | None = None) -> dict[str, dict[str, Any]]:
         """By origin, the verdicts of a full run."""
         from audit import report
 

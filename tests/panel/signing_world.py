@@ -14,14 +14,14 @@ from sqlalchemy.engine import Engine
 
 from audit import report, store
 from audit.checkpoint import Checkpoint
-from audit.checkpoint_folder import Outside
+from audit.checkpoint_folder import CheckpointFolder
 from audit.durable import DISK, Disk
 from audit.key_statements import Keys
 from audit.leaf import EMPTY, leaf_hash
 from audit.read_plan import Level
 from audit.witness_client import Witness
-from itm_admin.ledger.keyring import Keyring
-from itm_admin.ledger.signing import Place, Round, Signing
+from itm_admin.ledger.keyring import SigningKeyFile
+from itm_admin.ledger.signing import Round, Signing, SigningPlace
 from tests.conftest import Database
 from tests.panel.assurance_world import Institutions
 
@@ -47,21 +47,21 @@ class SigningWorld(Institutions):
         self.database, self.folder = database, folder
         self.clock, self.wall = Clock(), datetime(2026, 11, 24, 12, tzinfo=UTC)
 
-    def place(self, disk: Disk = DISK, witnesses: Sequence[Witness] = (), quorum: int = 0) -> Place:
-        outside = Outside(self.folder / "checkpoints", disk)
-        return Place(outside, Keyring(self.folder / "key", outside), tuple(witnesses), quorum)
+    def place(self, disk: Disk = DISK, witnesses: Sequence[Witness] = (), quorum: int = 0) -> SigningPlace:
+        outside = CheckpointFolder(self.folder / "checkpoints", disk)
+        return SigningPlace(outside, SigningKeyFile(self.folder / "key", outside), tuple(witnesses), quorum)
 
-    def signing(self, place: Place | None = None) -> Signing:
+    def signing(self, place: SigningPlace | None = None) -> Signing:
         """A signer's process, as it begins."""
         return Signing(place or self.place(), self.clock, lambda: self.wall)
 
-    def round(self, place: Place | None = None) -> Round:
+    def round(self, place: SigningPlace | None = None) -> Round:
         done = self.signing(place).round(self.database.engine("signer"))
         assert done is not None
         return done
 
     @property
-    def outside(self) -> Outside:
+    def outside(self) -> CheckpointFolder:
         return self.place().outside
 
     def act(self, code: str, times: int = 1) -> None:
@@ -102,7 +102,7 @@ class SigningWorld(Institutions):
     def keys(self) -> Keys:
         return self.outside.keys()
 
-    def verify(self, code: str, level: Level = "full", place: Place | None = None) -> dict[str, Any]:
+    def verify(self, code: str, level: Level = "full", place: SigningPlace | None = None) -> dict[str, Any]:
         """The verdict on one ledger, with what is held outside; recorded as a round does it."""
         evidence = (place or self.place()).evidence()
         rows, _ = report.report(self.database.engine("signer"), level, evidence=evidence)

@@ -16,7 +16,7 @@ from itm_admin.accounts import actor as actors
 from itm_admin.accounts import passwords, usernames
 from itm_admin.accounts.security import SecurityManager
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.actor import Actor, Held, together
+from itm_admin.foundation.actor import Actor, HeldRole, together
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, OVERSIGHT, ROLES
 from tests.conftest import Database
@@ -92,13 +92,13 @@ def test_a_person_is_loaded_with_two_statements(factory: Factory, shared_databas
     assert (found.roles, found.held) == (who.actor.roles, who.actor.held)
 
 
-def person(*held: Held, kind: str = "law_enforcement") -> Actor:
+def person(*held: HeldRole, kind: str = "law_enforcement") -> Actor:
     return Actor(uuid4(), "jgk.a.b", "A B", None, uuid4(), "JGK", "Jandarma", "Gendarmerie", kind, "tr", 0, tuple(held))
 
 
 def test_each_role_works_in_its_own_scopes_and_no_other() -> None:
     for code, role in ROLES.items():
-        someone = person(Held(code, "*"))
+        someone = person(HeldRole(code, "*"))
         for scope in (INSTITUTION, OVERSIGHT, AUDIT, ACCOUNTS, "login", "everything"):
             bound = someone.context(scope)
             assert bound.scope == (scope if scope in role.scopes else None), (code, scope)
@@ -107,24 +107,24 @@ def test_each_role_works_in_its_own_scopes_and_no_other() -> None:
 
 def test_grants_over_several_units_add_up_and_the_whole_institution_wins() -> None:
     one, two = UUID(int=1), UUID(int=2)
-    both = person(Held("focal_point", (one,)), Held("caseworker", (two,))).context(INSTITUTION)
+    both = person(HeldRole("focal_point", (one,)), HeldRole("caseworker", (two,))).context(INSTITUTION)
     assert (both.unit, both.create, both.assigned, both.manage) == ((one,), (one, two), True, ())
-    whole = person(Held("focal_point", (one,)), Held("focal_point", "*")).context(INSTITUTION)
+    whole = person(HeldRole("focal_point", (one,)), HeldRole("focal_point", "*")).context(INSTITUTION)
     assert whole.unit == "*"
     assert together([]) == ()
-    boss = person(Held("institution_manager", "*")).context(INSTITUTION)
+    boss = person(HeldRole("institution_manager", "*")).context(INSTITUTION)
     assert (boss.manage, boss.unit, boss.create, boss.reads) == ("*", (), (), "ledger")
 
 
 def test_only_a_supervisor_approves_and_only_a_national_auditor_sees_the_nation() -> None:
-    assert person(Held("presidency_supervisor", "*"), kind="presidency").context(OVERSIGHT).approves
-    assert not person(Held("presidency_operator", "*"), kind="presidency").context(OVERSIGHT).approves
-    assert person(Held("auditor_national", "*")).context(AUDIT).national
-    assert not person(Held("auditor_institution", "*")).context(AUDIT).national
+    assert person(HeldRole("presidency_supervisor", "*"), kind="presidency").context(OVERSIGHT).approves
+    assert not person(HeldRole("presidency_operator", "*"), kind="presidency").context(OVERSIGHT).approves
+    assert person(HeldRole("auditor_national", "*")).context(AUDIT).national
+    assert not person(HeldRole("auditor_institution", "*")).context(AUDIT).national
 
 
 def test_an_unknown_role_gives_nothing() -> None:
-    someone = person(Held("emperor", "*"))
+    someone = person(HeldRole("emperor", "*"))
     assert (someone.roles, someone.scopes, someone.is_active) == (frozenset(), (), False)
     assert someone.context().scope is None
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin.ledger.clock import Clock
+from itm_admin.ledger.clock import ClockWatch
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 
@@ -70,7 +70,7 @@ def test_the_panels_role_cannot_take_the_limit_away(world: SigningWorld, stateme
 
 def test_the_scheduler_says_that_the_clock_is_right_after_a_long_time_without_entries(world: SigningWorld) -> None:
     _leap(world)
-    Clock().tick(world.database.engine("signer"))
+    ClockWatch().tick(world.database.engine("signer"))
     world.act("JGK")
     assert datetime.now(UTC) - _right_at(world) < timedelta(minutes=1)
     assert world.alerts("clock.wrong") == []
@@ -78,7 +78,7 @@ def test_the_scheduler_says_that_the_clock_is_right_after_a_long_time_without_en
 
 def test_after_a_leap_nothing_is_confirmed_and_people_are_told_until_the_clock_is_back(world: SigningWorld) -> None:
     moment, seconds = datetime.now(UTC), 0.0
-    clock, engine = Clock(lambda: moment, lambda: seconds), world.database.engine("signer")
+    clock, engine = ClockWatch(lambda: moment, lambda: seconds), world.database.engine("signer")
     clock.tick(engine)
     _leap(world)
     stood = _right_at(world)
@@ -97,7 +97,7 @@ def test_after_a_leap_nothing_is_confirmed_and_people_are_told_until_the_clock_i
 def test_a_leap_that_the_database_shares_is_not_confirmed_either(world: SigningWorld) -> None:
     """Both are on one machine: only the time since it began tells."""
     moment, seconds = datetime.now(UTC) - _BEFORE, 0.0
-    clock = Clock(lambda: moment, lambda: seconds)
+    clock = ClockWatch(lambda: moment, lambda: seconds)
     _leap(world)
     stood = _right_at(world)
     moment, seconds = datetime.now(UTC), 1.0

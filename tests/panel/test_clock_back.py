@@ -9,7 +9,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.engine import Engine
 
 from itm_admin import schedule
-from itm_admin.assurance.scheduler_watch import Watch
+from itm_admin.assurance.scheduler_watch import JobWatch
 from itm_admin.ledger import job_runs
 from itm_admin.ledger import scheduler as scheduler_process
 from itm_admin.ledger.sinks import Stream
@@ -61,7 +61,7 @@ def test_a_scheduler_that_died_is_noticed_although_it_once_ran_in_what_is_to_com
               " 'success' from unnest(cast(:dues as timestamptz[])) due",
               jobs=[each.name for each in schedule.JOBS], dues=[NOW - timedelta(minutes=20), NOW + timedelta(days=400)],
     )  # fmt: skip
-    watch = Watch(schedule.JOBS)
+    watch = JobWatch(schedule.JOBS)
     with superuser.connect() as connection:
         late = watch.overdue(job_runs.latest(connection, NOW), NOW)
     assert set(late) == {INCREMENTAL.name}

@@ -114,3 +114,12 @@ def test_a_reveal_is_not_shown_to_somebody_who_may_no_longer_see_the_person(worl
             connection.exec_driver_sql(
                 f"update person set deleted_at = null, deletion_reason = null where id = '{world.ours.person}'"
             )
+
+
+def test_a_reveal_is_shown_on_its_own_page_alone(world: World, revealed: str) -> None:
+    """Any other page asks whether the person may see something else, and its entry names something else."""
+    browser, (_path, _mark, query) = world.walkers["focal_point"].browser, revealed.partition("?")
+    assert "AdJGK" in browser.get(revealed).text
+    name = query.partition("=")[2]
+    for address in (f"/?{query}", f"/cases/?{query}", f"/cases/{world.ours.case}?{query}", f"/answers/{name}"):
+        assert "AdJGK" not in browser.get(address).text, address

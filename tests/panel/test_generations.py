@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from audit import bundle_export, contradiction, store, verify
-from audit.bundle import Filter
+from audit.bundle import EventFilter
 from audit.generation import Closure, next_origin
 from itm_admin.ledger import generations, verification_jobs
 from itm_admin.ledger.approved_decisions import Approved
@@ -242,7 +242,7 @@ def test_witnesses_and_the_offline_verifier_follow_into_the_next_generation(
             with engine.connect() as connection:
                 (ledger,) = [each for each in store.ledgers(connection) if each.origin == origin]
             with file.open("wb") as opened:
-                bundle_export.bundle(engine, ledger, opened, Filter(), "")
+                bundle_export.bundle(engine, ledger, opened, EventFilter(), "")
             answers.append(verify.main([str(file), "--key", str(key)]))
             answers.append(verify.main([str(file), "--key", str(key), "--checkpoint", str(receipt)]))
         assert answers == [0, 2, 0, 2]

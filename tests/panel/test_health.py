@@ -1,4 +1,4 @@
-"""What machines are told, and the web server's eye on a scheduler that has died."""
+"""Readiness for machines, and the web server's watch over a dead scheduler."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from itm_admin.assurance.scheduler_watch import Watch
+from itm_admin.assurance.scheduler_watch import JobWatch
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.schedule import JOBS
@@ -109,7 +109,7 @@ def test_without_a_database_it_answers_unfit_and_no_internal_word(panel: PanelWo
     assert "password" not in str(document)
 
 
-def _look(panel: PanelWorld, watch: Watch, app: Engine, now: datetime) -> list[str]:
+def _look(panel: PanelWorld, watch: JobWatch, app: Engine, now: datetime) -> list[str]:
     with app.begin() as connection:
         tenancy.apply(connection, tenancy.NOBODY)
         return watch.look(connection, now)
@@ -118,7 +118,7 @@ def _look(panel: PanelWorld, watch: Watch, app: Engine, now: datetime) -> list[s
 def test_the_web_server_raises_missed_runs_once_and_tells_the_presidencys_ledger(
     panel: PanelWorld, app_engine: Engine
 ) -> None:
-    watch = Watch(JOBS)
+    watch = JobWatch(JOBS)
     _ran(panel, timedelta(0))
     now = datetime.now(UTC)
     assert _look(panel, watch, app_engine, now + timedelta(minutes=11)) == []
@@ -131,7 +131,7 @@ def test_the_web_server_raises_missed_runs_once_and_tells_the_presidencys_ledger
 
 def test_a_scheduler_that_never_ran_is_noticed_too(panel: PanelWorld, app_engine: Engine) -> None:
     later = datetime.now(UTC) + timedelta(minutes=13)
-    assert _look(panel, Watch(JOBS), app_engine, later) == [INCREMENTAL]
+    assert _look(panel, JobWatch(JOBS), app_engine, later) == [INCREMENTAL]
 
 
 def test_a_request_is_enough_to_notice_and_the_next_ones_do_not_look_again(panel: PanelWorld) -> None:

@@ -56,7 +56,7 @@ def test_all_refusals_look_alike_and_the_ledger_knows_the_reason(world: World) -
         invited_only = services.create(
             session,
             actor,
-            services.Person("Invited", "Only", "only@egm.invalid"),
+            services.AccountHolder("Invited", "Only", "only@egm.invalid"),
             institution=world.institution("EGM"),
         ).username
     with world.superuser.begin() as connection:

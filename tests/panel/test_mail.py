@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from itm_admin.accounts import bootstrap, grants, invitations, mail, mail_texts, services
 from itm_admin.accounts.mail_waiting import MailWatch
-from itm_admin.accounts.services import Person
+from itm_admin.accounts.services import AccountHolder
 from itm_admin.accounts.sign_in import NotConfirmed
 from itm_admin.foundation import smtp_address
 from itm_admin.foundation.errors import Invalid
@@ -135,7 +135,7 @@ def test_a_link_to_an_address_that_its_maker_chose_waits_for_another_person(
 ) -> None:
     manager = world.person("EGM", "Posta", "Müdürü", "institution_manager")
     with world.acting(manager, "institution") as (session, actor):
-        who = services.create(session, actor, Person("Kukla", "Hesap", "benim@egm.invalid"))
+        who = services.create(session, actor, AccountHolder("Kukla", "Hesap", "benim@egm.invalid"))
         grants.give(session, actor, who, "focal_point")
         name = who.username
     mailed_link(world, name, manager, "institution")
@@ -148,7 +148,7 @@ def test_a_link_to_an_address_that_its_maker_chose_waits_for_another_person(
     with world.acting(manager, "institution") as (session, actor):
         account = services.get(session, actor, world.id(other))
         services.change(
-            session, actor, account.id, account.row_version, Person("Ele", "Geçirilen", "benim2@egm.invalid")
+            session, actor, account.id, account.row_version, AccountHolder("Ele", "Geçirilen", "benim2@egm.invalid")
         )
     mailed_link(world, other, manager, "institution")
     send()
@@ -257,6 +257,26 @@ def test_the_panels_role_reads_and_changes_no_mail_and_mails_only_a_link_of_now(
             session.execute(text(statement), values)
 
 
+def test_who_sends_mails_sends_none_elsewhere(world: World, shared_database: Database) -> None:
+    name = world.person("KTB", "Bekleyen", "Kişi", "focal_point")
+    waiting = {"id": world.id(name), "there": "elsewhere@example.invalid"}
+    signer = shared_database.engine("signer")
+    for change in (
+        "address = :there",
+        "address = :there, sent_at = null",
+        """detail = '{"name": "x"}'""",
+        "address = null, detail = jsonb_build_object('name', cast(:there as text))",
+    ):
+        with pytest.raises(DBAPIError, match="keeps its address"), signer.begin() as connection:
+            connection.execute(text(f"update mail set {change} where about = :id"), waiting)
+    forgotten = "update mail set sent_at = now(), address = null, detail = null where about = :id"
+    with signer.begin() as connection:
+        left = connection.execute(text(forgotten), waiting)
+        assert left.rowcount
+    with pytest.raises(DBAPIError, match="keeps its address"), signer.begin() as connection:
+        connection.execute(text("update mail set address = :there where about = :id"), waiting)
+
+
 def test_mails_go_by_verified_tls_or_not_at_all(tmp_path: Path) -> None:
     authority, context = certificate(tmp_path)
     box, plain = Letterbox(context), Letterbox(host="127.0.0.2")
@@ -302,7 +322,7 @@ def test_an_address_is_one_plain_address_and_a_bad_one_holds_up_nobody(
     world: World, letterbox: Letterbox, send: Send, address: str
 ) -> None:
     name = world.person("JGK", "Adres", "Sahibi", "focal_point")
-    data = services.Person("Adres", "Sahibi", address)
+    data = services.AccountHolder("Adres", "Sahibi", address)
     with pytest.raises(Invalid), world.acting(ADMINISTRATOR) as (session, actor):
         services.create(session, actor, data, institution=world.institution("JGK"))
     change = text("update account set email = :address where id = :id")

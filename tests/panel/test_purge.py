@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from audit import bundle_export, merkle, note, store
-from audit.bundle import Filter
+from audit.bundle import EventFilter
 from audit.checkpoint import Checkpoint
 from audit.compact_range import CompactRange
 from audit.evidence_report import Emptied
@@ -193,7 +193,12 @@ def test_evidence_taken_afterwards_is_intact_and_shows_what_went(world: PurgeWor
     world.round()
     policy = Policy(world.keys().named)
     said = Emptied(0, 255, world.purge_entry()["seq"])
-    for asked in (Filter(), Filter(since=10, until=20), Filter(until=300), Filter(target=("unit", str(world.unit)))):
+    for asked in (
+        EventFilter(),
+        EventFilter(since=10, until=20),
+        EventFilter(until=300),
+        EventFilter(target=("unit", str(world.unit))),
+    ):
         with (tmp_path / "bundle.zip").open("wb") as out:
             bundle_export.bundle(engine, ledger, out, asked)
         with (tmp_path / "bundle.zip").open("rb") as file:

@@ -1,4 +1,4 @@
-"""What is held outside was lost while the database is whole: begun anew by two people, and by nobody else."""
+"""Recovery of a lost checkpoint folder or key beside an intact database: by two people, and by nobody else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audit.store import checkpoints
 from audit.witness_client import Witness
 from itm_admin.commands import signing_keys
 from itm_admin.foundation.config import Settings
-from itm_admin.ledger.signing import Place
+from itm_admin.ledger.signing import SigningPlace
 from tests.conftest import Cluster, Database
 from tests.panel.generation_world import Backup, GenerationWorld
 from tests.panel.signing_world import Breaking, Stopped
@@ -118,7 +118,7 @@ def test_a_key_that_the_database_names_alone_is_not_believed(world: GenerationWo
 
 def test_a_witness_that_remembers_more_forbids_it(world: GenerationWorld, cluster: Cluster) -> None:
     with ExitStack() as stack:
-        place: Place = world.place(witnesses=[stack.enter_context(_witness(world, "tihek"))], quorum=1)
+        place: SigningPlace = world.place(witnesses=[stack.enter_context(_witness(world, "tihek"))], quorum=1)
         world.round(place)
         backup = Backup.of(cluster, world.database)
         stack.callback(backup.drop)
@@ -134,7 +134,7 @@ def test_a_witness_that_remembers_more_forbids_it(world: GenerationWorld, cluste
 
 def test_a_witness_that_remembers_the_same_agrees_and_one_that_is_silent_does_not(world: GenerationWorld) -> None:
     with ExitStack() as witnessing:
-        place: Place = world.place(witnesses=[witnessing.enter_context(_witness(world, "tihek"))], quorum=1)
+        place: SigningPlace = world.place(witnesses=[witnessing.enter_context(_witness(world, "tihek"))], quorum=1)
         world.round(place)
         _lose(world)
         _decided(world)
@@ -144,7 +144,7 @@ def test_a_witness_that_remembers_the_same_agrees_and_one_that_is_silent_does_no
         assert world.outside.deployment() is not None
 
 
-def _gone(place: Place) -> Witness:
+def _gone(place: SigningPlace) -> Witness:
     """A witness at an address where nobody listens."""
     return Witness("http://127.0.0.1:1", place.witnesses[0].key)
 

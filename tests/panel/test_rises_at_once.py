@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from itm_admin.accounts import bootstrap, grants, invitations, services
-from itm_admin.accounts.services import Person
+from itm_admin.accounts.services import AccountHolder
 from tests.conftest import Database
 from tests.panel.account_world import World
 
@@ -30,7 +30,7 @@ def world(shared_database: Database) -> World:
 
 def proposed(world: World, by: str, code: str = "GIB", role: str = "institution_manager") -> uuid.UUID:
     with world.acting(by, "accounts") as (session, actor):
-        person = Person("Yeni", "Kişi", f"{uuid.uuid4().hex[:8]}@gib.invalid")
+        person = AccountHolder("Yeni", "Kişi", f"{uuid.uuid4().hex[:8]}@gib.invalid")
         account = services.create(session, actor, person, institution=world.institution(code))
         return grants.give(session, actor, account, role).id
 
@@ -40,7 +40,7 @@ def test_a_second_account_over_several_steps_approves_nothing(world: World) -> N
     second = world.person("GIB", "İkinci", "Yönetici", "system_administrator")
     third = world.person("GIB", "Üçüncü", "Yönetici", "system_administrator")
     with world.acting(second, "accounts") as (session, actor):
-        person = Person("Uzak", "Kukla", "uzak@gib.invalid")
+        person = AccountHolder("Uzak", "Kukla", "uzak@gib.invalid")
         puppet = services.create(session, actor, person, institution=world.institution("GIB"))
         name, grant = puppet.username, grants.give(session, actor, puppet, "presidency_supervisor").id
     with world.acting(SUPERVISOR, "oversight") as (session, actor):

@@ -20,12 +20,12 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 from itm_admin import schedule
-from itm_admin.assurance.scheduler_watch import Watch
+from itm_admin.assurance.scheduler_watch import JobWatch
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import migration, roles
 from itm_admin.ledger import job_runs, scheduler, verification_jobs
 from itm_admin.ledger.job_runs import Job
-from itm_admin.local.embedded import Server
+from itm_admin.local.embedded import EmbeddedServer
 from tests.conftest import PASSWORDS, Cluster, Database
 from tests.panel.assurance_world import Institutions, until
 from tests.panel.schedule_process import WORK
@@ -192,7 +192,7 @@ def test_it_goes_on_by_itself_after_the_database_dropped_every_connection(start:
 
 
 def test_it_goes_on_by_itself_after_the_database_was_stopped_and_started(short_folder: Path) -> None:
-    server = Server(short_folder / "restarted", superuser_password="a-superuser-for-tests", durable=False)
+    server = EmbeddedServer(short_folder / "restarted", superuser_password="a-superuser-for-tests", durable=False)
     server.start()
     try:
         cluster = Cluster(server.url())
@@ -237,7 +237,7 @@ def test_runs_that_nobody_took_are_noticed_at_the_start(start: Start, world: Ins
 def test_each_stop_is_an_alert_of_its_own_and_is_taken_back_when_the_job_runs_again(
     database: Database, world: Institutions, start: Start
 ) -> None:
-    watch = Watch([Job("tick", "tick", CronTrigger(second="*", timezone="UTC"), timedelta(seconds=1), WORK["tick"])])
+    watch = JobWatch([Job("tick", "tick", CronTrigger(second="*", timezone="UTC"), timedelta(seconds=1), WORK["tick"])])
     for stop in (1, 2):
         with database.engine("app").begin() as connection:
             tenancy.apply(connection, tenancy.NOBODY)

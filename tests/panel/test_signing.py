@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from audit import note
 from audit.checkpoint import Checkpoint
-from audit.checkpoint_folder import Held
+from audit.checkpoint_folder import HeldCheckpoint
 from audit.merkle import root
 from audit.store import checkpoints
 from tests.conftest import Database
@@ -231,7 +231,7 @@ def test_a_damaged_file_outside_is_refused(world: SigningWorld) -> None:
     forged = note.parse(content.rpartition(b"\n\n")[0] + b"\n")
     signature = forged.signatures[0]
     bad = note.Note(forged.text, (note.Signature(signature.name, signature.key_id, bytes(64)),))
-    file.write_bytes(bytes(replace(Held.parse(content), note=bad)))
+    file.write_bytes(bytes(replace(HeldCheckpoint.parse(content), note=bad)))
     ((_, refused),) = world.round().refused
     assert (refused.reason, "signature" in refused.detail) == ("damaged", True)
 

@@ -22,7 +22,7 @@ from sqlalchemy.engine import Engine
 from audit import note
 from audit.checkpoint import Checkpoint
 from audit.compact_range import CompactRange
-from itm_admin.ledger.signing import Place, Round, Signing
+from itm_admin.ledger.signing import Round, Signing, SigningPlace
 from tests.conftest import Database
 from tests.panel.assurance_world import until
 from tests.panel.signing_world import Breaking, SigningWorld, Stopped
@@ -120,7 +120,7 @@ class Dying(Signing):
         raise Stopped
 
 
-def _die(world: SigningWorld, step: str, persisted: bool, place: Place | None = None) -> None:
+def _die(world: SigningWorld, step: str, persisted: bool, place: SigningPlace | None = None) -> None:
     signing = Dying(place or world.place(), world.clock, lambda: world.wall)
     signing.step, signing.persisted = step, persisted
     with pytest.raises(Stopped):

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 
 from audit import bundle_export, store, timestamp
 from audit.authority import Trusted
-from audit.bundle import Filter
+from audit.bundle import EventFilter
 from audit.durable import Disk
 from audit.policy import Policy
 from audit.timestamp_message import message
@@ -237,7 +237,7 @@ def test_a_bundle_brings_the_stamps_that_surround_it(world: SigningWorld, author
     policy, trusted = Policy(world.keys().active), Trusted.parse(authority.pem)
     for until, expected in ((second, {second, third}), (None, {third}), (first - 1, {first})):
         sink = BytesIO()
-        bundle_export.bundle(engine, ledger, sink, Filter(first if until == second else None, until))
+        bundle_export.bundle(engine, ledger, sink, EventFilter(first if until == second else None, until))
         report = judge(BytesIO(sink.getvalue()), policy, trusted=trusted)
         assert report.verdict == "intact"
         assert expected <= {each.size for each in report.stamped or ()}

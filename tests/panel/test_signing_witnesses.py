@@ -13,10 +13,10 @@ from sqlalchemy.engine import Engine
 from audit.witness import Service
 from audit.witness_client import Witness
 from audit.witness_memory import Memory, identity
-from audit.witness_rules import Cosigner, Log
+from audit.witness_rules import Cosigner, WitnessedLog
 from itm_admin.foundation.config import SettingError, Settings
 from itm_admin.ledger.cosigning import Collector
-from itm_admin.ledger.signing import Place, Round
+from itm_admin.ledger.signing import Round, SigningPlace
 from itm_admin.local.signing_setup import of
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
@@ -37,7 +37,7 @@ def _witness(world: SigningWorld, name: str) -> Iterator[Witness]:
     folder = world.folder / name
     own = identity(folder, folder.with_suffix(".key"), f"{name}.example")
     memory = Memory(folder, own.verifier)
-    cosigner = Cosigner(own, [Log(key, f"{key.name}/ledger/*")], memory)
+    cosigner = Cosigner(own, [WitnessedLog(key, f"{key.name}/ledger/*")], memory)
     with Service(("127.0.0.1", 0), cosigner, str(own.verifier)) as serving:
         thread = Thread(target=serving.serve_forever, args=(0.02,))
         thread.start()
@@ -55,7 +55,7 @@ def witnesses(world: SigningWorld) -> Iterator[list[Witness]]:
         yield [stack.enter_context(_witness(world, name)) for name in ("tihek", "tbb")]
 
 
-def _place(world: SigningWorld, witnesses: list[Witness], quorum: int) -> Place:
+def _place(world: SigningWorld, witnesses: list[Witness], quorum: int) -> SigningPlace:
     return world.place(witnesses=witnesses, quorum=quorum)
 
 

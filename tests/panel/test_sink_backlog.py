@@ -13,7 +13,7 @@ from audit.store import streaming
 from audit.store.streaming import Backlog
 from itm_admin.ledger import backlog
 from itm_admin.ledger.alert_raising import BEHIND
-from itm_admin.ledger.backlog import CAUGHT_UP, EVERY, MOST, OLDEST, Watching, too_much
+from itm_admin.ledger.backlog import CAUGHT_UP, EVERY, MOST, OLDEST, SinkWatch, too_much
 from itm_admin.ledger.sink_file import FileSink
 from itm_admin.ledger.sinks import Stream
 from tests.conftest import Database
@@ -36,7 +36,7 @@ class Looking:
 
     def __init__(self, world: SigningWorld, *names: str) -> None:
         self._world = world
-        self._watching = Watching(names, world.clock, lambda: world.wall)
+        self._watching = SinkWatch(names, world.clock, lambda: world.wall)
 
     def after(self, time: timedelta) -> None:
         self._world.wall += time

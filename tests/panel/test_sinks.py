@@ -1,4 +1,4 @@
-"""Entries passed on: at least once, in each ledger's order, with the same id, whatever fails in the middle."""
+"""Entries passed on: at least once, in each ledger's order, with the same id, after a failure at any point."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from audit.store import streaming
 from itm_admin.foundation.sink_address import SinkAddress
 from itm_admin.ledger.alert_raising import LOST
 from itm_admin.ledger.sink_file import INDEX, FileSink
-from itm_admin.ledger.sink_process import Process
+from itm_admin.ledger.sink_process import SinkProcess
 from itm_admin.ledger.sink_syslog import SyslogSink
 from itm_admin.ledger.sink_webhook import WebhookSink
 from itm_admin.ledger.sinks import BATCH, BEAT, LONGEST, Sink, Stream
@@ -384,7 +384,7 @@ def test_a_sink_that_never_answers_delays_no_other(world: SigningWorld, tmp_path
             """Nothing to close."""
 
     addresses = [SinkAddress.parse("syslog+tcp://192.0.2.1"), SinkAddress.parse(f"file:{tmp_path / 'out'}")]
-    process = Process(
+    process = SinkProcess(
         world.database.url("signer"),
         addresses,
         lambda address: FileSink(Path(address.path)) if address.scheme == "file" else Silent(),

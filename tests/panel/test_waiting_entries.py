@@ -1,4 +1,4 @@
-"""Entries that wait too long for their checkpoint are told, whatever holds the signer up and whatever the clock."""
+"""Entries that wait too long for their checkpoint raise an alert, for any reason of the wait and at any clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
 from audit.store import checkpoints
-from itm_admin.assurance.scheduler_watch import Watch
+from itm_admin.assurance.scheduler_watch import JobWatch
 from itm_admin.foundation import tenancy
 from itm_admin.ledger import waiting
 from tests.conftest import Database
@@ -77,7 +77,7 @@ def test_the_web_server_tells_that_somebody_else_holds_the_signers_lock(world: S
         world.run("delete from alert where kind = 'ledger.waiting'")
         with world.database.engine("app").begin() as connection:
             tenancy.apply(connection, tenancy.NOBODY)
-            Watch(()).look(connection)
+            JobWatch(()).look(connection)
         assert _alerts(world) == [("JGK", True)], "the web server tells it"
 
 

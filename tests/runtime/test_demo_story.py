@@ -15,7 +15,7 @@ import pytest
 
 from itm_admin.demonstration import logins, seeding
 from itm_admin.demonstration.story.altering import FILE, Altering
-from itm_admin.demonstration.story.browser import Answer
+from itm_admin.demonstration.story.browser import PageAnswer
 from itm_admin.demonstration.story.play import _play, language_of
 from itm_admin.demonstration.story.scenes import NOSY, Scenes
 from itm_admin.demonstration.story.words import WORDS, words
@@ -102,8 +102,8 @@ def test_a_step_that_does_not_do_what_it_claims_ends_the_story_with_another_exit
 
 def test_a_refused_form_is_told_with_what_its_page_says() -> None:
     page = '<p class="error-summary"></p><ul><li><a href="#x">Birim: Se&ccedil;in.</a></li></ul><ul><li>no</li></ul>'
-    assert Answer(422, page.encode(), "").reasons == ": Birim: Seçin."
-    assert Answer(404, b"<p>Not found</p>", "").reasons == ""
+    assert PageAnswer(422, page.encode(), "").reasons == ": Birim: Seçin."
+    assert PageAnswer(404, b"<p>Not found</p>", "").reasons == ""
 
 
 @pytest.mark.parametrize("altered", [True, False])

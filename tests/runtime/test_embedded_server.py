@@ -19,7 +19,7 @@ from itm_admin.foundation.config import Refusal, SettingError, Settings
 from itm_admin.foundation.database import roles
 from itm_admin.local import embedded, installation
 from itm_admin.local.binaries import MAJOR, find
-from itm_admin.local.embedded import Server
+from itm_admin.local.embedded import EmbeddedServer
 
 
 @pytest.fixture
@@ -31,19 +31,19 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
-    server = Server(folder / "home", "a-superuser-for-tests")
+def server(folder: Path) -> Iterator[EmbeddedServer]:
+    server = EmbeddedServer(folder / "home", "a-superuser-for-tests")
     server.start()
     yield server
     server.stop()
 
 
-def connect(server: Server, role: str = "postgres", password: str | None = None) -> psycopg.Connection[object]:
+def connect(server: EmbeddedServer, role: str = "postgres", password: str | None = None) -> psycopg.Connection[object]:
     url = server.url(role, password).set(drivername="postgresql")
     return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
 
 
-def test_what_was_committed_survives_kill_9_of_the_server(server: Server) -> None:
+def test_what_was_committed_survives_kill_9_of_the_server(server: EmbeddedServer) -> None:
     with connect(server) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
     assert server.process is not None
@@ -54,7 +54,7 @@ def test_what_was_committed_survives_kill_9_of_the_server(server: Server) -> Non
         assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
-def test_a_pid_file_whose_number_went_to_a_stranger_does_not_stop_the_start(server: Server) -> None:
+def test_a_pid_file_whose_number_went_to_a_stranger_does_not_stop_the_start(server: EmbeddedServer) -> None:
     pid_file = server.data / "postmaster.pid"
     before = pid_file.read_text("ascii")
     assert server.process is not None
@@ -65,7 +65,7 @@ def test_a_pid_file_whose_number_went_to_a_stranger_does_not_stop_the_start(serv
     connect(server).close()
 
 
-def test_a_server_that_is_still_shutting_down_is_waited_for(server: Server) -> None:
+def test_a_server_that_is_still_shutting_down_is_waited_for(server: EmbeddedServer) -> None:
     assert server.process is not None
     first = server.process
     first.send_signal(signal.SIGINT)
@@ -77,7 +77,7 @@ def test_a_server_that_is_still_shutting_down_is_waited_for(server: Server) -> N
 
 @pytest.mark.parametrize("role", ["postgres", roles.APP, roles.OWNER])
 @pytest.mark.parametrize("password", ["", "guessed"])
-def test_nobody_enters_without_the_password(server: Server, role: str, password: str) -> None:
+def test_nobody_enters_without_the_password(server: EmbeddedServer, role: str, password: str) -> None:
     with pytest.raises(psycopg.OperationalError, match=r"password authentication failed|no password supplied"):
         connect(server, role, password)
 
@@ -100,21 +100,21 @@ def test_a_role_of_ours_does_not_become_superuser(folder: Path) -> None:
         place.stop()
 
 
-def test_no_network_port_is_open(server: Server) -> None:
+def test_no_network_port_is_open(server: EmbeddedServer) -> None:
     assert server.process is not None
     for process in [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children()]:
         with contextlib.suppress(psutil.NoSuchProcess):  # a helper of the server may end while it is asked
             assert process.net_connections("inet") == []
 
 
-def test_it_runs_without_root_and_its_files_are_private(server: Server) -> None:
+def test_it_runs_without_root_and_its_files_are_private(server: EmbeddedServer) -> None:
     assert server.process is not None
     assert psutil.Process(server.process.pid).uids().effective != 0
     assert stat.S_IMODE(server.data.stat().st_mode) & 0o077 == 0
     assert stat.S_IMODE(embedded.socket_folder(server.home).stat().st_mode) & 0o067 == 0  # its group may enter it
 
 
-def test_typed_values_are_not_in_the_servers_log(server: Server) -> None:
+def test_typed_values_are_not_in_the_servers_log(server: EmbeddedServer) -> None:
     with connect(server) as connection:
         connection.execute("CREATE TABLE person (name text UNIQUE)")
         connection.execute("INSERT INTO person VALUES (%s)", ["Canary Kanarya"])
@@ -128,7 +128,7 @@ def test_typed_values_are_not_in_the_servers_log(server: Server) -> None:
 
 
 def test_a_socket_path_that_would_be_too_long_is_put_elsewhere_and_remembered(folder: Path) -> None:
-    server = Server(folder / ("long" * 25) / "home", "a-superuser-for-tests")
+    server = EmbeddedServer(folder / ("long" * 25) / "home", "a-superuser-for-tests")
     server.start()
     try:
         place = embedded.socket_folder(server.home)
@@ -148,17 +148,17 @@ def test_another_majors_data_folder_is_refused_by_the_settings_name(folder: Path
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text("16\n", "ascii")
     with pytest.raises(SettingError, match="^ITM_HOME: .* belongs to PostgreSQL 16, this is PostgreSQL 18"):
-        Server(folder / "home", "a-superuser-for-tests").start()
+        EmbeddedServer(folder / "home", "a-superuser-for-tests").start()
 
 
-def test_a_server_that_cannot_start_says_why(server: Server) -> None:
+def test_a_server_that_cannot_start_says_why(server: EmbeddedServer) -> None:
     server.stop()
     (server.data / "global" / "pg_control").unlink()
     with pytest.raises(Refusal, match="PostgreSQL did not start: .*could not find the database system"):
         server.start()
 
 
-def test_another_installations_secrets_are_refused(server: Server) -> None:
+def test_another_installations_secrets_are_refused(server: EmbeddedServer) -> None:
     server.stop()
     server.superuser_password = "another"
     with pytest.raises(SettingError, match=r"^ITM_HOME: .*secrets does not belong to the database beside it"):
@@ -174,7 +174,7 @@ def test_it_starts_from_a_package_that_only_we_can_reach(folder: Path, monkeypat
     for part in (package, package.with_name(f"{package.name}.libs")):
         shutil.copytree(part, private / part.name)
     monkeypatch.syspath_prepend(private)
-    server = Server(folder / "home", "a-superuser-for-tests")
+    server = EmbeddedServer(folder / "home", "a-superuser-for-tests")
     for _ in range(2):
         server.start()
         connect(server).close()
@@ -184,7 +184,7 @@ def test_it_starts_from_a_package_that_only_we_can_reach(folder: Path, monkeypat
 
 def test_a_home_that_the_system_user_cannot_enter_is_refused(folder: Path) -> None:
     folder.chmod(0o700)
-    server = Server(folder / "home", "a-superuser-for-tests")
+    server = EmbeddedServer(folder / "home", "a-superuser-for-tests")
     if os.geteuid() == 0:
         with pytest.raises(SettingError, match="^ITM_HOME: the system user itm-postgres cannot enter"):
             server.start()

@@ -14,16 +14,16 @@ from sqlalchemy.pool import NullPool
 
 from itm_admin.foundation.database import migration
 from itm_admin.local import binaries
-from itm_admin.local.embedded import Server
+from itm_admin.local.embedded import EmbeddedServer
 from tests.runtime.running import itm
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server() -> Iterator[EmbeddedServer]:
     """One without our roles, which only this test knows."""
     folder = Path(tempfile.mkdtemp(prefix="itm-dba-"))
     folder.chmod(0o711)
-    server = Server(folder / "home", "a-superuser-for-tests", durable=False)
+    server = EmbeddedServer(folder / "home", "a-superuser-for-tests", durable=False)
     server.start()
     yield server
     server.stop()
@@ -31,7 +31,7 @@ def server() -> Iterator[Server]:
 
 
 def test_the_printed_script_prepares_a_server_and_the_migration_is_content_with_it(
-    server: Server, tmp_path: Path
+    server: EmbeddedServer, tmp_path: Path
 ) -> None:
     script = itm(tmp_path, "database", "sql").stdout
     psql = binaries.find(server.home) / "psql"

@@ -50,7 +50,7 @@ def test_after_the_upgrade_itm_invite_makes_people_independent_and_rises_work(
 
     def propose() -> uuid.UUID:
         with sessions() as session, tenancy.acting(administrator.context("accounts")):
-            person = services.Person("Yükselen", "Kişi", f"{uuid.uuid4().hex[:8]}@gib.invalid")
+            person = services.AccountHolder("Yükselen", "Kişi", f"{uuid.uuid4().hex[:8]}@gib.invalid")
             who = services.create(session, administrator, person, institution=administrator.institution_id)
             grant = grants.give(session, administrator, who, "institution_manager").id
             session.commit()

@@ -17,13 +17,13 @@ import psycopg
 import pytest
 
 from itm_admin.local import processes, programs
-from itm_admin.local.processes import Account
+from itm_admin.local.processes import SystemAccount
 from itm_admin.local.system_users import system_user
 from tests.conftest import Database
 from tests.runtime.running import ROOT, System, environment, free_port, itm, left_of, system
 from tests.runtime.test_commands import external
 
-KINDS = {name.lower(): kind for name, kind in vars(programs).items() if isinstance(kind, programs.Kind)}
+KINDS = {name.lower(): kind for name, kind in vars(programs).items() if isinstance(kind, programs.ProcessKind)}
 """Every kind of process that there is."""
 _AT_WORK = (
     "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %(name)s AND datname = current_database())"
@@ -99,13 +99,13 @@ def _environ(process: psutil.Process) -> tuple[Path, str]:
     return path, path.read_bytes().decode()
 
 
-def _account(kind: str) -> Account:
+def _account(kind: str) -> SystemAccount:
     found = programs.account(KINDS[kind])
     assert found is not None
     return found
 
 
-def _reads(user: Account, path: Path) -> bool:
+def _reads(user: SystemAccount, path: Path) -> bool:
     done = processes.run(["cat", path], folder=Path("/"), user=user)
     return done.returncode == 0 and bool(done.stdout)
 
@@ -141,7 +141,7 @@ def test_each_user_reads_its_own_secrets_alone(running: System) -> None:
         readers = {kind for kind in KINDS if _reads(_account(kind), path)}
         assert readers == ({owner} & set(KINDS)), path
     database = system_user("itm-postgres")
-    postgres = Account(database.pw_name, database.pw_uid, database.pw_gid)
+    postgres = SystemAccount(database.pw_name, database.pw_uid, database.pw_gid)
     assert not [path for path in secrets if _reads(postgres, path)]
 
 
@@ -171,7 +171,7 @@ def test_only_those_who_need_the_database_reach_its_socket(running: System) -> N
     for kind in KINDS:
         reaches = processes.run(["test", "-w", socket], folder=Path("/"), user=_account(kind)).returncode == 0
         assert reaches == (kind != "witness")
-    nobody = Account("nobody", 65534, 65534)
+    nobody = SystemAccount("nobody", 65534, 65534)
     assert processes.run(["test", "-w", socket], folder=Path("/"), user=nobody).returncode != 0
 
 

@@ -1,6 +1,6 @@
 -- What the catalogue says of the schemas that audit.compared names: kind, name, and what it is.
 -- The same schema gives the same text: names in full (search_path is pg_catalog), lists in one order.
--- Not here: what is in pg_catalog itself. Whoever changes that can change every answer of this server.
+-- Not here: what PostgreSQL itself made in pg_catalog. Whoever changes that can change every answer of this server.
 
 WITH ours AS (
     SELECT n.* FROM pg_namespace n WHERE n.nspname = ANY (string_to_array(current_setting('audit.compared'), ','))
@@ -9,8 +9,12 @@ WITH ours AS (
 ), foreigners AS (
     SELECT n.* FROM pg_namespace n
     WHERE n.oid NOT IN (SELECT oid FROM ours) AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+), own AS (
+    SELECT n.oid, n.nspname FROM pg_namespace n WHERE n.nspname IN ('pg_catalog', 'information_schema')
 ), extended AS (
-    SELECT d.classid, d.objid FROM pg_depend d WHERE d.deptype = 'e'
+    -- Of one that is named itself: in PostgreSQL's own, plpgsql, anybody's object could hide.
+    SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+    WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass AND e.oid >= 16384
 ), acl AS (
     SELECT 'n' AS class, oid, 0 AS place, nspowner AS owner, coalesce(nspacl, acldefault('n', nspowner)) AS list FROM ours
     UNION ALL
@@ -133,7 +137,16 @@ SELECT 'type', format('%I.%I', n.nspname, t.typname), format('%s, owner %s', t.t
                     FROM pg_enum e WHERE e.enumtypid = t.oid), '')
        || coalesce((SELECT ', ' || string_agg(pg_get_constraintdef(k.oid), ' ' ORDER BY k.conname)
                     FROM pg_constraint k WHERE k.contypid = t.oid), '')
-FROM pg_type t JOIN ours n ON n.oid = t.typnamespace WHERE t.typtype IN ('d', 'e', 'r')
+FROM pg_type t JOIN ours n ON n.oid = t.typnamespace
+-- A table has a type of its own, and each type one of its arrays.
+WHERE t.typtype IN ('d', 'e', 'r', 'm', 'p')
+   OR (t.typtype = 'c' AND EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
+   OR (t.typtype = 'b' AND NOT EXISTS (SELECT FROM pg_type o WHERE o.typarray = t.oid))
+
+UNION ALL
+-- What a plan counts on, and with it in which way rows are read.
+SELECT 'statistics', format('%I.%I', s.stxnamespace::regnamespace::text, s.stxname), 'of ' || r.name
+FROM pg_statistic_ext s JOIN relation r ON r.oid = s.stxrelid
 
 UNION ALL
 SELECT 'operator', o.oid::regoperator::text, 'calls ' || o.oprcode::regprocedure::text
@@ -236,6 +249,27 @@ SELECT 'added', what || ' ' || name, said FROM (
     UNION ALL SELECT 'conversion', c.oid::text || ' ' || c.conname, 'by ' || c.conproc, 'pg_conversion'::regclass, c.oid FROM pg_conversion c
     UNION ALL SELECT 'collation', format('%I.%I', c.collnamespace::regnamespace::text, c.collname), c.collprovider::text, 'pg_collation'::regclass, c.oid FROM pg_collation c
     UNION ALL SELECT 'operator class', format('%I.%I', c.opcnamespace::regnamespace::text, c.opcname), 'of ' || format_type(c.opcintype, NULL), 'pg_opclass'::regclass, c.oid FROM pg_opclass c
+    -- A name is looked for in pg_catalog first, and the closest arguments win.
+    UNION ALL SELECT 'function', format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
+                     'owner ' || pg_get_userbyid(p.proowner), 'pg_proc'::regclass, p.oid
+              FROM pg_proc p JOIN own n ON n.oid = p.pronamespace
+    UNION ALL SELECT 'operator', format('%I.%s(%s,%s)', n.nspname, o.oprname, format_type(o.oprleft, NULL), format_type(o.oprright, NULL)),
+                     'calls ' || o.oprcode::regprocedure::text, 'pg_operator'::regclass, o.oid
+              FROM pg_operator o JOIN own n ON n.oid = o.oprnamespace
+    UNION ALL SELECT 'type', format('%I.%I', n.nspname, t.typname), 'owner ' || pg_get_userbyid(t.typowner), 'pg_type'::regclass, t.oid
+              FROM pg_type t JOIN own n ON n.oid = t.typnamespace WHERE NOT EXISTS (SELECT FROM pg_type o WHERE o.typarray = t.oid)
+    UNION ALL SELECT 'relation', format('%I.%I', n.nspname, c.relname), 'owner ' || pg_get_userbyid(c.relowner), 'pg_class'::regclass, c.oid
+              FROM pg_class c JOIN own n ON n.oid = c.relnamespace
+    UNION ALL SELECT 'operator family', format('%I.%I', f.opfnamespace::regnamespace::text, f.opfname), a.amname, 'pg_opfamily'::regclass, f.oid
+              FROM pg_opfamily f JOIN pg_am a ON a.oid = f.opfmethod
+    UNION ALL SELECT 'transform', format('of %s for %s', format_type(f.trftype, NULL), l.lanname), 'by ' || f.trffromsql::regprocedure,
+                     'pg_transform'::regclass, f.oid FROM pg_transform f JOIN pg_language l ON l.oid = f.trflang
+    UNION ALL SELECT 'text search configuration', format('%I.%I', c.cfgnamespace::regnamespace::text, c.cfgname), 'owner ' || pg_get_userbyid(c.cfgowner),
+                     'pg_ts_config'::regclass, c.oid FROM pg_ts_config c
+    UNION ALL SELECT 'text search dictionary', format('%I.%I', d.dictnamespace::regnamespace::text, d.dictname), 'owner ' || pg_get_userbyid(d.dictowner),
+                     'pg_ts_dict'::regclass, d.oid FROM pg_ts_dict d
+    UNION ALL SELECT 'foreign-data wrapper', w.fdwname, 'owner ' || pg_get_userbyid(w.fdwowner), 'pg_foreign_data_wrapper'::regclass, w.oid
+              FROM pg_foreign_data_wrapper w
     UNION ALL SELECT 'operator of a family', format('%s %s', f.opfname, o.amopopr::regoperator), o.amopstrategy::text, 'pg_amop'::regclass, o.oid
               FROM pg_amop o JOIN pg_opfamily f ON f.oid = o.amopfamily
     UNION ALL SELECT 'function of a family', format('%s %s', f.opfname, o.amproc::oid::regprocedure), o.amprocnum::text, 'pg_amproc'::regclass, o.oid
@@ -248,6 +282,10 @@ SELECT 'added', what || ' ' || name, said FROM (
     UNION ALL SELECT 'subscription', s.subname, CASE WHEN s.subenabled THEN 'enabled' ELSE 'disabled' END, 'pg_subscription'::regclass, s.oid
               FROM pg_subscription s WHERE s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 ) added WHERE oid >= 16384 AND NOT EXISTS (SELECT FROM extended x WHERE x.classid = added.class AND x.objid = added.oid)
+
+UNION ALL
+-- They have no rows that a policy could hide: whatever one of the panel's people puts there, all the others can read.
+SELECT 'large objects', 'of ' || pg_get_userbyid(o.lomowner), count(*)::text FROM pg_largeobject_metadata o GROUP BY o.lomowner
 
 UNION ALL
 SELECT 'watched', format('%s as %s/%s', w.relation, w.kind, w.shape),

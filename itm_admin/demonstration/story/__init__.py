@@ -1,4 +1,4 @@
-"""`itm demo story`: one case from the hotline to the proof on paper, played through the panel's own pages.
+"""`itm demo story`: one case from the hotline to the printed proof, played through the panel's own pages.
 
-Nothing is put into the database past the panel but the one alteration that the story is about; it is taken back.
+Only the alteration that the story is about goes past the panel; it is reverted at the end.
 """

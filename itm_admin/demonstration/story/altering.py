@@ -1,6 +1,6 @@
-"""The one thing of the story that happens past the panel: somebody at the database changes a row, triggers off.
+"""The story's only act past the panel: somebody at the database changes a row, with triggers off.
 
-What was there before is kept in the data folder first, so that a story that was interrupted is taken back by the next.
+The former row is stored in the data folder first, so that the next story can revert an interrupted one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Altering:
             self._set(connection, case, province)
 
     def undo(self) -> bool:
-        """True if there was something to be taken back."""
+        """Reverts the alteration. True if there was one."""
         try:
             kept = json.loads(self._file.read_text("utf-8"))
         except FileNotFoundError:

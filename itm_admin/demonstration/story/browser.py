@@ -1,4 +1,4 @@
-"""A person at the panel: signs in, opens pages, fills in the forms that are there. Plain HTTP."""
+"""A person's browser: signs in, opens pages, fills in their forms. Plain HTTP."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _CHECKABLE = ("checkbox", "radio")
 
 
 @dataclass(frozen=True)
-class Answer:
+class PageAnswer:
     status: int
     body: bytes
     location: str
-    """Path and query to which the answer leads; empty where it does not."""
+    """Path and query of the redirect; empty without one."""
 
     @property
     def text(self) -> str:
@@ -48,27 +48,27 @@ class Form:
     action: str
     fields: list[tuple[str, str]] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
-    """Also of what is not chosen, and of buttons."""
+    """All names, including unselected fields and buttons."""
 
 
 class Browser:
-    """One person's session. Redirects are shown, not followed: each step says where it has to lead.
+    """One person's session. It shows redirects and does not follow them: each step checks the target.
 
-    The page that answers a form is shown all the same (foundation/form_answers.py).
+    It does show the stored page that answers a form (foundation/form_answers.py).
     """
 
     def __init__(self, address: str, username: str) -> None:
         self.address, self.username = address, username
         self._opener: OpenerDirector = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()), _NoRedirects())
 
-    def sign_in(self, password: str) -> Answer:
+    def sign_in(self, password: str) -> PageAnswer:
         return self.fill("/sign-in", username=self.username, password=password)
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> PageAnswer:
         return self._send(Request(self.address + path))  # noqa: S310 (http: our own address)
 
-    def fill(self, page: str, action: str | None = None, /, **values: Any) -> Answer:
-        """Fills in the form of a page that has these fields, or that leads to `action`, and sends it."""
+    def fill(self, page: str, action: str | None = None, /, **values: Any) -> PageAnswer:
+        """Fills in and sends the form of a page that has these fields, or whose target is `action`."""
         shown, names = self.get(page), set(values)
         for form in _Forms.of(shown.text):
             if (action is None and names <= form.names) or form.action == action:
@@ -76,12 +76,12 @@ class Browser:
                 return self.post(action or form.action or page, [*kept, *_pairs(values)])
         raise LookupError(f"{page} ({shown.status}): no form with {sorted(names)}")
 
-    def force(self, path: str, **values: Any) -> Answer:
-        """Sends what no form offers to this person, with a valid token of their own session."""
+    def force(self, path: str, **values: Any) -> PageAnswer:
+        """Sends a request that no form offers to this person, with a valid token of their session."""
         form = next(each for each in _Forms.of(self.get("/").text) if dict(each.fields).get("csrf_token"))
         return self.post(path, [("csrf_token", dict(form.fields)["csrf_token"]), *_pairs(values)])
 
-    def upload(self, page: str, name: str, content: bytes) -> Answer:
+    def upload(self, page: str, name: str, content: bytes) -> PageAnswer:
         form = next(each for each in _Forms.of(self.get(page).text) if name in each.names)
         border = secrets.token_hex(16)
         parts = [
@@ -99,22 +99,22 @@ class Browser:
             )
         )
 
-    def post(self, path: str, pairs: list[tuple[str, str]]) -> Answer:
+    def post(self, path: str, pairs: list[tuple[str, str]]) -> PageAnswer:
         return self._answered(Request(self.address + path, urlencode(pairs).encode()))  # noqa: S310 (as above)
 
-    def _answered(self, form: Request) -> Answer:
+    def _answered(self, form: Request) -> PageAnswer:
         sent = self._send(form)
         return self.get(sent.location) if sent.status == 303 and _KEPT.search(sent.location) else sent
 
-    def _send(self, request: Request) -> Answer:
+    def _send(self, request: Request) -> PageAnswer:
         try:
             with self._opener.open(request, timeout=PATIENCE) as answer:
-                return Answer(answer.status, answer.read(), "")
+                return PageAnswer(answer.status, answer.read(), "")
         except HTTPError as answer:
             with answer:
                 where = urlsplit(answer.headers.get("Location", ""))
                 led = where.path + (f"?{where.query}" if where.query else "")
-                return Answer(answer.code, answer.read(), led)
+                return PageAnswer(answer.code, answer.read(), led)
 
 
 def _pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -125,7 +125,7 @@ def _pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 class _Forms(HTMLParser):
-    """The forms of a page with what a browser would send of each."""
+    """A page's forms, with the values that a browser would send."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Plays the story on a running panel, or on one that it starts for the time: exit code 0 only if each step held."""
+"""Plays the story on a running panel, or starts one for it: exit code 0 only if each step succeeded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import click
 
 from itm_admin.demonstration import logins
 from itm_admin.demonstration.clock import HERE
-from itm_admin.demonstration.staff import Member
+from itm_admin.demonstration.staff import StaffMember
 from itm_admin.demonstration.story.altering import Altering
 from itm_admin.demonstration.story.scenes import NotAsTold, Scenes
 from itm_admin.demonstration.story.words import LANGUAGES, words
@@ -44,7 +44,7 @@ class Narrator:
     def line(self, key: str, **filled: object) -> None:
         click.echo(words(key, self._language, **filled))
 
-    def scene(self, key: str, page: str, person: Member, **filled: object) -> None:
+    def scene(self, key: str, page: str, person: StaffMember, **filled: object) -> None:
         self._told += 1
         click.echo("")
         click.secho(f"[{self._told}/{self._total}] {words(key, self._language)}", bold=True)
@@ -55,7 +55,7 @@ class Narrator:
 
 
 def play(settings: Settings, language: str, pause: float) -> None:
-    """Refusal where there is no demonstration, or a step did not do what it claims."""
+    """Raises Refusal if there is no demonstration, or a step failed."""
     if not settings.embedded:
         raise Refusal("ITM_DATABASE_URL: the story alters a row as the superuser, whom only an embedded server has")
     with _panel(settings, language) as address, installation.running(settings) as running:

@@ -1,4 +1,4 @@
-"""The scenes of the story. Each does its part through the panel and checks that it happened; else `NotAsTold`."""
+"""The scenes of the story. Each acts through the panel and checks the result; a failure raises `NotAsTold`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from zipfile import ZipFile
 
 from itm_admin.cases.fields import today
 from itm_admin.demonstration import synthetic_data
-from itm_admin.demonstration.staff import FOCAL_POINT, MANAGER, NATIONAL_AUDITOR, SUPERVISOR, TEAM, Member
+from itm_admin.demonstration.staff import FOCAL_POINT, MANAGER, NATIONAL_AUDITOR, SUPERVISOR, TEAM, StaffMember
 from itm_admin.demonstration.story.altering import Altering
-from itm_admin.demonstration.story.browser import Answer, Browser, ids_in
+from itm_admin.demonstration.story.browser import Browser, PageAnswer, ids_in
 from itm_admin.foundation import vocabulary
 
 BEFORE, AFTER = "TR-27", "TR-55"
@@ -32,10 +32,10 @@ Say = Callable[..., None]
 
 
 class NotAsTold(Exception):
-    """A step did not do what it claims."""
+    """A step did not have its stated result."""
 
 
-def member(institution: str, role: str, province: str = "") -> Member:
+def member(institution: str, role: str, province: str = "") -> StaffMember:
     """The first of the demonstration's people there; of a unit whose name begins with the province, if one is named."""
     return next(
         each
@@ -51,7 +51,7 @@ AUDITOR = member("TIHEK", NATIONAL_AUDITOR)
 PRESIDENCY = member("GIB", SUPERVISOR)
 
 
-def name_of(person: Member) -> str:
+def name_of(person: StaffMember) -> str:
     return f"{person.first_name} {person.last_name}"
 
 
@@ -62,7 +62,7 @@ class Scenes:
     altering: Altering
     judge: Judge
     folder: Path
-    """Where the evidence is put."""
+    """The folder for the evidence."""
     say: Say
     case: str = ""
     person: str = ""
@@ -209,7 +209,7 @@ class Scenes:
         self._wait(is_done, "the verification")
         return told["verdict"]
 
-    def _alerts(self, person: Member) -> list[str]:
+    def _alerts(self, person: StaffMember) -> list[str]:
         """Open alerts that name the story's case."""
         page = self._shown(self._at(person).get("/alerts/"))
         sections = [each.split("</section>")[0] for each in page.split('<section aria-labelledby="alert-')[1:]]
@@ -218,7 +218,7 @@ class Scenes:
         return [each.split('"')[0] for each in sections if all(word in each for word in told)]
 
     def _sealed_province(self, bundle: bytes) -> str | None:
-        """What the sealed entry of the case's opening says."""
+        """The province in the sealed entry of the case's opening."""
         with ZipFile(BytesIO(bundle)) as archive:
             lines = [
                 line
@@ -228,7 +228,7 @@ class Scenes:
         opened = [line for line in lines if self.case in line and "record.create" in line]
         return next((code for code in (BEFORE, AFTER) if any(code in line for line in opened)), None)
 
-    def _at(self, person: Member) -> Browser:
+    def _at(self, person: StaffMember) -> Browser:
         """The person, signed in."""
         if person.username not in self.browsers:
             browser = Browser(self.address, person.username)
@@ -237,13 +237,13 @@ class Scenes:
             self.browsers[person.username] = browser
         return self.browsers[person.username]
 
-    def _led(self, answer: Answer, begins: str) -> str:
-        """Where a form that was accepted leads to."""
+    def _led(self, answer: PageAnswer, begins: str) -> str:
+        """The redirect of an accepted form."""
         accepted = answer.status == 303 and answer.location.startswith(begins)
         self._require(accepted, f"a form is refused ({answer.status}){answer.reasons}")
         return answer.location
 
-    def _shown(self, answer: Answer) -> str:
+    def _shown(self, answer: PageAnswer) -> str:
         self._require(answer.status == 200, f"a page is not shown ({answer.status})")
         return answer.text
 

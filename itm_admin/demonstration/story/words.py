@@ -1,4 +1,4 @@
-"""What the story says, in Turkish and English: data alone. Words in braces are filled in by the scenes."""
+"""The story's texts, in Turkish and English: data alone. The scenes fill in the words in braces."""
 
 from __future__ import annotations
 

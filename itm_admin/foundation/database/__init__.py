@@ -1,7 +1,7 @@
-"""The database as the panel sees it: one session per request, one engine per process.
+"""The panel's database: one session for each request, one engine for each process.
 
-Which server it is, and that there may be a server of our own, is known only to the modules below. `db` is
-made when it is first asked for: commands and the supervisor start without the web frame.
+Only the modules below know which server it is, and that it may be embedded. `db` is made on first use: commands and the
+supervisor start without the web framework.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def __getattr__(name: str) -> Any:
 def engine_options(threads: int = 8) -> dict[str, Any]:
     """For `create_engine` and SQLALCHEMY_ENGINE_OPTIONS: a connection per thread, tested before it is used.
 
-    Statements' parameters appear in no log and no exception's text. Names and the ways to rows are this program's to
-    choose: no setting of a role or of the database changes them.
+    Parameters of statements appear in no log and no exception. The search path and the planner's settings are fixed
+    here: no setting of a role or of the database changes them.
     """
     return {
         "pool_pre_ping": True,

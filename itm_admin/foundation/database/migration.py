@@ -1,4 +1,4 @@
-"""From whatever schema the database has to the one that this code expects, and the refusal where that fails.
+"""Migrates the database to the schema of this code, and refuses to start if that fails.
 
 One migration at a time on one database (an advisory lock, see migrations/env.py). Never goes backwards.
 """
@@ -16,7 +16,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.pool import NullPool
 
-from audit.catalogue import Manifest
+from audit.catalogue import CatalogueManifest
 from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.database import engine_options, roles
 
@@ -25,7 +25,7 @@ _NAMED = re.compile(r'^(revision|down_revision)\b[^=\n]*= "(\w+)"$', re.MULTILIN
 
 
 def upgrade(owner_url: str | URL) -> None:
-    """Brings the schema up to date as the owner, in one transaction. Refusal for a newer schema."""
+    """Migrates the schema as the owner, in one transaction. Raises Refusal for a newer schema."""
     engine = create_engine(owner_url, poolclass=NullPool, connect_args=engine_options()["connect_args"])
     with engine.connect() as connection:
         roles.refuse_deviations(connection)
@@ -40,7 +40,7 @@ def upgrade(owner_url: str | URL) -> None:
 
 
 def run_scripts(connection: Connection, folder: Path) -> None:
-    """Runs a migration's SQL files in the order of their names. FileNotFoundError where it has none."""
+    """Runs a migration's SQL files in the order of their names. Raises FileNotFoundError if it has none."""
     scripts = sorted(folder.glob("*.sql"))
     if not scripts:
         raise FileNotFoundError(folder)
@@ -49,7 +49,7 @@ def run_scripts(connection: Connection, folder: Path) -> None:
 
 
 def check_version(engine: Engine) -> None:
-    """Refusal unless the database has exactly the schema of this code."""
+    """Raises Refusal unless the database has exactly the schema of this code."""
     with engine.connect() as connection:
         found = _found(connection)
     refuse_unknown(found)
@@ -58,13 +58,13 @@ def check_version(engine: Engine) -> None:
 
 
 def manifest_path() -> Path:
-    """A fresh schema's catalogue after the newest migration. One path, so that its change is a diff."""
+    """The file of the newest schema's catalogue. One path, so that a change is a diff."""
     return _SCRIPTS / "catalogue.json"
 
 
-def manifest() -> Manifest:
-    """What the database's catalogue must say, for a full verification."""
-    return Manifest.load(manifest_path().read_text("utf-8"))
+def manifest() -> CatalogueManifest:
+    """The expected catalogue, for a full verification."""
+    return CatalogueManifest.load(manifest_path().read_text("utf-8"))
 
 
 def refuse_unknown(found: tuple[str, ...]) -> None:
@@ -77,7 +77,7 @@ def refuse_unknown(found: tuple[str, ...]) -> None:
 
 @cache
 def _revisions() -> dict[str, str | None]:
-    """Each migration and the one before it. Read and not run: Alembic goes by names that a process may not reach."""
+    """Each migration and its predecessor. Read, not imported: Alembic imports by paths that a process may not reach."""
     found: dict[str, str | None] = {}
     for path in (_SCRIPTS / "versions").glob("*.py"):
         said = dict(_NAMED.findall(path.read_text("utf-8")))
@@ -86,7 +86,7 @@ def _revisions() -> dict[str, str | None]:
 
 
 def newest() -> str:
-    """The schema's version that this code expects."""
+    """The schema version that this code expects."""
     heads = set(_revisions()) - set(_revisions().values())
     if len(heads) != 1:
         raise Refusal(f"{_SCRIPTS} has {len(heads)} newest migrations, and not one")

@@ -1,9 +1,9 @@
-"""The four login roles, and what they may not be.
+"""The four login roles, and the limits of their power.
 
 The owner migrates and owns, the application serves people, the signer does the scheduler's ledger work, the purger
-destroys content whose retention time is over, as two people decided, and serves nothing that runs by itself. They
-are made here in the embedded server, and by a DBA, once, with the script printed by `itm database sql` in any
-other. The first migration refuses to go on where a role is missing or has more power than this.
+destroys content past its retention time after two people's decision and serves no automatic job. They are made here in
+the embedded server; for any other server a DBA runs, once, the script printed by `itm database sql`. The first
+migration refuses to go on if a role is missing or has more power than this.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LIMITS: Mapping[str, Mapping[str, str]] = {
     OWNER: {"timezone": "UTC", "idle_in_transaction_session_timeout": "10min"},
     APP: {
         "timezone": "UTC",
-        "lock_timeout": "10s",  # waiting for a ledger's head must end in an honest 503
+        "lock_timeout": "10s",  # waiting for a ledger's head must end in a clear 503
         "statement_timeout": "60s",
         "idle_in_transaction_session_timeout": "60s",
     },
@@ -42,18 +42,24 @@ def _limits(role: str) -> list[str]:
 
 
 def _rights(database: str) -> list[str]:
-    """On a database: nobody but the four may connect, only the owner may make temporary or other objects."""
+    """Rights on a database: only the four may connect, only the owner may make temporary or other objects."""
     return [
         f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC',
         f'GRANT CONNECT ON DATABASE "{database}" TO {APP}, {SIGNER}, {PURGER}',
     ]
 
 
-_IN_THE_DATABASE = (f"ALTER SCHEMA public OWNER TO {OWNER}", "REVOKE ALL ON SCHEMA public FROM PUBLIC")
+_IN_THE_DATABASE = (
+    f"ALTER SCHEMA public OWNER TO {OWNER}",
+    "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+    # Large objects know no policy and no trigger: what one puts there, all others of the same login could read
+    "REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid),"
+    " pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC",
+)
 
 
 def dba_sql() -> str:
-    """What a DBA runs once, as superuser, with psql on an external server. No password is written in it."""
+    """The script that a DBA runs once, as superuser, with psql on an external server. It holds no password."""
     lines = [
         "-- Once, as superuser: psql -d postgres -f THIS_FILE",
         "-- Passwords are asked for, unless psql was given them: -v owner_password=… (app_…, signer_…, purger_…)",
@@ -81,9 +87,9 @@ def dba_sql() -> str:
 
 
 def ensure(connection: psycopg.Connection[tuple[object, ...]], passwords: Mapping[str, str]) -> None:
-    """Makes the roles, or makes them right: password, attributes, settings, memberships.
+    """Makes the roles, or corrects them: password, attributes, settings, memberships.
 
-    A role may change its own password and settings, so this is done at each start. `connection` is a superuser's, in
+    A role may change its own password and settings, so this runs at each start. `connection` is a superuser's, in
     autocommit; passwords by short name.
     """
     with connection.transaction():
@@ -103,7 +109,7 @@ def ensure(connection: psycopg.Connection[tuple[object, ...]], passwords: Mappin
 
 
 def _take_away(connection: psycopg.Connection[tuple[object, ...]], role: str) -> None:
-    """Every setting of the role, in whatever database, and every membership that it has or gives."""
+    """Removes every setting of the role, in any database, and every membership that it has or gives."""
     for (statement,) in connection.execute(_TAKE_AWAY, {"role": role}).fetchall():
         connection.execute(str(statement).encode())
 
@@ -124,7 +130,7 @@ _TAKE_AWAY = """
 def make_database(
     connection: psycopg.Connection[tuple[object, ...]], name: str = DATABASE, template: str = "template0"
 ) -> None:
-    """Makes a database of the owner's if there is none of this name. `connection` as in `ensure`."""
+    """Makes the owner's database of this name if it does not exist. `connection` as in `ensure`."""
     if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
         connection.execute(
             sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
@@ -136,7 +142,7 @@ def make_database(
 
 
 def prepare_database(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    """What is done once inside the database, as superuser. Repeating it changes nothing."""
+    """Prepares the database once, as superuser. Repeating it changes nothing."""
     for statement in _IN_THE_DATABASE:
         connection.execute(statement.encode())
 
@@ -151,7 +157,7 @@ _FACTS = text("""
 
 
 def check(connection: Connection) -> None:
-    """Refusal unless the server is new enough, the roles stand, and none has more power than it needs."""
+    """Raises Refusal unless the server is new enough, the roles exist, and none has more power than it needs."""
     version = int(connection.scalar(text("SHOW server_version_num")))
     if version // 10000 < OLDEST_SERVER:
         raise Refusal(f"ITM_DATABASE_URL: PostgreSQL {OLDEST_SERVER} or newer is needed, this is {version // 10000}")
@@ -172,7 +178,7 @@ def check(connection: Connection) -> None:
 
 
 def refuse_failed_logins(settings: Settings) -> None:
-    """SettingError for each address of a server that answers and does not let its role in: all are named at once."""
+    """Raises SettingErrors for all addresses at which a server answers and refuses its role."""
     addresses = {
         "ITM_DATABASE_URL": settings.database_url,
         "ITM_DATABASE_OWNER_URL": settings.owner_url,
@@ -232,9 +238,9 @@ _ATTRIBUTES = text("""
 
 
 def refuse_deviations(connection: Connection) -> None:
-    """Refusal for an attribute, setting or membership that `itm database sql` does not give.
+    """Raises Refusal for an attribute, setting or membership that `itm database sql` does not give.
 
-    Asked at each start: a role may change its own settings, and an administrator of the server all of them.
+    Called at each start: a role may change its own settings, and an administrator of the server all of them.
     """
     names = {"names": list(ROLES.values())}
     expected = {(role, f"{name}={value}") for role, settings in _LIMITS.items() for name, value in settings.items()}

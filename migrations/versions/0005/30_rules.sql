@@ -88,6 +88,10 @@ begin
   end if;
   select p.sensitivity, p.unit_id, p.created_by, p.created_at into person
     from public.person p where p.id = new.person_id and p.institution_id = new.institution_id;
+  -- A foreign key is kept past row-level security: without this, whoever knows an id would let themselves in.
+  if not found then
+    raise exception using errcode = 'insufficient_privilege', message = 'the person of this link is not there';
+  end if;
   if person.sensitivity >= 3 and not (person.created_by is not distinct from itm.account() and person.created_at = now())
      and itm.in_circle(new.person_id, person.unit_id) is not true then
     raise exception using errcode = 'insufficient_privilege', message = 'only those assigned or managing link this person';

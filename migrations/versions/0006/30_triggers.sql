@@ -20,7 +20,9 @@ begin
      and (itm.scope() = 'oversight'
           or (new.id is distinct from itm.account() and itm.beyond_manager(new.id))
           or (new.id is distinct from itm.account() and (itm.audits(new.id) or (new.active and itm.is_proposed(new.id))))
-          or (new.id = itm.account() and (new.active, new.unit_id) is distinct from (old.active, old.unit_id))) then
+          or (new.id = itm.account() and (new.active, new.unit_id) is distinct from (old.active, old.unit_id))
+          or (new.id = itm.account() and not (itm.manages() or itm.scope() = 'accounts')
+              and (new.first_name, new.last_name) is distinct from (old.first_name, old.last_name))) then
     raise exception using errcode = 'restrict_violation', message = 'this account is not changed from here';
   end if;
   return new;

@@ -193,6 +193,21 @@ begin
   return found;
 end $$;
 
+-- Who sends a mail forgets its address, and writes no other: the link in it would go elsewhere.
+create function itm.mail_stays() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if session_user = 'itm_signer' then
+    raise exception using errcode = 'restrict_violation', message = 'a mail keeps its address and its text, or loses them';
+  end if;
+  return new;
+end $$;
+revoke execute on function itm.mail_stays() from public;
+create trigger b_mail before update of address, detail on public.mail for each row
+  when ((new.address is not null and new.address is distinct from old.address)
+        or (new.detail is not null and new.detail is distinct from old.detail)) execute function itm.mail_stays();
+alter table public.mail enable always trigger b_mail;
 create trigger a_mail before insert on public.mail for each row execute function itm.mail_rules();
 create trigger d_address after insert or update of email on public.account for each row execute function itm.address_is_set();
 create trigger d_tell after insert or update of state on public.access_change for each row execute function itm.tell_of_change();

@@ -19,9 +19,9 @@ from audit.store.session import BY_INDEX, TIME, driver, pinned
 
 PAGE = 2_000
 Unreadable = (SQLAlchemyError, psycopg.Error)
-"""What a database raises that cannot be asked, or breaks off."""
+"""The errors of a database that does not answer, or breaks off."""
 
-# The ledgers, and those that only leaves or earlier verifications still tell of.
+# The ledgers, and lost ones of which only leaves or earlier verifications are left.
 _LEDGERS = f"""
 WITH RECURSIVE seen(id) AS (
     (SELECT ledger_id FROM ONLY audit.leaf ORDER BY ledger_id LIMIT 1)
@@ -54,7 +54,7 @@ WHERE f.ledger_id = %s AND f.seq >= %s AND f.seq < %s ORDER BY f.seq LIMIT %s
 
 @dataclass(frozen=True)
 class Ledger:
-    """A ledger's row. ``lost`` says that the row is gone while something still tells of it."""
+    """A ledger's row. ``lost``: the row is gone, but other rows still name it."""
 
     id: uuid.UUID
     code: str | None
@@ -66,11 +66,11 @@ class Ledger:
     expected_origin: str | None
     lost: bool
     closed: bool = False
-    """Whether a next generation was opened: nothing is appended to it any more."""
+    """True if a next generation was opened: nothing is appended any more."""
 
 
 def ledgers(connection: Connection) -> list[Ledger]:
-    """Every ledger that this connection may see, by code; those whose row is lost come last."""
+    """Every ledger that this connection may see, by code; lost ones come last."""
     with pinned(connection):
         rows = connection.exec_driver_sql(_LEDGERS).all()
     return [
@@ -91,7 +91,7 @@ def ledgers(connection: Connection) -> list[Ledger]:
 
 
 def entries(connection: Connection, ledger: uuid.UUID, start: int, stop: int) -> Iterator[list[Entry]]:
-    """Entries start to stop - 1 in pages, in order, as many as there are."""
+    """Entries start to stop - 1 in pages, in order; missing ones are simply absent."""
     by_index = pinned(connection, BY_INDEX)
     with by_index, driver(connection).cursor(binary=True) as cursor:
         while start < stop:
@@ -104,7 +104,7 @@ def entries(connection: Connection, ledger: uuid.UUID, start: int, stop: int) ->
 
 
 def purges(connection: Connection, ledger: uuid.UUID) -> list[Purge]:
-    """What the ledger says was purged. What cannot be read says nothing."""
+    """The purges that the ledger records. Unreadable ones are left out."""
     rows = connection.exec_driver_sql(
         "SELECT f.seq, e.content FROM ONLY audit.event e JOIN ONLY audit.leaf f ON f.event_id = e.id"
         " WHERE e.ledger_id = %s AND f.ledger_id = e.ledger_id AND e.action = 'ledger.purge' ORDER BY f.seq",
@@ -127,7 +127,7 @@ def _entry(row: Sequence[Any]) -> Entry:
 
 @contextmanager
 def reading(bind: Engine | Connection) -> Iterator[Connection]:
-    """A connection as it stands; of an engine, one whose transaction is a single snapshot and writes nothing."""
+    """The given connection; for an engine, a new one with a read-only transaction on a single snapshot."""
     if isinstance(bind, Connection):
         yield bind
         return
