@@ -274,7 +274,7 @@ def field_words(name: str) -> str:
 
 def action_words(action: str, actor_id: str | None = None) -> str:
     if action == "job.run" and actor_id and ID.fullmatch(actor_id):
-        return _("Verification asked for")  # of all jobs the one that people can ask for
+        return str(_("Verification asked for"))  # of all jobs the one that people can ask for
     return vocabulary.label("audit_event", action)
 
 
@@ -286,7 +286,7 @@ def purpose_words(purpose: str | None) -> str | None:
 
 def target_words(kind: str | None, name: str | None, action: str | None = None) -> str:
     """A record's kind, with its reference, pseudonym or name if the reader may know it."""
-    if not name and action in _LISTED and kind in _SEVERAL:
+    if kind and not name and action in _LISTED and kind in _SEVERAL:
         return str(_SEVERAL[kind])
     return " ".join(filter(None, (kind_words(kind), name)))
 
