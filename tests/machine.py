@@ -71,7 +71,7 @@ def _quietly(command: list[str], environment: dict[str, str]) -> bool:
 
 
 def _see_to(name: str, find: Callable[[], Path | None], install: Callable[[], bool], advice: str) -> bool:
-    """Whether the program is here, if need be after it was installed; if not, one line says so."""
+    """True if the program is here, after an installation if needed; otherwise prints one line."""
     if find() is not None or (install() and find() is not None):
         return True
     print(f"make test: {name} is missing and could not be installed: {advice}", file=sys.stderr)

@@ -22,7 +22,7 @@ _SINGLE = {
     "я": "ia", "є": "ie", "і": "i", "ї": "i", "ґ": "g", "ў": "u", "ә": "a", "ғ": "gh", "қ": "q", "ң": "n",
     "ө": "o", "ұ": "u", "ү": "u", "һ": "h", "ҳ": "h", "ҷ": "j", "ӣ": "i", "ӯ": "u",
 }  # fmt: skip
-"""Letter → Latin. Whatever is not here and not a decomposable Latin letter keeps its own form."""
+"""Letter → Latin. Any other letter, unless it is a decomposable Latin one, keeps its own form."""
 
 _ARABIC = str.maketrans({
     "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ئ": "ي", "ؤ": "و", "ة": "ه", "ۀ": "ه", "ە": "ه",

@@ -20,7 +20,7 @@ KEPT = 9
 
 
 class RotatingLog:
-    """Opened on the first write. A log that cannot be written stops nobody's work."""
+    """Opened on the first write. A log that cannot be written does not stop work."""
 
     def __init__(self, path: Path, largest: int = LARGEST, kept: int = KEPT) -> None:
         self._path, self._largest, self._kept = path, largest, kept

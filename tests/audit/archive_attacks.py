@@ -1,4 +1,4 @@
-"""What is no bundle: archives that are broken, hide something, or would harm who unpacks them; and why each is refused.
+"""Archives that are no bundles: broken, hiding something, or harmful to unpack; each with the reason of its refusal.
 
 One table for every verifier.
 """
@@ -147,4 +147,4 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a-bomb-that-hides": (_large(15 << 20, _deflated, 8, says=100), ""),
     "a-file-that-is-too-large": (_large(17 << 20, lambda said: said, 0), "unpacks to more"),
 }
-"""What is no bundle at all, and why. Of each a verifier says: cannot tell."""
+"""Files that are no bundle at all, with the reason. A verifier says of each: cannot tell."""

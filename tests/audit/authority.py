@@ -87,7 +87,7 @@ def party(
 
 @dataclass
 class Authority:
-    """Stamps whatever it is asked to. ``spoil``: what becomes of a request, and of an answer, on the way."""
+    """A time stamping authority that stamps any request. ``spoil`` changes a request, and an answer, on the way."""
 
     folder: Path
     root: Party = field(default_factory=lambda: party("Root"))

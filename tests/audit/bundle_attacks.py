@@ -75,7 +75,7 @@ def _parts(size: int) -> Parts:
 
 
 def _since(size: int, place: int) -> int:
-    """Where the last signed root before an entry ends: `bundle` has one in the middle."""
+    """The size of the last signed root before an entry: `bundle` has one in the middle."""
     return 0 if place < size // 2 else size // 2
 
 

@@ -18,7 +18,7 @@ OURS, THEIRS, PRESIDENCY = (uuid.UUID(int=number) for number in (1, 2, 3))
 
 
 class Migrated(Protocol):
-    """What the shared fixtures give: one migrated database."""
+    """The shared fixtures' data: one migrated database."""
 
     def engine(self, role: str) -> Engine: ...
 
@@ -49,7 +49,7 @@ class World:
             return next(ledger for ledger in store.ledgers(connection) if ledger.holder == str(holder))
 
     def contents(self, holder: uuid.UUID = OURS) -> list[dict[str, Any]]:
-        """What was sealed in a ledger, in order."""
+        """A ledger's sealed entries, in order."""
         statement = text("SELECT content FROM audit.entry WHERE holder = :holder ORDER BY seq")
         with self.engine("superuser").connect() as connection:
             return [json.loads(row) for row in connection.execute(statement, {"holder": holder}).scalars()]

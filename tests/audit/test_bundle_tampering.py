@@ -1,4 +1,4 @@
-"""Whatever is done to a bundle, the verifier says exactly what, and where."""
+"""The verifier names each alteration of a bundle, and its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever statement changes a watched row, by whomever, its event is in the same transaction."""
+"""Every statement that changes a watched row, by any role, has its event in the same transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However a ledger is cut to pieces, and whoever reads them, the verdict is that of one who reads entry after entry."""
+"""For every division into chunks, and for every reader, the verdict equals that of reading entry by entry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notes and keys are read in one way or not at all; whatever is read is written back the same."""
+"""Notes and keys are read in one spelling or not at all, and written back unchanged."""
 
 from __future__ import annotations
 

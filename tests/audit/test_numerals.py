@@ -1,4 +1,4 @@
-"""Numbers have one limit for both verifiers, in whatever way they are written."""
+"""Numbers have one limit for both verifiers, in every spelling."""
 
 from __future__ import annotations
 

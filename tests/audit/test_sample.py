@@ -1,4 +1,4 @@
-"""A sample: which ranges it reads, what it may say of them, and that it stands in nobody's way."""
+"""A sample: the ranges that it reads, the claims it may make about them, and that it changes no other run."""
 
 from __future__ import annotations
 

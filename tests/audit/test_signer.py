@@ -1,4 +1,4 @@
-"""The signer without a database: whatever a ledger becomes, two of its signed trees never contradict each other."""
+"""The signer without a database: for every change of a ledger, two of its signed trees never contradict each other."""
 
 from __future__ import annotations
 

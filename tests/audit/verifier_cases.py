@@ -1,4 +1,4 @@
-"""What a verifier is asked beside the matrix, and what it must answer: ranges, filters, keys, checkpoints, proofs.
+"""Cases for verifiers beside the matrix, with the expected answers: ranges, filters, keys, checkpoints, proofs.
 
 One table for every verifier.
 """

@@ -137,7 +137,7 @@ def post(port: int, body: bytes, path: str = "/add-checkpoint") -> tuple[int, st
 
 
 def cosigned(request: Request, key: VerifierKey, content: str) -> Checkpoint:
-    """What this answer cosigned. Raises ValueError if it did not."""
+    """The signature in this answer. Raises ValueError if there is none."""
     (signature,) = note.signature_lines(content)
     key.verify(request.note.text, signature.value)
     return Checkpoint.parse(request.note.text)

@@ -74,7 +74,7 @@ def measure(ledgers: Ledgers, scale: Scale) -> Sequence[Figure]:
 
 
 def _bytes(database: Database, entries: int) -> tuple[list[bytes], list[bytes]]:
-    """What an entry's two hashes are made of: salt and content; the frame."""
+    """The inputs of an entry's two hashes: salt and content; the frame."""
     asked = text(
         "SELECT l.origin, f.seq, f.recorded_at, f.prev, f.commitment, e.salt, e.content FROM audit.leaf f"
         " JOIN audit.event e ON e.id = f.event_id JOIN audit.ledger l ON l.id = f.ledger_id"

@@ -1,4 +1,4 @@
-"""What a run of the benchmarks tells: figures with their aims and what stands beside them, as a table and as JSON."""
+"""The results of a run of the benchmarks: figures with aims and comparisons, as a table and as JSON."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def main(address: str, what: str = "") -> None:
 
 
 def _read(engine: Engine, ledger: Ledger, tree: bool) -> int:
-    """How many entries of which nothing had to be looked at one by one: all of them, in a ledger that is whole."""
+    """The number of entries that the fast check accepts: all of them, in an intact ledger."""
     starts = range(0, ledger.size, CHUNK)
     tasks = [
         Task(ledger.id, ledger.origin, ledger.holder, start, min(start + CHUNK, ledger.size), columns=False, tree=tree)

@@ -1,6 +1,6 @@
-"""Where the figures are taken: a server of their own, durable as an installation's, with migrated databases.
+"""The benchmarks' server: durable as an installation's, with migrated databases.
 
-Promise: nothing here is faster than what people get. Each comparison has its databases on the same server.
+Promise: nothing here is faster than for users. Each comparison has its databases on the same server.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.conftest import PASSWORDS, Cluster, Database
 
 
 def home() -> Path:
-    """Where results and the peers' packages are kept: `bench` in the installation's folder."""
+    """The folder for results and the peers' packages: `bench` in the installation's folder."""
     folder = Path(os.environ["ITM_HOME"]).absolute() if os.environ.get("ITM_HOME") else default_home()
     return folder / "bench"
 

@@ -16,7 +16,7 @@ from tests.benchmarks.place import Place, home, opened
 
 
 def measures(place: Place, scale: Scale = 1) -> Mapping[str, Callable[[], Sequence[Figure]]]:
-    """What can be measured, by name, in the order in which it is."""
+    """The benchmarks by name, in the order in which they run."""
     ledgers = cache(partial(trees.Ledgers, place, scale))
     return {
         "updates": lambda: updates.measure(place, scale),

@@ -1,7 +1,7 @@
-"""How a figure is taken: in turn, many times, and the median of the turns' ratios.
+"""Takes a figure: alternating turns, many times, and the median of the turns' ratios.
 
-The machine is shared. Things that are compared are done in short alternating turns, so that what disturbs one
-disturbs the other; each pair of turns gives a ratio, and the figure is their median.
+The machine is shared. The two sides of a comparison run in short alternating turns, so that a disturbance hits both;
+each pair of turns gives a ratio, and the figure is their median.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ GRANT EXECUTE ON FUNCTION public.lock_head TO itm_app;
 
 @dataclass(frozen=True)
 class Job:
-    """What one writer does its updates with: a database's address, who it is, and which case is its own."""
+    """One writer's settings for its updates: a database's address, its actor, and its own case."""
 
     address: str
     context: Context
@@ -66,7 +66,7 @@ def through_the_orm(session_of: Any, job: Job, number: int) -> None:
 
 
 def with_a_row_in_a_table(session_of: Any, job: Job, number: int) -> None:
-    """What an audit table without a chain costs: one insert beside the change."""
+    """The cost of an audit table without a chain: one insert beside the change."""
     with tenancy.acting(job.context), session_of() as session:
         session.get_one(Case, job.case).province = PROVINCES[number % 2]
         session.execute(

@@ -20,7 +20,7 @@ PERSON = {
 }
 NARRATIVE, CLOSING, HEALTH = "Kanaryaanlati", "Kanaryakapanis", "Kanaryasaglik"
 STORED = (*PERSON.values(), "14.03.1987", "5327182845", NARRATIVE, CLOSING, HEALTH)
-"""What is stored, in every form in which a page might write it."""
+"""The stored values, in every form in which a page might write them."""
 
 
 def typed(place: str) -> str:

@@ -110,7 +110,7 @@ class Panel:
         return checks
 
     def alerts_in_ledger(self) -> int:
-        """How many entries of the Presidency's ledger tell that a ledger could not be written."""
+        """The number of entries in the Presidency's ledger about a ledger that could not be written."""
         found: int = self.scalar(
             "select count(*) from audit.entry e join audit.ledger l on l.id = e.ledger_id where l.presidency"
             " and e.action = 'alert.raise' and e.content::jsonb -> 'detail' ->> 'kind' = 'ledger.unavailable'"

@@ -1,4 +1,4 @@
-"""Whether what is stored and what the ledger tells are the same, asked as superuser past every protection."""
+"""Compares stored data with the ledger's entries, as superuser past every protection."""
 
 from __future__ import annotations
 

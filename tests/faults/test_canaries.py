@@ -1,4 +1,4 @@
-"""What is personal, and what people type, is in no log, entry, address, cookie, error page or cache."""
+"""Personal data and people's input are in no log, entry, address, cookie, error page or cache."""
 
 from __future__ import annotations
 

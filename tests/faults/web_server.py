@@ -86,7 +86,7 @@ class Program:
     cookie: str = ""
     token: str = ""
     keeps: bool = True
-    """Whether it keeps its connection, which the server closes when it is idle."""
+    """True if it keeps its connection, which the server closes when it is idle."""
     answers: list[Answer] = field(default_factory=list)
     _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
 

@@ -28,7 +28,7 @@ def fuzz(name: str, arguments: list[str]) -> None:
 
 
 def run(name: str, seconds: int, seeds: list[bytes]) -> bool:
-    """Whether nothing was found."""
+    """True if nothing was found."""
     FOUND.mkdir(parents=True, exist_ok=True)
     corpus = Path(tempfile.mkdtemp(prefix="fuzz-"))
     try:

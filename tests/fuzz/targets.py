@@ -1,7 +1,7 @@
-"""What is fuzzed: each parser of what comes from outside, what it may raise, and what it may accept.
+"""The fuzzing targets: each parser of outside input, the errors it may raise, and the input it may accept.
 
-Promise to be kept by each: nothing but its documented errors, and whatever is accepted is written back as the very same
-bytes. Seeds are good files. Knows no fuzzer.
+Promise of each: only its documented errors, and accepted input is written back as the very same bytes. Seeds are good
+files. Knows no fuzzer.
 """
 
 from __future__ import annotations

@@ -20,4 +20,4 @@ NOT_COMPARED = {
     "public.saved_view": "a person's own filters, which the page shows",
     "public.submission": "which record a form made: whoever is led there must be allowed to see it",
 }
-"""Whoever alters these misleads nobody about a record, a look or a verdict."""
+"""An alteration of these misleads nobody about a record, a look or a verdict."""

@@ -1,4 +1,4 @@
-"""What each route of the panel is for: who may enter, what it names, whom it reaches. One row per endpoint and method.
+"""Expectations of each route: its roles, its named records, its reach. One row per endpoint and method.
 
 Written by hand, and not derived from the declarations that it checks: a new route needs a row here first.
 """
@@ -67,7 +67,7 @@ def _post(
     fields: Mapping[str, str] | None = None,
     empty: int = 400,
 ) -> dict[str, Expected]:
-    """What a page's form or button sends, with the version that the person saw."""
+    """The body of a page's form or button, with the version that the person saw."""
     return {f"POST {endpoint}": Expected(may, names, wide, {"version": "1", **(fields or {})}, empty)}
 
 

@@ -75,7 +75,7 @@ def _kind(world: World, address: str) -> tuple[str, str]:
 
 
 def visits(world: World, who: Walker, more: Sequence[str] = ()) -> Iterator[Visit]:
-    """Every page that is offered from the first one on; `more` are visited whatever their kind."""
+    """Every page that is reachable from the first one; `more` are visited in any case."""
     waiting, seen, times = [("", "/")], set[str](), Counter[str]()
     waiting += [("more", address) for address in more]
     while waiting:

@@ -173,7 +173,7 @@ class World:
 
 
 def guarded(answer: TestResponse, step: Step) -> None:
-    """What every answer says to the browser."""
+    """The headers that every answer must have."""
     assert answer.status_code < 500 or answer.status_code == step.expected.shown, (step, answer.status_code)
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'"), step
     assert answer.headers["X-Content-Type-Options"] == "nosniff", step

@@ -1,7 +1,7 @@
-"""What each login may write, with the reason: a grant that nobody gave a reason for is refused by a test.
+"""The columns that each login may write, each with a reason: a test refuses a grant without one.
 
-Columns of an INSERT or UPDATE, `*` for all of them. That a login may write a column says what its rows, policies and
-triggers must hold: each reason names what that is.
+Columns of an INSERT or UPDATE, `*` for all of them. A login may write a column only because its rows, policies and
+triggers hold something: each reason names it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who is in the journeys: a person of every role, made when first asked for, and institutions by their real names."""
+"""The people of the journeys: one of every role, made on first use, and institutions by their real names."""
 
 from __future__ import annotations
 

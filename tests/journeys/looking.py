@@ -1,4 +1,4 @@
-"""What is held of every page that any journey comes to: usable by everybody, in one language, within its policy.
+"""Checks of every page in any journey: usable by everybody, in one language, within its policy.
 
 One h1, the right language, no wider than the window, nothing that axe-core objects to, no report of the
 content security policy, no message in the console.
@@ -61,14 +61,15 @@ _SHAPES = """() => {
   const setting = `${innerWidth} ${matchMedia('(prefers-color-scheme: dark)').matches} `;
   return [document.documentElement, document.querySelector('main')].map((part) => setting + shape(top = part));
 }"""
-"""What axe's rules look at, of the frame and of the page in it: names of places, but no other words, and rows of
-one kind once."""
+"""The input of axe's rules, from the frame and from the page in it: names of places, but no other words, and rows of
+one kind once.
+"""
 _known: set[int] = set()
 """Frames and pages that axe-core had nothing against."""
 
 
 class Console:
-    """What the browser complains of on one page, until it is taken."""
+    """The browser's complaints about one page, until they are read."""
 
     def __init__(self, page: Page) -> None:
         self._said: list[tuple[str, str]] = []
@@ -106,7 +107,10 @@ def frame_faults(page: Page, language: str) -> list[str]:
 
 
 def axe_faults(page: Page) -> list[str]:
-    """What axe-core objects to. A page that differs from an earlier good one by its words alone is not asked again."""
+    """The objections of axe-core.
+
+    A page that differs from an earlier good one only in its words is not checked again.
+    """
     shapes = {hash(shape) for shape in page.evaluate(_SHAPES)}
     if shapes <= _known:
         return []

@@ -1,4 +1,4 @@
-"""What people do every day: two tabs, a file to take away, a search for somebody, and leaving the desk."""
+"""Everyday work: two tabs, a file to download, a search for somebody, and leaving the desk."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class PanelWorld:
         return self.scalar("select id from audit.ledger where code = :code", code=code)
 
     def looks(self, actor: Somebody):  # type: ignore[no-untyped-def]
-        """What the ledger says that a person did, in order: action, kind, target, outcome, detail."""
+        """A person's acts in the ledger, in order: action, kind, target, outcome, detail."""
         return self.run(
             "select action, target_kind as kind, target_id as target, outcome, content::jsonb -> 'detail' as detail"
             " from audit.entry where actor_id = :id order by recorded_at, seq",

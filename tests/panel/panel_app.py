@@ -26,7 +26,7 @@ from tests.factories import PASSWORD, Factory, Somebody, Tenant
 _REQUEST = re.compile(r"\b[0-9a-f]{32}\b")
 _TOKEN = re.compile(r'(name="(?:csrf_token|form_key)" value=)"[^"]+"')
 _NOT_COMPARED = "array['last_login', 'row_version', 'updated_at', 'updated_by', 'epoch']"
-"""What signing in and the database's stamps change."""
+"""Columns that signing in and the database's stamps change."""
 
 
 class Browser:
@@ -51,7 +51,7 @@ class Browser:
         return self.client.open(path, method=method, data=body, headers=headers, content_type="application/json")
 
     def ask(self, method: str, path: str, fields: Mapping[str, Any] | None = None) -> TestResponse:
-        """Whatever the path is: JSON to the API, a form to a page, the token with every change."""
+        """Sends JSON to the API, a form to a page, with the token on every change."""
         if method in ("GET", "HEAD", "OPTIONS"):
             return self.client.open(path, method=method)
         if path.startswith("/api/"):
@@ -79,7 +79,7 @@ class Records:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """What would betray these rows in an answer to somebody else."""
+        """Texts that would betray these rows in an answer to somebody else."""
         named = (self.reference, self.pseudonym, self.unit_name, self.colleague.username, self.caseworker.username)
         ids = (self.case, self.person, self.link, self.unit, self.colleague.id, self.caseworker.id, self.grant)
         return (*named, *map(str, ids), str(self.tenant.root), str(self.ledger))
@@ -151,11 +151,11 @@ class RunningPanel:
         return sorted((row[0], row[1]) for row in self.rows(" union all ".join(parts), **values))
 
     def size(self, tenant: Tenant) -> int:
-        """How many entries its ledger has."""
+        """The number of entries in its ledger."""
         return int(self.value("select size from audit.ledger where code = :code", code=tenant.code))
 
     def events(self, answer: TestResponse) -> list[Any]:
-        """What the ledger has of one request: ledger's code, action, outcome, target. Of a form, of what was sent."""
+        """One request's entries: ledger's code, action, outcome, target. For a form, those of the POST."""
         return self.shown(answer.__dict__.get("sent", answer))
 
     def shown(self, answer: TestResponse) -> list[Any]:

@@ -71,7 +71,7 @@ class PurgeWorld(GenerationWorld):
         return {row.seq for row in rows}
 
     def purge_entry(self, code: str = "JGK") -> dict[str, Any]:
-        """What the ledger says of its last purge, and where."""
+        """The findings about the ledger's last purge, with their places."""
         row = self.run(
             f"select f.seq, e.content::jsonb as said from audit.leaf f join audit.event e on e.id = f.event_id"
             f" where f.{_HERE} and e.action = 'ledger.purge' order by f.seq desc limit 1",

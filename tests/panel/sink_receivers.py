@@ -50,7 +50,7 @@ class SyslogReceiver:
         return [json.loads(message[message.index("{") :]) for message in list(self.messages)]
 
     def close(self) -> None:
-        """What was not read is gone: the connections are cut as a killed program's are."""
+        """Drops unread input: the connections are cut as a killed program's are."""
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()

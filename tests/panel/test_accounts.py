@@ -1,4 +1,4 @@
-"""Who makes, changes and closes whose account, and who gives which role: said by services, held by the database."""
+"""Permissions to make, change and close accounts, and to give roles: the services explain, the database enforces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the panel's own role cannot bring into the world by SQL, since no page allows it either."""
+"""Rows that the panel's own role cannot make by SQL, since no page makes them either."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that the ledger does not capture and a reader believes: whoever alters one past the panel is found out."""
+"""Rows that the ledger does not capture and a reader believes: an alteration past the panel is found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be typed: strict in form, open to every script, and a message for each wrong field."""
+"""Input about cases: strict in form, open to every script, and a message for each wrong field."""
 
 from __future__ import annotations
 

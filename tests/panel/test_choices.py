@@ -1,4 +1,4 @@
-"""What a form's field finds while somebody types: a page at a time, all of it and nothing of anybody else's."""
+"""Choices found while typing in a form's field: a page at a time, all of one's own and none of anybody else's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sent compressed, what never is, and how long a browser may keep a file."""
+"""Responses that are compressed, those that never are, and the time that a browser may keep a file."""
 
 from __future__ import annotations
 

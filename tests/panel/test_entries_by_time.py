@@ -1,4 +1,4 @@
-"""Histories go by the event's own time, and lists of entries are filtered by names, whoever reads them."""
+"""For every reader, histories use the event's own time, and lists of entries are filtered by names."""
 
 from __future__ import annotations
 

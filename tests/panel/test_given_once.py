@@ -1,4 +1,4 @@
-"""What SQL under the panel's login does not rewrite: what is given once, derived, stamped, or destroyed."""
+"""Values that SQL under the panel's login cannot rewrite: those given once, derived, stamped, or destroyed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What machines are told, and the web server's eye on a scheduler that has died."""
+"""Readiness for machines, and the web server's watch over a dead scheduler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions about ledgers take two people of two institutions, whoever asks and however they ask."""
+"""Decisions about ledgers take two people of two institutions, by every way of asking."""
 
 from __future__ import annotations
 

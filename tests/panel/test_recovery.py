@@ -1,4 +1,4 @@
-"""What is held outside was lost while the database is whole: begun anew by two people, and by nobody else."""
+"""Recovery of a lost checkpoint folder or key beside an intact database: by two people, and by nobody else."""
 
 from __future__ import annotations
 

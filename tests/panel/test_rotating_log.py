@@ -1,4 +1,4 @@
-"""Logs keep within their bounds, whatever the number of processes that write to them."""
+"""Logs keep within their bounds, with any number of writing processes."""
 
 from __future__ import annotations
 

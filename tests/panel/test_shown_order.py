@@ -1,4 +1,4 @@
-"""What a list is sorted by is what it shows: names and labels in the order of the page's language."""
+"""A list is sorted by the text that it shows: names and labels in the order of the page's language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What verification makes of checkpoints: the assurance it may claim, and where it finds that history was rewritten."""
+"""Verification with checkpoints: the assurance it may claim, and the place where history was rewritten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries passed on: at least once, in each ledger's order, with the same id, whatever fails in the middle."""
+"""Entries passed on: at least once, in each ledger's order, with the same id, after a failure at any point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much longer something takes."""
+"""The estimate of the time left."""
 
 from __future__ import annotations
 

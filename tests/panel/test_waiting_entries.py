@@ -1,4 +1,4 @@
-"""Entries that wait too long for their checkpoint are told, whatever holds the signer up and whatever the clock."""
+"""Entries that wait too long for their checkpoint raise an alert, for any reason of the wait and at any clock."""
 
 from __future__ import annotations
 

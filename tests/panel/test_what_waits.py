@@ -1,4 +1,4 @@
-"""Who confirms another person's access is told that somebody waits, and of what the decision is about."""
+"""A person who may confirm another's access sees that somebody waits, and the subject of the decision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make test` sees to before anything else, on a machine where something is missing."""
+"""The programs that `make test` checks first, on a machine where one is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody who holds a role can change of it lasts until the next start, or stops the next start and is named."""
+"""A role's change of its own settings lasts until the next start, or stops the next start with its name."""
 
 from __future__ import annotations
 

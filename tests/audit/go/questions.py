@@ -1,7 +1,7 @@
-"""What Go's `sumdb/note` and `sumdb/tlog` are asked about our notes and proofs, and how they are asked.
+"""Questions to Go's `sumdb/note` and `sumdb/tlog` about our notes and proofs.
 
-Keys are fixed and Ed25519 is deterministic: the questions are the same bytes each time. Their answers are kept in
-answers.jsonl; `python -m tests.audit.go.questions` writes that file anew, where Go is.
+Keys are fixed and Ed25519 is deterministic: the questions are the same bytes each time. The answers are in
+answers.jsonl; `python -m tests.audit.go.questions` writes that file anew on a machine with Go.
 """
 
 from __future__ import annotations

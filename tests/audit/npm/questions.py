@@ -1,8 +1,8 @@
-"""What npm's `@transmute/rfc9162` is asked about trees and proofs, and how it is asked.
+"""Questions to npm's `@transmute/rfc9162` about trees and proofs.
 
-Its answers are kept in answers.jsonl; `python -m tests.audit.npm.questions` writes that file anew, where node is and
-`npm ci` was run in this folder. Consistency proofs from a power of two begin there with the old root, which RFC 9162
-lets the verifier put in front itself: its questions are asked in its own form.
+The answers are in answers.jsonl; `python -m tests.audit.npm.questions` writes that file anew on a machine with node,
+after `npm ci` in this folder. Consistency proofs from a power of two begin there with the old root, which RFC 9162
+lets the verifier add itself: its questions are asked in its own form.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _consistency(old: int, size: int) -> Iterator[tuple[str, Question]]:
 
 
 def begins_with_the_old_root(old: int) -> bool:
-    """Where their form of a proof has one hash more."""
+    """True if their form of the proof has one hash more."""
     return old & (old - 1) == 0
 
 

@@ -1,4 +1,4 @@
-"""What pymerkle takes: inclusion proofs of its SqliteTree in a file, and the root over entries in memory."""
+"""pymerkle's times: inclusion proofs of its SqliteTree in a file, and the root over entries in memory."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def linked_name_in_list(site: PanelSite) -> None:
 
 
 def add_prefilled(site: PanelSite) -> None:
-    """What the address says of a field enters neither the form nor the row."""
+    """A field's value in the address enters neither the form nor the row."""
     address = f"/cases/new?unit_id={site.b.unit}&_flt_0_unit_id={site.b.unit}"
     site.silent(site.alice.get(address))
     answer = open_case(site.alice, address, **CASE_FORM)
@@ -230,7 +230,7 @@ def page_size(site: PanelSite) -> None:
 
 
 def unique_oracle(site: PanelSite) -> None:
-    """What is unique is unique inside an institution; user names of others are refused by their form."""
+    """Unique values are unique inside an institution; user names of others are refused by their form."""
     person = {"first_name": "Ada", "last_name": "Deneme", "email": "ada@example.invalid", "language": "tr"}
     person["role"] = "caseworker"
     path, free = "/accounts/new", site.b.colleague.username + "9"

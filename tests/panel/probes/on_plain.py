@@ -30,13 +30,13 @@ def _form(**changes: Any) -> dict[str, Any]:
 
 
 def _shows(answer: Answer, mark: str = FOREIGN) -> bool:
-    """Whether B is in an answer that came; an error would prove nothing."""
+    """True if B is in a successful answer; an error would prove nothing."""
     assert answer.status == 200, answer
     return answer.shows(mark)
 
 
 def _opens(browser: Browser, address: str, own: int, foreign: int) -> bool:
-    """Whether the address gives B's row as it gives one's own."""
+    """True if the address gives B's row as it gives one's own."""
     assert browser.get(address.format(own)).shows("Alpha")
     return browser.get(address.format(foreign)).shows(FOREIGN)
 
@@ -63,7 +63,7 @@ def _row(site: Site, row: int) -> Any:
 
 
 def _changes(site: Site, change: Callable[[int], object]) -> bool:
-    """Whether the change reaches B's row as it reaches one's own (or removes it)."""
+    """True if the change reaches B's row as it reaches one's own (or removes it)."""
     own, foreign = _row(site, A_RECORD), _row(site, B_RECORD)
     change(A_RECORD)
     assert _row(site, A_RECORD) != own
