@@ -12,7 +12,6 @@ import hmac
 import logging
 import uuid
 from collections.abc import Mapping
-from typing import Any
 
 from flask import (
     Flask,
@@ -59,6 +58,7 @@ from itm_admin.foundation.i18n import say_language
 from itm_admin.foundation.lists import WithoutSearch
 from itm_admin.foundation.log_trace import trace
 from itm_admin.foundation.once import Reused
+from itm_admin.foundation.problem import problem_document
 
 log = logging.getLogger("itm")
 
@@ -255,19 +255,7 @@ def answer(status: int, error: DomainError | None = None) -> Response:
     elif status == 404 and g.get("actor") is None:
         advice = _l("Check that the address is whole. A link can be made anew by who gave it to you.")
     if _wants_json() or request_ctx.url_adapter is None:  # under a foreign host name no page has addresses
-        document: dict[str, Any] = {
-            "type": "about:blank",
-            "title": str(title),
-            "status": status,
-            "detail": str(error) if error else str(advice),
-            "code": error.code if error else "error",
-            "request_id": g.get("request_id"),
-        }
-        if isinstance(error, Invalid) and error.fields:
-            document["fields"] = {name: str(message) for name, message in error.fields.items()}
-        if isinstance(error, Conflict) and error.current_version is not None:
-            document["current_version"] = error.current_version
-        response = say_language(jsonify(document))
+        response = say_language(jsonify(problem_document(status, title, advice, error)))
         response.mimetype = "application/problem+json"
     else:
         told = str(error) if error and type(error).default is not error.message else None
