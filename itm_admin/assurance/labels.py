@@ -38,6 +38,14 @@ _OTHERS: Mapping[str, Message] = {
 }
 """Targets of entries that are no records."""
 
+_SEVERAL: Mapping[str, Message] = {
+    "case": _l("Cases"), "person": _l("Persons"), "account": _l("Accounts"), "draft": _l("Drafts"),
+    "institution": _l("Institutions"), "unit": _l("Units"), "ledger": _l("Ledgers"), "alert": _l("Alerts"),
+    "entry": _l("Entries of ledgers"), "role_grant": _l("Roles of persons"),
+}  # fmt: skip
+"""What a list or a search is of, where it names no single record."""
+_LISTED = frozenset({"record.list", "record.search", "record.export"})
+
 _PAGES: Mapping[str, Message] = {
     "oversightcase": _l("Cases of all institutions"), "oversightinstitution": _l("Institutions"),
     "auditaccount": _l("Accounts and roles"), "institutionhistory": _l("Our access history"),
@@ -151,7 +159,9 @@ def kind_words(kind: str | None) -> str:
     return str(kinds().get(kind or "") or _PAGES.get(kind or "", kind or ""))
 
 
-def action_words(action: str) -> str:
+def action_words(action: str, actor_id: str | None = None) -> str:
+    if action == "job.run" and actor_id and ID.fullmatch(actor_id):
+        return str(_("Verification asked for"))  # of all jobs the one that people can ask for
     return vocabulary.label("audit_event", action)
 
 
@@ -161,8 +171,10 @@ def purpose_words(purpose: str | None) -> str | None:
     return label(purpose, "access_purpose") if purpose else None
 
 
-def target_words(kind: str | None, name: str | None) -> str:
+def target_words(kind: str | None, name: str | None, action: str | None = None) -> str:
     """A record's kind, with its reference, pseudonym or name if the reader may know it."""
+    if kind and not name and action in _LISTED and kind in _SEVERAL:
+        return str(_SEVERAL[kind])
     return " ".join(filter(None, (kind_words(kind), name)))
 
 

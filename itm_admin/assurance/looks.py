@@ -90,7 +90,8 @@ def _add(lookers: dict[str, Looker], row: AnyRow) -> None:
     who = showing.outside_words(row.login, row) if row.login else showing.person(row)
     new = Looker(who, row.actor_id, bool(row.login), row.first, row.last)
     each = lookers.setdefault(who if row.login else str(row.actor_id or who), new)
-    act, why = labels.action_words(row.action), labels.purpose_words(row.purpose) or _("no reason was asked for")
+    act = labels.action_words(row.action, row.actor_id)
+    why = labels.purpose_words(row.purpose) or _("no reason was asked for")
     each.total += row.times
     each.refused += row.times if row.outcome == "denied" else 0
     each.acts[act] = each.acts.get(act, 0) + row.times

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from flask import request, url_for
@@ -17,6 +18,7 @@ from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import DayField, PanelForm
+from itm_admin.foundation.i18n import language
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
 from itm_admin.foundation.views import Page, redirect_after_post, route
 
@@ -31,12 +33,12 @@ class LooksForm(PanelForm):
     action = SelectField(_l("What"), validate_choice=False)
     ledger = SelectField(_l("Institution"), validate_choice=False)
 
-    def offer(self, codes: list[str]) -> None:
+    def offer(self, names: Mapping[str, str]) -> None:
         everything = ("", _("all"))
         self.purpose.choices = [everything, *vocabulary.choices("access_purpose")]
         acts = [(code, vocabulary.label("audit_event", code)) for code in looks.LOOKED]
         self.action.choices = [everything, *acts]
-        self.ledger.choices = [everything, *((code, code) for code in codes)]
+        self.ledger.choices = [everything, *((code, f"{code} – {name}") for code, name in names.items())]
 
     def filters(self) -> dict[str, str]:
         """The filters as query parameters. Raises Invalid for a malformed day."""
@@ -50,6 +52,12 @@ class LooksForm(PanelForm):
         if wrong:
             raise Invalid(wrong)
         return chosen
+
+
+def _names(ledgers: Iterable[ledger_queries.AnyRow]) -> Mapping[str, str]:
+    """Institutions by their codes, once for all generations of a ledger."""
+    turkish = language() == "tr"
+    return dict(sorted((row.code, (row.name_tr if turkish else row.name_en) or row.code) for row in ledgers))
 
 
 class _Looks(Page):
@@ -113,7 +121,7 @@ class _Looks(Page):
         )
 
     def _form(self, form: LooksForm) -> str:
-        form.offer(sorted({row.code for row in ledger_queries.ledgers(db.session)}))
+        form.offer(_names(ledger_queries.ledgers(db.session)))
         month = looks.last_month()
         at = f"{self.endpoint}.everything"
         presets = [

@@ -95,7 +95,7 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
         sealed=sealed(row),
         who=who(row),
         outside=outside_user(row) is not None,
-        what=labels.action_words(row.action),
+        what=labels.action_words(row.action, row.actor_id),
         target=target(row),
         why=labels.purpose_words(row.purpose),
         outcome=row.outcome,
@@ -110,7 +110,7 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
 
 
 def target(row: AnyRow) -> str:
-    return labels.target_words(row.target_kind, naming.name_of(row.target_id))
+    return labels.target_words(row.target_kind, naming.name_of(row.target_id), row.action)
 
 
 def sealed(row: AnyRow) -> datetime | None:
@@ -221,7 +221,7 @@ class EntryList:
             cells.append(Cell("text", row.code))
         cells += [
             Cell("badge", who(row), "bad") if outside_user(row) else Cell("text", who(row)),
-            Cell("text", labels.action_words(row.action)),
+            Cell("text", labels.action_words(row.action, row.actor_id)),
             Cell("text", target(row)),
             Cell("text", labels.purpose_words(row.purpose)),
             Cell("badge", str(labels.OUTCOMES.get(row.outcome, row.outcome)), _TONES.get(row.outcome, "neutral")),

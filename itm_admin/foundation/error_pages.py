@@ -12,7 +12,6 @@ import hmac
 import logging
 import uuid
 from collections.abc import Mapping
-from typing import Any
 
 from flask import (
     Flask,
@@ -54,10 +53,12 @@ from itm_admin.foundation.errors import (
     Uncertain,
     VersionMissing,
 )
+from itm_admin.foundation.forgery import FIELD, is_of_an_account
 from itm_admin.foundation.i18n import say_language
 from itm_admin.foundation.lists import WithoutSearch
 from itm_admin.foundation.log_trace import trace
 from itm_admin.foundation.once import Reused
+from itm_admin.foundation.problem import problem_document
 
 log = logging.getLogger("itm")
 
@@ -251,8 +252,11 @@ def answer(status: int, error: DomainError | None = None) -> Response:
         advice = _l("Your change was stored, but its page could not be shown. Look for it before you repeat it.")
     elif isinstance(error, Uncertain):
         advice = error.message
+    elif status == 404 and g.get("actor") is None:
+        advice = _l("Check that the address is whole. A link can be made anew by who gave it to you.")
     if _wants_json() or request_ctx.url_adapter is None:  # under a foreign host name no page has addresses
-        response = _problem(status, title, advice, error)
+        response = say_language(jsonify(problem_document(status, title, advice, error)))
+        response.mimetype = "application/problem+json"
     else:
         told = str(error) if error and type(error).default is not error.message else None
         fields = [str(message) for message in error.fields.values()] if isinstance(error, Invalid) else []
@@ -265,6 +269,8 @@ def answer(status: int, error: DomainError | None = None) -> Response:
                 told=told,
                 fields=fields,
                 back=_way_back(status),
+                known=g.get("actor") is not None,
+                again=_sent() if status == 503 and not g.get("wrote") else [],
             )
         )
     response.status_code = status
@@ -278,23 +284,15 @@ def answer(status: int, error: DomainError | None = None) -> Response:
     return response
 
 
-def _problem(status: int, title: Message, advice: Message, error: DomainError | None) -> Response:
-    """The document of RFC 9457, with the fields of an Invalid and the current version of a Conflict."""
-    document: dict[str, Any] = {
-        "type": "about:blank",
-        "title": str(title),
-        "status": status,
-        "detail": str(error) if error else str(advice),
-        "code": error.code if error else "error",
-        "request_id": g.get("request_id"),
-    }
-    if isinstance(error, Invalid) and error.fields:
-        document["fields"] = {name: str(message) for name, message in error.fields.items()}
-    if isinstance(error, Conflict) and error.current_version is not None:
-        document["current_version"] = error.current_version
-    response = say_language(jsonify(document))
-    response.mimetype = "application/problem+json"
-    return response
+def _sent() -> list[tuple[str, str]]:
+    """The form that could not be carried out, to be sent once more by its author; never a password.
+
+    It goes back to where it came from and nowhere else: what was typed stays in this page. Its key makes sure that it
+    is carried out once, also where it was stored after all.
+    """
+    pairs = list(request.form.items(multi=True)) if request.method == "POST" and g.get("actor") else []
+    secret = any(name.startswith(("password", "current", "again")) for name, _text in pairs)
+    return [] if secret or request.files or not is_of_an_account(request.form.get(FIELD)) else pairs
 
 
 def _way_back(status: int) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from html import unescape
 
 import pytest
 from werkzeug.test import TestResponse
@@ -149,6 +151,43 @@ def test_while_it_works_each_of_them_is_answered(world: World, subtests: pytest.
         with subtests.test(name):
             answer = ask(world.browser, world.records)
             assert answer.status_code == expected.get(name, 200), answer.text[:300]
+
+
+def test_a_form_waits_on_its_page_and_is_carried_out_once_when_it_is_sent_again(world: World) -> None:
+    path = f"/cases/{world.records.case}/edit"
+    shown = inputs(world.browser.get(path).text)
+    typed = {"narrative": 'Uzun bir metin, "tırnaklı"\nve iki satır', "province": "TR-35"}
+    form = {"opened_on": "01.03.2026", "referral_source": "POLICE", "confidentiality": "INTERNAL"}
+    kept = {name: shown[name] for name in ("version", "form_key", "unit_id") if name in shown}
+    with next(iter(STOPPING_WRITES))(world.panel.database):
+        answer = world.browser.post(path, **form, **typed, **kept)
+        refused(answer)
+        waiting = inputs(answer.text)
+        assert {name: waiting[name] for name in typed} == typed
+        assert f'action="{path}' in answer.text
+        refused(world.browser.client.post(path, data=waiting))
+    numbers = "select row_version, province from case_file where id = :id"
+    [before] = world.panel.rows(numbers, id=world.records.case)
+    for _time in range(2):
+        assert world.browser.client.post(path, data=waiting).status_code == 303
+    [after] = world.panel.rows(numbers, id=world.records.case)
+    assert (before.province, after.province, after.row_version) == ("TR-06", "TR-35", before.row_version + 1)
+
+
+def test_no_password_waits_on_a_page(world: World) -> None:
+    new = "another long phrase"
+    with next(iter(STOPPING_WRITES))(world.panel.database):
+        answer = world.browser.post("/profile/password", current=PASSWORD, password=new, again=new)
+    refused(answer)
+    assert (PASSWORD in answer.text, new in answer.text) == (False, False)
+    assert "Yeniden gönder" not in answer.text
+
+
+def inputs(page: str) -> dict[str, str]:
+    """The hidden inputs of a page's own form."""
+    tags = [tag for tag in re.findall(r"<input[^>]*>", page.partition("<main")[2]) if 'type="hidden"' in tag]
+    pairs = [dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in tags]
+    return {pair["name"]: unescape(pair.get("value", "")) for pair in pairs}
 
 
 @pytest.mark.parametrize("fault", [FAULTS[0], FAULTS[3], FAULTS[-1]], ids=lambda fault: fault.__name__)

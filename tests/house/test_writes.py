@@ -86,6 +86,13 @@ def test_what_the_panel_writes_depends_on_who_acts(superuser: Connection) -> Non
     assert superuser.scalars(_OPEN).all() == ["alert.alert_notice"]
 
 
+def test_what_a_login_writes_has_forced_row_level_security(superuser: Connection) -> None:
+    """But for the row that says what the installation is for: it is there from the beginning, and is the only one."""
+    forced = "select c.relrowsecurity and c.relforcerowsecurity from pg_class c where c.oid = cast(:name as regclass)"
+    written = {name for tables in TABLES.values() for name, _privilege in tables}
+    assert {name for name in written if not superuser.scalar(text(forced), {"name": name})} == {"itm.installation"}
+
+
 def test_a_grant_without_a_reason_is_seen(superuser: Connection) -> None:
     superuser.execute(text("grant update (reference) on case_file to itm_app"))
     try:

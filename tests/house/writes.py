@@ -23,8 +23,8 @@ _PROFILE = (
 
 TABLES: dict[str, dict[tuple[str, str], tuple[str, str]]] = {
     "itm_app": {
-        ("itm.indexed", "INSERT"): ("*", "the upkeep keeps its place; captured, and no fact about anybody"),
-        ("itm.indexed", "UPDATE"): ("*", "the upkeep keeps its place; captured, and no fact about anybody"),
+        ("itm.indexed", "INSERT"): ("*", "the upkeep, which is nobody's account, keeps its place; captured"),
+        ("itm.indexed", "UPDATE"): ("*", "the upkeep, which is nobody's account, keeps its place; captured"),
         ("itm.installation", "INSERT"): ("*", "what the installation is for: one row, which nothing changes"),
         ("access_change", "INSERT"): ("*", "an auditor's end or new password is asked for: change_asked stamps it"),
         ("access_change", "UPDATE"): ("state", "somebody independent decides: change_decided"),

@@ -54,12 +54,15 @@ def test_a_list_is_taken_away_with_a_purpose_and_without_protected_values(
     visitor.follow("Listeyi dışa aktar")
     assert visitor.main.locator("[name=purpose]").input_value() == ""
     visitor.send("Dışa aktar", status=422)
+    assert visitor.page.title().startswith("Hata: ")
     visitor.choose(purpose="İstatistik").main.get_by_label(kind).check()
     with visitor.page.expect_download() as coming:
         visitor.main.get_by_role("button", name="Dışa aktar").click()
     file = tmp_path / coming.value.suggested_filename
     coming.value.save_as(file)
     visitor.look()
+    assert visitor.page.title() == "Listeyi dışa aktar – İTM", "a file came: nothing is wrong any more"
+    assert visitor.main.locator(".error-summary, .field-error, [aria-invalid]").count() == 0
 
     rows = read(file)
     assert len(rows) > 1

@@ -159,6 +159,16 @@ def test_two_who_move_two_units_at_once_make_no_circle(make: Factory) -> None:
     assert {one, other} <= shown
 
 
+@pytest.mark.parametrize("role", ["focal_point", "institution_manager", "system_administrator"])
+def test_nobody_says_that_an_index_is_written(make: Factory, role: str) -> None:
+    """The upkeep would pass the institution over, and its persons would not be found."""
+    said = "insert into itm.indexed (institution_id, form, up_to) values (:there, 99, null)"
+    who = make.administrator() if role == "system_administrator" else make.somebody(role)
+    for there in (who.tenant, make.other_institution()):
+        with pytest.raises(DBAPIError, match="row-level security"):
+            wanted(make, who, said, "accounts" if role == "system_administrator" else None, there=there.id)
+
+
 # A foreign key is kept past row-level security
 
 UNSEEN = {

@@ -115,3 +115,10 @@ def test_a_person_is_one_line_whatever_role_they_had_at_the_time(story: Story) -
         for role in ("caseworker", None):
             looks._add(lookers, SimpleNamespace(**act, actor_role=role))  # type: ignore[arg-type]
     assert [each.total for each in lookers.values()] == [4]
+
+
+def test_institutions_are_chosen_by_their_names(story: Story) -> None:
+    page = story.auditor.get("/looks/").text
+    chosen = re.findall(r'<option value="([A-Z_]+)">([^<]+)</option>', page[page.index('name="ledger"') :])
+    assert chosen
+    assert [code for code, words in chosen if not re.fullmatch(rf"{code} – .+", words)] == []

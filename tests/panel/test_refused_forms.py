@@ -75,6 +75,8 @@ def test_what_was_typed_stays_on_the_form_when_a_colleague_closes_the_case_meanw
         before, found = panel.value(failures), versions[path]
         answer = browser.post(path, **fields, **({"version": "99" if "cases/" in path else found[1]} if found else {}))
         if answer.status_code == 409:  # closing is a newer version as well: the text stands there too
+            assert "yeniden kaydedin" not in answer.text, "a closed case is not asked to be saved again"
+            assert "yeniden açın" in answer.text, path
             answer = browser.post(path, **fields, version=version_in(answer.text))
         assert answer.status_code == 423, (path, answer.status_code)
         assert TYPED in answer.text, path
@@ -150,3 +152,22 @@ def test_what_was_done_is_told_as_done_and_a_hint_is_not(browser: Browser, case:
     assert 'class="note tone-good" role="status"' in browser.get(saved.headers["Location"]).text
     hint = browser.get("/cases/?q=Şule")
     assert 'class="note tone-info" role="status"' in browser.get(hint.headers["Location"]).text
+
+
+def test_a_possible_match_is_told_without_the_answer_before_it(
+    browser: Browser, make: Factory, author: Somebody, case: Case
+) -> None:
+    make.person(author, case, given_name="Nermin", family_name="Taşkıran", birth_date="1999-05-12")
+    fields = {"given_name": "NERMİN", "family_name": "Taskiran", "birth_date": "12.05.1999"}
+    page = browser.post(f"/persons/new/{case.id}", **fields, role="WITNESS", gender="Feminine").text
+    summary = page[page.index('id="error-summary-title"') :].partition("</ul>")[0]
+    assert "Olası eşleşme: " in summary
+    assert "Bu başka bir kişi" not in summary
+
+
+def test_an_address_that_nobody_signed_in_may_open_says_how_to_go_on(panel: RunningPanel) -> None:
+    page = panel.browser().get("/invitation/expired-or-cut-off")
+    assert page.status_code == 404
+    assert "Listeye dönüp" not in page.text, "there is no list before the sign-in"
+    assert "Bağlantının yenisini" in page.text
+    assert "Oturum aç</a>" in page.text

@@ -63,3 +63,15 @@ def test_what_else_an_event_says_has_names_and_keeps_its_letters(app: Flask) -> 
     content = {"detail": {"rows": 3, "note": "ğ", "reason": "wrong_password"}}
     assert detail.words(content) == [("Satır sayısı", "3"), ("Gerekçe", "Parola yanlış")]
     assert detail.technical(content) == [("Not", "ğ")]
+
+
+def test_an_act_of_a_history_reads_as_one_does_it(app: Flask) -> None:
+    somebody = "78cf4389-0000-4000-8000-000000000000"
+    with force_locale("en"):
+        assert labels.target_words("entry", None, "record.list") == "Entries of ledgers"
+        assert labels.target_words("case", None, "record.export") == "Cases"
+        assert labels.target_words("case", "ITM-JGK-2026-000001", "record.search") == "Case ITM-JGK-2026-000001"
+        assert labels.target_words("case", None, "record.read") == "Case"
+        assert labels.action_words("job.run", somebody) == "Verification asked for"
+        assert labels.action_words("job.run", "itm-signer") == labels.action_words("job.run") == "Scheduled job"
+    assert labels.target_words("entry", None, "record.search") == "Defter satırları"

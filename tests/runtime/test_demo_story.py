@@ -15,7 +15,8 @@ import pytest
 
 from itm_admin.demonstration import logins, seeding
 from itm_admin.demonstration.story.altering import FILE, Altering
-from itm_admin.demonstration.story.play import language_of
+from itm_admin.demonstration.story.browser import PageAnswer
+from itm_admin.demonstration.story.play import _play, language_of
 from itm_admin.demonstration.story.scenes import NOSY, Scenes
 from itm_admin.demonstration.story.words import WORDS, words
 from itm_admin.foundation.config import Settings
@@ -97,6 +98,34 @@ def test_a_step_that_does_not_do_what_it_claims_ends_the_story_with_another_exit
     assert story.returncode == 2
     assert f"nosy: {NOSY.username}" in story.stderr
     assert words("nosy", "tr") not in story.stdout
+
+
+def test_a_refused_form_is_told_with_what_its_page_says() -> None:
+    page = '<p class="error-summary"></p><ul><li><a href="#x">Birim: Se&ccedil;in.</a></li></ul><ul><li>no</li></ul>'
+    assert PageAnswer(422, page.encode(), "").reasons == ": Birim: Seçin."
+    assert PageAnswer(404, b"<p>Not found</p>", "").reasons == ""
+
+
+@pytest.mark.parametrize("altered", [True, False])
+def test_a_story_that_is_stopped_takes_its_alteration_back_and_says_so(
+    altered: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Kept:
+        taken = 0
+
+        def undo(self) -> bool:
+            self.taken += 1
+            return altered and self.taken == 2
+
+    class Stopped(Scenes):
+        def hotline(self) -> None:
+            raise KeyboardInterrupt
+
+    kept = Kept()
+    with pytest.raises(KeyboardInterrupt):
+        _play(Stopped("", {}, kept, lambda _file: 0, Path(), print), "en", 0)  # type: ignore[arg-type]
+    assert kept.taken == 2, "before the first scene, and at the end"
+    assert (words("taken_back", "en") in capsys.readouterr().out) is altered
 
 
 def test_every_scene_has_words_in_both_languages() -> None:

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
 from http.cookiejar import CookieJar
 from typing import Any
@@ -28,6 +29,13 @@ class PageAnswer:
     @property
     def text(self) -> str:
         return self.body.decode("utf-8", "replace")
+
+    @property
+    def reasons(self) -> str:
+        """What the page says was wrong, after a colon; nothing where it says nothing."""
+        told = re.search(r'class="error-summary".*?<ul>(.*?)</ul>', self.text, re.DOTALL)
+        words = " ".join(unescape(re.sub(r"<[^>]+>", " ", told[1])).split()) if told else ""
+        return f": {words}" if words else ""
 
 
 class _NoRedirects(HTTPRedirectHandler):

@@ -85,7 +85,9 @@ def _play(scenes: Scenes, language: str, pause: float) -> None:
             except (NotAsTold, LookupError, OSError) as fault:
                 raise Refusal(f"demo story: {step.__name__}: {fault}") from None
     finally:
-        scenes.altering.undo()
+        ended = scenes.altering.undo()  # a story that ends before its last scene
+        if ended:
+            narrator.line("taken_back")
     click.echo("")
     narrator.line("end")
 

@@ -239,9 +239,8 @@ class Scenes:
 
     def _led(self, answer: PageAnswer, begins: str) -> str:
         """The redirect of an accepted form."""
-        self._require(
-            answer.status == 303 and answer.location.startswith(begins), f"a form is refused ({answer.status})"
-        )
+        accepted = answer.status == 303 and answer.location.startswith(begins)
+        self._require(accepted, f"a form is refused ({answer.status}){answer.reasons}")
         return answer.location
 
     def _shown(self, answer: PageAnswer) -> str:

@@ -28,6 +28,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Yarıda kalan önceki öykünün değişikliği geri alındı.",
         "An earlier story that was interrupted is taken back.",
     ),
+    "taken_back": (
+        "Öykü yarıda kaldı: veri tabanındaki değişiklik geri alındı.",
+        "The story ended early: the alteration in the database is taken back.",
+    ),
     "starting": (
         "Panel çalışmıyor: başlatılıyor …",
         "The panel is not running: it is started …",

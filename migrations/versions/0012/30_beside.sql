@@ -5,6 +5,12 @@
 select audit.watch('itm.indexed', 'person_index', 1, 'institution_id', 'institution_id', '{}', '{}');
 select audit.baseline('itm.indexed');
 
+-- Whoever said of an institution that its index is written would keep its persons from being found: the upkeep alone does.
+alter table itm.indexed enable row level security, force row level security;
+create policy upkeep on itm.indexed for all to itm_app
+  using (institution_id = (select itm.institution()) and (select itm.everywhere('manage')) and (select itm.account()) is null)
+  with check (institution_id = (select itm.institution()) and (select itm.everywhere('manage')) and (select itm.account()) is null);
+
 create policy beside_the_ledger on public.case_counter for select to itm_owner using ((select session_user) = 'itm_signer');
 create policy beside_the_ledger on public.account_address for select to itm_owner using ((select session_user) = 'itm_signer');
 create policy beside_the_ledger on public.job_run for select to itm_owner using ((select session_user) = 'itm_signer');
