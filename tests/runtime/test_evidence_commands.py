@@ -92,14 +92,16 @@ def test_a_filter_is_told_without_the_name_that_was_typed(office: Office) -> Non
     assert office.verify(str(out)).returncode == 0
     (event,) = office.told()
     assert "ayse" not in event
+    manifest = json.loads(Archive(BytesIO(out.read_bytes())).read("manifest.json"))
     assert json.loads(event)["detail"] == {
         "form": "bundle",
         "from": "2025-12-31T21:00:00.000000Z",
         "to": "2099-12-31T20:59:59.999999Z",
         "target": "case:1",
         "actor": "by name",
+        "first": manifest["filter"]["from"],
+        "last": manifest["filter"]["to"],
     }
-    manifest = json.loads(Archive(BytesIO(out.read_bytes())).read("manifest.json"))
     assert manifest["filter"]["actor"] == "ayse.yilmaz"
 
 
