@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 
 from itm_admin import areas
 from itm_admin.cases.models import Case
@@ -252,3 +254,26 @@ def test_keys_and_indexes_follow_from_the_links(world: World) -> None:
     assert keys["visit_case"] == ["case_file.institution_id", "case_file.id"]
     assert keys["visit_person"] == ["person.institution_id", "person.id"]
     assert {"visit_of_case", "visit_of_person", "visit_recent"} == {str(index.name) for index in table.indexes}
+
+
+def test_a_value_is_revealed_for_a_purpose_and_stands_in_the_histories_of_the_record_and_its_case(world: World) -> None:
+    id = world.visit(day="2026-04-23")
+    assert NOTE not in world.browser.get(f"/visits/{id}/reveal").text
+    assert NOTE in world.browser.post(f"/visits/{id}/reveal", purpose="CASE_WORK").text
+    told = world.browser.send("POST", f"{API}/{id}/reveal", {"purpose": "CASE_WORK"})
+    assert json.loads(told.text)["note"] == NOTE
+    for path in (f"/history/visit/{id}", f"/history/case/{world.case.id}"):
+        page = world.browser.get(path)
+        assert page.status_code == 200, path
+        for words in ("Korunan bilgiyi görüntüleme", "23.04.2026", world.link.person.pseudonym):
+            assert words in page.text, (path, words)
+        assert NOTE not in page.text
+
+
+def test_the_model_is_the_table_that_the_one_call_made(world: World) -> None:
+    def ours(_object: Any, name: str | None, kind_of_object: str, *_more: Any) -> bool:
+        return kind_of_object != "table" or name == "visit"
+
+    with world.panel.make.superuser() as connection:
+        context = MigrationContext.configure(connection, opts={"include_object": ours, "compare_type": True})
+        assert compare_metadata(context, Visit.metadata) == []

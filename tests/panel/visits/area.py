@@ -38,7 +38,7 @@ WORDS = {"planned": _l("Proposed"), "done": _l("Done"), "off": _l("Refused")}
 class Visit(Record, Model):
     __tablename__ = "visit"
     __record__: ClassVar = RecordInfo(
-        _l("Look"), _l("Looks"), parent="case_id", about="person", states=STATES, recent="day"
+        _l("Look"), _l("Looks"), history="Case", parent="case_id", about="person", states=STATES, recent="day"
     )
 
     case_id: Mapped[uuid.UUID] = field(Link(label=_l("Case"), shown="case", to="case_file"))
@@ -94,7 +94,7 @@ class VisitApi(RecordApi):
     resource_name = "visits"
 
 
-WORK = frozenset({"list", "show", "add", "edit", "carry_out", "call_off", "mark_urgent", "export", "history"})
+WORK = frozenset({"reveal", "list", "show", "add", "edit", "carry_out", "call_off", "mark_urgent", "export", "history"})
 MAY: Mapping[str, frozenset[str]] = {
     "focal_point": WORK | {"triage"},
     "caseworker": WORK - {"export", "mark_urgent"},
@@ -109,21 +109,9 @@ def contributed() -> Area:
 
 
 TABLE = """
-create table public.visit (
-  id uuid primary key default gen_random_uuid(), institution_id uuid not null, unit_id uuid not null,
-  created_at timestamptz not null default now(), created_by uuid, updated_at timestamptz not null default now(),
-  updated_by uuid, row_version integer not null default 1, deleted_at timestamptz, deletion_reason varchar,
-  sensitivity smallint not null default 1, case_id uuid not null, person_id uuid not null, state varchar not null,
-  day date not null, province varchar, needs varchar[] not null default '{}', urgent boolean not null,
-  note_enc bytea,
-  foreign key (institution_id, case_id) references public.case_file (institution_id, id),
-  foreign key (institution_id, person_id) references public.person (institution_id, id));
-alter table public.visit enable row level security, force row level security;
-create policy visit_work on public.visit to itm_app
-  using (exists (select from public.case_file c where c.id = case_id))
-  with check (exists (select from public.case_file c where c.id = case_id));
-grant select, insert, update on public.visit to itm_app;
-create trigger a_stamp before insert or update on public.visit for each row execute function itm.stamp();
-select audit.watch('public.visit', 'visit', 1, 'institution_id', 'id', '{note_enc}',
-  '{created_at,created_by,updated_at,updated_by,row_version}');
+create table public.visit (like itm.record including all, case_id uuid not null, person_id uuid not null,
+  state varchar not null, day date not null, province varchar, needs varchar[] not null default '{}',
+  urgent boolean not null, note_enc bytea);
+select itm.keep('visit', 'visit', refs => '{case_id>case_file,person_id>person}', parent => 'case_id',
+  about => 'person_id', private => '{note_enc}', states => '{>planned,planned>done,planned>off}', recent => 'day');
 """
