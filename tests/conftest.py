@@ -21,6 +21,7 @@ from flask import Flask
 from hypothesis import settings as examples
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
+from playwright.sync_api import Playwright, sync_playwright
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Engine, make_url
 
@@ -251,6 +252,13 @@ def settings_for(database: Database, home: Path) -> Settings:
 @pytest.fixture
 def settings(database: Database, tmp_path: Path) -> Settings:
     return settings_for(database, tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """One for each test process: a second one beside it cannot be started."""
+    with sync_playwright() as started:
+        yield started
 
 
 LONGEST = (

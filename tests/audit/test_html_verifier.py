@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, Playwright
 
 from audit import verifier
 from audit.canonical_zip import ArchiveError
@@ -75,14 +75,13 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def chromium(playwright: Playwright) -> Iterator[Browser]:
     """A machine without Chromium fails these tests: they cannot be skipped."""
     path = machine.chromium()
     assert path is not None, "there is no Chromium: run `make test`, or name one in ITM_TEST_CHROMIUM"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=_FLAGS)
-        yield started
-        started.close()
+    started = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright
 
 from tests import machine
 from tests.conftest import Cluster, Database, _copy
@@ -21,14 +21,13 @@ _FLAGS = (
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(playwright: Playwright) -> Iterator[Browser]:
     """The system's Chromium. A machine without one fails these tests: they cannot be skipped."""
     path = machine.chromium()
     assert path is not None, "there is no Chromium: run `make test`, or name one in ITM_TEST_CHROMIUM"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=_FLAGS)
-        yield chromium
-        chromium.close()
+    chromium = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+    yield chromium
+    chromium.close()
 
 
 def _served(database: Database, home: Path) -> Iterator[Panel]:
