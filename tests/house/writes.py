@@ -14,7 +14,7 @@ _RECORD = (
 _PERSON = (
     "gender citizenships language age_band is_child birth_precision data_key given_name_enc family_name_enc"
     " birth_date_enc tckn_enc ykn_enc passport_enc phone_enc email_enc address_enc guardian_enc index_terms hold_reason"
-    " erased_at erasure_ground deleted_at deletion_reason"
+    " deleted_at deletion_reason"
 )
 _PROFILE = (
     "trafficking_status status_decision_maker recruitment_methods control_methods age_when_trafficked"
@@ -32,7 +32,6 @@ TABLES: dict[str, dict[tuple[str, str], tuple[str, str]]] = {
             "id institution_id account_id kind record purpose words",
             "the own reason for a look at a record in sight",
         ),
-        ("access_note", "UPDATE"): ("words", "a manager destroys words of an erased person: they become nothing"),
         ("account", "INSERT"): ("*", "managers and administrators add people; stamped, without sign-in or epoch"),
         ("account", "UPDATE"): ("*", "the own address and language; others by those who manage them: account_rules"),
         ("account_session", "INSERT"): ("id institution_id account_id", "the own sign-in begins: session_rules"),
@@ -120,6 +119,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.age_days": "of a person whom the caller sees",
         "itm.audits": "a yes or no about an account that the caller names by id",
         "itm.differences": "for auditors, of ledgers in reach, and columns that are about no person",
+        "itm.erase_person": "a manager's, of a person in sight without a hold; the register says what goes",
         "itm.forget_drafts": "a manager's, of the own institution: what is erased is in no draft",
         "itm.grant_end_keeps_last": "asks whether one of the kind is left; writes nothing",
         "itm.has_password": "a yes or no about an account that the caller names by id",
@@ -133,6 +133,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.link_is_used": "a yes or no about a link that the caller names by id",
         "itm.my_cases": "the caller's own assignments",
         "itm.named": "for auditors, of institutions in reach: references and pseudonyms to ids",
+        "itm.names_of_kept_for_audit": "for auditors, of institutions in reach: what records by itm.keep are called",
         "itm.names_for_audit": "for auditors, of institutions in reach: ids to references and pseudonyms",
         "itm.newest_entries": "ids and times in the own ledger; the entries are read again under their policies",
         "itm.open_critical_alerts": "a count, for readiness",
@@ -169,6 +170,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.erased_persons": "ids, for the list outside",
         "itm.mail_token": "the digest of a link that it sends, once",
         "itm.open_generation": "as two people decided",
+        "itm.registers_otherwise": "where a register and the triggers disagree: names, no values",
         "itm.tell_version": "the schema's version, as an event",
         "itm.unsigned_entries": "sizes and ages of what is not signed",
         "itm.upgrades": "when the schema was changed, and by which version",
