@@ -312,13 +312,15 @@ def test_a_process_that_is_started_alone_drops_too_and_ends_with_a_signal(
     command = [sys.executable, "-m", "itm_admin.commands.main", kind]
     with (
         subprocess.Popen(command, cwd=ROOT, env=environment(tmp_path / "home", **told)) as alone,
-        database.engine("superuser").connect() as waiting,
+        # One transaction would see the same connections again and again
+        database.engine("superuser").execution_options(isolation_level="AUTOCOMMIT").connect() as waiting,
     ):
         try:
             for _ in range(600):
-                if waiting.exec_driver_sql(_AT_WORK, {"name": name}).scalar():
+                if at_work := waiting.exec_driver_sql(_AT_WORK, {"name": name}).scalar():
                     break
                 waiting.exec_driver_sql("SELECT pg_sleep(0.1)")
+            assert at_work
             process = psutil.Process(alone.pid)
             everybody = [process, *process.children(recursive=True)]
             serving = everybody if kind == "web" else everybody[1:]  # the others' parent would keep a database
