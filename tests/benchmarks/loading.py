@@ -80,7 +80,7 @@ def _head(connection: psycopg.Connection[Any], holder: uuid.UUID, entries: int) 
     ).fetchone()
     if row is None:
         raise LookupError(f"holder {holder} has no open ledger")
-    began = datetime.now(UTC) - timedelta(milliseconds=entries)
+    began = datetime.now(UTC) - timedelta(microseconds=entries)
     id, origin, holder, size, head, at = row
     return _Head(id, origin, holder, size, head, at.astimezone(UTC) if at else began)
 
@@ -96,7 +96,7 @@ def _copy(connection: psycopg.Connection[Any], head: _Head, entries: int, chance
 def _rows(head: _Head, entries: int, chance: random.Random) -> Iterator[tuple[str, str]]:
     """Lines for both tables, in PostgreSQL's text format; moves the head."""
     for _ in range(entries):
-        head.at += timedelta(milliseconds=1)
+        head.at += timedelta(microseconds=1)  # no entry of a million lies in the future
         moment = head.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         id, salt = str(uuid.UUID(int=chance.getrandbits(128), version=4)), chance.randbytes(32)
         change = chance.randrange(4) == 0
