@@ -246,7 +246,7 @@ class CheckpointFolder:
         return Keys.of(statements)
 
     def state(self, statement: Statement) -> None:
-        """Says one thing of a key, for ever; what was said of it already stays."""
+        """Records one statement about a key, for ever; an earlier statement stays."""
         path = self._statement(statement)
         self._directory(path.parent)
         try:

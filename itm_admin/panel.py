@@ -139,7 +139,7 @@ def navigation() -> list[dict[str, Any]]:
 
 
 def _of_areas(category: Message) -> list[NavigationLink]:
-    """What areas add to a group of the navigation, which they call by its English name."""
+    """The entries that areas add to a group of the navigation. They name the group in English."""
     with force_locale("en"):
         name = str(category)
     entries = (each for area in areas.AREAS for each in area.entries() if each.category == name)

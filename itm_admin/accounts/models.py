@@ -287,7 +287,7 @@ class AccessChange(Model):
 
 
 class SavedView(Model):
-    """How a person likes to see a list: filters, order and columns under a name. Nobody else sees it."""
+    """A person's own view of a list: filters, order and columns under a name. Nobody else sees it."""
 
     __tablename__ = "saved_view"
     __table_args__ = (
@@ -307,11 +307,11 @@ class SavedView(Model):
     query: Mapped[str]
     """As `Listing.canonical` writes it: never what was searched for."""
     opens: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
-    """Whether the list opens so where its address asks for nothing."""
+    """True if the list opens so when its address asks for nothing."""
 
 
 class LoginThrottle(Model):
-    """How often a name or an address was tried, by keyed digest, in one window of time."""
+    """The number of tries of a name or an address, by keyed digest, in one window of time."""
 
     __tablename__ = "login_throttle"
 

@@ -43,7 +43,7 @@ _SEVERAL: Mapping[str, Message] = {
     "institution": _l("Institutions"), "unit": _l("Units"), "ledger": _l("Ledgers"), "alert": _l("Alerts"),
     "entry": _l("Entries of ledgers"), "role_grant": _l("Roles of persons"),
 }  # fmt: skip
-"""What a list or a search is of, where it names no single record."""
+"""The subject of a list or a search that names no single record."""
 _LISTED = frozenset({"record.list", "record.search", "record.export"})
 
 _PAGES: Mapping[str, Message] = {

@@ -1,8 +1,9 @@
-"""What follows from a birth date: the age in each case, and with it who is a child.
+"""Values that follow from a birth date: the age in each case, and whether the person is a child.
 
 An age belongs to the day on which a case was opened, so it stands on the person's link to the case; the person
-shows the earliest one. Whoever changes a birth date, an opening day or a link calls `follow` in the same transaction.
-The database refuses it otherwise, and derives the sensitivity: 3 for a child, 2 for an adult (itm.derived).
+shows the earliest one. A service that changes a birth date, an opening day or a link calls `follow` in the same
+transaction. The database refuses it otherwise, and derives the sensitivity: 3 for a child, 2 for an
+adult (itm.derived).
 """
 
 from __future__ import annotations

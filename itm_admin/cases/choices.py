@@ -1,4 +1,4 @@
-"""What the forms of this area offer: only units, institutions, colleagues and persons that the actor may use.
+"""The choices in this area's forms: only units, institutions, colleagues and persons that the actor may use.
 
 Each kind has a place where a form's script finds more of it. Finding colleagues or persons is a look and is recorded
 with those who were shown; units and the register hold no personal data.
@@ -132,7 +132,7 @@ def person_called(session: AnySession, pseudonym: str | None) -> uuid.UUID:
 
 
 class CaseChoicesView(Page):
-    """What the forms of cases name."""
+    """The records that the forms of cases name."""
 
     subject = "Case"
     scopes = (INSTITUTION,)

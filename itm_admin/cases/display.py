@@ -1,4 +1,4 @@
-"""How cases and persons are laid out for reading, as label and value pairs."""
+"""The facts of a case, as pairs of label and value."""
 
 from __future__ import annotations
 

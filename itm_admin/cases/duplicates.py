@@ -1,4 +1,4 @@
-"""Who may be the same person: noticed before somebody is entered twice.
+"""Persons who may be the same, noticed before somebody is entered twice.
 
 The same identity number or passport, or the same name with the same birth date, among those whom the actor may see.
 A match is a look at that person and an entry of the ledger; the actor opens the record, or says that it is somebody
@@ -96,7 +96,7 @@ def _born(keys: InstitutionKeys, person: Person) -> str | None:
 
 
 def stored_values(keys: InstitutionKeys, person: Person) -> dict[str, Any]:
-    """What is stored of the telling values, to compare with. Never for a page."""
+    """The stored identifying values, to compare with. Never for a page."""
     try:
         return dict(protected_values.opened(protected_values.record_key(keys, person), person))
     except CannotDecrypt:

@@ -33,7 +33,7 @@ from itm_admin.record.schema import load
 from itm_admin.record.versions import expect
 
 Fate = Literal["reviewed", "shredded"]
-"""What is said of a narrative: it was looked through and does not name the person, or it goes too."""
+"""The decision about a narrative: it was read and does not name the person, or it is destroyed too."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def narratives_of(session: AnySession, person: Person) -> list[Case]:
 
 
 def held(person: Person, cases: list[Case]) -> bool:
-    """Whether a legal hold is on the person or on one of these cases."""
+    """True if a legal hold is on the person or on one of these cases."""
     return any(reason is not None for reason in (person.hold_reason, *(case.hold_reason for case in cases)))
 
 

@@ -123,7 +123,7 @@ def _list() -> Erasures:
 
 
 def _answers() -> dict[uuid.UUID, erasure.Answer]:
-    """What was chosen for each case: `case_<id>` with the version that was seen in `seen_<id>`."""
+    """The choice for each case: `case_<id>` with the version that was seen in `seen_<id>`."""
     found = {}
     for name, fate in request.form.items():
         if name.startswith("case_"):

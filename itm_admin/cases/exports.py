@@ -1,4 +1,4 @@
-"""What is taken away of cases and persons: pseudonyms and masked values only."""
+"""The exports of cases and persons: pseudonyms and masked values only."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ _Person: Any = form_class(kind_of(Person), PERSON_COLUMNS)
 
 
 class SourceForm(_Source):
-    """Where a case comes from, and whose it is."""
+    """The source of a case, and its unit."""
 
     unit_id = SelectField(_l("Unit"), validate_choice=False)
     lead_institution_id = SelectField(_l("Lead institution"), validate_choice=False)
@@ -48,7 +48,7 @@ class SourceForm(_Source):
 
 
 class EventForm(_Event):
-    """What happened."""
+    """The facts of the case."""
 
 
 class CaseForm(SourceForm, EventForm):
@@ -56,7 +56,7 @@ class CaseForm(SourceForm, EventForm):
 
 
 class RiskForm(EventForm):
-    """What happened, and what was done to a first person who is a victim."""
+    """The facts of the case, and of the first person if that is a victim."""
 
     asks: ClassVar[Asks] = {"trafficking_status": _STATUS}
     only_if: ClassVar[Asks] = {"trafficking_status": _l("required with means of control")}
@@ -74,13 +74,13 @@ class NewPersonForm(_Role, PersonForm):
 
 
 class MatchForm(PanelForm):
-    """What is asked where a new person may be known already."""
+    """The question that is asked if a new person may be known already."""
 
     somebody_else = BooleanField(_l("It is somebody else"))
 
 
 class FirstPersonForm(_Role, _FirstPerson):
-    """What is known of somebody at the beginning; the rest is added on the person's own page."""
+    """The first facts about a person; the rest is added on the person's own page."""
 
     only_if: ClassVar[Asks] = {"role": _IF_KNOWN, "gender": _IF_KNOWN}
 

@@ -43,7 +43,7 @@ def institution_home(session: AnySession) -> dict[str, Any]:
 
 
 def _alone(session: AnySession) -> bool:
-    """Whether nobody else in the institution could open a case yet."""
+    """True if nobody else in the institution could open a case yet."""
     context = tenancy.current()
     others = select(Account.id).where(
         Account.institution_id == context.institution, Account.active, Account.id != context.account

@@ -153,7 +153,7 @@ class Found:
     persons: list[Person]
     digest: str
     more: bool
-    """Whether there are more than are shown."""
+    """True if there are more than are shown."""
 
 
 def find_persons(session: AnySession, keyring: Keyring, data: Mapping[str, Any], most: int = 50) -> Found:

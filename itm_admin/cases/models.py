@@ -119,7 +119,7 @@ class Case(Owner, Model):
     lowering_reason: Mapped[str | None] = field(Code(label=_l("Reason for lowering it"), codes="lowering_reason"))
 
     people_count: Mapped[int | None] = query_expression()
-    """How many people are in the case: filled by `lookup.list_cases` alone."""
+    """The number of people in the case, filled by `lookup.list_cases` alone."""
 
     unit = relationship("Unit", primaryjoin="foreign(Case.unit_id) == Unit.id", viewonly=True, lazy="raise_on_sql")
     lead_institution = relationship(
@@ -278,7 +278,7 @@ class CasePerson(Record, Model):
 
 
 class VictimProfile(Record, Model):
-    """What is known of the exploitation of one victim in one case; encrypted under the person's key."""
+    """Facts about the exploitation of one victim in one case; encrypted under the person's key."""
 
     __tablename__ = "victim_profile"
     __record__: ClassVar = RecordInfo(

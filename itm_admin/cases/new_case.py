@@ -71,7 +71,7 @@ Settled = dict[str, str]
 
 
 def _check_source(session: Session, values: Mapping[str, Any]) -> Settled:
-    """Where no unit is chosen the province decides, and the last page shows which one it is."""
+    """If no unit is chosen, the province decides, and the last page shows which one it is."""
     unit, _lead = services.places(session, load(CaseInput, values))
     return {"unit_id": str(unit)}
 
@@ -293,7 +293,7 @@ def _open(session: Session, id: uuid.UUID, seen: str, confirmed: dict[str, Any])
 
 
 def _parted(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What belongs to the case, and what to the first person's profile if anything of it was filled in."""
+    """Splits the values into those of the case and those of the first person's profile, if one was filled in."""
     case = {name: value for name, value in values.items() if name not in _PROFILE}
     profile = {name: values[name] for name in _PROFILE if values.get(name)}
     return case, profile

@@ -1,7 +1,7 @@
-"""What people do with the persons of a case: add, link, change, unlink, delete, and the victim's profile.
+"""The acts on the persons of a case: add, link, change, unlink, delete, and the victim's profile.
 
 As in services.py: checked here, flushed, never committed. A person belongs to the institution and is worked
-on through a case; whoever may work on none of a person's cases may not change the person.
+on through a case; an account that works on none of a person's cases may not change the person.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def change_person(
 
 
 def stay_inside(session: AnySession, case: Case, actor: Actor) -> None:
-    """Assigns whoever closes a circle by entering a child: they stay inside it."""
+    """Assigns the person who closes a circle by entering a child, and so stays inside it."""
     if is_assigned(session, case, actor.account) or session.scalar(select(func.itm.holds_special(case.id))):
         return
     if may(actor.context.roles, "assign", "Case"):

@@ -1,4 +1,4 @@
-"""Whether the person at work may do this to that case or person: asked by every service of this area.
+"""Checks that the person at work may act on a case or person. Every service of this area asks it.
 
 It narrows what row-level security shows and never widens it; what all records share is in record/permissions.py.
 """
@@ -58,11 +58,11 @@ SPECIAL = 3
 
 
 def is_in_circle(session: AnySession, person: Person) -> bool:
-    """Whether the actor manages the person's unit or is assigned to one of the person's cases."""
+    """True if the actor manages the person's unit or is assigned to one of the person's cases."""
     return bool(session.scalar(select(func.itm.in_circle(person.id, person.unit_id))))
 
 
 def require_circle(session: AnySession, person: Person) -> None:
-    """Denied to those outside the circle of a person of special sensitivity, whatever case shows the person."""
+    """Raises Denied outside the circle of a person of special sensitivity, also where another case shows the person."""
     if person.sensitivity >= SPECIAL and not is_in_circle(session, person):
         raise Denied(_l("Only those assigned to a case of this person, and managers, may do this."))

@@ -164,7 +164,7 @@ class PersonView(RecordPage):
 
 
 def _typed_elsewhere() -> Kept | None:
-    """What was typed into a list's search or the header's box and is no reference."""
+    """The text that was typed into a list's search or the header's box and is no reference."""
     try:
         id = uuid.UUID(request.args.get("typed", ""))
     except ValueError:

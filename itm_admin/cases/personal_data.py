@@ -35,7 +35,7 @@ def index(keys: InstitutionKeys, key: Key, person: Person) -> None:
 
 
 def is_indexed(keys: InstitutionKeys, key: Key, person: Person) -> bool:
-    """Whether the index holds every term of this program's form, and besides them at most the random one."""
+    """True if the index holds every term of this program's form, and besides them at most the random one."""
     stored = {bytes(term) for term in person.index_terms or ()}
     terms = _terms(keys, key, person)
     return terms <= stored and len(stored - terms) <= 1

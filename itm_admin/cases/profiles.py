@@ -73,7 +73,7 @@ PROFILES = Profiles(VictimProfile, parent=LINKS)
 
 
 def identifies(session: AnySession, institution: Any) -> bool:
-    """Whether this institution identifies victims formally."""
+    """True if this institution identifies victims formally."""
     kind = session.scalar(select(Institution.kind).where(Institution.id == institution))
     return kind == "presidency"
 

@@ -26,7 +26,7 @@ SUBJECT = "person.erasures"
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a look at the list found: erased again, ended late, intended and open, erased but on no list."""
+    """The result of one reading of the list: erased again, ended late, intended and open, erased but on no list."""
 
     repeated: int = 0
     settled: int = 0

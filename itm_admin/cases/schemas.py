@@ -1,4 +1,4 @@
-"""What may be typed about cases and persons: one set of schemas for the forms and the REST API.
+"""The accepted input about cases and persons: one set of schemas for the forms and the REST API.
 
 A field that is absent is left as it is when a record is changed; null (or an empty text) clears it.
 """

@@ -1,7 +1,7 @@
-"""What people do with a case: open, change, close, assign, delete, restore.
+"""The acts on a case: open, change, close, assign, delete, restore.
 
 Each function checks who is at work, acts on the models and flushes; none commits. Data is raw input and is
-judged by the schemas here, whoever calls. People of a case: see people.py; finding: lookup.py.
+judged by the schemas here for every caller. People of a case: see people.py; finding: lookup.py.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
         _lead_institution(session, actor, values["lead_institution_id"])
     _refuse_lowering(case, values)
     if values.get("confidentiality") in CLOSED_CIRCLE and not is_assigned(session, case, actor.account):
-        _add_assignment(session, case, actor.account)  # whoever closes the circle stays inside it
+        _add_assignment(session, case, actor.account)  # the person who closes the circle stays inside it
     for name in _PLAIN:
         if name in values and (values[name] is not None or name == "industry"):
             setattr(case, name, values[name])

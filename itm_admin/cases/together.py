@@ -45,7 +45,7 @@ _ACTS = (
 
 
 def bulk_acts() -> list[BulkAct]:
-    """What the person at work may do to several cases."""
+    """The acts on several cases that the person at work may do."""
     return [BulkAct(text, url_for(endpoint)) for endpoint, text in _ACTS if access.allowed(endpoint, g.actor)]
 
 
@@ -141,7 +141,7 @@ def _visible(wanted: list[Chosen]) -> list[Case]:
 
 
 def _line(case: Case, seen: int, reasons: Mapping[Any, str]) -> Line:
-    """After a refusal the newest version stands there: whoever chooses it again has seen what it became."""
+    """After a refusal the newest version stands there: a person who chooses it again has seen it."""
     version = case.row_version if reasons else seen
     about = f"{label(case.status, 'case_status')}, {day(case.opened_on)}"
     return Line(f"{case.id}:{version}", case.reference, about, reasons.get(case.id, ""))

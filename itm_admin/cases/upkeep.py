@@ -1,4 +1,4 @@
-"""What the database cannot work out by itself, since it is sealed or keyed: the blind index and the ages.
+"""Renews values that the database cannot compute, since they are sealed or keyed: the blind index and the ages.
 
 The index is written anew in the form of this program, after an update; ages that were left behind are put right. As
 itm_app with the master key, one institution after the other, a hundred persons in a transaction: an interrupted run
@@ -41,7 +41,7 @@ _REACH = text(
 
 @dataclass
 class Upkeep:
-    """What was put right: index entries, persons whose ages were, and persons whose values do not open."""
+    """Counts of what was corrected: index entries, persons whose ages were, and persons whose values do not open."""
 
     indexed: int = 0
     ages: int = 0

@@ -122,7 +122,7 @@ def _send(connection: psycopg.Connection[Any], channel: str, told: Mapping[str, 
 
 
 def _heard(connection: psycopg.Connection[Any]) -> list[dict[str, Any]]:
-    """What was said within a beat. Anybody with a login may say anything: what is not ours is passed over."""
+    """The messages of one beat. Anybody with a login may say anything: what is not ours is passed over."""
     heard = []
     for notice in connection.notifies(timeout=BEAT, stop_after=1):
         try:

@@ -63,7 +63,7 @@ class CaseView(Page):
 
     @route("/deleted", act="restore")
     def deleted(self) -> str:
-        """What managers have deleted and may restore."""
+        """Deleted cases, which managers may restore."""
         shown = CASES.page(db.session, lookup.list_cases(deleted=True), CASES.read(request.args))
         shown.empty_text = _("Nothing is deleted.")
         record_read("record.list", "case", subjects=shown.ids)

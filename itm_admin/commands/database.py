@@ -26,7 +26,7 @@ def url(role: str) -> None:
 
 @database.command("sql")
 def print_sql() -> None:
-    """What a DBA runs once on an external server."""
+    """Print the SQL that a DBA runs once on an external server."""
     from itm_admin.foundation.database import roles
 
     click.echo(roles.dba_sql(), nl=False)

@@ -155,7 +155,7 @@ class PanelForm(FlaskForm):
     """The base of all forms: anti-forgery token, the record's version, errors of the domain."""
 
     asks: ClassVar[Asks] = {}
-    """What a required field asks for while it is empty: "Choose a province." All others are marked as optional."""
+    """The text of a required field while it is empty: "Choose a province." All others are marked as optional."""
     only_if: ClassVar[Asks] = {}
     """Fields that are required under a condition, with the words that say so beside the label."""
 
@@ -176,11 +176,11 @@ class PanelForm(FlaskForm):
                 field.offer()
 
     def submitted(self) -> bool:
-        """Whether the form was sent; its token was checked before any view ran."""
+        """True if the form was sent; its token was checked before any view ran."""
         return self.is_filled() and not shown_again()
 
     def is_filled(self) -> bool:
-        """Whether it holds what was typed: it was sent, or it is shown again after a new sign-in."""
+        """True if it holds what was typed: it was sent, or it is shown again after a new sign-in."""
         return bool(self.is_submitted())
 
     def payload(self, without: Iterable[str] = (), stored: Iterable[str] = ()) -> dict[str, Any]:
@@ -216,7 +216,7 @@ class PanelForm(FlaskForm):
         return _all(self, "asks").get(field.name, otherwise)
 
     def warn(self, reason: Message | None) -> None:
-        """Says before anything is typed why it could not be saved; once."""
+        """Tells, once and before anything is typed, why it could not be saved."""
         if reason is not None and str(reason) not in self.told:
             self.told.append(str(reason))
 
@@ -237,7 +237,7 @@ AGAIN = "shown_again"
 
 
 def shown_again() -> bool:
-    """Whether a form comes back from the sign-in page, to be looked at and sent by its author."""
+    """True if a form comes back from the sign-in page, to be looked at and sent by its author."""
     return AGAIN in request.form
 
 
@@ -297,7 +297,7 @@ def told(form: PanelForm, work: Callable[[Session], Any], said: str) -> None:
 
 
 def _all(form: PanelForm, name: str) -> Mapping[str, Message]:
-    """What the form's classes say together; the nearest one first."""
+    """The settings of the form's classes together; the nearest one wins."""
     return ChainMap(*(vars(each).get(name, {}) for each in type(form).__mro__))
 
 

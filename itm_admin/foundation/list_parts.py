@@ -1,4 +1,4 @@
-"""What a list is made of: cells, columns, filters, what was asked for, and what of it is shown.
+"""The parts of a list: cells, columns, filters, the query, and the rows that are shown.
 
 Plain values, shared by all threads; how they are read and put together stands in lists.py. A filter never
 holds a personal value: it would stand in the address.
@@ -81,7 +81,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Query:
-    """What one request asked for, checked."""
+    """The query of one request, checked."""
 
     page: int = 1
     size: int = PAGE_SIZES[0]

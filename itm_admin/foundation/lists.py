@@ -78,13 +78,13 @@ class Listing(Generic[Row]):
     empty_text: Message = _l("Nothing to show.")
     search_label: Message = _l("Search by reference or pseudonym")
     by_reference: bool = True
-    """What is searched for is a reference or a pseudonym: it is posted, since people type names there as well."""
+    """The search is for a reference or a pseudonym. It is posted, since people type names there as well."""
     counted: int = COUNT_BOUND
     """Beyond so many rows the number is not told: fewer where row-level security makes each of them dear."""
     page_size: int = PAGE_SIZES[0]
     """Rows of a page, where the address does not say."""
     keys_first: bool = False
-    """Whether a page's keys are found before its rows, so that nothing is computed for rows that are not shown."""
+    """True if a page's keys are found before its rows, so that nothing is computed for rows that are not shown."""
     name: str = ""
     """Under which people keep views of it; none: they cannot."""
 
@@ -137,7 +137,7 @@ class Listing(Generic[Row]):
         return shown if asked and len(shown) < len(names) else ()
 
     def canonical(self, query: Query) -> str:
-        """What may be kept of a query, as text: never what was searched for, nor which page it was."""
+        """The parts of a query that may be kept, as text: never what was searched for, nor which page it was."""
         pairs = [("sort", query.sort)]
         if query.size != self.page_size:
             pairs.append(("size", str(query.size)))
@@ -215,7 +215,7 @@ class Shown(Generic[Row]):
         self.last = self.first + len(found) - 1 if found else 0
         self.pages: int | None = None if self.total is None else max(1, -(-self.total // query.size))
         self.beyond = not found and (query.page - 1) * query.size >= COUNT_BOUND
-        """Whether the page asked for lies where no rows are shown any more."""
+        """True if the page asked for lies beyond the rows that are shown."""
         self.exports: list[tuple[str, str]] = []
         self.add: tuple[str, str] | None = None
         self.bulk: list[BulkAct] = []
@@ -263,11 +263,11 @@ class Shown(Generic[Row]):
 
     @property
     def kept(self) -> str:
-        """What a saved view of this page would keep."""
+        """The query that a saved view of this page would keep."""
         return self._listing.canonical(self._query)
 
     def hidden(self, *without: str) -> list[tuple[str, str]]:
-        """What else a form that narrows the list sends along, so that nothing chosen is lost."""
+        """Further fields of a form that narrows the list, so that nothing chosen is lost."""
         pairs = [("sort", self.sort), ("size", str(self.page_size))]
         if "filters" not in without:
             pairs += [("q", self.search), *self._query.chosen.items()] if self.search else self._query.chosen.items()

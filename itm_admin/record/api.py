@@ -39,10 +39,10 @@ class RecordApi(Api):
 
     page: ClassVar[type[RecordPage]]
     document_name: ClassVar[str] = ""
-    """How the schemas of the description begin; the model's name, if none is given."""
+    """The beginning of the schemas' names in the description; the model's name, if none is given."""
     scopes: ClassVar[tuple[str, ...]] = (INSTITUTION,)
     summaries: ClassVar[Mapping[str, str]] = {}
-    """What an operation does, where the area says it better than the base."""
+    """Descriptions of operations that replace the base's."""
     datamodel: ClassVar[RecordInterface[Any]]
     Answer: ClassVar[type[Schema]]
     Change: ClassVar[type[Schema]]

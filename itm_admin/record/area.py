@@ -1,4 +1,4 @@
-"""What a business area contributes to the panel: its models, pages, APIs, and who may do what with them.
+"""The contribution of a business area to the panel: its models, pages, APIs, and who may do what with them.
 
 An area says it in its own `area.py`; itm_admin/areas.py lists the areas, and the panel composes them.
 """
@@ -47,5 +47,5 @@ class Area:
             yield each.view if isinstance(each, MenuEntry) else each
 
     def entries(self) -> Iterator[MenuEntry]:
-        """What stands in the side navigation."""
+        """The entries of the side navigation."""
         return (each for each in self.views if isinstance(each, MenuEntry))

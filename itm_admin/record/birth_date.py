@@ -91,7 +91,7 @@ class BirthDate:
 
 
 def estimated(text: str, on: date) -> str | None:
-    """What somebody typed as an estimate (about 17, yaklaşık 17, ~17, with a day or that of today), as it is kept."""
+    """The stored form of an estimate as people type it: about 17, yaklaşık 17, ~17, with a day or that of today."""
     typed = _TYPED.fullmatch(text.strip())
     if typed is None:
         return None
@@ -123,7 +123,7 @@ def age_band(birth: BirthDate | None, on: date) -> str:
 
 
 def is_child(birth: BirthDate | None, on: date) -> bool | None:
-    """Whether the person is, or may be, under 18 on a day; None if no birth date is known."""
+    """True if the person is, or may be, under 18 on a day; None if no birth date is known."""
     return None if birth is None else birth.youngest_age(on) < ADULT_AT
 
 

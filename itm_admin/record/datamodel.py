@@ -1,4 +1,4 @@
-"""What may be done with a kind of record: the one object that pages, programming interface and bulk pages share.
+"""The operations on a kind of record, in one object that pages, programming interface and bulk pages share.
 
 It checks who is at work, acts on the model and flushes; it keeps nothing of a request and never commits. An area's
 class says only what is not every record's (`pre_add`, `pre_update`, `guard`). Row-level security decides which rows
@@ -84,7 +84,7 @@ class RecordInterface(Generic[R]):
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def options(self) -> tuple[ExecutableOption, ...]:
-        """What is loaded with a record beside its parents: each record that a field names."""
+        """Options that load each record that a field names, beside the parents."""
         relations = inspect(self.model).relationships
         fields = [each.field for each in self.kind.fields.values() if each is not self.parent_link]
         shown = [each.shown for each in fields if isinstance(each, Link) and each.shown in relations]

@@ -1,4 +1,4 @@
-"""What follows from a kind's fields: schemas of input and answers, and forms.
+"""Derives schemas of input and answers, and forms, from a kind's fields.
 
 The form and the programming interface share one schema, so what one takes the other takes. Fields are made anew for
 each form's class, in the order that is asked for: WTForms shows them in the order in which they were made.
@@ -38,7 +38,7 @@ def typed_columns(kind: Kind) -> Iterator[str]:
 
 
 def input_schema(kind: Kind, columns: Sequence[str], name: str | None = None) -> type[Input]:
-    """What may be written of these fields. It is loaded partially where a record is changed."""
+    """The input schema of these fields. It is loaded partially where a record is changed."""
     members = {each: check_of(kind.field(each)) for each in columns}
     made: Any = Input.from_dict(members, name=name or f"{kind.name}_input")
     return made  # type: ignore[no-any-return]
@@ -104,7 +104,7 @@ def answer_schema(kind: Kind, name: str) -> type[Schema]:
 
 
 def revealed_schema(kind: Kind, name: str) -> type[Schema]:
-    """What a reveal shows: the protected fields in plain text."""
+    """The answer of a reveal: the protected fields in plain text."""
     members: dict[str, Any] = {"id": fields.UUID(required=True, allow_none=True)}
     for each in kind.protected:
         members[each] = kind.field(each).field.answer(allow_none=True)

@@ -1,4 +1,4 @@
-"""How records are laid out for reading: label and value pairs, and two versions compared."""
+"""Lays records out for reading: pairs of label and value, and two versions compared."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def shown(record: Any, found: BoundField) -> Any:
 
 
 def is_named(found: BoundField) -> bool:
-    """Whether the field is another record that pages name."""
+    """True if the field is another record that pages name."""
     return isinstance(found.field, Link) and found.field.shown is not None
 
 
@@ -73,7 +73,7 @@ def compared(form: PanelForm, saved: Mapping[str, Any]) -> list[tuple[str, Any, 
 
 
 def filled(form: PanelForm, stored: Mapping[str, Any]) -> Facts:
-    """What was filled in, as people read it, for a look before it is saved; `stored` are the values that will be."""
+    """The input as people read it, for a look before it is saved; `stored` are the values that will be."""
     rows: Facts = []
     for field in form:
         typed = stored.get(field.name, _typed(field))

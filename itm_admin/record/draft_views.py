@@ -1,4 +1,4 @@
-"""Where a form's script sends what is typed while it is typed, and where a draft is thrown away.
+"""The addresses that keep a form's text while it is typed, and that throw a draft away.
 
 A draft belongs to one form of one record; areas register their forms here. Keeping one also says that its author
 still has the record's form open.
@@ -84,7 +84,7 @@ class DraftView(Page):
 
 @dataclass(frozen=True)
 class Desk:
-    """What a form's page says beside the form: a draft that waits or is shown, and who else is at the same record."""
+    """The texts beside a form: a draft that waits or is shown, and who else is at the same record."""
 
     keep_url: str
     discard_url: str

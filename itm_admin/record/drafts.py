@@ -111,7 +111,7 @@ def find(session: AnySession, keyring: Keyring, form: str) -> Kept | None:
 
 
 def drop(session: AnySession, form: str) -> None:
-    """What was typed is saved, or thrown away."""
+    """Ends a draft: its text was saved, or thrown away."""
     actor = require("edit", "Draft")
     session.execute(delete(Draft).where(Draft.id == uuid.uuid5(actor.account, form)))
 

@@ -1,7 +1,7 @@
-"""Who has a record's form open: told to colleagues before it becomes a conflict.
+"""Hints that a colleague has a record's form open, told before a conflict arises.
 
-A hint and no lock: whoever opened a form and went away stands in nobody's way. It holds no record's data and tells of
-nothing that its reader may not see, since it is asked only by whoever has opened the same record.
+It is a hint and no lock: a form that somebody left open blocks nobody. It holds no record's data and tells of
+nothing that its reader may not see, since only a person who has opened the same record asks it.
 """
 
 from __future__ import annotations

@@ -28,9 +28,9 @@ from itm_admin.record.permissions import require
 MOST_ROWS = 10_000
 BATCH = 500
 DELIMITER = ";"
-"""What Excel expects where the decimal sign is a comma, as in Türkiye; the byte order mark tells it UTF-8.
-Quoting and line ends are those of RFC 4180. A text that begins with an apostrophe carries it as a mark: whoever
-reads the file by machine takes exactly one off (`spreadsheet.unmarked`), and has every text as it was."""
+"""The separator that Excel expects if the decimal sign is a comma, as in Türkiye. The byte order mark tells it UTF-8.
+Quoting and line ends are those of RFC 4180. A text that begins with an apostrophe carries it as a mark: a
+program that reads the file takes exactly one off (`spreadsheet.unmarked`), and has every text as it was."""
 CSV_TYPE = "text/csv"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -46,12 +46,12 @@ class ExportColumn(Generic[Row]):
 
 @dataclass(frozen=True)
 class Export(Generic[Row]):
-    """What is taken away of a kind of record. `named`: the ids that a row names, the record's own first."""
+    """The export of a kind of record. `named`: the ids that a row names, the record's own first."""
 
     kind: str
     model: type[Row]
     name: Message
-    """What the file is called, in its reader's language."""
+    """The file's name, in its reader's language."""
     columns: tuple[ExportColumn[Row], ...]
     statement: Callable[[], Select[Row]]
     named: Callable[[Row], list[uuid.UUID]]

@@ -36,9 +36,9 @@ class Field(Generic[Value]):
 
     label: Message
     ask: Message | None = None
-    """What a form says while the field is required and empty: "Choose a province." """
+    """The form's text while the field is required and empty: "Choose a province." """
     hint: Message | None = None
-    """What a form says below the label: Flask-AppBuilder's `description_columns`."""
+    """The form's text below the label: Flask-AppBuilder's `description_columns`."""
     needs: str | None = None
     """An act on the record's subject that writing this field takes, beside adding or editing the record."""
 
@@ -67,7 +67,7 @@ class Field(Generic[Value]):
         raise TypeError(f"a list cannot be filtered by {name}")
 
     def order(self, column: Any) -> tuple[Any, ...]:
-        """What a list is ordered by."""
+        """The expressions that a list is ordered by."""
         return (column,)
 
     def exported(self, value: Any) -> Exported:
@@ -75,7 +75,7 @@ class Field(Generic[Value]):
         return ", ".join(words) if isinstance(words, list) else words
 
     def answer(self, **options: Any) -> answers.Field:
-        """How the programming interface gives the value."""
+        """The field of the programming interface's answer."""
         return answers.String(**options)
 
     def sealed(self, value: Any) -> str | None:
@@ -83,7 +83,7 @@ class Field(Generic[Value]):
         return str(value) if value else None
 
     def opened(self, text: str) -> Any:
-        """What `sealed` made, back again."""
+        """The inverse of `sealed`."""
         return text
 
 

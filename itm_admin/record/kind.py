@@ -21,9 +21,9 @@ from itm_admin.record.field import INFO, Field
 from itm_admin.record.fields import Link
 
 SEALED = "_enc"
-"""How the column of a protected field ends."""
+"""The ending of a protected field's column."""
 ROOMS: tuple[str, ...] = ("itm_admin.",)
-"""Where models are looked for: a test's own models are no part of the panel that other tests run."""
+"""Packages in which models are looked for: a test's own models are no part of the panel that other tests run."""
 _OF_FORMS = frozenset(dir(PanelForm)) | {"meta", "form_errors"}
 """Names that a form uses itself: a field called so would break it."""
 
@@ -53,7 +53,7 @@ class States:
 
 @dataclass(frozen=True)
 class RecordInfo:
-    """What a kind is called, and what it belongs to.
+    """The names of a kind, and the records that it belongs to.
 
     `name`: the kind in the ledger, where that is not the table's. `parent`: the column of the record that it is a part
     of; `part_of`: those of further ones. `about`: the path to the person whose key seals its protected values, "" where
@@ -91,7 +91,7 @@ class BoundField:
 
     @property
     def required(self) -> bool:
-        """Whether a record cannot be added without it."""
+        """True if a record cannot be added without it."""
         return not (self.column.nullable or self.column.default or self.column.server_default)
 
 
@@ -189,5 +189,5 @@ def _read(model: type[Any]) -> Kind:
 
 
 def _is_typed(declared: Field[Any]) -> bool:
-    """Whether people write such a field."""
+    """True if people write such a field."""
     return type(declared).check is not Field.check

@@ -1,4 +1,4 @@
-"""How often one account may reveal and search in an hour: the database counts, from the ledger itself.
+"""Limits on reveals and searches of one account in an hour. The database counts them in the ledger itself.
 
 An account that reaches its limit is told when it may go on; the auditors and the Presidency get an alert.
 """

@@ -35,7 +35,7 @@ UNSET: Columns = ("",)
 
 
 class RecordColumns(Page):
-    """What a page of records is made of."""
+    """The columns, forms and lists of a page of records."""
 
     datamodel: ClassVar[RecordInterface[Any]]
     scopes: ClassVar[tuple[str, ...]] = (INSTITUTION,)

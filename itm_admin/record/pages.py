@@ -62,7 +62,7 @@ class RecordPage(RecordColumns):
         return str(_REVEAL) if where == "reveal" else None
 
     def breadcrumbs(self, record: Any, parent: Any) -> builtins.list[tuple[str, str]]:
-        """Where the page lies: text and address."""
+        """The trail above the title: text and address."""
         crumbs = [(str(self.listing.caption), self.address("list"))] if self.may("list") else []
         return crumbs if record is None else [*crumbs, (str(record), self.record_url(record, parent))]
 
@@ -286,7 +286,7 @@ class RecordPage(RecordColumns):
         return url_for(f"{self.endpoint}.{page}", **values)
 
     def may(self, page: str) -> bool:
-        """Whether this class has the page, and the person at work may enter it."""
+        """True if this class has the page and the person at work may enter it."""
         return access.allowed(f"{self.endpoint}.{page}", g.actor)
 
     def parent_url(self, parent: Any) -> str:

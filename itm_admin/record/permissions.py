@@ -1,4 +1,4 @@
-"""Whether the person at work may do this act, and how far into the institution it reaches.
+"""Checks that the person at work may do an act, and tells how far into the institution it reaches.
 
 Row-level security decides which rows are visible; this decides, in the domain's words, what may be done with them, so
 that a refusal is a sentence and not a database error. It must never widen what a policy gives. Knows no area.

@@ -27,7 +27,7 @@ Value = str | list[str] | None
 
 
 def masked(record: Record) -> dict[str, Hidden | None]:
-    """What a page may show of the protected fields: HIDDEN where one is filled, None where it is empty."""
+    """The protected fields as a page may show them: HIDDEN for a filled one, None for an empty one."""
     return {name: None if _stored(record, name) is None else HIDDEN for name in kind_of(type(record)).protected}
 
 
@@ -114,7 +114,7 @@ def reveal(
 
 
 def filled(record: Record) -> bool:
-    """Whether any protected value is stored."""
+    """True if any protected value is stored."""
     return any(_stored(record, name) is not None for name in kind_of(type(record)).protected)
 
 

@@ -16,13 +16,13 @@ from itm_admin.record.kind import kind_named
 
 
 def kind_words(kind: str | None) -> str | None:
-    """What a kind of record is called; None for what is no kind of record."""
+    """The label of a kind of record; None for a name that is no kind."""
     known = kind_named(kind)
     return None if known is None else str(known.info.label)
 
 
 def column_words(kind: str | None, column: str) -> str:
-    """What a column of the kind's table is called, as in its form."""
+    """The label of a column of the kind's table, as in its form."""
     known = kind_named(kind)
     found = known.by_column.get(column) if known else None
     return column if found is None else str(found.label)

@@ -1,4 +1,4 @@
-"""What is given once, derived or stamped is nobody's to write: columns, ages, keys, times, and what is destroyed.
+"""Nobody writes values that are given once, derived or stamped: columns, ages, keys, times, destroyed values.
 
 The panel's login may update the columns that people change, and no others. Protected values go with an erasure by a
 manager; else a value that is cleared is a change of content, under the rules of one.

@@ -1,4 +1,4 @@
-"""What only the database writes: alerts that are dealt with, last sign-ins, numbers of cases."""
+"""The database alone writes these: alerts that are dealt with, last sign-ins, numbers of cases."""
 
 from __future__ import annotations
 

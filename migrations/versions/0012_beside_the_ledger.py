@@ -1,4 +1,4 @@
-"""What stands beside the ledger is compared with it, and an upgrade is told in it."""
+"""The tables beside the ledger are compared with it, and an upgrade is told in it."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class PageAnswer:
 
     @property
     def reasons(self) -> str:
-        """What the page says was wrong, after a colon; nothing where it says nothing."""
+        """The page's error text, after a colon; empty if it has none."""
         told = re.search(r'class="error-summary".*?<ul>(.*?)</ul>', self.text, re.DOTALL)
         words = " ".join(unescape(re.sub(r"<[^>]+>", " ", told[1])).split()) if told else ""
         return f": {words}" if words else ""
