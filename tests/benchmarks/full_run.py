@@ -37,10 +37,7 @@ def main(address: str, what: str = "") -> None:
         read = _read(engine, ledgers[0], tree=what == "roots")
         print(json.dumps({"seconds": time.perf_counter() - begun, "verdict": "intact", "entries": read}))
         return
-    if what == "alone":
-        found = [store.verify(engine, ledger, "full") for ledger in ledgers]
-    else:
-        found = store.verify_all(engine, ledgers, "full", None)
+    found = store.verify_all(engine, ledgers, "full", None, processes=1 if what == "alone" else None)
     seconds = time.perf_counter() - begun
     told = {"seconds": seconds, "verdict": found[0].verdict.verdict, "entries": found[0].checked}
     print(json.dumps(told))
