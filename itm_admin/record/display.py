@@ -60,13 +60,17 @@ def protected_choices(form: PanelForm, record: Record) -> list[tuple[str, str]]:
 
 
 def compared(form: PanelForm, saved: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """For the conflict page: each field with what was typed and what is saved now."""
-    rows = []
+    """For the conflict page: each field with what was typed and what is saved now.
+
+    A protected field that is left empty keeps what is saved, unless it is to be cleared.
+    """
+    rows, cleared = [], (form["clear"].data or ()) if "clear" in form else ()
     for field in form:
         if field.name not in saved or field.name in ("version", "clear"):
             continue
         if isinstance(field, PROTECTED):
-            rows.append((field.label.text, field.data or _("unchanged"), saved[field.name]))
+            kept = None if field.name in cleared else saved[field.name]
+            rows.append((field.label.text, field.data or kept, saved[field.name]))
         else:
             rows.append((field.label.text, as_read(field, _typed(field)), as_read(field, saved[field.name])))
     return rows

@@ -63,6 +63,9 @@ def test_a_person_and_a_profile_are_kept_from_silent_overwriting_too(focal: Brow
         answer = focal.post(path, **fields, version=seen, **{note: "ikinci"})
         assert answer.status_code == 409, path
         assert "ikinci" in answer.text, path
+        differs = re.findall(r'<tr class="differs">.*?</tr>', answer.text, re.S)
+        assert len(differs) == 1, f"{path}: a protected field that nobody touched is no difference"
+        assert "ikinci" in differs[0]
         again = focal.post(path, **fields, version=version_in(answer.text), **{note: "ikinci"})
         assert again.status_code == 303, path
 
