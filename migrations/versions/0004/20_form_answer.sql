@@ -26,11 +26,3 @@ revoke all on form_answer from public;
 grant select, insert, delete on form_answer to itm_app; -- what is over is thrown away
 grant delete, select (expires_at) on form_answer to itm_signer;
 
--- With a person's drafts go the pages that may show the person.
-create or replace function itm.forget_drafts(record uuid) returns void
-language plpgsql security definer set search_path = pg_catalog, pg_temp
-as $$
-begin
-  delete from public.draft d where d.institution_id = itm.institution() and d.form like '%:' || record::text;
-  delete from public.form_answer a where a.institution_id = itm.institution();
-end $$;

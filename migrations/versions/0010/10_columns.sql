@@ -35,22 +35,6 @@ begin
   return new;
 end $$;
 
--- Deleted and restored by a manager of the unit that the record is in, not of one that it is moved to with the same
--- statement; the time is the database's.
-create or replace function itm.deletion_by_manager() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if current_user <> 'itm_app' or (new.deleted_at, new.deletion_reason) is not distinct from (old.deleted_at, old.deletion_reason) then
-    return new;
-  end if;
-  if itm.managed(old.unit_id) is not true then
-    raise exception using errcode = 'insufficient_privilege', message = 'only a manager deletes or restores a record';
-  end if;
-  new.deleted_at := case when new.deleted_at is not null then coalesce(old.deleted_at, now()) end;
-  return new;
-end $$;
-
 create or replace function itm.hold_rules() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$

@@ -1,45 +1,6 @@
 -- A living record keeps its key. Its values and the key are destroyed together, in the transaction that erases a person
 -- of it; a value that is cleared otherwise is a change of content.
 
-create or replace function itm.case_rules() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-declare
-  destroyed boolean := old.data_key is not null and new.data_key is null;
-begin
-  if current_user <> 'itm_app' then
-    return new;
-  end if;
-  if itm.confidence(new.confidentiality) is not distinct from itm.confidence(old.confidentiality) then
-    if new.lowering_reason is distinct from old.lowering_reason then
-      raise exception using errcode = 'restrict_violation', message = 'a reason belongs to a lowering';
-    end if;
-  elsif itm.confidence(new.confidentiality) > itm.confidence(old.confidentiality) then
-    new.lowering_reason := null;
-  else
-    if itm.managed(old.unit_id) is not true then
-      raise exception using errcode = 'insufficient_privilege', message = 'only a manager lowers a case''s confidentiality';
-    end if;
-    if new.lowering_reason is null then
-      raise exception using errcode = 'restrict_violation', message = 'confidentiality is lowered for a reason';
-    end if;
-  end if;
-  if (destroyed and num_nonnulls(new.narrative_enc, new.closure_note_enc) > 0)
-     or (not destroyed and old.data_key is not null and new.data_key is distinct from old.data_key) then
-    raise exception using errcode = 'restrict_violation', message = 'a living record keeps its key';
-  end if;
-  if old.closed_on is not null and new.closed_on is not null and (
-       (new.opened_on, new.closed_on, new.closure_reason, new.province, new.referral_source, new.exploitation_types,
-        new.industry, new.shared, new.unit_id, new.lead_institution_id, new.status) is distinct from
-       (old.opened_on, old.closed_on, old.closure_reason, old.province, old.referral_source, old.exploitation_types,
-        old.industry, old.shared, old.unit_id, old.lead_institution_id, old.status)
-       or (not destroyed and (new.data_key, new.narrative_enc, new.closure_note_enc) is distinct from
-                             (old.data_key, old.narrative_enc, old.closure_note_enc))) then
-    raise exception using errcode = 'restrict_violation', message = 'a closed case is reopened first';
-  end if;
-  return new;
-end $$;
-
 create or replace function itm.person_rules() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -73,42 +34,6 @@ begin
      and ((new.index_terms is distinct from old.index_terms and not content)
           or (derived and new.birth_date_enc is not distinct from old.birth_date_enc and not itm.days_changed(old.id))) then
     raise exception using errcode = 'restrict_violation', message = 'the index and the age follow what was changed';
-  end if;
-  return new;
-end $$;
-
-create or replace function itm.profile_rules() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-declare
-  owner record;
-  destroyed boolean;
-begin
-  if new.trafficking_status = 'ActualVictimOfTrafficking'
-     and (tg_op = 'INSERT' or new.trafficking_status is distinct from old.trafficking_status)
-     and not exists (select from public.institution i where i.id = new.institution_id and i.kind = 'presidency') then
-    raise exception using errcode = 'restrict_violation', message = 'only the Presidency identifies a victim formally';
-  end if;
-  if current_user <> 'itm_app' then
-    return new;
-  end if;
-  select p.id, p.unit_id, p.sensitivity, c.closed_on into owner
-    from public.case_person l
-    join public.person p on p.id = l.person_id and p.institution_id = l.institution_id
-    join public.case_file c on c.id = l.case_id and c.institution_id = l.institution_id
-   where l.id = new.case_person_id and l.institution_id = new.institution_id;
-  if not found then
-    raise exception using errcode = 'insufficient_privilege', message = 'the person of this profile is not there';
-  end if;
-  destroyed := tg_op = 'UPDATE' and num_nonnulls(new.sex_exploitation_enc, new.health_enc, new.needs_enc) = 0
-     and to_jsonb(new) - '{sex_exploitation_enc,health_enc,needs_enc,updated_at,updated_by,row_version}'::text[]
-         = to_jsonb(old) - '{sex_exploitation_enc,health_enc,needs_enc,updated_at,updated_by,row_version}'::text[];
-  -- By a manager; that it is an erasure is asked at the commit.
-  if owner.closed_on is not null and not (destroyed and itm.managed(owner.unit_id) is true) then
-    raise exception using errcode = 'restrict_violation', message = 'a closed case is reopened first';
-  end if;
-  if owner.sensitivity >= 3 and itm.in_circle(owner.id, owner.unit_id) is not true then
-    raise exception using errcode = 'insufficient_privilege', message = 'only those assigned or managing change this profile';
   end if;
   return new;
 end $$;
