@@ -54,6 +54,7 @@ end $$;
 revoke all on function itm.loan_ask, itm.loan_act from public;
 grant execute on function itm.loan_ask, itm.loan_act to itm_app;
 """
+SEEN = "select id from stay where id = :id"
 
 
 def make_tables(database: Database, statements: str) -> None:

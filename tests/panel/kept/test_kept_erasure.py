@@ -10,49 +10,14 @@ from sqlalchemy.exc import DBAPIError
 
 from audit import store
 from itm_admin.cases import lookup, services
-from itm_admin.cases.models import Case, CasePerson
+from itm_admin.cases.models import CasePerson
 from itm_admin.ledger import beside_rows
 from itm_admin.record import drafts
 from tests.conftest import Database
 from tests.factories import Factory, Somebody
 from tests.panel import kept_tables as kept
 from tests.panel.erasing import erased, stored
-from tests.panel.kept_tables import refused, run
-
-
-@pytest.fixture(scope="module")
-def make(shared_database: Database) -> Factory:
-    kept.make_tables(shared_database, kept.STAYS)
-    return Factory(shared_database)
-
-
-@pytest.fixture(scope="module")
-def author(make: Factory) -> Somebody:
-    return make.focal_point()
-
-
-@pytest.fixture(scope="module")
-def manager(make: Factory) -> Somebody:
-    return make.manager()
-
-
-@pytest.fixture
-def case(make: Factory, author: Somebody) -> Case:
-    return make.case(author)
-
-
-@pytest.fixture
-def link(make: Factory, author: Somebody, case: Case) -> CasePerson:
-    return make.person(author, case)
-
-
-@pytest.fixture
-def stay(make: Factory, author: Somebody, link: CasePerson) -> uuid.UUID:
-    return kept.stay(make, author, link)
-
-
-SEEN = "select id from stay where id = :id"
-
+from tests.panel.kept_tables import SEEN, refused, run
 
 # Erasure
 
