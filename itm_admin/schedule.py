@@ -15,7 +15,7 @@ from apscheduler.triggers.cron import CronTrigger
 from flask_babel import lazy_gettext as _l
 
 from itm_admin.accounts.mail_waiting import MailWatch
-from itm_admin.cases import replay, upkeep_calls
+from itm_admin.cases import erasure_replay, upkeep_calls
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.i18n import TIMEZONE
@@ -70,7 +70,7 @@ JOBS: tuple[Job, ...] = (
         _l("Comparison with the list of erasures"),
         CronTrigger(minute=15, timezone="UTC"),
         timedelta(hours=1),
-        replay.work,
+        erasure_replay.work,
     ),
     Job(
         "person.upkeep",
@@ -102,8 +102,8 @@ def main(settings: Settings, jobs: Sequence[Job] = JOBS, signs: bool = True) -> 
         signal.signal(number, lambda *_: stop.set())
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     url = settings.require("ITM_DATABASE_SIGNER_URL").signer_url or ""
-    erasures = partial(replay.work, erasures=Erasures.of(settings))
-    jobs = [replace(job, work=erasures) if job.work is replay.work else job for job in jobs]
+    erasures = partial(erasure_replay.work, erasures=Erasures.of(settings))
+    jobs = [replace(job, work=erasures) if job.work is erasure_replay.work else job for job in jobs]
     if not signs:
         SchedulerProcess(url, jobs, stop).run()
         return

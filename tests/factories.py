@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 import itm_admin.models  # noqa: F401 relationships resolve once every table is known
 from itm_admin.accounts import passwords
-from itm_admin.cases import people, services
+from itm_admin.cases import person_services, services
 from itm_admin.cases.models import Case, CasePerson
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor, HeldRole
@@ -205,7 +205,7 @@ class Factory:
     def person(self, by: Somebody, case: Case, **values: Any) -> CasePerson:
         """A new person in a case: the link, with `.person`."""
         with self.working(by) as session:
-            return people.add_person_to_case(session, self.keyring, case.id, {**PERSON, **values})
+            return person_services.add_person_to_case(session, self.keyring, case.id, {**PERSON, **values})
 
     def ledger(self, tenant: Tenant | None = None) -> list[str]:
         """The content of every event of an institution's ledger, or of all."""

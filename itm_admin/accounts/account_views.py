@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import changes, grants, invitations, mail, services
+from itm_admin.accounts.bulk_pages import bulk_acts
 from itm_admin.accounts.forms import AccountForm, NewAccountForm, role_choices
 from itm_admin.accounts.lists import ALL, here, institution_choices
 from itm_admin.accounts.models import CHANGE_KINDS, CHANGE_STATES, CHANGE_TONES, Account
-from itm_admin.accounts.together import bulk_acts
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read

@@ -9,13 +9,13 @@ from werkzeug.wrappers import Response
 
 from itm_admin.accounts import history, invitations, passwords, services, session_rows, sessions, sign_in, throttle
 from itm_admin.accounts.account_views import AccountView, AuditAccountView
+from itm_admin.accounts.bulk_pages import AccountsTogetherView
 from itm_admin.accounts.forms import OwnDataForm, OwnPasswordForm, PasswordForm, SignInForm
 from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView, GrantView
 from itm_admin.accounts.preference_views import PreferenceView
 from itm_admin.accounts.returning import go_on, sign_in_page
 from itm_admin.accounts.session_views import OwnSessionView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
-from itm_admin.accounts.together import AccountsTogetherView
 from itm_admin.foundation import forgery, i18n, tenancy
 from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.audited_reads import record_read

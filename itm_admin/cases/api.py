@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from flask import Response
 from sqlalchemy.orm import Session
 
-from itm_admin.cases import lookup, people, personal_data, services
+from itm_admin.cases import lookup, person_services, personal_data, services
 from itm_admin.cases.answers import (
     CaseChange,
     CaseOpened,
@@ -202,14 +202,14 @@ class PersonApi(RecordApi):
     )
     def unlink(self, link: uuid.UUID) -> Response:
         with writing() as session:
-            changed = once(session, CasePerson, lambda: people.unlink_person(session, keyring(), link, body()))
+            changed = once(session, CasePerson, lambda: person_services.unlink_person(session, keyring(), link, body()))
         return self.changed(changed)
 
 
 def _added(session: Session, id: uuid.UUID, data: Document) -> CasePerson:
     if "person_id" in data:
-        return people.link_person(session, keyring(), id, data)
-    return people.add_person_to_case(session, keyring(), id, data, notice=True)
+        return person_services.link_person(session, keyring(), id, data)
+    return person_services.add_person_to_case(session, keyring(), id, data, notice=True)
 
 
 APIS = (CaseApi, PersonApi, ProfileApi)

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from itm_admin.cases import choices, people, services
+from itm_admin.cases import choices, person_services, services
 from itm_admin.cases.forms import FirstPersonForm, MatchForm, RiskForm, SourceForm
 from itm_admin.cases.models import Case
 from itm_admin.cases.schemas import CaseInput, NewPersonInput, VictimProfileInput
@@ -285,9 +285,9 @@ def _open(session: Session, id: uuid.UUID, seen: str, confirmed: dict[str, Any])
     about, profile = _parted(risk)
     case = services.open_case(session, keyring(), {**source, **about})
     if any(person.values()):
-        link = people.add_person_to_case(session, keyring(), case.id, {**person, **confirmed}, notice=True)
+        link = person_services.add_person_to_case(session, keyring(), case.id, {**person, **confirmed}, notice=True)
         if profile and person.get("role") == _VICTIM:
-            people.set_profile(session, keyring(), link.id, profile)
+            person_services.set_profile(session, keyring(), link.id, profile)
     drafts.drop(session, _name(id))
     return case
 

@@ -14,7 +14,7 @@ from flask import flash, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from itm_admin.cases import choices, exports, lists, lookup, people, services
+from itm_admin.cases import choices, exports, lists, lookup, person_services, services
 from itm_admin.cases.forms import LinkForm, NewPersonForm, PersonForm, SearchForm, UnlinkForm
 from itm_admin.cases.models import CasePerson, Person
 from itm_admin.cases.persons import PERSONS
@@ -86,7 +86,7 @@ class PersonView(RecordPage):
         """The buttons, in the order in which they are needed."""
         erased, id = record.erased_at is not None, record.id
         living = record.deleted_at is None and not erased
-        is_open = living and people.why_locked(record) is None
+        is_open = living and person_services.why_locked(record) is None
         hold = ("release", _("Lift the legal hold")) if record.hold_reason else ("hold", _("Legal hold"))
         may = me().may
         offered = (
@@ -149,7 +149,7 @@ class PersonView(RecordPage):
             gone = attempt(form, lambda session: once(session, CasePerson, lambda: _unlink(session, link, form)))
             if gone is not None:
                 flash(_("The person is no longer in the case."))
-                if form.then.data == people.ERASE:
+                if form.then.data == person_services.ERASE:
                     return redirect_after_post("ErasureView.erase", id=gone.person_id)
                 return redirect_after_post("CaseView.show", id=gone.case_id)
         found = lookup.get_link(db.session, link)
@@ -173,7 +173,7 @@ def _typed_elsewhere() -> Kept | None:
 
 
 def _add(session: Any, case: uuid.UUID, form: NewPersonForm) -> CasePerson:
-    link = people.add_person_to_case(session, keyring(), case, form.payload(), notice=True)
+    link = person_services.add_person_to_case(session, keyring(), case, form.payload(), notice=True)
     return finished(session, "new-person", case, link)
 
 
@@ -183,10 +183,10 @@ def _link(session: Any, case: uuid.UUID, form: LinkForm) -> Any:
     if not pseudonym:
         raise Invalid({name: REQUIRED for name in ("pseudonym", "role") if not data.get(name)})
     person = choices.person_called(session, pseudonym)
-    return people.link_person(session, keyring(), case, {**data, "person_id": person})
+    return person_services.link_person(session, keyring(), case, {**data, "person_id": person})
 
 
 def _unlink(session: Any, link: uuid.UUID, form: UnlinkForm) -> Any:
     data = form.payload()
     data["case_id"] = lookup.case_called(session, data.pop("case", None))
-    return people.unlink_person(session, keyring(), link, data)
+    return person_services.unlink_person(session, keyring(), link, data)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select
 
-from itm_admin.cases import lookup, people
+from itm_admin.cases import lookup, person_services
 from itm_admin.cases.models import Person
 from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Message
@@ -25,18 +25,18 @@ class Persons(RecordInterface[Person]):
         return lookup.list_persons(deleted=deleted)
 
     def why_locked(self, record: Any) -> Message | None:
-        return people.why_locked(record)
+        return person_services.why_locked(record)
 
     def edit(
         self, session: AnySession, keyring: Keyring, id: Id, data: Mapping[str, Any], version: int, columns: Any
     ) -> Person:
-        return people.change_person(session, keyring, id, data, version, notice=True)
+        return person_services.change_person(session, keyring, id, data, version, notice=True)
 
     def delete(self, session: AnySession, id: Id, data: Mapping[str, Any], version: int | None = None) -> Person:
-        return people.delete_person(session, id, data, version)
+        return person_services.delete_person(session, id, data, version)
 
     def restore(self, session: AnySession, id: Id) -> Person:
-        return people.restore_person(session, id)
+        return person_services.restore_person(session, id)
 
 
 PERSONS = Persons(Person)

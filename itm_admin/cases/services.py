@@ -1,7 +1,7 @@
 """The acts on a case: open, change, close, assign, delete, restore.
 
 Each function checks who is at work, acts on the models and flushes; none commits. Data is raw input and is
-judged by the schemas here for every caller. People of a case: see people.py; finding: lookup.py.
+judged by the schemas here for every caller. People of a case: see person_services.py; finding: lookup.py.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from itm_admin.cases import choices, draft_forms, erasure_views, exports, lookup, personal_data, services
-from itm_admin.cases.course import course
+from itm_admin.cases.bulk_pages import CasesTogetherView, bulk_acts
 from itm_admin.cases.display import case_facts
 from itm_admin.cases.finding import FindView
 from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, LowerForm
@@ -23,7 +23,7 @@ from itm_admin.cases.models import Case, CaseAssignment
 from itm_admin.cases.new_case import NewCaseView
 from itm_admin.cases.person_views import PersonView
 from itm_admin.cases.profile_views import ProfileView
-from itm_admin.cases.together import CasesTogetherView, bulk_acts
+from itm_admin.cases.timeline import course
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db

@@ -39,13 +39,13 @@ def run(demo: bool) -> None:
 def migrate() -> None:
     """Bring the database's schema up to date, and repeat erasures that a restored backup does not know."""
     from itm_admin import models  # noqa: F401 (each must be known before one is used)
-    from itm_admin.cases import replay, upkeep
+    from itm_admin.cases import erasure_replay, upkeep
     from itm_admin.foundation.database import migration
     from itm_admin.local import installation
 
     with installation.running(Settings.from_environment(), "ITM_DATABASE_OWNER_URL") as settings:
         migration.upgrade(str(settings.owner_url))
-        found = replay.at_start(settings)
+        found = erasure_replay.at_start(settings)
         if upkeep.run(settings, all_ages=False) is None:
             click.echo("The search index is written anew by the panel's own process: `itm run` or the scheduler.")
     click.echo("The schema is up to date.")

@@ -18,7 +18,7 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from itm_admin.cases import exports, holds, lookup, people, personal_data, profiles, services
+from itm_admin.cases import exports, holds, lookup, person_services, personal_data, profiles, services
 from itm_admin.cases.models import Case, CaseCounter, CasePerson
 from itm_admin.demonstration import acts
 from itm_admin.demonstration.acts import Act, Portion
@@ -152,13 +152,13 @@ class Casework:
     def _people(self, session: Session, case: Case, planned: PlannedCase, lot: Random) -> list[CasePerson]:
         links = []
         for each in planned.people:
-            link = people.add_person_to_case(session, self._keyring, case.id, each.person)
+            link = person_services.add_person_to_case(session, self._keyring, case.id, each.person)
             if each.profile is not None and link.role == profiles.VICTIM:
-                people.set_profile(session, self._keyring, link.id, each.profile)
+                person_services.set_profile(session, self._keyring, link.id, each.profile)
             links.append(link)
         if planned.known_person and self._known:
             person = lot.choice(tuple(self._known))
-            people.link_person(session, self._keyring, case.id, {"person_id": person, "role": "WITNESS"})
+            person_services.link_person(session, self._keyring, case.id, {"person_id": person, "role": "WITNESS"})
         return links
 
     def _assign(self, session: Session, case: Case, author: Actor, unit: uuid.UUID, lot: Random) -> None:

@@ -27,7 +27,7 @@ from sqlalchemy.pool import NullPool
 from audit.store import checkpoints
 from audit.store.session import OPTIONS
 from itm_admin import models  # noqa: F401 (each must be known before one is used)
-from itm_admin.cases import replay, upkeep
+from itm_admin.cases import erasure_replay, upkeep
 from itm_admin.foundation import key_check
 from itm_admin.foundation.config import Refusal, SettingError, Settings, all_at_once
 from itm_admin.foundation.database import migration, roles
@@ -79,7 +79,7 @@ class Supervisor:
             roles.refuse_failed_logins(self.settings)
         migration.upgrade(str(self.settings.owner_url))
         _check_master_key(self.settings)
-        replay.at_start(self.settings)
+        erasure_replay.at_start(self.settings)
         upkeep.run(self.settings, all_ages=False)
         signing_setup.prepare_key(self.settings)
         if self.tell_logins is not None:

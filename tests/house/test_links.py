@@ -12,7 +12,7 @@ import pytest
 
 import app as composition
 import itm_admin
-from itm_admin.cases import lookup, people, services
+from itm_admin.cases import lookup, person_services, services
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.roles import ROLES
 from tests.house.expectations import FOCAL, MANAGER, WORKER
@@ -37,7 +37,7 @@ def put_away(world: World) -> dict[str, list[str]]:
         reason = {"reason": vocabulary.codes("case_closure_reason")[0]}
         services.close_case(session, make.keyring, closed.id, reason, lookup.get_case(session, closed.id).row_version)
         services.delete_case(session, deleted.id, {"reason": "DUPLICATE"})
-        people.delete_person(session, people_in[2], {"reason": "DUPLICATE"})
+        person_services.delete_person(session, people_in[2], {"reason": "DUPLICATE"})
     pages = {
         "closed": [f"/cases/{closed.id}", f"/persons/{people_in[0]}"],
         "deleted": [f"/cases/{deleted.id}", f"/persons/{people_in[2]}"],

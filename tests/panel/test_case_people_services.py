@@ -12,7 +12,7 @@ from flask import Flask, g
 from flask_babel import Babel
 from sqlalchemy import event
 
-from itm_admin.cases import lookup, numbering, people, personal_data, services
+from itm_admin.cases import lookup, person_services, personal_data, references, services
 from itm_admin.cases.models import Case, CasePerson, Person
 from itm_admin.cases.profiles import PROFILES
 from itm_admin.foundation.errors import CannotDecrypt, Conflict, Denied, Invalid, Locked, NotFound
@@ -83,8 +83,8 @@ def test_no_planted_value_is_in_the_database_or_the_ledger(
 ) -> None:
     with factory.working(focal_point) as session:
         data = {**PROFILE, "health": "CANARY health", "needs": ["SHELTER"], "sex_exploitation": ["Prostitution"]}
-        people.set_profile(session, factory.keyring, link.id, data)
-        people.change_person(session, factory.keyring, link.person_id, {"phone": "0532 999 88 77"}, 1)
+        person_services.set_profile(session, factory.keyring, link.id, data)
+        person_services.change_person(session, factory.keyring, link.person_id, {"phone": "0532 999 88 77"}, 1)
         lookup.find_persons(session, factory.keyring, {"name": "Kanarya", "number": CANARY["tckn"]})
     with factory.superuser() as connection:
         stored = [
@@ -137,7 +137,7 @@ def test_a_case_and_a_profile_are_revealed_under_their_own_keys(
     with factory.working(focal_point) as session:
         services.change_case(session, factory.keyring, case.id, {"narrative": "line\nline"}, case.row_version)
         data = {**PROFILE, "health": "asthma", "needs": ["HEALTH", "SHELTER"]}
-        profile = people.set_profile(session, factory.keyring, link.id, data)
+        profile = person_services.set_profile(session, factory.keyring, link.id, data)
         live = lookup.get_link(session, link.id)
         assert personal_data.reveal_case(session, factory.keyring, live.case, "REFERRAL")["narrative"] == "line\nline"
         assert PROFILES.reveal(session, factory.keyring, profile, live, ("REFERRAL", None)) == {
@@ -182,7 +182,7 @@ def test_what_does_not_open_can_still_be_replaced(
         connection.exec_driver_sql("update person set address_enc = guardian_enc where id = %s", (link.person_id,))
     with factory.working(focal_point) as session:
         person = lookup.get_person(session, link.person_id)
-        people.change_person(session, factory.keyring, person.id, {"address": "new"}, person.row_version)
+        person_services.change_person(session, factory.keyring, person.id, {"address": "new"}, person.row_version)
         assert personal_data.reveal(session, factory.keyring, person, "CASE_WORK")["address"] == "new"
 
 
@@ -191,7 +191,7 @@ def test_changing_a_person_keeps_what_is_absent_and_clears_what_is_null(
 ) -> None:
     with factory.working(focal_point) as session:
         data = {"birth_date": "1990", "email": None, "language": "ru", "family_name": "Иванова"}
-        person = people.change_person(session, factory.keyring, link.person_id, data, 1)
+        person = person_services.change_person(session, factory.keyring, link.person_id, data, 1)
         assert (person.age_band, person.is_child, person.birth_precision, person.sensitivity) == (
             "30-38",
             False,
@@ -206,7 +206,7 @@ def test_changing_a_person_keeps_what_is_absent_and_clears_what_is_null(
         assert person.id not in [each.id for each in renamed]
         assert person in lookup.find_persons(session, factory.keyring, {"name": "ivanova"}).persons
         with pytest.raises(Conflict) as conflict:
-            people.change_person(session, factory.keyring, link.person_id, {"language": "tr"}, 1)
+            person_services.change_person(session, factory.keyring, link.person_id, {"language": "tr"}, 1)
         assert conflict.value.current["language"] == "ru"
         assert conflict.value.current["given_name"] is HIDDEN
 
@@ -216,7 +216,7 @@ def test_saving_what_is_not_protected_unchanged_changes_nothing(
 ) -> None:
     plain: dict[str, Any] = {name: CANARY[name] for name in ("gender", "citizenships", "language") if name in CANARY}
     with factory.working(focal_point) as session:
-        person = people.change_person(session, factory.keyring, link.person_id, plain, 1)
+        person = person_services.change_person(session, factory.keyring, link.person_id, plain, 1)
         assert person.row_version == 1
 
 
@@ -226,7 +226,7 @@ def test_a_right_guess_of_a_protected_value_and_a_wrong_one_look_alike(
 ) -> None:
     value = CANARY["given_name"] if guess == "the stored one" else "Başka"
     with factory.working(focal_point) as session:
-        person = people.change_person(session, factory.keyring, link.person_id, {"given_name": value}, 1)
+        person = person_services.change_person(session, factory.keyring, link.person_id, {"given_name": value}, 1)
         assert person.row_version == 2
     (changes,) = [
         set(json.loads(content)["changes"])
@@ -303,12 +303,14 @@ def test_a_foreign_person_or_link_is_not_found(factory: Factory, focal_point: So
             with pytest.raises(NotFound):
                 lookup.get_person(session, wanted)
             with pytest.raises(NotFound):
-                people.change_person(session, factory.keyring, wanted, {"language": "tr"}, 1)
+                person_services.change_person(session, factory.keyring, wanted, {"language": "tr"}, 1)
             with pytest.raises((NotFound, Invalid)):
-                people.link_person(session, factory.keyring, own.id, {"person_id": str(wanted), "role": "VICTIM"})
+                person_services.link_person(
+                    session, factory.keyring, own.id, {"person_id": str(wanted), "role": "VICTIM"}
+                )
     for wanted in (link.id, uuid.uuid4(), "abc"):
         with factory.working(stranger) as session, pytest.raises(NotFound):
-            people.set_profile(session, factory.keyring, wanted, PROFILE)
+            person_services.set_profile(session, factory.keyring, wanted, PROFILE)
 
 
 def test_a_known_person_is_linked_to_one_more_case_once_per_role(
@@ -317,10 +319,13 @@ def test_a_known_person_is_linked_to_one_more_case_once_per_role(
     second = factory.case(focal_point)
     data = {"person_id": str(link.person_id), "role": "WITNESS"}
     with factory.working(focal_point) as session:
-        assert people.link_person(session, factory.keyring, second.id, data).person.pseudonym == link.person.pseudonym
+        assert (
+            person_services.link_person(session, factory.keyring, second.id, data).person.pseudonym
+            == link.person.pseudonym
+        )
         with pytest.raises(Invalid):
-            people.link_person(session, factory.keyring, second.id, data)
-        people.link_person(session, factory.keyring, second.id, {**data, "role": "VICTIM"})
+            person_services.link_person(session, factory.keyring, second.id, data)
+        person_services.link_person(session, factory.keyring, second.id, {**data, "role": "VICTIM"})
         assert [each.role for each in lookup.people_of(session, second)] == ["VICTIM", "WITNESS"]
         assert len(lookup.get_person(session, link.person_id).links) == 3
 
@@ -331,9 +336,9 @@ def test_a_person_is_not_changed_by_who_works_on_none_of_their_cases(factory: Fa
     with factory.working(factory.focal_point(unit=factory.unit("Muş"))) as session:
         assert lookup.get_person(session, link.person_id).pseudonym == link.person.pseudonym
         with pytest.raises(Denied):
-            people.change_person(session, factory.keyring, link.person_id, {"language": "tr"}, 1)
+            person_services.change_person(session, factory.keyring, link.person_id, {"language": "tr"}, 1)
         with pytest.raises(Denied):
-            people.set_profile(session, factory.keyring, link.id, PROFILE)
+            person_services.set_profile(session, factory.keyring, link.id, PROFILE)
 
 
 def test_nobody_is_added_to_a_closed_case(
@@ -342,9 +347,9 @@ def test_nobody_is_added_to_a_closed_case(
     with factory.working(focal_point) as session:
         services.close_case(session, factory.keyring, case.id, {"reason": "OTHER"}, case.row_version)
         with pytest.raises(Locked):
-            people.add_person_to_case(session, factory.keyring, case.id, PERSON)
+            person_services.add_person_to_case(session, factory.keyring, case.id, PERSON)
         with pytest.raises(Locked):
-            people.set_profile(session, factory.keyring, link.id, PROFILE)
+            person_services.set_profile(session, factory.keyring, link.id, PROFILE)
 
 
 def test_a_profile_belongs_to_a_victim_and_has_versions(
@@ -353,15 +358,17 @@ def test_a_profile_belongs_to_a_victim_and_has_versions(
     witness = factory.person(focal_point, case, role="WITNESS")
     with factory.working(focal_point) as session:
         with pytest.raises(Invalid):
-            people.set_profile(session, factory.keyring, witness.id, PROFILE)
+            person_services.set_profile(session, factory.keyring, witness.id, PROFILE)
         with pytest.raises(Invalid):
-            people.set_profile(session, factory.keyring, link.id, {})
-        profile = people.set_profile(session, factory.keyring, link.id, {**PROFILE, "health": "x"})
+            person_services.set_profile(session, factory.keyring, link.id, {})
+        profile = person_services.set_profile(session, factory.keyring, link.id, {**PROFILE, "health": "x"})
         assert (profile.age_when_trafficked, profile.row_version, profile.sensitivity) == (16, 1, 3)
         for stale in (None, 7):
             with pytest.raises(Conflict):
-                people.set_profile(session, factory.keyring, link.id, {"health": "y"}, stale)
-        changed = people.set_profile(session, factory.keyring, link.id, {"relation_to_trafficker": "Family"}, 1)
+                person_services.set_profile(session, factory.keyring, link.id, {"health": "y"}, stale)
+        changed = person_services.set_profile(
+            session, factory.keyring, link.id, {"relation_to_trafficker": "Family"}, 1
+        )
         assert (changed.row_version, changed.health_enc is None) == (2, False)
         assert lookup.get_link(session, link.id).profile is changed
 
@@ -372,21 +379,21 @@ def test_managers_take_out_delete_and_restore_and_others_do_not(
     reason, manager = {"reason": "WRONG_CASE"}, factory.manager()
     with factory.working(focal_point) as session:
         for attempt in (
-            lambda: people.unlink_person(session, factory.keyring, link.id, reason),
-            lambda: people.delete_person(session, link.person_id, reason),
-            lambda: people.restore_person(session, link.person_id),
+            lambda: person_services.unlink_person(session, factory.keyring, link.id, reason),
+            lambda: person_services.delete_person(session, link.person_id, reason),
+            lambda: person_services.restore_person(session, link.person_id),
         ):
             with pytest.raises(Denied):
                 attempt()
     with factory.working(manager) as session:
-        people.delete_person(session, link.person_id, reason, 1)
+        person_services.delete_person(session, link.person_id, reason, 1)
         assert not lookup.people_of(session, case)
         with pytest.raises(NotFound):
             lookup.get_link(session, link.id)
-        people.restore_person(session, link.person_id)
-        people.unlink_person(session, factory.keyring, link.id, {**reason, "then": "DELETE"})
+        person_services.restore_person(session, link.person_id)
+        person_services.unlink_person(session, factory.keyring, link.id, {**reason, "then": "DELETE"})
         with pytest.raises(NotFound):
-            people.unlink_person(session, factory.keyring, link.id, {**reason, "then": "DELETE"})
+            person_services.unlink_person(session, factory.keyring, link.id, {**reason, "then": "DELETE"})
     with factory.working(focal_point) as session:
         assert not lookup.people_of(session, case)
         with pytest.raises(NotFound):
@@ -398,9 +405,9 @@ def test_pseudonyms_are_random_and_one_that_is_taken_is_not_given_twice(
 ) -> None:
     first = factory.person(focal_point, case).person.pseudonym
     drawn = iter([first, first, "JGK-K-FREE22"])
-    monkeypatch.setattr(numbering, "new_pseudonym", lambda _code: next(drawn))
+    monkeypatch.setattr(references, "new_pseudonym", lambda _code: next(drawn))
     assert factory.person(focal_point, case).person.pseudonym == "JGK-K-FREE22"
-    monkeypatch.setattr(numbering, "new_pseudonym", lambda _code: first)
+    monkeypatch.setattr(references, "new_pseudonym", lambda _code: first)
     with pytest.raises(Conflict):
         factory.person(focal_point, case)
 

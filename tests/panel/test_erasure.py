@@ -11,7 +11,7 @@ from flask_babel import Babel
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin.cases import erasure, exports, holds, lookup, people, personal_data, services
+from itm_admin.cases import erasure, exports, holds, lookup, person_services, personal_data, services
 from itm_admin.cases.erasure import Answer
 from itm_admin.cases.models import Case, CasePerson, Person
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Locked
@@ -47,7 +47,7 @@ def case(factory: Factory, focal_point: Somebody) -> Case:
 def link(factory: Factory, focal_point: Somebody, case: Case) -> CasePerson:
     link = factory.person(focal_point, case, **NAME)
     with factory.working(focal_point) as session:
-        people.set_profile(session, factory.keyring, link.id, PROFILE)
+        person_services.set_profile(session, factory.keyring, link.id, PROFILE)
     return link
 
 
@@ -117,23 +117,23 @@ def test_an_erased_person_is_not_found_listed_exported_shown_or_changed(
         assert list(exports.PERSONS.rows(session, [link.person_id])) == []
         assert link.person.pseudonym not in str(list(exports.CASES.rows(session, [case.id])))
         with pytest.raises(Locked):
-            people.change_person(session, factory.keyring, link.person_id, {"phone": "0532 1112233"}, 2)
+            person_services.change_person(session, factory.keyring, link.person_id, {"phone": "0532 1112233"}, 2)
         with pytest.raises(Locked):
-            people.set_profile(session, factory.keyring, link.id, PROFILE, 2)
+            person_services.set_profile(session, factory.keyring, link.id, PROFILE, 2)
         person = lookup.get_person(session, link.person_id)
         with pytest.raises(Locked):
             personal_data.reveal(session, factory.keyring, person, "CASE_WORK")
         other = services.open_case(session, factory.keyring, {
             "opened_on": "2026-03-01", "province": "TR-06", "referral_source": "GENDARMERIE"})  # fmt: skip
         with pytest.raises(Locked):
-            people.link_person(
+            person_services.link_person(
                 session, factory.keyring, other.id, {"person_id": str(link.person_id), "role": "WITNESS"}
             )
     with factory.working(manager) as session:
         with pytest.raises(Locked):
-            people.delete_person(session, link.person_id, {"reason": "OTHER"})
+            person_services.delete_person(session, link.person_id, {"reason": "OTHER"})
         with pytest.raises(Locked):
-            people.restore_person(session, link.person_id)
+            person_services.restore_person(session, link.person_id)
         with pytest.raises(Locked):
             holds.hold(session, Person, link.person_id, {"reason": "COURT_ORDER"}, 2)
         assert link.person_id in set(session.scalars(lookup.list_persons(deleted=True).with_only_columns(Person.id)))
@@ -143,10 +143,10 @@ def test_a_deleted_person_can_be_erased_and_then_never_restored(
     factory: Factory, manager: Somebody, link: CasePerson
 ) -> None:
     with factory.working(manager) as session:
-        people.delete_person(session, link.person_id, {"reason": "OTHER"})
+        person_services.delete_person(session, link.person_id, {"reason": "OTHER"})
     erased(factory, manager, link)
     with factory.working(manager) as session, pytest.raises(Locked):
-        people.restore_person(session, link.person_id)
+        person_services.restore_person(session, link.person_id)
 
 
 def test_the_pseudonym_is_typed_and_a_ground_is_named(factory: Factory, manager: Somebody, link: CasePerson) -> None:
@@ -167,11 +167,11 @@ def test_every_narrative_is_answered_for_in_the_version_that_was_seen(
 ) -> None:
     second = factory.case(focal_point, narrative="Başka bir anlatı")
     with factory.working(focal_point) as session:
-        other = people.link_person(
+        other = person_services.link_person(
             session, factory.keyring, second.id, {"person_id": str(link.person_id), "role": "WITNESS"}
         )
     with factory.working(manager) as session:
-        people.unlink_person(
+        person_services.unlink_person(
             session, factory.keyring, other.id, {"reason": "WRONG_CASE"}
         )  # a former case's narrative counts as well
     values = {"ground": "PERSON_REQUEST", "pseudonym": link.person.pseudonym}

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin.cases import holds, lookup, replay
+from itm_admin.cases import erasure_replay, holds, lookup
 from itm_admin.cases.models import Case, CasePerson
 from itm_admin.foundation.erasure_list import Erasure, Erasures, ListError
 from tests.factories import Factory, Somebody, without_rules
@@ -37,8 +37,8 @@ def _bring_back(factory: Factory, link: CasePerson, before: dict[str, Any], case
             {"row": json.dumps(case), "id": case["id"]})  # fmt: skip
 
 
-def _replay(factory: Factory, erasures: Erasures) -> replay.Replayed:
-    return replay.replay(factory.database.engine("signer"), erasures)
+def _replay(factory: Factory, erasures: Erasures) -> erasure_replay.Replayed:
+    return erasure_replay.replay(factory.database.engine("signer"), erasures)
 
 
 @pytest.fixture
@@ -57,9 +57,9 @@ def test_who_came_back_from_a_backup_is_erased_again_and_everybody_is_told(alone
     manager, link, case = _person(alone)
     before, narrative = stored(alone, "person", link.person_id), stored(alone, "case_file", case.id)
     erased(alone, manager, link, erasures)
-    assert _replay(alone, erasures) == replay.Replayed()
+    assert _replay(alone, erasures) == erasure_replay.Replayed()
     _bring_back(alone, link, before, narrative)
-    assert _replay(alone, erasures) == replay.Replayed(repeated=1)
+    assert _replay(alone, erasures) == erasure_replay.Replayed(repeated=1)
     person = stored(alone, "person", link.person_id)
     assert (person["data_key"], person["given_name_enc"], person["index_terms"]) == (None, None, [])
     assert person["erasure_ground"] == "PERSON_REQUEST"
@@ -69,7 +69,7 @@ def test_who_came_back_from_a_backup_is_erased_again_and_everybody_is_told(alone
     assert any('"replayed":true' in each for each in told)
     with alone.superuser() as connection:
         assert connection.scalar(text("select severity from alert where kind = 'person.returned'")) == "critical"
-    assert _replay(alone, erasures) == replay.Replayed()
+    assert _replay(alone, erasures) == erasure_replay.Replayed()
 
 
 def test_a_hold_that_the_backup_brought_back_does_not_keep_from_repeating(alone: Factory, erasures: Erasures) -> None:
@@ -79,7 +79,7 @@ def test_a_hold_that_the_backup_brought_back_does_not_keep_from_repeating(alone:
     _bring_back(alone, link, before, narrative)
     with alone.working(manager) as session:
         holds.hold(session, Case, case.id, {"reason": "COURT_ORDER"}, lookup.get_case(session, case.id).row_version)
-    assert _replay(alone, erasures) == replay.Replayed(repeated=1)
+    assert _replay(alone, erasures) == erasure_replay.Replayed(repeated=1)
 
 
 @pytest.mark.parametrize("stopped", ["before the commit", "after the commit", "after the end", "abandoned"])
@@ -92,7 +92,7 @@ def test_wherever_an_erasure_stops_the_list_and_the_database_agree_in_the_end(
         erasures.intend(left)
         if stopped == "abandoned":
             erasures.end(left, "abandoned")
-        expected = replay.Replayed(open=int(stopped != "abandoned"))
+        expected = erasure_replay.Replayed(open=int(stopped != "abandoned"))
         assert _replay(alone, erasures) == expected  # nobody is erased by an intention alone
         assert stored(alone, "person", link.person_id)["erased_at"] is None
         with alone.superuser() as connection:
@@ -100,17 +100,17 @@ def test_wherever_an_erasure_stops_the_list_and_the_database_agree_in_the_end(
         assert alerts == ["person.unfinished"] * expected.open
         return
     erased(alone, manager, link, erasures, end=stopped == "after the end")
-    assert _replay(alone, erasures) == replay.Replayed(settled=int(stopped == "after the commit"))
+    assert _replay(alone, erasures) == erasure_replay.Replayed(settled=int(stopped == "after the commit"))
     assert [each.end for each in erasures.listed()] == ["erased"]
-    assert _replay(alone, erasures) == replay.Replayed()
+    assert _replay(alone, erasures) == erasure_replay.Replayed()
 
 
 def test_erased_persons_whom_a_lost_list_misses_are_told_and_listed_again(alone: Factory, erasures: Erasures) -> None:
     manager, link, _case = _person(alone)
     erased(alone, manager, link)
-    assert _replay(alone, erasures) == replay.Replayed(unlisted=1)
+    assert _replay(alone, erasures) == erasure_replay.Replayed(unlisted=1)
     assert [each.erasure.person for each in erasures.listed()] == [link.person_id]
-    assert _replay(alone, erasures) == replay.Replayed()
+    assert _replay(alone, erasures) == erasure_replay.Replayed()
 
 
 def test_only_the_signer_repeats_an_erasure(alone: Factory) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin.cases import lookup, people, services
+from itm_admin.cases import lookup, person_services, services
 from itm_admin.cases.models import Case, CasePerson
 from itm_admin.foundation import vocabulary
 from itm_admin.record import protected_values
@@ -61,7 +61,7 @@ def case(make: Factory, author: Somebody) -> Case:
 def child(make: Factory, author: Somebody, case: Case) -> CasePerson:
     link = make.person(author, case, birth_date="2012-05-12", given_name="Ayşe")
     with make.working(author) as session:
-        people.set_profile(session, make.keyring, link.id, PROFILE)
+        person_services.set_profile(session, make.keyring, link.id, PROFILE)
     return link
 
 

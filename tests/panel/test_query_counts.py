@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Engine, event, text
 
-from itm_admin.cases import people
+from itm_admin.cases import person_services
 from itm_admin.foundation.database import db
 from tests.factories import PERSON, Somebody
 from tests.panel.panel_app import Browser, Records, RunningPanel
@@ -84,7 +84,7 @@ class Counting:
             make.unit(f"Birim {number}")
         with make.working(worker) as session:
             for _ in range(5):
-                people.add_person_to_case(session, make.keyring, self.own.case, PERSON)
+                person_services.add_person_to_case(session, make.keyring, self.own.case, PERSON)
         colleagues: list[Somebody] = [make.focal_point() for _ in range(MANY)]
         assert len(colleagues) == MANY
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from itm_admin.cases import lookup, people, services, upkeep, upkeep_calls
+from itm_admin.cases import lookup, person_services, services, upkeep, upkeep_calls
 from itm_admin.cases.models import Case, CasePerson
 from itm_admin.foundation import purposes, vocabulary
 from itm_admin.foundation.errors import Denied, Invalid, Locked
@@ -89,7 +89,9 @@ def test_nobody_lets_themselves_in_by_another_case_or_an_assignment(
 ) -> None:
     own = make.case(colleague)
     with make.working(colleague) as session, pytest.raises(Denied):
-        people.link_person(session, make.keyring, own.id, {"person_id": str(child.person_id), "role": "WITNESS"})
+        person_services.link_person(
+            session, make.keyring, own.id, {"person_id": str(child.person_id), "role": "WITNESS"}
+        )
     link = (
         "insert into case_person (institution_id, unit_id, case_id, person_id, role)"
         " values (:institution, :unit, :case, :person, 'WITNESS')"
@@ -202,7 +204,7 @@ def test_the_age_follows_the_case_the_link_and_the_birth_date(make: Factory, aut
     link = make.person(author, late, birth_date="2008-01-15")
     assert (link.is_child, link.age_band, link.person.is_child) == (False, "18-20", False)
     with make.working(author) as session:
-        second = people.link_person(
+        second = person_services.link_person(
             session, make.keyring, early.id, {"person_id": str(link.person_id), "role": "WITNESS"}
         )
         assert (second.is_child, second.person.is_child, second.person.sensitivity) == (True, True, 3)
@@ -320,22 +322,22 @@ def test_a_person_of_closed_cases_is_locked(
     assert answer.status_code == 423
     assert refused(make, author, "update person set language = 'ar' where id = :id", id=child.person_id)
     with make.working(author) as session, pytest.raises(Locked):
-        people.set_profile(session, make.keyring, child.id, {"trafficking_status": "NotAVictimOfTrafficking"})
+        person_services.set_profile(session, make.keyring, child.id, {"trafficking_status": "NotAVictimOfTrafficking"})
 
 
 def test_the_presidency_alone_identifies(make: Factory, author: Somebody, child: CasePerson) -> None:
     identified = {"trafficking_status": "ActualVictimOfTrafficking"}
     with make.working(author) as session, pytest.raises(Invalid):
-        people.set_profile(session, make.keyring, child.id, identified)
+        person_services.set_profile(session, make.keyring, child.id, identified)
     with make.working(author) as session:
         opinion = {"trafficking_status": "InstitutionConsidersVictim"}
-        profile = people.set_profile(session, make.keyring, child.id, opinion)
+        profile = person_services.set_profile(session, make.keyring, child.id, opinion)
     statement = "update victim_profile set trafficking_status = 'ActualVictimOfTrafficking' where id = :id"
     assert refused(make, author, statement, id=profile.id)
     operator = make.operator()
     own = make.person(operator, make.case(operator))
     with make.working(operator) as session:
-        people.set_profile(session, make.keyring, own.id, identified)
+        person_services.set_profile(session, make.keyring, own.id, identified)
 
 
 # Names

@@ -16,9 +16,9 @@ from sqlalchemy import func, select
 
 from itm_admin.cases import ages, duplicates, lookup, personal_data
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
-from itm_admin.cases.numbering import add_with_pseudonym
 from itm_admin.cases.permissions import is_assigned, require_circle, require_work_on
 from itm_admin.cases.profiles import PROFILES
+from itm_admin.cases.references import add_with_pseudonym
 from itm_admin.cases.schemas import (
     PROFILE_COLUMNS,
     LinkInput,
