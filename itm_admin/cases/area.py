@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from itm_admin.cases.api import APIS
-from itm_admin.cases.models import Case, CaseAssignment, CaseCounter, CasePerson, Person, VictimProfile
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
+from itm_admin.cases.references import CaseCounter
 from itm_admin.cases.views import VIEWS
 from itm_admin.record.area import Area
 

@@ -28,6 +28,7 @@ from itm_admin.record import protected_values, versions
 from itm_admin.record.datamodel import RecordInterface
 from itm_admin.record.derive import answer_schema, input_schema, revealed_schema
 from itm_admin.record.models import Record
+from itm_admin.record.page_columns import Columns
 from itm_admin.record.pages import RecordPage
 from itm_admin.record.schema import DeleteChange, RevealInput, load
 
@@ -41,6 +42,8 @@ class RecordApi(Api):
     document_name: ClassVar[str] = ""
     """The beginning of the schemas' names in the description; the model's name, if none is given."""
     scopes: ClassVar[tuple[str, ...]] = (INSTITUTION,)
+    edit_columns: ClassVar[Columns] = ()
+    """The fields that a change may name, where they are not those of the page's form."""
     summaries: ClassVar[Mapping[str, str]] = {}
     """Descriptions of operations that replace the base's."""
     datamodel: ClassVar[RecordInterface[Any]]
@@ -79,7 +82,7 @@ class RecordApi(Api):
     @route("/<uuid:id>", act="edit", methods=("PATCH",))
     def edit(self, id: uuid.UUID) -> Response:
         data, version = versioned()
-        columns = self.page.writable(self.page.edit_columns)
+        columns = self.page.writable(self.edit_columns)
         with writing() as session:
             record = self.datamodel.edit(session, keyring(), id, data, version, columns)
         return self.changed(record)
@@ -133,11 +136,14 @@ def _complete(cls: type[RecordApi]) -> None:
     cls.openapi_spec_tag = cls.__dict__.get("openapi_spec_tag") or name
     own = vars(cls)
     cls.Answer = own.get("Answer") or answer_schema(kind, f"{name}Answer")
-    cls.Change = own.get("Change") or with_version(input_schema(kind, page.edit_columns), f"{name}Change", partial=True)
+    cls.edit_columns = cls.edit_columns or page.edit_columns
+    cls.Change = own.get("Change") or with_version(model.schema(cls.edit_columns), f"{name}Change", partial=True)
     cls.Revealed = own.get("Revealed") or revealed_schema(kind, f"{name}Revealed")
     alone = {"add"} if model.parent is None else set()
-    cls.exclude_route_methods = {*cls.exclude_route_methods, *page.exclude_route_methods, *alone}
-    adding = input_schema(kind, page.add_columns, f"{name}Input")
+    cls.exclude_route_methods = {*cls.exclude_route_methods, *page.exclude_route_methods, *alone} - set(own)
+    adding = (
+        model.schema(page.add_columns, f"{name}Input") if "add" not in cls.exclude_route_methods | set(own) else None
+    )
     operations: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "add": ("Adds a record to its parent", {"takes": adding, "gives": Changed, "status": 201}),
         "show": ("One record", {"gives": cls.Answer}),

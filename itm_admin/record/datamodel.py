@@ -8,7 +8,7 @@ there are; a record is looked up together with its parents, up to the root: a pa
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from flask_babel import lazy_gettext as _l
@@ -23,13 +23,14 @@ from itm_admin.foundation.errors import Locked, Message, NotFound
 from itm_admin.foundation.roles import may
 from itm_admin.record import protected_values
 from itm_admin.record.derive import input_schema
+from itm_admin.record.display import is_named
 from itm_admin.record.fields import Link
 from itm_admin.record.kind import BoundField, Transition, kind_of
 from itm_admin.record.lookup import Id, get_visible, identifier
 from itm_admin.record.models import Owner, Record
 from itm_admin.record.permissions import Actor, require, require_management
 from itm_admin.record.protected_values import Value
-from itm_admin.record.schema import DeleteInput, load
+from itm_admin.record.schema import DeleteInput, Input, load
 from itm_admin.record.versions import expect
 
 R = TypeVar("R", bound=Record)
@@ -81,6 +82,10 @@ class RecordInterface(Generic[R]):
     def pre_update(self, session: AnySession, record: R, values: Mapping[str, Any], parent: Any) -> None:
         """Before a change is stored, and before a transition. `record` is as it was before."""
 
+    def schema(self, columns: Sequence[str], name: str | None = None) -> type[Input]:
+        """The check of input in these fields, for forms and programming interface alike."""
+        return input_schema(self.kind, columns, name)
+
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def options(self) -> tuple[ExecutableOption, ...]:
@@ -116,6 +121,15 @@ class RecordInterface(Generic[R]):
         """The visible records for a list to narrow and order; of a deleted parent none."""
         gone = self.model.deleted_at
         return self._with_parents(select(self.model)).where(gone.is_not(None) if deleted else gone.is_(None))
+
+    def query_to_export(self) -> Select[Any]:
+        """As `query`, with what the columns of an export need beside the list's."""
+        return self.query()
+
+    def named_by(self, record: R, columns: Sequence[str]) -> Iterable[uuid.UUID]:
+        """The ids of further records that an export's row names in these columns, for the ledger."""
+        named = (name for name in columns if name in self.kind.fields and is_named(self.kind.field(name)))
+        return filter(None, (getattr(record, name) for name in named))
 
     def _with_parents(self, statement: Select[Any]) -> Select[Any]:
         """Joined with the parents up to the root, which come along: a list shows them, and none may be deleted."""
@@ -194,6 +208,7 @@ class RecordInterface(Generic[R]):
         self, session: AnySession, keyring: Keyring, id: Id, data: Mapping[str, Any], version: int, columns: Any
     ) -> R:
         """Changes the named fields: absent = unchanged, null = cleared. Conflict if `version` is not the newest."""
+        require("edit", self.subject)  # before it is looked up
         record = self.get(session, id, lock=True)
         return self.edit_found(session, keyring, record, self.parent_of(record), data, version, columns)
 
@@ -292,7 +307,7 @@ class RecordInterface(Generic[R]):
     def _schema(self, columns: Any) -> Any:
         names = tuple(columns)
         if names not in self._schemas:
-            self._schemas[names] = input_schema(self.kind, names)
+            self._schemas[names] = self.schema(names)
         return self._schemas[names]
 
     def _new(self, actor: Actor, parent: Any) -> R:
@@ -305,7 +320,8 @@ class RecordInterface(Generic[R]):
 
     def _set_open(self, record: R, values: Mapping[str, Any]) -> None:
         for name, value in values.items():
-            if not self.kind.field(name).protected:
+            found = self.kind.fields.get(name)
+            if found is not None and not found.protected and not (value is None and found.field.follows):
                 setattr(record, name, value)
 
     def _seal(self, session: AnySession, keyring: Keyring, record: R, parent: Any, values: Mapping[str, Any]) -> None:

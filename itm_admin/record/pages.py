@@ -15,6 +15,7 @@ from typing import Any
 from flask import g, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
@@ -27,7 +28,7 @@ from itm_admin.foundation.forms import PanelForm, attempt, settled, tell, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.views import REMASK_AFTER, keyring, redirect_after_post, revealing, route
-from itm_admin.record import page_acts, versions
+from itm_admin.record import page_acts, together, versions
 from itm_admin.record.display import compared, protected_choices
 from itm_admin.record.draft_views import DraftForm, desk, finished, register, resumed
 from itm_admin.record.export_response import answer_export, how_many
@@ -76,6 +77,19 @@ class RecordPage(RecordColumns):
     def list_steps(self) -> builtins.list[Step]:
         """The buttons of the list's page."""
         return []
+
+    def adding(self) -> tuple[str, str] | None:
+        """The address and the text of the list's button for a new record."""
+        return None
+
+    def done_words(self, action: str, count: int) -> str:
+        """The answer to an action on several records."""
+        words: str = ngettext("%(num)s record is changed.", "%(num)s records are changed.", count)
+        return words
+
+    def more(self, record: Any, parent: Any) -> Mapping[str, Any]:
+        """Values for what the kind's own template shows beside the fields."""
+        return {}
 
     def record_url(self, record: Any, parent: Any) -> str:
         return self.address("show", id=record.id)
@@ -156,11 +170,7 @@ class RecordPage(RecordColumns):
         ):
             tell(str(self.deleted_text))
             return redirect_after_post(f"{self.endpoint}.list")
-        record = self.datamodel.get_living(db.session, id)
-        record_read("record.read", self.datamodel.kind.name, id, detail={"page": "delete"})
-        form.version.data = form.version.data or str(record.row_version)
-        parent, action = self.datamodel.parent_of(record), self.address("delete", id=id)
-        return self.render_form("delete", self.delete_template, form, record, parent, action=action)
+        return self.render_act("delete", id, form, str(self.delete_label), page_acts.DANGER)
 
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
     def restore(self, id: uuid.UUID) -> Answer:
@@ -190,7 +200,7 @@ class RecordPage(RecordColumns):
             heading=self.heading("show", record, parent), lead=self.lead("show"), record=record, parent=parent,
             breadcrumbs=self.breadcrumbs(None, parent), steps=self.steps(record, parent), revealed=revealed,
             acts=page_acts.posts(self, record, parent), groups=self.facts(record, revealed), restore=restore,
-            url=self.record_url(record, parent), remask_after=REMASK_AFTER,
+            url=self.record_url(record, parent), remask_after=REMASK_AFTER, **self.more(record, parent),
         )  # fmt: skip
 
     def render_edit(
@@ -222,9 +232,9 @@ class RecordPage(RecordColumns):
         if not form.submitted():
             stored = {"obj": record, "version": record.row_version} if record is not None else {}
             form = resumed(self.form(self.edit_columns, **stored), at)
-        rows = self._compared(form, record, conflict)
         form.warn(self.datamodel.why_locked_inside(parent) if parent is not None else self.datamodel.why_locked(record))
         self.offer(form, parent, record)
+        rows = self._compared(form, record, conflict)
         status = 409 if conflict else None
         return self.render_form(
             "edit", self.edit_template, form, record, parent, status, at=at, conflict=rows, action=action, back=back
@@ -242,6 +252,22 @@ class RecordPage(RecordColumns):
                 form.take(error)
         record_read("record.read", self.datamodel.kind.name, record.id if record else id, detail={"page": "reveal"})
         return self.render_form("reveal", self.reveal_template, form, record, parent, action=action, back=back)
+
+    def render_act(
+        self, act: str, id: uuid.UUID, form: PanelForm, submit: str, tone: str = "primary", *, open_only: bool = False
+    ) -> Answer:
+        """Asks for what an act on a record needs; the page's own method does it. `open_only`: tells if it is locked."""
+        record = self.datamodel.get_living(db.session, id)
+        parent = self.datamodel.parent_of(record)
+        record_read("record.read", self.datamodel.kind.name, id, detail={"page": act})
+        form.version.data = form.version.data or str(record.row_version)
+        if open_only:
+            form.warn(self.datamodel.why_locked(record))
+        self.offer(form, parent, record)
+        here, back = self.address(act, id=id), self.record_url(record, parent)
+        return self.render_form(
+            act, "record/act.html", form, record, parent, submit=submit, tone=tone, action=here, back=back
+        )
 
     def render_form(
         self, where: str, template: str, form: PanelForm, record: Any, parent: Any, status: int | None = None,
@@ -269,13 +295,16 @@ class RecordPage(RecordColumns):
         record_read("record.list", self.datamodel.kind.name, subjects=shown.ids)
         if deleted:
             shown.empty_text = _("Nothing is deleted.")
-        elif self.may("export"):
-            shown.exports = [(_("Export the list"), with_query(f"{self.endpoint}.export"))]
-        caption = str(_("Deleted: %(what)s", what=str(shown.caption)))
+        else:
+            shown.add, shown.bulk = self.adding(), together.offered(self)
+            if self.may("export"):
+                shown.exports = [(_("Export the list"), with_query(f"{self.endpoint}.export"))]
+        caption = str(self.deleted_title or _("Deleted: %(what)s", what=str(shown.caption)))
         return self.render(
             self.deleted_template if deleted else self.list_template,
             listing=shown, heading=caption if deleted else shown.caption,
-            breadcrumbs=[(str(shown.caption), self.address("list"))] if deleted else [], steps=self.list_steps(),
+            breadcrumbs=[(str(shown.caption), self.address("list"))] if deleted else [],
+            steps=[] if deleted else self.list_steps(),
             lead=self.lead("deleted" if deleted else "list"), deleted_label=caption,
             deleted=self.address("deleted") if self.may("deleted") and not deleted else None,
         )  # fmt: skip
@@ -297,6 +326,6 @@ class RecordPage(RecordColumns):
 def _register_drafts(cls: type[RecordPage]) -> None:
     """The forms to edit and to add a record keep drafts; the record, or its parent, is found as on the page."""
     model, label = cls.datamodel, cls.datamodel.kind.info.label
-    register(cls.draft, DraftForm(f"{cls.__name__}.edit", "id", label, model.get))
+    register(cls.draft, DraftForm(f"{cls.__name__}.edit", "id", cls.draft_label or label, model.get))
     if model.parent is not None:
         register(f"new-{cls.draft}", DraftForm(f"{cls.__name__}.add", "parent", label, model.parent.get))

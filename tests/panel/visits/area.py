@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Mapped
 
 from itm_admin.cases.models import Case, Person
-from itm_admin.cases.profiles import CASES
+from itm_admin.cases.services import CASES
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
 from itm_admin.record.api import RecordApi
