@@ -131,7 +131,8 @@ def test_closing_an_idle_connection_resets_no_request() -> None:
     place = listening.getsockname()
     server = BoundedServer(
         _answers_well, Limits(50, None, 10), io.StringIO(), map={}, _sock=listening, bind_socket=False,
-        sockinfo=(listening.family, listening.type, listening.proto, place), adj=Adjustments(threads=1, cleanup_interval=0, asyncore_use_poll=True),
+        sockinfo=(listening.family, listening.type, listening.proto, place),
+        adj=Adjustments(threads=1, cleanup_interval=0),
     )  # fmt: skip
     with ExitStack() as stack, ThreadPoolExecutor() as pool:
         idle, asking = (stack.enter_context(socket.create_connection(place)) for _ in range(2))
