@@ -51,9 +51,10 @@ def told(session: AnySession, findings: Sequence[Mapping[str, Any]]) -> list[Fin
 
 def _kind(table: str) -> Kind | None:
     """The kind of the records in this table; None if it holds none that the ledger knows."""
-    models = (each for each in kinds().values() if each.model is not None)
-    of_models = {f"{each.model.__table__.schema or 'public'}.{each.model.__tablename__}": each for each in models}
-    return of_models.get(table) or kinds().get(_WITHOUT_MODEL.get(table, ""))
+    for kind in kinds().values():
+        if kind.model is not None and table == f"{kind.model.__table__.schema or 'public'}.{kind.model.__tablename__}":
+            return kind
+    return kinds().get(_WITHOUT_MODEL.get(table, ""))
 
 
 def _told(session: AnySession, finding: Mapping[str, Any]) -> FindingText:
