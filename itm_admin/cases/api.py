@@ -133,6 +133,7 @@ class PersonApi(RecordApi):
 
     page = PersonView
     resource_name = "persons"
+    exclude_route_methods: ClassVar = {"add"}  # a person is added to a case
     openapi_spec_tag = "Persons"
     summaries: ClassVar = {
         "list": "A page of persons",

@@ -44,8 +44,9 @@ from itm_admin.foundation.once import once
 from itm_admin.foundation.views import keyring, redirect_after_post, route
 from itm_admin.record.draft_views import DraftView
 from itm_admin.record.forms import ReasonForm
+from itm_admin.record.page_acts import BOTH
 from itm_admin.record.page_columns import Columns
-from itm_admin.record.pages import BOTH, Answer, RecordPage, Step
+from itm_admin.record.pages import Answer, RecordPage, Step
 from itm_admin.record.schema import DeleteInput
 from itm_admin.record.versions import expect
 

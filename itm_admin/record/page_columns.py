@@ -22,11 +22,11 @@ from itm_admin.foundation.errors import Message
 from itm_admin.foundation.forms import PanelForm
 from itm_admin.foundation.list_parts import PAGE_SIZES, Cell, Column, Filter
 from itm_admin.foundation.lists import COUNT_BOUND, Listing
-from itm_admin.foundation.roles import INSTITUTION, may
+from itm_admin.foundation.roles import may
 from itm_admin.foundation.views import Page
 from itm_admin.record import listing
 from itm_admin.record.datamodel import RecordInterface
-from itm_admin.record.derive import form_class, typed_columns
+from itm_admin.record.derive import default_of, form_class, typed_columns
 from itm_admin.record.display import Facts, facts
 from itm_admin.record.export import Export, ExportColumn
 from itm_admin.record.kind import Kind
@@ -42,7 +42,6 @@ class RecordColumns(Page):
     """The columns, forms and lists of a page of records."""
 
     datamodel: ClassVar[RecordInterface[Any]]
-    scopes: ClassVar[tuple[str, ...]] = (INSTITUTION,)
     list_columns: ClassVar[Columns] = ()
     show_columns: ClassVar[Columns] = UNSET
     add_columns: ClassVar[Columns] = UNSET
@@ -78,6 +77,7 @@ class RecordColumns(Page):
     form_base: ClassVar[type[PanelForm]] = PanelForm
     address_names: ClassVar[Mapping[str, str]] = {}
     """Names of columns in addresses, where saved views hold older ones."""
+    added_text: ClassVar[Message] = _l("The record is added.")
     deleted_text: ClassVar[Message] = _l("The record is deleted. The list of deleted records can restore it.")
     restored_text: ClassVar[Message] = _l("The record is restored.")
     saved_text: ClassVar[Message] = _l("The changes are saved.")
@@ -87,6 +87,8 @@ class RecordColumns(Page):
     """The button that deletes."""
     draft_label: ClassVar[Message | None] = None
     """The name of a draft of the edit form, where drafts are listed."""
+    add_title: ClassVar[Message | None] = None
+    """Of the form for a new record, and of the button that leads there."""
     empty_text: ClassVar[Message] = _l("Nothing to show.")
     draft: ClassVar[str] = ""
     """The name of the form's drafts; the kind's, if none is given."""
@@ -116,6 +118,12 @@ class RecordColumns(Page):
             )  # fmt: skip
         return self._forms[names](**stored)
 
+    def new_form(self) -> PanelForm:
+        """The form for a new record, with the values that a record begins with."""
+        names = self.writable(self.add_columns)
+        begins = {name: default_of(self.datamodel.kind.field(name)) for name in names}
+        return self.form(self.add_columns, **{name: value for name, value in begins.items() if value is not None})
+
     @classmethod
     def writable(cls, columns: Columns) -> Columns:
         """Without the fields that take an act which the person at work may not do."""
@@ -143,6 +151,7 @@ def _complete(cls: type[RecordColumns]) -> None:
     """Fills in what the class leaves to its kind, and makes its list and export."""
     kind = cls.datamodel.kind
     cls.subject, cls._forms = cls.datamodel.subject, {}
+    cls.scopes = cls.__dict__.get("scopes", cls.datamodel.scopes)
     cls.draft = cls.draft or kind.name
     typed = tuple(typed_columns(kind))
     cls.add_columns = typed if cls.add_columns is UNSET else cls.add_columns
@@ -154,8 +163,8 @@ def _complete(cls: type[RecordColumns]) -> None:
     excluded = set(cls.exclude_route_methods)
     has_list = bool(cls.list_columns) or "listing" in cls.__dict__
     excluded |= set() if has_list else {"list", "deleted", "export"}
-    excluded |= set() if cls.datamodel.parent is not None else {"add"}
     excluded |= set() if kind.protected else {"reveal"}
+    excluded |= set() if cls.datamodel.can_be_deleted else {"delete", "deleted", "restore"}
     excluded -= {name for name, own in vars(cls).items() if hasattr(own, "_urls")}
     cls.exclude_route_methods = excluded  # a set of its own: Flask-AppBuilder's is shared by all classes
     if cls.list_columns:
@@ -165,7 +174,7 @@ def _complete(cls: type[RecordColumns]) -> None:
 def _listing(cls: type[RecordColumns], kind: Kind) -> Listing[Any]:
     model, names = cls.datamodel.model, cls.address_names
     columns = tuple(_column(cls, kind, name, not place) for place, name in enumerate(cls.list_columns))
-    wanted = cls.base_order[0] or cls.list_columns[0]
+    wanted = _first_order(cls)
     sign = "-" if cls.base_order[1] == "desc" else ""
 
     def looks_for(text: str) -> ColumnElement[bool]:
@@ -200,7 +209,7 @@ def _column(cls: type[RecordColumns], kind: Kind, name: str, first: bool) -> Col
         write = cls.formatters_columns.get(name, _plain)
         return Column(address, label or "", lambda row: write(getattr(row, name)), _order(cls, name))
     found = kind.field(name)
-    order = cls.order_by.get(name, found.field.order(getattr(model, name))) if name in cls.order_columns else ()
+    order = cls.order_by.get(name, found.field.order(getattr(model, name))) if name in _orders(cls) else ()
     if name in cls.formatters_columns and not found.protected:
         formatted = cls.formatters_columns[name]
         return Column(
@@ -218,7 +227,16 @@ def _refuse_unknown(cls: type[RecordColumns], name: str) -> None:
 
 
 def _order(cls: type[RecordColumns], name: str) -> Any:
-    return cls.order_by.get(name, (getattr(cls.datamodel.model, name),)) if name in cls.order_columns else ()
+    return cls.order_by.get(name, (getattr(cls.datamodel.model, name),)) if name in _orders(cls) else ()
+
+
+def _orders(cls: type[RecordColumns]) -> Columns:
+    """The columns that the list can be ordered by; the one that it begins with is always one of them."""
+    return (*cls.order_columns, _first_order(cls))
+
+
+def _first_order(cls: type[RecordColumns]) -> str:
+    return cls.base_order[0] or cls.list_columns[0]
 
 
 def _plain(value: Any) -> Cell:

@@ -1,7 +1,8 @@
 """Pages of a kind of record, in Flask-AppBuilder's vocabulary with a guarded implementation under it.
 
 A subclass names a `datamodel` and its columns; lists, forms, facts, conflict pages, drafts, reveals and exports follow.
-The columns stand in page_columns.py, acts and buttons in page_acts.py. Views are singletons that all threads share:
+The columns stand in page_columns.py, the words and buttons that an area may say otherwise in page_words.py, acts in
+page_acts.py. Views are singletons that all threads share:
 nothing of a request is kept on them.
 """
 
@@ -12,14 +13,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import g, request, url_for
+from flask import request
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
-from flask_babel import ngettext
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from itm_admin.foundation import access
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.encryption import AnySession
@@ -30,19 +29,19 @@ from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.views import REMASK_AFTER, keyring, redirect_after_post, revealing, route
 from itm_admin.record import page_acts, together, versions
 from itm_admin.record.display import compared, protected_choices
-from itm_admin.record.draft_views import DraftForm, desk, finished, register, resumed
+from itm_admin.record.draft_views import DraftForm, finished, maybe_desk, own_form, register, resumed
 from itm_admin.record.export_response import answer_export, how_many
 from itm_admin.record.forms import ExportForm, PurposeForm, ReasonForm
-from itm_admin.record.page_columns import Columns, RecordColumns
+from itm_admin.record.page_acts import BOTH
+from itm_admin.record.page_columns import Columns
+from itm_admin.record.page_words import RecordWords, Step
+
+__all__ = ["Answer", "RecordPage", "Step"]
 
 Answer = str | tuple[str, int] | Response
-Step = tuple[str, str, str]
-"""A button: address, text, tone."""
-BOTH = ("GET", "POST")
-_REVEAL = _l("Choose why you need them. Your name, the time and the purpose are entered in the ledger.")
 
 
-class RecordPage(RecordColumns):
+class RecordPage(RecordWords):
     """The pages of one kind. What an area's page needs beside them is a method, not an option."""
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -51,48 +50,6 @@ class RecordPage(RecordColumns):
         if "datamodel" in cls.__dict__:
             page_acts.add_acts(cls)
             _register_drafts(cls)
-
-    # -- what an area says ------------------------------------------------------------------------------------------
-
-    def heading(self, where: str, record: Any, parent: Any) -> str:
-        """The page's title; `where` is show, add, edit, reveal or delete."""
-        return str(record) if record is not None else str(self.datamodel.kind.info.label)
-
-    def lead(self, where: str) -> str | None:
-        """One sentence below it."""
-        return str(_REVEAL) if where == "reveal" else None
-
-    def breadcrumbs(self, record: Any, parent: Any) -> builtins.list[tuple[str, str]]:
-        """The trail above the title: text and address."""
-        crumbs = [(str(self.listing.caption), self.address("list"))] if self.may("list") else []
-        return crumbs if record is None else [*crumbs, (str(record), self.record_url(record, parent))]
-
-    def offer(self, form: PanelForm, parent: Any, record: Any) -> None:
-        """Gives the form's links to other records their choices."""
-
-    def steps(self, record: Any, parent: Any) -> builtins.list[Step]:
-        """The buttons of the record's page; decided here, not in a template."""
-        return page_acts.steps(self, record, parent)
-
-    def list_steps(self) -> builtins.list[Step]:
-        """The buttons of the list's page."""
-        return []
-
-    def adding(self) -> tuple[str, str] | None:
-        """The address and the text of the list's button for a new record."""
-        return None
-
-    def done_words(self, action: str, count: int) -> str:
-        """The answer to an action on several records."""
-        words: str = ngettext("%(num)s record is changed.", "%(num)s records are changed.", count)
-        return words
-
-    def more(self, record: Any, parent: Any) -> Mapping[str, Any]:
-        """Values for what the kind's own template shows beside the fields."""
-        return {}
-
-    def record_url(self, record: Any, parent: Any) -> str:
-        return self.address("show", id=record.id)
 
     # -- pages ------------------------------------------------------------------------------------------------------
 
@@ -111,30 +68,29 @@ class RecordPage(RecordColumns):
         return self.render_record(record, self.datamodel.parent_of(record))
 
     @route("/new/<uuid:parent>", act="add", methods=BOTH)
-    def add(self, parent: uuid.UUID) -> Answer:
-        """A new record in its parent."""
-        form = self.form(self.add_columns)
+    def add(self, parent: uuid.UUID | None = None) -> Answer:
+        """A new record in its parent; of a kind that stands alone, one at /new."""
+        form, draft, desk_id = self.form(self.add_columns), f"new-{self.draft}", parent or me().id
         if form.submitted():
-            columns, draft = self.writable(self.add_columns), f"new-{self.draft}"
+            columns = self.writable(self.add_columns)
 
             def work(session: Any) -> Any:
                 made = self.datamodel.add(session, keyring(), parent, form.payload(), columns)
-                return finished(session, draft, parent, made)
+                return finished(session, draft, desk_id, made)
 
             made = attempt(form, lambda session: once(session, self.datamodel.model, lambda: work(session)))
             if made is not None:
-                tell(_("The record is added."))
-                return redirect_after_post(f"{self.endpoint}.show", id=made.id)
-        at = desk(db.session, f"new-{self.draft}", parent)
-        above = self.datamodel.parent.get(db.session, parent) if self.datamodel.parent is not None else None
-        record_read(
-            "record.read", page_acts.kind_above(self.datamodel), parent, detail={"page": request.endpoint or ""}
-        )
-        form = form if form.submitted() else resumed(form, at)
+                tell(str(self.added_text))
+                return self.post_add_redirect(made)
+        at, above = maybe_desk(db.session, draft, desk_id), None
+        if self.datamodel.parent is not None and parent is not None:
+            above = self.datamodel.parent.get(db.session, parent)
+            kind, page = self.datamodel.parent.kind.name, {"page": request.endpoint or ""}
+            record_read("record.read", kind, parent, detail=page)
+        form = form if form.submitted() else resumed(self.new_form(), at)
         form.warn(self.datamodel.why_locked_inside(above))
         self.offer(form, above, None)
-        action = self.address("add", parent=parent)
-        back = self.parent_url(above)
+        action, back = self.address("add", **({"parent": parent} if parent else {})), self.parent_url(above)
         return self.render_form(
             "add", self.add_template, form, None, above, at=at, conflict=(), action=action, back=back
         )
@@ -198,6 +154,7 @@ class RecordPage(RecordColumns):
         return self.render(
             self.show_template,
             heading=self.heading("show", record, parent), lead=self.lead("show"), record=record, parent=parent,
+            is_deleted=page_acts.is_deleted(record),
             breadcrumbs=self.breadcrumbs(None, parent), steps=self.steps(record, parent), revealed=revealed,
             acts=page_acts.posts(self, record, parent), groups=self.facts(record, revealed), restore=restore,
             url=self.record_url(record, parent), remask_after=REMASK_AFTER, **self.more(record, parent),
@@ -226,7 +183,7 @@ class RecordPage(RecordColumns):
             if saved is not None:
                 tell(str(self.saved_text))
                 return redirect(back, 303)
-        at = desk(db.session, self.draft, id)
+        at = maybe_desk(db.session, self.draft, id)
         record, parent = find(db.session)
         record_read("record.read", self.datamodel.kind.name, record.id if record else id, detail={"page": "edit"})
         if not form.submitted():
@@ -309,19 +266,6 @@ class RecordPage(RecordColumns):
             deleted=self.address("deleted") if self.may("deleted") and not deleted else None,
         )  # fmt: skip
 
-    # -- addresses --------------------------------------------------------------------------------------------------
-
-    def address(self, page: str, **values: Any) -> str:
-        return url_for(f"{self.endpoint}.{page}", **values)
-
-    def may(self, page: str) -> bool:
-        """True if this class has the page and the person at work may enter it."""
-        return access.allowed(f"{self.endpoint}.{page}", g.actor)
-
-    def parent_url(self, parent: Any) -> str:
-        """The page to go back to from a form for a new record."""
-        return self.address("list") if self.may("list") else url_for("HomeView.show")
-
 
 def _register_drafts(cls: type[RecordPage]) -> None:
     """The forms to edit and to add a record keep drafts; the record, or its parent, is found as on the page."""
@@ -329,3 +273,5 @@ def _register_drafts(cls: type[RecordPage]) -> None:
     register(cls.draft, DraftForm(f"{cls.__name__}.edit", "id", cls.draft_label or label, model.get))
     if model.parent is not None:
         register(f"new-{cls.draft}", DraftForm(f"{cls.__name__}.add", "parent", label, model.parent.get))
+    elif page_acts.stands_at_new(cls):
+        register(f"new-{cls.draft}", DraftForm(f"{cls.__name__}.add", "", label, own_form))
