@@ -153,21 +153,27 @@ class RecordInterface(Rules[R]):
         self._refuse_locked(self.why_locked_inside(parent))
         values = load(self._schema(columns), data)
         record: Any = self._new(actor, parent)
+        if parent is None and self._has_place:
+            record.unit_id = unit_for(session, actor, working_units(actor), values.get("unit_id"))
+            values = {**values, "unit_id": record.unit_id}
+        return self.store(session, keyring, record, parent, values)
+
+    def store(self, session: AnySession, keyring: Keyring, record: R, parent: Any, values: Mapping[str, Any]) -> R:
+        """Stores a new record with these values, which were checked. Asks nobody's permission."""
         with session.no_autoflush:
             self._set_open(record, values)
-            if parent is None and self._has_place:
-                record.unit_id = unit_for(session, actor, working_units(actor), record.unit_id)
             self.pre_add(session, record, values, parent)
             session.add(record)
             self._seal(session, keyring, record, parent, values)
         session.flush()
-        return record  # type: ignore[no-any-return]
+        self.post_add(session, keyring, record, parent)
+        return record
 
     def edit(
         self, session: AnySession, keyring: Keyring, id: Id, data: Mapping[str, Any], version: int, columns: Any
     ) -> R:
         """Changes the named fields: absent = unchanged, null = cleared. Conflict if `version` is not the newest."""
-        require("edit", self.subject)  # before it is looked up
+        require("edit", self.subject, self.scopes)  # before it is looked up
         record = self.get(session, id, lock=True)
         return self.edit_found(session, keyring, record, self.parent_of(record), data, version, columns)
 

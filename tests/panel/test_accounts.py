@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,7 @@ from itm_admin.accounts import bootstrap, grants, invitations, services
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.accounts.services import AccountHolder
 from itm_admin.foundation import roles
+from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, NotFound
 from itm_admin.foundation.roles import ROLES, SCOPES
 from itm_admin.institutions import services as institutions
@@ -389,7 +391,7 @@ def test_the_first_administrator_has_a_link_and_no_password(database: Database) 
     superuser = database.engine("superuser")
     sessions = bootstrap.making_sessions(database.engine("app"))
     with sessions() as session:
-        token = bootstrap.begin(session, _Keys()).administrator
+        token = bootstrap.begin(session, Keyring(os.urandom(32))).administrator
         session.commit()
     with superuser.connect() as connection:
         assert connection.execute(text("select count(*) from credential")).scalar_one() == 0
@@ -402,8 +404,3 @@ def test_the_first_administrator_has_a_link_and_no_password(database: Database) 
         )
     with sessions() as session:
         assert invitations.look_up(session, token).username == ADMINISTRATOR
-
-
-class _Keys:
-    def new_institution_key(self, institution: uuid.UUID) -> bytes:
-        return b"wrapped elsewhere"
