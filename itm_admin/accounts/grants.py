@@ -188,7 +188,7 @@ def of_account(session: Session, account: uuid.UUID) -> list[RoleGrant]:
     )
 
 
-def keep_one_administrator(session: Session, without: uuid.UUID) -> None:
+def keep_one_administrator(session: AnySession, without: uuid.UUID) -> None:
     """Raises Denied if no other account could administer the accounts."""
     others = session.execute(
         select(func.count())

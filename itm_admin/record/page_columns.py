@@ -122,9 +122,10 @@ class RecordColumns(Page):
             )  # fmt: skip
         return self._forms[names](**stored)
 
-    def listed(self) -> Listing[Any]:
+    @classmethod
+    def listed(cls) -> Listing[Any]:
         """The list as it is where the person works now."""
-        return self.listing
+        return cls.listing
 
     def new_form(self) -> PanelForm:
         """The form for a new record, with the values that a record begins with."""

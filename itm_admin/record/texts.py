@@ -9,8 +9,8 @@ from typing import Any
 from flask_babel import gettext as _
 from markupsafe import Markup
 from marshmallow import fields as answers
+from wtforms import EmailField, StringField, TextAreaField
 from wtforms import Field as Control
-from wtforms import StringField, TextAreaField
 
 from itm_admin.foundation import forms
 from itm_admin.foundation.errors import Message
@@ -57,6 +57,9 @@ class Email(Text):
 
     def check(self, **options: Any) -> answers.Field:
         return checks.EmailCheck(most=self.most, **options)
+
+    def control(self, text: Any, *, protected: bool = False, **options: Any) -> Control:
+        return super().control(text, protected=True, **options) if protected else EmailField(text, **options)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,7 +126,7 @@ ROUTES: Mapping[str, Expected] = {
     **_post("CaseView.close_together", CASE_SIGHT),
     **_post("CaseView.delete_together", MANAGERS),
     **_post("FindView.find", CASE_SIGHT, empty=303),
-    **_post("AccountsTogetherView.suspend", _ACCOUNTS),
+    **_post("AccountView.suspend_together", _ACCOUNTS),
     **_page("CaseView.show", CASE_SIGHT, "case"),
     **_form("NewCaseView.source", CASE_WORK),
     "GET NewCaseView.person": Expected(CASE_WORK, shown=303),  # back to the first step: nothing was typed

@@ -291,7 +291,7 @@ def test_an_appointment_goes_from_proposal_to_active_through_the_pages(panel: Fl
     answer = root.post(
         "/accounts/new",
         page="/accounts/new",
-        institution=str(home.id),
+        institution_id=str(home.id),
         first_name="Deniz",
         last_name="Bakar",
         email="deniz@tihek.invalid",
