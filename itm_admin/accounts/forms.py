@@ -54,7 +54,7 @@ class OwnPasswordForm(PasswordForm):
 
 
 def own_data_form() -> type[PanelForm]:
-    """What people change of their own account, and the password that another e-mail address takes."""
+    """The own account's fields that its person changes, and the password that another e-mail address takes."""
     below = form_class(kind_of(Account), services.OWN)
     current = PasswordField(
         _l("Current password"),

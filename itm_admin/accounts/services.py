@@ -33,7 +33,7 @@ from itm_admin.record.versions import expect
 
 PERSON = ("first_name", "last_name", "email", "title", "unit_id", "language")
 OWN = ("email", "title", "language")
-"""What people change of their own account."""
+"""The fields of the own account that its person changes."""
 _NO_KEYS: Any = None
 """An account has nothing protected: its secrets are in tables of their own."""
 

@@ -100,7 +100,7 @@ def edit_relinking(site: PanelSite) -> None:
     site.shut(site.alice, "POST", f"/cases/{site.a.case}/edit", site.b.unit, **CHANGE, unit_id="{}")
     site.shut(site.chief, "POST", f"/cases/{site.a.case}/assign", site.b.colleague.id, account_id="{}")
     path, form = f"/accounts/{site.a.colleague.id}/edit", {"version": "1", "first_name": "Ad", "last_name": "Soyad"}
-    form |= {"email": "biri@example.invalid", "language": "tr", "unit": "{}"}
+    form |= {"email": "biri@example.invalid", "language": "tr", "unit_id": "{}"}
     for answer, _id in site.refused_alike(site.chief, "POST", path, site.b.unit, uuid.uuid4(), form):
         assert answer.status_code in (404, 422)
 
