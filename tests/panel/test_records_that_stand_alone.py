@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.panel.visits.offices import TABLE, contributed
 
 from itm_admin import areas
 from itm_admin.foundation.roles import ROLES
 from itm_admin.record import kind
 from tests.factories import Somebody
 from tests.panel.panel_app import RunningPanel
-from tests.panel.visits.offices import TABLE, contributed
 
 if TYPE_CHECKING:
     from tests.conftest import Database
