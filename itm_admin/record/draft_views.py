@@ -44,7 +44,7 @@ class DraftForm:
     """None: its own pages keep the draft, whose id is the one in the address."""
 
     def address_of(self, id: uuid.UUID | str) -> dict[str, uuid.UUID | str]:
-        """What the form's address names. Of one that names nothing, the draft stands under its author's own id."""
+        """The id in the form's address. A form without one keeps its draft under its author's own id."""
         return {self.id: id} if self.id else {}
 
     def resume_url(self, id: uuid.UUID | str) -> str:

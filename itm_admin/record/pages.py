@@ -77,7 +77,7 @@ class RecordPage(RecordColumns):
         return page_acts.steps(self, record, parent)
 
     def post_add_redirect(self, record: Any) -> Response:
-        """Where a person goes who has added a record."""
+        """The page that follows once a record is added."""
         return redirect_after_post(f"{self.endpoint}.show", id=record.id)
 
     def list_steps(self) -> builtins.list[Step]:
