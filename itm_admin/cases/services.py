@@ -116,6 +116,11 @@ def lower_confidentiality(session: AnySession, case_id: Id, data: Mapping[str, A
     return case
 
 
+def lower_than(present: str) -> list[str]:
+    """The degrees of confidentiality below this one."""
+    return [degree for degree, rank in SENSITIVITY.items() if rank < SENSITIVITY[present]]
+
+
 def _refuse_lowering(case: Case, values: Mapping[str, Any]) -> None:
     wanted = values.get("confidentiality")
     if wanted is not None and SENSITIVITY[wanted] < SENSITIVITY[case.confidentiality]:
@@ -250,7 +255,7 @@ def _unit(session: AnySession, actor: Actor, wanted: uuid.UUID | None, province:
         highest = highest.where(Unit.parent_id.is_(None))
     else:
         highest = highest.where(Unit.id.in_(create), Unit.parent_id.is_(None) | Unit.parent_id.not_in(create)).order_by(
-            Unit.name
+            Unit.name, Unit.id
         )
     found = session.scalars(highest.limit(1)).one_or_none()
     if found is None:
