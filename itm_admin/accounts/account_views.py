@@ -95,7 +95,8 @@ class AccountView(Page):
             if made is not None:
                 return self._show_link(links[0])
         _offer_new(form)
-        return self.render("accounts/add.html", heading=_("New account"), form=form), form.refused_with if form.submitted() else 200
+        status = form.refused_with if form.submitted() else 200
+        return self.render("accounts/add.html", heading=_("New account"), form=form), status
 
     @route("/<uuid:id>/edit", act="edit", methods=BOTH)
     def edit(self, id: uuid.UUID) -> Answer:

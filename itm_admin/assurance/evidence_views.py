@@ -138,9 +138,9 @@ class _Evidence(Page):
         record_read("record.read", "ledger", id, detail={"page": "root"})
         now = signed(id)
         groups = now.checkpoint.root.hex(" ", 2).split(" ") if now else []
-        back = (_("Ledger of %(name)s", name=labels.ledger_name(ledger)), url_for(self.back[1]))
         name = labels.ledger_name(ledger)
-        return self.render("assurance/root.html", name=name, ledger=ledger, signed=now, groups=groups, breadcrumbs=[back])
+        back = [(_("Ledger of %(name)s", name=name), url_for(self.back[1]))]
+        return self.render("assurance/root.html", name=name, ledger=ledger, signed=now, groups=groups, breadcrumbs=back)
 
     @route("/verifier.html", act="export")
     def verifier_page(self) -> Response:

@@ -18,9 +18,9 @@ from audit.read_plan import LEVELS
 from itm_admin.assurance import ledger_queries
 from itm_admin.assurance.ledger_queries import AnyRow, AnySession, find_ledger
 from itm_admin.assurance.models import VerificationRequest
-from itm_admin.institutions.models import Institution
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Denied, Invalid, NotFound
+from itm_admin.institutions.models import Institution
 from itm_admin.ledger.job_runs import Scalar
 
 UNFINISHED = ("waiting", "running")
@@ -84,9 +84,8 @@ def find(session: AnySession, id: uuid.UUID) -> VerificationRequest:
 
 
 def recent(session: AnySession, most: int = 10) -> Sequence[VerificationRequest]:
-    return session.scalars(
-        select(VerificationRequest).order_by(VerificationRequest.requested_at.desc(), VerificationRequest.id).limit(most)
-    ).all()
+    newest = (VerificationRequest.requested_at.desc(), VerificationRequest.id)
+    return session.scalars(select(VerificationRequest).order_by(*newest).limit(most)).all()
 
 
 def progress(request: VerificationRequest) -> dict[str, Any]:
