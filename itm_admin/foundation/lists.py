@@ -70,8 +70,10 @@ class Listing(Generic[Row]):
     identify: Callable[[Row], str]
     default_sort: str
     tie: tuple[Any, ...]
-    """Expressions that end every order, so that rows of one day stand in one that people can follow. The last is unique, so
-    that pages never overlap."""
+    """Expressions that end every order, so that rows of one day stand in one that people can follow.
+
+    The last is unique, so that pages never overlap.
+    """
     filters: tuple[Filter, ...] = ()
     search: Callable[[str], ColumnElement[bool]] | None = None
     link: Callable[[Row], str] | None = None
