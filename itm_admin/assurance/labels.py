@@ -21,6 +21,7 @@ from itm_admin.assurance.models import DECISION_REASONS
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import label
+from itm_admin.foundation.i18n import language
 from itm_admin.ledger import alert_raising, two_sides
 from itm_admin.record.kind import kinds as record_kinds
 from itm_admin.record.words import column_words, value_words
@@ -131,6 +132,12 @@ LEVELS: Mapping[str, Message] = {
     "full": _l("All entries"),
 }
 OUTCOMES: Mapping[str, Message] = {"success": _l("Done"), "denied": _l("Refused"), "failure": _l("Failed")}
+
+
+def ledger_name(row: Any) -> str:
+    """The name of a ledger's institution, with its code; the code alone if the register has no name."""
+    name = row.name_tr if language() == "tr" else row.name_en
+    return f"{name} ({row.code})" if name else str(row.code)
 
 
 def left_words(seconds: int | None) -> str:

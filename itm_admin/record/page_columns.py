@@ -163,7 +163,7 @@ def _listing(cls: type[RecordColumns], kind: Kind) -> Listing[Any]:
         link=lambda row: url_for(f"{cls.__name__}.show", id=row.id),
         default_sort=sign + names.get(wanted, wanted),
         name=cls.list_name,
-        tie=(model.id,),
+        tie=(model.created_at, model.id),
         counted=cls.counted,
         page_size=cls.page_size,
         search=looks_for if cls.search_by else None,
