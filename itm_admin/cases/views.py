@@ -196,6 +196,8 @@ class CaseView(RecordPage):
             choices.offer_places(form, record)
         if "account_id" in form:
             choices.offer_colleagues(form.account_id)
+        if isinstance(form, LowerForm):
+            form.confidentiality.among(services.lower_than(record.confidentiality))
 
     def more(self, record: Case, parent: Any) -> Mapping[str, Any]:
         """The people, the colleagues and the course, and what may be done with each."""
