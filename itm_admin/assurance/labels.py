@@ -21,6 +21,7 @@ from itm_admin.assurance.models import DECISION_REASONS
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import label
+from itm_admin.foundation.i18n import language
 from itm_admin.ledger import alert_raising
 from itm_admin.record.kind import kinds as record_kinds
 from itm_admin.record.words import column_words, value_words
@@ -131,6 +132,12 @@ LEVELS: Mapping[str, Message] = {
 OUTCOMES: Mapping[str, Message] = {"success": _l("Done"), "denied": _l("Refused"), "failure": _l("Failed")}
 
 
+def ledger_name(row: Any) -> str:
+    """The name of a ledger's institution, with its code; the code alone if the register has no name."""
+    name = row.name_tr if language() == "tr" else row.name_en
+    return f"{name} ({row.code})" if name else str(row.code)
+
+
 def left_words(seconds: int | None) -> str:
     """A duration in words; empty if it is not known."""
     if seconds is None:
@@ -207,15 +214,21 @@ _BESIDE: Mapping[str, Message] = {
 }
 """Tables that the ledger does not capture and that are compared with it (itm.beside_the_ledger)."""
 
+_OF_OBJECTS = ("catalogue.changed", "way")
+"""Findings about functions, indexes and other objects of the database."""
+
 
 def finding_words(finding: Mapping[str, Any]) -> str:
-    """One finding of a verification, with its entry if it has one."""
+    """One finding of a verification, with its entry if it has one.
+
+    An object of the database is told by its own name. A record is told by people's name for it: see tampering.py.
+    """
     told = str(FINDINGS.get(str(finding.get("kind")), finding.get("detail") or finding.get("kind")))
     if finding.get("table") in _BESIDE:
         told = str(_("%(what)s: the database says otherwise than the ledger.", what=_BESIDE[str(finding["table"])]))
     if finding.get("acknowledged"):
         told = str(_("%(what)s This was known when the ledger was closed.", what=told))
-    if finding.get("id"):
+    if finding.get("kind") in _OF_OBJECTS and finding.get("id"):
         told = f"{told} ({' '.join(str(finding[name]) for name in ('table', 'id') if finding.get(name))})"
     seq = finding.get("seq")
     return told if seq is None else str(_("Entry %(seq)s: %(what)s", seq=seq, what=told))
