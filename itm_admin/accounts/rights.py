@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, OVERSIGHT, ROLES, SUBJECTS, Role
 from itm_admin.foundation.turkish import turkish_sort_key
@@ -71,10 +72,11 @@ class RightsView(Page):
 def _facts(role: Role) -> tuple[str, ...]:
     """The role, where it works, who gives it, and what is special about it."""
     givers = [str(ROLES[code].label) for code in role.granted_by]
+    places = ", ".join(vocabulary.label("institution_kind", code) for code in role.held_in)
     special = (
         (role.approvals > 0, _("Several people approve it.")),
         (role.exclusive, _("With no other role.")),
-        (role.presidency_only, _("In the Presidency alone.")),
+        (bool(places), _("Only in these institutions: %(kinds)s.", kinds=places)),
         (role.whole_institution, _("For the whole institution.")),
     )
     return (
