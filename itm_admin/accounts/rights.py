@@ -52,7 +52,7 @@ def _held(subject: str) -> frozenset[str]:
 
 
 class RightsView(Page):
-    """What each role may do. It holds nobody's data, so looking at it is no entry."""
+    """The roles and their rights. The page holds nobody's data, so looking at it is no entry."""
 
     subject = "Rights"
     scopes = (INSTITUTION, OVERSIGHT, AUDIT, ACCOUNTS)

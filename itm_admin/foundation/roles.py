@@ -147,7 +147,7 @@ ROLES: Mapping[str, Role] = {
 
 
 SUBJECTS: dict[str, Subject] = {}
-"""What the areas have added, in their order."""
+"""The subjects that the areas have added."""
 
 
 def permit(subject: str, rows: Rights, label: Message = "", acts: Mapping[str, Message] | None = None) -> None:
