@@ -28,7 +28,6 @@ from itm_admin.cases.forms import (
 )
 from itm_admin.cases.models import Case, CaseAssignment
 from itm_admin.cases.new_case import NewCaseView
-from itm_admin.cases.person_views import PersonView
 from itm_admin.cases.profile_views import ProfileView
 from itm_admin.cases.schemas import CASE_COLUMNS, AssignInput, CloseInput
 from itm_admin.cases.services import CASES
@@ -290,5 +289,5 @@ class CaseView(RecordPage):
 
 
 VIEWS = (
-    NewCaseView, DraftView, CaseView, FindView, PersonView, ProfileView, *choices.VIEWS, *erasure_views.VIEWS,
+    NewCaseView, DraftView, FindView, ProfileView, *choices.VIEWS, *erasure_views.VIEWS,
 )  # fmt: skip
