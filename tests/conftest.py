@@ -178,7 +178,10 @@ def template(cluster: Cluster) -> Iterator[str]:
 def _copy(cluster: Cluster, template: str) -> Iterator[Database]:
     name = _name()
     with cluster.connect() as connection:
-        roles.make_database(connection, name, template)
+        # Through the write-ahead log, as is usual, it would take twice as long
+        owner, copying = roles.ROLES["owner"], "STRATEGY file_copy"
+        connection.execute(f'CREATE DATABASE "{name}" OWNER {owner} TEMPLATE "{template}" {copying}'.encode())
+        roles.make_database(connection, name)  # its rights
     database = Database(cluster, name)
     yield database
     database.close()
