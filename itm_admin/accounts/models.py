@@ -71,7 +71,6 @@ class Account(Stamped, Model):
         ),
     )
 
-    id: Mapped[uuid.UUID] = identifier_column()
     institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")), ForeignKey("institution.id"))
     unit_id: Mapped[uuid.UUID | None] = field(Link(label=_l("Unit")))
     username: Mapped[str] = field(Text(label=_l("User name")), unique=True)
@@ -197,7 +196,6 @@ class RoleGrant(Stamped, Model):
         ),
     )
 
-    id: Mapped[uuid.UUID] = identifier_column()
     institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")))
     account_id: Mapped[uuid.UUID] = field(Link(label=_l("Account")))
     role: Mapped[str] = field(Choice(label=_l("Role"), choices={code: role.label for code, role in ROLES.items()}))

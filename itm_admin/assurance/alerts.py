@@ -78,16 +78,20 @@ def words(alert: Alert) -> str:
 
 
 def findings(alert: Alert) -> list[dict[str, Any]]:
-    """The record of an alert of tampering, as a finding; empty if it is about entries."""
+    """The findings of an alert of tampering: the first one, and the first one that is about a record."""
     told = alert.detail
-    if not told.get("object"):
-        return []
-    return [{"kind": told.get("finding"), "table": told.get("table"), "id": told["object"]}]
+    found: list[dict[str, Any]] = []
+    first, of_object = told.get("finding"), told.get("object_finding", told.get("finding"))
+    if first and not (told.get("object") and first == of_object):
+        found.append({"kind": first, "seq": alert.first_broken})
+    if told.get("object"):
+        found.append({"kind": of_object, "table": told.get("table"), "id": told["object"]})
+    return found
 
 
 def facts(alert: Alert) -> list[tuple[str, str]]:
     """The alert's further facts, name and value."""
-    told = ("table", "object", "named", "ledger")  # in words elsewhere on the page
+    told = ("table", "object", "named", "object_finding", "finding", "ledger")  # in words elsewhere on the page
     known = {name: value for name, value in alert.detail.items() if value is not None and name not in told}
     return details.words({"detail": known}, naming.named())
 

@@ -40,6 +40,7 @@ _DETAILS: Mapping[str, Message] = {
     "size": _l("Entries now"), "witness": _l("Witness"), "answer": _l("Result"),
     "waiting": _l("Entries waiting"), "minutes": _l("Minutes"), "resolved": _l("Over without anybody's doing"),
     "table": _l("Table"), "object": _l("What is concerned"), "named": _l("Digest of what is concerned"),
+    "object_finding": _l("What is wrong with it"),
     "previous": _l("Ledger before it"), "root": _l("Root of its trusted entries"),
     "closed_size": _l("Its entries when it was closed"), "closed_head": _l("Its last entry's hash"),
     "decision": _l("Decision"), "proposed_by": _l("Proposed by"), "decided_by": _l("Decided by"),
@@ -105,6 +106,7 @@ _CODED: Mapping[str, str] = {
 }  # fmt: skip
 _WORDS: Mapping[str, Mapping[str, Message]] = {
     "level": labels.LEVELS, "page": _PAGE_NAMES, "act": _ACTS, "finding": labels.FINDINGS,
+    "object_finding": labels.FINDINGS,
     "outcome": labels.OUTCOMES, "reason": {**labels.REASONS, **_SIGN_INS}, "statement": _STATEMENTS,
     "answer": _ANSWERS, "form": _FORMS, "format": _FORMS, "while": _SIGN_INS,
     "verdict": {code: words for code, (words, _tone) in labels.VERDICTS.items()},

@@ -207,15 +207,21 @@ _BESIDE: Mapping[str, Message] = {
 }
 """Tables that the ledger does not capture and that are compared with it (itm.beside_the_ledger)."""
 
+_OF_OBJECTS = ("catalogue.changed", "way")
+"""Findings about functions, indexes and other objects of the database."""
+
 
 def finding_words(finding: Mapping[str, Any]) -> str:
-    """One finding of a verification, with its entry if it has one."""
+    """One finding of a verification, with its entry if it has one.
+
+    An object of the database is told by its own name. A record is told by people's name for it: see tampering.py.
+    """
     told = str(FINDINGS.get(str(finding.get("kind")), finding.get("detail") or finding.get("kind")))
     if finding.get("table") in _BESIDE:
         told = str(_("%(what)s: the database says otherwise than the ledger.", what=_BESIDE[str(finding["table"])]))
     if finding.get("acknowledged"):
         told = str(_("%(what)s This was known when the ledger was closed.", what=told))
-    if finding.get("id"):
+    if finding.get("kind") in _OF_OBJECTS and finding.get("id"):
         told = f"{told} ({' '.join(str(finding[name]) for name in ('table', 'id') if finding.get(name))})"
     seq = finding.get("seq")
     return told if seq is None else str(_("Entry %(seq)s: %(what)s", seq=seq, what=told))

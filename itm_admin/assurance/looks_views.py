@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
 
 from itm_admin.assurance import labels, ledger_queries, looks, named, naming
+from itm_admin.assurance.history import kind_with_history
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
@@ -21,8 +22,6 @@ from itm_admin.foundation.forms import DayField, PanelForm
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
 from itm_admin.foundation.views import Page, redirect_after_post, route
-
-KINDS = "case,person,case_person,victim_profile,account"
 
 
 class LooksForm(PanelForm):
@@ -92,9 +91,9 @@ class _Looks(Page):
     def everything(self) -> str:
         return self._answer("everything", None)
 
-    @route(f"/<any({KINDS}):kind>/<uuid:id>", act="history")
+    @route("/<kind>/<uuid:id>", act="history")
     def show(self, kind: str, id: uuid.UUID) -> str:
-        return self._answer(kind, id)
+        return self._answer(kind_with_history(kind).name, id)
 
     def _answer(self, kind: str, id: uuid.UUID | None) -> str:
         wanted = named.read(db.session, request.args)

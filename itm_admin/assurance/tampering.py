@@ -21,20 +21,10 @@ from itm_admin.foundation.formats import moment
 from itm_admin.foundation.roles import AUDIT
 from itm_admin.oversight import board
 from itm_admin.record import words
+from itm_admin.record.kind import Kind, kinds
 
 MOST = 10
-KINDS: Mapping[str, str] = {
-    "public.case_file": "case", "public.person": "person", "public.case_person": "case_person",
-    "public.victim_profile": "victim_profile", "public.case_assignment": "case_assignment", "public.account": "account",
-    "public.role_grant": "role_grant", "public.institution": "institution", "public.unit": "unit",
-    "public.grant_approval": "grant_approval", "public.invitation": "invitation", "public.draft": "draft",
-    "public.credential": "credential", "public.institution_key": "institution_key",
-    "public.ledger_decision": "ledger_decision", "public.access_change": "access_change",
-    "public.access_note": "access_note", "itm.access_limit": "access_limit",
-    "itm.indexed": "person_index",
-}  # fmt: skip
-"""Table → the kind of record in it."""
-_WITH_HISTORY = ("case", "person", "case_person", "victim_profile", "account")
+_WITHOUT_MODEL: Mapping[str, str] = {"itm.access_limit": "access_limit", "itm.indexed": "person_index"}
 _DIFFERENCES = text("select * from itm.differences(:kind, :id, :shown)").bindparams(
     bindparam("shown", type_=ARRAY(Text))
 )
@@ -59,10 +49,22 @@ def told(session: AnySession, findings: Sequence[Mapping[str, Any]]) -> list[Fin
     return [_told(session, finding) for finding in shown]
 
 
+def _kind(table: str) -> Kind | None:
+    """The kind of the records in this table; None if it holds none that the ledger knows."""
+    for kind in kinds().values():
+        if kind.model is not None and table == f"{kind.model.__table__.schema or 'public'}.{kind.model.__tablename__}":
+            return kind
+    return kinds().get(_WITHOUT_MODEL.get(table, ""))
+
+
 def _told(session: AnySession, finding: Mapping[str, Any]) -> FindingText:
-    kind, id = KINDS.get(str(finding.get("table"))), str(finding.get("id") or "")
-    if kind is None or not str(finding.get("kind")).startswith("record."):
+    found, id = _kind(str(finding.get("table"))), str(finding.get("id") or "")
+    if finding.get("table") == "public.alert":
+        alert, _space, subject = id.partition(" ")
+        return FindingText([f"{labels.alert_words(alert, subject, None)}: {labels.finding_words(finding)}"], [])
+    if found is None or not str(finding.get("kind")).startswith("record."):
         return FindingText([labels.finding_words(finding)], [])
+    kind = found.name
     naming.learn(session, [id])
     name = labels.target_words(kind, naming.name_of(id))
     if tenancy.current().scope != AUDIT:
@@ -75,7 +77,7 @@ def _told(session: AnySession, finding: Mapping[str, Any]) -> FindingText:
         lines.append(str(_("Last lawful change: %(when)s, by %(who)s.", when=last[1], who=last[2])))
         links.append((url_for("LedgerView.entry", id=last[0].ledger_id, seq=last[0].seq), _("Its last entry")))
         links.append((url_for("EvidenceView.show", id=last[0].ledger_id), _("Take evidence away")))
-    if kind in _WITH_HISTORY:
+    if found.info.history:
         links.insert(0, (url_for("AuditHistoryView.record", kind=kind, id=id), _("Access history")))
     if kind == "case" and session.scalar(select(board.case.c.id).where(board.case.c.id == id)):
         links.insert(0, (url_for("OversightCaseView.show", id=id), _("The record")))

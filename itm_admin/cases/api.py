@@ -173,6 +173,7 @@ class PersonApi(RecordApi):
 
     page = PersonView
     resource_name = "persons"
+    exclude_route_methods: ClassVar = {"add"}  # a person is added to a case
     openapi_spec_tag = "Persons"
     Answer = PersonAnswer
     Change = PersonChange

@@ -32,7 +32,6 @@ from itm_admin.record.permissions import require, require_management
 from itm_admin.record.schema import load
 from itm_admin.record.versions import expect
 
-Fate = Literal["reviewed", "shredded"]
 """The decision about a narrative: it was read and does not name the person, or it is destroyed too."""
 
 

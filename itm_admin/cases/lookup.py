@@ -15,7 +15,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload, with_expression
 
-from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person
 from itm_admin.cases.schemas import SearchInput
 from itm_admin.foundation import blind_index, tenancy
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Keyring
@@ -83,13 +83,6 @@ def people_of(session: AnySession, case: Case) -> list[CasePerson]:
         .order_by(CasePerson.role != "VICTIM", CasePerson.created_at, CasePerson.id)
     )
     return list(session.scalars(statement, execution_options={"populate_existing": True}))
-
-
-def profile_of(session: AnySession, link: CasePerson) -> VictimProfile | None:
-    """The victim's profile on a link."""
-    return session.scalar(
-        select(VictimProfile).where(VictimProfile.case_person_id == link.id, VictimProfile.deleted_at.is_(None))
-    )
 
 
 def list_cases(*, deleted: bool = False) -> Select[Case]:

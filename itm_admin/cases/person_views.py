@@ -30,8 +30,9 @@ from itm_admin.record import drafts
 from itm_admin.record.draft_views import Desk, desk, finished, resumed
 from itm_admin.record.drafts import Kept
 from itm_admin.record.kind import kind_of
+from itm_admin.record.page_acts import BOTH
 from itm_admin.record.page_columns import Columns
-from itm_admin.record.pages import BOTH, Answer, RecordPage, Step
+from itm_admin.record.pages import Answer, RecordPage, Step
 
 
 class PersonView(RecordPage):
@@ -116,7 +117,7 @@ class PersonView(RecordPage):
         return self.render("cases/search.html", form=form, found=found), 422 if form.submitted() and not found else 200
 
     @route("/new/<uuid:case>", act="add", methods=BOTH)
-    def add(self, case: uuid.UUID) -> Answer:
+    def add(self, case: uuid.UUID) -> Answer:  # type: ignore[override]
         """A new person in a case."""
         form = NewPersonForm()
         if form.submitted():

@@ -21,8 +21,9 @@ from itm_admin.foundation.once import once
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import keyring, route
 from itm_admin.record.api import RecordApi, document
+from itm_admin.record.page_acts import BOTH
 from itm_admin.record.page_columns import Columns
-from itm_admin.record.pages import BOTH, Answer, RecordPage, Step
+from itm_admin.record.pages import Answer, RecordPage, Step
 from itm_admin.record.schema import RevealInput, load
 
 

@@ -20,13 +20,14 @@ from itm_admin.cases.models import Case, CaseAssignment
 from itm_admin.cases.permissions import CLOSED_CIRCLE, can_be_assigned, is_assigned, require_work_on
 from itm_admin.cases.schemas import AssignInput, CaseInput, CloseInput, LowerInput
 from itm_admin.foundation.encryption import AnySession, Keyring
-from itm_admin.foundation.errors import Denied, Invalid, Locked, Message, NotFound
-from itm_admin.institutions.models import Institution, Unit
+from itm_admin.foundation.errors import Invalid, Locked, Message, NotFound
+from itm_admin.institutions.models import Institution
 from itm_admin.record import protected_values
 from itm_admin.record.checks import today
 from itm_admin.record.kind import kind_of
 from itm_admin.record.lookup import Id, identifier
-from itm_admin.record.permissions import Actor, covers, require, require_management
+from itm_admin.record.permissions import Actor, require, require_management
+from itm_admin.record.places import unit_for
 from itm_admin.record.schema import DeleteInput, load
 from itm_admin.record.versions import expect
 
@@ -61,7 +62,7 @@ def places(session: AnySession, values: Mapping[str, Any]) -> tuple[uuid.UUID, u
     """The unit and the lead institution of a case that is to be opened. NotFound for one that the actor may not use."""
     actor = require("add", "Case")
     return (
-        _unit(session, actor, values.get("unit_id"), values.get("province")),
+        unit_for(session, actor, actor.context.create, values.get("unit_id"), values.get("province")),
         _lead_institution(session, actor, values.get("lead_institution_id")),
     )
 
@@ -84,7 +85,7 @@ def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
         raise Locked(CLOSED)
     values = load(CaseInput, data, partial=True)
     if values.get("unit_id") not in (None, case.unit_id):
-        _unit(session, actor, values["unit_id"])
+        unit_for(session, actor, actor.context.create, values["unit_id"])
     if values.get("lead_institution_id") not in (None, case.lead_institution_id):
         _lead_institution(session, actor, values["lead_institution_id"])
     _refuse_lowering(case, values)
@@ -227,35 +228,6 @@ def _add_assignment(session: AnySession, case: Case, account: uuid.UUID) -> Case
     session.add(assignment)
     session.flush()
     return assignment
-
-
-def _unit(session: AnySession, actor: Actor, wanted: uuid.UUID | None, province: str | None = None) -> uuid.UUID:
-    """The wanted unit, if the actor may create there; else the province's, the actor's own, or the highest granted."""
-    create = actor.context.create
-    if wanted is not None:
-        if session.scalar(select(Unit.id).where(Unit.id == wanted, Unit.institution_id == actor.institution)) is None:
-            raise NotFound
-        if not covers(create, wanted):
-            raise Denied
-        return wanted
-    there = select(Unit.id).where(Unit.institution_id == actor.institution, Unit.province == province)
-    nearest = session.scalars((there if create == "*" else there.where(Unit.id.in_(create))).limit(2)).all()
-    own = session.scalar(select(Account.unit_id).where(Account.id == actor.account))
-    if len(nearest) == 1:
-        return nearest[0]
-    if own is not None and covers(create, own):
-        return own
-    highest = select(Unit.id).where(Unit.institution_id == actor.institution)
-    if create == "*":
-        highest = highest.where(Unit.parent_id.is_(None))
-    else:
-        highest = highest.where(Unit.id.in_(create), Unit.parent_id.is_(None) | Unit.parent_id.not_in(create)).order_by(
-            Unit.name
-        )
-    found = session.scalars(highest.limit(1)).one_or_none()
-    if found is None:
-        raise Denied
-    return found
 
 
 def _lead_institution(session: AnySession, actor: Actor, wanted: uuid.UUID | None) -> uuid.UUID:

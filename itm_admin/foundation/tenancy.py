@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from psycopg.pq import TransactionStatus
@@ -147,13 +147,6 @@ def _failed(session: Session) -> bool:
         return True
     driver = connection.connection.driver_connection
     return driver is None or driver.info.transaction_status not in (TransactionStatus.IDLE, TransactionStatus.INTRANS)
-
-
-@contextmanager
-def with_purpose(purpose: str, session: Session) -> Iterator[None]:
-    """Names the purpose that the events of this block carry."""
-    with acting(replace(current(), purpose=purpose), session):
-        yield
 
 
 def apply(connection: Connection, context: Context | None = None) -> None:

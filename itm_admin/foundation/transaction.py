@@ -6,7 +6,6 @@ shown: the answer is a redirect, or an id and a version.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,7 +14,6 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
 from itm_admin.foundation.database_errors import domain_error
 from itm_admin.foundation.errors import LedgerUnavailable
@@ -26,13 +24,11 @@ _EVENTS = text("select nullif(current_setting('audit.pending', true), '')")
 
 
 @contextmanager
-def writing(purpose: str | None = None) -> Iterator[Session]:
+def writing() -> Iterator[Session]:
     """Commits at the end of the block. Raises domain errors only; then nothing is stored."""
     session: Session = db.session()
     committing = False
     try:
-        if purpose:
-            tenancy.bind(dataclasses.replace(tenancy.current(), purpose=purpose), session)
         yield session
         session.flush()
         events = session.scalar(_EVENTS)

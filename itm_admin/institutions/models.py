@@ -13,7 +13,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from itm_admin.foundation.errors import Message
-from itm_admin.foundation.records import Moment, identifier_column
+from itm_admin.foundation.records import Moment
 from itm_admin.record.field import field
 from itm_admin.record.fields import Choice, Code, Day, Flag, Link, Opaque, Text, Whole
 from itm_admin.record.kind import RecordInfo
@@ -35,7 +35,6 @@ class Institution(Stamped, Model):
         Index("institution_one_presidency", "kind", unique=True, postgresql_where=text("kind = 'presidency'")),
     )
 
-    id: Mapped[uuid.UUID] = identifier_column()
     code: Mapped[str] = field(Text(label=_l("Code"), most=16, ask=_l("Write a code.")), unique=True)
     name_tr: Mapped[str] = field(Text(label=_l("Name in Turkish"), ask=_l("Write the name in Turkish.")))
     name_en: Mapped[str] = field(Text(label=_l("Name in English"), ask=_l("Write the name in English.")))
@@ -64,7 +63,6 @@ class Unit(Stamped, Model):
         ForeignKeyConstraint(["institution_id", "parent_id"], ["unit.institution_id", "unit.id"], name="unit_parent"),
     )
 
-    id: Mapped[uuid.UUID] = identifier_column()
     institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")), ForeignKey("institution.id"))
     parent_id: Mapped[uuid.UUID | None] = field(Link(label=_l("Belongs to")))
     name: Mapped[str] = field(Text(label=_l("Name"), ask=_l("Write a name.")))

@@ -202,6 +202,7 @@ def _named(findings: Sequence[Finding]) -> Mapping[str, Scalar]:
     return {
         "table": first.table,
         "object": first.id,
+        "object_finding": first.kind,
         "named": hashlib.sha256(told.encode()).hexdigest()[:16],
     }
 

@@ -177,7 +177,6 @@ def _adjustments(settings: Settings) -> Adjustments:
         threads=settings.web_threads,
         connection_limit=settings.web_connections + _SPARE_FILES,  # our own limit closes connections before this one
         backlog=256,
-        cleanup_interval=1,
         asyncore_use_poll=True,
         ident=None,
         log_socket_errors=False,

@@ -26,6 +26,7 @@ IDLE_SECONDS = 15
 LEAST_RATE = 1000
 """Bytes a second, on average, that a body must arrive with and an answer must be taken with."""
 TAKING_SECONDS = 60
+_BEAT = 1.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Channel(HTTPChannel):
 
     task_class = BoundedTask
     broken = False
+    busy = False
 
     def __init__(self, server: BoundedServer, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
         self.since = time.monotonic()
@@ -97,8 +99,10 @@ class Channel(HTTPChannel):
         return done
 
     def service(self) -> None:
+        self.busy = True
         super().service()
         self.since = time.monotonic()
+        self.busy = False
         if self.begun is not None:
             self.begun = self.since
 
@@ -115,7 +119,7 @@ class Channel(HTTPChannel):
     @property
     def waits(self) -> bool:
         """True if it waits for a part of a request and has nothing left to send."""
-        return not self.requests and not self.total_outbufs_len
+        return not self.requests and not self.busy and not self.total_outbufs_len
 
     def is_overdue(self, now: float, seconds: int) -> bool:
         if self.total_outbufs_len:
@@ -124,10 +128,17 @@ class Channel(HTTPChannel):
         if not self.waits:
             return False
         if self.begun is None:
-            return now - self.since > IDLE_SECONDS
+            return now - self.since > IDLE_SECONDS and not self._has_unread()
         if self.request is None or not self.request.headers_finished:
             return now - self.begun > seconds
         return now - self.begun > 2 * seconds + self.got / LEAST_RATE
+
+    def _has_unread(self) -> bool:
+        """True if a request has arrived that the server had no time to read: closing would reset it."""
+        try:
+            return self.socket is not None and bool(self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False
 
     def _takes_too_slowly(self, now: float) -> bool:
         """True if the client takes the answer too slowly: a thread waits for it."""
@@ -170,6 +181,14 @@ class BoundedServer(TcpWSGIServer):
                 return
 
     def maintenance(self, _now: float) -> None:
+        """Nothing: waitress calls it while it lists the connections to poll.
+
+        A connection that is closed then is polled all the same, and the answer is taken for that of the new connection
+        which got its number: the new one would be reset.
+        """
+
+    def close_overdue(self) -> None:
+        """Closes connections that wait too long. Called between two polls."""
         now = time.monotonic()
         for channel in list(self.active_channels.values()):
             if channel.is_overdue(now, self.limits.seconds):
@@ -181,7 +200,11 @@ class BoundedServer(TcpWSGIServer):
     def serve(self, stopped: Any, patience: float) -> None:
         """Serves until `stopped()`; then answers running requests for at most `patience` seconds."""
         deadline: float | None = None
+        looked = 0.0
         while deadline is None or time.monotonic() < deadline:
+            if time.monotonic() - looked >= _BEAT:
+                self.close_overdue()
+                looked = time.monotonic()
             wasyncore.loop(timeout=1, use_poll=True, map=self._map, count=1)
             if not stopped():
                 continue

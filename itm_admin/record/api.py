@@ -6,7 +6,6 @@ names the `row_version` it was made on. Descriptions are made for each class, si
 
 from __future__ import annotations
 
-import types
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -21,13 +20,13 @@ from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.lists import Shown
 from itm_admin.foundation.once import once
-from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import keyring
 from itm_admin.record import protected_values, versions
 from itm_admin.record.datamodel import RecordInterface
 from itm_admin.record.derive import answer_schema, input_schema, revealed_schema
-from itm_admin.record.models import Record
+from itm_admin.record.models import Stamped
+from itm_admin.record.page_acts import copied
 from itm_admin.record.pages import RecordPage
 from itm_admin.record.schema import DeleteChange, RevealInput, load
 
@@ -40,7 +39,6 @@ class RecordApi(Api):
     page: ClassVar[type[RecordPage]]
     document_name: ClassVar[str] = ""
     """The beginning of the schemas' names in the description; the model's name, if none is given."""
-    scopes: ClassVar[tuple[str, ...]] = (INSTITUTION,)
     summaries: ClassVar[Mapping[str, str]] = {}
     """Descriptions of operations that replace the base's."""
     datamodel: ClassVar[RecordInterface[Any]]
@@ -60,7 +58,7 @@ class RecordApi(Api):
         return self.answer(**page_document(shown, document))
 
     @route("/in/<uuid:parent>", act="add", methods=("POST",))
-    def add(self, parent: uuid.UUID) -> Response:
+    def add(self, parent: uuid.UUID | None = None) -> Response:
         columns = self.page.writable(self.page.add_columns)
         with writing() as session:
             record = once(
@@ -103,14 +101,14 @@ class RecordApi(Api):
         record = self.datamodel.get(db.session, id)
         return self.revealed(record, self.datamodel.parent_of(record))
 
-    def revealed(self, record: Record, parent: Any) -> Response:
+    def revealed(self, record: Any, parent: Any) -> Response:
         """The protected values of a record that was found, for the purpose in the request's body."""
         why = load(RevealInput, body())
         values = self.datamodel.reveal(db.session, keyring(), record, parent, (why["purpose"], why.get("words")))
         return self.told({"id": record.id, **values})
 
 
-def document(record: Record) -> Document:
+def document(record: Stamped) -> Document:
     """A record's fields; protected ones say only whether something is stored ("hidden" or null)."""
     stored = {name: None if mark is None else HIDDEN for name, mark in protected_values.masked(record).items()}
     return {**versions.shown_values(record), **stored, "id": record.id}
@@ -129,17 +127,22 @@ def _complete(cls: type[RecordApi]) -> None:
     """Makes the class's schemas and describes each operation that it has from the base."""
     page, model = cls.page, cls.page.datamodel
     kind, name = model.kind, cls.document_name or model.model.__name__
-    cls.datamodel, cls.subject = model, model.subject
+    cls.datamodel, cls.subject = model, cls.__dict__.get("subject") or model.subject
+    cls.scopes = cls.__dict__.get("scopes", page.scopes)
     cls.openapi_spec_tag = cls.__dict__.get("openapi_spec_tag") or name
-    own = vars(cls)
+    own = dict(vars(cls))
     cls.Answer = own.get("Answer") or answer_schema(kind, f"{name}Answer")
     cls.Change = own.get("Change") or with_version(input_schema(kind, page.edit_columns), f"{name}Change", partial=True)
     cls.Revealed = own.get("Revealed") or revealed_schema(kind, f"{name}Revealed")
-    alone = {"add"} if model.parent is None else set()
-    cls.exclude_route_methods = {*cls.exclude_route_methods, *page.exclude_route_methods, *alone}
+    cls.exclude_route_methods = {*cls.exclude_route_methods, *page.exclude_route_methods}
+    if model.parent is None and "add" not in own:
+        alone = copied(RecordApi.add)
+        del alone._urls
+        cls.add = route("/", act="add", methods=("POST",))(alone)  # type: ignore[method-assign]
     adding = input_schema(kind, page.add_columns, f"{name}Input")
+    adds = "Adds a record to its parent" if model.parent is not None else "Adds a record"
     operations: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-        "add": ("Adds a record to its parent", {"takes": adding, "gives": Changed, "status": 201}),
+        "add": (adds, {"takes": adding, "gives": Changed, "status": 201}),
         "show": ("One record", {"gives": cls.Answer}),
         "edit": (
             "Changes the named fields; null clears one",
@@ -156,24 +159,13 @@ def _complete(cls: type[RecordApi]) -> None:
         pages = {"gives": page_of(cls.Answer, f"{name}Page"), "parameters": parameters_of(page.listing)}
         operations = {"list": ("A page of records", pages), **operations}
     for operation, (summary, shapes) in operations.items():
-        if operation not in cls.__dict__ and operation not in cls.exclude_route_methods:
+        if operation not in own and operation not in cls.exclude_route_methods:
             setattr(
                 cls,
                 operation,
-                describes(cls.summaries.get(operation, summary), **shapes)(_own(getattr(RecordApi, operation))),
+                describes(cls.summaries.get(operation, summary), **shapes)(copied(getattr(cls, operation))),
             )
     _add_transitions(cls, name)
-
-
-def _own(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method as a function of the class's own, with its address and act: it carries the class's description."""
-    function: Any = method
-    copied = types.FunctionType(
-        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
-    )
-    copied.__dict__.update(function.__dict__)
-    copied.__kwdefaults__, copied.__doc__ = function.__kwdefaults__, function.__doc__
-    return copied
 
 
 def _add_transitions(cls: type[RecordApi], name: str) -> None:

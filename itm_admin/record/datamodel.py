@@ -8,46 +8,53 @@ there are; a record is looked up together with its parents, up to the root: a pa
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from flask_babel import lazy_gettext as _l
 from marshmallow import Schema
-from sqlalchemy import Select, func, inspect, select
+from sqlalchemy import ColumnElement, Select, func, inspect, select
 from sqlalchemy.orm import contains_eager, joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Locked, Message, NotFound
-from itm_admin.foundation.roles import may
+from itm_admin.foundation.roles import INSTITUTION, may
 from itm_admin.record import protected_values
 from itm_admin.record.derive import input_schema
 from itm_admin.record.fields import Link
 from itm_admin.record.kind import BoundField, Transition, kind_of
-from itm_admin.record.lookup import Id, get_visible, identifier
-from itm_admin.record.models import Owner, Record
-from itm_admin.record.permissions import Actor, require, require_management
+from itm_admin.record.lookup import Id, get_visible, identifier, only_deleted
+from itm_admin.record.models import Owner, Stamped
+from itm_admin.record.permissions import Actor, require, require_management, require_work, working_units
+from itm_admin.record.places import unit_for
 from itm_admin.record.protected_values import Value
 from itm_admin.record.schema import DeleteInput, load
 from itm_admin.record.versions import expect
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=Stamped)
 NOT_NOW = _l("The record is not in a state for this.")
 
 
 class RecordInterface(Generic[R]):
     """The rules of one kind. Flask-AppBuilder's word for it is `datamodel`.
 
-    `parent`: the interface of the kind that it is a part of; `subject`: its row in the roles' table.
+    `parent`: the interface of the kind that it is a part of; none for a kind that stands alone. `subject`: its row in
+    the roles' table; `scopes`: where people work on it.
     """
 
     def __init__(
-        self, model: type[R], *, parent: RecordInterface[Any] | None = None, subject: str | None = None
-    ) -> None:
+        self, model: type[R], *, parent: RecordInterface[Any] | None = None, subject: str | None = None,
+        scopes: tuple[str, ...] = (INSTITUTION,),
+    ) -> None:  # fmt: skip
         self.model, self.parent = model, parent
         self.kind = kind_of(model)
-        self.subject = subject or model.__name__
+        self.subject, self.scopes = subject or model.__name__, scopes
+        columns = model.__table__.columns  # type: ignore[attr-defined]
+        self.can_be_deleted = "deleted_at" in columns
+        self._has_institution = "institution_id" in columns
+        self._has_place = "unit_id" in columns and not columns["unit_id"].nullable
         column = self.kind.info.parent
         if (column is None) != (parent is None):
             raise TypeError(f"{model.__name__} and its interface do not agree on a parent")
@@ -58,14 +65,19 @@ class RecordInterface(Generic[R]):
     # -- what an area says ------------------------------------------------------------------------------------------
 
     def guard(self, session: AnySession, actor: Actor, parent: Any, record: R | None) -> None:
-        """Raises what stands against any change: Denied, Locked, Invalid. By default what the parent says.
+        """Raises what stands against any change: Denied, Locked, Invalid.
 
-        `record` is None where one is added.
+        By default what the parent says; of a record that stands alone, that people of its unit change it. `record` is
+        None where one is added.
         """
         if self.parent is not None:
             self.parent.guard(session, actor, self.parent.parent_of(parent), parent)
-        elif record is not None:
-            require_management(record.unit_id, actor)
+        elif record is not None and self._has_place:
+            require_work(getattr(record, "unit_id"), actor)  # noqa: B009 (not every model has one)
+
+    def reach(self) -> Sequence[ColumnElement[bool]]:
+        """Conditions on the records that the person at work reaches, beside row-level security."""
+        return ()
 
     def why_locked(self, record: Any) -> Message | None:
         """Why nobody may change the record now; None: it is open. By default what its parent says."""
@@ -96,9 +108,9 @@ class RecordInterface(Generic[R]):
         `or_deleted` holds only for those who may restore the kind; `lock` keeps others from saving it until the
         transaction ends.
         """
-        statement = self._with_parents(select(self.model)).where(self.model.id == identifier(id))
+        statement = self._with_parents(select(self.model)).where(self.model.id == identifier(id), *self.reach())
         if not (or_deleted and may(tenancy.current().roles, "restore", self.subject)):
-            statement = statement.where(self.model.deleted_at.is_(None))
+            statement = statement.where(*only_deleted(self.model, False))
         if lock:
             statement = statement.with_for_update(key_share=True, of=self.model)
         found: R | None = session.scalars(statement.execution_options(populate_existing=True)).unique().one_or_none()
@@ -114,8 +126,7 @@ class RecordInterface(Generic[R]):
 
     def query(self, *, deleted: bool = False) -> Select[Any]:
         """The visible records for a list to narrow and order; of a deleted parent none."""
-        gone = self.model.deleted_at
-        return self._with_parents(select(self.model)).where(gone.is_not(None) if deleted else gone.is_(None))
+        return self._with_parents(select(self.model)).where(*only_deleted(self.model, deleted), *self.reach())
 
     def _with_parents(self, statement: Select[Any]) -> Select[Any]:
         """Joined with the parents up to the root, which come along: a list shows them, and none may be deleted."""
@@ -124,7 +135,7 @@ class RecordInterface(Generic[R]):
         statement = statement.options(*self.options())
         while of.parent is not None and of.parent_link is not None:
             relation = getattr(of.model, of.parent_relation)
-            statement = statement.join(relation).where(of.parent.model.deleted_at.is_(None))
+            statement = statement.join(relation).where(*only_deleted(of.parent.model, False))
             path = contains_eager(relation) if path is None else path.contains_eager(relation)
             of = of.parent
         return statement if path is None else statement.options(path)
@@ -145,7 +156,7 @@ class RecordInterface(Generic[R]):
         """The record of a kind that a parent has one of; None while there is none."""
         model = self.model
         inside = getattr(model, self.parent_link.name if self.parent_link is not None else "")
-        statement = select(model).where(inside == parent.id, model.deleted_at.is_(None))
+        statement = select(model).where(inside == parent.id, *only_deleted(model, False))
         return session.scalar(statement.execution_options(populate_existing=True))
 
     def owner(self, session: AnySession, record: R, parent: Any) -> Owner:
@@ -177,18 +188,20 @@ class RecordInterface(Generic[R]):
         self, session: AnySession, keyring: Keyring, parent: Any, data: Mapping[str, Any], columns: Any
     ) -> R:
         """As `add`, in a parent that was found."""
-        actor = require("add", self.subject)
+        actor = require("add", self.subject, self.scopes)
         self.guard(session, actor, parent, None)
         self._refuse_locked(self.why_locked_inside(parent))
         values = load(self._schema(columns), data)
-        record = self._new(actor, parent)
+        record: Any = self._new(actor, parent)
         with session.no_autoflush:
             self._set_open(record, values)
+            if parent is None and self._has_place:
+                record.unit_id = unit_for(session, actor, working_units(actor), record.unit_id)
             self.pre_add(session, record, values, parent)
             session.add(record)
             self._seal(session, keyring, record, parent, values)
         session.flush()
-        return record
+        return record  # type: ignore[no-any-return]
 
     def edit(
         self, session: AnySession, keyring: Keyring, id: Id, data: Mapping[str, Any], version: int, columns: Any
@@ -202,7 +215,7 @@ class RecordInterface(Generic[R]):
         columns: Any,
     ) -> R:  # fmt: skip
         """As `edit`, of a record that was found, whose parent is locked where it has one alone."""
-        actor = require("edit", self.subject)
+        actor = require("edit", self.subject, self.scopes)
         self.guard(session, actor, parent, record)
         self._refuse_locked(self.why_locked_inside(parent) if self.parent is not None else self.why_locked(record))
         expect(record, version)
@@ -229,7 +242,7 @@ class RecordInterface(Generic[R]):
 
     def get_to_change(self, session: AnySession, id: Id, act: str, version: int) -> R:
         """The record, locked, for an act that an area writes by hand. Denied, Locked or Conflict as for an edit."""
-        actor = require(act, self.subject)
+        actor = require(act, self.subject, self.scopes)
         record = self.get(session, id, lock=True)
         self.guard(session, actor, self.parent_of(record), record)
         self._refuse_locked(self.why_locked(record))
@@ -238,25 +251,25 @@ class RecordInterface(Generic[R]):
 
     def delete(self, session: AnySession, id: Id, data: Mapping[str, Any], version: int | None = None) -> R:
         """Hides the record, for a reason (DeleteInput); by a manager of its unit. Nothing is destroyed."""
-        actor = require("delete", self.subject)
-        record = self.get(session, id, lock=True)
+        actor = require("delete", self.subject, self.scopes)
+        record: Any = self.get(session, id, lock=True)
         require_management(record.unit_id, actor)
         if version is not None:
             expect(record, version)
         record.deletion_reason, record.deleted_at = load(DeleteInput, data)["reason"], func.now()
         session.flush()
-        return record
+        return record  # type: ignore[no-any-return]
 
     def restore(self, session: AnySession, id: Id) -> R:
         """Brings a deleted record back; by a manager of its unit. NotFound if it is not deleted."""
-        actor = require("restore", self.subject)
-        record = self.get(session, id, or_deleted=True, lock=True)
+        actor = require("restore", self.subject, self.scopes)
+        record: Any = self.get(session, id, or_deleted=True, lock=True)
         require_management(record.unit_id, actor)
         if record.deleted_at is None:
             raise NotFound
         record.deleted_at = record.deletion_reason = None
         session.flush()
-        return record
+        return record  # type: ignore[no-any-return]
 
     def move(self, session: AnySession, keyring: Keyring, id: Id, act: str, data: Mapping[str, Any], version: int) -> R:
         """Takes the record to another state by one of its kind's acts. Locked if its state does not allow it."""
@@ -284,8 +297,9 @@ class RecordInterface(Generic[R]):
         self, session: AnySession, keyring: Keyring, record: R, parent: Any, why: tuple[str, str | None]
     ) -> dict[str, Value]:
         """One record's protected fields, for a purpose and perhaps in words (record/protected_values.py)."""
-        owner = self.owner(session, record, parent)
-        return protected_values.reveal(session, keyring, (self.subject, self.kind.name), record, owner, why)
+        names, owner = (self.subject, self.kind.name), self.owner(session, record, parent)
+        sealed: Any = record
+        return protected_values.reveal(session, keyring, names, sealed, owner, why)
 
     # -- parts ------------------------------------------------------------------------------------------------------
 
@@ -296,19 +310,21 @@ class RecordInterface(Generic[R]):
         return self._schemas[names]
 
     def _new(self, actor: Actor, parent: Any) -> R:
-        record = self.model()
-        record.id, record.institution_id = uuid.uuid4(), actor.institution
+        record: Any = self.model()
+        record.id = uuid.uuid4()
+        if self._has_institution:
+            record.institution_id = actor.institution
         if parent is not None and self.parent_link is not None:
             record.unit_id = parent.unit_id
             setattr(record, self.parent_link.name, parent.id)
-        return record
+        return record  # type: ignore[no-any-return]
 
     def _set_open(self, record: R, values: Mapping[str, Any]) -> None:
         for name, value in values.items():
             if not self.kind.field(name).protected:
                 setattr(record, name, value)
 
-    def _seal(self, session: AnySession, keyring: Keyring, record: R, parent: Any, values: Mapping[str, Any]) -> None:
+    def _seal(self, session: AnySession, keyring: Keyring, record: Any, parent: Any, values: Mapping[str, Any]) -> None:
         """Seals what was given of the protected fields. Locked for an erased owner, whose record nobody writes."""
         if not self.kind.protected:
             return

@@ -53,6 +53,12 @@ def check_of(found: BoundField) -> fields.Field:
     return found.field.check(load_default=_default(found.column), allow_none=False)
 
 
+def default_of(found: BoundField) -> Any:
+    """The value that the field begins with in a new record; None if it begins empty."""
+    default = found.column.default
+    return default.arg if isinstance(default, sa.ColumnDefault) and not default.is_callable else None
+
+
 def _default(column: sa.Column[Any]) -> Any:
     default = column.default
     if isinstance(default, sa.ColumnDefault):

@@ -14,13 +14,13 @@ from itm_admin.foundation.forms import PROTECTED, BirthField, CodeField, CodesFi
 from itm_admin.record import protected_values
 from itm_admin.record.fields import Birth, Link
 from itm_admin.record.kind import BoundField, kind_of
-from itm_admin.record.models import Record
+from itm_admin.record.models import Stamped
 
 Facts = list[tuple[str, Any]]
 _EMPTY: tuple[Any, ...] = (None, "", [])
 
 
-def facts(record: Record, columns: Iterable[str], revealed: Mapping[str, Any] | None = None) -> Facts:
+def facts(record: Stamped, columns: Iterable[str], revealed: Mapping[str, Any] | None = None) -> Facts:
     """The named fields. Of a protected one dots where it is filled, the value only where this answer revealed it."""
     kind, hidden = kind_of(type(record)), protected_values.masked(record)
     rows: Facts = []
@@ -51,7 +51,7 @@ def _revealed(found: BoundField, revealed: Mapping[str, Any] | None, hidden: Any
     return value if value in _EMPTY else found.field.words(value)
 
 
-def protected_choices(form: PanelForm, record: Record) -> list[tuple[str, str]]:
+def protected_choices(form: PanelForm, record: Stamped) -> list[tuple[str, str]]:
     """The stored protected fields that the form can clear."""
     hidden = protected_values.masked(record)
     return [

@@ -16,6 +16,7 @@ from flask import jsonify, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from itm_admin.foundation import tenancy
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Message, NotFound
@@ -42,8 +43,12 @@ class DraftForm:
     find: Callable[[AnySession, uuid.UUID], object] | None
     """None: its own pages keep the draft, whose id is the one in the address."""
 
+    def address_of(self, id: uuid.UUID | str) -> dict[str, uuid.UUID | str]:
+        """The id in the form's address. A form without one keeps its draft under its author's own id."""
+        return {self.id: id} if self.id else {}
+
     def resume_url(self, id: uuid.UUID | str) -> str:
-        values: dict[str, Any] = {self.id: id}
+        values: dict[str, Any] = self.address_of(id)
         if self.find is not None:
             values["draft"] = "resume"
         return url_for(self.endpoint, **values)
@@ -79,7 +84,7 @@ class DraftView(Page):
         with writing() as session:
             _find(session, kind, id)
             drafts.drop(session, form)
-        return redirect_after_post(place.endpoint, **{place.id: id})
+        return redirect_after_post(place.endpoint, **place.address_of(id))
 
 
 @dataclass(frozen=True)
@@ -111,16 +116,28 @@ def desk(session: AnySession, kind: str, id: uuid.UUID) -> Desk:
     )
 
 
-def resumed(form: Form, at: Desk) -> Form:
+def maybe_desk(session: AnySession, kind: str, id: uuid.UUID) -> Desk | None:
+    """As `desk`; None for those who keep no drafts."""
+    return desk(session, kind, id) if drafts.are_kept() else None
+
+
+def resumed(form: Form, at: Desk | None) -> Form:
     """The form as its draft has it, with the version that its author saw then."""
-    return type(form)(formdata=at.waits.values) if at.resumed and at.waits else form
+    return type(form)(formdata=at.waits.values) if at and at.resumed and at.waits else form
 
 
 def finished(session: AnySession, kind: str, id: uuid.UUID, record: Saved) -> Saved:
     """The form was saved: in the same transaction its draft goes, and its author is no longer at it."""
-    drafts.drop(session, _name(kind, id))
-    editing.end(session, id)
+    if drafts.are_kept():
+        drafts.drop(session, _name(kind, id))
+        editing.end(session, id)
     return record
+
+
+def own_form(_session: AnySession, id: uuid.UUID) -> None:
+    """Finds the place of a form that names no record: NotFound for another person's."""
+    if id != tenancy.current().account:
+        raise NotFound
 
 
 def waiting(session: AnySession) -> list[tuple[str, str, datetime]]:

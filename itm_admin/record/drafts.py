@@ -23,9 +23,11 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.datastructures import MultiDict
 
+from itm_admin.foundation import tenancy
 from itm_admin.foundation.encryption import AnySession, Key, Keyring, Place
 from itm_admin.foundation.errors import CannotDecrypt, Invalid
 from itm_admin.foundation.records import Moment, identifier_column
+from itm_admin.foundation.roles import INSTITUTION, may
 from itm_admin.record.field import field
 from itm_admin.record.fields import Link
 from itm_admin.record.kind import RecordInfo
@@ -70,6 +72,12 @@ class Kept:
     values: MultiDict[str, str]
     version: str = ""
     """Another one after each change; it tells nothing of what the draft holds."""
+
+
+def are_kept() -> bool:
+    """True for a person who keeps drafts where they work now."""
+    context = tenancy.current()
+    return context.scope == INSTITUTION and may(context.roles, "edit", "Draft")
 
 
 def keep(session: AnySession, keyring: Keyring, form: str, values: Iterable[tuple[str, str]]) -> datetime:

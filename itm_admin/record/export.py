@@ -22,7 +22,7 @@ from sqlalchemy import Select
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.foundation.spreadsheet import marked, reads_as_more
-from itm_admin.record.models import Record
+from itm_admin.record.models import Stamped
 from itm_admin.record.permissions import require
 
 MOST_ROWS = 10_000
@@ -35,7 +35,7 @@ CSV_TYPE = "text/csv"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 Cell = str | int | date | None
-Row = TypeVar("Row", bound=Record)
+Row = TypeVar("Row", bound=Stamped)
 
 
 @dataclass(frozen=True)

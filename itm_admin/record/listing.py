@@ -10,11 +10,11 @@ from itm_admin.foundation.list_parts import Cell, Column, Filter
 from itm_admin.record.display import is_named, shown
 from itm_admin.record.export import ExportColumn
 from itm_admin.record.kind import BoundField, kind_of
-from itm_admin.record.models import Record
+from itm_admin.record.models import Stamped
 
 
 def column(
-    model: type[Record], field: str, name: str | None = None, *, label: Message | None = None, order: Any = None
+    model: type[Stamped], field: str, name: str | None = None, *, label: Message | None = None, order: Any = None
 ) -> Column[Any]:
     """The list's column of a field; `name` stands in addresses. `order`: expressions; () for none.
 
@@ -28,7 +28,7 @@ def column(
 
 
 def named(
-    model: type[Record], field: str, name: str | None = None, *, label: Message | None = None, order: Any = None
+    model: type[Stamped], field: str, name: str | None = None, *, label: Message | None = None, order: Any = None
 ) -> Column[Any]:
     """The column that names the row and leads to its page."""
     found = kind_of(model).field(field)
@@ -44,7 +44,7 @@ def _cell(found: BoundField, row: Any) -> Cell:
 
 
 def filters(
-    model: type[Record], field: str, name: str | None = None, *, label: Message | None = None
+    model: type[Stamped], field: str, name: str | None = None, *, label: Message | None = None
 ) -> tuple[Filter, ...]:
     """The filters of a field. TypeError for a protected one: it would be told by what a filter finds."""
     found = kind_of(model).field(field)
@@ -54,7 +54,7 @@ def filters(
     return tuple(Filter(each.name, label or each.label, each.kind, each.condition, each.choices) for each in made)
 
 
-def exported(model: type[Record], field: str, *, label: Message | None = None) -> ExportColumn[Any]:
+def exported(model: type[Stamped], field: str, *, label: Message | None = None) -> ExportColumn[Any]:
     """The export's column of a field; of a protected one whether something is stored."""
     found = kind_of(model).field(field)
 

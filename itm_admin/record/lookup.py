@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.sql.base import ExecutableOption
 
 from itm_admin.foundation import tenancy
@@ -29,6 +29,12 @@ def identifier(value: uuid.UUID | str) -> uuid.UUID:
     if str(known) != value.lower():
         raise NotFound
     return known
+
+
+def only_deleted(model: Any, wanted: bool) -> tuple[ColumnElement[bool], ...]:
+    """The condition for deleted records, or for the others; none for a kind that nobody can delete."""
+    gone = getattr(model, "deleted_at", None)
+    return () if gone is None else (gone.is_not(None) if wanted else gone.is_(None),)
 
 
 def get_visible(

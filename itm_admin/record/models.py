@@ -36,8 +36,9 @@ Target = TypeVar("Target")
 
 
 class Stamped:
-    """Times, authors and version, written by the database alone."""
+    """Identity; times, authors and version, written by the database alone."""
 
+    id: Mapped[uuid.UUID] = identifier_column()
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
     created_by: Mapped[uuid.UUID | None] = field(Link(label=_l("Made by")), server_default=FetchedValue())
     updated_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"), server_onupdate=FetchedValue())
@@ -59,7 +60,6 @@ class Stamped:
 class TenantRecord(Stamped):
     """A row that belongs to one institution and, in it, to one unit."""
 
-    id: Mapped[uuid.UUID] = identifier_column()
     institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")))
     unit_id: Mapped[uuid.UUID] = field(Link(label=_l("Unit"), shown="unit"))
     deleted_at: Mapped[datetime | None] = field(fields.Moment(label=_l("Deleted")))

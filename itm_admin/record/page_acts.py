@@ -6,6 +6,7 @@ that posts; both are routes with an act of their own in the roles' table, so the
 
 from __future__ import annotations
 
+import types
 import uuid
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,23 @@ from itm_admin.foundation.forms import PanelForm, settled, tell
 from itm_admin.foundation.views import keyring, redirect_after_post, route
 
 if TYPE_CHECKING:
-    from itm_admin.record.datamodel import RecordInterface
     from itm_admin.record.pages import RecordPage
 
 _DANGER = "danger"
+BOTH = ("GET", "POST")
+ALONE = "/new"
+"""The address of the form for a record that stands alone; that of a part names its parent."""
+
+
+def copied(method: Callable[..., Any]) -> Any:
+    """The method as a function of a class's own, with its address and act: it carries what is the class's alone."""
+    function: Any = method
+    copy = types.FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    copy.__dict__.update(function.__dict__)
+    copy.__kwdefaults__, copy.__doc__ = function.__kwdefaults__, function.__doc__
+    return copy
 
 
 def keep_routes(cls: type[Any], base: type[Any]) -> None:
@@ -33,19 +47,25 @@ def keep_routes(cls: type[Any], base: type[Any]) -> None:
         own = cls.__dict__.get(name)
         if own is None or not hasattr(inherited, "_urls") or hasattr(own, "_urls"):
             continue
+        stands_alone = "datamodel" in cls.__dict__ and cls.datamodel.parent is None
         for url, methods in inherited._urls:
+            at = ALONE if name == "add" and stands_alone else url
             own = route(
-                url, act=inherited._permission_name, methods=methods, public=inherited._public, quiet=inherited._quiet
+                at, act=inherited._permission_name, methods=methods, public=inherited._public, quiet=inherited._quiet
             )(own)
         setattr(cls, name, own)
 
 
 def add_acts(cls: type[RecordPage]) -> None:
     """Gives the class a route for each transition of its kind and for each action."""
+    if cls.datamodel.parent is None and "add" not in cls.__dict__:
+        alone = copied(cls.add)
+        del alone._urls
+        cls.add = route(ALONE, act="add", methods=BOTH)(alone)  # type: ignore[method-assign]
     states = cls.datamodel.kind.info.states
     for act in states.acts if states is not None else ():
         if act not in cls.__dict__:
-            setattr(cls, act, route(f"/<uuid:id>/{act}", act=act, methods=("GET", "POST"))(_transition_page(act)))
+            setattr(cls, act, route(f"/<uuid:id>/{act}", act=act, methods=BOTH)(_transition_page(act)))
     for name, method in list(vars(cls).items()):
         if hasattr(method, "_action"):
             setattr(cls, f"{name}_action", _action_route(name, method))
@@ -99,7 +119,7 @@ def _action_route(name: str, method: Any) -> Callable[..., Response]:
 
 def posts(page: RecordPage, record: Any, parent: Any) -> list[tuple[str, str]]:
     """The actions that the person at work may do to this record: address and text of a button that posts."""
-    if record is None or record.deleted_at is not None or _locked(page, record, parent):
+    if record is None or is_deleted(record) or _locked(page, record, parent):
         return []
     actions = ((name, method._action) for name, method in vars(type(page)).items() if hasattr(method, "_action"))
     return [
@@ -115,7 +135,7 @@ def steps(page: RecordPage, record: Any, parent: Any) -> list[tuple[str, str, st
 
 
 def _steps(page: RecordPage, record: Any, parent: Any) -> Iterator[tuple[str, str, str]]:
-    live, kind = record.deleted_at is None, page.datamodel.kind
+    live, kind = not is_deleted(record), page.datamodel.kind
     is_open = live and not _locked(page, record, parent)
     if is_open and page.may("edit"):
         yield page.address("edit", id=record.id), _("Edit"), "primary"
@@ -136,9 +156,20 @@ def _locked(page: RecordPage, record: Any, parent: Any) -> bool:
     return (model.why_locked_inside(parent) if model.parent is not None else model.why_locked(record)) is not None
 
 
-def kind_above(model: RecordInterface[Any]) -> str:
-    """The kind of the record that a new one is added to."""
-    return model.parent.kind.name if model.parent is not None else model.kind.name
+def is_deleted(record: Any) -> bool:
+    """True if somebody deleted the record; false for a kind that nobody can delete."""
+    return getattr(record, "deleted_at", None) is not None
+
+
+def new_url(page: RecordPage) -> str | None:
+    """The form for a new record of a kind that stands alone; None for a part, and for those who may add none."""
+    return page.address("add") if stands_at_new(type(page)) and page.may("add") else None
+
+
+def stands_at_new(cls: type[RecordPage]) -> bool:
+    """True if the class adds records that stand alone. One that has a form of its own may need more in its address."""
+    urls = getattr(cls.add, "_urls", ())
+    return cls.datamodel.parent is None and any(url == ALONE for url, _methods in urls)
 
 
 def fieldsets(page: RecordPage, where: str, form: PanelForm) -> list[tuple[str | None, str | None, list[Any]]]:

@@ -20,11 +20,11 @@ from itm_admin.foundation.errors import Message
 from itm_admin.foundation.forms import PanelForm
 from itm_admin.foundation.list_parts import PAGE_SIZES, Cell, Column
 from itm_admin.foundation.lists import COUNT_BOUND, Listing
-from itm_admin.foundation.roles import INSTITUTION, may
+from itm_admin.foundation.roles import may
 from itm_admin.foundation.views import Page
 from itm_admin.record import listing
 from itm_admin.record.datamodel import RecordInterface
-from itm_admin.record.derive import form_class, typed_columns
+from itm_admin.record.derive import default_of, form_class, typed_columns
 from itm_admin.record.display import Facts, facts, is_named
 from itm_admin.record.export import Export
 from itm_admin.record.kind import Kind
@@ -38,7 +38,6 @@ class RecordColumns(Page):
     """The columns, forms and lists of a page of records."""
 
     datamodel: ClassVar[RecordInterface[Any]]
-    scopes: ClassVar[tuple[str, ...]] = (INSTITUTION,)
     list_columns: ClassVar[Columns] = ()
     show_columns: ClassVar[Columns] = UNSET
     add_columns: ClassVar[Columns] = UNSET
@@ -64,10 +63,13 @@ class RecordColumns(Page):
     form_base: ClassVar[type[PanelForm]] = PanelForm
     address_names: ClassVar[Mapping[str, str]] = {}
     """Names of columns in addresses, where saved views hold older ones."""
+    added_text: ClassVar[Message] = _l("The record is added.")
     deleted_text: ClassVar[Message] = _l("The record is deleted. The list of deleted records can restore it.")
     restored_text: ClassVar[Message] = _l("The record is restored.")
     saved_text: ClassVar[Message] = _l("The changes are saved.")
     list_title: ClassVar[Message | None] = None
+    add_title: ClassVar[Message | None] = None
+    """Of the form for a new record, and of the button that leads there."""
     empty_text: ClassVar[Message] = _l("Nothing to show.")
     draft: ClassVar[str] = ""
     """The name of the form's drafts; the kind's, if none is given."""
@@ -97,6 +99,12 @@ class RecordColumns(Page):
             )  # fmt: skip
         return self._forms[names](**stored)
 
+    def new_form(self) -> PanelForm:
+        """The form for a new record, with the values that a record begins with."""
+        names = self.writable(self.add_columns)
+        begins = {name: default_of(self.datamodel.kind.field(name)) for name in names}
+        return self.form(self.add_columns, **{name: value for name, value in begins.items() if value is not None})
+
     @classmethod
     def writable(cls, columns: Columns) -> Columns:
         """Without the fields that take an act which the person at work may not do."""
@@ -116,6 +124,7 @@ def _complete(cls: type[RecordColumns]) -> None:
     """Fills in what the class leaves to its kind, and makes its list and export."""
     kind = cls.datamodel.kind
     cls.subject, cls._forms = cls.datamodel.subject, {}
+    cls.scopes = cls.__dict__.get("scopes", cls.datamodel.scopes)
     cls.draft = cls.draft or kind.name
     typed = tuple(typed_columns(kind))
     cls.add_columns = typed if cls.add_columns is UNSET else cls.add_columns
@@ -126,8 +135,8 @@ def _complete(cls: type[RecordColumns]) -> None:
     excluded = set(cls.exclude_route_methods)
     has_list = bool(cls.list_columns) or "listing" in cls.__dict__
     excluded |= set() if has_list else {"list", "deleted", "export"}
-    excluded |= set() if cls.datamodel.parent is not None else {"add"}
     excluded |= set() if kind.protected else {"reveal"}
+    excluded |= set() if cls.datamodel.can_be_deleted else {"delete", "deleted", "restore"}
     excluded -= {name for name, own in vars(cls).items() if hasattr(own, "_urls")}
     cls.exclude_route_methods = excluded  # a set of its own: Flask-AppBuilder's is shared by all classes
     if cls.list_columns:
@@ -137,7 +146,7 @@ def _complete(cls: type[RecordColumns]) -> None:
 def _listing(cls: type[RecordColumns], kind: Kind) -> Listing[Any]:
     model, names = cls.datamodel.model, cls.address_names
     columns = tuple(_column(cls, kind, name, not place) for place, name in enumerate(cls.list_columns))
-    wanted = cls.base_order[0] or cls.list_columns[0]
+    wanted = _first_order(cls)
     sign = "-" if cls.base_order[1] == "desc" else ""
 
     def looks_for(text: str) -> ColumnElement[bool]:
@@ -170,14 +179,23 @@ def _column(cls: type[RecordColumns], kind: Kind, name: str, first: bool) -> Col
             raise TypeError(f"{cls.__name__}: {name!r} is no field, and no property with a label")
         write = cls.formatters_columns.get(name, _plain)
         return Column(address, label, lambda row: write(getattr(row, name)), _order(cls, name))
-    order = kind.field(name).field.order(getattr(model, name)) if name in cls.order_columns else ()
+    order = kind.field(name).field.order(getattr(model, name)) if name in _orders(cls) else ()
     if first:
         return listing.named(model, name, address, label=label, order=order)
     return listing.column(model, name, address, label=label, order=order)
 
 
 def _order(cls: type[RecordColumns], name: str) -> tuple[Any, ...]:
-    return (getattr(cls.datamodel.model, name),) if name in cls.order_columns else ()
+    return (getattr(cls.datamodel.model, name),) if name in _orders(cls) else ()
+
+
+def _orders(cls: type[RecordColumns]) -> Columns:
+    """The columns that the list can be ordered by; the one that it begins with is always one of them."""
+    return (*cls.order_columns, _first_order(cls))
+
+
+def _first_order(cls: type[RecordColumns]) -> str:
+    return cls.base_order[0] or cls.list_columns[0]
 
 
 def _plain(value: Any) -> Cell:

@@ -19,6 +19,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.foundation import access
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.encryption import AnySession
@@ -29,15 +30,15 @@ from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.views import REMASK_AFTER, keyring, redirect_after_post, revealing, route
 from itm_admin.record import page_acts, versions
 from itm_admin.record.display import compared, protected_choices
-from itm_admin.record.draft_views import DraftForm, desk, finished, register, resumed
+from itm_admin.record.draft_views import DraftForm, finished, maybe_desk, own_form, register, resumed
 from itm_admin.record.export_response import answer_export, how_many
 from itm_admin.record.forms import ExportForm, PurposeForm, ReasonForm
+from itm_admin.record.page_acts import BOTH
 from itm_admin.record.page_columns import Columns, RecordColumns
 
 Answer = str | tuple[str, int] | Response
 Step = tuple[str, str, str]
 """A button: address, text, tone."""
-BOTH = ("GET", "POST")
 _REVEAL = _l("Choose why you need them. Your name, the time and the purpose are entered in the ledger.")
 
 
@@ -55,6 +56,8 @@ class RecordPage(RecordColumns):
 
     def heading(self, where: str, record: Any, parent: Any) -> str:
         """The page's title; `where` is show, add, edit, reveal or delete."""
+        if where == "add":
+            return self.new_title()
         return str(record) if record is not None else str(self.datamodel.kind.info.label)
 
     def lead(self, where: str) -> str | None:
@@ -72,6 +75,10 @@ class RecordPage(RecordColumns):
     def steps(self, record: Any, parent: Any) -> builtins.list[Step]:
         """The buttons of the record's page; decided here, not in a template."""
         return page_acts.steps(self, record, parent)
+
+    def post_add_redirect(self, record: Any) -> Response:
+        """The page that follows once a record is added."""
+        return redirect_after_post(f"{self.endpoint}.show", id=record.id)
 
     def list_steps(self) -> builtins.list[Step]:
         """The buttons of the list's page."""
@@ -97,30 +104,29 @@ class RecordPage(RecordColumns):
         return self.render_record(record, self.datamodel.parent_of(record))
 
     @route("/new/<uuid:parent>", act="add", methods=BOTH)
-    def add(self, parent: uuid.UUID) -> Answer:
-        """A new record in its parent."""
-        form = self.form(self.add_columns)
+    def add(self, parent: uuid.UUID | None = None) -> Answer:
+        """A new record in its parent; of a kind that stands alone, one at /new."""
+        form, draft, desk_id = self.form(self.add_columns), f"new-{self.draft}", parent or me().id
         if form.submitted():
-            columns, draft = self.writable(self.add_columns), f"new-{self.draft}"
+            columns = self.writable(self.add_columns)
 
             def work(session: Any) -> Any:
                 made = self.datamodel.add(session, keyring(), parent, form.payload(), columns)
-                return finished(session, draft, parent, made)
+                return finished(session, draft, desk_id, made)
 
             made = attempt(form, lambda session: once(session, self.datamodel.model, lambda: work(session)))
             if made is not None:
-                tell(_("The record is added."))
-                return redirect_after_post(f"{self.endpoint}.show", id=made.id)
-        at = desk(db.session, f"new-{self.draft}", parent)
-        above = self.datamodel.parent.get(db.session, parent) if self.datamodel.parent is not None else None
-        record_read(
-            "record.read", page_acts.kind_above(self.datamodel), parent, detail={"page": request.endpoint or ""}
-        )
-        form = form if form.submitted() else resumed(form, at)
+                tell(str(self.added_text))
+                return self.post_add_redirect(made)
+        at, above = maybe_desk(db.session, draft, desk_id), None
+        if self.datamodel.parent is not None and parent is not None:
+            above = self.datamodel.parent.get(db.session, parent)
+            kind, page = self.datamodel.parent.kind.name, {"page": request.endpoint or ""}
+            record_read("record.read", kind, parent, detail=page)
+        form = form if form.submitted() else resumed(self.new_form(), at)
         form.warn(self.datamodel.why_locked_inside(above))
         self.offer(form, above, None)
-        action = self.address("add", parent=parent)
-        back = self.parent_url(above)
+        action, back = self.address("add", **({"parent": parent} if parent else {})), self.parent_url(above)
         return self.render_form(
             "add", self.add_template, form, None, above, at=at, conflict=(), action=action, back=back
         )
@@ -188,6 +194,7 @@ class RecordPage(RecordColumns):
         return self.render(
             self.show_template,
             heading=self.heading("show", record, parent), lead=self.lead("show"), record=record, parent=parent,
+            is_deleted=page_acts.is_deleted(record),
             breadcrumbs=self.breadcrumbs(None, parent), steps=self.steps(record, parent), revealed=revealed,
             acts=page_acts.posts(self, record, parent), groups=self.facts(record, revealed), restore=restore,
             url=self.record_url(record, parent), remask_after=REMASK_AFTER,
@@ -216,7 +223,7 @@ class RecordPage(RecordColumns):
             if saved is not None:
                 tell(str(self.saved_text))
                 return redirect(back, 303)
-        at = desk(db.session, self.draft, id)
+        at = maybe_desk(db.session, self.draft, id)
         record, parent = find(db.session)
         record_read("record.read", self.datamodel.kind.name, record.id if record else id, detail={"page": "edit"})
         if not form.submitted():
@@ -271,6 +278,8 @@ class RecordPage(RecordColumns):
             shown.empty_text = _("Nothing is deleted.")
         elif self.may("export"):
             shown.exports = [(_("Export the list"), with_query(f"{self.endpoint}.export"))]
+        if not deleted and (url := page_acts.new_url(self)) is not None:
+            shown.add = (url, self.new_title())
         caption = str(_("Deleted: %(what)s", what=str(shown.caption)))
         return self.render(
             self.deleted_template if deleted else self.list_template,
@@ -289,6 +298,9 @@ class RecordPage(RecordColumns):
         """True if this class has the page and the person at work may enter it."""
         return access.allowed(f"{self.endpoint}.{page}", g.actor)
 
+    def new_title(self) -> str:
+        return str(self.add_title or _("New: %(what)s", what=self.datamodel.kind.info.label))
+
     def parent_url(self, parent: Any) -> str:
         """The page to go back to from a form for a new record."""
         return self.address("list") if self.may("list") else url_for("HomeView.show")
@@ -300,3 +312,5 @@ def _register_drafts(cls: type[RecordPage]) -> None:
     register(cls.draft, DraftForm(f"{cls.__name__}.edit", "id", label, model.get))
     if model.parent is not None:
         register(f"new-{cls.draft}", DraftForm(f"{cls.__name__}.add", "parent", label, model.parent.get))
+    elif page_acts.stands_at_new(cls):
+        register(f"new-{cls.draft}", DraftForm(f"{cls.__name__}.add", "", label, own_form))

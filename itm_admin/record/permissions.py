@@ -25,10 +25,10 @@ class Actor:
     account: uuid.UUID
 
 
-def require(act: str, subject: str) -> Actor:
-    """The actor, if one of their roles may do this act on this subject; else Denied."""
+def require(act: str, subject: str, scopes: tuple[str, ...] = (INSTITUTION,)) -> Actor:
+    """The actor, if one of their roles may do this act on this subject in one of these scopes; else Denied."""
     context = tenancy.current()
-    if context.scope != INSTITUTION or not may(context.roles, act, subject):
+    if context.scope not in scopes or not may(context.roles, act, subject):
         raise Denied
     if context.institution is None or context.institution_code is None or context.account is None:
         raise Denied
@@ -43,3 +43,15 @@ def require_management(unit: uuid.UUID, actor: Actor) -> None:
     """Denied to all but the managers of the record's unit."""
     if not covers(actor.context.manage, unit):
         raise Denied
+
+
+def require_work(unit: uuid.UUID, actor: Actor) -> None:
+    """Denied to those who neither work in the unit nor manage it."""
+    if not covers(working_units(actor), unit):
+        raise Denied
+
+
+def working_units(actor: Actor) -> Units:
+    """The units in which the actor works or which they manage."""
+    create, manage = actor.context.create, actor.context.manage
+    return "*" if "*" in (create, manage) else (*create, *manage)

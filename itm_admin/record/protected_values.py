@@ -20,13 +20,13 @@ from itm_admin.foundation.errors import CannotDecrypt, Denied, Locked
 from itm_admin.foundation.formats import HIDDEN, Hidden
 from itm_admin.record import limits
 from itm_admin.record.kind import SEALED, kind_of
-from itm_admin.record.models import Owner, Record
+from itm_admin.record.models import Owner, Record, Stamped
 from itm_admin.record.permissions import require
 
 Value = str | list[str] | None
 
 
-def masked(record: Record) -> dict[str, Hidden | None]:
+def masked(record: Stamped) -> dict[str, Hidden | None]:
     """The protected fields as a page may show them: HIDDEN for a filled one, None for an empty one."""
     return {name: None if _stored(record, name) is None else HIDDEN for name in kind_of(type(record)).protected}
 
@@ -47,7 +47,7 @@ def key_to_write(keys: InstitutionKeys, owner: Owner) -> Key:
     return new_key(keys, owner) if owner.data_key is None and not filled(owner) else record_key(keys, owner)
 
 
-def refuse_erased(record: Record) -> None:
+def refuse_erased(record: Stamped) -> None:
     """Locked for a person who was erased: there is nothing left to show, and nothing is written any more."""
     if getattr(record, "erased_at", None) is not None:
         raise Locked(_l("This person was erased. What was stored cannot be brought back."))
@@ -123,5 +123,5 @@ def _place(record: Record, name: str) -> Place:
     return Place(institution, record.__tablename__, record.id, f"{name}{SEALED}")
 
 
-def _stored(record: Record, name: str) -> bytes | None:
+def _stored(record: Stamped, name: str) -> bytes | None:
     return cast("bytes | None", getattr(record, f"{name}{SEALED}"))

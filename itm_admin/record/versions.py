@@ -6,18 +6,18 @@ from typing import Any
 
 from itm_admin.foundation.errors import Conflict
 from itm_admin.record import protected_values
-from itm_admin.record.models import Record
+from itm_admin.record.models import Stamped
 
 NEVER_SHOWN = frozenset({"id", "institution_id", "case_person_id", "data_key", "index_terms"})
 
 
-def expect(record: Record, version: int) -> None:
+def expect(record: Stamped, version: int) -> None:
     """Conflict with the newer version's values, if somebody saved since `version` was read."""
     if record.row_version != version:
         raise Conflict(record.row_version, shown_values(record))
 
 
-def shown_values(record: Record) -> dict[str, Any]:
+def shown_values(record: Stamped) -> dict[str, Any]:
     """A record's fields as a page may show them, named as in the schemas; protected ones masked."""
     hidden = protected_values.masked(record)
     skipped = NEVER_SHOWN | {f"{name}_enc" for name in hidden}

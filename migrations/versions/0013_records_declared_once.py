@@ -2,7 +2,7 @@
 
 `itm.keep` (30_keep.sql) writes ordinary policies and triggers and notes its arguments in `itm.kept`. What is protected
 about whom stands in `itm.protected`, and erasing loops over that (40_erasure.sql). All rules of today fire always, and
-lists of states are trigger arguments. Rows of two parties are written together (60_two_parties.sql).
+lists of states are trigger arguments. Rows of two parties are written together (70_two_parties.sql).
 """
 
 from __future__ import annotations

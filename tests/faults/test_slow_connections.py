@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import io
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
 
+from itm_admin.local.web_connections import BoundedServer, Limits
 from tests.conftest import Database, settings_for
 from tests.faults.web_server import PATIENCE, Program, WebServer
 
@@ -117,3 +123,42 @@ def test_a_server_that_is_told_to_stop_does_not_wait_for_those_who_send_nothing(
         server.stop()
         assert server.process is not None
         assert server.process.returncode == 0
+
+
+def test_closing_an_idle_connection_resets_no_request() -> None:
+    """Neither one that arrived on it while the machine stood still, nor one of a new connection at that moment."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    place = listening.getsockname()
+    server = BoundedServer(
+        _answers_well, Limits(50, None, 10), io.StringIO(), map={}, _sock=listening, bind_socket=False,
+        sockinfo=(listening.family, listening.type, listening.proto, place),
+        adj=Adjustments(threads=1, cleanup_interval=0),
+    )  # fmt: skip
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+        idle, asking = (stack.enter_context(socket.create_connection(place)) for _ in range(2))
+        while len(server.active_channels) < 2:
+            wasyncore.loop(timeout=1, use_poll=True, map=server._map, count=1)
+        for channel in server.active_channels.values():
+            channel.since -= 60
+        new = stack.enter_context(socket.create_connection(place))
+        for each in (asking, new):
+            each.sendall(_HEAD + b"Host: localhost\r\nConnection: close\r\n\r\n")
+        answers = [pool.submit(_read_whole, each) for each in (idle, asking, new)]
+        server.serve(lambda: all(answer.done() for answer in answers), 0)
+        said = [answer.result()[:12] for answer in answers]
+    server.task_dispatcher.shutdown()
+    server.close()
+    assert said == [b"", b"HTTP/1.1 200", b"HTTP/1.1 200"]
+
+
+def _answers_well(_environ: Any, start: Any) -> list[bytes]:
+    start("200 OK", [("Content-Length", "0")])
+    return []
+
+
+def _read_whole(connection: socket.socket) -> bytes:
+    connection.settimeout(PATIENCE)
+    try:
+        return connection.makefile("rb").read()
+    except ConnectionError as error:
+        return repr(error).encode()

@@ -30,6 +30,7 @@ NOT_USED = {
     r"\bamaç\b|\bamacı": "gerekçe",
     r"kayıt defteri": "denetim defteri",
     r"\bgörüldü olarak": "incelemeye alındı",
+    r"\bilgileniyorum|uyarıyla (birlikte )?ilgilen": "incelemeye aldım",
 }  # fmt: skip
 
 # Imperatives end in -in, never in -iniz. Possessives ("adınız") and tenses ("yazdığınız") end so too, and may.

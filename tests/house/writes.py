@@ -120,7 +120,6 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.audits": "a yes or no about an account that the caller names by id",
         "itm.differences": "for auditors, of ledgers in reach, and columns that are about no person",
         "itm.erase_person": "a manager's, of a person in sight without a hold; the register says what goes",
-        "itm.forget_drafts": "a manager's, of the own institution: what is erased is in no draft",
         "itm.grant_end_keeps_last": "asks whether one of the kind is left; writes nothing",
         "itm.has_password": "a yes or no about an account that the caller names by id",
         "itm.holders": "colleagues of the own institution by role, to assign",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ from tests.journeys.cast import Cast
 from tests.journeys.panel import Panel
 from tests.journeys.visitor import House
 
+_panels: list[Panel] = []
+"""Whose logs a failure is reported with."""
 _FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync"
@@ -32,7 +34,18 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 def _served(database: Database, home: Path) -> Iterator[Panel]:
     with Panel(database, home).serving() as panel:
+        _panels.append(panel)
         yield panel
+        _panels.remove(panel)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A journey that fails is reported with what the web servers logged."""
+    report = yield
+    if report.failed:
+        report.sections += [("log of the web server", panel.logged()) for panel in _panels]
+    return report
 
 
 @pytest.fixture(scope="session")

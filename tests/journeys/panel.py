@@ -74,6 +74,10 @@ class Panel:
         with self.make.superuser() as connection:
             return list(connection.execute(text(statement), values))
 
+    def logged(self) -> str:
+        """The last lines of its processes' log."""
+        return self._log.read_text()[-4000:]
+
     @contextmanager
     def _process(
         self, command: list[str], environment: dict[str, str], end: signal.Signals, pass_fds: Sequence[int] = ()

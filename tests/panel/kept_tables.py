@@ -31,28 +31,10 @@ grant select on oversight_stay to itm_app;
 """
 
 LOANS = """
-create table loan_side (like itm.side including all, state varchar not null, what varchar not null, until_day date,
-  note varchar);
-select itm.keep_sides('loan_side', 'loan', '{state,what,until_day}', own => '{note}',
-  states => '{asked>lent,asked>refused,lent>returned}');
-create function itm.loan_ask(receiver uuid, what text) returns uuid
-language sql security definer set search_path = pg_catalog, pg_temp
-as $$
-  select itm.open_sides('loan_side', receiver, jsonb_build_object('state', 'asked', 'what', what),
-    '{"note":"ours"}', '{}')
-$$;
-create function itm.loan_act(loan uuid, step text) returns integer
-language plpgsql security definer set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if not exists (select from public.loan_side s where s.common = loan and s.institution_id = itm.institution()
-                 and s.party = case step when 'returned' then 'from' else 'to' end) then
-    raise exception using errcode = 'insufficient_privilege', message = 'the other side does this';
-  end if;
-  return itm.act_of_two('loan_side', loan, jsonb_build_object('state', step));
-end $$;
-revoke all on function itm.loan_ask, itm.loan_act from public;
-grant execute on function itm.loan_ask, itm.loan_act to itm_app;
+create table loan_side (like itm.record including all, like itm.side including all, state varchar not null,
+  what varchar not null, until_day date, note varchar);
+select itm.keep('loan_side', 'loan', common => '{state,what,until_day}',
+  states => '{>asked,asked>lent@to:until_day,asked>refused@to,lent>returned@from}');
 """
 SEEN = "select id from stay where id = :id"
 

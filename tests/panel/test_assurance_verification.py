@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -13,6 +14,7 @@ import pytest
 from itm_admin.ledger import verification_jobs
 from itm_admin.ledger.job_runs import Stopped
 from tests.conftest import Database
+from tests.factories import without_rules
 from tests.panel.assurance_panel import PanelWorld, words_of
 from tests.panel.assurance_world import until
 
@@ -119,6 +121,22 @@ def test_a_tampered_ledger_raises_one_alert_that_names_it_and_its_first_broken_e
     assert alert.holder == make.institution().id
     told = panel.run("select code, target_id from audit.entry where action = 'alert.raise'")
     assert told == [("GIB", "JGK")]
+
+
+def test_an_alert_of_an_entry_and_a_record_names_both_and_shows_no_id(panel: PanelWorld) -> None:
+    make = panel.make
+    case = make.case(make.focal_point())
+    _damage(panel, "JGK", 4)
+    with make.superuser() as connection, without_rules(connection, "case_file"):
+        connection.exec_driver_sql("alter table case_file disable trigger audit_capture")
+        connection.exec_driver_sql("update case_file set province = 'TR-34'")
+        connection.exec_driver_sql("alter table case_file enable always trigger audit_capture")
+    panel.verify()
+    page = panel.browser(make.auditor()).words("/alerts/")
+    assert "Entry 4: The content is not what was sealed" in page
+    assert f"{case.reference}: “Province” was changed" in page
+    seen = page.partition("Details")[0]
+    assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-|public\.", seen), seen
 
 
 def test_an_acknowledged_tampering_is_raised_again_only_when_there_is_more_of_it(panel: PanelWorld) -> None:

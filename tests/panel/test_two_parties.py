@@ -18,8 +18,14 @@ from tests.panel import kept_tables as kept
 from tests.panel.erasing import stored
 from tests.panel.kept_tables import refused, run
 
-ASK = "select itm.loan_ask(:receiver, 'a car')"
-ACT = "select itm.loan_act(:loan, :step)"
+ASK = (
+    'select itm.open_loan_side(:receiver, \'{"state":"asked","what":"a car"}\','
+    " jsonb_build_object('note', 'ours', 'unit_id', cast(:unit as text)))"
+)
+ACT = (
+    "select itm.act_on_loan_side(s.id, s.act, jsonb_build_object('state', cast(:step as text)))"
+    " from loan_side s where s.common = :loan"
+)
 SIDES = "select party from loan_side where common = :loan"
 
 
@@ -41,8 +47,13 @@ def receiver(make: Factory) -> Somebody:
 
 @pytest.fixture
 def loan(make: Factory, sender: Somebody, receiver: Somebody) -> uuid.UUID:
-    asked: list[uuid.UUID] = run(make, sender, ASK, receiver=receiver.tenant.id)
-    return asked[0]
+    return asked(make, sender, receiver)
+
+
+def asked(make: Factory, sender: Somebody, receiver: Somebody) -> uuid.UUID:
+    side = run(make, sender, ASK, receiver=receiver.tenant.id, unit=str(sender.tenant.root))[0]
+    common: list[uuid.UUID] = run(make, sender, "select common from loan_side where id = :id", id=side)
+    return common[0]
 
 
 def both(make: Factory, loan: uuid.UUID) -> list[dict[str, Any]]:
@@ -111,9 +122,12 @@ def test_what_one_side_has_of_its_own_is_its_own(
 def test_nobody_writes_what_is_in_common_alone(make: Factory, sender: Somebody, loan: uuid.UUID, change: str) -> None:
     statement = f"update loan_side set {change} where common = :loan"
     assert "permission denied" in refused(make, sender, statement, loan=loan)
-    assert "permission denied" in refused(make, sender, "select itm.act_of_two('loan_side', :loan, '{}')", loan=loan)
+    for call in ("act_of_two('loan_side', :loan, 1, '{}')", "open_sides('loan_side', :loan, '{}', '{}')"):
+        assert "permission denied" in refused(make, sender, f"select itm.{call}", loan=loan)
     with (
-        pytest.raises(DBAPIError, match="hold the same|does not go|never change|two_institutions"),
+        pytest.raises(
+            DBAPIError, match="hold the same|other side does|by its steps alone|never change|two_institutions"
+        ),
         make.superuser() as it,
     ):
         it.execute(text(f"{statement} and party = 'from'"), {"loan": loan})
@@ -124,12 +138,55 @@ def test_the_other_sides_step_a_third_ones_and_one_that_is_not_listed_are_refuse
 ) -> None:
     third = make.manager(make.institution("AFAD"))
     assert "the other side does this" in refused(make, sender, ACT, loan=loan, step="lent")
-    assert "the other side does this" in refused(make, third, ACT, loan=loan, step="lent")
+    side = uuid.UUID(both(make, loan)[0]["id"])
+    act = "select itm.act_on_loan_side(:side, 1, cast(:changed as jsonb))"
+    for who in (third, make.auditor(), make.focal_point(unit=make.unit("Güney"))):
+        changed = '{"state":"lent"}'
+        assert "this act is between others" in refused(make, who, act, side=side, changed=changed), who.username
     assert "does not go from" in refused(make, sender, ACT, loan=loan, step="returned")
     assert refused(make, receiver, ACT, loan=loan, step="refused") == ""
     assert "does not go from" in refused(make, receiver, ACT, loan=loan, step="lent")
     ours, theirs = both(make, loan)
     assert (ours["state"], theirs["state"], ours["act"]) == ("refused", "refused", 2)
+
+
+def test_a_step_changes_what_it_names_alone_and_an_act_that_was_not_seen_is_a_conflict(
+    make: Factory, sender: Somebody, receiver: Somebody, loan: uuid.UUID
+) -> None:
+    side = uuid.UUID(both(make, loan)[1]["id"])
+    act = "select itm.act_on_loan_side(:side, :seen, cast(:changed as jsonb))"
+    for changed, why in (
+        ('{"state":"lent","what":"a house"}', "by its steps alone"), ('{"what":"a house"}', "by its steps alone"),
+        ('{"state":"lent","note":"x"}', "of one side"), ('{"state":"lent","party":"from"}', "of one side"),
+    ):  # fmt: skip
+        assert why in refused(make, receiver, act, side=side, seen=1, changed=changed), changed
+    assert "acted meanwhile" in refused(make, receiver, act, side=side, seen=0, changed='{"state":"lent"}')
+    assert refused(make, receiver, act, side=side, seen=1, changed='{"state":"lent","until_day":"2026-05-01"}') == ""
+    ours, theirs = both(make, loan)
+    assert (ours["until_day"], theirs["until_day"]) == ("2026-05-01", "2026-05-01")
+    assert events(make, ours)[-1]["changes"].keys() == {"state", "until_day", "act", "shared"}
+
+
+def test_a_side_begins_in_the_first_state_by_somebody_who_works_in_its_unit(
+    make: Factory, sender: Somebody, receiver: Somebody
+) -> None:
+    opens = (
+        "select itm.open_loan_side(:receiver, cast(:held as jsonb), jsonb_build_object('unit_id', cast(:unit as text)))"
+    )
+    asked = '{"state":"asked","what":"a car"}'
+    own, theirs = str(sender.tenant.root), str(receiver.tenant.root)
+    outside = make.focal_point(unit=make.unit("Güney"))
+    for who, held, unit, why in (
+        (sender, '{"state":"lent","what":"a car"}', own, "does not go from"), (sender, asked, theirs, "foreign key"),
+        (outside, asked, own, "works on its side"), (make.auditor(), asked, own, "in an institution"),
+        (sender, '{"state":"asked","what":"a car","shared":"x"}', own, "of one side"),
+    ):  # fmt: skip
+        assert why in refused(make, who, opens, receiver=receiver.tenant.id, held=held, unit=unit), why
+    assert "two_institutions" in refused(make, sender, opens, receiver=sender.tenant.id, held=asked, unit=own)
+    made = run(make, sender, opens, receiver=receiver.tenant.id, held=asked, unit=own)[0]
+    assert stored(make, "loan_side", made)["unit_id"] == own
+    insert = "insert into loan_side (institution_id, unit_id) values (:i, :u)"
+    assert "permission denied" in refused(make, sender, insert, i=sender.tenant.id, u=sender.tenant.root)
 
 
 def test_of_two_answers_at_once_one_is_taken(make: Factory, receiver: Somebody, loan: uuid.UUID) -> None:
@@ -155,8 +212,8 @@ def test_acts_in_both_directions_wait_for_each_other_and_never_for_ever(
     def ask(who: Somebody, other: Somebody) -> None:
         for _ in range(10):
             try:
-                asked = run(make, who, ASK, receiver=other.tenant.id)[0]
-                run(make, other, ACT, loan=asked, step="lent")
+                loan = asked(make, who, other)
+                run(make, other, ACT, loan=loan, step="lent")
             except DBAPIError as error:  # pragma: no cover
                 failures.append(str(error.orig))
 

@@ -10,11 +10,13 @@ create table itm.kept (
   about text[],
   private text[] default '{}' not null,
   states text[] default '{}' not null,
+  common text[] default '{}' not null,
   recent text,
   sensitivity smallint,
   by_hand boolean default false not null
 );
 comment on table itm.kept is 'Each kind of record with the arguments of itm.keep, so that a later migration can loop over all.';
+comment on column itm.kept.common is 'Columns that both sides of an act of two parties hold.';
 comment on column itm.kept.by_hand is 'The table''s policies and rules were written for it alone: a loop over all leaves it out.';
 
 create table itm.protected (

@@ -101,19 +101,24 @@ begin
 end $$;
 
 -- A record about a person begins with somebody who sees the person, and before the person is erased. About a person of special sensitivity those in the
--- person's circle write.
+-- person's circle write. A record that is about nobody yet holds nothing protected, and is about somebody once for all.
 create function itm.circle() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  wanted constant uuid := itm.at_end_of(string_to_array(tg_argv[0], '>'), to_jsonb(new));
+  path constant text[] := string_to_array(tg_argv[0], '>');
+  wanted constant uuid := itm.at_end_of(path, to_jsonb(new));
+  begins constant boolean := tg_op = 'INSERT' or to_jsonb(old) ->> path[1] is distinct from to_jsonb(new) ->> path[1];
   person record;
 begin
+  if wanted is null then
+    return new;
+  end if;
   select p.unit_id, p.sensitivity, p.erased_at into person from public.person p where p.id = wanted;
-  if not found or (tg_op = 'INSERT' and itm.sees_person(wanted) is not true) then
+  if not found or (begins and itm.sees_person(wanted) is not true) then
     raise exception using errcode = 'insufficient_privilege', message = 'the person of this record is not there';
   end if;
-  if tg_op = 'INSERT' and person.erased_at is not null then
+  if begins and person.erased_at is not null then
     raise exception using errcode = 'restrict_violation', message = 'the person was erased';
   end if;
   if person.sensitivity >= 3 and itm.in_circle(wanted, person.unit_id) is not true then
@@ -122,7 +127,7 @@ begin
   return new;
 end $$;
 
--- Nothing protected is written about a person who was erased, whoever writes. With the writer's own rights: who owns the
+-- Nothing protected is written about a person who was erased, or about nobody, whoever writes. With the writer's own rights: who owns the
 -- database is told too, and the panel's login sees whom it writes about.
 create function itm.erased_stays() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -130,6 +135,9 @@ as $$
 declare
   wanted constant uuid := itm.at_end_of(string_to_array(tg_argv[0], '>'), to_jsonb(new));
 begin
+  if wanted is null then
+    raise exception using errcode = 'restrict_violation', message = 'a protected value is about somebody';
+  end if;
   if exists (select from public.person p where p.id = wanted and p.erased_at is not null) then
     raise exception using errcode = 'restrict_violation', message = 'the person was erased';
   end if;

@@ -31,6 +31,10 @@ as $$
    where a.attrelid = format('public.%I', relation)::regclass and a.attnum > 0 and not a.attisdropped
 $$;
 
+create function itm.columns_of_record() returns text[]
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select array_agg(a.attname::text) from pg_attribute a where a.attrelid = 'itm.record'::regclass and a.attnum > 0 $$;
+
 -- A rule's trigger, which fires always: also where a session switches ordinary triggers off.
 create function itm.keep_rule(relation text, name text, head text, call text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -117,7 +121,7 @@ begin
                  relation || '_views', relation);
 end $$;
 
--- Times, authors, version; deletion by a manager; what never changes.
+-- Times, authors, version; deletion by a manager; what never changes once it is there.
 create function itm.keep_stamps(relation text, fixed text[], way text[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -125,9 +129,8 @@ begin
   perform itm.keep_rule(relation, 'a_stamp', 'before insert or update', 'itm.stamp()');
   perform itm.keep_rule(relation, 'b_deletion', 'before insert or update of deleted_at, deletion_reason',
     format('itm.deletion_by_manager(%s)', case when way <> '{}' then quote_literal(array_to_string(way, '>')) end));
-  perform itm.keep_rule(relation, 'b_stays', format('before update when ((%s) is distinct from (%s))',
-      (select string_agg(format('old.%I', f), ', ') from unnest(fixed) f),
-      (select string_agg(format('new.%I', f), ', ') from unnest(fixed) f)),
+  perform itm.keep_rule(relation, 'b_stays', format('before update when (%s)',
+      (select string_agg(format('old.%1$I is not null and old.%1$I is distinct from new.%1$I', f), ' or ') from unnest(fixed) f)),
     format('itm.stays(%L)', array_to_string(fixed, ', ')));
 end $$;
 
@@ -140,11 +143,11 @@ begin
   if not exists (select from unnest(steps) s where s like '>%') then
     steps := array_prepend('>' || split_part(steps[1], '>', 1), steps);
   end if;
-  if exists (select from unnest(steps) s where s !~ '^[A-Za-z_]*>[A-Za-z_]+$') then
-    raise exception 'a step is written from>to: %', steps;
+  if exists (select from unnest(steps) s where s !~ '^[A-Za-z_]*>[A-Za-z_]+(@(from|to|both)(:[a-z_+]+)?)?$') then
+    raise exception 'a step is written from>to, of two parties from>to@party: %', steps;
   end if;
   perform itm.keep_rule(relation, 'c_' || state, format('before insert or update of %I', state),
-    format('itm.steps(%L, %s)', state, (select string_agg(quote_literal(s), ', ' order by n)
+    format('itm.steps(%L, %s)', state, (select string_agg(quote_literal(split_part(s, '@', 1)), ', ' order by n)
                                           from unnest(steps) with ordinality as u (s, n))));
 end $$;
 
@@ -185,18 +188,25 @@ create function itm.fixed_columns(kept itm.kept) returns text[]
 language sql immutable set search_path = pg_catalog, pg_temp
 as $$
   select array_agg(distinct name order by name)
-    from unnest(array['id', 'institution_id', kept.parent, kept.about[1]]) name where name is not null
+    from unnest(array['id', 'institution_id', kept.parent, kept.about[1]]
+                || case when kept.common <> '{}' then '{common,party,other_institution_id}'::text[] end) name where name is not null
 $$;
 
-create function itm.keep_grants(relation text, fixed text[]) returns void
+-- What a person of this panel may write: of a row with two sides what the side has of its own. A column that is filled once
+-- may be empty before.
+create function itm.keep_grants(kept itm.kept) returns void
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
+declare
+  fixed constant text[] := itm.fixed_columns(kept) || 'unit_id'::text;
 begin
-  execute format('grant select, insert on public.%I to itm_app', relation);
+  execute format('grant select%s on public.%I to itm_app', case when kept.common = '{}' then ', insert' end, kept.relation);
   execute format('grant update (%s) on public.%I to itm_app',
-    (select string_agg(quote_ident(name), ', ') from unnest(itm.columns_of(relation)) name
-      where name <> all (fixed) and (name in ('deleted_at', 'deletion_reason')
-        or not exists (select from pg_attribute a where a.attrelid = 'itm.record'::regclass and a.attname = name))), relation);
+    (select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a
+      where a.attrelid = format('public.%I', kept.relation)::regclass and a.attnum > 0 and not a.attisdropped
+        and (a.attname <> all (fixed) or not a.attnotnull) and a.attname <> all (kept.common)
+        and (a.attname in ('deleted_at', 'deletion_reason') or not exists (select from pg_attribute s
+          where s.attrelid in ('itm.record'::regclass, 'itm.side'::regclass) and s.attname = a.attname))), kept.relation);
 end $$;
 
 create function itm.refuse_undeclared(kept itm.kept) returns void
@@ -207,10 +217,18 @@ declare
   table_id constant regclass := format('public.%I', kept.relation)::regclass;
   target text := itm.referred(kept.refs, kept.about[1]);
 begin
-  if not array(select a.attname::text from pg_attribute a where a.attrelid = 'itm.record'::regclass and a.attnum > 0) <@ columns then
+  if not itm.columns_of_record() <@ columns then
     raise exception '% is not made like itm.record', kept.relation;
   elsif not kept.private || array(select split_part(r, '>', 1) from unnest(kept.refs) r) || array_remove(array[kept.recent], null) <@ columns then
     raise exception 'a column that is named for % is not there', kept.relation;
+  elsif kept.common <> '{}' and not '{common,party,other_institution_id,act,shared}'::text[] || kept.common <@ columns then
+    raise exception '% is not made like itm.side, or a column in common is not there', kept.relation;
+  elsif kept.common && (kept.private || kept.parent || kept.about[1] || itm.columns_of_record() || '{common,party,other_institution_id,act,shared}') then
+    raise exception 'a column of % is in common or of one side', kept.relation;
+  elsif exists (select from pg_attribute a where a.attrelid = table_id and a.attname = any (kept.common) and a.atthasdef) then
+    raise exception 'a column of % in common has a default, which the digest would not know', kept.relation;
+  elsif (kept.common <> '{}') <> exists (select from unnest(kept.states) s where s like '%@%') and kept.states <> '{}' then
+    raise exception 'the steps of % name their party if it has two, and only then', kept.relation;
   elsif kept.states <> '{}' and 'state' <> all (columns) then
     raise exception '% has states and no column state', kept.relation;
   elsif kept.parent is not null and itm.referred(kept.refs, kept.parent) is null then
@@ -237,12 +255,23 @@ begin
   end if;
 end $$;
 
+-- Rules about people's own writes. A side is written by the owner's functions too, in the writer's session.
+create function itm.writes_of_people(kept itm.kept) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  select case when kept.common = '{}' then 'before insert or update when (current_user = ''itm_app'')'
+    else format('before insert or update of %s when (session_user = ''itm_app'')', (
+      select string_agg(quote_ident(name), ', ') from unnest(kept.private || kept.about[1]) name)) end
+$$;
+
 -- relation: the table's name. refs: {case_id>case_file,…}, other tables of the institution. parent: the column of the record
 -- that it is part of. about: the column of its person, or the way there, stay_id>stay>person_id. private: sealed columns.
 -- states: {requested>placed,…}, for the column state. recent: the column by which its list is ordered, newest first.
+-- common: the columns that both parties of an act hold, of a table that is made like itm.side too (70_two_parties.sql).
 create function itm.keep(
   relation text, kind text, refs text[] default '{}', parent text default null, about text default null,
-  private text[] default '{}', states text[] default '{}', recent text default null, shape integer default 1
+  private text[] default '{}', states text[] default '{}', recent text default null, shape integer default 1,
+  common text[] default '{}'
 ) returns void language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -250,7 +279,7 @@ declare
   way text[];
   fixed text[];
 begin
-  kept := (relation, kind, refs, parent, string_to_array(about, '>'), private, states, recent,
+  kept := (relation, kind, refs, parent, string_to_array(about, '>'), private, states, common, recent,
            case when private <> '{}' then 3 when about is not null then 2 else 1 end, false);
   perform itm.refuse_undeclared(kept);
   insert into itm.kept select kept.*;
@@ -267,14 +296,17 @@ begin
   end if;
   if kept.about is not null then
     perform itm.keep_protected(relation, kept.about, private);
-    perform itm.keep_rule(relation, 'e_circle', 'before insert or update when (current_user = ''itm_app'')', format('itm.circle(%L)', about));
+    perform itm.keep_rule(relation, 'e_circle', itm.writes_of_people(kept), format('itm.circle(%L)', about));
   end if;
   if way[cardinality(way)] = 'case_file' then
     perform itm.keep_rule(relation, 'e_open', 'before insert or update when (current_user = ''itm_app'')', format('itm.open_case(%L)', array_to_string(way, '>')));
   end if;
   perform audit.watch(format('public.%I', relation), kind, shape, 'institution_id', 'id', private,
                       '{created_at,created_by,updated_at,updated_by,row_version}');
-  perform itm.keep_grants(relation, fixed || 'unit_id'::text);
+  perform itm.keep_grants(kept);
+  if common <> '{}' then
+    perform itm.keep_sides(kept);
+  end if;
   perform itm.write_lookups();
 end $$;
 
@@ -293,7 +325,7 @@ begin
   if kept.about is not null then
     perform itm.keep_protected(relation, kept.about, kept.private);
   end if;
-  perform itm.keep_grants(relation, itm.fixed_columns(kept) || 'unit_id'::text);
+  perform itm.keep_grants(kept);
   perform audit.watch(format('public.%I', relation), kept.kind, shape, 'institution_id', 'id', kept.private,
                       '{created_at,created_by,updated_at,updated_by,row_version}');
   perform audit.baseline(format('public.%I', relation));
@@ -301,6 +333,6 @@ end $$;
 comment on function itm.keep_columns is 'What follows from a kept table''s columns, written anew after a migration added some.';
 comment on function itm.keep is 'Gives a table of records its keys, policies, rules, capture, erasure and grants, and notes it in itm.kept.';
 
-revoke all on function itm.columns_of, itm.keep_rule, itm.keep_keys, itm.work_condition, itm.keep_row_security, itm.keep_stamps,
-  itm.keep_states, itm.keep_erasure, itm.keep_protected, itm.fixed_columns, itm.keep_grants, itm.refuse_undeclared, itm.keep,
+revoke all on function itm.columns_of, itm.columns_of_record, itm.keep_rule, itm.keep_keys, itm.work_condition, itm.keep_row_security, itm.keep_stamps,
+  itm.keep_states, itm.keep_erasure, itm.keep_protected, itm.fixed_columns, itm.writes_of_people, itm.keep_grants, itm.refuse_undeclared, itm.keep,
   itm.keep_columns from public;

@@ -177,6 +177,8 @@ drop policy ages_read on public.case_file;
 drop policy ages_read on public.person;
 select itm.keep_erasure(name) from unnest('{case_file,person,victim_profile,access_note}'::text[]) name;
 
+-- Drafts go with the person in itm.forget_about.
+drop function itm.forget_drafts(uuid);
 revoke update (erased_at, erasure_ground) on public.person from itm_app;
 revoke update (words) on public.access_note from itm_app;
 drop policy note_destroy on public.access_note;

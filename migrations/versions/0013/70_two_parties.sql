@@ -1,18 +1,15 @@
 -- Acts of two parties: a row on each side, written together by the owner's functions, so that both ledgers hold the act in
--- the same commit, with one digest in both events. Each side's table has, beside its own columns, those below; the columns
--- in common are written by itm.open_sides and itm.act_of_two alone. An area's definer function asks who may, then calls them.
+-- the same commit, with one digest in both events. A table of sides is made like itm.record and like itm.side and kept by
+-- itm.keep with the columns in common, which nobody writes but these functions. itm.keep writes two for each such table:
+-- itm.open_<table>(receiver, held, ours) and itm.act_on_<table>(side, act, changed).
 
 create table itm.side (
-  id uuid default gen_random_uuid() not null,
-  institution_id uuid not null,
   common uuid not null,
   party varchar not null,
   other_institution_id uuid not null,
   act integer not null,
   shared varchar not null,
-  primary key (id),
-  constraint one_of_two_parties check (party in ('from', 'to')),
-  constraint two_institutions check (institution_id <> other_institution_id)
+  constraint one_of_two_parties check (party in ('from', 'to'))
 );
 comment on table itm.side is 'The columns that a side of an act of two has. Without rows: other tables are made like it.';
 alter table itm.side enable row level security;
@@ -69,61 +66,105 @@ begin
   perform set_config('audit.context', coalesce(said, ''), true);
 end $$;
 
--- Opens an act: `held` is what both hold, `ours` and `theirs` what each side has of its own. Returns the id in common.
-create function itm.open_sides(relation text, receiver uuid, held jsonb, ours jsonb, theirs jsonb) returns uuid
+-- Whether the person at work works on this side.
+create function itm.works_on_side(relation text, side uuid) returns boolean
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  found boolean;
+begin
+  execute format('select exists (select from public.%I r where r.id = $1 and r.institution_id = itm.institution()'
+                 ' and r.deleted_at is null and %s)', relation, itm.work_condition(relation, 'r')) into found using side;
+  return found;
+end $$;
+
+-- Opens an act: `held` is what both hold, `ours` what the sender's side has of its own, with its id and its unit. The
+-- receiver's side belongs to the receiver's root unit. Returns the id of the sender's side.
+create function itm.open_sides(relation text, receiver uuid, held jsonb, ours jsonb) returns uuid
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   sender constant uuid := itm.institution();
-  common constant uuid := gen_random_uuid();
+  columns constant text[] := itm.common_columns(relation);
+  own constant text[] := array(
+    select name from unnest(itm.columns_of(relation)) name where name <> all (columns || itm.columns_of_record()
+      || '{common,party,other_institution_id,act,shared}'::text[])) || '{id,unit_id}'::text[];
+  theirs constant jsonb := jsonb_build_object('id', gen_random_uuid(), 'institution_id', receiver, 'party', 'to',
+    'other_institution_id', sender, 'unit_id', (select u.id from public.unit u where u.institution_id = receiver and u.parent_id is null));
   side jsonb;
-  shared text;
   names text;
 begin
   if sender is null then
     raise exception using errcode = 'insufficient_privilege', message = 'an act of two begins in an institution';
+  elsif not array(select jsonb_object_keys(held)) <@ columns or not array(select jsonb_object_keys(ours)) <@ own then
+    raise exception using errcode = 'restrict_violation', message = 'a column is in common or of one side';
   end if;
   execute format('select to_jsonb(jsonb_populate_record(null::public.%I, $1))', relation) into side
-    using held || jsonb_build_object('id', gen_random_uuid(), 'institution_id', sender, 'common', common, 'party', 'from',
-                                     'other_institution_id', receiver, 'act', 1);
-  shared := itm.shared_digest(relation, side, null);
-  side := side || jsonb_build_object('shared', shared);
+    using held || jsonb_build_object('id', coalesce(ours -> 'id', to_jsonb(gen_random_uuid())), 'institution_id', sender,
+                                     'common', gen_random_uuid(), 'party', 'from', 'other_institution_id', receiver, 'act', 1);
+  side := jsonb_strip_nulls(side || jsonb_build_object('shared', itm.shared_digest(relation, side, null)));
   names := (select string_agg(quote_ident(name), ', ') from unnest(itm.columns_of(relation)) name
-             where side -> name <> 'null' or ours ? name or theirs ? name);
+             where side ? name or ours ? name or name = 'unit_id');
   perform itm.write_sides(relation,
     format('insert into public.%1$I (%2$s) select %2$s from jsonb_populate_record(null::public.%1$I, $1)', relation, names),
-    array[side || ours, side || jsonb_build_object('id', gen_random_uuid(), 'institution_id', receiver, 'party', 'to',
-                                                   'other_institution_id', sender) || theirs]);
-  return common;
+    array[side || ours, side || theirs]);
+  if not itm.works_on_side(relation, (side ->> 'id')::uuid) then
+    raise exception using errcode = 'insufficient_privilege', message = 'who opens an act of two works on its side';
+  end if;
+  return (side ->> 'id')::uuid;
 end $$;
 
--- One more act of both: `changed` are the columns in common that it changes.
-create function itm.act_of_two(relation text, common uuid, changed jsonb) returns integer
+-- One more act of both, by somebody who works on this side and saw the act before it: `changed` are the columns in common
+-- that it changes. Returns the act's number.
+create function itm.act_of_two(relation text, side uuid, seen integer, changed jsonb) returns integer
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
-  columns constant text[] := itm.common_columns(relation);
   sides jsonb[];
-  side jsonb;
-  shared text;
+  after jsonb;
 begin
-  if exists (select from jsonb_object_keys(changed) k where k <> all (columns)) then
-    raise exception 'not in common: %', changed;
-  end if;
-  execute format('select array_agg(to_jsonb(s) order by s.party) from'
-                 ' (select r.* from public.%I r where r.common = $1 order by r.party for update) s', relation) into sides using common;
-  if cardinality(sides) is distinct from 2
-     or itm.institution() is null or itm.institution()::text not in (sides[1] ->> 'institution_id', sides[2] ->> 'institution_id') then
+  if not itm.works_on_side(relation, side) then
     raise exception using errcode = 'insufficient_privilege', message = 'this act is between others';
+  elsif not array(select jsonb_object_keys(changed)) <@ itm.common_columns(relation) then
+    raise exception using errcode = 'restrict_violation', message = 'a column is in common or of one side';
   end if;
-  side := sides[1] || changed || jsonb_build_object('act', (sides[1] ->> 'act')::integer + 1);
-  shared := itm.shared_digest(relation, side, sides[1] ->> 'shared');
-  changed := changed || jsonb_build_object('act', side -> 'act', 'shared', shared);
+  execute format('select array_agg(to_jsonb(s) order by s.party) from (select r.* from public.%1$I r where r.common ='
+                 ' (select o.common from public.%1$I o where o.id = $1) order by r.party for update) s', relation) into sides using side;
+  if (sides[1] ->> 'act')::integer <> seen then
+    raise exception using errcode = 'serialization_failure', message = 'the other side acted meanwhile';
+  end if;
+  after := sides[1] || changed || jsonb_build_object('act', seen + 1);
+  changed := changed || jsonb_build_object('act', seen + 1, 'shared', itm.shared_digest(relation, after, sides[1] ->> 'shared'));
   perform itm.write_sides(relation,
     format('update public.%1$I r set (%2$s) = (select %2$s from jsonb_populate_record(null::public.%1$I, $1)) where r.id = ($1 ->> ''id'')::uuid',
            relation, (select string_agg(quote_ident(k), ', ') from jsonb_object_keys(changed) k)),
     array[sides[1] || changed, sides[2] || changed]);
-  return (side ->> 'act')::integer;
+  return seen + 1;
+end $$;
+
+-- What both hold changes by the listed steps alone, each by its party: from>to@party, and the columns that it changes along.
+create function itm.step_of_two() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  before constant jsonb := to_jsonb(old);
+  after constant jsonb := to_jsonb(new);
+  changed constant text[] := array(
+    select name from unnest(string_to_array(tg_argv[0], ' ')) name where before -> name is distinct from after -> name);
+  acting constant text := case itm.institution() when new.institution_id then new.party
+    when new.other_institution_id then case new.party when 'from' then 'to' else 'from' end end;
+  step text;
+begin
+  if changed = '{}' then
+    return new;
+  end if;
+  select s into step from unnest(tg_argv[1:]) s where split_part(s, '@', 1) = (before ->> 'state') || '>' || (after ->> 'state');
+  if step is null or not array_remove(changed, 'state') <@ string_to_array(split_part(step, ':', 2), '+') then
+    raise exception using errcode = 'restrict_violation', message = 'what both sides hold changes by its steps alone';
+  elsif split_part(split_part(step, '@', 2), ':', 1) in (acting, case when acting is not null then 'both' end) is not true then
+    raise exception using errcode = 'insufficient_privilege', message = 'the other side does this';
+  end if;
+  return new;
 end $$;
 
 -- At the commit, whoever wrote: both sides are there, name each other and hold the same.
@@ -145,58 +186,43 @@ begin
   return null;
 end $$;
 
--- relation: a table made like itm.side. columns: those in common. own: those that each side writes for itself. states: the
--- steps of the column state, which is in common.
-create function itm.keep_sides(
-  relation text, kind text, columns text[], own text[] default '{}', states text[] default '{}', shape integer default 1
-) returns void language plpgsql set search_path = pg_catalog, pg_temp
+-- The part of itm.keep for a table with two sides: what both hold, policies for the owner's functions, and these functions.
+create function itm.keep_sides(kept itm.kept) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
-  head constant text[] := '{id,institution_id,common,party,other_institution_id}';
+  relation constant text := kept.relation;
 begin
-  if not head || '{act,shared}'::text[] || columns || own <@ itm.columns_of(relation) then
-    raise exception '% is not made like itm.side, or a column that is named is not there', relation;
-  elsif columns && own then
-    raise exception 'a column of % is in common or of one side', relation;
-  elsif exists (select from pg_attribute a where a.attrelid = format('public.%I', relation)::regclass and a.attname = any (columns)
-                and a.atthasdef) then
-    raise exception 'a column of % in common has a default, which the digest would not know', relation;
-  end if;
-  execute format('alter table public.%I add constraint %I unique (institution_id, id)', relation, relation || '_in_institution');
   execute format('alter table public.%I add constraint %I unique (common, party)', relation, relation || '_once');
-  execute format('alter table public.%I add constraint %I foreign key (institution_id) references public.institution (id)',
-                 relation, relation || '_institution');
   execute format('alter table public.%I add constraint %I foreign key (other_institution_id) references public.institution (id)',
                  relation, relation || '_other');
-  execute format('alter table public.%I enable row level security', relation);
-  execute format('alter table public.%I force row level security', relation);
-  execute format('create policy %I on public.%I for select to itm_app using (institution_id = (select itm.institution()))',
-                 relation || '_read', relation);
-  execute format('create policy %I on public.%I for update to itm_app using (institution_id = (select itm.institution()))'
-                 ' with check (institution_id = (select itm.institution()))', relation || '_own', relation);
+  execute format('alter table public.%I add constraint two_institutions check (institution_id <> other_institution_id)', relation);
   execute format('create policy %I on public.%I for select to itm_owner using (true)', relation || '_both', relation);
   execute format('create policy %I on public.%I for insert to itm_owner'
                  ' with check ((select itm.institution()) in (institution_id, other_institution_id))', relation || '_opened', relation);
   execute format('create policy %I on public.%I for update to itm_owner'
                  ' using ((select itm.institution()) in (institution_id, other_institution_id))'
                  ' with check ((select itm.institution()) in (institution_id, other_institution_id))', relation || '_acts', relation);
-  perform itm.keep_rule(relation, 'b_stays', format('before update when ((%s) is distinct from (%s))',
-      (select string_agg(format('old.%I', f), ', ') from unnest(head) f),
-      (select string_agg(format('new.%I', f), ', ') from unnest(head) f)),
-    format('itm.stays(%L)', array_to_string(head, ', ')));
-  if states <> '{}' then
-    perform itm.keep_states(relation, 'state', states);
+  if kept.states <> '{}' then
+    perform itm.keep_rule(relation, 'c_step_of_two', 'before update', format('itm.step_of_two(%L, %s)', array_to_string(kept.common, ' '),
+      (select string_agg(quote_literal(s), ', ' order by n) from unnest(kept.states) with ordinality as u (s, n) where s like '%@%')));
   end if;
   execute format('create constraint trigger sides_agree after insert or update on public.%I deferrable initially deferred'
-                 ' for each row execute function itm.sides_agree(%L)', relation, array_to_string(columns, ' '));
+                 ' for each row execute function itm.sides_agree(%L)', relation, array_to_string(kept.common, ' '));
   execute format('alter table public.%I enable always trigger sides_agree', relation);
-  perform audit.watch(format('public.%I', relation), kind, shape, 'institution_id', 'id', '{}', '{}');
-  execute format('grant select on public.%I to itm_app', relation);
-  if own <> '{}' then
-    execute format('grant update (%s) on public.%I to itm_app', (select string_agg(quote_ident(o), ', ') from unnest(own) o), relation);
-  end if;
+  execute format('create function itm.%I(receiver uuid, held jsonb, ours jsonb) returns uuid language sql security definer'
+                 ' set search_path = pg_catalog, pg_temp as %L', 'open_' || relation,
+                 format('select itm.open_sides(%L, receiver, held, ours)', relation));
+  execute format('create function itm.%I(side uuid, act integer, changed jsonb) returns integer language sql security definer'
+                 ' set search_path = pg_catalog, pg_temp as %L', 'act_on_' || relation,
+                 format('select itm.act_of_two(%L, side, act, changed)', relation));
+  execute format('revoke all on function itm.%I, itm.%I from public', 'open_' || relation, 'act_on_' || relation);
+  execute format('grant execute on function itm.%I, itm.%I to itm_app', 'open_' || relation, 'act_on_' || relation);
 end $$;
-comment on function itm.keep_sides is 'Gives a table of two sides its keys, policies, rules, capture and grants.';
+comment on function itm.keep_sides is 'Gives a table of two sides what both hold, and the functions that write both.';
 
-revoke all on function itm.as_seen_from_outside, itm.common_columns, itm.shared_digest, itm.write_sides, itm.open_sides, itm.act_of_two, itm.sides_agree,
-  itm.keep_sides from public;
+-- The receiver's root unit, to which the receiver's side belongs.
+create policy unit_of_receiver on public.unit for select to itm_owner using (parent_id is null and (select itm.institution()) is not null);
+
+revoke all on function itm.as_seen_from_outside, itm.common_columns, itm.shared_digest, itm.write_sides, itm.works_on_side, itm.open_sides,
+  itm.act_of_two, itm.step_of_two, itm.sides_agree, itm.keep_sides from public;
