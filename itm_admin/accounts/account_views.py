@@ -95,7 +95,8 @@ class AccountView(Page):
             if made is not None:
                 return self._show_link(links[0])
         _offer_new(form)
-        return self.render("accounts/add.html", heading=_("New account"), form=form), 422 if form.submitted() else 200
+        status = form.refused_with if form.submitted() else 200
+        return self.render("accounts/add.html", heading=_("New account"), form=form), status
 
     @route("/<uuid:id>/edit", act="edit", methods=BOTH)
     def edit(self, id: uuid.UUID) -> Answer:
@@ -123,7 +124,7 @@ class AccountView(Page):
         record_read("record.read", "account", id, detail={"page": "edit"})
         return self.render(
             "accounts/edit.html", heading=account.get_full_name(), form=form, account=account, conflict=rows
-        ), 409 if conflict else 422 if form.submitted() else 200
+        ), 409 if conflict else form.refused_with if form.submitted() else 200
 
     @route("/<uuid:id>/suspend", act="suspend", methods=("POST",))
     def suspend(self, id: uuid.UUID) -> Answer:

@@ -103,7 +103,7 @@ def _listing(columns: tuple[Column[Account], ...], filters: tuple[Filter, ...]) 
         identify=lambda account: str(account.id),
         link=lambda account: url_for(_page(), id=account.id),
         default_sort="name",
-        tie=(Account.id,),
+        tie=(Account.username, Account.id),
         columns=columns,
         filters=filters,
         name="accounts",

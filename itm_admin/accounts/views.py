@@ -124,7 +124,7 @@ class InvitationView(Page):
             username=invited.username,
             expires_at=invited.expires_at,
             minimum=passwords.SHORTEST,
-        ), (422 if form.submitted() else 200)
+        ), (form.refused_with if form.submitted() else 200)
 
 
 class OwnProfileView(Page):
@@ -157,7 +157,7 @@ class OwnProfileView(Page):
         if not form.submitted():
             form = OwnDataForm(obj=account, version=account.row_version)
         return self.render("accounts/profile_edit.html", heading=_("My data"), form=form), (
-            422 if form.submitted() else 200
+            form.refused_with if form.submitted() else 200
         )
 
     @route("/password", act="edit", methods=BOTH, quiet=True)
@@ -177,7 +177,7 @@ class OwnProfileView(Page):
                     return redirect_after_post("OwnProfileView.show")
         return self.render(
             "accounts/password.html", heading=_("Change my password"), form=form, minimum=passwords.SHORTEST
-        ), (422 if form.submitted() else 200)
+        ), (form.refused_with if form.submitted() else 200)
 
 
 def _may_change_address(form: OwnDataForm, actor: Actor) -> bool:

@@ -117,6 +117,8 @@ class _Looks(Page):
             chosen=chosen,
             ledgers=[row for row in ledgers if row.id in told_in] if id else [],
             view=self,
+            words=labels,
+            institution=_names(ledgers).get(wanted.chosen.get("ledger", "")),
         )
 
     def _form(self, form: LooksForm) -> str:

@@ -176,8 +176,9 @@ class AlertView(Page):
     @route("/", act="list")
     def list(self) -> str:
         waiting = db.session.scalars(alerts.open_alerts()).all()
+        last = (Alert.acknowledged_at.desc(), Alert.id)
         past = db.session.scalars(
-            select(Alert).where(Alert.acknowledged_at.is_not(None)).order_by(Alert.acknowledged_at.desc()).limit(50)
+            select(Alert).where(Alert.acknowledged_at.is_not(None)).order_by(*last).limit(50)
         ).all()
         everything = (*waiting, *past)
         concerned = naming.ids_in(*(f"{alert.detail} {alert.acknowledged_by}" for alert in everything))

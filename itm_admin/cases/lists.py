@@ -39,7 +39,7 @@ CASES: Listing[Case] = Listing(
     link=lambda case: url_for("CaseView.show", id=case.id),
     default_sort="-opened",
     name="cases",
-    tie=(Case.id,),
+    tie=(Case.reference, Case.id),
     search=lambda text: Case.reference.contains(text, autoescape=True),
     columns=(
         named(Case, "reference"),
@@ -73,7 +73,7 @@ PERSONS: Listing[Person] = Listing(
     default_sort="-added",
     name="persons",
     counted=1_000,
-    tie=(Person.id,),
+    tie=(Person.pseudonym, Person.id),
     search=lambda text: Person.pseudonym.contains(text, autoescape=True),
     columns=(
         named(Person, "pseudonym"),

@@ -148,7 +148,7 @@ class NewCaseView(Page):
             return _go((missing or STEPS[0]).name, id if kept else None)
         parts = [(step, _facts(step, kept)) for step in STEPS]
         page = self.render("cases/new_case_check.html", steps=STEPS, parts=parts, form=told, kept=kept, draft=id)
-        return page, 409 if changed else 422 if told.submitted() else 200
+        return page, 409 if changed else told.refused_with if told.submitted() else 200
 
     @route("/new/discard", act="add", methods=("POST",))
     def discard(self) -> Response:
@@ -205,7 +205,7 @@ class NewCaseView(Page):
             draft=id,
             victim=kept is not None and kept.values.get("role") == _VICTIM,
         )
-        return page, 422 if form.submitted() else 200
+        return page, form.refused_with if form.submitted() else 200
 
 
 def _asked() -> uuid.UUID | None:

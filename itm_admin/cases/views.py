@@ -218,6 +218,8 @@ class CaseView(Page):
         record_read("record.read", "case", id, detail={"page": request.endpoint or ""})
         if not form.submitted():
             form.version.data = str(case.row_version)
+        if isinstance(form, LowerForm):
+            form.confidentiality.among(services.lower_than(case.confidentiality))
         return self.render(template, form=form, case=case), form.refused_with if form.submitted() else 200
 
 

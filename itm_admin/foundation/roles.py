@@ -48,7 +48,8 @@ class Role:
     exclusive: bool = False
     """Excludes every other role."""
     approvals: int = 0
-    presidency_only: bool = False
+    held_in: tuple[str, ...] = ()
+    """The kinds of institutions whose people can hold it; none: all."""
     whole_institution: bool = False
     """Cannot be narrowed to a unit."""
 
@@ -124,6 +125,7 @@ ROLES: Mapping[str, Role] = {
             granted_by=("institution_manager", "system_administrator"),
             exclusive=True,
             approvals=2,
+            held_in=("ministry", "rapporteur"),
             whole_institution=True,
         ),
         Role(
@@ -149,7 +151,7 @@ ROLES: Mapping[str, Role] = {
             covers="unit",
             reads="actor",
             granted_by=("institution_manager", "system_administrator"),
-            presidency_only=True,
+            held_in=("presidency",),
         ),
         Role(
             "presidency_supervisor",
@@ -164,7 +166,7 @@ ROLES: Mapping[str, Role] = {
                 "LedgerDecision": READ | {"add"},
             },
             granted_by=("system_administrator",),
-            presidency_only=True,
+            held_in=("presidency",),
             whole_institution=True,
         ),
         Role(

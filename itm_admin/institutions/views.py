@@ -52,7 +52,7 @@ REGISTER: Listing[Institution] = Listing(
     identify=lambda each: str(each.id),
     link=lambda each: url_for("InstitutionView.show", id=each.id),
     default_sort="code",
-    tie=(Institution.id,),
+    tie=(Institution.code, Institution.id),
     search=_named,
     search_label=_l("Search by code or name"),
     by_reference=False,
@@ -145,7 +145,7 @@ class InstitutionView(Page):
             action=url_for("InstitutionView.add"),
             back=url_for("InstitutionView.list"),
             conflict=[],
-        ), (422 if form.submitted() else 200)
+        ), (form.refused_with if form.submitted() else 200)
 
     @route("/<uuid:id>/edit", act="edit", methods=BOTH)
     def edit(self, id: uuid.UUID) -> Answer:
@@ -177,7 +177,7 @@ class InstitutionView(Page):
             action=url_for("InstitutionView.edit", id=id),
             back=url_for("InstitutionView.show", id=id),
             conflict=rows,
-        ), (409 if conflict else 422 if form.submitted() else 200)
+        ), (409 if conflict else form.refused_with if form.submitted() else 200)
 
     @route("/<uuid:id>/suspend", act="edit", methods=("POST",))
     def suspend(self, id: uuid.UUID) -> Answer:
@@ -256,7 +256,7 @@ class UnitView(Page):
     def _form(self, form: UnitForm, heading: str, action: str, conflict: str | None = None) -> Answer:
         return self.render(
             "institutions/unit_form.html", heading=heading, form=form, action=action, conflict=conflict
-        ), (409 if conflict else 422 if form.submitted() else 200)
+        ), (409 if conflict else form.refused_with if form.submitted() else 200)
 
 
 def _register(session: Session, form: InstitutionForm) -> Institution:
