@@ -145,7 +145,7 @@ def test_no_page_shows_an_id_a_code_or_a_user_name_where_a_name_belongs(role: st
 
 def test_nor_does_any_english_page(walks: Walks, names: Names) -> None:
     """Pages of one route that are built of the same parts are asked for once."""
-    faults, known = [], set[tuple[str, frozenset[str]]]()
+    faults, known = list[str](), set[tuple[str, frozenset[str]]]()
     for role in ROLES:
         walks.in_language(role, "en")
         for visit in walks.of(role):
