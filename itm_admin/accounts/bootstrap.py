@@ -119,5 +119,5 @@ def enter_register(session: Session, keyring: Keyring) -> dict[str, Institution]
         if entry.code not in found:
             values = {"code": entry.code, "name_tr": entry.name_tr, "name_en": entry.name_en, "kind": entry.kind}
             institution = Institution(id=uuid.uuid4())
-            found[entry.code] = INSTITUTIONS.store(session, keyring, institution, None, values)
+            found[entry.code] = INSTITUTIONS.add_checked(session, keyring, institution, None, values)
     return found

@@ -62,7 +62,7 @@ class GrantView(Page):
         record_read("record.read", "account", id, detail={"page": "grant"})
         return self.render(
             "accounts/grant.html", heading=_("Give a role"), form=form, account=account
-        ), 422 if form.submitted() else 200
+        ), form.refused_with if form.submitted() else 200
 
     @route("/<uuid:id>/end", act="end", methods=("POST",))
     def end(self, id: uuid.UUID) -> Answer:

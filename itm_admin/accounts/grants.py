@@ -32,12 +32,7 @@ def given_here(actor: Actor) -> tuple[str, ...]:
 
 def choices(actor: Actor, institution_kind: str) -> list[str]:
     """The roles, among those, that an account of such an institution can hold."""
-    presidency = institution_kind == "presidency"
-    return [
-        role
-        for role in given_here(actor)
-        if (presidency or not ROLES[role].presidency_only) and not (presidency and role == "auditor_national")
-    ]
+    return [role for role in given_here(actor) if institution_kind in (ROLES[role].held_in or (institution_kind,))]
 
 
 def is_rise(role: str, scope: str | None) -> bool:

@@ -73,7 +73,8 @@ def issue(session: Session, account: uuid.UUID, institution: uuid.UUID, now: dat
 
 def standing(session: Session, account: uuid.UUID) -> Invitation | None:
     """The newest link of an account if it is unused, expired or not (`expires_at`)."""
-    newest = select(Invitation).where(Invitation.account_id == account).order_by(Invitation.created_at.desc()).limit(1)
+    last = (Invitation.created_at.desc(), Invitation.id)
+    newest = select(Invitation).where(Invitation.account_id == account).order_by(*last).limit(1)
     found = session.execute(newest).scalar_one_or_none()
     return found if found is not None and found.used_at is None else None
 

@@ -10,9 +10,8 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import history, invitations, passwords, services, session_rows, sessions, sign_in, throttle
-from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.forms import OwnPasswordForm, PasswordForm, SignInForm, own_data_form
-from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView, GrantView
+from itm_admin.accounts.grant_views import GrantView
 from itm_admin.accounts.preference_views import PreferenceView
 from itm_admin.accounts.returning import go_on, sign_in_page
 from itm_admin.accounts.session_views import OwnSessionView
@@ -125,7 +124,7 @@ class InvitationView(Page):
             username=invited.username,
             expires_at=invited.expires_at,
             minimum=passwords.SHORTEST,
-        ), (422 if form.submitted() else 200)
+        ), (form.refused_with if form.submitted() else 200)
 
 
 class OwnProfileView(Page):
@@ -158,7 +157,7 @@ class OwnProfileView(Page):
         if not form.submitted():
             form = own_data_form()(obj=account, version=account.row_version)
         return self.render("accounts/profile_edit.html", heading=_("My data"), form=form), (
-            422 if form.submitted() else 200
+            form.refused_with if form.submitted() else 200
         )
 
     @route("/password", act="edit", methods=BOTH, quiet=True)
@@ -178,7 +177,7 @@ class OwnProfileView(Page):
                     return redirect_after_post("OwnProfileView.show")
         return self.render(
             "accounts/password.html", heading=_("Change my password"), form=form, minimum=passwords.SHORTEST
-        ), (422 if form.submitted() else 200)
+        ), (form.refused_with if form.submitted() else 200)
 
 
 def _may_change_address(form: Any, actor: Actor) -> bool:
@@ -214,9 +213,5 @@ VIEWS: tuple[type, ...] = (
     OwnProfileView,
     OwnSessionView,
     PreferenceView,
-    AccountView,
     GrantView,
-    ApprovalView,
-    AccessChangeView,
-    AuditAccountView,
 )

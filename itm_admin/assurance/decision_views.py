@@ -113,7 +113,7 @@ class DecisionView(Page):
             form=form,
             consequences=[(decisions.KINDS[kind], CONSEQUENCES[kind]) for kind in OFFERED],
         )
-        return page, 422 if form.submitted() else 200
+        return page, form.refused_with if form.submitted() else 200
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> Answer:
@@ -132,7 +132,7 @@ class DecisionView(Page):
             lambda session: once(session, LedgerDecision, lambda: decisions.decide(session, id, approve=approve)),
         )
         if done is None:
-            return self._page(id, form), 422
+            return self._page(id, form), form.refused_with
         flash(
             _approved(done.kind) if chosen == "approved" else _("It is rejected."),
             "success",
@@ -204,6 +204,3 @@ def _facts(row: Any) -> dict[str, Any]:
         "decided_by": decider.get_full_name() if decider else found.decided_by,
         "carried_out_at": found.carried_out_at,
     }
-
-
-VIEWS: tuple[type, ...] = (DecisionView,)

@@ -138,8 +138,9 @@ class _Evidence(Page):
         record_read("record.read", "ledger", id, detail={"page": "root"})
         now = signed(id)
         groups = now.checkpoint.root.hex(" ", 2).split(" ") if now else []
-        back = (_("Ledger of %(code)s", code=ledger.code), url_for(self.back[1]))
-        return self.render("assurance/root.html", ledger=ledger, signed=now, groups=groups, breadcrumbs=[back])
+        name = labels.ledger_name(ledger)
+        back = [(_("Ledger of %(name)s", name=name), url_for(self.back[1]))]
+        return self.render("assurance/root.html", name=name, ledger=ledger, signed=now, groups=groups, breadcrumbs=back)
 
     @route("/verifier.html", act="export")
     def verifier_page(self) -> Response:
@@ -159,6 +160,7 @@ class _Evidence(Page):
             "assurance/evidence.html",
             form=form,
             ledger=ledger,
+            name=labels.ledger_name(ledger),
             signed=now,
             endpoint=self.endpoint,
             verdict=labels.VERDICTS[report.verdict][0] if report else None,

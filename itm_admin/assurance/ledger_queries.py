@@ -200,9 +200,10 @@ def find_ledger(session: AnySession, id: uuid.UUID) -> AnyRow:
     """The ledger. Raises NotFound if there is none, or not for this person."""
     columns = (
         ledger.c.id, ledger.c.holder, ledger.c.code, ledger.c.origin, ledger.c.size, ledger.c.closed_at,
-        ledger.c.generation,
+        ledger.c.generation, Institution.name_tr, Institution.name_en,
     )  # fmt: skip
-    found: AnyRow | None = session.execute(select(*columns).where(ledger.c.id == id)).one_or_none()
+    statement = select(*columns).outerjoin(Institution, Institution.id == ledger.c.holder).where(ledger.c.id == id)
+    found: AnyRow | None = session.execute(statement).one_or_none()
     if found is None:
         raise NotFound
     return found

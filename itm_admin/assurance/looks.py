@@ -75,14 +75,14 @@ def grouped(session: AnySession, wanted: Wanted, of: Of) -> tuple[list[Looker], 
         select(*by, func.count().label("times"), func.min(e.at).label("first"),
                func.max(e.at).label("last"))
         .where(*paging.narrowed(wanted, of, ledger_queries.event))
-        .group_by(*by).order_by(func.count().desc()).limit(MOST + 1)
+        .group_by(*by).order_by(func.count().desc(), *by).limit(MOST + 1)
     )  # fmt: skip
     rows = session.execute(statement).all()
     naming.learn(session, {row.actor_id for row in rows})
     lookers: dict[str, Looker] = {}
     for row in rows[:MOST]:
         _add(lookers, row)
-    found = sorted(lookers.values(), key=lambda each: -each.total)
+    found = sorted(lookers.values(), key=lambda each: (-each.total, each.name, each.first))
     return found, {row.ledger_id for row in rows}, len(rows) > MOST
 
 

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf.file import FileField
 
-from itm_admin.assurance import ledger_queries, receipts
+from itm_admin.assurance import labels, ledger_queries, receipts
 from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.foundation import access
 from itm_admin.foundation.audited_reads import record_read
@@ -73,6 +73,7 @@ class _Receipts(Page):
             "assurance/receipts.html",
             form=form,
             compared=compared,
+            name=next((labels.ledger_name(row) for row in ledgers if compared and row.id == compared.ledger), None),
             endpoint=self.endpoint,
             back=self.back,
             may_take=may_take,
@@ -80,9 +81,10 @@ class _Receipts(Page):
         )
 
     def _link(self, row: AnyRow) -> tuple[str, str, str]:
-        label = _("Receipt of %(code)s", code=row.code)
+        name = labels.ledger_name(row)
+        label = _("Receipt of %(name)s", name=name)
         if row.closed_at:
-            label = _("Receipt of %(code)s, closed generation %(number)s", code=row.code, number=row.generation)
+            label = _("Receipt of %(name)s, closed generation %(number)s", name=name, number=row.generation)
         return url_for(f"{self.endpoint}.take", id=row.id), label, "secondary"
 
 

@@ -20,6 +20,7 @@ from itm_admin.assurance.ledger_queries import AnyRow, AnySession, find_ledger
 from itm_admin.assurance.models import VerificationRequest
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Denied, Invalid, NotFound
+from itm_admin.institutions.models import Institution
 from itm_admin.ledger.job_runs import Scalar
 
 UNFINISHED = ("waiting", "running")
@@ -63,10 +64,11 @@ def results(session: AnySession, asked: VerificationRequest) -> list[AnyRow]:
         return []
     run = ledger_queries.verification.c
     statement = (
-        select(ledger_queries.verification, ledger_queries.ledger.c.code)
+        select(ledger_queries.verification, ledger_queries.ledger.c.code, Institution.name_tr, Institution.name_en)
         .join(ledger_queries.ledger, ledger_queries.ledger.c.id == run.ledger_id)
+        .outerjoin(Institution, Institution.id == ledger_queries.ledger.c.holder)
         .where(run.level == asked.level, run.recorded_at.between(asked.started_at, asked.finished_at))
-        .order_by(run.verdict == "intact", ledger_queries.ledger.c.code)
+        .order_by(run.verdict == "intact", ledger_queries.ledger.c.code, run.id)
     )
     if asked.holder is not None:
         statement = statement.where(ledger_queries.ledger.c.holder == asked.holder)
@@ -82,9 +84,8 @@ def find(session: AnySession, id: uuid.UUID) -> VerificationRequest:
 
 
 def recent(session: AnySession, most: int = 10) -> Sequence[VerificationRequest]:
-    return session.scalars(
-        select(VerificationRequest).order_by(VerificationRequest.requested_at.desc()).limit(most)
-    ).all()
+    newest = (VerificationRequest.requested_at.desc(), VerificationRequest.id)
+    return session.scalars(select(VerificationRequest).order_by(*newest).limit(most)).all()
 
 
 def progress(request: VerificationRequest) -> dict[str, Any]:

@@ -17,11 +17,9 @@ from werkzeug.wrappers import Response
 
 from itm_admin.assurance import (
     alerts,
-    decision_views,
     evidence_views,
     labels,
     ledger_queries,
-    looks_views,
     named,
     naming,
     paging,
@@ -35,7 +33,6 @@ from itm_admin.assurance.history_views import (
     AccountHistoryView,
     AuditHistoryView,
     HistoryView,
-    InstitutionHistoryView,
     OwnHistoryView,
     entry_page,
     filtered,
@@ -176,8 +173,9 @@ class AlertView(Page):
     @route("/", act="list")
     def list(self) -> str:
         waiting = db.session.scalars(alerts.open_alerts()).all()
+        last = (Alert.acknowledged_at.desc(), Alert.id)
         past = db.session.scalars(
-            select(Alert).where(Alert.acknowledged_at.is_not(None)).order_by(Alert.acknowledged_at.desc()).limit(50)
+            select(Alert).where(Alert.acknowledged_at.is_not(None)).order_by(*last).limit(50)
         ).all()
         everything = (*waiting, *past)
         concerned = naming.ids_in(*(f"{alert.detail} {alert.acknowledged_by}" for alert in everything))
@@ -227,18 +225,12 @@ def _uuid(text: str | None) -> uuid.UUID | None:
 
 
 VIEWS: tuple[type, ...] = (
-    LedgerView,
-    VerificationView,
-    AlertView,
     AlertsTogetherView,
     HistoryView,
     AccountHistoryView,
     AuditHistoryView,
-    InstitutionHistoryView,
     OwnHistoryView,
     HealthView,
-    *looks_views.VIEWS,
     *receipt_views.VIEWS,
-    *decision_views.VIEWS,
     *evidence_views.VIEWS,
 )

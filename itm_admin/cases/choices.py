@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Row, any_, func, or_, select
 from wtforms import Field, SelectField
 
 from itm_admin.accounts.models import Account
-from itm_admin.cases import permissions
+from itm_admin.cases import permissions, services
 from itm_admin.cases.models import Case, Person
 from itm_admin.foundation import record_picker, tenancy
 from itm_admin.foundation.audited_reads import record_read
@@ -108,6 +108,9 @@ def offer_places(form: Any, stored: Case | None = None) -> None:
     form.lead_institution_id.data = form.lead_institution_id.data or own
     ours = (own, _("Our institution"))
     record_picker.offer(db.session, form.lead_institution_id, INSTITUTIONS, register, stored=lead, own=ours)
+    if stored:  # only a manager lowers it, on a page of its own; what was typed stays
+        below = services.lower_than(stored.confidentiality)
+        form.confidentiality.among({*services.SENSITIVITY, form.confidentiality.data} - set(below))
 
 
 def offer_colleagues(field: SelectField) -> None:

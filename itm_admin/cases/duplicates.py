@@ -84,7 +84,7 @@ def _fitting(session: AnySession, ways: Sequence[Any], but: uuid.UUID | None) ->
     statement = select(Person).where(or_(*ways), Person.deleted_at.is_(None), Person.erased_at.is_(None))
     if but is not None:
         statement = statement.where(Person.id != but)
-    return list(session.scalars(statement.order_by(Person.created_at.desc()).limit(MOST)))
+    return list(session.scalars(statement.order_by(Person.created_at.desc(), Person.id).limit(MOST)))
 
 
 def _born(keys: InstitutionKeys, person: Person) -> str | None:

@@ -28,7 +28,10 @@ QUIET_DAYS = 30
 def institution_home(session: AnySession) -> dict[str, Any]:
     """The newest own open cases, and counts of what waits, each with a link to where it is dealt with."""
     own = session.scalars(
-        lookup.list_cases().where(_mine(), Case.closed_on.is_(None)).order_by(Case.updated_at.desc()).limit(SHOWN)
+        lookup.list_cases()
+        .where(_mine(), Case.closed_on.is_(None))
+        .order_by(Case.updated_at.desc(), Case.id)
+        .limit(SHOWN)
     ).all()
     record_read("record.list", "case", subjects=[case.id for case in own], detail={"page": "home"})
     roles = tenancy.current().roles

@@ -168,7 +168,7 @@ class NewCaseView(Page):
             return _go((missing or STEPS[0]).name, id if kept else None)
         parts = [(step, _facts(step, kept)) for step in STEPS]
         page = self.render("cases/new_case_check.html", steps=STEPS, parts=parts, form=told, kept=kept, draft=id)
-        return page, 409 if changed else 422 if told.submitted() else 200
+        return page, 409 if changed else told.refused_with if told.submitted() else 200
 
     @route("/new/discard", act="add", methods=("POST",))
     def discard(self) -> Response:
@@ -225,7 +225,7 @@ class NewCaseView(Page):
             draft=id,
             fieldsets=grouped(form, step.fieldsets, without=_not_asked(kept)),
         )
-        return page, 422 if form.submitted() else 200
+        return page, form.refused_with if form.submitted() else 200
 
 
 def _asked() -> uuid.UUID | None:

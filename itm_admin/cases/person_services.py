@@ -212,7 +212,8 @@ def restore_person(session: AnySession, person_id: Id) -> Person:
 
 def _back_into_last_case(session: AnySession, person: Person) -> None:
     """Nobody alive is in no case: who was deleted when leaving the last one returns to it."""
-    mine = select(CasePerson).where(CasePerson.person_id == person.id).order_by(CasePerson.deleted_at.desc()).limit(1)
+    last = (CasePerson.deleted_at.desc(), CasePerson.id)
+    mine = select(CasePerson).where(CasePerson.person_id == person.id).order_by(*last).limit(1)
     link = session.scalar(mine)
     if link is not None:
         link.deleted_at = link.deletion_reason = None

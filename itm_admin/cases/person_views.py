@@ -14,7 +14,7 @@ from flask import flash, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from itm_admin.cases import choices, lookup, person_services
+from itm_admin.cases import choices, erasure, lookup, person_services
 from itm_admin.cases.forms import (
     NEW_PERSON_FIELDS,
     PERSON_FIELDS,
@@ -119,6 +119,7 @@ class PersonView(RecordPage):
         is_open = living and person_services.why_locked(record) is None
         hold = ("release", _("Lift the legal hold")) if record.hold_reason else ("hold", _("Legal hold"))
         may = me().may
+        erasable = not erased and may("erase", "Person") and not erasure.holds_of(db.session, record)
         offered = (
             (living and may("reveal", "Person"), self.address("reveal", id=id), _("Show protected values"), "primary"),
             (is_open and may("edit", "Person"), self.address("edit", id=id), _("Edit"), "secondary"),
@@ -126,7 +127,7 @@ class PersonView(RecordPage):
              "secondary"),
             (living and may("delete", "Person"), self.address("delete", id=id), _("Delete"), "danger"),
             (not erased and may("hold", "Person"), url_for(f"PersonHoldView.{hold[0]}", id=id), hold[1], "secondary"),
-            (not erased and may("erase", "Person"), url_for("ErasureView.erase", id=id), _("Erase for good"), "danger"),
+            (erasable, url_for("ErasureView.erase", id=id), _("Erase for good"), "danger"),
         )  # fmt: skip
         return [(url, text, tone) for offer, url, text, tone in offered if offer]
 
@@ -143,7 +144,8 @@ class PersonView(RecordPage):
                 record_read("record.search", "person", subjects=ids, detail={"searched": found.digest})
             except Invalid as error:
                 form.take(error)
-        return self.render("cases/search.html", form=form, found=found), 422 if form.submitted() and not found else 200
+        refused = form.submitted() and not found
+        return self.render("cases/search.html", form=form, found=found), form.refused_with if refused else 200
 
     @route("/new/<uuid:case>", act="add", methods=BOTH)
     def add(self, case: uuid.UUID) -> Answer:  # type: ignore[override]

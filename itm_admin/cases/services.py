@@ -126,6 +126,11 @@ def lower_confidentiality(session: AnySession, case_id: Id, data: Mapping[str, A
     return case
 
 
+def lower_than(present: str) -> list[str]:
+    """The degrees of confidentiality below this one."""
+    return [degree for degree, rank in SENSITIVITY.items() if rank < SENSITIVITY[present]]
+
+
 def _refuse_lowering(case: Case, values: Mapping[str, Any]) -> None:
     wanted = values.get("confidentiality")
     if wanted is not None and SENSITIVITY[wanted] < SENSITIVITY[case.confidentiality]:

@@ -28,7 +28,6 @@ from itm_admin.cases.forms import (
 )
 from itm_admin.cases.models import Case, CaseAssignment
 from itm_admin.cases.new_case import NewCaseView
-from itm_admin.cases.person_views import PersonView
 from itm_admin.cases.profile_views import ProfileView
 from itm_admin.cases.schemas import CASE_COLUMNS, AssignInput, CloseInput
 from itm_admin.cases.services import CASES
@@ -196,6 +195,8 @@ class CaseView(RecordPage):
             choices.offer_places(form, record)
         if "account_id" in form:
             choices.offer_colleagues(form.account_id)
+        if isinstance(form, LowerForm):
+            form.confidentiality.among(services.lower_than(record.confidentiality))
 
     def more(self, record: Case, parent: Any) -> Mapping[str, Any]:
         """The people, the colleagues and the course, and what may be done with each."""
@@ -288,5 +289,5 @@ class CaseView(RecordPage):
 
 
 VIEWS = (
-    NewCaseView, DraftView, CaseView, FindView, PersonView, ProfileView, *choices.VIEWS, *erasure_views.VIEWS,
+    NewCaseView, DraftView, FindView, ProfileView, *choices.VIEWS, *erasure_views.VIEWS,
 )  # fmt: skip

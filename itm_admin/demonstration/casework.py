@@ -176,7 +176,9 @@ class Casework:
     def _look(self, session: Session, case: Case, lot: Random) -> None:
         """A case is opened and a person in it is revealed, for a purpose."""
         first = select(CasePerson.person_id).where(CasePerson.case_id == case.id, CasePerson.deleted_at.is_(None))
-        person = lookup.get_person(session, session.scalars(first.order_by(CasePerson.created_at).limit(1)).one())
+        person = lookup.get_person(
+            session, session.scalars(first.order_by(CasePerson.created_at, CasePerson.id).limit(1)).one()
+        )
         with recorded(session):
             record_read("record.read", "case", case.id)
             record_read("record.read", "person", person.id)

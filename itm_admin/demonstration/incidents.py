@@ -108,7 +108,7 @@ class Incidents:
             case = lookup.case_called(session, planned.reference)
             linked = select(CasePerson.person_id).where(CasePerson.case_id == case, CasePerson.role == "VICTIM")
             of_case = select(Person).where(Person.id.in_(linked), Person.deleted_at.is_(None))
-            persons = session.scalars(of_case.order_by(Person.created_at)).all()
+            persons = session.scalars(of_case.order_by(Person.created_at, Person.id)).all()
             if not persons or any(person.erased_at for person in persons):
                 return
             answers = {

@@ -172,7 +172,9 @@ def _due(response: Response) -> list[Look]:
     wrote = bool(g.get("wrote"))
     if not looks and not wrote and (response.status_code < 300 or g.get("committed")):
         looks = [Look("record.read", access.subject.lower(), _asked(), detail={"page": request.endpoint})]
-    told = {id for look in looks for id in (look.id, *look.subjects)} | (_written() | _sent() if wrote else set())
+    told = {id for look in looks for id in (look.id, *look.subjects)} | (_written() if wrote else set())
+    if wrote or g.get("failed"):  # a failure gives back what was sent, and nothing else: no second wait for the ledger
+        told |= _sent()
     more = tuple(id for id in _ids_in(response) if id not in told) if not g.get("refused") else ()
     if more and not looks:
         return [Look("record.read", access.subject.lower(), subjects=more, detail={"page": request.endpoint})]

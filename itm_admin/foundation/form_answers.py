@@ -164,7 +164,7 @@ def _store(id: uuid.UUID, kept: KeptPage) -> None:
     db.session.rollback()
     work = db.session()
     own = FormAnswer.account_id == func.itm.account()
-    newest = select(FormAnswer.id).where(own).order_by(FormAnswer.expires_at.desc()).limit(MOST - 1)
+    newest = select(FormAnswer.id).where(own).order_by(FormAnswer.expires_at.desc(), FormAnswer.id).limit(MOST - 1)
     work.execute(delete(FormAnswer).where(own, (FormAnswer.expires_at < func.now()) | FormAnswer.id.not_in(newest)))
     work.add(
         FormAnswer(

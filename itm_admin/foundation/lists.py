@@ -70,7 +70,10 @@ class Listing(Generic[Row]):
     identify: Callable[[Row], str]
     default_sort: str
     tie: tuple[Any, ...]
-    """Unique expressions that end every order, so that pages never overlap."""
+    """Expressions that end every order, so that rows of one day stand in one that people can follow.
+
+    The last is unique, so that pages never overlap.
+    """
     filters: tuple[Filter, ...] = ()
     search: Callable[[str], ColumnElement[bool]] | None = None
     link: Callable[[Row], str] | None = None
@@ -165,7 +168,7 @@ class Listing(Generic[Row]):
     def page(self, session: Session, statement: Select[Any], query: Query) -> Shown[Row]:
         """Runs two statements: the bounded count and the page's rows. No row lies beyond the bound."""
         narrowed = self.narrowed(statement, query)
-        bounded = narrowed.order_by(None).with_only_columns(self.tie[0]).limit(self.counted + 1).subquery()
+        bounded = narrowed.order_by(None).with_only_columns(self.tie[-1]).limit(self.counted + 1).subquery()
         total = session.scalar(select(func.count()).select_from(bounded)) or 0
         before = (query.page - 1) * query.size
         if before >= COUNT_BOUND:
@@ -177,8 +180,8 @@ class Listing(Generic[Row]):
     def _page_of(self, statement: Select[Any], page: Select[Any], narrowed: Select[Any]) -> Select[Any]:
         if not self.keys_first:
             return page
-        keys = page.with_only_columns(self.tie[0]).scalar_subquery()
-        return statement.where(self.tie[0] == any_(func.array(keys))).order_by(*narrowed._order_by_clauses)
+        keys = page.with_only_columns(self.tie[-1]).scalar_subquery()
+        return statement.where(self.tie[-1] == any_(func.array(keys))).order_by(*narrowed._order_by_clauses)
 
 
 def _one_entity(statement: Select[Any]) -> bool:

@@ -118,4 +118,4 @@ class UnitView(RecordPage):
         return redirect_after_post("UnitView.list")
 
 
-VIEWS: tuple[type, ...] = (InstitutionView, UnitView, UnitChoicesView)
+VIEWS: tuple[type, ...] = (UnitChoicesView,)

@@ -37,8 +37,8 @@ def _is_open(wanted: bool) -> Any:
 def _institutions() -> list[tuple[str, str]]:
     """Read once in a request: a filter is checked, named and offered."""
     if "board_institutions" not in g:
-        codes = db.session.scalars(select(board.institution.c.code).order_by(board.institution.c.code))
-        g.board_institutions = [(code, code) for code in codes]
+        rows = db.session.execute(select(board.institution).order_by(board.institution.c.code))
+        g.board_institutions = [(row.code, f"{row.code} – {name_of(row)}") for row in rows]
     found: list[tuple[str, str]] = g.board_institutions
     return found
 
@@ -51,7 +51,7 @@ CASES: Listing[AnyRow] = Listing(
     default_sort="-opened",
     name="all_cases",
     keys_first=True,
-    tie=(_CASE.id,),
+    tie=(_CASE.reference, _CASE.id),
     search=lambda text: _CASE.reference.contains(text, autoescape=True),
     columns=(
         Column("reference", _l("Reference"), lambda row: Cell("link", row.reference), (_CASE.reference,)),
@@ -148,4 +148,4 @@ class OversightCaseView(Page):
         return self.render("oversight/case.html", case=case, people=people)
 
 
-VIEWS: tuple[type, ...] = (OversightInstitutionView, OversightCaseView, OversightFindView)
+VIEWS: tuple[type, ...] = (OversightFindView,)

@@ -130,7 +130,7 @@ def waiting(session: AnySession) -> list[tuple[str, datetime]]:
     rows = session.execute(
         select(Draft.form, Draft.saved_at)
         .where(Draft.account_id == actor.account, Draft.saved_at >= func.now() - KEPT)
-        .order_by(Draft.saved_at.desc())
+        .order_by(Draft.saved_at.desc(), Draft.id)
     )
     return [(row.form, row.saved_at) for row in rows]
 

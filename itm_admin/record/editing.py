@@ -65,7 +65,7 @@ def begin(session: AnySession, record: uuid.UUID) -> Sequence[Colleague]:
             Editing.account_id != actor.account,
             Editing.seen_at >= func.now() - FRESH,
         )
-        .order_by(Editing.seen_at.desc())
+        .order_by(Editing.seen_at.desc(), Editing.account_id)
         .add_cte(noted.cte("noted"))
     ).all()
     session.commit()

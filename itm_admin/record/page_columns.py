@@ -27,7 +27,7 @@ from itm_admin.foundation.turkish import turkish_contains
 from itm_admin.foundation.views import Page
 from itm_admin.record import listing
 from itm_admin.record.datamodel import RecordInterface
-from itm_admin.record.derive import default_of, form_class, typed_columns
+from itm_admin.record.derive import changed_columns, default_of, form_class, typed_columns
 from itm_admin.record.display import Facts, facts
 from itm_admin.record.export import Export, ExportColumn
 from itm_admin.record.kind import Kind
@@ -164,7 +164,7 @@ def _complete(cls: type[RecordColumns]) -> None:
     cls.draft = cls.draft or kind.name
     typed = tuple(typed_columns(kind))
     cls.add_columns = typed if cls.add_columns is UNSET else cls.add_columns
-    cls.edit_columns = typed if cls.edit_columns is UNSET else cls.edit_columns
+    cls.edit_columns = tuple(changed_columns(kind)) if cls.edit_columns is UNSET else cls.edit_columns
     cls.show_columns = typed if cls.show_columns is UNSET else cls.show_columns
     grouped = [name for _legend, group in cls.show_fieldsets for name in group["fields"]]
     for name in (*cls.add_columns, *cls.edit_columns, *cls.show_columns, *grouped):
@@ -204,7 +204,7 @@ def _listing(cls: type[RecordColumns], kind: Kind) -> Listing[Any]:
         link=lambda row: url_for(f"{cls.__name__}.show", id=row.id),
         default_sort=sign + names.get(wanted, wanted),
         name=cls.list_name,
-        tie=(model.id,),
+        tie=(getattr(model, cls.search_by or "created_at"), model.id),
         counted=cls.counted,
         page_size=cls.page_size,
         search=looks_for if cls.search_by or cls.search_words else None,

@@ -138,6 +138,17 @@ def test_nothing_is_shown_and_nothing_stored(
     assert world.panel.ready()["ledger"] == {"ok": True}
 
 
+def test_a_request_waits_once_for_a_head_that_somebody_keeps(
+    world: World, capfd: pytest.CaptureFixture[str], subtests: pytest.Subtests
+) -> None:
+    """Each wait takes ten seconds: two of them are longer than anybody stays."""
+    with breaking.heads_are_held_by_a_superuser(world.panel.database):
+        for name, ask in {**_looks(), **_writes()}.items():
+            with subtests.test(name):
+                refused(ask(world.browser, world.records))
+                assert capfd.readouterr().err.count("the ledger cannot be written (LockNotAvailable)") == 1
+
+
 def test_while_it_works_each_of_them_is_answered(world: World, subtests: pytest.Subtests) -> None:
     """Else a 503 above would say nothing."""
     expected = {

@@ -105,7 +105,7 @@ def test_nobody_else_registers_changes_or_suspends(world: World, manager: str) -
         pytest.raises(DBAPIError, match="row-level security"),
         world.acting(operator, "oversight") as (session, _actor),
     ):
-        INSTITUTIONS.store(session, world.keyring, Institution(id=uuid.uuid4()), None, facts)
+        INSTITUTIONS.add_checked(session, world.keyring, Institution(id=uuid.uuid4()), None, facts)
 
 
 def test_a_suspended_institution_lets_nobody_in_and_comes_back(world: World, supervisor: str) -> None:

@@ -53,7 +53,7 @@ def test_who_looked_at_a_person_is_told_by_person_with_counts_and_reasons(story:
     assert f"Who looked? Person {story.link.person.pseudonym}" in words
     assert re.search(rf"{story.worker.actor.full_name} \(JGK, Focal point\) 2 [^0-9]+: 2 Emergency: 2", words)
     assert re.search(rf"{story.focal.actor.full_name} \(JGK, Focal point\) 1 [^0-9]+: 1 Case work: 1", words)
-    assert "Take the evidence away (JGK)" in words
+    assert "Take the evidence away: JGK (JGK)" in words
 
 
 def test_auditors_find_unshared_cases_by_reference_and_see_no_fact_of_them(story: Story) -> None:

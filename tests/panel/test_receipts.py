@@ -89,7 +89,7 @@ def test_others_do_not_take_it_away(story: Story) -> None:
     assert story.as_(story.worker).get(f"{OWN}{story.panel.ledger('JGK')}").status_code == 403
     assert story.as_(story.other).get(f"{OWN}{story.panel.ledger('JGK')}").status_code == 404
     assert "The institution's manager takes it away." in story.as_(story.worker).words(OWN)
-    assert "Receipt of JGK" in story.as_(story.manager).words(OWN)
+    assert "Receipt of JGK (JGK)" in story.as_(story.manager).words(OWN)
 
 
 def test_whoever_reads_the_history_learns_that_the_ledger_goes_on_from_a_receipt(story: Story) -> None:

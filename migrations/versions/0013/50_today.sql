@@ -87,9 +87,10 @@ begin
      and not exists (select from public.institution i where i.id = new.institution_id and i.kind = 'presidency') then
     raise exception using errcode = 'restrict_violation', message = 'this role belongs to the Presidency';
   end if;
-  if new.role = 'auditor_national' and new.state = 'active'
-     and exists (select from public.institution i where i.id = new.institution_id and i.kind = 'presidency') then
-    raise exception using errcode = 'restrict_violation', message = 'a national auditor is not of the Presidency';
+  -- By the kind of institution: a national auditor is the inspection's of a ministry or the rapporteur's.
+  if new.role = 'auditor_national'
+     and not exists (select from public.institution i where i.id = new.institution_id and i.kind in ('ministry', 'rapporteur')) then
+    raise exception using errcode = 'restrict_violation', message = 'a national auditor is of a ministry or of the rapporteur';
   end if;
   if new.state = 'active' and (new.role = 'auditor_national' or (tg_op = 'UPDATE' and old.state = 'proposed')) then
     select count(*), count(*) filter (where i.kind <> 'presidency'),
