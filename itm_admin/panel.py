@@ -27,7 +27,7 @@ from itm_admin.foundation.i18n import Languages
 from itm_admin.foundation.openapi import OpenApiDocument, SwaggerPage
 from itm_admin.foundation.views import Frozen
 from itm_admin.home import HomeView
-from itm_admin.oversight import views as oversight
+from itm_admin.oversight import lists as oversight
 
 
 def views() -> tuple[type, ...]:

@@ -119,6 +119,7 @@ VERDICTS: Mapping[str, tuple[Message, str]] = {
     "tampered": (_l("Tampered with"), "bad"),
     "cannot tell": (_l("Cannot tell"), "warn"),
 }
+VERDICT_ORDER = {"tampered": 0, "cannot tell": 1, "intact": 2}
 ASSURANCES: Mapping[str, Message] = {
     "unsigned": _l("unsigned"),
     "self-attested": _l("self-attested"),
@@ -132,9 +133,14 @@ LEVELS: Mapping[str, Message] = {
 OUTCOMES: Mapping[str, Message] = {"success": _l("Done"), "denied": _l("Refused"), "failure": _l("Failed")}
 
 
+def institution_name(row: Any) -> str:
+    """The name of a ledger's institution; empty if the register has none."""
+    return str((row.name_tr if language() == "tr" else row.name_en) or "")
+
+
 def ledger_name(row: Any) -> str:
     """The name of a ledger's institution, with its code; the code alone if the register has no name."""
-    name = row.name_tr if language() == "tr" else row.name_en
+    name = institution_name(row)
     return f"{name} ({row.code})" if name else str(row.code)
 
 
