@@ -18,10 +18,9 @@ from itm_admin.accounts import (
     sign_in,
     throttle,
 )
-from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.bulk_pages import AccountsTogetherView
 from itm_admin.accounts.forms import OwnDataForm, OwnPasswordForm, PasswordForm, SignInForm
-from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView, GrantView
+from itm_admin.accounts.grant_views import GrantView
 from itm_admin.accounts.preference_views import PreferenceView
 from itm_admin.accounts.returning import go_on, sign_in_page
 from itm_admin.accounts.session_views import OwnSessionView
@@ -234,10 +233,6 @@ VIEWS: tuple[type, ...] = (
     OwnProfileView,
     OwnSessionView,
     PreferenceView,
-    AccountView,
     AccountsTogetherView,
     GrantView,
-    ApprovalView,
-    AccessChangeView,
-    AuditAccountView,
 )

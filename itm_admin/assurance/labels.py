@@ -22,7 +22,7 @@ from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import label
 from itm_admin.foundation.i18n import language
-from itm_admin.ledger import alert_raising
+from itm_admin.ledger import alert_raising, two_sides
 from itm_admin.record.kind import kinds as record_kinds
 from itm_admin.record.words import column_words, value_words
 
@@ -95,6 +95,8 @@ FINDINGS: Mapping[str, Message] = {
     "record.changed": _l("A record was changed behind the ledger's back."),
     "record.added": _l("A record is there that the ledger does not know."),
     "record.removed": _l("A record is gone that the ledger knows."),
+    two_sides.MISSING: _l("An act of two institutions stands in one of their ledgers alone."),
+    two_sides.OTHERWISE: _l("The ledgers of two institutions tell of their act otherwise."),
     "catalogue.changed": _l("The database's own rules are not those that were installed."),
 }
 
@@ -224,11 +226,30 @@ _OF_OBJECTS = ("catalogue.changed", "way")
 """Findings about functions, indexes and other objects of the database."""
 
 
+_SIDES: Mapping[str, Message] = {
+    two_sides.MISSING: _l(
+        "%(what)s: act %(act)s of both institutions stands in the ledger of %(code)s and is missing in this one."
+    ),
+    two_sides.OTHERWISE: _l("%(what)s: the ledger of %(code)s tells of act %(act)s otherwise than this one."),
+}
+
+
+def _side_words(finding: Mapping[str, Any]) -> str | None:
+    """An act of two institutions, by the ledger that has it (two_sides.py)."""
+    words, told = _SIDES.get(str(finding.get("kind"))), str(finding.get("id") or "").split(" ")
+    if words is None or len(told) < 2:
+        return None
+    code = (*told[0].split("/"), "", "", "")[2]
+    return str(words) % {"what": kind_words(finding.get("table")), "act": told[1], "code": code}
+
+
 def finding_words(finding: Mapping[str, Any]) -> str:
     """One finding of a verification, with its entry if it has one.
 
     An object of the database is told by its own name. A record is told by people's name for it: see tampering.py.
     """
+    if side := _side_words(finding):
+        return side
     told = str(FINDINGS.get(str(finding.get("kind")), finding.get("detail") or finding.get("kind")))
     if finding.get("table") in _BESIDE:
         told = str(_("%(what)s: the database says otherwise than the ledger.", what=_BESIDE[str(finding["table"])]))

@@ -48,9 +48,13 @@ def writing() -> Iterator[Session]:
         g.wrote, g.committed = bool(events) or bool(g.get("wrote")), True
 
 
-@event.listens_for(Session, "after_flush")
-def _note(session: Session, _context: object) -> None:
-    """Remembers the rows of this request's change: their events name them."""
+def wrote(*ids: str) -> None:
+    """Remembers rows of this request's change: their events name them."""
     if has_request_context():
         written: set[str] = g.setdefault("written", set())
-        written.update(str(row.id) for row in (*session.new, *session.dirty) if hasattr(row, "id"))
+        written.update(ids)
+
+
+@event.listens_for(Session, "after_flush")
+def _note(session: Session, _context: object) -> None:
+    wrote(*(str(row.id) for row in (*session.new, *session.dirty) if hasattr(row, "id")))

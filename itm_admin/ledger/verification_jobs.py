@@ -23,12 +23,12 @@ from audit.resume_mark import Watermarks
 from audit.store import Ledger, Verification
 from audit.verification import Finding
 from itm_admin.foundation.database import migration
-from itm_admin.ledger import alert_raising, alert_rows, beside_rows
+from itm_admin.ledger import alert_raising, alert_rows, beside_rows, two_sides
 from itm_admin.ledger.alert_raising import Trouble
 from itm_admin.ledger.job_runs import Halt, Scalar, Stopped
 from itm_admin.ledger.time_left import Pace
 
-BESIDE = (alert_rows.check, beside_rows.check)
+BESIDE = (alert_rows.check, beside_rows.check, two_sides.check)
 """Further comparisons of a thorough round, beside records and catalogue."""
 WORST_FIRST = ("tampered", "cannot tell", "intact")
 _EVERY = 0.3

@@ -70,4 +70,4 @@ class OversightCaseView(Page):
         return self.render("oversight/case.html", case=case, people=PERSONS.all(people))
 
 
-VIEWS: tuple[type, ...] = (OversightInstitutionView, OversightCaseView, OversightFindView)
+VIEWS: tuple[type, ...] = (OversightFindView,)

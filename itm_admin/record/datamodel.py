@@ -19,14 +19,15 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.encryption import AnySession, Keyring
-from itm_admin.foundation.errors import Locked, Message, NotFound
+from itm_admin.foundation.errors import Invalid, Locked, Message, NotFound
 from itm_admin.foundation.roles import INSTITUTION, may
 from itm_admin.record import protected_values
 from itm_admin.record.derive import input_schema
 from itm_admin.record.fields import Link
 from itm_admin.record.kind import BoundField, Transition, kind_of
-from itm_admin.record.lookup import Id, get_visible, identifier, only_deleted
+from itm_admin.record.lookup import Id, identifier, only_deleted
 from itm_admin.record.models import Owner, Stamped
+from itm_admin.record.owner import owner_of
 from itm_admin.record.permissions import Actor, require, require_management, require_work, working_units
 from itm_admin.record.places import unit_for
 from itm_admin.record.protected_values import Value
@@ -35,6 +36,7 @@ from itm_admin.record.versions import expect
 
 R = TypeVar("R", bound=Stamped)
 NOT_NOW = _l("The record is not in a state for this.")
+ABOUT_NOBODY = _l("This record is about nobody yet. Nothing protected is written in it.")
 
 
 class RecordInterface(Generic[R]):
@@ -159,21 +161,10 @@ class RecordInterface(Generic[R]):
         statement = select(model).where(inside == parent.id, *only_deleted(model, False))
         return session.scalar(statement.execution_options(populate_existing=True))
 
-    def owner(self, session: AnySession, record: R, parent: Any) -> Owner:
-        """The record under whose key the protected values are sealed. NotFound for one that is not visible."""
-        found: Any = record
-        for step in filter(None, self.kind.info.about.split(".")):
-            found = self._step(session, record, parent, step) if found is record else getattr(found, step)
-        if not isinstance(found, Owner):
-            raise TypeError(f"{self.model.__name__} has protected values and nobody whose key seals them")
-        return found
-
-    def _step(self, session: AnySession, record: R, parent: Any, relation: str) -> Any:
-        if self.parent is not None and self.parent_relation == relation:
-            return parent
-        link = next(each for each in self.kind.fields.values() if getattr(each.field, "shown", None) == relation)
-        target: Any = inspect(self.model).relationships[relation].mapper.class_
-        return get_visible(session, target, getattr(record, link.name), self.subject, False, False, ())
+    def owner(self, session: AnySession, record: R, parent: Any) -> Owner | None:
+        """The record under whose key the protected values are sealed; None for a record about nobody yet."""
+        above = (self.parent_relation, parent) if self.parent is not None else None
+        return owner_of(session, record, self.kind.info.about, self.subject, above)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -198,10 +189,14 @@ class RecordInterface(Generic[R]):
             if parent is None and self._has_place:
                 record.unit_id = unit_for(session, actor, working_units(actor), record.unit_id)
             self.pre_add(session, record, values, parent)
-            session.add(record)
             self._seal(session, keyring, record, parent, values)
+            return self.store(session, record)
+
+    def store(self, session: AnySession, record: R) -> R:
+        """Stores a new record, whose values are set and sealed."""
+        session.add(record)
         session.flush()
-        return record  # type: ignore[no-any-return]
+        return record
 
     def edit(
         self, session: AnySession, keyring: Keyring, id: Id, data: Mapping[str, Any], version: int, columns: Any
@@ -298,6 +293,8 @@ class RecordInterface(Generic[R]):
     ) -> dict[str, Value]:
         """One record's protected fields, for a purpose and perhaps in words (record/protected_values.py)."""
         names, owner = (self.subject, self.kind.name), self.owner(session, record, parent)
+        if owner is None:
+            raise Locked(ABOUT_NOBODY)
         sealed: Any = record
         return protected_values.reveal(session, keyring, names, sealed, owner, why)
 
@@ -326,11 +323,14 @@ class RecordInterface(Generic[R]):
 
     def _seal(self, session: AnySession, keyring: Keyring, record: Any, parent: Any, values: Mapping[str, Any]) -> None:
         """Seals what was given of the protected fields. Locked for an erased owner, whose record nobody writes."""
-        if not self.kind.protected:
+        given = [name for name in self.kind.protected if name in values]
+        owner = self.owner(session, record, parent) if self.kind.protected else None
+        if owner is None:
+            if any(values[name] for name in given):
+                raise Invalid(dict.fromkeys(given, ABOUT_NOBODY))
             return
-        owner = self.owner(session, record, parent)
         protected_values.refuse_erased(owner)
-        if any(name in values for name in self.kind.protected):
+        if given:
             key = protected_values.key_to_write(keyring.of_institution(session), owner)
             protected_values.put(key, record, values)
 

@@ -31,10 +31,17 @@ def typed_columns(kind: Kind) -> Iterator[str]:
     """The fields that people write: not the state, which acts change, nor what the record hangs on."""
     about = kind.info.about.partition(".")[0]
     fixed = {kind.info.parent, *kind.info.part_of, kind.info.states.column if kind.info.states else None}
+    fixed |= {"act", "shared"} if kind.info.common else set()
     for name, found in kind.fields.items():
         hangs = isinstance(found.field, Link) and found.field.shown == about and about
         if type(found.field).check is not Field.check and name not in _NEVER_TYPED | fixed and not hangs:
             yield name
+
+
+def changed_columns(kind: Kind) -> Iterator[str]:
+    """The fields that people write in a record that is there: of two parties not what both sides hold."""
+    common = {*kind.info.common, "other_institution_id"} if kind.info.common else set()
+    return (name for name in typed_columns(kind) if name not in common)
 
 
 def input_schema(kind: Kind, columns: Sequence[str], name: str | None = None) -> type[Input]:

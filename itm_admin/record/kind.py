@@ -30,12 +30,16 @@ _OF_FORMS = frozenset(dir(PanelForm)) | {"meta", "form_errors"}
 
 @dataclass(frozen=True)
 class Transition:
-    """An act that leads a record from one state to another. `columns`: what its form asks for."""
+    """An act that leads a record from one state to another. `columns`: what its form asks for.
+
+    `party`: who does it in a kind of two parties: from, to or both.
+    """
 
     to: str
     of: tuple[str, ...]
     label: Message
     columns: tuple[str, ...] = ()
+    party: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ class RecordInfo:
     `name`: the kind in the ledger, where that is not the table's. `parent`: the column of the record that it is a part
     of; `part_of`: those of further ones. `about`: the path to the person whose key seals its protected values, "" where
     it has a key of its own. `recent`: the column that its list is ordered by, newest first. `history`: the subject of
-    the roles' table whose act "history" opens its history.
+    the roles' table whose act "history" opens its history. `common`: the columns that both sides hold, in a kind of two
+    parties (two_parties.py).
     """
 
     label: Message
@@ -70,6 +75,7 @@ class RecordInfo:
     about: str = ""
     states: States | None = None
     recent: str | None = None
+    common: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from itm_admin.foundation.forms import PanelForm, settled, tell
 from itm_admin.foundation.views import keyring, redirect_after_post, route
 
 if TYPE_CHECKING:
+    from itm_admin.record.kind import Transition
     from itm_admin.record.pages import RecordPage
 
 _DANGER = "danger"
@@ -141,7 +142,11 @@ def _steps(page: RecordPage, record: Any, parent: Any) -> Iterator[tuple[str, st
         yield page.address("edit", id=record.id), _("Edit"), "primary"
     states = kind.info.states
     for act, transition in states.acts.items() if states is not None and is_open else ():
-        if getattr(record, states.column if states is not None else "") in transition.of and page.may(act):
+        if (
+            getattr(record, states.column if states is not None else "") in transition.of
+            and _is_ours(transition, record)
+            and page.may(act)
+        ):
             yield page.address(act, id=record.id), str(transition.label), "secondary"
     if live and kind.protected and page.may("reveal"):
         yield page.address("reveal", id=record.id), _("Show protected values"), "secondary"
@@ -149,6 +154,11 @@ def _steps(page: RecordPage, record: Any, parent: Any) -> Iterator[tuple[str, st
         yield url_for("HistoryView.record", kind=kind.name, id=record.id), _("Access history"), "secondary"
     if live and page.may("delete"):
         yield page.address("delete", id=record.id), _("Delete"), _DANGER
+
+
+def _is_ours(transition: Transition, record: Any) -> bool:
+    """True unless the other party does it."""
+    return transition.party in (None, "both", getattr(record, "party", None))
 
 
 def _locked(page: RecordPage, record: Any, parent: Any) -> bool:

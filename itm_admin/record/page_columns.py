@@ -25,7 +25,7 @@ from itm_admin.foundation.shown_list import COUNT_BOUND
 from itm_admin.foundation.views import Page
 from itm_admin.record import listing
 from itm_admin.record.datamodel import RecordInterface
-from itm_admin.record.derive import default_of, form_class, typed_columns
+from itm_admin.record.derive import changed_columns, default_of, form_class, typed_columns
 from itm_admin.record.display import Facts, facts, is_named
 from itm_admin.record.export import Export
 from itm_admin.record.kind import Kind
@@ -129,7 +129,7 @@ def _complete(cls: type[RecordColumns]) -> None:
     cls.draft = cls.draft or kind.name
     typed = tuple(typed_columns(kind))
     cls.add_columns = typed if cls.add_columns is UNSET else cls.add_columns
-    cls.edit_columns = typed if cls.edit_columns is UNSET else cls.edit_columns
+    cls.edit_columns = tuple(changed_columns(kind)) if cls.edit_columns is UNSET else cls.edit_columns
     cls.show_columns = typed if cls.show_columns is UNSET else cls.show_columns
     for name in (*cls.add_columns, *cls.edit_columns, *cls.show_columns):
         kind.field(name)

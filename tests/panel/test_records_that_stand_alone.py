@@ -13,8 +13,8 @@ from itm_admin import areas
 from itm_admin.foundation.roles import ROLES
 from itm_admin.record import kind
 from tests.factories import Somebody
+from tests.panel.offices import TABLE, contributed
 from tests.panel.panel_app import RunningPanel
-from tests.panel.visits.offices import TABLE, contributed
 
 if TYPE_CHECKING:
     from tests.conftest import Database
@@ -28,7 +28,7 @@ def panel(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -
     with shared_database.engine("owner").begin() as connection:
         connection.exec_driver_sql(TABLE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kind, "ROOMS", (*kind.ROOMS, "tests.panel.visits.offices"))
+        patch.setattr(kind, "ROOMS", (*kind.ROOMS, "tests.panel.offices"))
         patch.setattr(areas, "AREAS", (*areas.AREAS, contributed()))
         yield RunningPanel(shared_database, tmp_path_factory.mktemp("panel"))
     for role in ROLES.values():
