@@ -28,6 +28,7 @@ from itm_admin.record.listing import column, named
 SHOWN = 8
 OWN: Listing[Case] = Listing(
     caption=_l("Assigned to me"),
+    tie=(Case.reference, Case.id),
     identify=lambda case: str(case.id),
     link=lambda case: url_for("CaseView.show", id=case.id),
     columns=(

@@ -45,7 +45,7 @@ def _put_away(world: World) -> dict[str, list[str]]:
     with make.working(manager) as session:
         reason = {"reason": vocabulary.codes("case_closure_reason")[0]}
         services.close_case(session, make.keyring, closed.id, reason, lookup.get_case(session, closed.id).row_version)
-        services.delete_case(session, deleted.id, {"reason": "DUPLICATE"})
+        services.CASES.delete(session, deleted.id, {"reason": "DUPLICATE"})
         person_services.delete_person(session, people_in[2], {"reason": "DUPLICATE"})
     pages = {
         "closed": [f"/cases/{closed.id}", f"/persons/{people_in[0]}"],
