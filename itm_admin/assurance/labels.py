@@ -16,7 +16,6 @@ from flask_babel import format_timedelta
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from audit.verification import Finding
 from itm_admin.assurance.models import DECISION_REASONS
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
@@ -259,22 +258,6 @@ def finding_words(finding: Mapping[str, Any]) -> str:
         told = f"{told} ({' '.join(str(finding[name]) for name in ('table', 'id') if finding.get(name))})"
     seq = finding.get("seq")
     return told if seq is None else str(_("Entry %(seq)s: %(what)s", seq=seq, what=told))
-
-
-_OF_BUNDLES: Mapping[str, Message] = {
-    "unsigned": _l("No signed checkpoint covers these entries yet."),
-    "key": _l("No checkpoint in it is signed by a key that counts."),
-}
-
-
-def bundle_words(finding: Finding) -> str:
-    """One finding about a bundle made here; one without words of its own names at least its place."""
-    told = (
-        _OF_BUNDLES.get(finding.kind)
-        or FINDINGS.get(finding.kind)
-        or _l("A part of the bundle contradicts another one.")
-    )
-    return str(told if finding.seq is None else _("Entry %(seq)s: %(what)s", seq=finding.seq, what=told))
 
 
 def changes(content: Mapping[str, Any], kind: str | None = None, names: Names | None = None) -> list[Change]:
