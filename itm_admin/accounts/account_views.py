@@ -19,10 +19,10 @@ from flask_babel import ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from itm_admin.accounts import changes, grants, invitations, mail, services
+from itm_admin.accounts import access_lists, changes, grants, invitations, mail, services
 from itm_admin.accounts.forms import new_account_form, role_choices
 from itm_admin.accounts.lists import BY_HOME, BY_NAME, OF_INSTITUTION, OF_ROLE, institution_choices
-from itm_admin.accounts.models import CHANGE_KINDS, CHANGE_STATES, CHANGE_TONES, GRANT_STATES, Account, RoleGrant
+from itm_admin.accounts.models import CHANGE_KINDS, CHANGE_STATES, CHANGE_TONES, Account
 from itm_admin.accounts.services import AUDITED, PERSON, REACHED
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
@@ -99,8 +99,9 @@ class AccountPage(RecordPage):
 
     def more(self, record: Account, parent: Any) -> Mapping[str, Any]:
         return {
-            "grants": _rows(db.session, record), "history": _history(db.session, record), "why_not": None,
-            "auditor": None, "access": None,
+            "grants": access_lists.roles(_rows(db.session, record), ()),
+            "history": access_lists.CHANGES.all(_history(db.session, record)),
+            "why_not": None, "auditor": None, "access": None,
         }  # fmt: skip
 
 
@@ -148,9 +149,10 @@ class AccountView(AccountPage):
         """The roles and what may be ended, what waits, and the buttons of access."""
         why_not = services.why_not(db.session, record)
         auditor = changes.standing_auditor(db.session, me(), record)
-        grants_ = _rows(db.session, record, (why_not is None or auditor) and grants.given_here(me()))
+        to_end = grants.given_here(me()) if why_not is None or auditor else ()
         return {
-            **super().more(record, parent), "grants": grants_, "why_not": why_not,
+            **super().more(record, parent),
+            "grants": access_lists.roles(_rows(db.session, record), to_end), "why_not": why_not,
             "auditor": self._of_auditor(record, auditor), "access": None if why_not else self._access(record),
         }  # fmt: skip
 
@@ -274,26 +276,20 @@ def _history(session: Session, account: Account) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(session: Session, account: Account, ends: Any = ()) -> list[dict[str, Any]]:
-    """The account's roles; those of `ends` with the address that ends them."""
+def _rows(session: Session, account: Account) -> list[dict[str, Any]]:
     names = {unit.id: unit.name for unit, _depth in units(session, account.institution_id)}
-    tones = {"active": "good", "proposed": "warn"}
     return [
         {
+            "id": grant.id,
             "role": ROLES[grant.role].label if grant.role in ROLES else grant.role,
+            "code": grant.role,
             "unit": names.get(grant.unit_id) if grant.unit_id else None,
-            "state": Cell("badge", str(GRANT_STATES[grant.state]), tones.get(grant.state, "neutral")),
+            "state": grant.state,
             "since": grant.created_at,
             "until": grant.updated_at if grant.state == "ended" else None,
-            "end": _end_of(grant) if grant.role in (ends or ()) else None,
         }
         for grant in grants.of_account(session, account.id)
     ]
-
-
-def _end_of(grant: RoleGrant) -> str | None:
-    """The address that ends it."""
-    return url_for("GrantView.end", id=grant.id) if grant.state != "ended" else None
 
 
 def _invite(session: Session, account: Account) -> Made:
