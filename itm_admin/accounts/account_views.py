@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import builtins
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from flask import current_app, flash, request, url_for
+from flask import current_app, flash, g, request, url_for
 from flask_appbuilder.actions import action
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -98,11 +98,20 @@ class AccountPage(RecordPage):
         return []
 
     def more(self, record: Account, parent: Any) -> Mapping[str, Any]:
+        """The roles, what two people decided, and what may be done about them."""
         return {
-            "grants": access_lists.roles(_rows(db.session, record), ()),
+            "grants": access_lists.roles(_rows(db.session, record), self.to_end(record)),
             "history": access_lists.CHANGES.all(_history(db.session, record)),
-            "why_not": None, "auditor": None, "access": None,
-        }  # fmt: skip
+            **self.access(record),
+        }
+
+    def to_end(self, record: Account) -> Collection[str]:
+        """The roles that the person at work may end."""
+        return ()
+
+    def access(self, record: Account) -> Mapping[str, Any]:
+        """Why the account may not be changed, and the buttons that post."""
+        return {"why_not": None, "auditor": None, "access": None}
 
 
 class AccountView(AccountPage):
@@ -140,21 +149,21 @@ class AccountView(AccountPage):
         if me().may("history", "Account"):
             looks = url_for("InstitutionLooksView.show", kind="account", id=record.id)
             steps.append((looks, _("What this person did"), "secondary"))
-        if services.why_not(db.session, record) is None:
+        if _why_not(record) is None:
             steps.append((self.address("edit", id=record.id), _("Edit"), "primary"))
             steps.append((url_for("GrantView.add", id=record.id), _("Give a role"), "secondary"))
         return steps
 
-    def more(self, record: Account, parent: Any) -> Mapping[str, Any]:
-        """The roles and what may be ended, what waits, and the buttons of access."""
-        why_not = services.why_not(db.session, record)
-        auditor = changes.standing_auditor(db.session, me(), record)
-        to_end = grants.given_here(me()) if why_not is None or auditor else ()
+    def to_end(self, record: Account) -> Collection[str]:
+        return grants.given_here(me()) if _why_not(record) is None or _open_act(record) else ()
+
+    def access(self, record: Account) -> Mapping[str, Any]:
+        why_not = _why_not(record)
         return {
-            **super().more(record, parent),
-            "grants": access_lists.roles(_rows(db.session, record), to_end), "why_not": why_not,
-            "auditor": self._of_auditor(record, auditor), "access": None if why_not else self._access(record),
-        }  # fmt: skip
+            "why_not": why_not,
+            "auditor": self._of_auditor(record, _open_act(record)),
+            "access": None if why_not else self._access(record),
+        }
 
     def _of_auditor(self, record: Account, act: str | None) -> Post | None:
         if act == "link":
@@ -255,6 +264,22 @@ class AuditAccountView(AccountPage):
         ]
 
 
+def _why_not(account: Account) -> Message | None:
+    """Asked once for a page."""
+    known: dict[uuid.UUID, Message | None] = g.setdefault("why_not", {})
+    if account.id not in known:
+        known[account.id] = services.why_not(db.session, account)
+    return known[account.id]
+
+
+def _open_act(account: Account) -> str | None:
+    """What is open for an auditor's account, asked once for a page."""
+    known: dict[uuid.UUID, str | None] = g.setdefault("open_act", {})
+    if account.id not in known:
+        known[account.id] = changes.standing_auditor(db.session, me(), account)
+    return known[account.id]
+
+
 def _do(id: uuid.UUID, work: Any, said: str) -> Answer:
     told(PanelForm(), work, said)
     return redirect_after_post("AccountView.show", id=id)
@@ -288,7 +313,7 @@ def _rows(session: Session, account: Account) -> list[dict[str, Any]]:
             "since": grant.created_at,
             "until": grant.updated_at if grant.state == "ended" else None,
         }
-        for grant in grants.of_account(session, account.id)
+        for grant in sorted(account.grants, key=lambda each: (each.state == "ended", each.created_at, each.id))
     ]
 
 

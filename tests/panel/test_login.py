@@ -292,7 +292,7 @@ def test_role_change_and_suspension_raise_the_epoch_of_whoever_has_signed_in(wor
     name = world.person("SAHILGUV", "Rol", "Değişen", "focal_point")
     epochs = [world.sign_in(name).epoch]
     with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
-        grant = grants.of_account(session, world.id(name))[0]
+        grant = services.get(session, actor, world.id(name)).grants[0]
         grants.end(session, actor, grant.id)
     epochs.append(world.actor(name).epoch)
     with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
