@@ -10,7 +10,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.factories import CASE
-from tests.house.walking import Step, Walker, World, steps
+from tests.house.walking import Step, Walker, World
 from tests.panel.panel_app import RunningPanel
 
 LEAVING = ("OwnSessionView.sign_out", "OwnSessionView.sign_out_everywhere", "SessionApi.end")
@@ -49,7 +49,7 @@ def test_every_id_in_an_answer_is_target_or_subject_of_an_entry_of_its_request(
 ) -> None:
     faults = []
     register = world.panel.app.extensions["itm_access"]
-    for step in steps(*methods):
+    for step in world.steps(*methods):
         if step.endpoint in LEAVING or register[step.endpoint].quiet:
             continue  # units and the register of institutions are everybody's: their choices are in no ledger
         may = [who for who in world.walkers.values() if who.role in step.expected.may]

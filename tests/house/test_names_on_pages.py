@@ -17,7 +17,7 @@ from itm_admin.foundation import vocabulary
 from itm_admin.foundation.roles import ROLES
 from tests.house.test_ids_in_answers import LEAVING
 from tests.house.visiting import Visit, seen, visits
-from tests.house.walking import World, steps
+from tests.house.walking import World
 from tests.panel.panel_app import RunningPanel
 
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
@@ -31,7 +31,7 @@ _PROGRAMMERS = ("ApiGuideView.", "OpenApiDocument.", "static")
 @pytest.fixture(scope="module")
 def world(panel: RunningPanel) -> World:
     world = World(panel)
-    for step in steps("POST", "PATCH", "PUT", "DELETE"):
+    for step in world.steps("POST", "PATCH", "PUT", "DELETE"):
         if step.endpoint in (*LEAVING, "OwnProfileView.password"):
             continue
         for who in world.walkers.values():
