@@ -105,7 +105,6 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "CaseApi.close": {"reason": "OTHER"},
     "CaseApi.lower": _LOWER,
     "CaseApi.assign": {"account_id": "colleague"},
-    "CaseApi.add_person": _PERSON,
     "PersonView.add": _PERSON,
     "PersonView.edit": {"gender": "Feminine"},
     "PersonView.link": {"role": "WITNESS", "pseudonym": "pseudonym"},
@@ -127,6 +126,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
 
 _ALONE: Mapping[str, Mapping[str, Any]] = {
     "ProfileApi.edit": FIELDS["ProfileApi.edit"],  # there is no profile yet, so it has no version
+    "CaseApi.add_person": _PERSON,  # the case is not changed
     "PersonApi.unlink": {**_WHY, "then": "DELETE"},  # a link has no version
 }
 """Fields of routes that take none but these."""

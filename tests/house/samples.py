@@ -30,7 +30,7 @@ def make(panel: RunningPanel, browser: Browser, known: Mapping[str, uuid.UUID]) 
             answer = browser.send("POST", f"/api/v1/{view.resource_name}/{inside}", content)
             assert answer.status_code == 201, (model.kind.name, answer.text)
             made[model.kind.name] = uuid.UUID(json.loads(answer.text)["id"])
-    return made
+    return {name: id for name, id in made.items() if name not in known}
 
 
 def value(panel: RunningPanel, model: type[Any], found: BoundField, made: Mapping[str, uuid.UUID]) -> Any:
