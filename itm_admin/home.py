@@ -25,6 +25,7 @@ class HomeView(Page):
     subject = "Home"
     scopes = (OVERSIGHT, INSTITUTION, AUDIT, ACCOUNTS)
     route_base = ""
+    default_view = "show"
 
     @route("/", act="get")
     def show(self) -> str:

@@ -1,17 +1,16 @@
-"""The register: every page and API of the panel, and the side navigation, in menu order.
+"""The panel: Flask-AppBuilder with the areas' pages and APIs, and the side navigation out of its Menu.
 
 What no area lists has no address. What is listed but declares no subject stays shut.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
-from flask import Flask, g, request, url_for
+from flask import Flask, current_app, g, request, url_for
 from flask_appbuilder import AppBuilder
 from flask_appbuilder.menu import Menu
-from flask_babel import force_locale
 from flask_babel import lazy_gettext as _l
 
 from itm_admin import areas
@@ -21,92 +20,32 @@ from itm_admin.accounts.security import SecurityManager
 from itm_admin.cases import lists as case_lists
 from itm_admin.foundation import access
 from itm_admin.foundation.access import Access
-from itm_admin.foundation.errors import Message
 from itm_admin.foundation.form_answers import AnswerView
 from itm_admin.foundation.i18n import Languages
 from itm_admin.foundation.openapi import OpenApiDocument, SwaggerPage
 from itm_admin.foundation.views import Frozen
 from itm_admin.home import HomeView
 from itm_admin.oversight import views as oversight
+from itm_admin.record.area import GROUPS, Area, MenuEntry
 
-
-def views() -> tuple[type, ...]:
-    """Every page and API, in the order of the areas."""
-    composed = (each for area in areas.AREAS for each in area.classes())
-    return (HomeView, AnswerView, *composed, OpenApiDocument, SwaggerPage)
-
-
-@dataclass(frozen=True)
-class NavigationLink:
-    """One entry of the side navigation; shown to those whose roles may enter its endpoint."""
-
-    label: Message
-    endpoint: str
-    icon: str
-    also: tuple[str, ...] = ()
-    """Views whose pages belong to it as well."""
-
-
-MENU: tuple[tuple[Message, tuple[NavigationLink, ...]], ...] = (
-    (
-        _l("Work"),
-        (
-            NavigationLink(_l("Home"), "HomeView.show", "home"),
-            NavigationLink(
-                _l("Cases"),
-                "CaseView.list",
-                "case",
-                ("NewCaseView", "CasesTogetherView", "CaseHoldView", "ProfileView"),
-            ),
-            NavigationLink(_l("Persons"), "PersonView.list", "person", ("PersonHoldView", "ErasureView")),
-        ),
-    ),
-    (
-        _l("Oversight"),
-        (
-            NavigationLink(_l("National overview"), "OversightInstitutionView.list", "building"),
-            NavigationLink(_l("Cases of all institutions"), "OversightCaseView.list", "case"),
-        ),
-    ),
-    (
-        _l("Audit"),
-        (
-            NavigationLink(_l("Who looked?"), "LooksView.ask", "eye", ("AuditHistoryView",)),
-            NavigationLink(_l("Who looked?"), "InstitutionLooksView.ask", "eye"),
-            NavigationLink(_l("Ledgers"), "LedgerView.list", "ledger", ("EvidenceView", "ReceiptView")),
-            NavigationLink(_l("Verification"), "VerificationView.list", "check"),
-            NavigationLink(
-                _l("Our access history"),
-                "InstitutionHistoryView.list",
-                "history",
-                ("InstitutionEvidenceView", "InstitutionReceiptView"),
-            ),
-            NavigationLink(_l("Alerts"), "AlertView.list", "alert", ("AlertsTogetherView",)),
-            NavigationLink(_l("Decisions about ledgers"), "DecisionView.list", "check"),
-            NavigationLink(_l("Accounts and roles"), "AuditAccountView.list", "people"),
-        ),
-    ),
-    (
-        _l("Administration"),
-        (
-            NavigationLink(
-                _l("Accounts"),
-                "AccountView.list",
-                "people",
-                ("AccountsTogetherView", "AccountHistoryView", "GrantView"),
-            ),
-            NavigationLink(_l("Approvals"), "ApprovalView.list", "check"),
-            NavigationLink(_l("Waiting for confirmation"), "AccessChangeView.list", "check"),
-            NavigationLink(_l("Units"), "UnitView.list", "unit"),
-            NavigationLink(_l("Register of institutions"), "InstitutionView.list", "building"),
-            NavigationLink(_l("Programming interface"), "SwaggerPage.show", "document"),
-        ),
-    ),
+_HOME = Area("home", views=(MenuEntry(HomeView, _l("Home"), "home", "Work"), AnswerView))
+_INTERFACE = Area(
+    "interface",
+    views=(MenuEntry(SwaggerPage, _l("Programming interface"), "document", "Administration"),),
+    apis=(OpenApiDocument,),
 )
 
 
+def _areas() -> Iterator[Area]:
+    """Every area, in the order of the menu's entries."""
+    yield from (_HOME, *areas.AREAS, _INTERFACE)
+
+
 class Panel(AppBuilder):
-    """Flask-AppBuilder with this register in place of its own views, menu and templates."""
+    """Flask-AppBuilder with the areas in place of its own views, and a menu that the roles' table answers."""
+
+    pages: dict[str, str]
+    """The menu's entry to which a view belongs, by the view's name."""
 
     def init_app(self, app: Flask, session: Any) -> None:
         """Replaces the original, which would register screens that are shut here."""
@@ -115,40 +54,38 @@ class Panel(AppBuilder):
         self._init_extension(app)
         self._session = session
         self.menu = Menu()
-        self.update_perms = False
+        self.update_perms = False  # else each registration would write permissions into ab_* tables
         self.sm = SecurityManager(self)
         self.bm = Languages(self)
-        for view in views():
-            self.add_view_no_menu(view)
+        for name, label in GROUPS.items():
+            self.menu.add_category(name, label=label)
+        for area in _areas():
+            area.register(self)
+        self.pages = self._entries()
         access.declare_views(app, self.baseviews)
         for view in self.baseviews:
             if isinstance(view, Frozen):
                 view.freeze()
 
+    def _entries(self) -> dict[str, str]:
+        """TypeError for an entry that names a view which no area has."""
+        known = {type(view).__name__ for view in self.baseviews}
+        found = {name: entry.key for area in _areas() for entry in area.entries() for name in (entry.key, *entry.also)}
+        if not known >= found.keys():
+            raise TypeError(f"the menu names views that do not exist: {sorted(found.keys() - known)}")
+        return found
+
 
 def navigation() -> list[dict[str, Any]]:
-    """The groups and links that the signed-in person may follow."""
+    """The groups and links that the signed-in person may follow, as Flask-AppBuilder's menu tells them."""
     if g.get("actor") is None:
         return []
-    groups = []
-    for label, links in MENU:
-        shown = [_shown(link) for link in (*links, *_of_areas(label)) if access.allowed(link.endpoint, g.actor)]
-        if shown:
-            groups.append({"label": label, "items": shown})
-    return groups
-
-
-def _of_areas(category: Message) -> list[NavigationLink]:
-    """The entries that areas add to a group of the navigation. They name the group in English."""
-    with force_locale("en"):
-        name = str(category)
-    entries = (each for area in areas.AREAS for each in area.entries() if each.category == name)
-    return [NavigationLink(each.name, f"{each.view.__name__}.{each.page}", each.icon) for each in entries]
-
-
-def _shown(link: NavigationLink) -> dict[str, Any]:
-    here = (request.endpoint or "").partition(".")[0] in (link.endpoint.partition(".")[0], *link.also)
-    return {"label": link.label, "url": url_for(link.endpoint), "icon": link.icon, "current": here}
+    panel: Panel = current_app.extensions["appbuilder"]
+    here = panel.pages.get((request.endpoint or "").partition(".")[0])
+    return [
+        {"label": group["label"], "items": [{**link, "current": link["name"] == here} for link in group["childs"]]}
+        for group in panel.menu.get_data()
+    ]
 
 
 def links() -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
+import itm_admin.areas  # they fill the roles' table, by which services decide
 import itm_admin.models  # noqa: F401 relationships resolve once every table is known
 from itm_admin.accounts import passwords
 from itm_admin.cases import person_services, services

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from flask_babel import lazy_gettext as _l
+
+from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.api import SessionApi
+from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView
 from itm_admin.accounts.models import (
     AccessChange,
     Account,
@@ -13,12 +17,64 @@ from itm_admin.accounts.models import (
     RoleGrant,
     SavedView,
 )
+from itm_admin.accounts.rights import RightsView
 from itm_admin.accounts.views import VIEWS
-from itm_admin.record.area import Area
+from itm_admin.foundation.roles import READ, WORK
+from itm_admin.record.area import Area, MenuEntry
+
+_GRANTS = READ | {"add", "end", "approve"}
+_CONFIRMS = READ | {"approve"}
+_RIGHTS = frozenset({"list"})
 
 AREA = Area(
     "accounts",
     models=(AccessChange, Account, AccountSession, Credential, GrantApproval, Invitation, RoleGrant, SavedView),
-    views=VIEWS,
+    views=(
+        MenuEntry(AuditAccountView, _l("Accounts and roles"), "people", "Audit"),
+        MenuEntry(
+            AccountView, _l("Accounts"), "people", "Administration",
+            ("AccountsTogetherView", "AccountHistoryView", "GrantView"),
+        ),
+        MenuEntry(ApprovalView, _l("Approvals"), "check", "Administration"),
+        MenuEntry(AccessChangeView, _l("Waiting for confirmation"), "check", "Administration"),
+        MenuEntry(RightsView, _l("Roles and rights"), "key", "Administration"),
+        *VIEWS,
+    ),
     apis=(SessionApi,),
-)
+    may={
+        "Account": {
+            "institution_manager": WORK | {"suspend", "invite", "history"},
+            "system_administrator": WORK | {"suspend", "invite"},
+        },
+        "RoleGrant": {"institution_manager": _GRANTS, "system_administrator": _GRANTS},
+        "GrantApproval": {"presidency_supervisor": _CONFIRMS},
+        "AccessChange": {
+            "focal_point": _CONFIRMS,
+            "caseworker": _CONFIRMS,
+            "institution_manager": _CONFIRMS | {"add"},
+            "presidency_operator": _CONFIRMS,
+            "presidency_supervisor": _CONFIRMS,
+            "system_administrator": _CONFIRMS | {"add"},
+        },
+        "AuditAccount": {"auditor_national": READ, "auditor_institution": READ},
+        "Rights": {
+            "institution_manager": _RIGHTS,
+            "auditor_national": _RIGHTS,
+            "auditor_institution": _RIGHTS,
+            "presidency_operator": _RIGHTS,
+            "presidency_supervisor": _RIGHTS,
+            "system_administrator": _RIGHTS,
+        },
+    },
+    names={
+        "RoleGrant": _l("Roles of persons"),
+        "GrantApproval": _l("Approvals of roles by the Presidency"),
+        "AccessChange": _l("Changes of access that a second person confirms"),
+        "AuditAccount": _l("Accounts and roles, for auditors"),
+        "Rights": _l("Roles and rights"),
+    },
+    acts={
+        "Account": {"suspend": _l("Suspend and reactivate"), "invite": _l("Give a one-time link")},
+        "RoleGrant": {"add": _l("Give a role"), "end": _l("End a role")},
+    },
+)  # fmt: skip

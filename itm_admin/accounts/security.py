@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from flask import current_app, g
+from flask_appbuilder.const import PERMISSION_PREFIX
+from flask_appbuilder.menu import MenuItem
 from flask_appbuilder.security.manager import BaseSecurityManager
 from flask_login import LoginManager
 
-from itm_admin.foundation import roles
+from itm_admin.foundation import access
+from itm_admin.foundation.access import Access
 from itm_admin.foundation.actor import Actor
 
 
@@ -39,7 +42,7 @@ class SecurityManager(BaseSecurityManager):
 
     @staticmethod
     def before_request() -> None:
-        """The gate (foundation.access) comes first, and is the only one."""
+        """Nothing: the gate (foundation.access) comes before every request."""
 
     def register_views(self) -> None:
         """None."""
@@ -48,16 +51,19 @@ class SecurityManager(BaseSecurityManager):
         """Nothing: roles are data in code, and no ab_* table exists."""
 
     def has_access(self, permission_name: str, view_name: str) -> bool:
-        actor = self.current_user
-        act = permission_name.removeprefix("can_")
-        return actor is not None and actor.is_active and roles.may(actor.roles, act, view_name)
+        """`has_access` and `protect` ask it inside each method: the roles' table, in a scope that the route serves."""
+        actor, here = self.current_user, g.get("access")
+        scopes = here.scopes if here is not None and here.subject == view_name else ()
+        asked = Access(view_name, permission_name.removeprefix(PERMISSION_PREFIX), scopes)
+        return actor is not None and actor.is_active and access.scope_for(asked, actor.roles) is not None
 
     def is_item_public(self, permission_name: str, view_name: str) -> bool:
         return False
 
     def get_user_menu_access(self, menu_names: list[str] | None = None) -> set[str]:
-        """Flask-AppBuilder's menu is empty; the navigation asks the gate (`access.allowed`)."""
-        return set()
+        """Names of the entries whose page the gate lets this person enter, and of the groups that have such a one."""
+        entered = (name for item in self.appbuilder.menu.get_list() for name in _entered(item, self.current_user))
+        return set(entered).intersection(menu_names or ())
 
     def load_user(self, pk: Any) -> Actor | None:
         """The signed-in person, if the key is theirs: nobody else is loaded by a key."""
@@ -89,3 +95,11 @@ class SecurityManager(BaseSecurityManager):
 
     def noop_user_update(self, user: Any) -> None:
         """Nothing: an unknown name at the sign-in costs a comparison of its own (accounts.passwords)."""
+
+
+def _entered(item: MenuItem, actor: Actor | None) -> list[str]:
+    """The item's name and those of its entries, as far as they lead somewhere."""
+    inside = [name for child in item.childs for name in _entered(child, actor)]
+    view = item.baseview
+    leads = view is not None and actor is not None and access.allowed(f"{view.endpoint}.{view.default_view}", actor)
+    return [item.name, *inside] if inside or leads else []

@@ -8,10 +8,9 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import history, invitations, passwords, services, session_rows, sessions, sign_in, throttle
-from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.bulk_pages import AccountsTogetherView
 from itm_admin.accounts.forms import OwnDataForm, OwnPasswordForm, PasswordForm, SignInForm
-from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView, GrantView
+from itm_admin.accounts.grant_views import GrantView
 from itm_admin.accounts.preference_views import PreferenceView
 from itm_admin.accounts.returning import go_on, sign_in_page
 from itm_admin.accounts.session_views import OwnSessionView
@@ -220,10 +219,6 @@ VIEWS: tuple[type, ...] = (
     OwnProfileView,
     OwnSessionView,
     PreferenceView,
-    AccountView,
     AccountsTogetherView,
     GrantView,
-    ApprovalView,
-    AccessChangeView,
-    AuditAccountView,
 )

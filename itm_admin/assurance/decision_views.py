@@ -204,6 +204,3 @@ def _facts(row: Any) -> dict[str, Any]:
         "decided_by": decider.get_full_name() if decider else found.decided_by,
         "carried_out_at": found.carried_out_at,
     }
-
-
-VIEWS: tuple[type, ...] = (DecisionView,)

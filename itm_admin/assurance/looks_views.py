@@ -60,6 +60,7 @@ def _names(ledgers: Iterable[ledger_queries.AnyRow]) -> Mapping[str, str]:
 
 
 class _Looks(Page):
+    default_view = "ask"
     history: ClassVar[str]
     acts: ClassVar[str]
     evidence: ClassVar[str]
@@ -154,6 +155,3 @@ class InstitutionLooksView(_Looks):
     route_base = "/institution-looks"
     history, acts, evidence = "HistoryView.record", "AccountHistoryView.acts", "InstitutionEvidenceView.take"
     listed = "InstitutionHistoryView.list"
-
-
-VIEWS: tuple[type, ...] = (LooksView, InstitutionLooksView)

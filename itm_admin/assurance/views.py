@@ -17,11 +17,9 @@ from werkzeug.wrappers import Response
 
 from itm_admin.assurance import (
     alerts,
-    decision_views,
     evidence_views,
     labels,
     ledger_queries,
-    looks_views,
     named,
     naming,
     paging,
@@ -35,7 +33,6 @@ from itm_admin.assurance.history_views import (
     AccountHistoryView,
     AuditHistoryView,
     HistoryView,
-    InstitutionHistoryView,
     OwnHistoryView,
     entry_page,
     filtered,
@@ -228,18 +225,12 @@ def _uuid(text: str | None) -> uuid.UUID | None:
 
 
 VIEWS: tuple[type, ...] = (
-    LedgerView,
-    VerificationView,
-    AlertView,
     AlertsTogetherView,
     HistoryView,
     AccountHistoryView,
     AuditHistoryView,
-    InstitutionHistoryView,
     OwnHistoryView,
     HealthView,
-    *looks_views.VIEWS,
     *receipt_views.VIEWS,
-    *decision_views.VIEWS,
     *evidence_views.VIEWS,
 )

@@ -21,7 +21,6 @@ from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, LowerForm
 from itm_admin.cases.lists import CASES
 from itm_admin.cases.models import Case, CaseAssignment
 from itm_admin.cases.new_case import NewCaseView
-from itm_admin.cases.person_views import PersonView
 from itm_admin.cases.profile_views import ProfileView
 from itm_admin.cases.timeline import course
 from itm_admin.foundation.actor import me
@@ -226,6 +225,5 @@ class CaseView(Page):
 draft_forms.register_all()
 
 VIEWS = (
-    NewCaseView, DraftView, CaseView, CasesTogetherView, FindView, PersonView, ProfileView, *choices.VIEWS,
-    *erasure_views.VIEWS,
+    NewCaseView, DraftView, CasesTogetherView, FindView, ProfileView, *choices.VIEWS, *erasure_views.VIEWS,
 )  # fmt: skip

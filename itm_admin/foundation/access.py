@@ -3,11 +3,15 @@
 Promise: a route without a declaration shows nothing. Every view and API method declares an act on a subject (`@route`);
 the gate compares it with the roles' table before the method runs and binds the context of the fitting scope. It must
 never know a business table or the ways of signing in.
+
+Behind it stands a second wall: `@route` puts Flask-AppBuilder's own `has_access` (`protect` for an API) around each
+method that is not public. It asks the security manager, and answers as the gate does.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +20,7 @@ from typing import Any, TypeVar
 
 from flask import Flask, abort, current_app, g, request
 from flask_appbuilder.baseviews import expose
+from flask_appbuilder.security.decorators import has_access, protect
 from werkzeug.routing import UUIDConverter
 from werkzeug.wrappers import Response
 
@@ -46,15 +51,42 @@ class Access:
 
 
 def route(
-    url: str, *, act: str, methods: Iterable[str] = ("GET",), public: bool = False, quiet: bool = False
+    url: str,
+    *,
+    act: str,
+    methods: Iterable[str] = ("GET",),
+    public: bool = False,
+    quiet: bool = False,
 ) -> Callable[[_Method], _Method]:
-    """Routes a view's or API's method at `url` as `act` on its class's subject."""
+    """Routes a view's or API's method at `url` as `act` on its class's subject, behind the wall if it is not public."""
 
     def declare(method: _Method) -> _Method:
+        is_new = not hasattr(method, "_public")  # of a method with two addresses
         method.__dict__.update(_permission_name=act, _public=public, _quiet=quiet)
-        return expose(url, methods=tuple(methods))(method)  # type: ignore[no-any-return]
+        walled = behind_wall(method) if is_new and not public else method
+        return expose(url, methods=tuple(methods))(walled)  # type: ignore[no-any-return]
 
     return declare
+
+
+def behind_wall(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method behind the second wall. Who is not signed in is answered as at the gate: FAB has no page for it."""
+    of_page, of_api = has_access(method), protect(allow_browser_login=True)(method)
+
+    @functools.wraps(of_page)
+    def walled(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if g.get("actor") is None:
+            return _to_sign_in(self.is_api)
+        return (of_api if self.is_api else of_page)(self, *args, **kwargs)
+
+    return walled
+
+
+def shut_forgotten(cls: type[Any]) -> None:
+    """Puts the wall around methods under Flask-AppBuilder's `@expose` alone: the gate has no declaration of them."""
+    for name, method in list(vars(cls).items()):
+        if hasattr(method, "_urls") and not hasattr(method, "_public"):
+            setattr(cls, name, behind_wall(method))
 
 
 def install(
@@ -179,7 +211,7 @@ def enter() -> Response | None:
     if access.public:
         return None
     if g.actor is None:
-        return _to_sign_in(access)
+        return _to_sign_in(access.api)
     scope = scope_for(access, g.actor.roles)
     if scope is None:
         raise Denied
@@ -188,8 +220,8 @@ def enter() -> Response | None:
     return None
 
 
-def _to_sign_in(access: Access) -> Response:
-    if access.api:
+def _to_sign_in(is_api: bool) -> Response:
+    if is_api:
         raise Unauthenticated
     answer: Response = current_app.extensions["itm_ask_to_sign_in"]()
     return answer

@@ -19,8 +19,8 @@ from marshmallow import Schema
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
-from itm_admin.foundation.access import route
-from itm_admin.foundation.errors import Invalid, VersionMissing
+from itm_admin.foundation.access import route, shut_forgotten
+from itm_admin.foundation.errors import Denied, Invalid, Unauthenticated, VersionMissing
 from itm_admin.foundation.i18n import say_language
 from itm_admin.foundation.json_body import body
 from itm_admin.foundation.lists import COUNT_BOUND, Listing, Shown
@@ -73,9 +73,20 @@ class Api(Frozen, BaseApi):
         }.items()
     }
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        shut_forgotten(cls)
+
     def __init__(self) -> None:
         self.class_permission_name = self.subject
         super().__init__()
+
+    def response_401(self) -> Response:
+        """Flask-AppBuilder's refusal, told as every other one."""
+        raise Unauthenticated
+
+    def response_403(self) -> Response:
+        raise Denied
 
     def operation_helper(
         self, path: str | None = None, operations: Any = None, methods: Any = None, func: Any = None, **_more: Any

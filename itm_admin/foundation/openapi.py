@@ -80,6 +80,7 @@ class SwaggerPage(Page):
 
     subject = "ApiDescription"
     route_base = "/api-guide"
+    default_view = "show"
 
     @route("/", act="show", quiet=True)
     def show(self) -> str:

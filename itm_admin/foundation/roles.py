@@ -1,24 +1,25 @@
-"""Roles as data: their acts, reach, givers and exclusions.
+"""Roles as data: their reach, givers and exclusions. Each area adds its subjects: what a role may do with them.
 
 The panel's permissions, the row-level scopes and the pages all read this one table. Nothing here touches the database:
-a role that is not written here can do nothing. Source of the matrix: DOMAIN (c); the DESIGN.md beside this file
-explains departures.
+a role that is not written here can do nothing, and one that no area names may do nothing with the area's subjects.
+The matrix is shown whole on a page (accounts/rights.py) and held by tests/house/test_rights.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
+
+from itm_admin.foundation.errors import Message
 
 INSTITUTION, OVERSIGHT, AUDIT, ACCOUNTS = "institution", "oversight", "audit", "accounts"
 SCOPES = (INSTITUTION, OVERSIGHT, AUDIT, ACCOUNTS)
 
 READ = frozenset({"list", "show"})
 WORK = READ | {"add", "edit"}
-FULL = WORK | {"delete", "restore"}
 
 # The acts of every signed-in person.
 EVERYBODY: Mapping[str, frozenset[str]] = {
@@ -33,6 +34,19 @@ EVERYBODY: Mapping[str, frozenset[str]] = {
 }
 
 
+Rights = Mapping[str, frozenset[str]]
+"""Acts by role."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A subject of the table: its rows, its name, and words for acts that no other subject has."""
+
+    rows: Rights
+    label: Message
+    acts: Mapping[str, Message]
+
+
 @dataclass(frozen=True)
 class Role:
     """One role. `covers`: the reach of its grant into cases: assigned, unit or manage."""
@@ -40,7 +54,6 @@ class Role:
     code: str
     label: LazyString
     scopes: tuple[str, ...]
-    may: dict[str, frozenset[str]]
     covers: str | None = None
     reads: str = "none"
     """The ledger entries that row-level security shows: none, actor, ledger or all."""
@@ -52,15 +65,9 @@ class Role:
     """The kinds of institutions whose people can hold it; none: all."""
     whole_institution: bool = False
     """Cannot be narrowed to a unit."""
+    may: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Acts by subject. Written by `permit` alone."""
 
-
-_CASE_WORK = {
-    "Case": WORK | {"close", "export", "assign", "reveal", "history"},
-    "Person": WORK | {"search", "export", "reveal", "history"},
-    "VictimProfile": WORK | {"reveal"},
-    "Draft": frozenset({"edit"}),
-    "AccessChange": READ | {"approve"},
-}
 
 ROLES: Mapping[str, Role] = {
     role.code: role
@@ -69,7 +76,6 @@ ROLES: Mapping[str, Role] = {
             "focal_point",
             _l("Focal point"),
             (INSTITUTION,),
-            {**_CASE_WORK, "InstitutionHistory": READ},
             covers="unit",
             reads="ledger",
             granted_by=("institution_manager", "system_administrator"),
@@ -78,14 +84,6 @@ ROLES: Mapping[str, Role] = {
             "caseworker",
             _l("Caseworker"),
             (INSTITUTION,),
-            {
-                "Case": WORK | {"close", "reveal", "history"},
-                "Person": WORK | {"search", "reveal", "history"},
-                "VictimProfile": WORK | {"reveal"},
-                "Draft": frozenset({"edit"}),
-                "InstitutionHistory": READ,
-                "AccessChange": READ | {"approve"},
-            },
             covers="assigned",
             reads="actor",
             granted_by=("institution_manager",),
@@ -94,16 +92,6 @@ ROLES: Mapping[str, Role] = {
             "institution_manager",
             _l("Institution manager"),
             (INSTITUTION,),
-            {
-                "Case": READ | {"delete", "restore", "assign", "export", "reveal", "history", "close", "hold", "lower"},
-                "Person": READ | {"search", "delete", "restore", "export", "reveal", "history", "hold", "erase"},
-                "VictimProfile": READ | {"reveal"},
-                "Account": WORK | {"suspend", "invite", "history"},
-                "RoleGrant": READ | {"add", "end", "approve"},
-                "AccessChange": READ | {"add", "approve"},
-                "Unit": WORK,
-                "InstitutionHistory": READ | {"export"},
-            },
             covers="manage",
             reads="ledger",
             granted_by=("system_administrator", "presidency_supervisor"),
@@ -113,14 +101,6 @@ ROLES: Mapping[str, Role] = {
             "auditor_national",
             _l("National auditor"),
             (AUDIT,),
-            {
-                "Ledger": READ | {"verify", "history", "export"},
-                "OversightCase": READ | {"history"},
-                "OversightInstitution": READ,
-                "AuditAccount": READ,
-                "Alert": READ | {"acknowledge"},
-                "LedgerDecision": READ | {"approve"},
-            },
             reads="all",
             granted_by=("institution_manager", "system_administrator"),
             exclusive=True,
@@ -132,12 +112,6 @@ ROLES: Mapping[str, Role] = {
             "auditor_institution",
             _l("Institution auditor"),
             (AUDIT,),
-            {
-                "Ledger": READ | {"verify", "history", "export"},
-                "OversightCase": READ | {"history"},
-                "AuditAccount": READ,
-                "Alert": READ,
-            },
             reads="ledger",
             granted_by=("institution_manager", "system_administrator"),
             exclusive=True,
@@ -147,7 +121,6 @@ ROLES: Mapping[str, Role] = {
             "presidency_operator",
             _l("Presidency operator"),
             (INSTITUTION, OVERSIGHT),
-            {**_CASE_WORK, "OversightCase": READ, "OversightInstitution": READ, "Alert": READ},
             covers="unit",
             reads="actor",
             granted_by=("institution_manager", "system_administrator"),
@@ -157,14 +130,6 @@ ROLES: Mapping[str, Role] = {
             "presidency_supervisor",
             _l("Presidency supervisor"),
             (OVERSIGHT,),
-            {
-                "OversightCase": READ,
-                "OversightInstitution": READ | {"add", "edit"},
-                "GrantApproval": READ | {"approve"},
-                "AccessChange": READ | {"approve"},
-                "Alert": READ | {"acknowledge"},
-                "LedgerDecision": READ | {"add"},
-            },
             granted_by=("system_administrator",),
             held_in=("presidency",),
             whole_institution=True,
@@ -173,13 +138,6 @@ ROLES: Mapping[str, Role] = {
             "system_administrator",
             _l("System administrator"),
             (ACCOUNTS,),
-            {
-                "Account": WORK | {"suspend", "invite"},
-                "RoleGrant": READ | {"add", "end", "approve"},
-                "AccessChange": READ | {"add", "approve"},
-                "Unit": READ,
-                "Institution": READ,
-            },
             granted_by=("system_administrator",),
             exclusive=True,
             whole_institution=True,
@@ -188,11 +146,22 @@ ROLES: Mapping[str, Role] = {
 }
 
 
-def permit(subject: str, rows: Mapping[str, frozenset[str]]) -> None:
-    """Adds an area's subject to the table: what each role may do with it. TypeError for a row that stands otherwise."""
-    for code, acts in rows.items():
-        if ROLES[code].may.setdefault(subject, acts) != acts:
-            raise TypeError(f"{code} may do something else with {subject} already")
+SUBJECTS: dict[str, Subject] = {}
+"""The subjects that the areas have added."""
+
+
+def permit(subject: str, rows: Rights, label: Message = "", acts: Mapping[str, Message] | None = None) -> None:
+    """Adds an area's subject to the table: what each role may do with it, and the words for the page of all rights.
+
+    TypeError for a subject that stands otherwise already, and for a role that does not exist.
+    """
+    added = Subject(rows, label, acts or {})
+    if SUBJECTS.setdefault(subject, added).rows != rows:
+        raise TypeError(f"{subject}: roles may do something else with it already")
+    for code, each in rows.items():
+        if code not in ROLES:
+            raise TypeError(f"{subject}: there is no role {code!r}")
+        ROLES[code].may[subject] = each
 
 
 def may(roles: frozenset[str], act: str, subject: str) -> bool:

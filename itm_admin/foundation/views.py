@@ -12,7 +12,7 @@ from flask import current_app, make_response, redirect, render_template, url_for
 from flask_appbuilder import BaseView
 from werkzeug.wrappers import Response
 
-from itm_admin.foundation.access import route
+from itm_admin.foundation.access import route, shut_forgotten
 from itm_admin.foundation.encryption import Keyring
 
 __all__ = ["REMASK_AFTER", "Frozen", "Page", "keyring", "redirect_after_post", "revealing", "route", "safe_next_url"]
@@ -65,6 +65,10 @@ class Page(Frozen, BaseView):
     subject: ClassVar[str | None] = None
     scopes: ClassVar[tuple[str, ...]] = ()
     is_api: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        shut_forgotten(cls)
 
     def __init__(self) -> None:
         self.class_permission_name = self.subject

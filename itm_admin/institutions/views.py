@@ -278,4 +278,4 @@ def _offer(form: UnitForm) -> None:
     offer_units(form.parent, me().institution_id, None)
 
 
-VIEWS: tuple[type, ...] = (InstitutionView, UnitView, UnitChoicesView)
+VIEWS: tuple[type, ...] = (UnitChoicesView,)

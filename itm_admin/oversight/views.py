@@ -148,4 +148,4 @@ class OversightCaseView(Page):
         return self.render("oversight/case.html", case=case, people=people)
 
 
-VIEWS: tuple[type, ...] = (OversightInstitutionView, OversightCaseView, OversightFindView)
+VIEWS: tuple[type, ...] = (OversightFindView,)

@@ -106,6 +106,7 @@ ROUTES: Mapping[str, Expected] = {
     "GET UnitApi.list": Expected(CASE_SIGHT | {ADMIN}, quiet=True),
     "GET InstitutionApi.list": Expected(quiet=True),
     "GET SwaggerPage.show": Expected(quiet=True),
+    "GET RightsView.list": Expected(EVERYBODY - {FOCAL, WORKER}, quiet=True),
     # For whoever comes
     "GET SignInView.sign_in": Expected(public=True, quiet=True),
     "POST SignInView.sign_in": Expected(public=True, empty=401),

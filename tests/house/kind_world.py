@@ -24,6 +24,7 @@ from itm_admin.foundation import vocabulary
 from itm_admin.foundation.database import db
 from itm_admin.record import fields, kind
 from itm_admin.record.api import RecordApi
+from itm_admin.record.area import MenuEntry
 from itm_admin.record.derive import form_class
 from itm_admin.record.kind import BoundField, Kind, kind_of, kinds
 from itm_admin.record.pages import RecordPage
@@ -58,7 +59,10 @@ def named() -> list[str]:
 
 
 NAMES = named()
-_VIEWS = (*(view for area in areas.AREAS for view in area.classes()), *vars(handover_views).values())
+_VIEWS = (
+    *(each.view if isinstance(each, MenuEntry) else each for area in areas.AREAS for each in area.views),
+    *vars(handover_views).values(),
+)
 PAGED = sorted(
     {
         view.datamodel.kind.name for view in _VIEWS
