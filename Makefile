@@ -1,9 +1,11 @@
 # Needs Linux, Python 3.11 or newer, and make. No root and no installed server.
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz bench lint types imports check lock clean
+.PHONY: help run test wide fuzz bench lint types imports check lock clean
 SHELL := /bin/bash
 # The system users that processes drop to when root starts them must be able to read what is installed.
 READABLE := umask 022;
+# What one process has compiled, the others need not
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,6 +26,11 @@ test: $(VENV)/bin/python  ## Lint, types, import contracts and every test
 	@$(BIN)/python tests/machine.py
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# Marked with `wide`: what they would find, a test of `make test` finds too, unless it is in the places left out there
+wide: $(VENV)/bin/python  ## Tests that try every language, size and place where `make test` tries some
+	@$(BIN)/python tests/machine.py
+	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m wide $(ARGS)
 
 check: lint types imports
 

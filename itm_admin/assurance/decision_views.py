@@ -8,14 +8,14 @@ from __future__ import annotations
 import uuid
 from typing import Any, ClassVar
 
-from flask import flash, request
+from flask import flash, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 from wtforms import RadioField, SelectField, StringField
 
-from itm_admin.assurance import decisions
+from itm_admin.assurance import decisions, lists
 from itm_admin.assurance.models import LedgerDecision
 from itm_admin.foundation import access
 from itm_admin.foundation.actor import me
@@ -89,10 +89,11 @@ class DecisionView(Page):
 
     @route("/", act="list")
     def list(self) -> Answer:
-        rows = decisions.shown(db.session)
-        record_read("record.list", "ledger_decision", subjects=[row[0].id for row in rows])
-        may_add = access.allowed(f"{self.endpoint}.add", me())
-        return self.render("assurance/decisions.html", rows=[_facts(row) for row in rows], may_add=may_add)
+        listing = lists.DECISIONS.page(db.session, decisions.statement(), lists.DECISIONS.read(request.args))
+        listing.record("ledger_decision")
+        if access.allowed(f"{self.endpoint}.add", me()):
+            listing.add = (url_for(f"{self.endpoint}.add"), _("Propose a decision"))
+        return self.render("assurance/decisions.html", listing=listing)
 
     @route("/new", act="add", methods=("GET", "POST"))
     def add(self) -> Answer:
@@ -140,8 +141,8 @@ class DecisionView(Page):
         return redirect_after_post("DecisionView.show", id=id)
 
     def _page(self, id: uuid.UUID, form: PanelForm) -> str:
-        row = decisions.shown(db.session, id)[0]
-        found: LedgerDecision = row[0]
+        row = decisions.shown(db.session, id)
+        found = row[0]
         record_read("record.read", "ledger_decision", id)
         actor = me()
         own = actor.id == found.proposed_by or actor.institution_id == found.proposer_institution_id
@@ -178,18 +179,9 @@ def _number(field: StringField) -> int | None:
     return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= 15 else None
 
 
-_STATES: dict[str, tuple[Message, str]] = {
-    "waiting": (_l("Waits for the second person"), "warn"),
-    "approved": (_l("Approved, not carried out yet"), "info"),
-    "rejected": (_l("Rejected"), "neutral"),
-    "done": (_l("Carried out"), "good"),
-    "failed": (_l("Could not be carried out"), "bad"),
-}
-
-
 def _facts(row: Any) -> dict[str, Any]:
     found, code, proposer, decider = row
-    state, tone = _STATES[found.outcome or found.decision or "waiting"]
+    state, tone = lists.state_of(found)
     return {
         "id": found.id,
         "code": code,

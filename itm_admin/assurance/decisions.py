@@ -8,10 +8,11 @@ process carries out approved decisions (ledger/approved_decisions.py).
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any, cast
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, Select, select, text
 from sqlalchemy.orm import Session, aliased, scoped_session
 
 from itm_admin.accounts.models import Account
@@ -119,15 +120,18 @@ def waiting(session: AnySession, institution: uuid.UUID, kind: str) -> bool:
     )
 
 
-def shown(session: AnySession, id: uuid.UUID | None = None) -> Sequence[Row[LedgerDecision, str, Account, Account]]:
-    """Decisions with the ledger's code and both people: waiting ones first, then the newest."""
+def shown(session: AnySession, id: uuid.UUID) -> Row[Any]:
+    """One decision with the ledger's code and both people."""
+    return session.execute(statement().where(LedgerDecision.id == id)).one()
+
+
+def statement() -> Select[Any]:
+    """Decisions with the ledger's code and both people."""
     proposer, decider = aliased(Account), aliased(Account)
     wanted = (
         select(LedgerDecision, Institution.code, proposer, decider)
         .join(Institution, Institution.id == LedgerDecision.institution_id)
         .outerjoin(proposer, proposer.id == LedgerDecision.proposed_by)
         .outerjoin(decider, decider.id == LedgerDecision.decided_by)
-        .order_by(LedgerDecision.decision.is_not(None), LedgerDecision.proposed_at.desc(), LedgerDecision.id)
-        .limit(100)
     )
-    return session.execute(wanted if id is None else wanted.where(LedgerDecision.id == id)).all()
+    return cast(Select[Any], wanted)

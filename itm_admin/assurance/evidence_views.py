@@ -7,6 +7,7 @@ is sent only after the page has said so.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from typing import ClassVar
@@ -21,6 +22,7 @@ from audit import verifier
 from audit.bundle import Bound, EventFilter
 from audit.bundle_export import NotCovered
 from audit.evidence_report import Report
+from audit.verification import Finding
 from itm_admin.assurance import evidence, labels, ledger_queries, named
 from itm_admin.assurance.evidence import SignedState
 from itm_admin.assurance.ledger_queries import AnyRow
@@ -34,6 +36,22 @@ from itm_admin.foundation.views import Page, redirect_after_post, route
 
 MOST = 10
 _TARGETS = ("case", "person", "case_person", "victim_profile", "account", "institution", "unit")
+
+
+_OF_BUNDLES: Mapping[str, Message] = {
+    "unsigned": _l("No signed checkpoint covers these entries yet."),
+    "key": _l("No checkpoint in it is signed by a key that counts."),
+}
+
+
+def bundle_words(finding: Finding) -> str:
+    """One finding about a bundle made here; one without words of its own names at least its place."""
+    told = (
+        _OF_BUNDLES.get(finding.kind)
+        or labels.FINDINGS.get(finding.kind)
+        or _l("A part of the bundle contradicts another one.")
+    )
+    return str(told if finding.seq is None else _("Entry %(seq)s: %(what)s", seq=finding.seq, what=told))
 
 
 class EvidenceForm(PanelForm):
@@ -164,7 +182,7 @@ class _Evidence(Page):
             signed=now,
             endpoint=self.endpoint,
             verdict=labels.VERDICTS[report.verdict][0] if report else None,
-            found=[labels.bundle_words(finding) for finding in report.findings[:MOST]] if report else [],
+            found=[bundle_words(finding) for finding in report.findings[:MOST]] if report else [],
             command=f"python itm-verify.pyz itm-{ledger.code}-evidence.zip --key VKEY",
             breadcrumbs=[(self.back[0], url_for(self.back[1]))],
         )

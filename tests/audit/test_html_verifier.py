@@ -96,7 +96,16 @@ def auditor(chromium: Browser, page_file: Path) -> Iterator[Auditor]:
     assert said == [], "the page asked the network for something, or failed"
 
 
-@pytest.mark.parametrize("case", cases(FEW), ids=str)
+def _once(every: Sequence[Case]) -> Iterator[Any]:
+    """Each attack at one place of one size, another one than its neighbours in the table; the rest widely."""
+    attacks = list(dict.fromkeys(case.attack.name for case in every))
+    for at, attack in enumerate(attacks):
+        own = [case for case in every if case.attack.name == attack]
+        for case in own:
+            yield pytest.param(case, id=str(case), marks=() if case is own[at % len(own)] else pytest.mark.wide)
+
+
+@pytest.mark.parametrize("case", _once(cases(FEW)))
 def test_an_attack_is_told_for_what_it_is_and_where(auditor: Auditor, case: Case) -> None:
     verdict, assurance, place, kinds = told(auditor.says(case.forged()))
     expected = case.expected()
@@ -122,10 +131,11 @@ def test_a_question_has_the_answer_that_the_program_gives(auditor: Auditor, name
     assert (verdict, assurance, place, ordered(kinds)) == (*question.answer[:3], ordered(question.answer[3]))
 
 
-def test_both_verifiers_say_the_same_of_evidence_that_was_changed_at_random(auditor: Auditor) -> None:
+@pytest.mark.parametrize("times", [50, pytest.param(500, marks=pytest.mark.wide)])
+def test_both_verifiers_say_the_same_of_evidence_that_was_changed_at_random(auditor: Auditor, times: int) -> None:
     """Careless changes of bytes, and careful ones of single files with a manifest that knows."""
     random = Random(20260101)
-    for _ in range(150):
+    for _ in range(times):
         evidence = _changed(random)
         assert told(auditor.says(evidence)) == summary(report(evidence)), evidence
 

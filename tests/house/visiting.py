@@ -65,7 +65,7 @@ class Visit:
     answer: TestResponse
 
 
-def _kind(world: World, address: str) -> tuple[str, str]:
+def kind_of(world: World, address: str) -> tuple[str, str]:
     """The route, and with the filters' names what an address has in common with others of its kind."""
     parts = urlsplit(address)
     endpoint, values = world.panel.app.url_map.bind("localhost").match(parts.path)
@@ -83,7 +83,7 @@ def visits(world: World, who: Walker, more: Sequence[str] = ()) -> Iterator[Visi
         if address in seen:
             continue
         seen.add(address)
-        endpoint, kind = _kind(world, address)
+        endpoint, kind = kind_of(world, address)
         if source != "more":
             times[kind] += 1
             if times[kind] > OF_A_KIND or "static" in kind:

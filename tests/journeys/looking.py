@@ -38,8 +38,8 @@ _FRAME = """() => ({
   wide: [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
     .slice(0, 3).map((one) => one.outerHTML.slice(0, 120)),
 })"""
-_AXE = """async (options) => {
-  const found = await axe.run(document, options);
+_AXE = """async ([place, options]) => {
+  const found = await axe.run(place ? document.querySelector(place) : document, options);
   const why = (node) => node.any.map((one) => one.message).join('; ');
   const where = (node) => `${node.target.join(' ')} ${node.html.slice(0, 160)} ${why(node)}`;
   return found.violations.map((rule) => `${rule.id}: ${rule.nodes.map(where).join(' | ')}`);
@@ -109,14 +109,16 @@ def frame_faults(page: Page, language: str) -> list[str]:
 def axe_faults(page: Page) -> list[str]:
     """The objections of axe-core.
 
-    A page that differs from an earlier good one only in its words is not checked again.
+    A page that differs from an earlier good one only in its words is not checked again, and a good frame is not
+    checked again around another page.
     """
-    shapes = {hash(shape) for shape in page.evaluate(_SHAPES)}
-    if shapes <= _known:
+    frame, within = (hash(shape) for shape in page.evaluate(_SHAPES))
+    if {frame, within} <= _known:
         return []
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(AXE_SCRIPT)
-    found: list[str] = page.evaluate(_AXE, {"resultTypes": ["violations"], "preload": False})
+    options = {"resultTypes": ["violations"], "preload": False}
+    found: list[str] = page.evaluate(_AXE, ["main" if frame in _known else None, options])
     if not found:
-        _known.update(shapes)
+        _known.update((frame, within))
     return found

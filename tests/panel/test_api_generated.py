@@ -20,7 +20,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from tests.factories import Somebody
-from tests.house.test_ids_in_answers import ID
+from tests.house.ids_told import ID
 from tests.panel.panel_app import Browser, Records, RunningPanel
 
 CHECKS = [

@@ -437,5 +437,5 @@ def test_persons_of_deleted_cases_are_in_no_list(
     with factory.working(factory.manager()) as session:
         here = lookup.list_persons().where(Person.id == link.person_id)
         assert session.scalars(here).all()
-        services.delete_case(session, case.id, {"reason": "DUPLICATE"})
+        services.CASES.delete(session, case.id, {"reason": "DUPLICATE"})
         assert not session.scalars(here).all()

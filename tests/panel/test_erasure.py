@@ -11,9 +11,11 @@ from flask_babel import Babel
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin.cases import erasure, exports, holds, lookup, person_services, personal_data, services
+from itm_admin.cases import erasure, holds, lookup, person_services, personal_data, services
 from itm_admin.cases.erasure import Answer
 from itm_admin.cases.models import Case, CasePerson, Person
+from itm_admin.cases.person_views import PersonView
+from itm_admin.cases.views import CaseView
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Locked
 from itm_admin.record import drafts
 from itm_admin.record.export import fix_ids
@@ -114,8 +116,8 @@ def test_an_erased_person_is_not_found_listed_exported_shown_or_changed(
         assert link.person_id not in {person.id for person in found.persons}
         ids = fix_ids(session, lookup.list_persons(), Person)
         assert link.person_id not in ids
-        assert list(exports.PERSONS.rows(session, [link.person_id])) == []
-        assert link.person.pseudonym not in str(list(exports.CASES.rows(session, [case.id])))
+        assert list(PersonView.exporting.rows(session, [link.person_id])) == []
+        assert link.person.pseudonym not in str(list(CaseView.exporting.rows(session, [case.id])))
         with pytest.raises(Locked):
             person_services.change_person(session, factory.keyring, link.person_id, {"phone": "0532 1112233"}, 2)
         with pytest.raises(Locked):

@@ -225,13 +225,14 @@ def _writing(world: SigningWorld, writers: int) -> Iterator[None]:
             each.result()
 
 
-def test_kill_9_under_eight_writers(world: SigningWorld) -> None:
-    """A signer that never rests is killed again and again; two of them run at a time."""
+@pytest.mark.parametrize("times", [1, pytest.param(5, marks=pytest.mark.wide)])
+def test_kill_9_under_eight_writers(world: SigningWorld, times: int) -> None:
+    """A signer that never rests is killed; two of them run at a time."""
     environment = {**os.environ, "SIGNER": world.database.url("signer"), "FOLDER": str(world.folder)}
     command = [sys.executable, "-m", "tests.panel.signing_process"]
     origin = world.origin("JGK")
     with _writing(world, 8):
-        for _ in range(3):
+        for _ in range(times):
             before = len(world.outside.sizes(origin))
             processes = [subprocess.Popen(command, env=environment) for _number in range(2)]
             try:

@@ -1,17 +1,14 @@
-"""Every form that a role is offered is sent empty: each required field says what to do, and the others are optional."""
+"""Forms that are sent empty: each required field says what to do, and the others are optional."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin
 
-import pytest
-
-from itm_admin.foundation.roles import ROLES
-from tests.house.visiting import visits
-from tests.house.walking import World
-from tests.panel.panel_app import RunningPanel
+from tests.house.visiting import Visit
+from tests.house.walking import Walker
 
 SAYS_NOTHING = ("Bu, seçeneklerden biri değildir.", "Bu alan zorunludur.")
 OPTIONAL, CONDITION = "(isteğe bağlı)", "zorunlu)"
@@ -105,16 +102,10 @@ def read(page: str) -> Forms:
     return forms
 
 
-@pytest.fixture(scope="module")
-def world(panel: RunningPanel) -> World:
-    return World(panel)
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_an_empty_form_says_what_to_do_in_each_field_that_it_had_marked_as_required(role: str, world: World) -> None:
-    who = world.walkers[role]
+def faults_of_empty_forms(who: Walker, visited: Iterable[Visit]) -> tuple[list[str], bool]:
+    """Sends the forms of these pages empty: what is wrong with them, and if a field said so, or there was no form."""
     offered = {}
-    for visit in visits(world, who):
+    for visit in visited:
         if visit.answer.status_code == 200 and visit.answer.mimetype == "text/html":
             for action, hidden, controls in read(visit.answer.text).found:
                 offered[visit.endpoint] = (urljoin(visit.address, action), hidden, controls)
@@ -134,5 +125,4 @@ def test_an_empty_form_says_what_to_do_in_each_field_that_it_had_marked_as_requi
             empty += len(wrong)
             faults += [f"{address} {name}: wrong when empty, and marked as optional" for name in wrong
                        if OPTIONAL in after[name].label]  # fmt: skip
-    assert faults == []
-    assert empty or not offered
+    return faults, bool(empty or not offered)
