@@ -44,8 +44,8 @@ MADE_OTHERWISE = {
     "account": "by two people",
 }  # fmt: skip
 """Kinds whose records the factories make, with the reason. Records of all others are made by their interface."""
-BESIDE = {"person": {"somebody_else"}}
-"""Fields of a schema that are no columns: whether the person is said to be another one than before."""
+BESIDE = {"case": {"status"}, "person": {"somebody_else"}}
+"""Fields of an interface alone: the wizard asks for no status; whether a person is another one is no column."""
 INSIDE = {"victim_profile": "profile"}
 """Kinds whose answer is a member of the answer of their parent."""
 
@@ -156,7 +156,7 @@ class KindWorld:
     def _value(self, of: Kind, found: BoundField) -> Any:
         declared = found.field
         if isinstance(declared, fields.Link):
-            return self._named(of, declared)
+            return self._named(of, found, declared)
         if isinstance(declared, fields.Code):
             return (declared.among or tuple(vocabulary.codes(declared.codes)))[0]
         if isinstance(declared, fields.Codes):
@@ -171,11 +171,18 @@ class KindWorld:
             self.canaries.setdefault(of.name, {})[found.name] = value
         return value if found.protected else "Sıradan"
 
-    def _named(self, of: Kind, link: fields.Link) -> str:
+    def _named(self, of: Kind, found: BoundField, link: fields.Link) -> str:
         if link.shown == "other_institution":
             return str(self.make.other_institution().id)
-        target = inspect(of.model).relationships[str(link.shown)].mapper.class_
-        return self.ids[kind_of(target).name]
+        relations = inspect(of.model).relationships
+        if link.shown in relations:
+            return self.ids[kind_of(relations[str(link.shown)].mapper.class_).name]
+        target = next(iter(found.column.foreign_keys)).column.table.name
+        return self.ids[
+            next(
+                name for name, each in kinds().items() if each.model is not None and each.model.__tablename__ == target
+            )
+        ]
 
     def sent(self, method: str, path: str, content: Any) -> dict[str, Any]:
         answer = self.browser.send(method, path, content)
