@@ -6,13 +6,14 @@ from itm_admin.accounts import mail_rows
 from itm_admin.accounts import models as accounts
 from itm_admin.assurance import models as assurance
 from itm_admin.cases import models as cases
+from itm_admin.cases import references
 from itm_admin.foundation import form_answers, once
 from itm_admin.institutions import models as institutions
 from itm_admin.record import access_note, drafts, editing
 
 __all__ = [
     "OUR_TABLES", "access_note", "accounts", "assurance", "cases", "drafts", "editing", "form_answers", "institutions",
-    "mail_rows", "metadata", "once",
+    "mail_rows", "metadata", "once", "references",
 ]  # fmt: skip
 
 metadata = Model.metadata

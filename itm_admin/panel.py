@@ -17,7 +17,8 @@ from itm_admin import areas
 from itm_admin.accounts import lists as account_lists
 from itm_admin.accounts.saved_views import ListWithViews
 from itm_admin.accounts.security import SecurityManager
-from itm_admin.cases import lists as case_lists
+from itm_admin.cases.person_views import PersonView
+from itm_admin.cases.views import CaseView
 from itm_admin.foundation import access
 from itm_admin.foundation.access import Access
 from itm_admin.foundation.form_answers import AnswerView
@@ -25,7 +26,7 @@ from itm_admin.foundation.i18n import Languages
 from itm_admin.foundation.openapi import OpenApiDocument, SwaggerPage
 from itm_admin.foundation.views import Frozen
 from itm_admin.home import HomeView
-from itm_admin.oversight import views as oversight
+from itm_admin.oversight import lists as oversight
 from itm_admin.record.area import GROUPS, Area, MenuEntry
 
 _HOME = Area("home", views=(MenuEntry(HomeView, _l("Home"), "home", "Work"), AnswerView))
@@ -110,8 +111,8 @@ def _finder() -> dict[str, str]:
 
 
 LISTS = {
-    "cases": ListWithViews("CaseView.list", lambda: case_lists.CASES),
-    "persons": ListWithViews("PersonView.list", lambda: case_lists.PERSONS),
+    "cases": ListWithViews("CaseView.list", lambda: CaseView.listing),
+    "persons": ListWithViews("PersonView.list", lambda: PersonView.listing),
     "accounts": ListWithViews("AccountView.list", account_lists.here),
     "all_cases": ListWithViews("OversightCaseView.list", lambda: oversight.CASES),
 }

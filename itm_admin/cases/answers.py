@@ -7,8 +7,8 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from itm_admin.cases.models import Case, CasePerson, Person, VictimProfile
-from itm_admin.cases.schemas import CaseInput, CloseInput, LowerInput, PersonInput, VictimProfileInput
-from itm_admin.foundation.api_schemas import page_of, versioned
+from itm_admin.cases.schemas import CloseInput, LowerInput, VictimProfileInput
+from itm_admin.foundation.api_schemas import versioned
 from itm_admin.record.derive import answer_schema, revealed_schema
 from itm_admin.record.kind import kind_of
 
@@ -60,14 +60,8 @@ def link_document(link: CasePerson) -> dict[str, Any]:
     }
 
 
-CasePage = page_of(CaseAnswer, "CasePage")
-PersonPage = page_of(PersonAnswer, "PersonPage")
-CaseRevealed = revealed_schema(kind_of(Case), "CaseRevealed")
-PersonRevealed = revealed_schema(kind_of(Person), "PersonRevealed")
 ProfileRevealed = revealed_schema(kind_of(VictimProfile), "ProfileRevealed")
 
-CaseChange = versioned(CaseInput, "CaseChange", partial=True)
-PersonChange = versioned(PersonInput, "PersonChange", partial=True)
 ProfileChange = versioned(VictimProfileInput, "ProfileChange", partial=True)
 CloseChange = versioned(CloseInput, "CloseChange")
 LowerChange = versioned(LowerInput, "LowerChange")

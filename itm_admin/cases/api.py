@@ -11,68 +11,59 @@ from typing import Any, ClassVar
 from flask import Response
 from sqlalchemy.orm import Session
 
-from itm_admin.cases import lookup, person_services, personal_data, services
+from itm_admin.cases import lookup, person_services, services
 from itm_admin.cases.answers import (
-    CaseChange,
     CaseOpened,
-    CasePage,
-    CaseRevealed,
     CaseWithPeople,
     CloseChange,
     LinkMade,
     LowerChange,
-    PersonAnswer,
-    PersonChange,
-    PersonRevealed,
     PersonsFound,
     link_document,
 )
-from itm_admin.cases.lists import CASES
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson
 from itm_admin.cases.person_views import PersonView
 from itm_admin.cases.profile_views import ProfileApi
-from itm_admin.cases.schemas import AssignInput, CaseInput, LinkInput, NewPersonInput, SearchInput, UnlinkInput
-from itm_admin.foundation.api import (
-    Api,
-    body,
-    describes,
-    page_shown,
-    parameters_of,
-    route,
-    tag_of,
-    versioned,
+from itm_admin.cases.schemas import (
+    API_COLUMNS,
+    AssignInput,
+    CaseInput,
+    LinkInput,
+    NewPersonInput,
+    SearchInput,
+    UnlinkInput,
 )
+from itm_admin.cases.views import CaseView
+from itm_admin.foundation.api import body, describes, route, tag_of, versioned
 from itm_admin.foundation.api_schemas import Changed, Identified, OnlyVersion
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.once import once
-from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import keyring
-from itm_admin.record.api import RecordApi, document, page_document
-from itm_admin.record.schema import DeleteChange, RevealInput, load
+from itm_admin.record.api import RecordApi, document
 
 Document = dict[str, Any]
 
 
-class CaseApi(Api):
+class CaseApi(RecordApi):
     """Cases of one's own institution."""
 
-    subject = "Case"
-    scopes = (INSTITUTION,)
+    page = CaseView
     resource_name = "cases"
     openapi_spec_tag = "Cases"
-
-    @route("/", act="list")
-    @describes("A page of cases", gives=CasePage, parameters=parameters_of(CASES))
-    def list(self) -> Response:
-        shown = page_shown(db.session, CASES, lookup.list_cases())
-        record_read("record.list", "case", subjects=shown.ids)
-        return self.answer(**page_document(shown, document))
+    edit_columns = API_COLUMNS
+    summaries: ClassVar = {
+        "list": "A page of cases",
+        "edit": "Changes the named fields",
+        "delete": "Deletes the case (it can be restored)",
+        "restore": "Brings a deleted case back",
+        "reveal": "The protected values of one case, for a purpose",
+    }
 
     @route("/", act="add", methods=("POST",))
     @describes("Opens a case", takes=CaseInput, gives=CaseOpened, status=201)
-    def add(self) -> Response:
+    def add(self) -> Response:  # type: ignore[override]
         with writing() as session:
             case = once(session, Case, lambda: services.open_case(session, keyring(), body()))
         return self.answer(201, id=case.id, reference=case.reference, row_version=case.row_version)
@@ -84,14 +75,6 @@ class CaseApi(Api):
         record_read("record.read", "case", id)
         links = [link_document(link) for link in lookup.people_of(db.session, case)]
         return tag_of(self.answer(**document(case), people=links), case)
-
-    @route("/<uuid:id>", act="edit", methods=("PATCH",))
-    @describes("Changes the named fields", takes=CaseChange, gives=Changed, matching=True)
-    def edit(self, id: uuid.UUID) -> Response:
-        data, version = versioned()
-        with writing() as session:
-            case = services.change_case(session, keyring(), id, data, version)
-        return self.changed(case)
 
     @route("/<uuid:id>/close", act="close", methods=("POST",))
     @describes("Closes the case", takes=CloseChange, gives=Changed, matching=True)
@@ -117,22 +100,6 @@ class CaseApi(Api):
             case = services.lower_confidentiality(session, id, data, version)
         return self.changed(case)
 
-    @route("/<uuid:id>/deletion", act="delete", methods=("POST",))
-    @route("/<uuid:id>", act="delete", methods=("DELETE",))
-    @describes("Deletes the case (it can be restored)", takes=DeleteChange, gives=Changed, matching=True)
-    def delete(self, id: uuid.UUID) -> Response:
-        data, version = versioned()
-        with writing() as session:
-            case = services.delete_case(session, id, data, version)
-        return self.changed(case)
-
-    @route("/<uuid:id>/restore", act="restore", methods=("POST",))
-    @describes("Brings a deleted case back", gives=Changed)
-    def restore(self, id: uuid.UUID) -> Response:
-        with writing() as session:
-            case = services.restore_case(session, id)
-        return self.changed(case)
-
     @route("/<uuid:id>/assignments", act="assign", methods=("POST",))
     @describes("Assigns an account of the institution", takes=AssignInput, gives=Identified, status=201)
     def assign(self, id: uuid.UUID) -> Response:
@@ -146,13 +113,6 @@ class CaseApi(Api):
         with writing() as session:
             services.unassign(session, id, account)
         return self.answer(id=id)
-
-    @route("/<uuid:id>/reveal", act="reveal", methods=("POST",))
-    @describes("The protected values of one case, for a purpose", takes=RevealInput, gives=CaseRevealed)
-    def reveal(self, id: uuid.UUID) -> Response:
-        why = load(RevealInput, body())
-        case = lookup.get_case(db.session, id)
-        return self.told({"id": id, **personal_data.reveal_case(db.session, keyring(), case, **why)})
 
     @route("/<uuid:id>/people", act="edit", methods=("POST",))
     @describes(
@@ -175,9 +135,6 @@ class PersonApi(RecordApi):
     resource_name = "persons"
     exclude_route_methods: ClassVar = {"add"}  # a person is added to a case
     openapi_spec_tag = "Persons"
-    Answer = PersonAnswer
-    Change = PersonChange
-    Revealed = PersonRevealed
     summaries: ClassVar = {
         "list": "A page of persons",
         "show": "One person",

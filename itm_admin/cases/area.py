@@ -5,8 +5,9 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _l
 
 from itm_admin.cases.api import APIS
-from itm_admin.cases.models import Case, CaseAssignment, CaseCounter, CasePerson, Person, VictimProfile
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.cases.person_views import PersonView
+from itm_admin.cases.references import CaseCounter
 from itm_admin.cases.views import VIEWS, CaseView
 from itm_admin.foundation.roles import READ, WORK
 from itm_admin.record.area import Area, MenuEntry
@@ -20,9 +21,7 @@ AREA = Area(
     "cases",
     models=(Case, CaseAssignment, CaseCounter, CasePerson, Person, VictimProfile),
     views=(
-        MenuEntry(
-            CaseView, _l("Cases"), "case", "Work", ("NewCaseView", "CasesTogetherView", "CaseHoldView", "ProfileView")
-        ),
+        MenuEntry(CaseView, _l("Cases"), "case", "Work", ("NewCaseView", "CaseHoldView", "ProfileView")),
         MenuEntry(PersonView, _l("Persons"), "person", "Work", ("PersonHoldView", "ErasureView")),
         *VIEWS,
     ),

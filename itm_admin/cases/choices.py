@@ -7,7 +7,7 @@ with those who were shown; units and the register hold no personal data.
 from __future__ import annotations
 
 import uuid
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Response, request, url_for
 from flask_babel import gettext as _
@@ -17,7 +17,6 @@ from wtforms import Field, SelectField
 
 from itm_admin.accounts.models import Account
 from itm_admin.cases import permissions, services
-from itm_admin.cases.forms import SourceForm
 from itm_admin.cases.models import Case, Person
 from itm_admin.foundation import record_picker, tenancy
 from itm_admin.foundation.audited_reads import record_read
@@ -32,8 +31,6 @@ from itm_admin.foundation.turkish import shown_order, turkish_contains, turkish_
 from itm_admin.foundation.views import Page, route
 from itm_admin.institutions.choices import units
 from itm_admin.institutions.models import Institution, Unit
-
-Form = TypeVar("Form", bound=SourceForm)
 
 
 def _where_to_open() -> list[ColumnElement[bool]]:
@@ -99,12 +96,14 @@ PERSONS = Choices(
 )
 
 
-def offered(form: Form, stored: Case | None = None) -> Form:
-    """The form with its units and institutions to choose from."""
+def offer_places(form: Any, stored: Case | None = None) -> None:
+    """Gives the form its units and institutions to choose from."""
     unit, lead = (stored.unit_id, stored.lead_institution_id) if stored else (None, None)
     by_province = None if stored else _("— by the province —")
     record_picker.offer(db.session, form.unit_id, UNITS, url_for("CaseChoicesView.units"), by_province, stored=unit)
     register = url_for("CaseChoicesView.institutions")
+    if form.unit_id.choices and not form.unit_id.choices[0][0]:
+        form.unit_id.description = _("If none is chosen, the unit of the province has the case, or else your own.")
     own = str(tenancy.current().institution)
     form.lead_institution_id.data = form.lead_institution_id.data or own
     ours = (own, _("Our institution"))
@@ -112,7 +111,6 @@ def offered(form: Form, stored: Case | None = None) -> Form:
     if stored:  # only a manager lowers it, on a page of its own; what was typed stays
         below = services.lower_than(stored.confidentiality)
         form.confidentiality.among({*services.SENSITIVITY, form.confidentiality.data} - set(below))
-    return form
 
 
 def offer_colleagues(field: SelectField) -> None:

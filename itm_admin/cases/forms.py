@@ -5,78 +5,86 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from flask_babel import lazy_gettext as _l
-from wtforms import BooleanField, SelectField, StringField
+from wtforms import BooleanField, StringField
 
-from itm_admin.cases.models import Case, CasePerson, Person
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.cases.schemas import PERSON_COLUMNS
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.forms import (
-    Asks,
-    CodeField,
-    CodesField,
-    DayField,
-    PanelForm,
-    ProtectedLine,
-    ProtectedText,
-)
-from itm_admin.record.derive import form_class
+from itm_admin.foundation.forms import Asks, CodeField, PanelForm, ProtectedLine
+from itm_admin.record.derive import control_of, form_class
 from itm_admin.record.kind import kind_of
 
-_CONFIDENTIALITY = _l("Choose a confidentiality.")
+_CASE, _PERSON, _LINK = kind_of(Case), kind_of(Person), kind_of(CasePerson)
 _IF_KNOWN = _l("required if somebody is known")
 _ONE_OF_TWO = _l("one of the two is required")
 _REASON = _l("Choose a reason.")
-_ROLE = _l("Choose a role in the case.")
-_STATUS = _l("Choose a trafficking status.")
-
-
-_Source: Any = form_class(kind_of(Case), ("opened_on", "referral_source", "province", "confidentiality"))
-_Event: Any = form_class(kind_of(Case), ("exploitation_types", "industry", "narrative"))
-_Role: Any = form_class(kind_of(CasePerson), ("role",))
-_FirstPerson: Any = form_class(
-    kind_of(Person), ("given_name", "family_name", "birth_date", "gender", "citizenships", "language")
+CASE_LABELS = {"shared": _l("The Presidency may see this case's key facts")}
+CASE_HINTS = {
+    "confidentiality": _l("Confidential and special cases are seen only by assigned persons and managers."),
+    "shared": _l("Without this the Presidency sees the case only in counts."),
+}
+SOURCE_FIELDS = (
+    (_l("Source"), {"fields": ("opened_on", "referral_source", "province")}),
+    (_l("Responsibility"), {"fields": ("unit_id", "lead_institution_id", "confidentiality", "shared")}),
 )
-_Person: Any = form_class(kind_of(Person), PERSON_COLUMNS)
-
-
-class SourceForm(_Source):
-    """The source of a case, and its unit."""
-
-    unit_id = SelectField(_l("Unit"), validate_choice=False)
-    lead_institution_id = SelectField(_l("Lead institution"), validate_choice=False)
-    shared = BooleanField(_l("The Presidency may see this case's key facts"), default=True)
-
-
-class EventForm(_Event):
-    """The facts of the case."""
-
-
-class CaseForm(SourceForm, EventForm):
-    pass
-
-
-class RiskForm(EventForm):
-    """The facts of the case, and of the first person if that is a victim."""
-
-    asks: ClassVar[Asks] = {"trafficking_status": _STATUS}
-    only_if: ClassVar[Asks] = {"trafficking_status": _l("required with means of control")}
-
-    trafficking_status = CodeField(_l("Trafficking status"), "trafficking_status")
-    control_methods = CodesField(_l("Means of control"), "method_of_control")
-
-
-class PersonForm(_Person):
-    somebody_else = BooleanField(_l("It is somebody else"))
-
-
-class NewPersonForm(_Role, PersonForm):
-    """A person who is new, and their role in the case."""
+EVENT_FIELDS = ((_l("What happened"), {"fields": ("exploitation_types", "industry", "narrative", "clear")}),)
+RISK_FIELDS = ((_l("Risk to the first person"), {"fields": ("trafficking_status", "control_methods")}),)
+_ABOUT_PERSON = (_l("About the person"), {"fields": ("gender", "language", "citizenships")})
+_IDENTITY = ("given_name", "family_name", "birth_date", "tckn", "ykn", "passport")
+_CONTACT = ("phone", "email", "address", "guardian")
+_KEPT = _l("Stored encrypted. Leave empty to keep what is stored.")
+NEW_PERSON_FIELDS = (
+    (None, {"fields": ("role",)}),
+    (
+        _l("Identity"),
+        {"fields": _IDENTITY, "description": _l("Stored encrypted, shown as dots, and found by search.")},
+    ),
+    _ABOUT_PERSON,
+    (_l("Contact"), {"fields": _CONTACT}),
+)
+PERSON_FIELDS = (
+    (_l("Identity"), {"fields": _IDENTITY, "description": _KEPT}),
+    _ABOUT_PERSON,
+    (_l("Contact"), {"fields": _CONTACT, "description": _KEPT}),
+    (None, {"fields": ("clear",)}),
+)
+PERSON_HINTS = {"guardian": _l("For a child: who has custody, and how to reach them.")}
 
 
 class MatchForm(PanelForm):
     """The question that is asked if a new person may be known already."""
 
     somebody_else = BooleanField(_l("It is somebody else"))
+
+
+_Role: Any = form_class(_LINK, ("role",))
+_Person: Any = form_class(_PERSON, PERSON_COLUMNS, hints=PERSON_HINTS, base=MatchForm)
+_FirstPerson: Any = form_class(
+    _PERSON, ("given_name", "family_name", "birth_date", "gender", "citizenships", "language")
+)
+SourceForm: Any = form_class(
+    _CASE,
+    ("opened_on", "referral_source", "province", "unit_id", "lead_institution_id", "confidentiality", "shared"),
+    labels=CASE_LABELS,
+    hints=CASE_HINTS,
+)
+"""The source of a case, and its unit."""
+_Event: Any = form_class(
+    _CASE,
+    ("exploitation_types", "industry", "narrative"),
+    hints={"narrative": _l("Stored encrypted and shown only after a purpose is chosen.")},
+)
+_Risk: Any = form_class(kind_of(VictimProfile), ("trafficking_status", "control_methods"))
+
+
+class RiskForm(_Risk, _Event):
+    """The facts of the case, and of the first person if that is a victim."""
+
+    only_if: ClassVar[Asks] = {"trafficking_status": _l("required with means of control")}
+
+
+class NewPersonForm(_Role, _Person):
+    """A person who is new, and their role in the case."""
 
 
 class FirstPersonForm(_Role, _FirstPerson):
@@ -86,39 +94,48 @@ class FirstPersonForm(_Role, _FirstPerson):
 
 
 class LinkForm(PanelForm):
-    asks: ClassVar[Asks] = {"pseudonym": _l("Write a pseudonym."), "role": _ROLE}
+    asks: ClassVar[Asks] = {"pseudonym": _l("Write a pseudonym."), "role": _l("Choose a role in the case.")}
 
     pseudonym = ProtectedLine(_l("Pseudonym"), description=_l("As on the person's page, for example JGK-K-7F3A9."))
-    role = CodeField(_l("Role in the case"), "case_role")
+    role = control_of(_LINK.field("role"))
 
 
-class CloseForm(PanelForm):
+class CloseSeveralForm(PanelForm):
+    """The answers that closing takes, for one case or several."""
+
     asks: ClassVar[Asks] = {"reason": _REASON}
 
-    reason = CodeField(_l("Reason for closing"), "case_closure_reason")
-    closed_on = DayField(_l("Date closed"))
-    note = ProtectedText(_l("Note"))
+    reason = control_of(_CASE.field("closure_reason"))
+    closed_on = control_of(_CASE.field("closed_on"), description=_l("Leave empty for today."))
+
+
+class CloseForm(CloseSeveralForm):
+    note = control_of(_CASE.field("closure_note"), label=_l("Note"), description=_l("Stored encrypted."))
 
 
 class LowerForm(PanelForm):
-    asks: ClassVar[Asks] = {"confidentiality": _CONFIDENTIALITY, "reason": _REASON}
+    asks: ClassVar[Asks] = {"confidentiality": _l("Choose a confidentiality."), "reason": _REASON}
 
-    confidentiality = CodeField(_l("Confidentiality"), "confidentiality")
-    reason = CodeField(_l("Reason for lowering it"), "lowering_reason")
+    confidentiality = control_of(_CASE.field("confidentiality"))
+    reason = control_of(_CASE.field("lowering_reason"))
 
 
 class UnlinkForm(PanelForm):
     asks: ClassVar[Asks] = {"reason": _REASON}
 
     reason = CodeField(_l("Reason"), "deletion_reason")
-    then = CodeField(_l("If this is the person's last case"), "last_unlinking")
+    then = CodeField(
+        _l("If this is the person's last case"),
+        "last_unlinking",
+        description=_l("Nobody is left in no case: choose where the person goes."),
+    )
     case = StringField(_l("Other case"), description=_l("Its reference, if the person is moved to another case."))
 
 
 class HoldForm(PanelForm):
     asks: ClassVar[Asks] = {"reason": _REASON}
 
-    reason = CodeField(_l("Reason for the hold"), "hold_reason")
+    reason = control_of(_CASE.field("hold_reason"))
 
 
 class ReleaseForm(PanelForm):
@@ -132,7 +149,7 @@ class EraseForm(PanelForm):
 
     asks: ClassVar[Asks] = {"ground": _l("Choose a legal ground."), "pseudonym": _l("Write the pseudonym.")}
 
-    ground = CodeField(_l("Legal ground"), "erasure_ground")
+    ground = control_of(_PERSON.field("erasure_ground"))
     pseudonym = StringField(_l("Type the pseudonym to confirm"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -151,7 +168,7 @@ class EraseForm(PanelForm):
 class AssignForm(PanelForm):
     asks: ClassVar[Asks] = {"account_id": _l("Choose a person.")}
 
-    account_id = SelectField(_l("Who is assigned"), validate_choice=False)
+    account_id = control_of(kind_of(CaseAssignment).field("account_id"), label=_l("Who is assigned"))
 
 
 class SearchForm(PanelForm):

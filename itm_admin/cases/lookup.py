@@ -14,6 +14,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload, with_expression
+from sqlalchemy.sql.base import ExecutableOption
 
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person
 from itm_admin.cases.schemas import SearchInput
@@ -103,6 +104,12 @@ def list_cases(*, deleted: bool = False) -> Select[Case]:
             with_expression(Case.people_count, people),
         )
     )
+
+
+def people_of_cases() -> ExecutableOption:
+    """Loads the persons in each case of a statement."""
+    links = selectinload(Case.people.and_(CasePerson.deleted_at.is_(None)))
+    return links.joinedload(CasePerson.person.and_(Person.deleted_at.is_(None)))
 
 
 def _only_assigned(case_id: Any) -> list[ColumnElement[bool]]:

@@ -18,16 +18,16 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
-    Integer,
     LargeBinary,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
+from sqlalchemy.orm import Mapped, query_expression, relationship
 
+from itm_admin.cases.computed import CaseColumns, PersonColumns
 from itm_admin.foundation.identity_numbers import passport_number, phone_number, tckn, ykn
-from itm_admin.foundation.records import Identifier, identifier_column
+from itm_admin.foundation.records import identifier_column
 from itm_admin.record import fields
 from itm_admin.record.field import field, protected
 from itm_admin.record.fields import (
@@ -51,14 +51,14 @@ from itm_admin.record.models import Owner, Record, linked
 OPEN_STATUSES = ("Active", "FollowUp")
 STATUS_TONES = {"Active": "info", "FollowUp": "warn", "Closed": "neutral", "ClosedReferred": "neutral"}
 CONFIDENTIALITY_TONES = {"CONFIDENTIAL": "warn", "SPECIAL": "bad"}
-AGE_BAND = Code(label=_l("Age when the case was opened"), codes="age_band")
+AGE_BAND = Code(label=_l("Age when the case was opened"), short=_l("Age"), codes="age_band")
 HELD_AT = fields.Moment(label=_l("Legal hold since"))
 HOLD_REASON = Code(label=_l("Reason for the hold"), codes="hold_reason")
 CHILD = Flag(label=_l("Child"))
 PRECISIONS = {"year": _l("Year"), "month": _l("Month"), "day": _l("Day"), "estimate": _l("Estimate")}
 
 
-class Case(Owner, Model):
+class Case(CaseColumns, Owner, Model):
     """A suspected or confirmed event of trafficking that an institution works on (Dosya)."""
 
     __tablename__ = "case_file"
@@ -88,7 +88,7 @@ class Case(Owner, Model):
         default="Active", server_default=text("'Active'"),
     )  # fmt: skip
     opened_on: Mapped[date] = field(
-        Day(label=_l("Date opened"), ask=_l("Write the date on which the case was opened."))
+        Day(label=_l("Date opened"), short=_l("Opened"), ask=_l("Write the date on which the case was opened."))
     )
     closed_on: Mapped[date | None] = field(Day(label=_l("Date closed")))
     closure_reason: Mapped[str | None] = field(Code(label=_l("Reason for closing"), codes="case_closure_reason"))
@@ -96,7 +96,9 @@ class Case(Owner, Model):
     referral_source: Mapped[str] = field(
         Code(label=_l("Source of the referral"), codes="referral_source", ask=_l("Choose a source of the referral."))
     )
-    exploitation_types: Mapped[list[str]] = field(Codes(label=_l("Types of exploitation"), codes="exploitation_type"))
+    exploitation_types: Mapped[list[str]] = field(
+        Codes(label=_l("Types of exploitation"), short=_l("Exploitation"), codes="exploitation_type")
+    )
     industry: Mapped[str | None] = field(Code(label=_l("Sector"), codes="industry_isic"))
     confidentiality: Mapped[str] = field(
         Code(
@@ -110,7 +112,7 @@ class Case(Owner, Model):
         default=True, server_default=text("true"),
     )  # fmt: skip
     lead_institution_id: Mapped[uuid.UUID] = field(
-        Link(label=_l("Lead institution"), shown="lead_institution"), ForeignKey("institution.id")
+        Link(label=_l("Lead institution"), shown="lead", follows=True), ForeignKey("institution.id")
     )
     narrative_enc: Mapped[bytes | None] = protected(Text(label=_l("Narrative"), most=20_000, lines=True))
     closure_note_enc: Mapped[bytes | None] = protected(Text(label=_l("Closing note"), most=5_000, lines=True))
@@ -119,7 +121,7 @@ class Case(Owner, Model):
     lowering_reason: Mapped[str | None] = field(Code(label=_l("Reason for lowering it"), codes="lowering_reason"))
 
     people_count: Mapped[int | None] = query_expression()
-    """The number of people in the case, filled by `lookup.list_cases` alone."""
+    """The number of persons in the case, filled by `lookup.list_cases` alone."""
 
     unit = relationship("Unit", primaryjoin="foreign(Case.unit_id) == Unit.id", viewonly=True, lazy="raise_on_sql")
     lead_institution = relationship(
@@ -136,27 +138,7 @@ class Case(Owner, Model):
         return self.reference
 
 
-class CaseCounter(Model):
-    """The last number given out in an institution's year; its row lock makes references gapless. The database's own."""
-
-    __tablename__ = "case_counter"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["institution_id", "reference"],
-            ["case_file.institution_id", "case_file.reference"],
-            name="case_counter_case",
-            deferrable=True,
-            initially="DEFERRED",
-        ),
-    )
-
-    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier, ForeignKey("institution.id"), primary_key=True)
-    year: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    last: Mapped[int]
-    reference: Mapped[str | None]
-
-
-class Person(Owner, Model):
+class Person(PersonColumns, Owner, Model):
     """A person met in one or more cases (Kişi). Always linked to at least one case."""
 
     __tablename__ = "person"
@@ -182,7 +164,9 @@ class Person(Owner, Model):
     institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")), ForeignKey("institution.id"))
     pseudonym: Mapped[str] = field(Text(label=_l("Pseudonym")))
     gender: Mapped[str] = field(Code(label=_l("Gender"), codes="gender", ask=_l("Choose a gender.")))
-    citizenships: Mapped[list[str]] = field(Codes(label=_l("Citizenships"), codes="citizenship"))
+    citizenships: Mapped[list[str]] = field(
+        Codes(label=_l("Citizenships"), short=_l("Citizenship"), codes="citizenship")
+    )
     language: Mapped[str | None] = field(Code(label=_l("Language"), codes="language"))
     age_band: Mapped[str] = field(AGE_BAND, default="UNK", server_default=text("'UNK'"))
     is_child: Mapped[bool | None] = field(CHILD)

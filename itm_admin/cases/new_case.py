@@ -8,7 +8,7 @@ step opens the case, adds the person and writes the profile as one transaction: 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,16 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from itm_admin.cases import choices, person_services, services
-from itm_admin.cases.forms import FirstPersonForm, MatchForm, RiskForm, SourceForm
+from itm_admin.cases.forms import (
+    EVENT_FIELDS,
+    NEW_PERSON_FIELDS,
+    RISK_FIELDS,
+    SOURCE_FIELDS,
+    FirstPersonForm,
+    MatchForm,
+    RiskForm,
+    SourceForm,
+)
 from itm_admin.cases.models import Case
 from itm_admin.cases.schemas import CaseInput, NewPersonInput, VictimProfileInput
 from itm_admin.foundation.audited_reads import record_read
@@ -38,7 +47,10 @@ from itm_admin.foundation.views import Page, keyring, redirect_after_post, route
 from itm_admin.record import drafts
 from itm_admin.record.checks import today
 from itm_admin.record.display import Facts, filled
+from itm_admin.record.draft_views import DraftForm, register
 from itm_admin.record.drafts import Kept
+from itm_admin.record.page_acts import grouped
+from itm_admin.record.page_columns import Fieldset
 from itm_admin.record.schema import load
 
 Answer = str | tuple[str, int] | Response
@@ -65,6 +77,7 @@ class Step:
     form: type[PanelForm]
     check: Callable[[Session, Mapping[str, Any]], dict[str, str]]
     schemas: tuple[type[Schema], ...]
+    fieldsets: Sequence[Fieldset] = ()
 
 
 Settled = dict[str, str]
@@ -92,9 +105,16 @@ def _check_risk(_session: Session, values: Mapping[str, Any]) -> Settled:
 
 
 STEPS = (
-    Step("source", _l("Source"), SourceForm, _check_source, (CaseInput,)),
-    Step("person", _l("First person"), FirstPersonForm, _check_person, (NewPersonInput,)),
-    Step("risk", _l("What happened"), RiskForm, _check_risk, (CaseInput, VictimProfileInput)),
+    Step("source", _l("Source"), SourceForm, _check_source, (CaseInput,), SOURCE_FIELDS),
+    Step("person", _l("First person"), FirstPersonForm, _check_person, (NewPersonInput,), NEW_PERSON_FIELDS),
+    Step(
+        "risk",
+        _l("What happened"),
+        RiskForm,
+        _check_risk,
+        (CaseInput, VictimProfileInput),
+        (*EVENT_FIELDS, *RISK_FIELDS),
+    ),
 )
 
 
@@ -203,7 +223,7 @@ class NewCaseView(Page):
             form=form,
             kept=kept,
             draft=id,
-            victim=kept is not None and kept.values.get("role") == _VICTIM,
+            fieldsets=grouped(form, step.fieldsets, without=_not_asked(kept)),
         )
         return page, form.refused_with if form.submitted() else 200
 
@@ -238,8 +258,8 @@ def _filled(step: Step, kept: Kept | None) -> PanelForm:
     """The step's form as it was left, or with what a new case begins with."""
     if kept is not None and step.name in (*kept.values.getlist(_DONE), *kept.values.getlist(_BEGUN)):
         return step.form(formdata=kept.values)
-    if step.form is SourceForm:
-        return step.form(formdata=None, confidentiality="INTERNAL", opened_on=today())
+    if step.name == "source":
+        return step.form(formdata=None, confidentiality="INTERNAL", opened_on=today(), shared=True)
     return step.form(formdata=None)
 
 
@@ -299,5 +319,15 @@ def _parted(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return case, profile
 
 
+def _not_asked(kept: Kept | None) -> tuple[str, ...]:
+    """The profile's fields, while the first person is no victim."""
+    return () if kept is not None and kept.values.get("role") == _VICTIM else _PROFILE
+
+
 def _offer(form: PanelForm) -> PanelForm:
-    return choices.offered(form) if isinstance(form, SourceForm) else form
+    if "unit_id" in form:
+        choices.offer_places(form)
+    return form
+
+
+register(FORM, DraftForm("NewCaseView.source", DRAFT, _l("A new case"), None))

@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import builtins
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import flash, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from itm_admin.cases import choices, erasure, exports, lists, lookup, person_services, services
-from itm_admin.cases.forms import LinkForm, NewPersonForm, PersonForm, SearchForm, UnlinkForm
+from itm_admin.cases import choices, erasure, lookup, person_services
+from itm_admin.cases.forms import (
+    NEW_PERSON_FIELDS,
+    PERSON_FIELDS,
+    PERSON_HINTS,
+    LinkForm,
+    MatchForm,
+    NewPersonForm,
+    SearchForm,
+    UnlinkForm,
+)
 from itm_admin.cases.models import CasePerson, Person
 from itm_admin.cases.persons import PERSONS
 from itm_admin.cases.schemas import PERSON_COLUMNS
+from itm_admin.cases.services import CASES
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
@@ -27,11 +37,10 @@ from itm_admin.foundation.forms import attempt
 from itm_admin.foundation.once import once
 from itm_admin.foundation.views import keyring, redirect_after_post, route
 from itm_admin.record import drafts
-from itm_admin.record.draft_views import Desk, desk, finished, resumed
+from itm_admin.record.draft_views import DraftForm, desk, finished, register, resumed
 from itm_admin.record.drafts import Kept
 from itm_admin.record.kind import kind_of
-from itm_admin.record.page_acts import BOTH
-from itm_admin.record.page_columns import Columns
+from itm_admin.record.page_acts import BOTH, grouped
 from itm_admin.record.pages import Answer, RecordPage, Step
 
 
@@ -40,8 +49,22 @@ class PersonView(RecordPage):
 
     datamodel = PERSONS
     route_base = "/persons"
-    listing = lists.PERSONS
-    exporting = exports.PERSONS
+    list_name = "persons"
+    counted = 1_000
+    list_columns = ("pseudonym", "gender", "age_band", "citizenships", "case_references", "created_at")
+    order_columns = ("pseudonym", "gender", "age_band", "created_at")
+    base_order = ("created_at", "desc")
+    search_by = "pseudonym"
+    search_columns = ("gender", "age_band", "citizenships", "is_child")
+    address_names: ClassVar = {
+        "age_band": "age", "citizenships": "citizenship", "case_references": "cases", "created_at": "added",
+        "is_child": "child",
+    }  # fmt: skip
+    export_columns = (
+        "pseudonym", "gender", "age_band", "is_child", "citizenships", "language", "case_references", "masked_name",
+    )  # fmt: skip
+    label_columns: ClassVar = {"case_references": _l("Cases"), "masked_name": _l("Name")}
+    description_columns: ClassVar = PERSON_HINTS
     show_columns = (
         "pseudonym",
         "gender",
@@ -52,16 +75,16 @@ class PersonView(RecordPage):
         *kind_of(Person).protected,
     )
     edit_columns = PERSON_COLUMNS
-    list_template = "cases/persons.html"
-    deleted_template = "cases/persons_deleted.html"
+    edit_fieldsets = PERSON_FIELDS
+    form_base = MatchForm
     show_template = "cases/person_show.html"
     edit_template = "cases/person_edit.html"
-    delete_template = "cases/person_delete.html"
+    empty_text = _l("There is no person that you may see. Persons are added from the page of a case.")
+    deleted_title = _l("Deleted and erased persons")
+    delete_label = _l("Delete the person")
+    draft_label = _l("Changes to a person")
     deleted_text = _l("The person is deleted. The list of deleted persons can restore them.")
     restored_text = _l("The person is restored.")
-
-    def form(self, columns: Columns, **stored: Any) -> PersonForm:
-        return PersonForm(**stored)
 
     def heading(self, where: str, record: Any, parent: Any) -> str:
         pseudonym = record.pseudonym
@@ -75,6 +98,9 @@ class PersonView(RecordPage):
 
     def lead(self, where: str) -> str | None:
         words = {
+            "list": _("Persons in the cases that are open to you, by pseudonym. Search by name or number to find"
+                      " somebody."),
+            "deleted": _("Open a person to see the record. Who was deleted can be restored, who was erased cannot."),
             "show": _("One person's record, without a name. Protected values are shown for a purpose, and each look is"
                       " recorded."),
             "edit": _("Protected values are not shown here; an empty field keeps what is stored."),
@@ -82,6 +108,9 @@ class PersonView(RecordPage):
                         " restored."),
         }  # fmt: skip
         return str(words[where]) if where in words else super().lead(where)
+
+    def list_steps(self) -> builtins.list[Step]:
+        return [(self.address("search"), _("Search by name or number"), "primary")]
 
     def steps(self, record: Any, parent: Any) -> builtins.list[Step]:
         """The buttons, in the order in which they are needed."""
@@ -131,7 +160,9 @@ class PersonView(RecordPage):
                 flash(_("%(pseudonym)s is in the case now.", pseudonym=link.person.pseudonym))
                 return redirect_after_post("CaseView.show", id=case)
         at = desk(db.session, "new-person", case)
-        return self._about_case(case, resumed(form, at), "cases/person_add.html", at)
+        form = resumed(form, at)
+        groups = grouped(form, NEW_PERSON_FIELDS, without=("somebody_else",))
+        return self._about_case(case, form, "cases/person_add.html", at=at, fieldsets=groups)
 
     @route("/link/<uuid:case>", act="add", methods=BOTH)
     def link(self, case: uuid.UUID) -> Answer:
@@ -159,11 +190,14 @@ class PersonView(RecordPage):
         record_read("record.read", "case_person", link)
         return self.render("cases/unlink.html", form=form, link=found), form.refused_with if form.submitted() else 200
 
-    def _about_case(self, case_id: uuid.UUID, form: Any, template: str, at: Desk | None = None) -> Answer:
+    def _about_case(self, case_id: uuid.UUID, form: Any, template: str, **values: Any) -> Answer:
         case = lookup.get_case(db.session, case_id)
         record_read("record.read", "case", case_id, detail={"page": request.endpoint or ""})
-        form.warn(services.why_locked(case))
-        return self.render(template, form=form, case=case, at=at), form.refused_with if form.submitted() else 200
+        form.warn(CASES.why_locked(case))
+        return self.render(template, form=form, case=case, **values), form.refused_with if form.submitted() else 200
+
+
+register("new-person", DraftForm("PersonView.add", "case", _l("A new person"), lookup.get_case))
 
 
 def _typed_elsewhere() -> Kept | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select
 
 from itm_admin.cases import lookup, person_services
 from itm_admin.cases.models import Person
+from itm_admin.cases.schemas import PersonInput
 from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Message
 from itm_admin.record.datamodel import RecordInterface
 from itm_admin.record.lookup import Id
+from itm_admin.record.schema import Input
 
 
 class Persons(RecordInterface[Person]):
@@ -24,6 +27,12 @@ class Persons(RecordInterface[Person]):
     def query(self, *, deleted: bool = False) -> Select[Any]:
         return lookup.list_persons(deleted=deleted)
 
+    def named_by(self, record: Person, columns: Sequence[str]) -> Iterable[uuid.UUID]:
+        return (link.case.id for link in record.links if link.case is not None)
+
+    def schema(self, columns: Sequence[str], name: str | None = None) -> type[Input]:
+        return PersonInput
+
     def why_locked(self, record: Any) -> Message | None:
         return person_services.why_locked(record)
 
@@ -32,11 +41,10 @@ class Persons(RecordInterface[Person]):
     ) -> Person:
         return person_services.change_person(session, keyring, id, data, version, notice=True)
 
-    def delete(self, session: AnySession, id: Id, data: Mapping[str, Any], version: int | None = None) -> Person:
-        return person_services.delete_person(session, id, data, version)
-
     def restore(self, session: AnySession, id: Id) -> Person:
-        return person_services.restore_person(session, id)
+        person = super().restore(session, id)
+        person_services.keep_in_a_case(session, person)
+        return person
 
 
 PERSONS = Persons(Person)

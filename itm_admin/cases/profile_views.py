@@ -21,6 +21,7 @@ from itm_admin.foundation.once import once
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import keyring, route
 from itm_admin.record.api import RecordApi, document
+from itm_admin.record.draft_views import DraftForm, register
 from itm_admin.record.page_acts import BOTH
 from itm_admin.record.page_columns import Columns
 from itm_admin.record.pages import Answer, RecordPage, Step
@@ -106,6 +107,9 @@ class ProfileView(RecordPage):
 
     def record_url(self, record: Any, parent: CasePerson) -> str:
         return self.address("show", link=parent.id)
+
+
+register("profile", DraftForm("ProfileView.edit", "link", _l("A victim's profile"), LINKS.get))
 
 
 class ProfileApi(RecordApi):

@@ -11,11 +11,12 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 
-from itm_admin.cases import lookup, services
-from itm_admin.cases.models import Case, CasePerson, VictimProfile
-from itm_admin.cases.permissions import require_circle, require_work_on
+from itm_admin.cases import lookup
+from itm_admin.cases.models import CasePerson, VictimProfile
+from itm_admin.cases.permissions import require_circle
+from itm_admin.cases.services import CASES
 from itm_admin.foundation.encryption import AnySession
-from itm_admin.foundation.errors import Invalid, Message
+from itm_admin.foundation.errors import Invalid
 from itm_admin.institutions.models import Institution
 from itm_admin.record.datamodel import RecordInterface
 from itm_admin.record.lookup import Id
@@ -25,19 +26,6 @@ from itm_admin.record.protected_values import refuse_erased
 VICTIM = "VICTIM"
 IDENTIFIED = "ActualVictimOfTrafficking"
 """The formal status, which the Presidency alone gives; others have an opinion (DOMAIN, identification)."""
-
-
-class Cases(RecordInterface[Case]):
-    """For the kinds that are parts of a case: who sees it, who works on it, whether it is closed."""
-
-    def get(self, session: AnySession, id: Id, *, or_deleted: bool = False, lock: bool = False) -> Case:
-        return lookup.get_case(session, id, or_deleted=or_deleted, lock=lock)
-
-    def guard(self, session: AnySession, actor: Actor, parent: Any, record: Any) -> None:
-        require_work_on(session, record, actor)
-
-    def why_locked(self, record: Any) -> Message | None:
-        return services.why_locked(record)
 
 
 class Links(RecordInterface[CasePerson]):
@@ -67,7 +55,6 @@ class Profiles(RecordInterface[VictimProfile]):
             raise Invalid({"": _l("Only a victim has a profile.")})
 
 
-CASES = Cases(Case)
 LINKS = Links(CasePerson, parent=CASES, subject="Person")
 PROFILES = Profiles(VictimProfile, parent=LINKS)
 

@@ -5,39 +5,29 @@ A field that is absent is left as it is when a record is changed; null (or an em
 
 from __future__ import annotations
 
-from typing import Any
-
-from itm_admin.cases.models import OPEN_STATUSES, Case, Person, VictimProfile
-from itm_admin.record.checks import CodeCheck, DayCheck, FlagCheck, IdCheck, TextCheck
-from itm_admin.record.derive import input_schema, typed_columns
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
+from itm_admin.record.checks import CodeCheck, FlagCheck, IdCheck, TextCheck
+from itm_admin.record.derive import check_of, given, input_schema, typed_columns
 from itm_admin.record.kind import kind_of
 from itm_admin.record.schema import DeleteInput, Input
 
 _CASE = kind_of(Case)
 _PERSON = kind_of(Person)
-_OpenCase: Any = input_schema(
-    _CASE,
-    (
-        "opened_on", "province", "referral_source", "exploitation_types", "industry", "confidentiality", "shared",
-        "narrative",
-    ),
+_LINK = kind_of(CasePerson)
+CASE_COLUMNS = (
+    "opened_on", "referral_source", "province", "unit_id", "lead_institution_id", "confidentiality", "shared",
+    "exploitation_types", "industry", "narrative",
 )  # fmt: skip
+API_COLUMNS = (*CASE_COLUMNS, "status")
+CaseInput = input_schema(_CASE, API_COLUMNS, "CaseInput")
+"""A case, when it is opened (defaults apply) or changed (partial)."""
 PERSON_COLUMNS = (
     "given_name", "family_name", "birth_date", "gender", "citizenships", "language", "tckn", "ykn", "passport", "phone",
     "email", "address", "guardian",
 )  # fmt: skip
-_Person: Any = input_schema(_PERSON, PERSON_COLUMNS)
 
 
-class CaseInput(_OpenCase):
-    """A case, when it is opened (defaults apply) or changed (partial). Where it lies follows, unless it is said."""
-
-    unit_id = IdCheck()
-    lead_institution_id = IdCheck()
-    status = CodeCheck("case_status", among=OPEN_STATUSES, allow_none=False)
-
-
-class PersonInput(_Person):
+class PersonInput(input_schema(_PERSON, PERSON_COLUMNS)):  # type: ignore[misc]
     somebody_else = FlagCheck(
         metadata={"description": "true: seen, and not one of those who were told as possible matches"}
     )
@@ -46,28 +36,23 @@ class PersonInput(_Person):
 class NewPersonInput(PersonInput):
     """A person who is new, and their role in the case."""
 
-    role = CodeCheck("case_role", required=True)
+    role = check_of(_LINK.field("role"))
 
 
-class LinkInput(Input):
-    """A person who is known already, in one more case."""
-
-    person_id = IdCheck(required=True)
-    role = CodeCheck("case_role", required=True)
-
-
+LinkInput = input_schema(_LINK, ("person_id", "role"), "LinkInput")
+"""A person who is known already, in one more case."""
 PROFILE_COLUMNS = tuple(typed_columns(kind_of(VictimProfile)))
 VictimProfileInput = input_schema(kind_of(VictimProfile), PROFILE_COLUMNS, "VictimProfileInput")
 
 
 class CloseInput(Input):
-    reason = CodeCheck("case_closure_reason", required=True)
-    closed_on = DayCheck()
-    note = TextCheck(most=5_000, lines=True)
+    reason = given(_CASE.field("closure_reason"))
+    closed_on = check_of(_CASE.field("closed_on"))
+    note = check_of(_CASE.field("closure_note"))
 
 
 class HoldInput(Input):
-    reason = CodeCheck("hold_reason", required=True)
+    reason = given(_CASE.field("hold_reason"))
 
 
 class ReleaseInput(Input):
@@ -77,15 +62,15 @@ class ReleaseInput(Input):
 class EraseInput(Input):
     """Why a person is erased, and the pseudonym typed once more. Cases' narratives: see erasure.py."""
 
-    ground = CodeCheck("erasure_ground", required=True)
+    ground = given(_PERSON.field("erasure_ground"))
     pseudonym = TextCheck(most=40, required=True)
 
 
 class LowerInput(Input):
     """A lower confidentiality, and why."""
 
-    confidentiality = CodeCheck("confidentiality", required=True)
-    reason = CodeCheck("lowering_reason", required=True)
+    confidentiality = given(_CASE.field("confidentiality"))
+    reason = given(_CASE.field("lowering_reason"))
 
 
 class UnlinkInput(DeleteInput):
@@ -95,8 +80,7 @@ class UnlinkInput(DeleteInput):
     case_id = IdCheck()
 
 
-class AssignInput(Input):
-    account_id = IdCheck(required=True)
+AssignInput = input_schema(kind_of(CaseAssignment), ("account_id",), "AssignInput")
 
 
 class SearchInput(Input):

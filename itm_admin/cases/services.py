@@ -1,4 +1,4 @@
-"""The acts on a case: open, change, close, assign, delete, restore.
+"""Cases as a kind of record, and the acts that are a case's alone: close, reopen, lower, assign.
 
 Each function checks who is at work, acts on the models and flushes; none commits. Data is raw input and is
 judged by the schemas here for every caller. People of a case: see person_services.py; finding: lookup.py.
@@ -7,55 +7,100 @@ judged by the schemas here for every caller. People of a case: see person_servic
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, select
-from sqlalchemy.orm import attributes
+from sqlalchemy import Select, func, select
 
 from itm_admin.accounts.models import Account
 from itm_admin.cases import ages, lookup
 from itm_admin.cases.models import Case, CaseAssignment
 from itm_admin.cases.permissions import CLOSED_CIRCLE, can_be_assigned, is_assigned, require_work_on
-from itm_admin.cases.schemas import AssignInput, CaseInput, CloseInput, LowerInput
+from itm_admin.cases.schemas import API_COLUMNS, AssignInput, CloseInput, LowerInput
 from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Invalid, Locked, Message, NotFound
 from itm_admin.institutions.models import Institution
 from itm_admin.record import protected_values
 from itm_admin.record.checks import today
-from itm_admin.record.kind import kind_of
+from itm_admin.record.datamodel import RecordInterface
 from itm_admin.record.lookup import Id, identifier
 from itm_admin.record.permissions import Actor, require, require_management
 from itm_admin.record.places import unit_for
-from itm_admin.record.schema import DeleteInput, load
+from itm_admin.record.schema import load
 from itm_admin.record.versions import expect
 
 SENSITIVITY = {"OPEN": 0, "INTERNAL": 1, "CONFIDENTIAL": 2, "SPECIAL": 3}
-_PLAIN = (
-    "opened_on", "province", "referral_source", "exploitation_types", "industry", "confidentiality", "shared",
-    "unit_id", "lead_institution_id", "status",
-)  # fmt: skip
+
+
+class Cases(RecordInterface[Case]):
+    """Cases as a kind of record: who sees one, who works on it, whether it is closed."""
+
+    def get(self, session: AnySession, id: Id, *, or_deleted: bool = False, lock: bool = False) -> Case:
+        return lookup.get_case(session, id, or_deleted=or_deleted, lock=lock)
+
+    def query(self, *, deleted: bool = False) -> Select[Any]:
+        return lookup.list_cases(deleted=deleted)
+
+    def query_to_export(self) -> Select[Any]:
+        return lookup.list_cases().options(lookup.people_of_cases())
+
+    def named_by(self, record: Case, columns: Sequence[str]) -> Iterable[uuid.UUID]:
+        return (person.id for person in record.living_people)
+
+    def guard(self, session: AnySession, actor: Actor, parent: Any, record: Case | None) -> None:
+        if record is not None:
+            require_work_on(session, record, actor)
+
+    def why_locked(self, record: Any) -> Message | None:
+        return CLOSED if record is not None and record.closed_on is not None else None
+
+    def pre_add(self, session: AnySession, record: Case, values: Mapping[str, Any], parent: Any) -> None:
+        record.unit_id, record.lead_institution_id = places(session, values)
+
+    def pre_update(self, session: AnySession, record: Case, values: Mapping[str, Any], parent: Any) -> None:
+        actor = require("edit", "Case")
+        if values.get("unit_id") not in (None, record.unit_id):
+            unit_for(session, actor, actor.context.create, values["unit_id"])
+        if values.get("lead_institution_id") not in (None, record.lead_institution_id):
+            _lead_institution(session, actor, values["lead_institution_id"])
+        _refuse_lowering(record, values)
+        if values.get("confidentiality") in CLOSED_CIRCLE and not is_assigned(session, record, actor.account):
+            _add_assignment(session, record, actor.account)  # the person who closes the circle stays inside it
+
+    def add_inside(
+        self, session: AnySession, keyring: Keyring, parent: Any, data: Mapping[str, Any], columns: Any
+    ) -> Case:
+        """Its maker is assigned to it. Everybody else who opens a case waits for the end of this transaction: the
+        database gives the institution's next reference."""
+        case = super().add_inside(session, keyring, parent, data, columns)
+        _add_assignment(session, case, require("add", "Case").account)
+        return case
+
+    def edit_found(
+        self, session: AnySession, keyring: Keyring, record: Case, parent: Any, data: Mapping[str, Any], version: int,
+        columns: Any,
+    ) -> Case:  # fmt: skip
+        """The ages of the persons in it follow the day on which it was opened."""
+        opened_on = record.opened_on
+        case = super().edit_found(session, keyring, record, parent, data, version, columns)
+        if case.opened_on != opened_on:
+            ages.follow_case(session, keyring.of_institution(session), case)
+        return case
+
+
+CASES = Cases(Case)
+CLOSED = _l("This case is closed. Reopen it first.")
 
 
 def open_case(session: AnySession, keyring: Keyring, data: Mapping[str, Any]) -> Case:
-    """A new case (CaseInput) in the named unit or the actor's own. Its maker is assigned to it.
+    """A new case (CaseInput) in the named unit, the province's or the actor's own."""
+    return CASES.add(session, keyring, None, data, API_COLUMNS)
 
-    The database gives it the institution's next reference, and everybody else who opens a case waits for its end.
-    """
-    actor = require("add", "Case")
-    values = load(CaseInput, data)
-    unit, lead = places(session, values)
-    case = Case(id=uuid.uuid4(), institution_id=actor.institution, unit_id=unit, lead_institution_id=lead)
-    case.status = "Active"
-    for name in _PLAIN:
-        if values.get(name) is not None and name not in ("unit_id", "lead_institution_id"):
-            setattr(case, name, values[name])
-    protected_values.put(protected_values.new_key(keyring.of_institution(session), case), case, values)
-    session.add(case)
-    session.flush()
-    _add_assignment(session, case, actor.account)
-    return case
+
+def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mapping[str, Any], version: int) -> Case:
+    """Changes the named fields (CaseInput, partial). Conflict if `version` is not the newest; Locked if closed."""
+    return CASES.edit(session, keyring, case_id, data, version, API_COLUMNS)
 
 
 def places(session: AnySession, values: Mapping[str, Any]) -> tuple[uuid.UUID, uuid.UUID]:
@@ -65,42 +110,6 @@ def places(session: AnySession, values: Mapping[str, Any]) -> tuple[uuid.UUID, u
         unit_for(session, actor, actor.context.create, values.get("unit_id"), values.get("province")),
         _lead_institution(session, actor, values.get("lead_institution_id")),
     )
-
-
-CLOSED = _l("This case is closed. Reopen it first.")
-
-
-def why_locked(case: Case) -> Message | None:
-    """Why nobody may change the case now; None: it is open."""
-    return CLOSED if case.closed_on is not None else None
-
-
-def change_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mapping[str, Any], version: int) -> Case:
-    """Changes the named fields (CaseInput, partial). Conflict if `version` is not the newest; Locked if closed."""
-    actor = require("edit", "Case")
-    case = lookup.get_case(session, case_id, lock=True)
-    require_work_on(session, case, actor)
-    expect(case, version)
-    if case.closed_on is not None:
-        raise Locked(CLOSED)
-    values = load(CaseInput, data, partial=True)
-    if values.get("unit_id") not in (None, case.unit_id):
-        unit_for(session, actor, actor.context.create, values["unit_id"])
-    if values.get("lead_institution_id") not in (None, case.lead_institution_id):
-        _lead_institution(session, actor, values["lead_institution_id"])
-    _refuse_lowering(case, values)
-    if values.get("confidentiality") in CLOSED_CIRCLE and not is_assigned(session, case, actor.account):
-        _add_assignment(session, case, actor.account)  # the person who closes the circle stays inside it
-    for name in _PLAIN:
-        if name in values and (values[name] is not None or name == "industry"):
-            setattr(case, name, values[name])
-    if any(name in values for name in kind_of(Case).protected):
-        protected_values.put(protected_values.key_to_write(keyring.of_institution(session), case), case, values)
-    day_changed = attributes.get_history(case, "opened_on").has_changes()
-    session.flush()
-    if day_changed:
-        ages.follow_case(session, keyring.of_institution(session), case)
-    return case
 
 
 def lower_confidentiality(session: AnySession, case_id: Id, data: Mapping[str, Any], version: int) -> Case:
@@ -162,31 +171,6 @@ def reopen_case(session: AnySession, case_id: Id, version: int) -> Case:
         raise Locked(_l("This case is open."))
     case.closed_on = case.closure_reason = None
     case.status = "Active"
-    session.flush()
-    return case
-
-
-def delete_case(session: AnySession, case_id: Id, data: Mapping[str, Any], version: int | None = None) -> Case:
-    """Hides a case, for a reason (DeleteInput); by a manager of its unit. Nothing is destroyed."""
-    actor = require("delete", "Case")
-    case = lookup.get_case(session, case_id, lock=True)
-    require_management(case.unit_id, actor)
-    if version is not None:
-        expect(case, version)
-    case.deletion_reason = load(DeleteInput, data)["reason"]
-    case.deleted_at = func.now()
-    session.flush()
-    return case
-
-
-def restore_case(session: AnySession, case_id: Id) -> Case:
-    """Brings a deleted case back; by a manager of its unit. NotFound if it is not deleted."""
-    actor = require("restore", "Case")
-    case = lookup.get_case(session, case_id, or_deleted=True, lock=True)
-    require_management(case.unit_id, actor)
-    if case.deleted_at is None:
-        raise NotFound
-    case.deleted_at = case.deletion_reason = None
     session.flush()
     return case
 

@@ -1,171 +1,285 @@
-"""The pages of cases. Persons and profiles: see person_views.py.
-
-Pages read through lookup.py, change through services.py in one transaction, and say what they are about to
-show. They hold no rule of their own.
-"""
+"""The pages of cases. Persons: person_views.py, profiles: profile_views.py, the way to a new case: new_case.py."""
 
 from __future__ import annotations
 
+import builtins
 import uuid
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from flask import flash, request, url_for
+from flask import flash, url_for
+from flask_appbuilder.actions import action
 from flask_babel import gettext as _
-from werkzeug.wrappers import Response
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
+from sqlalchemy import exists
 
-from itm_admin.cases import choices, draft_forms, erasure_views, exports, lookup, personal_data, services
-from itm_admin.cases.bulk_pages import CasesTogetherView, bulk_acts
-from itm_admin.cases.display import case_facts
+from itm_admin.cases import choices, erasure_views, lookup, services
 from itm_admin.cases.finding import FindView
-from itm_admin.cases.forms import AssignForm, CaseForm, CloseForm, LowerForm
-from itm_admin.cases.lists import CASES
+from itm_admin.cases.forms import (
+    CASE_HINTS,
+    CASE_LABELS,
+    EVENT_FIELDS,
+    SOURCE_FIELDS,
+    AssignForm,
+    CloseForm,
+    CloseSeveralForm,
+    LowerForm,
+)
 from itm_admin.cases.models import Case, CaseAssignment
 from itm_admin.cases.new_case import NewCaseView
 from itm_admin.cases.profile_views import ProfileView
+from itm_admin.cases.schemas import CASE_COLUMNS, AssignInput, CloseInput
+from itm_admin.cases.services import CASES
 from itm_admin.cases.timeline import course
+from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
-from itm_admin.foundation.audited_reads import record_read
+from itm_admin.foundation.bulk import Chosen
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import attempt, save, settled, tell, told
-from itm_admin.foundation.lists import with_query
+from itm_admin.foundation.encryption import AnySession
+from itm_admin.foundation.forms import attempt, settled, tell, told
+from itm_admin.foundation.lists import Cell, Filter
 from itm_admin.foundation.once import once
-from itm_admin.foundation.roles import INSTITUTION
-from itm_admin.foundation.views import Page, keyring, redirect_after_post, revealing, route
-from itm_admin.record import versions
-from itm_admin.record.display import compared, protected_choices
-from itm_admin.record.draft_views import DraftView, desk, finished, resumed
-from itm_admin.record.export_response import answer_export, how_many
-from itm_admin.record.forms import ExportForm, PurposeForm, ReasonForm
-
-Answer = str | tuple[str, int] | Response
-BOTH = ("GET", "POST")
+from itm_admin.foundation.views import keyring, redirect_after_post, route
+from itm_admin.record.draft_views import DraftView
+from itm_admin.record.forms import ReasonForm
+from itm_admin.record.page_acts import BOTH
+from itm_admin.record.page_columns import Columns
+from itm_admin.record.pages import Answer, RecordPage, Step
+from itm_admin.record.schema import DeleteInput
+from itm_admin.record.versions import expect
 
 
-class CaseView(Page):
+def _is_open(wanted: bool) -> Any:
+    return Case.closed_on.is_(None) if wanted else Case.closed_on.is_not(None)
+
+
+def _assigned(wanted: bool) -> Any:
+    somebody = exists().where(CaseAssignment.case_id == Case.id, CaseAssignment.ended_at.is_(None))
+    return somebody if wanted else ~somebody
+
+
+def _mine(wanted: bool) -> Any:
+    mine = exists().where(
+        CaseAssignment.case_id == Case.id,
+        CaseAssignment.account_id == tenancy.current().account,
+        CaseAssignment.ended_at.is_(None),
+    )
+    return mine if wanted else ~mine
+
+
+class CaseView(RecordPage):
     """Cases of one's own institution."""
 
-    subject = "Case"
-    scopes = (INSTITUTION,)
+    datamodel = CASES
     route_base = "/cases"
-
-    @route("/", act="list")
-    def list(self) -> str:
-        shown = CASES.page(db.session, lookup.list_cases(), CASES.read(request.args))
-        record_read("record.list", "case", subjects=shown.ids)
-        if me().may("add", "Case"):
-            shown.add = (url_for("NewCaseView.source"), _("New case"))
-        shown.bulk = bulk_acts()
-        if me().may("export", "Case"):
-            shown.exports = [(_("Export the list"), with_query("CaseView.export"))]
-        return self.render("cases/list.html", listing=shown)
-
-    @route("/deleted", act="restore")
-    def deleted(self) -> str:
-        """Deleted cases, which managers may restore."""
-        shown = CASES.page(db.session, lookup.list_cases(deleted=True), CASES.read(request.args))
-        shown.empty_text = _("Nothing is deleted.")
-        record_read("record.list", "case", subjects=shown.ids)
-        return self.render("cases/deleted.html", listing=shown)
-
-    @route("/<uuid:id>", act="show")
-    def show(self, id: uuid.UUID) -> str:
-        record_read("record.read", "case", id)
-        return self._page(id)
-
-    @route("/<uuid:id>/edit", act="edit", methods=BOTH)
-    def edit(self, id: uuid.UUID) -> Answer:
-        conflict: Conflict | None = None
-        form = CaseForm()
-        if form.submitted():
-            try:
-                saved = save(
-                    form,
-                    lambda session: finished(
-                        session,
-                        "case",
-                        id,
-                        services.change_case(session, keyring(), id, form.payload(), form.expected_version()),
-                    ),
+    exclude_route_methods: ClassVar = {"add"}  # a case is opened step by step (new_case.py)
+    list_name = "cases"
+    list_columns = (
+        "reference", "status", "opened_on", "province", "exploitation_types", "people_count", "confidentiality",
+        "updated_at",
+    )  # fmt: skip
+    order_columns = ("reference", "status", "opened_on", "province", "confidentiality", "updated_at")
+    order_by: ClassVar = {"confidentiality": (Case.sensitivity,)}
+    base_order = ("opened_on", "desc")
+    search_by = "reference"
+    search_columns = (
+        "status", "mine", "open", "assigned", "province", "exploitation_types", "referral_source", "confidentiality",
+        "from", "to",
+    )  # fmt: skip
+    search_filters = (
+        Filter("mine", _l("Assigned to me"), "flag", _mine),
+        Filter("open", _l("Open"), "flag", _is_open),
+        Filter("assigned", _l("Assigned to somebody"), "flag", _assigned),
+        Filter("from", _l("Opened from"), "day", lambda day: Case.opened_on >= day),
+        Filter("to", _l("Opened until"), "day", lambda day: Case.opened_on <= day),
+    )
+    address_names: ClassVar = {
+        "opened_on": "opened", "exploitation_types": "exploitation", "people_count": "people", "updated_at": "updated",
+        "referral_source": "source",
+    }  # fmt: skip
+    formatters_columns: ClassVar = {
+        "people_count": lambda count: Cell("number", count),
+        "updated_at": lambda moment: Cell("day", moment),
+    }
+    export_columns = (
+        "reference", "status", "opened_on", "closed_on", "closure_reason", "province", "unit_id", "referral_source",
+        "exploitation_types", "industry", "confidentiality", "pseudonyms", "narrative",
+    )  # fmt: skip
+    show_fieldsets = (
+        (
+            _l("About the case"),
+            {
+                "fields": (
+                    "reference", "status", "opened_on", "referral_source", "province", "unit_id", "lead_institution_id",
+                    "exploitation_types", "industry", "confidentiality", "shared", "updated_at", "closed_on",
+                    "closure_reason", "narrative", "closure_note",
                 )
-            except Conflict as error:
-                saved, conflict = None, error
-            if saved is not None:
-                tell(_("The changes are saved."))
-                return redirect_after_post("CaseView.show", id=id)
-        at = desk(db.session, "case", id)
-        case = lookup.get_case(db.session, id)
-        record_read("record.read", "case", id, detail={"page": "edit"})
-        if not form.submitted():
-            form = resumed(CaseForm(obj=case, version=case.row_version), at)
-        form.warn(services.why_locked(case))
-        form = choices.offered(form, case)
-        form.clear.choices = protected_choices(form, case)
-        rows = compared(form, versions.shown_values(case)) if conflict else []
-        if conflict:
-            form.version.data = str(case.row_version)
-        status = 409 if conflict else form.refused_with if form.submitted() else 200
-        return self.render("cases/edit.html", form=form, case=case, conflict=rows, at=at), status
+            },
+        ),
+    )  # fmt: skip
+    add_columns = edit_columns = CASE_COLUMNS
+    edit_fieldsets = (*SOURCE_FIELDS, *EVENT_FIELDS)
+    label_columns: ClassVar = {**CASE_LABELS, "people_count": _l("Persons"), "pseudonyms": _l("People")}
+    description_columns: ClassVar = {
+        **CASE_HINTS,
+        "narrative": _l("Stored encrypted. Leave empty to keep the stored text; what you write replaces it."),
+    }
+    action_forms: ClassVar = {
+        "assign": (AssignForm, AssignInput),
+        "close": (CloseSeveralForm, CloseInput),
+        "delete": (ReasonForm, DeleteInput),
+    }
+    show_template = "cases/show.html"
+    deleted_title = _l("Deleted cases")
+    empty_text = _l("There is no case that you may see.")
+    deleted_text = _l("The case is deleted. It can be restored from the list of deleted cases.")
+    restored_text = _l("The case is restored.")
+    delete_label = _l("Delete the case")
+    draft_label = _l("Changes to a case")
+
+    def heading(self, where: str, record: Any, parent: Any) -> str:
+        reference = record.reference
+        words = {
+            "show": reference,
+            "edit": _("Edit %(reference)s", reference=reference),
+            "close": _("Close %(reference)s", reference=reference),
+            "lower": _("Lower the confidentiality of %(reference)s", reference=reference),
+            "delete": _("Delete %(reference)s", reference=reference),
+            "assign": _("Assign somebody to %(reference)s", reference=reference),
+            "reveal": _("Show the narrative of %(reference)s", reference=reference),
+        }
+        return str(words[where])
+
+    def lead(self, where: str) -> str | None:
+        words = {
+            "list": _("The cases of your institution that are open to you."),
+            "deleted": _("Open a case to see it and to restore it."),
+            "show": _("The case, its people and its course. The narrative is shown for a purpose, and each look is"
+                      " recorded."),
+            "edit": _("Change what is known now. What you type is kept as a draft until you save."),
+            "close": _("A closed case can be read and reopened, but not changed."),
+            "lower": _("More people may see the case afterwards. The reason stays in the ledger."),
+            "delete": _("A deleted case disappears from lists and counts. Its history stays, and it can be restored."),
+            "assign": _("Assigned persons see the case and work on it."),
+            "reveal": _("Choose why you need it. Your name, the time and the purpose are entered in the ledger."),
+        }  # fmt: skip
+        return str(words[where])
+
+    def steps(self, record: Case, parent: Any) -> builtins.list[Step]:
+        """The buttons, in the order in which they are needed."""
+        living, id, may = record.deleted_at is None, record.id, me().may
+        is_open = living and record.closed_on is None
+        hold = ("release", _("Lift the legal hold")) if record.hold_reason else ("hold", _("Legal hold"))
+        lower = living and record.confidentiality != "OPEN" and may("lower", "Case")
+        offered = (
+            (is_open and may("edit", "Case"), self.address("edit", id=id), _("Edit"), "primary"),
+            (living and may("reveal", "Case"), self.address("reveal", id=id), _("Show the narrative"), "secondary"),
+            (may("history", "Case"), url_for("HistoryView.record", kind="case", id=id), _("Access history"),
+             "secondary"),
+            (is_open and may("close", "Case"), self.address("close", id=id), _("Close"), "secondary"),
+            (living and may("delete", "Case"), self.address("delete", id=id), _("Delete"), "danger"),
+            (lower, self.address("lower", id=id), _("Lower the confidentiality"), "secondary"),
+            (may("hold", "Case"), url_for(f"CaseHoldView.{hold[0]}", id=id), hold[1], "secondary"),
+        )  # fmt: skip
+        return [(url, text, tone) for offer, url, text, tone in offered if offer]
+
+    def adding(self) -> tuple[str, str] | None:
+        return (url_for("NewCaseView.source"), _("New case")) if me().may("add", "Case") else None
+
+    def not_shown(self, record: Case) -> Columns:
+        return () if record.closed_on else ("closed_on", "closure_reason")
+
+    def offer(self, form: Any, parent: Any, record: Any) -> None:
+        if "unit_id" in form:
+            choices.offer_places(form, record)
+        if "account_id" in form:
+            choices.offer_colleagues(form.account_id)
+        if isinstance(form, LowerForm):
+            form.confidentiality.among(services.lower_than(record.confidentiality))
+
+    def more(self, record: Case, parent: Any) -> Mapping[str, Any]:
+        """The people, the colleagues and the course, and what may be done with each."""
+        people, may = lookup.people_of(db.session, record), me().may
+        living, id = record.deleted_at is None, record.id
+        add: builtins.list[Step] = []
+        if living and not record.closed_on and may("add", "Person"):
+            add = [
+                (url_for("PersonView.add", case=id), _("Add a person"), "primary"),
+                (url_for("PersonView.link", case=id), _("Add a person of another case"), "secondary"),
+            ]
+        reopen = living and record.closed_on and may("close", "Case")
+        return {
+            "people": people,
+            "add_people": add,
+            "shows_profiles": living and may("show", "VictimProfile"),
+            "unlinks": living and may("delete", "Person"),
+            "assigns": living and may("assign", "Case"),
+            "assign": self.address("assign", id=id),
+            "reopen": self.address("reopen", id=id) if reopen else None,
+            "course": course(record, people),
+        }
+
+    @action("assign", _l("Assign"), _l("Assign somebody to the chosen cases"), single=False)
+    def assign_each(self, session: AnySession, each: Chosen, data: Mapping[str, Any]) -> None:
+        expect(lookup.get_case(session, each.id), each.version)
+        services.assign(session, each.id, data)
+
+    @action("close", _l("Close"), _l("Close the chosen cases"), single=False)
+    def close_each(self, session: AnySession, each: Chosen, data: Mapping[str, Any]) -> None:
+        services.close_case(session, keyring(), each.id, data, each.version)
+
+    @action("delete", _l("Delete"), _l("Delete the chosen cases"), single=False)
+    def delete_each(self, session: AnySession, each: Chosen, data: Mapping[str, Any]) -> None:
+        CASES.delete(session, each.id, data, each.version)
+
+    def done_words(self, action: str, count: int) -> str:
+        if action == "assign":
+            words = ngettext(
+                "The person is assigned to %(num)s case.", "The person is assigned to %(num)s cases.", count
+            )
+        elif action == "close":
+            words = ngettext("%(num)s case is closed.", "%(num)s cases are closed.", count)
+        else:
+            words = ngettext("%(num)s case is deleted.", "%(num)s cases are deleted.", count)
+        return str(words)
 
     @route("/<uuid:id>/close", act="close", methods=BOTH)
     def close(self, id: uuid.UUID) -> Answer:
         form = CloseForm()
         if form.submitted() and settled(
-            form,
-            lambda session: services.close_case(session, keyring(), id, form.payload(), form.expected_version()),
+            form, lambda s: services.close_case(s, keyring(), id, form.payload(), form.expected_version())
         ):
             tell(_("The case is closed."))
             return redirect_after_post("CaseView.show", id=id)
-        return self._ask(id, form, "cases/close.html")
+        return self.render_act("close", id, form, _("Close the case"))
 
     @route("/<uuid:id>/confidentiality", act="lower", methods=BOTH)
     def lower(self, id: uuid.UUID) -> Answer:
         """More people may see the case: a manager's act, for a reason."""
         form = LowerForm()
         if form.submitted() and settled(
-            form,
-            lambda session: services.lower_confidentiality(session, id, form.payload(), form.expected_version()),
+            form, lambda s: services.lower_confidentiality(s, id, form.payload(), form.expected_version())
         ):
             tell(_("The confidentiality is lowered."))
             return redirect_after_post("CaseView.show", id=id)
-        return self._ask(id, form, "cases/lower.html")
+        return self.render_act("lower", id, form, _("Lower the confidentiality"))
 
     @route("/<uuid:id>/reopen", act="close", methods=("POST",))
     def reopen(self, id: uuid.UUID) -> Answer:
         form = ReasonForm()
-        told(
-            form,
-            lambda session: services.reopen_case(session, id, form.expected_version()),
-            _("The case is open again."),
-        )
-        return redirect_after_post("CaseView.show", id=id)
-
-    @route("/<uuid:id>/delete", act="delete", methods=BOTH)
-    def delete(self, id: uuid.UUID) -> Answer:
-        form = ReasonForm()
-        if form.submitted() and settled(
-            form, lambda session: services.delete_case(session, id, form.payload(), form.expected_version())
-        ):
-            tell(_("The case is deleted. It can be restored from the list of deleted cases."))
-            return redirect_after_post("CaseView.list")
-        return self._ask(id, form, "cases/delete.html")
-
-    @route("/<uuid:id>/restore", act="restore", methods=("POST",))
-    def restore(self, id: uuid.UUID) -> Answer:
-        told(ReasonForm(), lambda session: services.restore_case(session, id), _("The case is restored."))
+        told(form, lambda s: services.reopen_case(s, id, form.expected_version()), _("The case is open again."))
         return redirect_after_post("CaseView.show", id=id)
 
     @route("/<uuid:id>/assign", act="assign", methods=BOTH)
     def assign(self, id: uuid.UUID) -> Answer:
         form = AssignForm()
         if form.submitted() and attempt(
-            form,
-            lambda session: once(session, CaseAssignment, lambda: services.assign(session, id, form.payload())),
+            form, lambda s: once(s, CaseAssignment, lambda: services.assign(s, id, form.payload()))
         ):
             flash(_("The person is assigned to the case."))
             return redirect_after_post("CaseView.show", id=id)
-        choices.offer_colleagues(form.account_id)
-        return self._ask(id, form, "cases/assign.html")
+        return self.render_act("assign", id, form, _("Assign"))
 
     @route("/<uuid:id>/assign/<uuid:account>/end", act="assign", methods=("POST",))
     def unassign(self, id: uuid.UUID, account: uuid.UUID) -> Answer:
@@ -173,57 +287,7 @@ class CaseView(Page):
         told(ReasonForm(), lambda session: services.unassign(session, id, account) or True, said)
         return redirect_after_post("CaseView.show", id=id)
 
-    @route("/<uuid:id>/reveal", act="reveal", methods=BOTH)
-    def reveal(self, id: uuid.UUID) -> Answer:
-        """The narrative, after a purpose was chosen."""
-        form = PurposeForm()
-        if not form.submitted():
-            return self._ask(id, form, "cases/reveal.html")
-        case = lookup.get_case(db.session, id)
-        try:
-            values = personal_data.reveal_case(db.session, keyring(), case, form.purpose.data or "", form.words.data)
-        except Invalid as error:
-            form.take(error)
-            return self._ask(id, form, "cases/reveal.html")
-        return revealing(self._page(id, values), url_for("CaseView.show", id=id))
-
-    @route("/export", act="export", methods=BOTH)
-    def export(self) -> Answer:
-        form = ExportForm()
-        statement = CASES.narrowed(lookup.list_cases(), CASES.read(request.args))
-        if form.submitted():
-            try:
-                return answer_export(db.session, exports.CASES, statement, form)
-            except Invalid as error:
-                form.take(error)
-        return self.render(
-            "record/export.html", rows=how_many(db.session, statement), form=form, back=with_query("CaseView.list")
-        ), (form.refused_with if form.submitted() else 200)
-
-    def _page(self, id: uuid.UUID, revealed: dict[str, Any] | None = None) -> str:
-        case = lookup.get_case(db.session, id, or_deleted=True)
-        people = lookup.people_of(db.session, case)
-        return self.render(
-            "cases/show.html",
-            case=case,
-            people=people,
-            facts=case_facts(case, revealed),
-            course=course(case, people),
-            revealed=revealed,
-        )
-
-    def _ask(self, id: uuid.UUID, form: Any, template: str) -> Answer:
-        case: Case = lookup.get_case(db.session, id)
-        record_read("record.read", "case", id, detail={"page": request.endpoint or ""})
-        if not form.submitted():
-            form.version.data = str(case.row_version)
-        if isinstance(form, LowerForm):
-            form.confidentiality.among(services.lower_than(case.confidentiality))
-        return self.render(template, form=form, case=case), form.refused_with if form.submitted() else 200
-
-
-draft_forms.register_all()
 
 VIEWS = (
-    NewCaseView, DraftView, CasesTogetherView, FindView, ProfileView, *choices.VIEWS, *erasure_views.VIEWS,
+    NewCaseView, DraftView, FindView, ProfileView, *choices.VIEWS, *erasure_views.VIEWS,
 )  # fmt: skip

@@ -18,8 +18,11 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from itm_admin.cases import exports, holds, lookup, person_services, personal_data, profiles, services
-from itm_admin.cases.models import Case, CaseCounter, CasePerson
+from itm_admin.cases import holds, lookup, person_services, profiles, services
+from itm_admin.cases.models import Case, CasePerson
+from itm_admin.cases.persons import PERSONS
+from itm_admin.cases.references import CaseCounter
+from itm_admin.cases.views import CaseView
 from itm_admin.demonstration import acts
 from itm_admin.demonstration.acts import Act, Portion
 from itm_admin.demonstration.plan import PlannedCase
@@ -110,7 +113,7 @@ class Casework:
     def _manage(self, session: Session, act: Act, lot: Random) -> None:
         id = self._id(session, act.case)
         if act.kind == acts.DELETE:
-            services.delete_case(session, id, {"reason": act.case.deleted})
+            services.CASES.delete(session, id, {"reason": act.case.deleted})
         else:
             version = lookup.get_case(session, id).row_version
             holds.hold(session, Case, id, {"reason": lot.choice(vocabulary.codes("hold_reason"))}, version)
@@ -182,7 +185,7 @@ class Casework:
             record_read("record.read", "person", person.id)
             purpose = lot.choice(_PURPOSES)
             words = _WORDS if purpose in purposes.IN_WORDS else None
-            personal_data.reveal(session, self._keyring, person, purpose, words)
+            PERSONS.reveal(session, self._keyring, person, None, (purpose, words))
 
     def _search_and_export(self, session: Session, opened: Sequence[PlannedCase], moment: datetime) -> None:
         """A worker looks for a name; a manager takes the list of cases away for statistics."""
@@ -196,7 +199,7 @@ class Casework:
             with _at(session, manager, moment):
                 ids = export.fix_ids(session, lookup.list_cases(), Case)
                 written: list[list[uuid.UUID]] = []
-                deque(export.as_csv(exports.CASES.rows(session, ids, written)), maxlen=0)
+                deque(export.as_csv(CaseView.exporting.rows(session, ids, written)), maxlen=0)
                 with recorded(session):
                     detail = {"format": "csv", "rows": len(written)}
                     shown = list(dict.fromkeys(id for row in written for id in row))

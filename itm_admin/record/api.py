@@ -27,6 +27,7 @@ from itm_admin.record.datamodel import RecordInterface
 from itm_admin.record.derive import answer_schema, input_schema, revealed_schema
 from itm_admin.record.models import Stamped
 from itm_admin.record.page_acts import copied
+from itm_admin.record.page_columns import Columns
 from itm_admin.record.pages import RecordPage
 from itm_admin.record.schema import DeleteChange, RevealInput, load
 
@@ -39,6 +40,8 @@ class RecordApi(Api):
     page: ClassVar[type[RecordPage]]
     document_name: ClassVar[str] = ""
     """The beginning of the schemas' names in the description; the model's name, if none is given."""
+    edit_columns: ClassVar[Columns] = ()
+    """The fields that a change may name, where they are not those of the page's form."""
     summaries: ClassVar[Mapping[str, str]] = {}
     """Descriptions of operations that replace the base's."""
     datamodel: ClassVar[RecordInterface[Any]]
@@ -77,7 +80,7 @@ class RecordApi(Api):
     @route("/<uuid:id>", act="edit", methods=("PATCH",))
     def edit(self, id: uuid.UUID) -> Response:
         data, version = versioned()
-        columns = self.page.writable(self.page.edit_columns)
+        columns = self.page.writable(self.edit_columns)
         with writing() as session:
             record = self.datamodel.edit(session, keyring(), id, data, version, columns)
         return self.changed(record)
@@ -132,17 +135,19 @@ def _complete(cls: type[RecordApi]) -> None:
     cls.openapi_spec_tag = cls.__dict__.get("openapi_spec_tag") or name
     own = dict(vars(cls))
     cls.Answer = own.get("Answer") or answer_schema(kind, f"{name}Answer")
-    cls.Change = own.get("Change") or with_version(input_schema(kind, page.edit_columns), f"{name}Change", partial=True)
+    cls.edit_columns = cls.edit_columns or page.edit_columns
+    cls.Change = own.get("Change") or with_version(model.schema(cls.edit_columns), f"{name}Change", partial=True)
     cls.Revealed = own.get("Revealed") or revealed_schema(kind, f"{name}Revealed")
-    cls.exclude_route_methods = {*cls.exclude_route_methods, *page.exclude_route_methods}
-    if model.parent is None and "add" not in own:
+    cls.exclude_route_methods = {*cls.exclude_route_methods, *page.exclude_route_methods} - set(own)
+    adds = "add" not in cls.exclude_route_methods | set(own)
+    if model.parent is None and adds:
         alone = copied(RecordApi.add)
         del alone._urls
         cls.add = route("/", act="add", methods=("POST",))(alone)  # type: ignore[method-assign]
-    adding = input_schema(kind, page.add_columns, f"{name}Input")
-    adds = "Adds a record to its parent" if model.parent is not None else "Adds a record"
+    adding = model.schema(page.add_columns, f"{name}Input") if adds else None
+    added = "Adds a record to its parent" if model.parent is not None else "Adds a record"
     operations: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-        "add": (adds, {"takes": adding, "gives": Changed, "status": 201}),
+        "add": (added, {"takes": adding, "gives": Changed, "status": 201}),
         "show": ("One record", {"gives": cls.Answer}),
         "edit": (
             "Changes the named fields; null clears one",

@@ -8,12 +8,12 @@ there are; a record is looked up together with its parents, up to the root: a pa
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from marshmallow import Schema
-from sqlalchemy import ColumnElement, Select, func, inspect, select
+from sqlalchemy import Select, func, inspect, select
 from sqlalchemy.orm import contains_eager, joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -22,24 +22,23 @@ from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Invalid, Locked, Message, NotFound
 from itm_admin.foundation.roles import INSTITUTION, may
 from itm_admin.record import protected_values
-from itm_admin.record.derive import input_schema
 from itm_admin.record.fields import Link
 from itm_admin.record.kind import BoundField, Transition, kind_of
 from itm_admin.record.lookup import Id, identifier, only_deleted
-from itm_admin.record.models import Owner, Stamped
+from itm_admin.record.models import Owner
 from itm_admin.record.owner import owner_of
-from itm_admin.record.permissions import Actor, require, require_management, require_work, working_units
+from itm_admin.record.permissions import Actor, require, require_management, working_units
 from itm_admin.record.places import unit_for
 from itm_admin.record.protected_values import Value
+from itm_admin.record.rules import R, Rules
 from itm_admin.record.schema import DeleteInput, load
 from itm_admin.record.versions import expect
 
-R = TypeVar("R", bound=Stamped)
 NOT_NOW = _l("The record is not in a state for this.")
 ABOUT_NOBODY = _l("This record is about nobody yet. Nothing protected is written in it.")
 
 
-class RecordInterface(Generic[R]):
+class RecordInterface(Rules[R]):
     """The rules of one kind. Flask-AppBuilder's word for it is `datamodel`.
 
     `parent`: the interface of the kind that it is a part of; none for a kind that stands alone. `subject`: its row in
@@ -63,37 +62,6 @@ class RecordInterface(Generic[R]):
         self._schemas: dict[tuple[str, ...], type[Schema]] = {}
         """By the names of their fields: who may write which is asked for each request."""
         self.parent_link: BoundField | None = self.kind.field(column) if column else None
-
-    # -- what an area says ------------------------------------------------------------------------------------------
-
-    def guard(self, session: AnySession, actor: Actor, parent: Any, record: R | None) -> None:
-        """Raises what stands against any change: Denied, Locked, Invalid.
-
-        By default what the parent says; of a record that stands alone, that people of its unit change it. `record` is
-        None where one is added.
-        """
-        if self.parent is not None:
-            self.parent.guard(session, actor, self.parent.parent_of(parent), parent)
-        elif record is not None and self._has_place:
-            require_work(getattr(record, "unit_id"), actor)  # noqa: B009 (not every model has one)
-
-    def reach(self) -> Sequence[ColumnElement[bool]]:
-        """Conditions on the records that the person at work reaches, beside row-level security."""
-        return ()
-
-    def why_locked(self, record: Any) -> Message | None:
-        """Why nobody may change the record now; None: it is open. By default what its parent says."""
-        return None if self.parent is None or record is None else self.parent.why_locked(self.parent_of(record))
-
-    def why_locked_inside(self, parent: Any) -> Message | None:
-        """Why nothing may be added to the parent now."""
-        return None if self.parent is None else self.parent.why_locked(parent)
-
-    def pre_add(self, session: AnySession, record: R, values: Mapping[str, Any], parent: Any) -> None:
-        """Before a record is stored, with its open fields set. Raises Invalid for what the schema cannot know."""
-
-    def pre_update(self, session: AnySession, record: R, values: Mapping[str, Any], parent: Any) -> None:
-        """Before a change is stored, and before a transition. `record` is as it was before."""
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -130,6 +98,10 @@ class RecordInterface(Generic[R]):
         """The visible records for a list to narrow and order; of a deleted parent none."""
         return self._with_parents(select(self.model)).where(*only_deleted(self.model, deleted), *self.reach())
 
+    def query_to_export(self) -> Select[Any]:
+        """As `query`, with what the columns of an export need beside the list's."""
+        return self.query()
+
     def _with_parents(self, statement: Select[Any]) -> Select[Any]:
         """Joined with the parents up to the root, which come along: a list shows them, and none may be deleted."""
         of: RecordInterface[Any] = self
@@ -141,18 +113,6 @@ class RecordInterface(Generic[R]):
             path = contains_eager(relation) if path is None else path.contains_eager(relation)
             of = of.parent
         return statement if path is None else statement.options(path)
-
-    @property
-    def parent_relation(self) -> str:
-        """The relation of the model that leads to its parent."""
-        field = self.parent_link.field if self.parent_link is not None else None
-        if not isinstance(field, Link) or field.shown is None:
-            raise TypeError(f"{self.model.__name__} is a part of nothing")
-        return field.shown
-
-    def parent_of(self, record: Any) -> Any:
-        """The record that this one is a part of; None for a kind without one."""
-        return None if self.parent is None or record is None else getattr(record, self.parent_relation)
 
     def one_inside(self, session: AnySession, parent: Any) -> R | None:
         """The record of a kind that a parent has one of; None while there is none."""
@@ -202,6 +162,7 @@ class RecordInterface(Generic[R]):
         self, session: AnySession, keyring: Keyring, id: Id, data: Mapping[str, Any], version: int, columns: Any
     ) -> R:
         """Changes the named fields: absent = unchanged, null = cleared. Conflict if `version` is not the newest."""
+        require("edit", self.subject, self.scopes)  # before it is looked up
         record = self.get(session, id, lock=True)
         return self.edit_found(session, keyring, record, self.parent_of(record), data, version, columns)
 
@@ -249,6 +210,7 @@ class RecordInterface(Generic[R]):
         actor = require("delete", self.subject, self.scopes)
         record: Any = self.get(session, id, lock=True)
         require_management(record.unit_id, actor)
+        protected_values.refuse_erased(record)
         if version is not None:
             expect(record, version)
         record.deletion_reason, record.deleted_at = load(DeleteInput, data)["reason"], func.now()
@@ -260,6 +222,7 @@ class RecordInterface(Generic[R]):
         actor = require("restore", self.subject, self.scopes)
         record: Any = self.get(session, id, or_deleted=True, lock=True)
         require_management(record.unit_id, actor)
+        protected_values.refuse_erased(record)
         if record.deleted_at is None:
             raise NotFound
         record.deleted_at = record.deletion_reason = None
@@ -303,7 +266,7 @@ class RecordInterface(Generic[R]):
     def _schema(self, columns: Any) -> Any:
         names = tuple(columns)
         if names not in self._schemas:
-            self._schemas[names] = input_schema(self.kind, names)
+            self._schemas[names] = self.schema(names)
         return self._schemas[names]
 
     def _new(self, actor: Actor, parent: Any) -> R:
@@ -318,7 +281,8 @@ class RecordInterface(Generic[R]):
 
     def _set_open(self, record: R, values: Mapping[str, Any]) -> None:
         for name, value in values.items():
-            if not self.kind.field(name).protected:
+            found = self.kind.fields.get(name)
+            if found is not None and not found.protected and not (value is None and found.field.follows):
                 setattr(record, name, value)
 
     def _seal(self, session: AnySession, keyring: Keyring, record: Any, parent: Any, values: Mapping[str, Any]) -> None:

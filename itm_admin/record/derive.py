@@ -53,11 +53,18 @@ def input_schema(kind: Kind, columns: Sequence[str], name: str | None = None) ->
 
 def check_of(found: BoundField) -> fields.Field:
     """The check of one field: required, empty or with the column's default, as the column says."""
+    if found.field.follows:
+        return found.field.check()
     if found.required:
         return found.field.check(required=True)
     if found.may_be_empty:
         return found.field.check(allow_none=True)
     return found.field.check(load_default=_default(found.column), allow_none=False)
+
+
+def given(found: BoundField) -> fields.Field:
+    """The check of a field that an act asks for, whatever its column allows: a reason, a ground."""
+    return found.field.check(required=True)
 
 
 def default_of(found: BoundField) -> Any:
@@ -85,11 +92,15 @@ def form_class(
     members: dict[str, Any] = {"asks": _asks(kind, columns)}
     for name in columns:
         found = kind.field(name)
-        hint = (hints or {}).get(name) or found.field.hint
-        options = {"description": hint} if hint is not None else {}
-        label = (labels or {}).get(name) or found.label
-        members[name] = found.field.control(label, protected=found.protected, **options)
+        members[name] = control_of(found, label=(labels or {}).get(name), description=(hints or {}).get(name))
     return type(f"{kind.name}_form", (base,), members)
+
+
+def control_of(found: BoundField, *, label: Message | None = None, description: Message | None = None) -> Any:
+    """The form's field of a declared one, for a form of an area's own too."""
+    hint = description or found.field.hint
+    options = {"description": hint} if hint is not None else {}
+    return found.field.control(label or found.label, protected=found.protected, **options)
 
 
 def _asks(kind: Kind, columns: Sequence[str]) -> dict[str, Message]:
@@ -97,8 +108,18 @@ def _asks(kind: Kind, columns: Sequence[str]) -> dict[str, Message]:
     return {each.name: each.field.ask for each in found if each.field.ask is not None and not each.may_be_empty}
 
 
+_ANSWERS: dict[tuple[Any, str], type[Schema]] = {}
+"""Each is made once: another class of the same name would be another schema of the description."""
+
+
 def answer_schema(kind: Kind, name: str) -> type[Schema]:
     """A record's columns, and each protected field as "hidden" or null. No key, digest or parent is in it."""
+    if (kind.model, name) not in _ANSWERS:
+        _ANSWERS[kind.model, name] = _answer_schema(kind, name)
+    return _ANSWERS[kind.model, name]
+
+
+def _answer_schema(kind: Kind, name: str) -> type[Schema]:
     members: dict[str, Any] = {}
     table = getattr(kind.model, "__table__")  # noqa: B009 (a kind without a model has no answer)
     for column in table.columns:

@@ -17,6 +17,8 @@ from itm_admin.foundation import purposes, tenancy, vocabulary
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.i18n import language
+from itm_admin.foundation.turkish import turkish_lower
 from itm_admin.record import export
 from itm_admin.record.checks import today
 from itm_admin.record.export import Export
@@ -47,6 +49,8 @@ def answer_export(session: AnySession, kind: Export[Any], statement: Select[Any]
     subjects = list(dict.fromkeys(id for row in written for id in row))
     detail = {"format": chosen, "rows": len(written)}
     record_read("record.export", kind.kind, subjects=subjects, purpose=purpose, detail=detail)
-    name = f"itm-{kind.name}-{today().isoformat()}.{chosen}"
+    words = str(kind.name)
+    words = turkish_lower(words) if language() == "tr" else words.lower()
+    name = f"itm-{words}-{today().isoformat()}.{chosen}"
     mimetype = export.CSV_TYPE if chosen == "csv" else export.XLSX_TYPE
     return send_file(file, mimetype=mimetype, as_attachment=True, download_name=name)

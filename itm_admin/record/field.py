@@ -37,6 +37,10 @@ class Field(Generic[Value]):
     label: Message
     ask: Message | None = None
     """The form's text while the field is required and empty: "Choose a province." """
+    short: Message | None = None
+    """The label in lists and their filters, where the form's is too long for them."""
+    follows: bool = False
+    """True if a rule of the kind fills the column where nothing is given; an empty answer leaves it as it is."""
     hint: Message | None = None
     """The form's text below the label: Flask-AppBuilder's `description_columns`."""
     needs: str | None = None

@@ -98,7 +98,8 @@ class BoundField:
     @property
     def required(self) -> bool:
         """True if a record cannot be added without it."""
-        return not (self.column.nullable or self.column.default or self.column.server_default)
+        given = self.column.nullable or self.column.default or self.column.server_default
+        return not (given or self.field.follows)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def column(
     if found.protected:
         raise TypeError(f"{model.__name__}.{field} is protected: no list shows it")
     by = found.field.order(getattr(model, field)) if order is None else order
-    return Column(name or field, label or found.label, lambda row: _cell(found, row), by)
+    return Column(name or field, label or found.field.short or found.label, lambda row: _cell(found, row), by)
 
 
 def named(
@@ -51,6 +51,7 @@ def filters(
     if found.protected:
         raise TypeError(f"{model.__name__}.{field} is protected: no list is filtered by it")
     made = found.field.filters(name or field, getattr(model, field))
+    label = label or found.field.short
     return tuple(Filter(each.name, label or each.label, each.kind, each.condition, each.choices) for each in made)
 
 

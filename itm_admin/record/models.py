@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, MappedColumn, Relationship, declared_attr, mapped_column, relationship
 
-from itm_admin.foundation.records import Identifier, Moment, identifier_column
+from itm_admin.foundation.records import Identifier, identifier_column
 from itm_admin.record import fields
 from itm_admin.record.field import INFO, field
 from itm_admin.record.fields import Code, Link, Opaque, Whole
@@ -39,9 +39,11 @@ class Stamped:
     """Identity; times, authors and version, written by the database alone."""
 
     id: Mapped[uuid.UUID] = identifier_column()
-    created_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+    created_at: Mapped[datetime] = field(fields.Moment(label=_l("Added")), server_default=text("now()"))
     created_by: Mapped[uuid.UUID | None] = field(Link(label=_l("Made by")), server_default=FetchedValue())
-    updated_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"), server_onupdate=FetchedValue())
+    updated_at: Mapped[datetime] = field(
+        fields.Moment(label=_l("Last change")), server_default=text("now()"), server_onupdate=FetchedValue()
+    )
     updated_by: Mapped[uuid.UUID | None] = mapped_column(
         Identifier, server_default=FetchedValue(), server_onupdate=FetchedValue()
     )
@@ -61,7 +63,7 @@ class TenantRecord(Stamped):
     """A row that belongs to one institution and, in it, to one unit."""
 
     institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")))
-    unit_id: Mapped[uuid.UUID] = field(Link(label=_l("Unit"), shown="unit"))
+    unit_id: Mapped[uuid.UUID] = field(Link(label=_l("Unit"), shown="unit", follows=True))
     deleted_at: Mapped[datetime | None] = field(fields.Moment(label=_l("Deleted")))
     deletion_reason: Mapped[str | None] = field(Code(label=_l("Reason for deleting"), codes="deletion_reason"))
     sensitivity: Mapped[int] = field(

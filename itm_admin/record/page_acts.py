@@ -1,14 +1,15 @@
 """Acts of a record's pages: transitions of its state, Flask-AppBuilder's actions, and the buttons for both.
 
 Each transition of a kind's states becomes a page that asks for what it needs, and each method under `@action` a button
-that posts; both are routes with an act of their own in the roles' table, so the gate knows them as any other.
+that posts, or a choice for several rows of the list (together.py). All are routes with an act of their own in the
+roles' table, so the gate knows them as any other.
 """
 
 from __future__ import annotations
 
 import types
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flask import flash, g, url_for
@@ -16,16 +17,15 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from itm_admin.foundation import access
-from itm_admin.foundation.audited_reads import record_read
-from itm_admin.foundation.database import db
 from itm_admin.foundation.forms import PanelForm, settled, tell
 from itm_admin.foundation.views import keyring, redirect_after_post, route
+from itm_admin.record import together
 
 if TYPE_CHECKING:
     from itm_admin.record.kind import Transition
     from itm_admin.record.pages import RecordPage
 
-_DANGER = "danger"
+DANGER = "danger"
 BOTH = ("GET", "POST")
 ALONE = "/new"
 """The address of the form for a record that stands alone; that of a part names its parent."""
@@ -67,9 +67,13 @@ def add_acts(cls: type[RecordPage]) -> None:
     for act in states.acts if states is not None else ():
         if act not in cls.__dict__:
             setattr(cls, act, route(f"/<uuid:id>/{act}", act=act, methods=BOTH)(_transition_page(act)))
-    for name, method in list(vars(cls).items()):
+    for method in list(vars(cls).values()):
         if hasattr(method, "_action"):
-            setattr(cls, f"{name}_action", _action_route(name, method))
+            name, _text, _confirmation, _icon, multiple, single = method._action
+            if single:
+                setattr(cls, f"{name}_action", _action_route(name, method))
+            if multiple:
+                together.add_route(cls, name, method)
 
 
 def _transition_page(act: str) -> Callable[[RecordPage, uuid.UUID], Any]:
@@ -81,16 +85,7 @@ def _transition_page(act: str) -> Callable[[RecordPage, uuid.UUID], Any]:
             if settled(form, lambda s: self.datamodel.move(s, keyring(), id, act, form.payload(), version)):
                 tell(_("The changes are saved."))
                 return redirect_after_post(f"{self.endpoint}.show", id=id)
-        record = self.datamodel.get(db.session, id)
-        parent = self.datamodel.parent_of(record)
-        record_read("record.read", self.datamodel.kind.name, id, detail={"page": act})
-        form.version.data = form.version.data or str(record.row_version)
-        form.warn(self.datamodel.why_locked(record))
-        self.offer(form, parent, record)
-        here, back = self.address(act, id=id), self.address("show", id=id)
-        return self.render_form(
-            act, "record/act.html", form, record, parent, submit=transition.label, action=here, back=back
-        )
+        return self.render_act(act, id, form, str(transition.label), open_only=True)
 
     page.__name__ = act
     return page
@@ -122,11 +117,11 @@ def posts(page: RecordPage, record: Any, parent: Any) -> list[tuple[str, str]]:
     """The actions that the person at work may do to this record: address and text of a button that posts."""
     if record is None or is_deleted(record) or _locked(page, record, parent):
         return []
-    actions = ((name, method._action) for name, method in vars(type(page)).items() if hasattr(method, "_action"))
+    actions = [method._action for method in vars(type(page)).values() if hasattr(method, "_action")]
     return [
-        (page.address(f"{name}_action", id=record.id), str(action[1]))
-        for name, action in actions
-        if page.may(f"{name}_action")
+        (page.address(f"{name}_action", id=record.id), str(text))
+        for name, text, _confirmation, _icon, _multiple, single in actions
+        if single and page.may(f"{name}_action")
     ]
 
 
@@ -153,7 +148,7 @@ def _steps(page: RecordPage, record: Any, parent: Any) -> Iterator[tuple[str, st
     if kind.info.history and access.allowed("HistoryView.record", g.actor):
         yield url_for("HistoryView.record", kind=kind.name, id=record.id), _("Access history"), "secondary"
     if live and page.may("delete"):
-        yield page.address("delete", id=record.id), _("Delete"), _DANGER
+        yield page.address("delete", id=record.id), _("Delete"), DANGER
 
 
 def _is_ours(transition: Transition, record: Any) -> bool:
@@ -179,31 +174,47 @@ def new_url(page: RecordPage) -> str | None:
 def stands_at_new(cls: type[RecordPage]) -> bool:
     """True if the class adds records that stand alone. One that has a form of its own may need more in its address."""
     urls = getattr(cls.add, "_urls", ())
-    return cls.datamodel.parent is None and any(url == ALONE for url, _methods in urls)
+    alone = cls.datamodel.parent is None and any(url == ALONE for url, _methods in urls)
+    return alone and "add" not in cls.exclude_route_methods
 
 
-def fieldsets(page: RecordPage, where: str, form: PanelForm) -> list[tuple[str | None, str | None, list[Any]]]:
-    """The form's fields in groups: legend, hint, fields. The protected ones stand apart where the page groups none."""
-    named = {"add": page.add_fieldsets, "edit": page.edit_fieldsets}.get(where, ())
-    fields = {field.name: field for field in form if field.name not in ("version", "clear", "csrf_token")}
-    groups: list[tuple[str | None, str | None, list[Any]]] = [
-        (str(legend), _hint(group), [fields.pop(name) for name in group["fields"] if name in fields])
+Group = tuple[str | None, str | None, list[Any]]
+"""Legend, hint and fields."""
+
+
+def fieldsets(page: RecordPage, where: str, form: PanelForm) -> list[Group]:
+    """The form's fields in groups. On a form to add or edit, the protected ones of no group stand apart."""
+    if where not in ("add", "edit"):
+        return grouped(form, ())
+    kind, named = page.datamodel.kind, page.add_fieldsets if where == "add" else page.edit_fieldsets
+    return grouped(form, named, kind.protected, [field.name for field in form if field.name not in kind.fields])
+
+
+def grouped(
+    form: PanelForm, named: Iterable[Any], protected: Iterable[str] = (), without: Iterable[str] = ()
+) -> list[Group]:
+    """The form's fields in the named groups, then the others, then those that are protected.
+
+    `without`: those that the page's own template shows. `clear`, the list of what is to be emptied, stands where a
+    group names it, and else with the protected ones.
+    """
+    left_out = {"version", "csrf_token", "clear", *without}
+    fields = {field.name: field for field in form if field.name not in left_out}
+    if form.clear.choices:
+        fields["clear"] = form.clear
+    groups: list[Group] = [
+        (legend and str(legend), _hint(group), [fields.pop(name) for name in group["fields"] if name in fields])
         for legend, group in named
     ]
-    open_fields = [each for name, each in fields.items() if not _protected(page, name)]
-    sealed = [each for name, each in fields.items() if _protected(page, name)]
+    apart = {*protected, "clear"}
+    open_fields = [each for name, each in fields.items() if name not in apart]
+    sealed = [each for name, each in fields.items() if name in apart]
     if open_fields:
         groups.append((None, None, open_fields))
-    if form.clear.choices:
-        sealed.append(form.clear)
     if sealed:
         groups.append((_("Protected"), _("Stored encrypted. Leave empty to keep what is stored."), sealed))
-    return groups
+    return [each for each in groups if each[2]]
 
 
 def _hint(group: Any) -> str | None:
     return str(group["description"]) if group.get("description") else None
-
-
-def _protected(page: RecordPage, name: str) -> bool:
-    return name in page.datamodel.kind.protected

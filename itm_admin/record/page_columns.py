@@ -9,29 +9,34 @@ forms' classes are kept by the names of their columns, since who may write which
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, ClassVar
 
 from flask import url_for
 from flask_babel import lazy_gettext as _l
+from marshmallow import Schema
 from sqlalchemy import ColumnElement
 
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.forms import PanelForm
-from itm_admin.foundation.list_parts import PAGE_SIZES, Cell, Column
-from itm_admin.foundation.lists import COUNT_BOUND, Listing
+from itm_admin.foundation.list_parts import PAGE_SIZES, Cell, Column, Filter
+from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.roles import may
+from itm_admin.foundation.shown_list import COUNT_BOUND
 from itm_admin.foundation.views import Page
 from itm_admin.record import listing
 from itm_admin.record.datamodel import RecordInterface
 from itm_admin.record.derive import changed_columns, default_of, form_class, typed_columns
-from itm_admin.record.display import Facts, facts, is_named
-from itm_admin.record.export import Export
+from itm_admin.record.display import Facts, facts
+from itm_admin.record.export import Export, ExportColumn
 from itm_admin.record.kind import Kind
 
 Columns = tuple[str, ...]
-Fieldset = tuple[Message, Mapping[str, Any]]
+Fieldset = tuple[Message | None, Mapping[str, Any]]
 UNSET: Columns = ("",)
+Ask = tuple[type[PanelForm], type[Schema]]
+"""The form of what an action asks for, and the check of its answers."""
 
 
 class RecordColumns(Page):
@@ -47,6 +52,11 @@ class RecordColumns(Page):
     label_columns: ClassVar[Mapping[str, Message]] = {}
     description_columns: ClassVar[Mapping[str, Message]] = {}
     formatters_columns: ClassVar[Mapping[str, Callable[[Any], Cell]]] = {}
+    """Write a value of a list's column, declared or computed: a property of the model with a label."""
+    search_filters: ClassVar[Sequence[Filter]] = ()
+    """Filters that no field has; `search_columns` names them in their place."""
+    order_by: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """Expressions that a column is ordered by, where they are not its own."""
     export_columns: ClassVar[Columns] = ()
     base_order: ClassVar[tuple[str, str]] = ("", "asc")
     page_size: ClassVar[int] = PAGE_SIZES[0]
@@ -59,7 +69,12 @@ class RecordColumns(Page):
     add_template: ClassVar[str] = "record/form.html"
     edit_template: ClassVar[str] = "record/form.html"
     reveal_template: ClassVar[str] = "record/reveal.html"
-    delete_template: ClassVar[str] = "record/delete.html"
+    action_forms: ClassVar[Mapping[str, Ask]] = {}
+    """Forms of actions on several records, by name. Such a method gets each record as it was chosen, and the answers:
+    the service of a single record finds and checks it. Any other gets the record found, checked and locked.
+    """
+    danger_acts: ClassVar[Columns] = ("delete",)
+    """Actions with a red button."""
     form_base: ClassVar[type[PanelForm]] = PanelForm
     address_names: ClassVar[Mapping[str, str]] = {}
     """Names of columns in addresses, where saved views hold older ones."""
@@ -68,6 +83,11 @@ class RecordColumns(Page):
     restored_text: ClassVar[Message] = _l("The record is restored.")
     saved_text: ClassVar[Message] = _l("The changes are saved.")
     list_title: ClassVar[Message | None] = None
+    deleted_title: ClassVar[Message | None] = None
+    delete_label: ClassVar[Message] = _l("Delete")
+    """The button that deletes."""
+    draft_label: ClassVar[Message | None] = None
+    """The name of a draft of the edit form, where drafts are listed."""
     add_title: ClassVar[Message | None] = None
     """Of the form for a new record, and of the button that leads there."""
     empty_text: ClassVar[Message] = _l("Nothing to show.")
@@ -116,8 +136,16 @@ class RecordColumns(Page):
         """The record's fields in groups, each with its legend."""
         if record is None:
             return []
+        left_out = self.not_shown(record)
         groups = self.show_fieldsets or [(None, {"fields": self.show_columns})]
-        return [(legend, facts(record, group["fields"], revealed)) for legend, group in groups]
+        return [
+            (legend, facts(record, [name for name in group["fields"] if name not in left_out], revealed))
+            for legend, group in groups
+        ]
+
+    def not_shown(self, record: Any) -> Columns:
+        """The fields that say nothing while the record is as it is."""
+        return ()
 
 
 def _complete(cls: type[RecordColumns]) -> None:
@@ -130,7 +158,8 @@ def _complete(cls: type[RecordColumns]) -> None:
     cls.add_columns = typed if cls.add_columns is UNSET else cls.add_columns
     cls.edit_columns = tuple(changed_columns(kind)) if cls.edit_columns is UNSET else cls.edit_columns
     cls.show_columns = typed if cls.show_columns is UNSET else cls.show_columns
-    for name in (*cls.add_columns, *cls.edit_columns, *cls.show_columns):
+    grouped = [name for _legend, group in cls.show_fieldsets for name in group["fields"]]
+    for name in (*cls.add_columns, *cls.edit_columns, *cls.show_columns, *grouped):
         kind.field(name)
     excluded = set(cls.exclude_route_methods)
     has_list = bool(cls.list_columns) or "listing" in cls.__dict__
@@ -153,8 +182,10 @@ def _listing(cls: type[RecordColumns], kind: Kind) -> Listing[Any]:
         found: ColumnElement[bool] = getattr(model, cls.search_by).contains(text, autoescape=True)
         return found
 
+    extra = {each.name: (each,) for each in cls.search_filters}
     filters = (
-        listing.filters(model, name, names.get(name), label=cls.label_columns.get(name)) for name in cls.search_columns
+        extra.get(name) or listing.filters(model, name, names.get(name), label=cls.label_columns.get(name))
+        for name in cls.search_columns
     )
     return Listing(
         caption=cls.list_title or kind.info.plural or kind.info.label,
@@ -163,7 +194,7 @@ def _listing(cls: type[RecordColumns], kind: Kind) -> Listing[Any]:
         link=lambda row: url_for(f"{cls.__name__}.show", id=row.id),
         default_sort=sign + names.get(wanted, wanted),
         name=cls.list_name,
-        tie=(model.created_at, model.id),
+        tie=(getattr(model, cls.search_by or "created_at"), model.id),
         counted=cls.counted,
         page_size=cls.page_size,
         search=looks_for if cls.search_by else None,
@@ -175,18 +206,29 @@ def _listing(cls: type[RecordColumns], kind: Kind) -> Listing[Any]:
 def _column(cls: type[RecordColumns], kind: Kind, name: str, first: bool) -> Column[Any]:
     model, label, address = cls.datamodel.model, cls.label_columns.get(name), cls.address_names.get(name, name)
     if name not in kind.fields:
-        if label is None or not hasattr(model, name):
-            raise TypeError(f"{cls.__name__}: {name!r} is no field, and no property with a label")
+        _refuse_unknown(cls, name)
         write = cls.formatters_columns.get(name, _plain)
-        return Column(address, label, lambda row: write(getattr(row, name)), _order(cls, name))
-    order = kind.field(name).field.order(getattr(model, name)) if name in _orders(cls) else ()
+        return Column(address, label or "", lambda row: write(getattr(row, name)), _order(cls, name))
+    found = kind.field(name)
+    order = cls.order_by.get(name, found.field.order(getattr(model, name))) if name in _orders(cls) else ()
+    if name in cls.formatters_columns and not found.protected:
+        formatted = cls.formatters_columns[name]
+        return Column(
+            address, label or found.field.short or found.label, lambda row: formatted(getattr(row, name)), order
+        )
     if first:
         return listing.named(model, name, address, label=label, order=order)
     return listing.column(model, name, address, label=label, order=order)
 
 
-def _order(cls: type[RecordColumns], name: str) -> tuple[Any, ...]:
-    return (getattr(cls.datamodel.model, name),) if name in _orders(cls) else ()
+def _refuse_unknown(cls: type[RecordColumns], name: str) -> None:
+    """TypeError for what is neither a field nor a computed column: a property of the model with a label."""
+    if name not in cls.label_columns or not hasattr(cls.datamodel.model, name):
+        raise TypeError(f"{cls.__name__}: {name!r} is no field, and no property with a label")
+
+
+def _order(cls: type[RecordColumns], name: str) -> Any:
+    return cls.order_by.get(name, (getattr(cls.datamodel.model, name),)) if name in _orders(cls) else ()
 
 
 def _orders(cls: type[RecordColumns]) -> Columns:
@@ -199,22 +241,33 @@ def _first_order(cls: type[RecordColumns]) -> str:
 
 
 def _plain(value: Any) -> Cell:
-    return Cell("text", value)
+    return Cell("text", _text(value))
+
+
+def _text(value: Any) -> Any:
+    return ", ".join(value) if isinstance(value, list | tuple) else value
 
 
 def _export(cls: type[RecordColumns], kind: Kind) -> Export[Any]:
-    labels, names = cls.label_columns, [name for name in cls.export_columns or cls.list_columns if name in kind.fields]
-    named = [name for name in names if is_named(kind.field(name))]
-
-    def ids(row: Any) -> list[Any]:
-        """The record's own, and those of the records that its cells name."""
-        return [row.id, *filter(None, (getattr(row, name) for name in named))]
-
+    model, names = cls.datamodel.model, cls.export_columns or cls.list_columns
     return Export(
         kind=kind.name,
-        model=cls.datamodel.model,
+        model=model,
         name=kind.info.plural or kind.info.label,
-        columns=tuple(listing.exported(cls.datamodel.model, name, label=labels.get(name)) for name in names),
-        statement=cls.datamodel.query,
-        named=ids,
+        columns=tuple(_exported(cls, kind, name) for name in names),
+        statement=cls.datamodel.query_to_export,
+        named=lambda row: [row.id, *cls.datamodel.named_by(row, names)],
     )
+
+
+def _exported(cls: type[RecordColumns], kind: Kind, name: str) -> ExportColumn[Any]:
+    label = cls.label_columns.get(name)
+    if name in kind.fields:
+        return listing.exported(cls.datamodel.model, name, label=label)
+    _refuse_unknown(cls, name)
+    return ExportColumn(label or "", lambda row: _exported_text(getattr(row, name)))
+
+
+def _exported_text(value: Any) -> Any:
+    text = _text(value)
+    return text if text is None or isinstance(text, int | date) else str(text)

@@ -1,7 +1,8 @@
 """Pages of a kind of record, in Flask-AppBuilder's vocabulary with a guarded implementation under it.
 
 A subclass names a `datamodel` and its columns; lists, forms, facts, conflict pages, drafts, reveals and exports follow.
-The columns stand in page_columns.py, acts and buttons in page_acts.py. Views are singletons that all threads share:
+The columns stand in page_columns.py, the words and buttons that an area may say otherwise in page_words.py, acts in
+page_acts.py. Views are singletons that all threads share:
 nothing of a request is kept on them.
 """
 
@@ -12,13 +13,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import g, request, url_for
+from flask import request
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from itm_admin.foundation import access
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
@@ -28,21 +27,21 @@ from itm_admin.foundation.forms import PanelForm, attempt, settled, tell, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.views import REMASK_AFTER, keyring, redirect_after_post, revealing, route
-from itm_admin.record import page_acts, versions
+from itm_admin.record import page_acts, together, versions
 from itm_admin.record.display import compared, protected_choices
 from itm_admin.record.draft_views import DraftForm, finished, maybe_desk, own_form, register, resumed
 from itm_admin.record.export_response import answer_export, how_many
 from itm_admin.record.forms import ExportForm, PurposeForm, ReasonForm
 from itm_admin.record.page_acts import BOTH
-from itm_admin.record.page_columns import Columns, RecordColumns
+from itm_admin.record.page_columns import Columns
+from itm_admin.record.page_words import RecordWords, Step
+
+__all__ = ["Answer", "RecordPage", "Step"]
 
 Answer = str | tuple[str, int] | Response
-Step = tuple[str, str, str]
-"""A button: address, text, tone."""
-_REVEAL = _l("Choose why you need them. Your name, the time and the purpose are entered in the ledger.")
 
 
-class RecordPage(RecordColumns):
+class RecordPage(RecordWords):
     """The pages of one kind. What an area's page needs beside them is a method, not an option."""
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -51,41 +50,6 @@ class RecordPage(RecordColumns):
         if "datamodel" in cls.__dict__:
             page_acts.add_acts(cls)
             _register_drafts(cls)
-
-    # -- what an area says ------------------------------------------------------------------------------------------
-
-    def heading(self, where: str, record: Any, parent: Any) -> str:
-        """The page's title; `where` is show, add, edit, reveal or delete."""
-        if where == "add":
-            return self.new_title()
-        return str(record) if record is not None else str(self.datamodel.kind.info.label)
-
-    def lead(self, where: str) -> str | None:
-        """One sentence below it."""
-        return str(_REVEAL) if where == "reveal" else None
-
-    def breadcrumbs(self, record: Any, parent: Any) -> builtins.list[tuple[str, str]]:
-        """The trail above the title: text and address."""
-        crumbs = [(str(self.listing.caption), self.address("list"))] if self.may("list") else []
-        return crumbs if record is None else [*crumbs, (str(record), self.record_url(record, parent))]
-
-    def offer(self, form: PanelForm, parent: Any, record: Any) -> None:
-        """Gives the form's links to other records their choices."""
-
-    def steps(self, record: Any, parent: Any) -> builtins.list[Step]:
-        """The buttons of the record's page; decided here, not in a template."""
-        return page_acts.steps(self, record, parent)
-
-    def post_add_redirect(self, record: Any) -> Response:
-        """The page that follows once a record is added."""
-        return redirect_after_post(f"{self.endpoint}.show", id=record.id)
-
-    def list_steps(self) -> builtins.list[Step]:
-        """The buttons of the list's page."""
-        return []
-
-    def record_url(self, record: Any, parent: Any) -> str:
-        return self.address("show", id=record.id)
 
     # -- pages ------------------------------------------------------------------------------------------------------
 
@@ -162,11 +126,7 @@ class RecordPage(RecordColumns):
         ):
             tell(str(self.deleted_text))
             return redirect_after_post(f"{self.endpoint}.list")
-        record = self.datamodel.get_living(db.session, id)
-        record_read("record.read", self.datamodel.kind.name, id, detail={"page": "delete"})
-        form.version.data = form.version.data or str(record.row_version)
-        parent, action = self.datamodel.parent_of(record), self.address("delete", id=id)
-        return self.render_form("delete", self.delete_template, form, record, parent, action=action)
+        return self.render_act("delete", id, form, str(self.delete_label), page_acts.DANGER)
 
     @route("/<uuid:id>/restore", act="restore", methods=("POST",))
     def restore(self, id: uuid.UUID) -> Answer:
@@ -197,7 +157,7 @@ class RecordPage(RecordColumns):
             is_deleted=page_acts.is_deleted(record),
             breadcrumbs=self.breadcrumbs(None, parent), steps=self.steps(record, parent), revealed=revealed,
             acts=page_acts.posts(self, record, parent), groups=self.facts(record, revealed), restore=restore,
-            url=self.record_url(record, parent), remask_after=REMASK_AFTER,
+            url=self.record_url(record, parent), remask_after=REMASK_AFTER, **self.more(record, parent),
         )  # fmt: skip
 
     def render_edit(
@@ -229,9 +189,9 @@ class RecordPage(RecordColumns):
         if not form.submitted():
             stored = {"obj": record, "version": record.row_version} if record is not None else {}
             form = resumed(self.form(self.edit_columns, **stored), at)
-        rows = self._compared(form, record, conflict)
         form.warn(self.datamodel.why_locked_inside(parent) if parent is not None else self.datamodel.why_locked(record))
         self.offer(form, parent, record)
+        rows = self._compared(form, record, conflict)
         status = 409 if conflict else None
         return self.render_form(
             "edit", self.edit_template, form, record, parent, status, at=at, conflict=rows, action=action, back=back
@@ -249,6 +209,22 @@ class RecordPage(RecordColumns):
                 form.take(error)
         record_read("record.read", self.datamodel.kind.name, record.id if record else id, detail={"page": "reveal"})
         return self.render_form("reveal", self.reveal_template, form, record, parent, action=action, back=back)
+
+    def render_act(
+        self, act: str, id: uuid.UUID, form: PanelForm, submit: str, tone: str = "primary", *, open_only: bool = False
+    ) -> Answer:
+        """Asks for what an act on a record needs; the page's own method does it. `open_only`: tells if it is locked."""
+        record = self.datamodel.get_living(db.session, id)
+        parent = self.datamodel.parent_of(record)
+        record_read("record.read", self.datamodel.kind.name, id, detail={"page": act})
+        form.version.data = form.version.data or str(record.row_version)
+        if open_only:
+            form.warn(self.datamodel.why_locked(record))
+        self.offer(form, parent, record)
+        here, back = self.address(act, id=id), self.record_url(record, parent)
+        return self.render_form(
+            act, "record/act.html", form, record, parent, submit=submit, tone=tone, action=here, back=back
+        )
 
     def render_form(
         self, where: str, template: str, form: PanelForm, record: Any, parent: Any, status: int | None = None,
@@ -276,40 +252,25 @@ class RecordPage(RecordColumns):
         record_read("record.list", self.datamodel.kind.name, subjects=shown.ids)
         if deleted:
             shown.empty_text = _("Nothing is deleted.")
-        elif self.may("export"):
-            shown.exports = [(_("Export the list"), with_query(f"{self.endpoint}.export"))]
-        if not deleted and (url := page_acts.new_url(self)) is not None:
-            shown.add = (url, self.new_title())
-        caption = str(_("Deleted: %(what)s", what=str(shown.caption)))
+        else:
+            shown.add, shown.bulk = self.adding(), together.offered(self)
+            if self.may("export"):
+                shown.exports = [(_("Export the list"), with_query(f"{self.endpoint}.export"))]
+        caption = str(self.deleted_title or _("Deleted: %(what)s", what=str(shown.caption)))
         return self.render(
             self.deleted_template if deleted else self.list_template,
             listing=shown, heading=caption if deleted else shown.caption,
-            breadcrumbs=[(str(shown.caption), self.address("list"))] if deleted else [], steps=self.list_steps(),
+            breadcrumbs=[(str(shown.caption), self.address("list"))] if deleted else [],
+            steps=[] if deleted else self.list_steps(),
             lead=self.lead("deleted" if deleted else "list"), deleted_label=caption,
             deleted=self.address("deleted") if self.may("deleted") and not deleted else None,
         )  # fmt: skip
-
-    # -- addresses --------------------------------------------------------------------------------------------------
-
-    def address(self, page: str, **values: Any) -> str:
-        return url_for(f"{self.endpoint}.{page}", **values)
-
-    def may(self, page: str) -> bool:
-        """True if this class has the page and the person at work may enter it."""
-        return access.allowed(f"{self.endpoint}.{page}", g.actor)
-
-    def new_title(self) -> str:
-        return str(self.add_title or _("New: %(what)s", what=self.datamodel.kind.info.label))
-
-    def parent_url(self, parent: Any) -> str:
-        """The page to go back to from a form for a new record."""
-        return self.address("list") if self.may("list") else url_for("HomeView.show")
 
 
 def _register_drafts(cls: type[RecordPage]) -> None:
     """The forms to edit and to add a record keep drafts; the record, or its parent, is found as on the page."""
     model, label = cls.datamodel, cls.datamodel.kind.info.label
-    register(cls.draft, DraftForm(f"{cls.__name__}.edit", "id", label, model.get))
+    register(cls.draft, DraftForm(f"{cls.__name__}.edit", "id", cls.draft_label or label, model.get))
     if model.parent is not None:
         register(f"new-{cls.draft}", DraftForm(f"{cls.__name__}.add", "parent", label, model.parent.get))
     elif page_acts.stands_at_new(cls):

@@ -123,9 +123,9 @@ ROUTES: Mapping[str, Expected] = {
     # Cases
     **_page("CaseView.list", CASE_SIGHT),
     **_page("CaseView.deleted", MANAGERS),
-    **_post("CasesTogetherView.assign", EXPORT),
-    **_post("CasesTogetherView.close", CASE_SIGHT),
-    **_post("CasesTogetherView.delete", MANAGERS),
+    **_post("CaseView.assign_together", EXPORT),
+    **_post("CaseView.close_together", CASE_SIGHT),
+    **_post("CaseView.delete_together", MANAGERS),
     **_post("FindView.find", CASE_SIGHT, empty=303),
     **_post("AccountsTogetherView.suspend", _ACCOUNTS),
     **_page("CaseView.show", CASE_SIGHT, "case"),

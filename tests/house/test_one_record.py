@@ -152,7 +152,7 @@ CREATES: Mapping[str, Made] = {
     ),
     "POST ProfileView.edit": lambda o: o.sending(FOCAL, f"/profiles/{o.victim()}/edit", **_CHILD),
     "POST CaseView.assign": lambda o: o.sending(FOCAL, f"/cases/{o.case}/assign", account_id=str(o.colleague)),
-    "POST CasesTogetherView.assign": lambda o: o.sending(
+    "POST CaseView.assign_together": lambda o: o.sending(
         FOCAL, "/cases/together/assign", chosen=[f"{o.case}:1", f"{o.case}:1"], account_id=str(o.colleague),
         confirmed="yes",
     ),
@@ -250,7 +250,7 @@ def test_what_is_sent_twice_is_stored_once_and_both_answers_lead_to_it(office: O
 @pytest.mark.parametrize(
     "key",
     ["POST VerificationView.ask", "POST AccountView.invite", "POST PreferenceView.keep", "POST UnitView.add",
-     "POST CaseApi.add", "POST CaseApi.add_person", "POST GrantView.add", "POST CasesTogetherView.assign"],
+     "POST CaseApi.add", "POST CaseApi.add_person", "POST GrantView.add", "POST CaseView.assign_together"],
 )  # fmt: skip
 def test_what_is_sent_twice_at_the_same_moment_is_stored_once(office: Office, key: str) -> None:
     alone, sending = CREATES[key](office), CREATES[key](office)

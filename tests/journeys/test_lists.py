@@ -39,7 +39,7 @@ def test_a_view_is_made_kept_and_used_to_close_two_cases(house: House, cast: Cas
         visitor.main.get_by_label(f"{reference} satırını seç").check()
     assert visitor.main.locator("#bulk output").inner_text() == "Seçilen: 2"
     visitor.send("Kapat…")
-    visitor.choose(reason="Diğer").send("Dosyaları kapat")
+    visitor.choose(reason="Diğer").send("Seçilen dosyaları kapat")
     visitor.says("2 dosya kapatıldı.")
     assert visitor.main.locator("tbody .tag").all_inner_texts().count("Kapalı") == 2
 

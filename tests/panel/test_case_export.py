@@ -13,8 +13,10 @@ import pytest
 from flask import Flask
 from flask_babel import Babel
 
-from itm_admin.cases import exports, lookup
+from itm_admin.cases import lookup
 from itm_admin.cases.models import Case, Person
+from itm_admin.cases.person_views import PersonView
+from itm_admin.cases.views import CaseView
 from itm_admin.foundation import spreadsheet
 from itm_admin.foundation.errors import Denied, Invalid
 from itm_admin.record import export
@@ -60,7 +62,7 @@ def test_a_list_of_cases_is_taken_away_masked_and_in_its_order(factory: Factory,
     person = factory.person(focal_point, first, given_name="Canary", tckn="10000000146").person
     with factory.working(focal_point) as session:
         ids = export.fix_ids(session, lookup.list_cases().order_by(Case.opened_on), Case)
-        rows = [export.header(exports.CASES.columns), *exports.CASES.rows(session, ids)]
+        rows = [export.header(CaseView.exporting.columns), *CaseView.exporting.rows(session, ids)]
         content = b"".join(export.as_csv(rows))
     assert content.startswith(b"\xef\xbb\xbfReference;Status;")
     assert content.count(b"\r\n") == 3
@@ -79,7 +81,7 @@ def test_a_list_of_persons_is_taken_away_without_identities(factory: Factory) ->
     with factory.working(by) as session:
         ids = export.fix_ids(session, lookup.list_persons(), Person)
         book = io.BytesIO()
-        export.write_xlsx([export.header(exports.PERSONS.columns), *exports.PERSONS.rows(session, ids)], book)
+        export.write_xlsx([export.header(PersonView.exporting.columns), *PersonView.exporting.rows(session, ids)], book)
     sheet = openpyxl.load_workbook(book).active
     assert sheet is not None
     values = [list(row) for row in sheet.iter_rows(values_only=True)]
@@ -119,7 +121,7 @@ def test_only_what_the_person_sees_is_exported_and_only_by_who_may(factory: Fact
     with factory.working(focal_point) as session:
         ids = export.fix_ids(session, lookup.list_cases(), Case)
     with factory.working(stranger) as session:
-        assert list(exports.CASES.rows(session, ids)) == []
+        assert list(CaseView.exporting.rows(session, ids)) == []
     for who in (factory.caseworker(), factory.auditor()):
         with factory.working(who) as session, pytest.raises(Denied):
             export.fix_ids(session, lookup.list_cases(), Case)

@@ -34,6 +34,7 @@ def test_a_case_needs_little_and_has_careful_defaults() -> None:
         "exploitation_types": [],
         "confidentiality": "INTERNAL",
         "shared": True,
+        "status": "Active",
     }
 
 

@@ -335,26 +335,26 @@ def test_a_manager_deletes_with_a_reason_and_restores(
 ) -> None:
     case = factory.case(focal_point)
     with factory.working(focal_point) as session, pytest.raises(Denied):
-        services.delete_case(session, case.id, {"reason": "DUPLICATE"})
+        services.CASES.delete(session, case.id, {"reason": "DUPLICATE"})
     with factory.working(manager) as session:
         with pytest.raises(Invalid):
-            services.delete_case(session, case.id, {})
+            services.CASES.delete(session, case.id, {})
         with pytest.raises(Conflict):
-            services.delete_case(session, case.id, {"reason": "DUPLICATE"}, 99)
-        deleted = services.delete_case(session, case.id, {"reason": "DUPLICATE"}, case.row_version)
+            services.CASES.delete(session, case.id, {"reason": "DUPLICATE"}, 99)
+        deleted = services.CASES.delete(session, case.id, {"reason": "DUPLICATE"}, case.row_version)
         assert deleted.deleted_at is not None
     assert [sees(factory, who, case) for who in (focal_point, manager)] == [False, False]
     with factory.working(focal_point) as session:
         with pytest.raises(NotFound):
             lookup.get_case(session, case.id, or_deleted=True)
         with pytest.raises(Denied):
-            services.restore_case(session, case.id)
+            services.CASES.restore(session, case.id)
     with factory.working(manager) as session:
         assert lookup.get_case(session, case.id, or_deleted=True).deletion_reason == "DUPLICATE"
         assert case.id in [each.id for each in session.scalars(lookup.list_cases(deleted=True))]
-        services.restore_case(session, case.id)
+        services.CASES.restore(session, case.id)
         with pytest.raises(NotFound):
-            services.restore_case(session, case.id)
+            services.CASES.restore(session, case.id)
     assert sees(factory, focal_point, case)
 
 

@@ -11,10 +11,11 @@ from flask import Flask
 from werkzeug.datastructures import MultiDict
 
 from itm_admin.accounts.saved_views import MOST
-from itm_admin.cases.lists import CASES
+from itm_admin.cases.views import CaseView
 from itm_admin.foundation.errors import Invalid
 from tests.panel.panel_app import Browser, Records, RunningPanel
 
+CASES = CaseView.listing
 FILTERED = "sort=-updated&status=Active&cols=reference&cols=status&cols=updated"
 
 

@@ -301,7 +301,7 @@ def test_a_deleted_cases_persons_are_closed_but_a_manager_finds_them(
     panel: RunningPanel, make: Factory, author: Somebody, manager: Somebody, case: Case, child: CasePerson
 ) -> None:
     with make.working(manager) as session:
-        services.delete_case(session, case.id, {"reason": "ENTERED_IN_ERROR"})
+        services.CASES.delete(session, case.id, {"reason": "ENTERED_IN_ERROR"})
     browser = panel.browser(author)
     assert reveals(browser, child) == 404
     assert browser.get(f"/persons/{child.person_id}").status_code == 404

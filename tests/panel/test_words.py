@@ -10,7 +10,7 @@ from flask_babel import Babel, force_locale
 
 from itm_admin.assurance import detail, labels
 from itm_admin.cases.home import _sentence
-from itm_admin.cases.lists import CASES
+from itm_admin.cases.views import CaseView
 from itm_admin.foundation import formats, i18n
 from itm_admin.record import words
 
@@ -36,7 +36,7 @@ def test_counted_work_is_one_sentence_that_agrees_with_its_number(app: Flask, ki
 
 
 def test_the_mark_of_a_chosen_day_is_written_as_days_are(app: Flask) -> None:
-    opened_from = next(each for each in CASES.filters if each.name == "from")
+    opened_from = next(each for each in CaseView.listing.filters if each.name == "from")
     assert opened_from.said("2026-01-05") == "05.01.2026"
 
 

@@ -1,0 +1,59 @@
+"""Computed columns of cases and persons: properties that lists, exports and pages name like fields.
+
+Each needs what its statement loads: a row never asks the database again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from itm_admin.foundation.formats import HIDDEN, Hidden
+from itm_admin.foundation.i18n import language
+
+if TYPE_CHECKING:
+    from itm_admin.cases.models import CasePerson, Person
+
+
+class CaseColumns:
+    """Columns of a case that follow from its lead institution and its persons."""
+
+    if TYPE_CHECKING:
+        lead_institution: Any
+        people: Any
+
+    @property
+    def lead(self) -> str | None:
+        """The lead institution's name in the page's language, and its code."""
+        found = self.lead_institution
+        if found is None:
+            return None
+        return f"{found.name_en if language() == 'en' else found.name_tr} ({found.code})"
+
+    @property
+    def living_people(self) -> list[Person]:
+        """The persons in the case whose values are not destroyed."""
+        links: list[CasePerson] = self.people
+        return [link.person for link in links if link.person is not None and link.person.erased_at is None]
+
+    @property
+    def pseudonyms(self) -> list[str]:
+        return sorted({person.pseudonym for person in self.living_people})
+
+
+class PersonColumns:
+    """Columns of a person that follow from their cases and their protected values."""
+
+    if TYPE_CHECKING:
+        links: Any
+        given_name_enc: Any
+        family_name_enc: Any
+
+    @property
+    def case_references(self) -> list[str]:
+        links: list[CasePerson] = self.links
+        return sorted({link.case.reference for link in links if link.case is not None})
+
+    @property
+    def masked_name(self) -> Hidden | None:
+        """Dots if a name is stored."""
+        return HIDDEN if self.given_name_enc or self.family_name_enc else None

@@ -1,0 +1,88 @@
+"""The words, buttons and addresses of a kind's pages: each has a default, and an area's page says its own."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from typing import Any
+
+from flask import g, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
+from werkzeug.wrappers import Response
+
+from itm_admin.foundation import access
+from itm_admin.foundation.forms import PanelForm
+from itm_admin.foundation.views import redirect_after_post
+from itm_admin.record import page_acts
+from itm_admin.record.page_columns import RecordColumns
+
+Step = tuple[str, str, str]
+"""A button: address, text, tone."""
+_REVEAL = _l("Choose why you need them. Your name, the time and the purpose are entered in the ledger.")
+
+
+class RecordWords(RecordColumns):
+    """Methods that an area's page overrides, not options."""
+
+    def heading(self, where: str, record: Any, parent: Any) -> str:
+        """The page's title; `where` is show, add, edit, reveal or delete."""
+        if where == "add":
+            return self.new_title()
+        return str(record) if record is not None else str(self.datamodel.kind.info.label)
+
+    def lead(self, where: str) -> str | None:
+        """One sentence below it."""
+        return str(_REVEAL) if where == "reveal" else None
+
+    def breadcrumbs(self, record: Any, parent: Any) -> builtins.list[tuple[str, str]]:
+        """The trail above the title: text and address."""
+        crumbs = [(str(self.listing.caption), self.address("list"))] if self.may("list") else []
+        return crumbs if record is None else [*crumbs, (str(record), self.record_url(record, parent))]
+
+    def offer(self, form: PanelForm, parent: Any, record: Any) -> None:
+        """Gives the form's links to other records their choices."""
+
+    def steps(self, record: Any, parent: Any) -> builtins.list[Step]:
+        """The buttons of the record's page; decided here, not in a template."""
+        return page_acts.steps(self, record, parent)
+
+    def post_add_redirect(self, record: Any) -> Response:
+        """The page that follows once a record is added."""
+        return redirect_after_post(f"{self.endpoint}.show", id=record.id)
+
+    def list_steps(self) -> builtins.list[Step]:
+        """The buttons of the list's page."""
+        return []
+
+    def adding(self) -> tuple[str, str] | None:
+        """The address and the text of the list's button for a new record."""
+        url = page_acts.new_url(self)
+        return None if url is None else (url, self.new_title())
+
+    def done_words(self, action: str, count: int) -> str:
+        """The answer to an action on several records."""
+        words: str = ngettext("%(num)s record is changed.", "%(num)s records are changed.", count)
+        return words
+
+    def more(self, record: Any, parent: Any) -> Mapping[str, Any]:
+        """Values for what the kind's own template shows beside the fields."""
+        return {}
+
+    def record_url(self, record: Any, parent: Any) -> str:
+        return self.address("show", id=record.id)
+
+    def address(self, page: str, **values: Any) -> str:
+        return url_for(f"{self.endpoint}.{page}", **values)
+
+    def may(self, page: str) -> bool:
+        """True if this class has the page and the person at work may enter it."""
+        return access.allowed(f"{self.endpoint}.{page}", g.actor)
+
+    def new_title(self) -> str:
+        return str(self.add_title or _("New: %(what)s", what=self.datamodel.kind.info.label))
+
+    def parent_url(self, parent: Any) -> str:
+        """The page to go back to from a form for a new record."""
+        return self.address("list") if self.may("list") else url_for("HomeView.show")
