@@ -26,7 +26,7 @@ from itm_admin.foundation.i18n import Languages
 from itm_admin.foundation.openapi import OpenApiDocument, SwaggerPage
 from itm_admin.foundation.views import Frozen
 from itm_admin.home import HomeView
-from itm_admin.oversight import views as oversight
+from itm_admin.oversight import lists as oversight
 from itm_admin.record.area import GROUPS, Area, MenuEntry
 
 _HOME = Area("home", views=(MenuEntry(HomeView, _l("Home"), "home", "Work"), AnswerView))

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import changes, grants, invitations, mail, services
+from itm_admin.accounts import access_lists, changes, grants, invitations, mail, services
 from itm_admin.accounts.bulk_pages import bulk_acts
 from itm_admin.accounts.forms import AccountForm, NewAccountForm, role_choices
 from itm_admin.accounts.lists import ALL, here, institution_choices
@@ -70,16 +70,18 @@ class AccountView(Page):
     def show(self, id: uuid.UUID) -> Answer:
         account = services.get(db.session, me(), id)
         record_read("record.read", "account", id)
+        why_not = services.why_not(db.session, me(), account)
+        auditor = changes.standing_auditor(db.session, me(), account)
+        to_end = grants.given_here(me()) if why_not is None or auditor else ()
         return self.render(
             "accounts/show.html",
             heading=account.get_full_name(),
             account=account,
-            grants=_rows(db.session, account),
-            why_not=services.why_not(db.session, me(), account),
-            given_here=grants.given_here(me()),
+            grants=access_lists.roles(_rows(db.session, account), to_end),
+            why_not=why_not,
             link=_link(db.session, account),
-            history=_history(db.session, account),
-            auditor=changes.standing_auditor(db.session, me(), account),
+            history=access_lists.CHANGES.all(_history(db.session, account)),
+            auditor=auditor,
         )
 
     @route("/new", act="add", methods=BOTH)
@@ -171,16 +173,14 @@ class AuditAccountView(Page):
     def show(self, id: uuid.UUID) -> Answer:
         account = services.get(db.session, me(), id)
         record_read("record.read", "account", id)
-        rows = _rows(db.session, account)
         return self.render(
             "accounts/show.html",
             heading=account.get_full_name(),
             account=account,
-            grants=rows,
+            grants=access_lists.roles(_rows(db.session, account), ()),
             why_not="",
-            given_here=(),
             link=None,
-            history=_history(db.session, account),
+            history=access_lists.CHANGES.all(_history(db.session, account)),
             auditor=None,
         )
 

@@ -14,6 +14,8 @@ from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import Asks, PanelForm, chosen_id
 from itm_admin.foundation.i18n import LANGUAGES
 from itm_admin.foundation.roles import ROLES
+from itm_admin.record.checks import ChoiceCheck, IdCheck
+from itm_admin.record.schema import Input
 
 _EMAIL = _l("Write the e-mail address.")
 _ROLE = _l("Choose a role.")
@@ -117,6 +119,13 @@ class GrantForm(PanelForm):
 
     role = SelectField(_l("Role"), choices=[], validate_choice=False)
     unit = SelectField(_l("The role covers"), choices=[], validate_choice=False)
+
+
+class GrantInput(Input):
+    """The rules of roles decide which of them may be given, and where."""
+
+    role = ChoiceCheck({code: role.label for code, role in ROLES.items()}, required=True)
+    unit = IdCheck()
 
 
 _PERSON = ("first_name", "last_name", "email", "title", "language", "unit")

@@ -7,7 +7,17 @@ from flask_babel import gettext as _
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import history, invitations, passwords, services, session_rows, sessions, sign_in, throttle
+from itm_admin.accounts import (
+    access_lists,
+    history,
+    invitations,
+    passwords,
+    services,
+    session_rows,
+    sessions,
+    sign_in,
+    throttle,
+)
 from itm_admin.accounts.bulk_pages import AccountsTogetherView
 from itm_admin.accounts.forms import OwnDataForm, OwnPasswordForm, PasswordForm, SignInForm
 from itm_admin.accounts.grant_views import GrantView
@@ -136,12 +146,16 @@ class OwnProfileView(Page):
     def show(self) -> Answer:
         actor = me()
         account = services.own(db.session, actor)
-        events = history.own_sign_ins(db.session, actor)
+        listing = access_lists.SIGN_INS.all(history.own_sign_ins(db.session, actor))
         record_read("record.read", "account", actor.id, detail={"page": "profile"})
         with tenancy.acting(actor.own_context(), db.session):
             open_ones = session_rows.standing(db.session, actor.id, actor.session)
         return self.render(
-            "accounts/profile.html", heading=_("My profile"), account=account, events=events, sessions=open_ones
+            "accounts/profile.html",
+            heading=_("My profile"),
+            account=account,
+            events=listing,
+            sessions=open_ones,
         )
 
     @route("/edit", act="edit", methods=BOTH)

@@ -8,21 +8,21 @@ from __future__ import annotations
 import uuid
 from typing import Any, ClassVar
 
-from flask import flash, request
+from flask import flash, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 from wtforms import RadioField, SelectField, StringField
 
-from itm_admin.assurance import decisions
+from itm_admin.assurance import decisions, lists
 from itm_admin.assurance.models import LedgerDecision
 from itm_admin.foundation import access
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import REQUIRED, Invalid, Message
-from itm_admin.foundation.forms import Asks, PanelForm, attempt, chosen_id
+from itm_admin.foundation.errors import Invalid, Message
+from itm_admin.foundation.forms import Asks, PanelForm, attempt
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
@@ -89,16 +89,19 @@ class DecisionView(Page):
 
     @route("/", act="list")
     def list(self) -> Answer:
-        rows = decisions.shown(db.session)
-        record_read("record.list", "ledger_decision", subjects=[row[0].id for row in rows])
-        may_add = access.allowed(f"{self.endpoint}.add", me())
-        return self.render("assurance/decisions.html", rows=[_facts(row) for row in rows], may_add=may_add)
+        listing = lists.DECISIONS.page(db.session, decisions.statement(), lists.DECISIONS.read(request.args))
+        listing.record("ledger_decision")
+        if access.allowed(f"{self.endpoint}.add", me()):
+            listing.add = (url_for(f"{self.endpoint}.add"), _("Propose a decision"))
+        return self.render("assurance/decisions.html", listing=listing)
 
     @route("/new", act="add", methods=("GET", "POST"))
     def add(self) -> Answer:
         form = DecisionForm()
         if form.submitted():
-            made = attempt(form, lambda session: once(session, LedgerDecision, lambda: _propose(session, form)))
+            made = attempt(
+                form, lambda session: once(session, LedgerDecision, lambda: decisions.propose(session, form.payload()))
+            )
             if made is not None:
                 flash(_("The decision is proposed. An auditor of another institution decides."), "success")
                 return redirect_after_post("DecisionView.show", id=made.id)
@@ -140,8 +143,8 @@ class DecisionView(Page):
         return redirect_after_post("DecisionView.show", id=id)
 
     def _page(self, id: uuid.UUID, form: PanelForm) -> str:
-        row = decisions.shown(db.session, id)[0]
-        found: LedgerDecision = row[0]
+        row = decisions.shown(db.session, id)
+        found = row[0]
         record_read("record.read", "ledger_decision", id)
         actor = me()
         own = actor.id == found.proposed_by or actor.institution_id == found.proposer_institution_id
@@ -161,35 +164,9 @@ def _approved(kind: str) -> str:
     return str(_("You have approved it. The scheduler carries it out."))
 
 
-def _propose(session: Any, form: DecisionForm) -> LedgerDecision:
-    institution = chosen_id(form.institution)
-    reason = form.reason.data or ""
-    if institution is None or not reason:
-        empty = {"institution": institution is None, "reason": not reason}
-        raise Invalid({name: REQUIRED for name, missing in empty.items() if missing})
-    if reason in decisions.REASONS and decisions.REASONS[reason][0] not in OFFERED:
-        raise Invalid({"reason": _("This is not one of the choices.")})
-    return decisions.propose(session, institution, reason, _number(form.first_seq), _number(form.last_seq))
-
-
-def _number(field: StringField) -> int | None:
-    """The typed text as an entry's number; None for anything else."""
-    typed = (field.data or "").strip()
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= 15 else None
-
-
-_STATES: dict[str, tuple[Message, str]] = {
-    "waiting": (_l("Waits for the second person"), "warn"),
-    "approved": (_l("Approved, not carried out yet"), "info"),
-    "rejected": (_l("Rejected"), "neutral"),
-    "done": (_l("Carried out"), "good"),
-    "failed": (_l("Could not be carried out"), "bad"),
-}
-
-
 def _facts(row: Any) -> dict[str, Any]:
     found, code, proposer, decider = row
-    state, tone = _STATES[found.outcome or found.decision or "waiting"]
+    state, tone = lists.state_of(found)
     return {
         "id": found.id,
         "code": code,

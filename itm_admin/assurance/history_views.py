@@ -7,23 +7,35 @@ import uuid
 from typing import Any
 
 from flask import flash, g, request, url_for
-from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
-from itm_admin.assurance import evidence, evidence_views, history, labels, ledger_queries, looks, named, naming, paging
-from itm_admin.assurance.ledger_queries import AnyRow, EntryPage, Wanted
+from itm_admin.assurance import (
+    entry_list,
+    evidence,
+    evidence_views,
+    history,
+    labels,
+    ledger_queries,
+    looks,
+    named,
+    naming,
+    paging,
+)
+from itm_admin.assurance.ledger_queries import AnyRow, EntryPage
 from itm_admin.assurance.paging import EVERYTHING, Of
-from itm_admin.assurance.showing import EntryList, ids_of, learn_names, proof, told
+from itm_admin.assurance.showing import ids_of, proof, told
 from itm_admin.foundation import access, tenancy
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Denied, Invalid
+from itm_admin.foundation.list_parts import Query
 from itm_admin.foundation.roles import AUDIT, INSTITUTION, may
 from itm_admin.foundation.views import Page, redirect_after_post, route
 
 
-def _history(of: Of = EVERYTHING) -> tuple[EntryPage, Wanted]:
-    wanted = named.read(db.session, request.args)
+def _history(of: Of = EVERYTHING) -> tuple[EntryPage, Query]:
+    wanted = entry_list.read(db.session, request.args)
     return paging.page(db.session, wanted, of), wanted
 
 
@@ -111,7 +123,7 @@ class AuditHistoryView(_HistoryPage):
 
 def filtered(endpoint: str, at: dict[str, Any]) -> Response:
     """Redirects to the list with ids in place of typed names; a filter without a match is reported and dropped."""
-    chosen = {name: request.form.get(name, "").strip() for name in (*ledger_queries.FILTERS, "size")}
+    chosen = {name: request.form.get(name, "").strip() for name in (*entry_list.NAMES, "size")}
     told = []
     for name in ("actor", "target"):
         if chosen[name]:
@@ -123,7 +135,8 @@ def filtered(endpoint: str, at: dict[str, Any]) -> Response:
         flash(message, "warning")
     found = [chosen[name] for name in ("actor", "target") if chosen.get(name)]
     record_read("record.search", "entry", subjects=found, detail={"page": "history"})
-    return redirect_after_post(endpoint, **at, **{name: value for name, value in chosen.items() if value})
+    shown = {name: value for name, value in chosen.items() if value}
+    return redirect_after_post(endpoint, **at, **shown, cols=request.form.getlist("cols"))
 
 
 class InstitutionHistoryView(Page):
@@ -136,14 +149,8 @@ class InstitutionHistoryView(Page):
     @route("/", act="list")
     def list(self) -> str:
         found, wanted = _history()
-        record_read(
-            "record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "entries": len(found.rows)}
-        )
-        learn_names(db.session, found.rows)
-        listing = EntryList(
-            found, wanted, _entry_url, _("Entries of the institution's ledger"), False,
-            filter_url=url_for("InstitutionHistoryView.filter"),
-        )  # fmt: skip
+        listing = entry_list.filled(_INSTITUTION, wanted, found, url_for("InstitutionHistoryView.filter"))
+        listing.record("entry", detail={**wanted.chosen, "entries": len(found.rows)})
         own = tenancy.current().reads == "actor"
         (ledger, *_others) = [row.id for row in ledger_queries.ledgers(db.session)][:1] or [None]
         takes = evidence_views.links("InstitutionEvidenceView", ledger) if ledger else []
@@ -196,10 +203,8 @@ class OwnHistoryView(Page):
         own = dataclasses.replace(tenancy.current(), institution=g.actor.institution_id, reads="actor")
         with tenancy.acting(own, db.session()):
             found, wanted = _history(paging.done_by(g.actor.id))
-        record_read("record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "page": "own"})
-        learn_names(db.session, found.rows)
-        at = url_for("OwnHistoryView.filter")
-        listing = EntryList(found, wanted, lambda _row: None, _("What I did"), with_ledger=False, filter_url=at)
+        listing = entry_list.filled(_OWN, wanted, found, url_for("OwnHistoryView.filter"))
+        listing.record("entry", detail={**wanted.chosen, "page": "own"})
         return self.render("assurance/own_history.html", listing=listing)
 
     @route("/filter", act="show", methods=("POST",))
@@ -209,3 +214,7 @@ class OwnHistoryView(Page):
 
 def _entry_url(row: AnyRow) -> str:
     return url_for("InstitutionHistoryView.entry", id=row.ledger_id, seq=row.seq)
+
+
+_INSTITUTION = entry_list.of_one_ledger(_l("Entries of the institution's ledger"), _entry_url)
+_OWN = entry_list.of_one_ledger(_l("What I did"), None)

@@ -12,10 +12,11 @@ from flask_babel import gettext as _
 
 from itm_admin.assurance import labels, ledger_queries, paging
 from itm_admin.assurance.last_24_hours import last_day
-from itm_admin.assurance.ledger_queries import AnyRow, AnySession, Wanted
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession
 from itm_admin.assurance.scheduler_watch import scheduler_seen
 from itm_admin.assurance.showing import ids_of, told
 from itm_admin.foundation.audited_reads import record_read
+from itm_admin.foundation.list_parts import Query
 
 _SHOWN = 5
 
@@ -49,7 +50,7 @@ def auditor_home(session: AnySession) -> dict[str, Any]:
 
 
 def _latest(session: AnySession, **chosen: str) -> Sequence[AnyRow]:
-    found = paging.page(session, Wanted(chosen, _SHOWN))
+    found = paging.page(session, Query(size=_SHOWN, chosen=chosen))
     return found.rows
 
 

@@ -16,7 +16,6 @@ from flask_babel import format_timedelta
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from audit.verification import Finding
 from itm_admin.assurance.models import DECISION_REASONS
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
@@ -121,6 +120,7 @@ VERDICTS: Mapping[str, tuple[Message, str]] = {
     "tampered": (_l("Tampered with"), "bad"),
     "cannot tell": (_l("Cannot tell"), "warn"),
 }
+VERDICT_ORDER = {"tampered": 0, "cannot tell": 1, "intact": 2}
 ASSURANCES: Mapping[str, Message] = {
     "unsigned": _l("unsigned"),
     "self-attested": _l("self-attested"),
@@ -134,9 +134,14 @@ LEVELS: Mapping[str, Message] = {
 OUTCOMES: Mapping[str, Message] = {"success": _l("Done"), "denied": _l("Refused"), "failure": _l("Failed")}
 
 
+def institution_name(row: Any) -> str:
+    """The name of a ledger's institution; empty if the register has none."""
+    return str((row.name_tr if language() == "tr" else row.name_en) or "")
+
+
 def ledger_name(row: Any) -> str:
     """The name of a ledger's institution, with its code; the code alone if the register has no name."""
-    name = row.name_tr if language() == "tr" else row.name_en
+    name = institution_name(row)
     return f"{name} ({row.code})" if name else str(row.code)
 
 
@@ -253,22 +258,6 @@ def finding_words(finding: Mapping[str, Any]) -> str:
         told = f"{told} ({' '.join(str(finding[name]) for name in ('table', 'id') if finding.get(name))})"
     seq = finding.get("seq")
     return told if seq is None else str(_("Entry %(seq)s: %(what)s", seq=seq, what=told))
-
-
-_OF_BUNDLES: Mapping[str, Message] = {
-    "unsigned": _l("No signed checkpoint covers these entries yet."),
-    "key": _l("No checkpoint in it is signed by a key that counts."),
-}
-
-
-def bundle_words(finding: Finding) -> str:
-    """One finding about a bundle made here; one without words of its own names at least its place."""
-    told = (
-        _OF_BUNDLES.get(finding.kind)
-        or FINDINGS.get(finding.kind)
-        or _l("A part of the bundle contradicts another one.")
-    )
-    return str(told if finding.seq is None else _("Entry %(seq)s: %(what)s", seq=finding.seq, what=told))
 
 
 def changes(content: Mapping[str, Any], kind: str | None = None, names: Names | None = None) -> list[Change]:

@@ -1,19 +1,15 @@
-"""Read-only queries of the ledgers for people: overview, lists with filters, one entry with its leaf.
+"""Read-only queries of the ledgers for people: overview, one entry with its leaf, verdicts.
 
-Row-level security decides which entries are seen; nothing here widens it. Query parameters are read strictly. Pages of
-a list: see paging.py.
+Row-level security decides which entries are seen; nothing here widens it. Pages of entries: see paging.py.
 """
 
 from __future__ import annotations
 
-import re
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from flask_babel import gettext as _
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -33,26 +29,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import Session, scoped_session
-from werkzeug.datastructures import MultiDict
 
 from itm_admin.assurance import purged
-from itm_admin.foundation import dates, tenancy, vocabulary
-from itm_admin.foundation.errors import Invalid, Message, NotFound
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.institutions.models import Institution
 
 AnyRow = Row[*tuple[Any, ...]]
 Condition = ColumnElement[bool]
 AnySession = Session | scoped_session[Any]
-SIZES = (25, 50, 100)
-FILTERS = ("from", "to", "actor", "action", "purpose", "kind", "target", "outcome", "ledger", "outside")
 OWN_LOGINS = ("itm_app", "itm_signer", "itm_purger")
 """The database roles of the panel and its jobs; a change by any other role goes past the panel."""
 MIGRATION = "migration"
 """The name under which schema upgrades change rows (migrations/env.py)."""
 _LARGEST = 2**63 - 1
-_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
-_CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)~([0-9a-f-]{36})~(\d{1,18})", re.ASCII)
 
 _schema = MetaData(schema="audit")
 ledger = Table(
@@ -92,18 +83,9 @@ verification = Table(
     Column("level", String), Column("started", DateTime(timezone=True)), Column("seconds", Double),
     Column("first_seq", BigInteger), Column("checked", BigInteger), Column("size", BigInteger),
     Column("verdict", String), Column("assurance", String), Column("first_broken", BigInteger),
-    Column("findings", JSONB), Column("recorded_at", DateTime(timezone=True)),
+    Column("findings", JSONB), Column("ranges", JSONB), Column("since", DateTime(timezone=True)),
+    Column("recorded_at", DateTime(timezone=True)),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The checked query of one address. ``after``: the place of the previous page's last entry."""
-
-    chosen: Mapping[str, str] = field(default_factory=dict)
-    size: int = SIZES[0]
-    after: tuple[str, uuid.UUID, int] | None = None
-    """Its time, its event and its number."""
 
 
 @dataclass(frozen=True)
@@ -112,57 +94,6 @@ class EntryPage:
 
     rows: Sequence[AnyRow]
     next: str | None
-
-
-def read(args: MultiDict[str, str]) -> Wanted:
-    """The filters in a request's address. Raises Invalid with each unknown or wrong one."""
-    wrong: dict[str, Message] = {}
-    for name in args:
-        if name not in (*FILTERS, "size", "after") or len(args.getlist(name)) > 1:
-            wrong[name if name in FILTERS else ""] = _("The address holds something that this list does not know.")
-    chosen = {name: args[name].strip() for name in FILTERS if args.get(name, "").strip()}
-    for name, value in chosen.items():
-        if name in ("from", "to"):
-            try:
-                chosen[name] = dates.read_day(value).isoformat()
-            except dates.NotADate as error:
-                wrong[name] = error.message
-                continue
-        if not fits(name, chosen[name]):
-            wrong[name] = _("This filter's value is not correct.")
-    size = args.get("size", str(SIZES[0]))
-    if size not in map(str, SIZES):
-        wrong["size"] = _("This page size is not offered.")
-    cursor = _CURSOR.fullmatch(args["after"]) if args.get("after") else None
-    if args.get("after") and cursor is None:
-        wrong["after"] = _("This page of the list is not known.")
-    if wrong:
-        raise Invalid(wrong)
-    return Wanted(chosen, int(size), _cursor(cursor) if cursor else None)
-
-
-def fits(name: str, value: str) -> bool:
-    if name in ("from", "to"):
-        try:
-            return 1 < date.fromisoformat(value).year < 9999
-        except ValueError:
-            return False
-    if name == "action":
-        return value in vocabulary.codes("audit_event")
-    if name == "purpose":
-        return value in vocabulary.codes("access_purpose")
-    if name == "outside":
-        return value == "yes"
-    if name == "outcome":
-        return value in ("success", "denied", "failure")
-    return bool(_WORD.fullmatch(value))
-
-
-def _cursor(cursor: re.Match[str]) -> tuple[str, uuid.UUID, int]:
-    try:
-        return cursor[1], uuid.UUID(cursor[2]), int(cursor[3])
-    except ValueError:
-        raise Invalid({"after": _("This page of the list is not known.")}) from None
 
 
 def ledgers(session: AnySession) -> Sequence[AnyRow]:

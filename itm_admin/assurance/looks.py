@@ -17,10 +17,11 @@ from flask_babel import gettext as _
 from sqlalchemy import func, select, text
 
 from itm_admin.assurance import history, labels, ledger_queries, naming, paging, showing
-from itm_admin.assurance.ledger_queries import AnyRow, AnySession, Wanted
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession
 from itm_admin.assurance.paging import EVERYTHING, Of
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.i18n import TIMEZONE
+from itm_admin.foundation.list_parts import Query
 from itm_admin.foundation.roles import AUDIT
 
 MOST = 2_000
@@ -66,7 +67,7 @@ def of_record(session: AnySession, kind: str, id: uuid.UUID) -> Of:
     return paging.about([str(id), *map(str, parts)])
 
 
-def grouped(session: AnySession, wanted: Wanted, of: Of) -> tuple[list[Looker], set[uuid.UUID], bool]:
+def grouped(session: AnySession, wanted: Query, of: Of) -> tuple[list[Looker], set[uuid.UUID], bool]:
     """Groups by person, the most frequent first; the ids of their ledgers; True if not all groups were read."""
     e = ledger_queries.event.c
     by = (e.ledger_id, e.actor_id, e.actor_name, e.actor_institution, e.actor_role, e.action, e.purpose, e.outcome,
@@ -105,6 +106,6 @@ def last_month() -> Mapping[str, Any]:
     return {"from": end.replace(day=1).isoformat(), "to": end.isoformat()}
 
 
-def bounds(wanted: Wanted) -> tuple[date | None, date | None]:
+def bounds(wanted: Query) -> tuple[date | None, date | None]:
     since, until = wanted.chosen.get("from"), wanted.chosen.get("to")
     return date.fromisoformat(since) if since else None, date.fromisoformat(until) if until else None

@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
 
-from itm_admin.assurance import labels, ledger_queries, looks, named, naming
+from itm_admin.assurance import entry_list, labels, ledger_queries, lists, looks, named, naming
 from itm_admin.assurance.history import kind_with_history
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.audited_reads import record_read
@@ -45,12 +45,7 @@ class LooksForm(PanelForm):
         found = {"from": values.get("since"), "to": values.get("until")}
         found |= {name: values.get(name) for name in ("purpose", "action", "ledger")}
         chosen = {name: str(value) for name, value in found.items() if value}
-        fields = {"from": "since", "to": "until"}
-        wrong = {fields.get(name, name): _("This filter's value is not correct.") for name, value in chosen.items()
-                 if not ledger_queries.fits(name, value)}  # fmt: skip
-        if wrong:
-            raise Invalid(wrong)
-        return chosen
+        return entry_list.checked(chosen, {"from": "since", "to": "until"})
 
 
 def _names(ledgers: Iterable[ledger_queries.AnyRow]) -> Mapping[str, str]:
@@ -97,7 +92,7 @@ class _Looks(Page):
         return self._answer(kind_with_history(kind).name, id)
 
     def _answer(self, kind: str, id: uuid.UUID | None) -> str:
-        wanted = named.read(db.session, request.args)
+        wanted = entry_list.read(db.session, request.args)
         found, told_in, more = looks.grouped(db.session, wanted, looks.condition(db.session, kind, id))
         naming.learn(db.session, [id])
         ledgers = [row for row in ledger_queries.ledgers(db.session) if not row.closed_at]
@@ -110,7 +105,7 @@ class _Looks(Page):
             target=labels.target_words(kind, naming.name_of(id)) if id else None,
             kind=kind,
             id=id,
-            lookers=found,
+            lookers=lists.lookers(found, self.endpoint, kind, chosen),
             more=more,
             wanted=wanted,
             since=since,

@@ -6,14 +6,12 @@ A reference, a pseudonym and a user name may stand in an address; a person's nam
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 
 from flask_babel import gettext as _
 from sqlalchemy import text
-from werkzeug.datastructures import MultiDict
 
-from itm_admin.assurance import ledger_queries, naming
-from itm_admin.assurance.ledger_queries import AnySession, Wanted
+from itm_admin.assurance import naming
+from itm_admin.assurance.ledger_queries import AnySession
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.roles import AUDIT
@@ -40,23 +38,13 @@ def find(session: AnySession, what: str, field: str = "what", kinds: tuple[str, 
     return found[0].kind, found[0].id
 
 
-def read(session: AnySession, args: MultiDict[str, str]) -> Wanted:
-    """The filters in a request's address, with ids in place of references, pseudonyms and user names."""
-    wanted = ledger_queries.read(args)
-    chosen = dict(wanted.chosen)
-    for name in ("actor", "target"):
-        if name in chosen and not is_id(chosen[name]):
-            chosen[name] = _known(session, name, chosen[name])
-    naming.learn(session, [chosen.get("actor"), chosen.get("target")])
-    return replace(wanted, chosen=chosen)
-
-
-def _known(session: AnySession, name: str, value: str) -> str:
+def known(session: AnySession, name: str, value: str) -> str:
+    """The id of what a filter names; the text itself for a program, or a target that is no record."""
     kinds = ("account",) if name == "actor" else ()
     try:
         return str(find(session, value, name, kinds)[1])
     except Invalid:
-        return value  # a program's name, or a target that is not a record: a job, a table
+        return value
 
 
 def typed(session: AnySession, name: str, value: str, before: str) -> str:

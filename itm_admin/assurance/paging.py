@@ -1,5 +1,7 @@
 """Pages of entries, the newest first: of one ledger by number, of several or with filters by the event's own time.
 
+The rows behind the lists of entry_list.py, whose pages go by key: a page's number would be slow in a long ledger.
+
 Row-level security decides which entries are seen. For readers whom it checks on each entry (everybody inside an
 institution but managers) the newest matching entries are read in small portions, so that a page costs the same in a
 ledger of any length.
@@ -7,14 +9,16 @@ ledger of any length.
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import g
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
@@ -39,13 +43,14 @@ from itm_admin.assurance.ledger_queries import (
     AnySession,
     Condition,
     EntryPage,
-    Wanted,
     entry,
     leaf,
     ledger,
 )
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.i18n import TIMEZONE
+from itm_admin.foundation.list_parts import Query
 from itm_admin.foundation.roles import INSTITUTION
 
 WINDOW = 2_000
@@ -54,6 +59,19 @@ PORTIONS = (100, 400, WINDOW)
 """The sizes of the portions: most pages are full after the first."""
 _HERE = ZoneInfo(TIMEZONE)
 _BEGINNING = "0001-01-01T00:00:00.000000Z"
+_CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)~([0-9a-f-]{36})~(\d{1,18})", re.ASCII)
+_UNKNOWN = _l("This page of the list is not known.")
+
+
+def place(text: str) -> tuple[str, uuid.UUID, int]:
+    """The place of a page's last entry: its time, its event, its number. Invalid for any other text."""
+    found = _CURSOR.fullmatch(text)
+    try:
+        if found and datetime.fromisoformat(found[1]):
+            return found[1], uuid.UUID(found[2]), int(found[3])
+    except ValueError:
+        pass
+    raise Invalid({"after": _UNKNOWN})
 
 
 @dataclass(frozen=True)
@@ -102,27 +120,25 @@ def _by_login(table: Table, login: str) -> Condition:
     return table.c.content.like(f'%"session":"{login}","transaction":%')
 
 
-def narrowed(wanted: Wanted, of: Of, table: Table) -> list[Condition]:
+def narrowed(wanted: Query, of: Of, table: Table) -> list[Condition]:
     """The history's subject and the filters as conditions, for entries or events."""
-    found = of.conditions(table)
-    for name, value in wanted.chosen.items():
-        if name == "from":
-            found.append(table.c.at >= _midnight(value))
-        elif name == "to":
-            found.append(table.c.at < _midnight(value, 1))
-        elif name == "actor":
-            found.append(_acted(table, value))
-        elif name == "target":
-            found += about([value]).conditions(table)
-        elif name == "kind":
-            found.append(table.c.target_kind == value)
-        elif name == "ledger":
-            found.append(table.c.ledger_id.in_(select(ledger.c.id).where(ledger.c.code == value)))
-        elif name == "outside":
-            found.append(outside(table))
-        elif name in ("action", "outcome", "purpose"):
-            found.append(table.c[name] == value)
-    return found
+    return [*of.conditions(table), *(CONDITIONS[name](table, value) for name, value in wanted.chosen.items())]
+
+
+def _column(name: str) -> Callable[[Table, str], Condition]:
+    return lambda table, value: table.c[name] == value
+
+
+def _about(table: Table, value: str) -> Condition:
+    return and_(*about([value]).conditions(table))
+
+
+def _of_ledger(table: Table, value: str) -> Condition:
+    return table.c.ledger_id.in_(select(ledger.c.id).where(ledger.c.code == value))
+
+
+def _outside(table: Table, value: str) -> Condition:
+    return outside(table) if value == "yes" else not_(outside(table))
 
 
 def _acted(table: Table, value: str) -> Condition:
@@ -132,7 +148,22 @@ def _acted(table: Table, value: str) -> Condition:
     return and_(table.c.actor_id.is_(None), table.c.actor_name == value)
 
 
-def page(session: AnySession, wanted: Wanted, of: Of = EVERYTHING, ledger_id: uuid.UUID | None = None) -> EntryPage:
+CONDITIONS: Mapping[str, Callable[[Table, str], Condition]] = {
+    "from": lambda table, value: table.c.at >= _midnight(value),
+    "to": lambda table, value: table.c.at < _midnight(value, 1),
+    "actor": _acted,
+    "action": _column("action"),
+    "purpose": _column("purpose"),
+    "kind": _column("target_kind"),
+    "target": _about,
+    "outcome": _column("outcome"),
+    "ledger": _of_ledger,
+    "outside": _outside,
+}
+"""Each filter's condition for a table of entries or events; the value as it stands in an address."""
+
+
+def page(session: AnySession, wanted: Query, of: Of = EVERYTHING, ledger_id: uuid.UUID | None = None) -> EntryPage:
     """One page, the newest entries first; of one ledger, or of all that the reader sees."""
     context = tenancy.current()
     if context.reads == "actor" and not of.actor:  # as row-level security does, in a form for an index
@@ -153,7 +184,7 @@ def _limited() -> bool:
     return context.reads == "ledger" and context.scope == INSTITUTION and context.manage != "*"
 
 
-def _by_number(session: AnySession, wanted: Wanted, ledger_id: uuid.UUID) -> EntryPage:
+def _by_number(session: AnySession, wanted: Query, ledger_id: uuid.UUID) -> EntryPage:
     """Within one ledger the number alone gives the order of events, regardless of the clock."""
     top = wanted.after[2] if wanted.after else None
     bottom = 0
@@ -173,19 +204,19 @@ def _by_number(session: AnySession, wanted: Wanted, ledger_id: uuid.UUID) -> Ent
     return _found(rows, wanted)
 
 
-def _by_time(session: AnySession, wanted: Wanted, conditions: Sequence[Condition]) -> EntryPage:
+def _by_time(session: AnySession, wanted: Query, conditions: Sequence[Condition]) -> EntryPage:
     statement = _behind(select(entry).where(*conditions), wanted).limit(wanted.size + 1)
     return _found(session.execute(statement).all(), wanted)
 
 
-def _behind(statement: Select[Any], wanted: Wanted) -> Select[Any]:
+def _behind(statement: Select[Any], wanted: Query) -> Select[Any]:
     if wanted.after:
         place = tuple_(entry.c.at, entry.c.event_id)
         statement = statement.where(place < tuple_(_moment(wanted.after[0]), wanted.after[1]))
     return statement.order_by(entry.c.at.desc(), entry.c.event_id.desc())
 
 
-def _in_portions(session: AnySession, wanted: Wanted, of: Of, conditions: Sequence[Condition]) -> EntryPage:
+def _in_portions(session: AnySession, wanted: Query, of: Of, conditions: Sequence[Condition]) -> EntryPage:
     places = _newest(session, wanted, of)
     rows: list[AnyRow] = []
     begin = 0
@@ -202,7 +233,7 @@ def _in_portions(session: AnySession, wanted: Wanted, of: Of, conditions: Sequen
     return found
 
 
-def _newest(session: AnySession, wanted: Wanted, of: Of) -> Sequence[Any]:
+def _newest(session: AnySession, wanted: Query, of: Of) -> Sequence[Any]:
     """Places of the newest matching entries, visible or not."""
     chosen = wanted.chosen
     ids = of.ids or ((chosen["target"],) if "target" in chosen else ())
@@ -218,7 +249,7 @@ def _newest(session: AnySession, wanted: Wanted, of: Of) -> Sequence[Any]:
     return session.execute(select(newest.c.event_id, newest.c.at)).all()
 
 
-def _found(rows: Sequence[AnyRow], wanted: Wanted) -> EntryPage:
+def _found(rows: Sequence[AnyRow], wanted: Query) -> EntryPage:
     shown = rows[: wanted.size]
     last = shown[-1] if len(rows) > wanted.size else None
     return EntryPage(shown, _cursor(last.at, last.event_id, last.seq) if last else None)

@@ -1,4 +1,4 @@
-"""Prepares entries for pages: rows of a list, lines of a history, one entry with its proof.
+"""Prepares entries for pages: lines of a history, one entry with its proof. Lists: entry_list.py.
 
 Recomputing a leaf here only helps the reader; a verdict comes from a verification alone.
 """
@@ -7,41 +7,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from flask import request, url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 
 from audit import event, leaf
-from itm_admin.assurance import detail, disclosure, labels, ledger_queries, named, naming, upgrades
+from itm_admin.assurance import detail, disclosure, labels, ledger_queries, naming, upgrades
 from itm_admin.assurance.labels import Change
-from itm_admin.assurance.ledger_queries import AnyRow, AnySession, EntryPage, Wanted
-from itm_admin.foundation import vocabulary
-from itm_admin.foundation.errors import Message
-from itm_admin.foundation.formats import day, moment
-from itm_admin.foundation.lists import Cell, Chip, ShownColumn, ShownFilter, ShownRow
+from itm_admin.assurance.ledger_queries import AnyRow, AnySession
 from itm_admin.foundation.roles import ROLES
 
 Link = Callable[[AnyRow], str | None]
 
-_LABELS: Mapping[str, Message] = {
-    "from": _l("From"),
-    "to": _l("Until"),
-    "actor": _l("Who (name or user name)"),
-    "action": _l("What"),
-    "kind": _l("Kind of record"),
-    "target": _l("Record (reference, pseudonym or user name)"),
-    "outcome": _l("Outcome"),
-    "purpose": _l("Why"),
-    "ledger": _l("Institution"),
-    "outside": _l("Outside the panel"),
-}
 SAME = timedelta(seconds=5)
 """The usual time, at most, between an event and its seal."""
-_TONES = {"success": "good", "denied": "warn", "failure": "bad"}
 
 
 @dataclass(frozen=True)
@@ -173,126 +154,6 @@ def content_of(row: AnyRow) -> Mapping[str, Any]:
     except (TypeError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-@dataclass(frozen=True)
-class EntryList:
-    """A page of entries for `ui.listing` (see foundation/lists.py for other lists)."""
-
-    found: EntryPage
-    wanted: Wanted
-    link: Link
-    caption: str
-    with_ledger: bool = True
-    codes: Sequence[str] = ()
-    """The institutions whose ledgers the list has, if there are several."""
-    filter_url: str | None = None
-    """The address to which the filters are posted, so that no name is in an address."""
-    search: None = None
-    sort: str = ""
-    total: None = None
-    first: int = 0
-    last: int = 0
-    previous_url: None = None
-    exports: Sequence[tuple[str, str]] = ()
-    add: None = None
-    empty_text: Message = field(default_factory=lambda: _l("There is no entry yet."))
-
-    @property
-    def page_size(self) -> int:
-        return self.wanted.size
-
-    @property
-    def columns(self) -> list[ShownColumn]:
-        headings: list[tuple[str, Message]] = [("at", _l("When")), ("seq", _l("Number"))]
-        if self.with_ledger:
-            headings.append(("code", _l("Ledger")))
-        headings += [("who", _l("Who")), ("what", _l("What")), ("target", _l("On what")), ("why", _l("Why"))]
-        headings.append(("outcome", _l("Outcome")))
-        return [ShownColumn(name, text, None, None) for name, text in headings]
-
-    @property
-    def rows(self) -> list[ShownRow]:
-        return [self._row(row) for row in self.found.rows]
-
-    def _row(self, row: AnyRow) -> ShownRow:
-        cells = [Cell("link", _moment(row)), Cell("text", str(row.seq))]
-        if self.with_ledger:
-            cells.append(Cell("text", row.code))
-        cells += [
-            Cell("badge", who(row), "bad") if outside_user(row) else Cell("text", who(row)),
-            Cell("text", labels.action_words(row.action, row.actor_id)),
-            Cell("text", target(row)),
-            Cell("text", labels.purpose_words(row.purpose)),
-            Cell("badge", str(labels.OUTCOMES.get(row.outcome, row.outcome)), _TONES.get(row.outcome, "neutral")),
-        ]
-        return ShownRow(self.link(row), tuple(cells), str(row.event_id))
-
-    @property
-    def filters(self) -> list[ShownFilter]:
-        choices: Mapping[str, Sequence[tuple[str, str]]] = {
-            "action": vocabulary.choices("audit_event"),
-            "outcome": [(code, str(text)) for code, text in labels.OUTCOMES.items()],
-            "kind": [(code, str(text)) for code, text in labels.kinds().items()],
-            "purpose": vocabulary.choices("access_purpose"),
-            "ledger": [(code, code) for code in self.codes],
-        }
-        kinds = {"from": "day", "to": "day", "outside": "flag"}
-        return [
-            ShownFilter(name, _LABELS[name], kinds.get(name, "choice"), choices.get(name, ()), self._typed(name))
-            for name in ledger_queries.FILTERS
-            if name != "ledger" or len(self.codes) > 1
-        ]
-
-    @property
-    def chips(self) -> list[Chip]:
-        return [
-            Chip(f"{_LABELS[name]}: {self._said(name)}", self._url(after=None, **{name: None}))
-            for name in self.wanted.chosen
-        ]
-
-    @property
-    def next_url(self) -> str | None:
-        return self._url(after=self.found.next) if self.found.next else None
-
-    @property
-    def page_sizes(self) -> list[tuple[int, str]]:
-        return [(size, self._url(size=size, after=None)) for size in ledger_queries.SIZES]
-
-    def _chosen(self, name: str) -> str:
-        return self.wanted.chosen.get(name, "")
-
-    def _typed(self, name: str) -> str:
-        """The field's text: the name instead of an id."""
-        code = self._chosen(name)
-        return naming.name_of(code) or code if name in ("actor", "target") else code
-
-    def hidden(self, *_without: str) -> list[tuple[str, str]]:
-        """Hidden fields of the filters' form: the ids whose names its fields show."""
-        shown = [(f"{name}_id", self._chosen(name)) for name in ("actor", "target")]
-        path = [(name, str(value)) for name, value in (request.view_args or {}).items()]
-        return [("size", str(self.page_size)), *path, *((name, id) for name, id in shown if named.is_id(id))]
-
-    def _said(self, name: str) -> str:
-        code = self._chosen(name)
-        if named.is_id(code):
-            return naming.name_of(code) or str(_("a record without a name here"))
-        for each in self.filters:
-            if each.name == name and each.choices:
-                return dict(each.choices).get(code, code)
-        if name == "outside":
-            return str(_("Yes"))
-        return day(date.fromisoformat(code)) if name in ("from", "to") else code
-
-    def _url(self, **changed: Any) -> str:
-        values = {**(request.view_args or {}), **request.args.to_dict(), **changed}
-        kept = {name: value for name, value in values.items() if value not in (None, "")}
-        return url_for(request.endpoint or "", **kept)
-
-
-def _moment(row: AnyRow) -> str:
-    later, shown = sealed(row), moment(row.at, seconds=True)
-    return str(_("%(at)s (sealed %(when)s)", at=shown, when=moment(later, seconds=True))) if later else shown
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,23 @@ scheduler's process.
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from functools import partial
 
 from flask import flash, jsonify, request, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from itm_admin.assurance import (
     alerts,
+    entry_list,
     evidence_views,
     labels,
     ledger_queries,
+    lists,
     named,
     naming,
     paging,
@@ -40,10 +44,9 @@ from itm_admin.assurance.history_views import (
 from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.assurance.models import Alert, VerificationRequest
 from itm_admin.assurance.scheduler_watch import scheduler_seen
-from itm_admin.assurance.showing import EntryList, ids_of, learn_names
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Conflict, NotFound
+from itm_admin.foundation.errors import Conflict
 from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.transaction import writing
@@ -61,8 +64,9 @@ class LedgerView(Page):
     @route("/", act="list")
     def list(self) -> str:
         rows = ledger_queries.ledgers(db.session)
-        record_read("record.list", "ledger", subjects=[row.id for row in rows])
-        return self.render("assurance/ledgers.html", ledgers=rows, words=labels)
+        listing = lists.LEDGERS.all(rows, lists.LEDGERS.read(request.args))
+        listing.record("ledger")
+        return self.render("assurance/ledgers.html", listing=listing, words=labels)
 
     @route("/filter", act="list", methods=("POST",))
     def filter(self) -> Response:
@@ -73,29 +77,19 @@ class LedgerView(Page):
 
     @route("/entries", act="list")
     def entries(self) -> str:
-        wanted = named.read(db.session, request.args)
+        wanted = entry_list.read(db.session, request.args)
         found = paging.page(db.session, wanted)
-        record_read(
-            "record.list", "entry", subjects=ids_of(found.rows), detail={**wanted.chosen, "entries": len(found.rows)}
-        )
-        learn_names(db.session, found.rows)
-        codes = sorted({row.code for row in ledger_queries.ledgers(db.session)})
-        listing = EntryList(
-            found, wanted, entry_url, _("Entries of all ledgers"), codes=codes, filter_url=url_for("LedgerView.filter")
-        )
+        listing = entry_list.filled(_ALL, wanted, found, url_for("LedgerView.filter"))
+        listing.record("entry", detail={**wanted.chosen, "entries": len(found.rows)})
         return self.render("assurance/entries.html", listing=listing, ledger=None)
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> str:
-        wanted = named.read(db.session, request.args)
+        wanted = entry_list.read(db.session, request.args)
         ledger = ledger_queries.find_ledger(db.session, id)
         found = paging.page(db.session, wanted, ledger_id=id)
-        detail = {**wanted.chosen, "entries": len(found.rows)}
-        record_read("record.list", "ledger", id, subjects=ids_of(found.rows), detail=detail)
-        learn_names(db.session, found.rows)
-        listing = EntryList(
-            found, wanted, entry_url, _("Entries of the ledger"), False, filter_url=url_for("LedgerView.filter")
-        )
+        listing = entry_list.filled(_ONE, wanted, found, url_for("LedgerView.filter"))
+        listing.record("ledger", id, detail={**wanted.chosen, "entries": len(found.rows)})
         verdicts = ledger_queries.verdicts(db.session, id)
         return self.render(
             "assurance/entries.html",
@@ -126,11 +120,11 @@ class VerificationView(Page):
         return self.render(
             "assurance/verification.html",
             verdicts=verdicts,
-            found={row.id: tampering.told(db.session, row.findings) for row in verdicts if row.findings},
+            listing=lists.VERDICTS.all(lists.with_findings(db.session, verdicts)),
             ledgers=ledger_queries.ledgers(db.session),
             requests=verification_requests.recent(db.session),
             alive=scheduler_seen(),
-            sinks=backlog.shown(db.session.connection()),
+            sinks=lists.SINKS.all(backlog.shown(db.session.connection())),
             words=labels,
         )
 
@@ -210,18 +204,14 @@ def entry_url(row: AnyRow) -> str:
     return url_for("LedgerView.entry", id=row.ledger_id, seq=row.seq)
 
 
+_ALL = replace(entry_list.ENTRIES, link=entry_url)
+_ONE = entry_list.of_one_ledger(_l("Entries of the ledger"), entry_url)
+
+
 def _ask(session: Session) -> VerificationRequest:
-    asked = verification_requests.ask(session, request.form.get("level", ""), _uuid(request.form.get("ledger")))
+    typed = {name: request.form.get(name) or None for name in ("level", "ledger")}
+    asked = verification_requests.ask(session, typed)
     return verification_requests.find(session, asked)
-
-
-def _uuid(text: str | None) -> uuid.UUID | None:
-    if not text:
-        return None
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise NotFound from None
 
 
 VIEWS: tuple[type, ...] = (

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import url_for
 from flask_babel import gettext, ngettext
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import ColumnElement, and_, exists, func, select
 
 from itm_admin.accounts import grants
@@ -17,11 +18,27 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
+from itm_admin.foundation.list_parts import Cell, Column
+from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.roles import may
 from itm_admin.record.checks import today
 from itm_admin.record.draft_views import waiting as drafts
+from itm_admin.record.listing import column, named
 
 SHOWN = 8
+OWN: Listing[Case] = Listing(
+    caption=_l("Assigned to me"),
+    tie=(Case.reference, Case.id),
+    identify=lambda case: str(case.id),
+    link=lambda case: url_for("CaseView.show", id=case.id),
+    columns=(
+        named(Case, "reference"),
+        column(Case, "status"),
+        column(Case, "province"),
+        column(Case, "exploitation_types", label=_l("Exploitation")),
+        Column("updated", _l("Last change"), lambda case: Cell("moment", case.updated_at)),
+    ),
+)
 QUIET_DAYS = 30
 
 
@@ -36,7 +53,7 @@ def institution_home(session: AnySession) -> dict[str, Any]:
     record_read("record.list", "case", subjects=[case.id for case in own], detail={"page": "home"})
     roles = tenancy.current().roles
     return {
-        "own": own,
+        "own": OWN.all(own),
         "figures": _figures(session) if tenancy.current().manage else [],
         "waiting": [*_confirmations(session), *_waiting(session)],
         "drafts": drafts(session) if may(roles, "edit", "Draft") else [],

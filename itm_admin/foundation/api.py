@@ -23,7 +23,8 @@ from itm_admin.foundation.access import route, shut_forgotten
 from itm_admin.foundation.errors import Denied, Invalid, Unauthenticated, VersionMissing
 from itm_admin.foundation.i18n import say_language
 from itm_admin.foundation.json_body import body
-from itm_admin.foundation.lists import COUNT_BOUND, Listing, Shown
+from itm_admin.foundation.lists import Listing, Shown
+from itm_admin.foundation.shown_list import COUNT_BOUND
 from itm_admin.foundation.views import Frozen
 
 __all__ = ["Api", "body", "describes", "maybe_versioned", "page_shown", "parameters_of", "route", "tag_of", "versioned"]

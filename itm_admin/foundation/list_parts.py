@@ -24,11 +24,21 @@ PAGE_SIZES = (25, 50, 100)
 
 @dataclass(frozen=True)
 class Cell:
-    """One value of a row. Kinds: text, link, badge (with a tone), day, moment, number."""
+    """One value of a row.
+
+    Kinds: text, link (to the row's page), badge (with a tone), day, moment, number, values (several texts), button (an
+    act: address, label, question), markup (a template's part).
+    """
 
     kind: str
     value: Any
     tone: str = "neutral"
+    more: Any = ""
+    """Words behind the value, or in its place where there is none."""
+    url: str | None = None
+    """A page of the cell's own."""
+    badge: tuple[Message, str] | None = None
+    """A badge behind the value: text and tone."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,12 @@ class Column(Generic[Row]):
     cell: Callable[[Row], Cell]
     order: tuple[Any, ...] = ()
     """Expressions to order by; none: the column cannot be ordered by."""
+    key: Callable[[Row], Any] | None = None
+    """Orders rows that are all at hand, as `order` does in a statement."""
+
+    @property
+    def sortable(self) -> bool:
+        return bool(self.order) or self.key is not None
 
 
 @dataclass(frozen=True)
@@ -74,9 +90,23 @@ class Filter:
         return self.choices() if self.choices else ()
 
     def said(self, text: str) -> str:
+        """The value in words, for people."""
         if self.kind == "day":
             return day(dates.read_day(text))
         return dict(self.options()).get(text, text)
+
+    def typed(self, text: str) -> str:
+        """The value as its field shows it: a day as people write it."""
+        return day(dates.read_day(text)) if self.kind == "day" and text else text
+
+    def kept(self, text: str) -> Sequence[tuple[str, str]]:
+        """Hidden fields beside the visible one, when filters are posted."""
+        return ()
+
+    @property
+    def is_offered(self) -> bool:
+        """False where there is nothing to choose between."""
+        return self.choices is None or len(self.choices()) > 1
 
 
 @dataclass(frozen=True)
@@ -90,6 +120,8 @@ class Query:
     chosen: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     """Names of the columns to show; none: all of them."""
+    after: Any = None
+    """The place of the last row of the page before, if pages follow each other by key."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +147,7 @@ class ShownFilter:
     kind: str
     choices: Sequence[tuple[str, str]]
     value: str
-
-    @property
-    def typed(self) -> str:
-        """The value as the field shows it: a day as people write it."""
-        return day(dates.read_day(self.value)) if self.kind in ("day", "date") and self.value else self.value
+    typed: str
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """Lists: declared columns, filters and orders, read strictly from the address, shown a page at a time.
 
+Rows come from a statement and go by the page's number (`page`), by the key of the last row where a number would be slow
+(`by_key`, `shown`), or are all at hand (`all`). Columns, filters, markup and links are the same for each.
+
 What is not declared is refused (400), never ignored: an unknown filter that shows all rows is a leak.
 A listing is frozen and shared by all threads; what a request asks for is a `Query` of its own. Personal
 values are never a filter: they would stand in the address.
@@ -7,8 +10,9 @@ values are never a filter: they would stand in the address.
 
 from __future__ import annotations
 
+import builtins
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 from urllib.parse import parse_qsl, urlencode
@@ -26,28 +30,17 @@ from itm_admin.foundation.list_parts import (
     PAGE_SIZES,
     BulkAct,
     Cell,
-    Chip,
     Column,
     Filter,
     Query,
     Row,
-    ShownChoice,
-    ShownColumn,
-    ShownFilter,
-    ShownRow,
 )
 from itm_admin.foundation.quick_search import reference_in
+from itm_admin.foundation.shown_list import COLUMNS, COUNT_BOUND, Shown
 
-__all__ = [
-    "BulkAct", "Cell", "Chip", "Column", "Filter", "Listing", "Query", "Shown", "ShownColumn", "ShownFilter",
-    "ShownRow", "with_query",
-]  # fmt: skip
-COUNT_BOUND = 10_000
-"""Beyond so many rows no page is shown and nothing is counted: a list must not slow down as it grows."""
+__all__ = ["BulkAct", "Cell", "Column", "Filter", "Listing", "Query", "Shown", "with_query"]
 LONGEST_SEARCH = 100
 _NUMBER = re.compile(r"(?:\d[\s.-]*){5}")
-COLUMNS = "cols"
-"""The one name that may stand several times in a list's address: once for each column to show."""
 
 
 class WithoutSearch(HTTPException):
@@ -68,15 +61,15 @@ class Listing(Generic[Row]):
     columns: tuple[Column[Row], ...]
     """The first names the row and is always shown."""
     identify: Callable[[Row], str]
-    default_sort: str
-    tie: tuple[Any, ...]
+    default_sort: str = ""
+    tie: tuple[Any, ...] = ()
     """Expressions that end every order, so that rows of one day stand in one that people can follow.
 
     The last is unique, so that pages never overlap.
     """
     filters: tuple[Filter, ...] = ()
     search: Callable[[str], ColumnElement[bool]] | None = None
-    link: Callable[[Row], str] | None = None
+    link: Callable[[Row], str | None] | None = None
     caption: Message = _l("List")
     empty_text: Message = _l("Nothing to show.")
     search_label: Message = _l("Search by reference or pseudonym")
@@ -90,6 +83,10 @@ class Listing(Generic[Row]):
     """True if a page's keys are found before its rows, so that nothing is computed for rows that are not shown."""
     name: str = ""
     """Under which people keep views of it; none: they cannot."""
+    by_key: Callable[[str], Any] | None = None
+    """Reads the place after which a page begins, if pages follow each other so; Invalid for any other text."""
+    shows: Callable[[Row], Iterable[str]] | None = None
+    """The ids that a row shows, if it shows others than its own."""
 
     def read(self, args: MultiDict[str, str], *, columns: bool = True) -> Query:
         """The query in a request's address. Invalid names each field that is unknown or wrong.
@@ -97,7 +94,8 @@ class Listing(Generic[Row]):
         `columns` says whether the address may choose them: the programming interface's may not.
         """
         wrong: dict[str, Message] = {}
-        known = {"page", "size", "sort", "q", *(each.name for each in self.filters)}
+        places = {"after"} if self.by_key else {"page", "sort", "q"}
+        known = {"size", *places, *(each.name for each in self.filters)}
         for name in args:
             if columns and name == COLUMNS:
                 continue
@@ -106,7 +104,7 @@ class Listing(Generic[Row]):
         page = _whole(args.get("page", "1"), "page", 1, 1_000_000, wrong)
         size = _whole(args.get("size", str(self.page_size)), "size", 1, PAGE_SIZES[-1], wrong)
         sort = args.get("sort", "") or self.default_sort
-        if sort.removeprefix("-") not in {column.name for column in self.columns if column.order}:
+        if sort and sort.removeprefix("-") not in {column.name for column in self.columns if column.sortable}:
             wrong["sort"] = _("This list cannot be ordered so.")
         search = args.get("q", "").strip()
         if search and (self.search is None or len(search) > LONGEST_SEARCH):
@@ -115,7 +113,8 @@ class Listing(Generic[Row]):
             if columns:
                 raise WithoutSearch
             wrong["q"] = _("This looks for a reference or pseudonym. Names and numbers are searched by POST.")
-        chosen = {each.name: args[each.name] for each in self.filters if args.get(each.name)}
+        after = self._after(args.get("after", ""), wrong)
+        chosen = {each.name: text for each in self.filters if (text := args.get(each.name, "").strip())}
         for each in self.filters:
             if each.name in chosen:
                 try:
@@ -125,7 +124,14 @@ class Listing(Generic[Row]):
         shown = self._columns(args.getlist(COLUMNS), wrong)
         if wrong:
             raise Invalid(wrong)
-        return Query(page, size, sort, search, chosen, shown)
+        return Query(page, size, sort, search, chosen, shown, after)
+
+    def _after(self, text: str, wrong: dict[str, Message]) -> Any:
+        try:
+            return self.by_key(text) if self.by_key and text else None
+        except Invalid as error:
+            wrong["after"] = error.message
+            return None
 
     def _may_stand_in_an_address(self, text: str) -> bool:
         """An old or typed address may hold a name or a number: it is looked for nowhere."""
@@ -172,10 +178,26 @@ class Listing(Generic[Row]):
         total = session.scalar(select(func.count()).select_from(bounded)) or 0
         before = (query.page - 1) * query.size
         if before >= COUNT_BOUND:
-            return Shown(self, query, [], total)
+            return self.shown(query, [], total=total)
         rows = session.execute(self._page_of(statement, narrowed.limit(query.size).offset(before), narrowed))
         found: list[Any] = list(rows.unique().scalars()) if _one_entity(statement) else list(rows.all())
-        return Shown(self, query, found, total)
+        return self.shown(query, found, total=total)
+
+    def shown(
+        self, query: Query, found: Sequence[Row], *, total: int | None = None, following: str | None = None
+    ) -> Shown[Row]:
+        """These rows as a page. `following`: the place after which the next one begins, where pages go by key."""
+        return Shown(self, query, found, total, following)
+
+    def all(self, rows: Iterable[Row], query: Query | None = None) -> Shown[Row]:
+        """Rows that are all at hand, on one page, in the query's order or their own."""
+        found = builtins.list(rows)
+        query = query or Query(sort=self.default_sort)
+        column = next((each for each in self.columns if each.name == query.sort.removeprefix("-")), None)
+        if column is not None and column.key is not None:
+            by = column.key
+            found.sort(key=lambda row: ((value := by(row)) is not None, value), reverse=query.sort.startswith("-"))
+        return Shown(self, query, found, len(found), whole=True)
 
     def _page_of(self, statement: Select[Any], page: Select[Any], narrowed: Select[Any]) -> Select[Any]:
         if not self.keys_first:
@@ -199,129 +221,3 @@ def with_query(endpoint: str) -> str:
     """Another page's address with this request's query, which a listing has read before."""
     values: dict[str, Any] = request.args.to_dict(flat=False)
     return url_for(endpoint, **values)
-
-
-class Shown(Generic[Row]):
-    """One page of a listing, as the template and the API show it."""
-
-    def __init__(self, listing: Listing[Row], query: Query, found: list[Row], total: int) -> None:
-        self._listing, self._query, self.found = listing, query, found
-        self._shown = [each for each in listing.columns if not query.columns or each.name in query.columns]
-        self.total: int | None = total if total <= listing.counted else None
-        self.counted = listing.counted
-        self.caption, self.empty_text, self.name = listing.caption, listing.empty_text, listing.name
-        self.search: str | None = query.search if listing.search is not None else None
-        self.search_label = listing.search_label
-        self.by_reference = listing.by_reference
-        self.page, self.page_size = query.page, query.size
-        self.first = (query.page - 1) * query.size + 1 if found else 0
-        self.last = self.first + len(found) - 1 if found else 0
-        self.pages: int | None = None if self.total is None else max(1, -(-self.total // query.size))
-        self.beyond = not found and (query.page - 1) * query.size >= COUNT_BOUND
-        """True if the page asked for lies beyond the rows that are shown."""
-        self.exports: list[tuple[str, str]] = []
-        self.add: tuple[str, str] | None = None
-        self.bulk: list[BulkAct] = []
-        self.sort = query.sort
-
-    @property
-    def ids(self) -> list[str]:
-        """The ids that are shown, for the ledger."""
-        return [self._listing.identify(row) for row in self.found]
-
-    @property
-    def rows(self) -> list[ShownRow]:
-        link = self._listing.link
-        return [
-            ShownRow(
-                link(row) if link else None,
-                tuple(column.cell(row) for column in self._shown),
-                self._listing.identify(row),
-                getattr(row, "row_version", 0),
-            )
-            for row in self.found
-        ]
-
-    @property
-    def columns(self) -> list[ShownColumn]:
-        return [self._head(column) for column in self._shown]
-
-    def _head(self, column: Column[Row]) -> ShownColumn:
-        if not column.order:
-            return ShownColumn(column.name, column.label, None, None)
-        here = self._query.sort.removeprefix("-") == column.name
-        down = self._query.sort.startswith("-")
-        turned = column.name if not here or down else f"-{column.name}"
-        return ShownColumn(
-            column.name, column.label, self._url(sort=turned, page=None), ("desc" if down else "asc") if here else None
-        )
-
-    @property
-    def column_choices(self) -> list[ShownChoice]:
-        shown = {column.name for column in self._shown}
-        return [
-            ShownChoice(each.name, each.label, each.name in shown, not place)
-            for place, each in enumerate(self._listing.columns)
-        ]
-
-    @property
-    def kept(self) -> str:
-        """The query that a saved view of this page would keep."""
-        return self._listing.canonical(self._query)
-
-    def hidden(self, *without: str) -> list[tuple[str, str]]:
-        """Further fields of a form that narrows the list, so that nothing chosen is lost."""
-        pairs = [("sort", self.sort), ("size", str(self.page_size))]
-        if "filters" not in without:
-            pairs += [("q", self.search), *self._query.chosen.items()] if self.search else self._query.chosen.items()
-        if COLUMNS not in without:
-            pairs += [(COLUMNS, name) for name in self._query.columns]
-        return pairs
-
-    @property
-    def filters(self) -> list[ShownFilter]:
-        return [
-            ShownFilter(each.name, each.label, each.kind, each.options(), self._query.chosen.get(each.name, ""))
-            for each in self._listing.filters
-        ]
-
-    @property
-    def chips(self) -> list[Chip]:
-        return [
-            Chip(f"{each.label}: {each.said(self._query.chosen[each.name])}", self._url(page=None, **{each.name: None}))
-            for each in self._listing.filters
-            if each.name in self._query.chosen
-        ]
-
-    @property
-    def all_url(self) -> str:
-        """Without filters and search, in the same order and columns."""
-        return self._url(page=None, q=None, **{each.name: None for each in self._listing.filters})
-
-    @property
-    def unsearched_url(self) -> str:
-        """The same filters, order and columns, without what was searched for."""
-        return self._url(page=None, q=None)
-
-    @property
-    def previous_url(self) -> str | None:
-        return self._url(page=self.page - 1) if self.page > 1 else None
-
-    @property
-    def next_url(self) -> str | None:
-        if self.last >= COUNT_BOUND:
-            return None
-        full = len(self.found) == self.page_size
-        more = full if self.pages is None else self.page < self.pages
-        return self._url(page=self.page + 1) if more else None
-
-    @property
-    def page_sizes(self) -> list[tuple[int, str]]:
-        return [(size, self._url(size=size, page=None)) for size in PAGE_SIZES]
-
-    def _url(self, **changed: Any) -> str:
-        """This list with something changed. It always says its order: so no view opens in its place by itself."""
-        asked: Mapping[str, Any] = request.args.to_dict(flat=False)
-        values = {**(request.view_args or {}), **asked, "sort": self.sort, **changed}
-        endpoint = request.endpoint or ""
-        return url_for(endpoint, **{name: value for name, value in values.items() if value not in (None, "", [""])})

@@ -11,8 +11,8 @@ from itm_admin.foundation import vocabulary
 from itm_admin.foundation.api import Api, describes, route
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.lists import COUNT_BOUND
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION
+from itm_admin.foundation.shown_list import COUNT_BOUND
 from itm_admin.foundation.turkish import turkish_order
 from itm_admin.institutions.models import Institution, Unit
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from flask import g, url_for
+from flask import g, request, url_for
 from flask_babel import gettext as _
 
 from itm_admin.accounts import grants
@@ -14,9 +14,9 @@ from itm_admin.foundation import access, charts, national
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.charts import ChartRow, Count, Picture
 from itm_admin.foundation.formats import label, number
-from itm_admin.foundation.i18n import language
 from itm_admin.oversight import board
 from itm_admin.oversight.board import AnyRow, AnySession
+from itm_admin.oversight.lists import INSTITUTIONS
 from itm_admin.oversight.provinces import PLACES
 
 
@@ -24,16 +24,17 @@ def presidency_home(session: AnySession) -> dict[str, Any]:
     """The values for `oversight/home.html`: counts without identities."""
     rows = board.institutions(session)
     record_read("record.list", "institution", subjects=[row.id for row in rows], detail={"page": "home"})
+    wanted = INSTITUTIONS.read(request.args)
     totals = board.totals(rows)
     return {
-        "institutions": rows,
+        "at_work": INSTITUTIONS.all((row for row in rows if row.last_activity), wanted),
+        "idle": INSTITUTIONS.all((row for row in rows if not row.last_activity), wanted),
         "totals": totals,
         "waiting": grants.what_waits(session, g.actor),
         "figures": [(_("Institutions"), totals.institutions, "#institutions"), *figures(totals)],
         "provinces": _provinces(board.by_province(session)),
         "years": _years(board.by_year(session)),
         "exploitations": _exploitations(board.by_exploitation(session)),
-        "name_of": name_of,
     }
 
 
@@ -47,11 +48,6 @@ def figures(counts: board.Totals | AnyRow, **chosen: Any) -> list[tuple[str, int
         (_("Persons"), counts.persons, None),
         (_("Accounts"), counts.accounts, url_for("AuditAccountView.list", **chosen) if accounts else None),
     ]
-
-
-def name_of(row: AnyRow) -> str:
-    """An institution's name in the language of the page."""
-    return str(row.name_en if language() == "en" else row.name_tr)
 
 
 def _provinces(rows: Sequence[AnyRow]) -> Picture:

@@ -145,6 +145,22 @@ class CodeCheck(fields.String):
         return code
 
 
+class ChoiceCheck(fields.String):
+    """One code of a list that belongs to the program."""
+
+    def __init__(self, choices: Mapping[str, Message], **options: Any) -> None:
+        super().__init__(error_messages=dict(MESSAGES), **options)  # type: ignore[arg-type]
+        self._choices = frozenset(choices)
+        self.metadata.setdefault("enum", list(choices))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_options: Any) -> Any:
+        if value == "":
+            raise ValidationError(REQUIRED)
+        if value not in self._choices:
+            raise ValidationError(vocabulary.NOT_A_CHOICE)
+        return value
+
+
 class CodesCheck(fields.List):
     """Several codes of a vocabulary, each once, in the list's order."""
 

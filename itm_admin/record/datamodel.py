@@ -162,7 +162,7 @@ class RecordInterface(Rules[R]):
         self, session: AnySession, keyring: Keyring, id: Id, data: Mapping[str, Any], version: int, columns: Any
     ) -> R:
         """Changes the named fields: absent = unchanged, null = cleared. Conflict if `version` is not the newest."""
-        require("edit", self.subject)  # before it is looked up
+        require("edit", self.subject, self.scopes)  # before it is looked up
         record = self.get(session, id, lock=True)
         return self.edit_found(session, keyring, record, self.parent_of(record), data, version, columns)
 
@@ -210,6 +210,7 @@ class RecordInterface(Rules[R]):
         actor = require("delete", self.subject, self.scopes)
         record: Any = self.get(session, id, lock=True)
         require_management(record.unit_id, actor)
+        protected_values.refuse_erased(record)
         if version is not None:
             expect(record, version)
         record.deletion_reason, record.deleted_at = load(DeleteInput, data)["reason"], func.now()
@@ -221,6 +222,7 @@ class RecordInterface(Rules[R]):
         actor = require("restore", self.subject, self.scopes)
         record: Any = self.get(session, id, or_deleted=True, lock=True)
         require_management(record.unit_id, actor)
+        protected_values.refuse_erased(record)
         if record.deleted_at is None:
             raise NotFound
         record.deleted_at = record.deletion_reason = None

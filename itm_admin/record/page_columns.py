@@ -21,8 +21,9 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.forms import PanelForm
 from itm_admin.foundation.list_parts import PAGE_SIZES, Cell, Column, Filter
-from itm_admin.foundation.lists import COUNT_BOUND, Listing
+from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.roles import may
+from itm_admin.foundation.shown_list import COUNT_BOUND
 from itm_admin.foundation.views import Page
 from itm_admin.record import listing
 from itm_admin.record.datamodel import RecordInterface

@@ -45,7 +45,7 @@ def unit_for(
         highest = highest.where(unit.parent_id.is_(None))
     else:
         highest = highest.where(unit.id.in_(units), unit.parent_id.is_(None) | unit.parent_id.not_in(units)).order_by(
-            unit.name
+            unit.name, unit.id
         )
     found: uuid.UUID | None = session.scalars(highest.limit(1)).one_or_none()
     if found is None:

@@ -115,6 +115,9 @@ def test_every_lists_order_ends_with_something_unique() -> None:
     listings = [each for each in gc.get_objects() if isinstance(each, Listing)]
     assert len(listings) > 5
     for listing in listings:
+        if not listing.tie:  # rows that are all at hand, or that go by key
+            assert listing.by_key or not any(column.order for column in listing.columns), listing.caption
+            continue
         last = listing.tie[-1]
         column = last.property.columns[0] if isinstance(last, InstrumentedAttribute) else last
         assert isinstance(column, Column)
