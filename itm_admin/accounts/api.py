@@ -14,13 +14,14 @@ from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.api import Api, body, describes, route
 from itm_admin.foundation.api_schemas import Empty
 from itm_admin.foundation.error_pages import answer
-from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.transaction import writing
+from itm_admin.record.checks import MESSAGES
+from itm_admin.record.schema import Input, load
 
 
-class SignInInput(Schema):
-    username = fields.String(required=True)
-    password = fields.String(required=True)
+class SignInInput(Input):
+    username = fields.String(required=True, error_messages=dict(MESSAGES))  # type: ignore[arg-type]
+    password = fields.String(required=True, error_messages=dict(MESSAGES))  # type: ignore[arg-type]
 
 
 class AccountAnswer(Schema):
@@ -56,13 +57,10 @@ class SessionApi(Api):
         gives=SessionAnswer,
     )
     def begin(self) -> Response:
-        told = body()
-        username, password = told.get("username"), told.get("password")
-        if not isinstance(username, str) or not isinstance(password, str):
-            raise Invalid
+        typed = load(SignInInput, body())
         try:
             with writing() as work:
-                actor = sign_in.attempt(work, username, password, key=digest_key())
+                actor = sign_in.attempt(work, typed["username"], typed["password"], key=digest_key())
         except TooManyTries as error:
             return answer(429, error)
         except SignInRefused as error:

@@ -15,8 +15,10 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import Asks, PanelForm
 from itm_admin.foundation.roles import INSTITUTION, ROLES
+from itm_admin.record.checks import ChoiceCheck, IdCheck
 from itm_admin.record.derive import form_class
 from itm_admin.record.kind import kind_of
+from itm_admin.record.schema import Input
 
 _ROLE = _l("Choose a role.")
 
@@ -78,6 +80,13 @@ class GrantForm(PanelForm):
 
     role = SelectField(_l("Role"), choices=[], validate_choice=False)
     unit = SelectField(_l("The role covers"), choices=[], validate_choice=False)
+
+
+class GrantInput(Input):
+    """The rules of roles decide which of them may be given, and where."""
+
+    role = ChoiceCheck({code: role.label for code, role in ROLES.items()}, required=True)
+    unit = IdCheck()
 
 
 def role_choices(codes: list[str]) -> list[tuple[str, str]]:

@@ -16,18 +16,18 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import changes, grants, services
-from itm_admin.accounts.forms import GrantForm, role_choices
+from itm_admin.accounts.forms import GrantForm, GrantInput, role_choices
 from itm_admin.accounts.models import CHANGE_KINDS, AccessChange, RoleGrant
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import REQUIRED, Invalid
-from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, tell
+from itm_admin.foundation.forms import PanelForm, attempt, save, tell
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, redirect_after_post, route
 from itm_admin.institutions.choices import offer_units
+from itm_admin.record.schema import load
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
@@ -162,9 +162,8 @@ class ApprovalView(Page):
 
 def _give(session: Session, id: uuid.UUID, form: GrantForm) -> RoleGrant:
     account = services.get(session, me(), id)
-    if not form.role.data:
-        raise Invalid({"role": REQUIRED})
-    return grants.give(session, me(), account, form.role.data or "", chosen_id(form.unit))
+    values = load(GrantInput, form.payload())
+    return grants.give(session, me(), account, values["role"], values.get("unit"))
 
 
 def _decide(id: uuid.UUID, back: str, approves: bool) -> Answer:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from flask import current_app, flash, request, url_for
 from flask_babel import gettext as _
@@ -21,6 +22,8 @@ from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, route, safe_next_url
+from itm_admin.record.checks import ChoiceCheck
+from itm_admin.record.schema import Input, load
 
 COOKIES = {"rows": ("itm-rows", ("comfortable", "compact")), "keys": ("itm-keys", ("on", "off"))}
 """Cookies for the height of rows and for single-key shortcuts; they reveal nothing about anybody."""
@@ -80,9 +83,8 @@ def _kept(session: Session, name: str, form: Mapping[str, str], opens: bool) -> 
 def _remember(name: str) -> Response:
     """Stores the choice in a cookie of its own; returns to the page of the choice."""
     cookie, choices = COOKIES[name]
-    chosen = request.form.get(name, "")
-    if chosen not in choices:
-        raise Invalid({name: _("This is not one of the choices.")})
+    schema: Any = Input.from_dict({name: ChoiceCheck(dict.fromkeys(choices, ""), required=True)})
+    chosen: str = load(schema, {name: request.form.get(name)})[name]
     answer = redirect(safe_next_url(request.form.get("next")), 303)
     secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
     answer.set_cookie(cookie, chosen, max_age=_A_YEAR, httponly=True, samesite="Lax", secure=secure)

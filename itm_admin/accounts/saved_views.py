@@ -15,6 +15,7 @@ from typing import Any
 
 from flask import Flask, current_app, g, redirect, request, url_for
 from flask_babel import lazy_gettext as _l
+from marshmallow import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -26,6 +27,8 @@ from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, NotFound
 from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.name_folding import clean_name
+from itm_admin.record.checks import TextCheck
+from itm_admin.record.schema import Input, load
 
 MOST = 12
 """Views that a person may save of one list."""
@@ -83,7 +86,7 @@ def keep(session: Session, actor: Actor, name: str, label: str, query: str, open
     """Saves a new view. Raises Invalid if the list does not know the query, or the label is not allowed."""
     where = kept_list(name)
     canonical = _checked(session, actor, where, query)
-    label = checked_label(label)
+    label = _label(label)
     kept = session.scalar(select(func.count()).select_from(SavedView).where(SavedView.list_name == name)) or 0
     if kept >= MOST:
         raise Invalid({"label": _l("You keep as many views of this list as there is room for. Remove one first.")})
@@ -102,7 +105,7 @@ def keep(session: Session, actor: Actor, name: str, label: str, query: str, open
 def change(session: Session, view_id: uuid.UUID, label: str, opens: bool) -> SavedView:
     """Changes its name, and if the list opens with it."""
     view = get(session, view_id)
-    label = checked_label(label)
+    label = _label(label)
     if label != view.label:
         _free(session, view.list_name, label)
     if opens and not view.opens:
@@ -127,13 +130,24 @@ def get(session: Session, view_id: uuid.UUID) -> SavedView:
     return found
 
 
-def checked_label(text: str) -> str:
+class _LabelCheck(TextCheck):
     """A short name of one line. Refuses text like a person's number: no list is named after people."""
-    label = clean_name(text)
-    if not 0 < len(label) <= LONGEST or not label.isprintable():
-        raise Invalid({"label": _l("Give the view a name of at most 60 characters.")})
-    if _LIKE_A_NUMBER.search(label):
-        raise Invalid({"label": _l("A view's name must not hold an identity or telephone number.")})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_options: Any) -> str:
+        label = clean_name(value) if isinstance(value, str) else ""
+        if not 0 < len(label) <= LONGEST or not label.isprintable():
+            raise ValidationError(_l("Give the view a name of at most 60 characters."))
+        if _LIKE_A_NUMBER.search(label):
+            raise ValidationError(_l("A view's name must not hold an identity or telephone number."))
+        return label
+
+
+class LabelInput(Input):
+    label = _LabelCheck(most=LONGEST, required=True)
+
+
+def _label(typed: str) -> str:
+    label: str = load(LabelInput, {"label": typed})["label"]
     return label
 
 

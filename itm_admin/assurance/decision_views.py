@@ -21,8 +21,8 @@ from itm_admin.foundation import access
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import REQUIRED, Invalid, Message
-from itm_admin.foundation.forms import Asks, PanelForm, attempt, chosen_id
+from itm_admin.foundation.errors import Invalid, Message
+from itm_admin.foundation.forms import Asks, PanelForm, attempt
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
@@ -99,7 +99,9 @@ class DecisionView(Page):
     def add(self) -> Answer:
         form = DecisionForm()
         if form.submitted():
-            made = attempt(form, lambda session: once(session, LedgerDecision, lambda: _propose(session, form)))
+            made = attempt(
+                form, lambda session: once(session, LedgerDecision, lambda: decisions.propose(session, form.payload()))
+            )
             if made is not None:
                 flash(_("The decision is proposed. An auditor of another institution decides."), "success")
                 return redirect_after_post("DecisionView.show", id=made.id)
@@ -160,23 +162,6 @@ def _approved(kind: str) -> str:
     if kind == "purge":
         return str(_("You have approved it. An operator carries it out."))
     return str(_("You have approved it. The scheduler carries it out."))
-
-
-def _propose(session: Any, form: DecisionForm) -> LedgerDecision:
-    institution = chosen_id(form.institution)
-    reason = form.reason.data or ""
-    if institution is None or not reason:
-        empty = {"institution": institution is None, "reason": not reason}
-        raise Invalid({name: REQUIRED for name, missing in empty.items() if missing})
-    if reason in decisions.REASONS and decisions.REASONS[reason][0] not in OFFERED:
-        raise Invalid({"reason": _("This is not one of the choices.")})
-    return decisions.propose(session, institution, reason, _number(form.first_seq), _number(form.last_seq))
-
-
-def _number(field: StringField) -> int | None:
-    """The typed text as an entry's number; None for anything else."""
-    typed = (field.data or "").strip()
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= 15 else None
 
 
 def _facts(row: Any) -> dict[str, Any]:

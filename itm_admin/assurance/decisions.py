@@ -17,10 +17,13 @@ from sqlalchemy.orm import Session, aliased, scoped_session
 
 from itm_admin.accounts.models import Account
 from itm_admin.assurance.models import LedgerDecision
+from itm_admin.assurance.schemas import ProposalInput
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Denied, Invalid, Message, NotFound
+from itm_admin.foundation.vocabulary import NOT_A_CHOICE
 from itm_admin.institutions.models import Institution
 from itm_admin.ledger.approved_decisions import Kind
+from itm_admin.record.schema import load
 
 AnySession = Session | scoped_session[Session]
 
@@ -47,25 +50,17 @@ _PROPOSE = text(
 )
 
 
-def propose(
-    session: AnySession,
-    institution: uuid.UUID,
-    reason: str,
-    first_seq: int | None = None,
-    last_seq: int | None = None,
-) -> LedgerDecision:
-    """Proposes a decision.
-
-    Raises Invalid for an unknown reason, a wrong segment, or while another of its kind waits.
-    """
+def propose(session: AnySession, data: Mapping[str, Any]) -> LedgerDecision:
+    """Proposes a decision (ProposalInput). Invalid for a wrong segment, or while another of its kind waits."""
     if not tenancy.current().approves:
         raise Denied
-    if reason not in REASONS:
-        raise Invalid({"reason": _l("This is not one of the choices.")})
+    values = load(ProposalInput, data)
+    institution, reason = values["institution"], values["reason"]
+    first_seq, last_seq = values.get("first_seq"), values.get("last_seq")
     kind = REASONS[reason][0]
     home = session.scalars(select(Institution).where(Institution.id == institution)).one_or_none()
     if home is None:
-        raise Invalid({"institution": _l("This is not one of the choices.")})
+        raise Invalid({"institution": NOT_A_CHOICE})
     if kind == "recovery" and home.kind != "presidency":
         raise Invalid({"institution": _l("What is held outside is one for all ledgers: choose the Presidency.")})
     if kind == "purge" and not (first_seq is not None and last_seq is not None and 0 <= first_seq <= last_seq):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from typing import ClassVar
 
@@ -19,23 +18,24 @@ from werkzeug.wrappers import Response as Answer
 from wtforms import BooleanField, SelectField, StringField
 
 from audit import verifier
-from audit.bundle import Bound, EventFilter
+from audit.bundle import EventFilter
 from audit.bundle_export import NotCovered
 from audit.evidence_report import Report
 from audit.verification import Finding
 from itm_admin.assurance import evidence, labels, ledger_queries, named
 from itm_admin.assurance.evidence import SignedState
 from itm_admin.assurance.ledger_queries import AnyRow
-from itm_admin.foundation import access, dates, tenancy, vocabulary
+from itm_admin.assurance.schemas import TARGETS, EvidenceInput
+from itm_admin.foundation import access, tenancy
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.foundation.forms import Asks, CodeField, PanelForm
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
 from itm_admin.foundation.views import Page, redirect_after_post, route
+from itm_admin.record.schema import load
 
 MOST = 10
-_TARGETS = ("case", "person", "case_person", "victim_profile", "account", "institution", "unit")
 
 
 _OF_BUNDLES: Mapping[str, Message] = {
@@ -66,39 +66,27 @@ class EvidenceForm(PanelForm):
     anyway = BooleanField(_l("Take it all the same, as evidence of what is wrong"))
 
     def offer(self) -> None:
-        self.kind.choices = [("", _("— choose —")), *((kind, labels.kind_words(kind)) for kind in _TARGETS)]
+        self.kind.choices = [("", _("— choose —")), *((kind, labels.kind_words(kind)) for kind in TARGETS)]
 
     def asked(self) -> EventFilter:
         """The filter. Raises Invalid with each field's error."""
-        wrong: dict[str, Message] = {}
-        bounds: dict[str, Bound] = {}
-        for name in ("since", "until"):
-            try:
-                bounds[name] = evidence.bound(_written(self[name].data), last=name == "until")
-            except (ValueError, OverflowError):
-                wrong[name] = _l("Write a day (24.11.2026) or an entry's number.")
-        kind, id, actor = (str(field.data or "").strip() for field in (self.kind, self.target, self.actor))
-        kind, id = self._named(kind, id, "target", wrong)
-        actor = self._named("account", actor, "actor", wrong)[1]
-        if bool(kind) != bool(id) or (kind and kind not in _TARGETS) or len(id) > 200:
-            wrong["target"] = _l("Give both, what kind of record it is and its number, or neither.")
-        if len(actor) > 200:
-            wrong["actor"] = _l("This is too long.")
-        if self.purpose.data not in vocabulary.codes("access_purpose"):
-            wrong["purpose"] = vocabulary.NOT_A_CHOICE
-        if wrong:
-            raise Invalid(wrong)
-        return EventFilter(bounds["since"], bounds["until"], (kind, id) if kind else None, actor or None)
+        values = load(EvidenceInput, self.payload(without=("anyway",)))
+        kind, id = self._named(values.get("kind") or "", values.get("target") or "", "target")
+        actor = self._named("account", values.get("actor") or "", "actor")[1]
+        if bool(kind) != bool(id):
+            raise Invalid({"target": _l("Give both, what kind of record it is and its number, or neither.")})
+        since, until = (evidence.bound(values.get(name), last=name == "until") for name in ("since", "until"))
+        return EventFilter(since, until, (kind, id) if kind else None, actor or None)
 
-    def _named(self, kind: str, said: str, field: str, wrong: dict[str, Message]) -> tuple[str, str]:
+    def _named(self, kind: str, said: str, field: str) -> tuple[str, str]:
         """Kind and id of the record that a reference, pseudonym or name names; an id stays as it is."""
         if not said or named.is_id(said):
             return kind, said
         try:
             found = named.find(db.session, said, field, ("account",) if field == "actor" else ())
-        except Invalid as error:
-            if field == "target" or len(said) > 200:
-                wrong.update(error.fields)
+        except Invalid:
+            if field == "target":
+                raise
             return kind, said
         return found[0], str(found[1])
 
@@ -232,16 +220,6 @@ def proof_link(view: str, row: AnyRow) -> list[tuple[str, str, str]]:
 
 def _witnesses() -> tuple[tuple[str, ...], int]:
     return current_app.config["ITM_WITNESSES"], current_app.config["ITM_QUORUM"]
-
-
-def _written(said: str | None) -> str | None:
-    """A day in the page's format as ISO text; a number as it is."""
-    said = (said or "").strip()
-    with suppress(dates.NotADate):
-        return dates.read_day(said).isoformat()
-    if said and not (said.isascii() and said.isdecimal() and len(said) < 16):
-        raise ValueError
-    return said or None
 
 
 def _file(response: Response, name: str) -> Response:

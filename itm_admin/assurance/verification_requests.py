@@ -7,21 +7,21 @@ transaction; an equal request that still waits is not repeated.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask_babel import gettext as _
 from sqlalchemy import select, text
 
 from audit import store
-from audit.read_plan import LEVELS
 from itm_admin.assurance import ledger_queries
 from itm_admin.assurance.ledger_queries import AnyRow, AnySession, find_ledger
 from itm_admin.assurance.models import VerificationRequest
+from itm_admin.assurance.schemas import VerificationInput
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.errors import Denied, Invalid, NotFound
+from itm_admin.foundation.errors import Denied, NotFound
 from itm_admin.institutions.models import Institution
 from itm_admin.ledger.job_runs import Scalar
+from itm_admin.record.schema import load
 
 UNFINISHED = ("waiting", "running")
 # The columns that the panel may write; the scheduler writes the others
@@ -30,14 +30,14 @@ _ASK = text(
 )
 
 
-def ask(session: AnySession, level: str, ledger: uuid.UUID | None = None) -> uuid.UUID:
-    """Requests a verification of one ledger, or of all (national auditors). Gives the request's id.
+def ask(session: AnySession, data: Mapping[str, Any]) -> uuid.UUID:
+    """Requests a verification (VerificationInput) of one ledger, or of all (national auditors). Gives the request's id.
 
     Raises NotFound for a ledger that this person does not see.
     """
     context = tenancy.current()
-    if level not in LEVELS:
-        raise Invalid({"level": _("This is not one of the choices.")})
+    values = load(VerificationInput, data)
+    level, ledger = values["level"], values.get("ledger")
     if context.account is None or (ledger is None and not context.national):
         raise Denied
     holder = find_ledger(session, ledger).holder if ledger else None

@@ -46,7 +46,7 @@ from itm_admin.assurance.models import Alert, VerificationRequest
 from itm_admin.assurance.scheduler_watch import scheduler_seen
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Conflict, NotFound
+from itm_admin.foundation.errors import Conflict
 from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.transaction import writing
@@ -209,17 +209,9 @@ _ONE = entry_list.of_one_ledger(_l("Entries of the ledger"), entry_url)
 
 
 def _ask(session: Session) -> VerificationRequest:
-    asked = verification_requests.ask(session, request.form.get("level", ""), _uuid(request.form.get("ledger")))
+    typed = {name: request.form.get(name) or None for name in ("level", "ledger")}
+    asked = verification_requests.ask(session, typed)
     return verification_requests.find(session, asked)
-
-
-def _uuid(text: str | None) -> uuid.UUID | None:
-    if not text:
-        return None
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise NotFound from None
 
 
 VIEWS: tuple[type, ...] = (

@@ -14,7 +14,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
 
-from itm_admin.cases import ages, duplicates, lookup, personal_data
+from itm_admin.cases import ages, duplicates, lookup, person_index
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.cases.permissions import is_assigned, require_circle, require_work_on
 from itm_admin.cases.profiles import PROFILES
@@ -28,13 +28,13 @@ from itm_admin.cases.schemas import (
 )
 from itm_admin.cases.services import CLOSED
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring
-from itm_admin.foundation.errors import Denied, Invalid, Locked, Message, NotFound
+from itm_admin.foundation.errors import Denied, Invalid, Locked, Message
 from itm_admin.foundation.roles import may
 from itm_admin.record import protected_values
 from itm_admin.record.birth_date import BirthDate
 from itm_admin.record.lookup import Id
 from itm_admin.record.permissions import Actor, require, require_management
-from itm_admin.record.schema import DeleteInput, load
+from itm_admin.record.schema import load
 from itm_admin.record.versions import expect
 
 _PLAIN = ("gender", "citizenships", "language")
@@ -181,42 +181,16 @@ def _move(session: AnySession, keys: InstitutionKeys, link: CasePerson, wanted: 
     _add_link(session, keys, target, link.person, link.role)
 
 
-def delete_person(session: AnySession, person_id: Id, data: Mapping[str, Any], version: int | None = None) -> Person:
-    """Hides a person everywhere, for a reason (DeleteInput); by a manager. Nothing is destroyed."""
-    actor = require("delete", "Person")
-    person = lookup.get_person(session, person_id, lock=True)
-    require_management(person.unit_id, actor)
-    protected_values.refuse_erased(person)
-    if version is not None:
-        expect(person, version)
-    person.deletion_reason = load(DeleteInput, data)["reason"]
-    person.deleted_at = func.now()
-    session.flush()
-    return person
-
-
-def restore_person(session: AnySession, person_id: Id) -> Person:
-    """Brings a deleted person back; by a manager. NotFound if the person is not deleted."""
-    actor = require("restore", "Person")
-    person = lookup.get_person(session, person_id, or_deleted=True, lock=True)
-    require_management(person.unit_id, actor)
-    protected_values.refuse_erased(person)
-    if person.deleted_at is None:
-        raise NotFound
-    person.deleted_at = person.deletion_reason = None
-    if not ages.days_of(session, person):
-        _back_into_last_case(session, person)
-    session.flush()
-    return person
-
-
-def _back_into_last_case(session: AnySession, person: Person) -> None:
+def keep_in_a_case(session: AnySession, person: Person) -> None:
     """Nobody alive is in no case: who was deleted when leaving the last one returns to it."""
+    if ages.days_of(session, person):
+        return
     last = (CasePerson.deleted_at.desc(), CasePerson.id)
     mine = select(CasePerson).where(CasePerson.person_id == person.id).order_by(*last).limit(1)
     link = session.scalar(mine)
     if link is not None:
         link.deleted_at = link.deletion_reason = None
+        session.flush()
 
 
 def set_profile(
@@ -266,7 +240,7 @@ def _write(keys: InstitutionKeys, key: Key, person: Person, values: Mapping[str,
     """The fields, and what follows from them: the index, the age band, whether it is a child."""
     _put_plain(person, _PLAIN, values)
     if protected_values.put(key, person, values):
-        personal_data.index(keys, key, person)
+        person_index.index(keys, key, person)
     if "birth_date" in values:
         born = BirthDate.read(values["birth_date"]) if values["birth_date"] else None
         ages.set_person(person, born, days)

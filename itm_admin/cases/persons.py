@@ -41,11 +41,10 @@ class Persons(RecordInterface[Person]):
     ) -> Person:
         return person_services.change_person(session, keyring, id, data, version, notice=True)
 
-    def delete(self, session: AnySession, id: Id, data: Mapping[str, Any], version: int | None = None) -> Person:
-        return person_services.delete_person(session, id, data, version)
-
     def restore(self, session: AnySession, id: Id) -> Person:
-        return person_services.restore_person(session, id)
+        person = super().restore(session, id)
+        person_services.keep_in_a_case(session, person)
+        return person
 
 
 PERSONS = Persons(Person)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
-from itm_admin.cases import ages, personal_data
+from itm_admin.cases import ages, person_index
 from itm_admin.cases.models import Person
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.config import Refusal, Settings
@@ -114,8 +114,8 @@ def _person(session: Session, keyring: Keyring, person: Person, found: Upkeep) -
     try:
         keys = keyring.of_institution(session)
         key = protected_values.record_key(keys, person)
-        if not personal_data.is_indexed(keys, key, person):
-            personal_data.index(keys, key, person)
+        if not person_index.is_indexed(keys, key, person):
+            person_index.index(keys, key, person)
             found.indexed += 1
         found.ages += ages.follow(session, keys, person)
     except (CannotDecrypt, NotFound):

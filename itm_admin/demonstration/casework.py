@@ -18,8 +18,9 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from itm_admin.cases import holds, lookup, person_services, personal_data, profiles, services
+from itm_admin.cases import holds, lookup, person_services, profiles, services
 from itm_admin.cases.models import Case, CasePerson
+from itm_admin.cases.persons import PERSONS
 from itm_admin.cases.references import CaseCounter
 from itm_admin.cases.views import CaseView
 from itm_admin.demonstration import acts
@@ -184,7 +185,7 @@ class Casework:
             record_read("record.read", "person", person.id)
             purpose = lot.choice(_PURPOSES)
             words = _WORDS if purpose in purposes.IN_WORDS else None
-            personal_data.reveal(session, self._keyring, person, purpose, words)
+            PERSONS.reveal(session, self._keyring, person, None, (purpose, words))
 
     def _search_and_export(self, session: Session, opened: Sequence[PlannedCase], moment: datetime) -> None:
         """A worker looks for a name; a manager takes the list of cases away for statistics."""

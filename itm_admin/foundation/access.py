@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,12 +21,13 @@ from typing import Any, TypeVar
 from flask import Flask, abort, current_app, g, request
 from flask_appbuilder.baseviews import expose
 from flask_appbuilder.security.decorators import has_access, protect
+from werkzeug.routing import UUIDConverter
 from werkzeug.wrappers import Response
 
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Denied, Invalid, Unauthenticated
+from itm_admin.foundation.errors import Denied, Invalid, NotFound, Unauthenticated
 from itm_admin.foundation.roles import EVERYBODY, ROLES, SCOPES
 from itm_admin.foundation.tenancy import Context
 
@@ -100,6 +102,7 @@ def install(
     app.extensions["itm_access"] = dict(declared)
     app.extensions["itm_load_actor"] = load_actor
     app.extensions["itm_ask_to_sign_in"] = ask_to_sign_in
+    app.url_map.converters["uuid"] = RecordId
     app.before_request(_begin)
     app.before_request(enter)
     app.teardown_request(_end)
@@ -170,6 +173,28 @@ def _begin() -> None:
     bind_request(tenancy.NOBODY)
 
 
+_WRITTEN = re.compile(UUIDConverter.regex)
+
+
+class Malformed(str):
+    """Text where an address has a record's id."""
+
+
+class RecordId(UUIDConverter):
+    """A record's id in an address. Malformed ones come to the gate too, which answers as to an id that nobody has."""
+
+    regex = "[^/]+"
+    part_isolating = True
+
+    def to_python(self, value: str) -> uuid.UUID | Malformed:  # type: ignore[override]
+        return uuid.UUID(value) if _WRITTEN.fullmatch(value) else Malformed(value)
+
+
+def _refuse_malformed_ids() -> None:
+    if any(isinstance(value, Malformed) for value in (request.view_args or {}).values()):
+        raise NotFound
+
+
 def enter() -> Response | None:
     """Binds the context and lets the request pass, or refuses, or redirects to the sign-in page."""
     if request.routing_exception is not None:
@@ -178,6 +203,8 @@ def enter() -> Response | None:
     if access is None:
         abort(404)
     _refuse_broken_text()
+    if access.public:
+        _refuse_malformed_ids()
     if access.public and access.quiet:
         return None
     g.actor = current_app.extensions["itm_load_actor"]()
@@ -189,6 +216,7 @@ def enter() -> Response | None:
     if scope is None:
         raise Denied
     bind_request(g.actor.context(scope))
+    _refuse_malformed_ids()
     return None
 
 

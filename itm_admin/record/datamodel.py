@@ -219,6 +219,7 @@ class RecordInterface(Rules[R]):
         actor = require("delete", self.subject, self.scopes)
         record: Any = self.get(session, id, lock=True)
         require_management(record.unit_id, actor)
+        protected_values.refuse_erased(record)
         if version is not None:
             expect(record, version)
         record.deletion_reason, record.deleted_at = load(DeleteInput, data)["reason"], func.now()
@@ -230,6 +231,7 @@ class RecordInterface(Rules[R]):
         actor = require("restore", self.subject, self.scopes)
         record: Any = self.get(session, id, or_deleted=True, lock=True)
         require_management(record.unit_id, actor)
+        protected_values.refuse_erased(record)
         if record.deleted_at is None:
             raise NotFound
         record.deleted_at = record.deletion_reason = None

@@ -11,7 +11,8 @@ import re
 import pytest
 from sqlalchemy import text
 
-from itm_admin.cases import lookup, person_services, services
+from itm_admin.cases import lookup, services
+from itm_admin.cases.persons import PERSONS
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.roles import ROLES
 from tests.factories import CASE
@@ -46,7 +47,7 @@ def _put_away(world: World) -> dict[str, list[str]]:
         reason = {"reason": vocabulary.codes("case_closure_reason")[0]}
         services.close_case(session, make.keyring, closed.id, reason, lookup.get_case(session, closed.id).row_version)
         services.CASES.delete(session, deleted.id, {"reason": "DUPLICATE"})
-        person_services.delete_person(session, people_in[2], {"reason": "DUPLICATE"})
+        PERSONS.delete(session, people_in[2], {"reason": "DUPLICATE"})
     pages = {
         "closed": [f"/cases/{closed.id}", f"/persons/{people_in[0]}"],
         "deleted": [f"/cases/{deleted.id}", f"/persons/{people_in[2]}"],

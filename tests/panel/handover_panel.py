@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from itm_admin import areas
-from itm_admin.foundation.roles import ROLES
+from itm_admin.foundation.roles import ROLES, SUBJECTS
 from itm_admin.record import kind
 from tests.conftest import Database
 from tests.panel.handovers.area import contributed
@@ -34,8 +34,9 @@ def with_handovers(database: Database) -> Iterator[None]:
             patch.setattr(areas, "AREAS", (*areas.AREAS, area))
             yield
     finally:
-        for role in ROLES.values():
-            for subject in area.may or ():
+        for subject in area.may:
+            SUBJECTS.pop(subject, None)
+            for role in ROLES.values():
                 role.may.pop(subject, None)
 
 

@@ -12,8 +12,9 @@ from flask import Flask, g
 from flask_babel import Babel
 from sqlalchemy import event
 
-from itm_admin.cases import lookup, person_services, personal_data, references, services
+from itm_admin.cases import lookup, person_services, references, services
 from itm_admin.cases.models import Case, CasePerson, Person
+from itm_admin.cases.persons import PERSONS
 from itm_admin.cases.profiles import PROFILES
 from itm_admin.foundation.errors import CannotDecrypt, Conflict, Denied, Invalid, Locked, NotFound
 from itm_admin.foundation.formats import HIDDEN
@@ -115,9 +116,9 @@ def test_a_reveal_needs_a_purpose_and_is_queued_for_the_ledger(
         person = lookup.get_person(session, link.person_id)
         for purpose in ("", "curiosity", None):
             with pytest.raises(Invalid):
-                personal_data.reveal(session, factory.keyring, person, purpose)  # type: ignore[arg-type]
+                PERSONS.reveal(session, factory.keyring, person, None, (purpose, None))  # type: ignore[arg-type]
         assert not request_.get("looks")
-        assert personal_data.reveal(session, factory.keyring, person, "CASE_WORK") == CANARY
+        assert PERSONS.reveal(session, factory.keyring, person, None, ("CASE_WORK", None)) == CANARY
     [look] = request_.looks
     assert (look.action, look.kind, look.id, look.purpose, look.outcome) == (
         "record.reveal", "person", str(person.id), "CASE_WORK", "success",
@@ -128,7 +129,7 @@ def test_nothing_is_revealed_where_it_could_not_be_recorded(
     factory: Factory, focal_point: Somebody, link: CasePerson
 ) -> None:
     with factory.working(focal_point) as session, pytest.raises(RuntimeError):
-        personal_data.reveal(session, factory.keyring, lookup.get_person(session, link.person_id), "CASE_WORK")
+        PERSONS.reveal(session, factory.keyring, lookup.get_person(session, link.person_id), None, ("CASE_WORK", None))
 
 
 def test_a_case_and_a_profile_are_revealed_under_their_own_keys(
@@ -139,7 +140,10 @@ def test_a_case_and_a_profile_are_revealed_under_their_own_keys(
         data = {**PROFILE, "health": "asthma", "needs": ["HEALTH", "SHELTER"]}
         profile = person_services.set_profile(session, factory.keyring, link.id, data)
         live = lookup.get_link(session, link.id)
-        assert personal_data.reveal_case(session, factory.keyring, live.case, "REFERRAL")["narrative"] == "line\nline"
+        assert (
+            services.CASES.reveal(session, factory.keyring, live.case, None, ("REFERRAL", None))["narrative"]
+            == "line\nline"
+        )
         assert PROFILES.reveal(session, factory.keyring, profile, live, ("REFERRAL", None)) == {
             "sex_exploitation": None,
             "health": "asthma",
@@ -170,7 +174,7 @@ def test_a_ciphertext_that_was_moved_or_altered_does_not_open(
     with factory.working(focal_point) as session:
         person = lookup.get_person(session, other)
         with pytest.raises(CannotDecrypt) as failure:
-            personal_data.reveal(session, factory.keyring, person, "CASE_WORK")
+            PERSONS.reveal(session, factory.keyring, person, None, ("CASE_WORK", None))
     assert not any(mark in repr(failure.value).lower() for mark in MARKS)
     assert request_.looks[-1].outcome == "failure"
 
@@ -183,7 +187,7 @@ def test_what_does_not_open_can_still_be_replaced(
     with factory.working(focal_point) as session:
         person = lookup.get_person(session, link.person_id)
         person_services.change_person(session, factory.keyring, person.id, {"address": "new"}, person.row_version)
-        assert personal_data.reveal(session, factory.keyring, person, "CASE_WORK")["address"] == "new"
+        assert PERSONS.reveal(session, factory.keyring, person, None, ("CASE_WORK", None))["address"] == "new"
 
 
 def test_changing_a_person_keeps_what_is_absent_and_clears_what_is_null(
@@ -198,7 +202,7 @@ def test_changing_a_person_keeps_what_is_absent_and_clears_what_is_null(
             "year",
             2,
         )
-        plain = personal_data.reveal(session, factory.keyring, person, "CASE_WORK")
+        plain = PERSONS.reveal(session, factory.keyring, person, None, ("CASE_WORK", None))
         assert plain == {**CANARY, "birth_date": "1990", "email": None, "family_name": "Иванова"}
         by_email = lookup.find_persons(session, factory.keyring, {"email": CANARY["email"]}, most=100).persons
         assert person.id not in [each.id for each in by_email]
@@ -380,17 +384,17 @@ def test_managers_take_out_delete_and_restore_and_others_do_not(
     with factory.working(focal_point) as session:
         for attempt in (
             lambda: person_services.unlink_person(session, factory.keyring, link.id, reason),
-            lambda: person_services.delete_person(session, link.person_id, reason),
-            lambda: person_services.restore_person(session, link.person_id),
+            lambda: PERSONS.delete(session, link.person_id, reason),
+            lambda: PERSONS.restore(session, link.person_id),
         ):
             with pytest.raises(Denied):
                 attempt()
     with factory.working(manager) as session:
-        person_services.delete_person(session, link.person_id, reason, 1)
+        PERSONS.delete(session, link.person_id, reason, 1)
         assert not lookup.people_of(session, case)
         with pytest.raises(NotFound):
             lookup.get_link(session, link.id)
-        person_services.restore_person(session, link.person_id)
+        PERSONS.restore(session, link.person_id)
         person_services.unlink_person(session, factory.keyring, link.id, {**reason, "then": "DELETE"})
         with pytest.raises(NotFound):
             person_services.unlink_person(session, factory.keyring, link.id, {**reason, "then": "DELETE"})

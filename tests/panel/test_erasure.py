@@ -11,10 +11,11 @@ from flask_babel import Babel
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from itm_admin.cases import erasure, holds, lookup, person_services, personal_data, services
+from itm_admin.cases import erasure, holds, lookup, person_services, services
 from itm_admin.cases.erasure import Answer
 from itm_admin.cases.models import Case, CasePerson, Person
 from itm_admin.cases.person_views import PersonView
+from itm_admin.cases.persons import PERSONS
 from itm_admin.cases.views import CaseView
 from itm_admin.foundation.errors import Conflict, Denied, Invalid, Locked
 from itm_admin.record import drafts
@@ -124,7 +125,7 @@ def test_an_erased_person_is_not_found_listed_exported_shown_or_changed(
             person_services.set_profile(session, factory.keyring, link.id, PROFILE, 2)
         person = lookup.get_person(session, link.person_id)
         with pytest.raises(Locked):
-            personal_data.reveal(session, factory.keyring, person, "CASE_WORK")
+            PERSONS.reveal(session, factory.keyring, person, None, ("CASE_WORK", None))
         other = services.open_case(session, factory.keyring, {
             "opened_on": "2026-03-01", "province": "TR-06", "referral_source": "GENDARMERIE"})  # fmt: skip
         with pytest.raises(Locked):
@@ -133,9 +134,9 @@ def test_an_erased_person_is_not_found_listed_exported_shown_or_changed(
             )
     with factory.working(manager) as session:
         with pytest.raises(Locked):
-            person_services.delete_person(session, link.person_id, {"reason": "OTHER"})
+            PERSONS.delete(session, link.person_id, {"reason": "OTHER"})
         with pytest.raises(Locked):
-            person_services.restore_person(session, link.person_id)
+            PERSONS.restore(session, link.person_id)
         with pytest.raises(Locked):
             holds.hold(session, Person, link.person_id, {"reason": "COURT_ORDER"}, 2)
         assert link.person_id in set(session.scalars(lookup.list_persons(deleted=True).with_only_columns(Person.id)))
@@ -145,10 +146,10 @@ def test_a_deleted_person_can_be_erased_and_then_never_restored(
     factory: Factory, manager: Somebody, link: CasePerson
 ) -> None:
     with factory.working(manager) as session:
-        person_services.delete_person(session, link.person_id, {"reason": "OTHER"})
+        PERSONS.delete(session, link.person_id, {"reason": "OTHER"})
     erased(factory, manager, link)
     with factory.working(manager) as session, pytest.raises(Locked):
-        person_services.restore_person(session, link.person_id)
+        PERSONS.restore(session, link.person_id)
 
 
 def test_the_pseudonym_is_typed_and_a_ground_is_named(factory: Factory, manager: Somebody, link: CasePerson) -> None:
@@ -196,13 +197,13 @@ def test_a_case_whose_narrative_was_shredded_can_have_another(
     erased(factory, manager, link)
     with factory.working(focal_point) as session:
         shredded = lookup.get_case(session, case.id)
-        assert personal_data.reveal_case(session, factory.keyring, shredded, "CASE_WORK")["narrative"] is None
+        assert services.CASES.reveal(session, factory.keyring, shredded, None, ("CASE_WORK", None))["narrative"] is None
         version = shredded.row_version
     with factory.working(focal_point) as session:
         services.change_case(session, factory.keyring, case.id, {"narrative": "Yeniden yazıldı"}, version)
     with factory.working(focal_point) as session:
         again = lookup.get_case(session, case.id)
-        told = personal_data.reveal_case(session, factory.keyring, again, "CASE_WORK")
+        told = services.CASES.reveal(session, factory.keyring, again, None, ("CASE_WORK", None))
     assert told["narrative"] == "Yeniden yazıldı"
 
 

@@ -32,7 +32,7 @@ class Two:
 
     def proposed(self, tenant: Tenant, reason: str = "TAMPERED", by: Somebody | None = None) -> uuid.UUID:
         with self.make.working(by or self.supervisor, OVERSIGHT) as session:
-            return decisions.propose(session, tenant.id, reason).id
+            return decisions.propose(session, {"institution": tenant.id, "reason": reason}).id
 
     def decided(self, id: uuid.UUID, *, approve: bool = True, by: Somebody | None = None) -> None:
         with self.make.working(by or self.auditor, AUDIT) as session:
@@ -110,7 +110,7 @@ def test_services_refuse_whoever_has_the_wrong_part(two: Two) -> None:
     tenant = two.tenant()
     id = two.proposed(tenant)
     with pytest.raises(Denied), two.make.working(two.auditor, AUDIT) as session:
-        decisions.propose(session, tenant.id, "TAMPERED")
+        decisions.propose(session, {"institution": tenant.id, "reason": "TAMPERED"})
     with pytest.raises(Denied), two.make.working(two.supervisor, OVERSIGHT) as session:
         decisions.decide(session, id, approve=True)
     with pytest.raises(Denied), two.make.working(two.make.auditor(tenant), AUDIT) as session:
@@ -161,6 +161,12 @@ def test_the_pages_lead_from_the_proposal_to_the_approval(two: Two, panel: Panel
     assert "closed for ever" in supervisor.words("/ledger-decisions/new")
     refused = supervisor.post("/ledger-decisions/new", institution=str(tenant.id), reason="RETENTION")
     assert refused.status_code == 422
+    wrong = supervisor.post(
+        "/ledger-decisions/new", institution="no id", reason="RETENTION", first_seq="ilk", last_seq="-1"
+    )
+    assert wrong.status_code == 422
+    fields = ("institution", "first_seq", "last_seq")
+    assert [f'id="{name}-error"' in wrong.text for name in fields] == [True, True, True], "each is told on its field"
     answer = supervisor.post("/ledger-decisions/new", institution=str(tenant.id), reason="RESTORED")
     assert answer.status_code == 303
     page = answer.headers["Location"]

@@ -1,18 +1,14 @@
-"""The protected fields of cases, persons and profiles: whose key seals them, who reveals them, how persons are found.
-
-Sealing, masking and opening are those of every record (record/protected_values.py).
-"""
+"""The blind index, by which persons are found: terms of their protected values, written anew with each change."""
 
 from __future__ import annotations
 
 import os
 from typing import cast
 
-from itm_admin.cases.models import Case, Person
+from itm_admin.cases.models import Person
 from itm_admin.foundation import blind_index
-from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring
-from itm_admin.record import protected_values
-from itm_admin.record.protected_values import Value, opened
+from itm_admin.foundation.encryption import InstitutionKeys, Key
+from itm_admin.record.protected_values import opened
 
 _INDEXED = {
     "given_name": "name",
@@ -51,21 +47,3 @@ def _terms(keys: InstitutionKeys, key: Key, person: Person) -> set[bytes]:
     for name in ("given_name", "family_name"):
         terms.update(blind_index.name_terms(keys, cast("str | None", plain[name])))
     return terms
-
-
-def reveal(
-    session: AnySession, keyring: Keyring, person: Person, purpose: str, words: str | None = None
-) -> dict[str, Value]:
-    """One person's protected fields, for a purpose of a reveal, in words where the purpose asks for them.
-
-    Invalid without a purpose, Denied without the permission or outside the person's circle, TooMany beyond the
-    hour's limit, CannotDecrypt if a value does not open.
-    """
-    return protected_values.reveal(session, keyring, ("Person", "person"), person, person, (purpose, words))
-
-
-def reveal_case(
-    session: AnySession, keyring: Keyring, case: Case, purpose: str, words: str | None = None
-) -> dict[str, Value]:
-    """One case's narrative and closing note; as `reveal`."""
-    return protected_values.reveal(session, keyring, ("Case", "case"), case, case, (purpose, words))
