@@ -273,7 +273,7 @@ def _why_not(account: Account) -> Message | None:
 
 
 def _open_act(account: Account) -> str | None:
-    """What is open for an auditor's account, asked once for a page."""
+    """The act that is open for an auditor's account, asked once for a page."""
     known: dict[uuid.UUID, str | None] = g.setdefault("open_act", {})
     if account.id not in known:
         known[account.id] = changes.standing_auditor(db.session, me(), account)
