@@ -121,6 +121,7 @@ class AccountView(AccountPage):
     route_base = "/accounts"
     edit_columns = PERSON
     add_columns = ("institution_id", *PERSON, "username")
+    exclude_route_methods: ClassVar = {"export"}
     add_title = _l("New account")
     danger_acts = ("suspend",)
 
