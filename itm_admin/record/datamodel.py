@@ -162,7 +162,7 @@ class RecordInterface(Rules[R]):
         self, session: AnySession, keyring: Keyring, id: Id, data: Mapping[str, Any], version: int, columns: Any
     ) -> R:
         """Changes the named fields: absent = unchanged, null = cleared. Conflict if `version` is not the newest."""
-        require("edit", self.subject)  # before it is looked up
+        require("edit", self.subject, self.scopes)  # before it is looked up
         record = self.get(session, id, lock=True)
         return self.edit_found(session, keyring, record, self.parent_of(record), data, version, columns)
 

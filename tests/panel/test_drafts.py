@@ -130,6 +130,9 @@ def test_throwing_a_draft_away_leaves_the_others(desk: Desk) -> None:
 def test_only_forms_that_are_known_and_of_a_forms_size_are_kept(desk: Desk) -> None:
     before = desk.drafts()
     assert desk.own.post(f"/drafts/diary/{desk.case}", text=TYPED).status_code == 404
+    assert desk.own.post(f"/drafts/new-case/{desk.author.id}", narrative=TYPED).status_code == 404, (
+        "it has no such page"
+    )
     assert desk.own.post(f"/drafts/case/{desk.case}", narrative="x" * drafts.MOST).status_code == 400
     assert desk.drafts() == before
 
