@@ -265,12 +265,13 @@ def playwright() -> Iterator[Playwright]:
 
 
 LONGEST = (
-    "journeys/test_every_page runtime/test_demo_story house/test_walks runtime/test_users_of_processes"
-    " house/test_routes runtime/test_upgrade panel/test_api_generated"
-    " faults/test_killed_web_server runtime/test_local_witness journeys/test_story"
-    " journeys/test_tampering audit/test_html_verifier panel/test_demo"
+    "journeys/test_every_page house/test_walks runtime/test_users_of_processes house/test_routes"
+    " runtime/test_demo_story audit/test_html_verifier audit/test_reconciliation panel/test_generations"
+    " panel/test_signing_crashes runtime/test_upgrade panel/test_api_generated audit/test_tampering_matrix"
+    " panel/test_purge faults/test_killed_web_server runtime/test_local_witness journeys/test_story"
+    " journeys/test_tampering panel/test_demo"
     " journeys/test_accounts journeys/test_everyday journeys/test_sent_once faults/test_canaries"
-    " faults/test_ledger_unwritable runtime/test_running_everything panel/test_signing_crashes"
+    " faults/test_ledger_unwritable runtime/test_running_everything"
 ).split()
 """Files that take longest, the longest first."""
 

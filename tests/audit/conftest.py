@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from audit import store
 from audit.read_plan import Level
+from tests.conftest import Cluster, _copy
 
 OURS, THEIRS, PRESIDENCY = (uuid.UUID(int=number) for number in (1, 2, 3))
 
@@ -93,6 +95,16 @@ def build(database: Migrated) -> World:
     return World(database)
 
 
+@pytest.fixture(scope="session")
+def built(cluster: Cluster, template: str) -> Iterator[str]:
+    """The name of a database in which the world was built once."""
+    for database in _copy(cluster, template):
+        build(database)
+        database.close()
+        yield database.name
+
+
 @pytest.fixture
-def world(database: Migrated) -> World:
-    return build(database)
+def world(cluster: Cluster, built: str) -> Iterator[World]:
+    for database in _copy(cluster, built):
+        yield World(database)

@@ -8,7 +8,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from tests.house.walking import Step, Walker, World, steps
+from tests.house.walking import Step, Walker, World
 
 LEAVING = ("OwnSessionView.sign_out", "OwnSessionView.sign_out_everywhere", "SessionApi.end")
 ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
@@ -38,7 +38,7 @@ def _asked(world: World, step: Step, who: Walker) -> Iterator[tuple[str, dict[st
 def ask_everything(world: World, *methods: str) -> Iterator[str]:
     """Asks for each route as every role that may, and as one that may not: ids that no entry of the request told."""
     register = world.panel.app.extensions["itm_access"]
-    for step in sorted(steps(*methods), key=lambda step: step.endpoint == "OwnProfileView.password"):
+    for step in sorted(world.steps(*methods), key=lambda step: step.endpoint == "OwnProfileView.password"):
         # Units and the register of institutions are everybody's: their choices are in no ledger
         quiet = register[step.endpoint].quiet
         if step.endpoint in LEAVING or (quiet and step.method == "GET"):

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from itm_admin.foundation import once
 from tests.factories import CASE, PERSON, Somebody
 from tests.house.expectations import ADMIN, FOCAL, MANAGER, NATIONAL, SUPERVISOR
-from tests.house.walking import World, steps
+from tests.house.walking import World
 from tests.new_case import seen_in
 from tests.panel.panel_app import Browser, RunningPanel
 
@@ -222,8 +222,10 @@ def office(panel: RunningPanel) -> Office:
 
 def test_every_route_that_creates_is_in_one_of_the_tables(office: Office) -> None:
     register = office.panel.app.extensions["itm_access"]
-    adding = {step.key for step in steps("POST") if register[step.endpoint].act in ("add", "invite", "assign")}
-    changing = {step.key for step in steps("POST", "PATCH", "PUT")}
+    adding = {
+        step.key for step in office.world.steps("POST") if register[step.endpoint].act in ("add", "invite", "assign")
+    }
+    changing = {step.key for step in office.world.steps("POST", "PATCH", "PUT")}
     named = {key.removesuffix(" known") for key in CREATES}
     assert not named & set(CREATES_NOTHING)
     assert adding - named - set(CREATES_NOTHING) <= {"POST CaseView.unassign"}
@@ -273,7 +275,7 @@ def _difference(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str
 
 def test_an_act_on_a_record_that_is_sent_twice_is_done_once(office: Office) -> None:
     world, faults, done = office.world, [], 0
-    for step in steps("POST", "PATCH"):
+    for step in world.steps("POST", "PATCH"):
         if step.key in CREATES or step.key in CREATES_NOTHING:
             continue
         role = min(step.expected.may, key=lambda each: (each != FOCAL, each != MANAGER, each))

@@ -86,7 +86,7 @@ def access_of(panel: RunningPanel, step: Step) -> Access:
 
 def _walled(panel: RunningPanel) -> Iterator[Step]:
     """Each route that somebody has to be signed in for."""
-    return (step for step in steps(*METHODS) if not access_of(panel, step).public)
+    return (step for step in steps(panel.app, *METHODS) if not access_of(panel, step).public)
 
 
 def _outside(world: World) -> Iterator[tuple[Step, Walker | None]]:

@@ -18,32 +18,30 @@ from itm_admin.ledger.keyring import SigningKeyFile
 from itm_admin.ledger.signing import Signing, SigningPlace
 from tests.conftest import Database
 from tests.factories import Somebody
+from tests.house import samples
 from tests.house.expectations import (
     ADMIN,
     EVERYBODY,
     FOCAL,
     INSIDE,
     MANAGER,
+    METHODS,
     NATIONAL,
     OPERATOR,
-    ROUTES,
     SUPERVISOR,
     WORKER,
     Expected,
+    expectations,
+    routes,
 )
 from tests.panel.panel_app import Browser, Records, RunningPanel
 
-METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
+__all__ = ["METHODS", "Step", "Walker", "World", "guarded", "keys_of", "sign", "steps"]
 
 
 def keys_of(app: Flask) -> set[str]:
     """ "METHOD endpoint" of every route."""
-    return {
-        f"{method} {rule.endpoint}"
-        for rule in app.url_map.iter_rules()
-        for method in METHODS
-        if method in (rule.methods or ())
-    }
+    return {key for key, _rule in routes(app)}
 
 
 def sign(database: Database) -> None:
@@ -80,8 +78,9 @@ class Step:
         return f"{self.method} {self.endpoint}"
 
 
-def steps(*methods: str) -> Iterator[Step]:
-    for key, expected in ROUTES.items():
+def steps(app: Flask, *methods: str) -> Iterator[Step]:
+    """Every declared route of these methods, with its expectation."""
+    for key, expected in expectations(app).items():
         method, endpoint = key.split()
         if method in methods:
             yield Step(method, endpoint, expected)
@@ -112,7 +111,23 @@ class World:
         }
         self.anonymous = panel.browser()
         sign(panel.database)
+        makers = {FOCAL: self.ours, OPERATOR: self.presidency}
         self.more = {each.tenant.code: self._assurance(each) for each in (self.ours, self.theirs, self.presidency)}
+        for role, each in makers.items():
+            self.more[each.tenant.code] |= self._samples(self.walkers[role].browser, each)
+        stranger = panel.browser(make.focal_point(self.theirs.tenant))
+        self.more[self.theirs.tenant.code] |= self._samples(stranger, self.theirs)
+
+    def _samples(self, browser: Browser, records: Records) -> dict[str, uuid.UUID]:
+        """A record of each kind of the areas that is not among the records."""
+        known = {"case": records.case, "person": records.person, "case_person": records.link, "unit": records.unit,
+                 "account": records.colleague.id, "institution": records.tenant.id,
+                 "victim_profile": records.link}  # fmt: skip
+        return samples.make(self.panel, browser, known)
+
+    def steps(self, *methods: str) -> Iterator[Step]:
+        """Every declared route of this panel."""
+        return steps(self.panel.app, *methods)
 
     def _assurance(self, records: Records) -> dict[str, uuid.UUID]:
         """A verification that was asked for, an alert, and a proposed decision, of the institution's ledger."""
@@ -146,7 +161,7 @@ class World:
         """The route's address for an institution's record, or for one that does not exist."""
         values: dict[str, Any] = {"kind": "case", "seq": seq, "filename": "mark.svg", "name": "bootstrap.min.css"}
         values |= {"token": "no-such-token", "account": record.colleague.id if record else uuid.uuid4()}
-        values |= dict.fromkeys(("id", "case", "link"), self.id_of(step.expected.names, record))
+        values |= dict.fromkeys(("id", "case", "link", "parent"), self.id_of(step.expected.names, record))
         rules = self.panel.app.url_map.iter_rules(step.endpoint)
         rule = next(rule for rule in rules if step.method in (rule.methods or ()))
         known = {name: value for name, value in values.items() if name in rule.arguments}
@@ -155,9 +170,7 @@ class World:
     def id_of(self, kind: str, record: Records | None) -> uuid.UUID:
         if record is None:
             return uuid.uuid4()
-        if kind in ("request", "alert", "decision", "change"):
-            return self.more[record.tenant.code][kind]
-        named = {"account": record.colleague.id, "institution": record.tenant.id}
+        named = {**self.more[record.tenant.code], "account": record.colleague.id, "institution": record.tenant.id}
         return named[kind] if kind in named else getattr(record, kind, None) or uuid.uuid4()
 
     def fields(self, step: Step, who: Walker) -> dict[str, Any]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
+from copy import copy
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import NullPool, create_engine, text
 
 from audit.leaf import EMPTY, leaf_hash
+from tests.conftest import Database
 from tests.panel.generation_world import GenerationWorld
+from tests.panel.signing_world import Clock
 
 _HERE = "ledger_id = (select id from audit.ledger where code = :code and closed_at is null)"
 
@@ -46,6 +51,14 @@ class PurgeWorld(GenerationWorld):
             rows=json.dumps(rows),
             code=code,
         )
+
+    def copied(self, database: Database, folder: Path) -> PurgeWorld:
+        """The same in a copy of its database, where nothing was kept in this object but ids and the time."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        made = copy(self)
+        made.superuser = create_engine(database.url("superuser"), poolclass=NullPool)
+        made.database, made.folder, made.clock = database, folder, Clock(self.clock.seconds)
+        return made
 
     def approved(self, first: int = 0, last: int = 255, code: str = "JGK") -> uuid.UUID:
         return self.decided(self.segment(first, last, code))

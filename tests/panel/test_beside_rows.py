@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
 from itm_admin.ledger import beside_rows, job_runs, verification_jobs
 from tests.conftest import Database
@@ -66,9 +66,23 @@ ALTERED: dict[str, tuple[str, ...]] = {
 """What somebody does with the database's superuser, past every trigger."""
 
 
+@pytest.fixture(scope="module")
+def world(shared_database: Database) -> World:
+    """A new installation in which a person was appointed, a job ran, and a verification was asked for.
+
+    What a test alters here it rolls back.
+    """
+    return _made(shared_database)
+
+
 @pytest.fixture
-def world(database: Database, superuser: Engine) -> World:
-    """A new installation in which a person was appointed, a job ran, and a verification was asked for."""
+def own_world(database: Database) -> World:
+    """The same, to be altered for good."""
+    return _made(database)
+
+
+def _made(database: Database) -> World:
+    superuser = database.engine("superuser")
     world = World(database.engine("app"), superuser)
     world.person("JGK", "Ayşe", "Yılmaz", "focal_point")
     with superuser.begin() as connection:
@@ -92,10 +106,10 @@ def _found(database: Database) -> list[tuple[str | None, str]]:
     return [(finding.table, finding.kind) for finding in found.findings.get(None, [])]
 
 
-def test_what_nobody_altered_is_found_as_it_should_be(world: World, database: Database) -> None:
+def test_what_nobody_altered_is_found_as_it_should_be(world: World, shared_database: Database) -> None:
     assert tuple(world.one("select state, verdict from verification_request")) == ("done", "intact")
     assert world.all("select 1 from account_address") != []
-    assert _found(database) == []
+    assert _found(shared_database) == []
 
 
 def test_each_table_that_is_compared_is_altered_here() -> None:
@@ -103,7 +117,7 @@ def test_each_table_that_is_compared_is_altered_here() -> None:
 
 
 @pytest.mark.parametrize("table", ALTERED)
-def test_a_row_that_was_altered_past_the_panel_is_a_finding(table: str, world: World, database: Database) -> None:
+def test_a_row_that_was_altered_past_the_panel_is_a_finding(table: str, world: World) -> None:
     for statement in ALTERED[table]:
         with world.superuser.connect() as connection:
             connection.exec_driver_sql(f"alter table {table} disable trigger all")
@@ -118,32 +132,32 @@ def test_a_row_that_was_altered_past_the_panel_is_a_finding(table: str, world: W
         )
 
 
-def test_the_round_of_the_scheduler_and_of_the_command_compare_them(world: World, database: Database) -> None:
-    with world.superuser.begin() as connection:
+def test_the_round_of_the_scheduler_and_of_the_command_compare_them(own_world: World, database: Database) -> None:
+    with own_world.superuser.begin() as connection:
         connection.execute(text("update itm.installation set synthetic = true"))
     told = verification_jobs.full(database.engine("signer"), lambda: False)
     assert told["verdict"] == "tampered"
-    row = world.one("select findings from audit.verification where verdict = 'tampered'")
+    row = own_world.one("select findings from audit.verification where verdict = 'tampered'")
     assert [finding["table"] for finding in row.findings] == ["itm.installation"]
 
 
-def test_the_index_of_persons_is_captured(world: World) -> None:
-    with world.superuser.begin() as connection:
+def test_the_index_of_persons_is_captured(own_world: World) -> None:
+    with own_world.superuser.begin() as connection:
         connection.execute(text("insert into itm.indexed select id, 2 from institution where code = 'JGK'"))
-    assert world.one("select action from audit.event where target_kind = 'person_index'").action == "record.create"
+    assert own_world.one("select action from audit.event where target_kind = 'person_index'").action == "record.create"
 
 
-def test_a_link_does_not_go_to_an_address_that_is_not_the_account_s(world: World, database: Database) -> None:
+def test_a_link_does_not_go_to_an_address_that_is_not_the_account_s(own_world: World, database: Database) -> None:
     """The mail's row alone was altered between the act and the sending."""
-    name = world.person("JGK", "Posta", "Alan", "focal_point")
-    mailed_link(world, name)
-    with world.superuser.begin() as connection:
+    name = own_world.person("JGK", "Posta", "Alan", "focal_point")
+    mailed_link(own_world, name)
+    with own_world.superuser.begin() as connection:
         connection.execute(text("update mail set address = 'x@elsewhere.invalid' where kind = 'link'"))
     with database.engine("signer").begin() as connection:
         (id,) = connection.execute(text("select id from mail where kind = 'link' and sent_at is null")).scalars()
         given = text("select itm.mail_token(:id, '\\x00')")
         assert connection.scalar(given, {"id": id}) is False
-    with world.superuser.begin() as connection:
+    with own_world.superuser.begin() as connection:
         connection.execute(
             text("update mail m set address = a.email from account a where a.id = m.about and m.kind = 'link'")
         )

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.house.test_routes import LEAVING
-from tests.house.walking import World, steps
+from tests.house.walking import World
 from tests.panel.panel_app import RunningPanel
 
 PUBLIC = {
@@ -25,7 +25,7 @@ def world(panel: RunningPanel) -> World:
 
 def test_no_post_of_anybody_is_answered_with_a_page(world: World) -> None:
     pages, redirected = set(), 0
-    for step in steps("POST"):
+    for step in world.steps("POST"):
         if step.endpoint.partition(".")[0].endswith("Api") or step.endpoint in LEAVING:
             continue
         who = next(

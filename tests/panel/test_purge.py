@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from base64 import b64decode
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,15 +28,27 @@ from itm_admin.assurance import ledger_queries
 from itm_admin.commands import purge
 from itm_admin.foundation.config import Refusal, SettingError
 from itm_admin.foundation.errors import NotFound
-from tests.conftest import Database, settings_for
+from tests.conftest import Cluster, Database, _copy, settings_for
 from tests.panel.purge_world import PurgeWorld
 
 
-@pytest.fixture
-def world(database: Database, tmp_path: Path) -> PurgeWorld:
-    made = PurgeWorld(database, tmp_path)
+@pytest.fixture(scope="module")
+def filled(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> PurgeWorld:
+    """Made once: to fill it takes a second."""
+    made = PurgeWorld(shared_database, tmp_path_factory.mktemp("filled"))
     made.filled()
+    shared_database.close()
     return made
+
+
+@pytest.fixture
+def database(cluster: Cluster, filled: PurgeWorld) -> Iterator[Database]:
+    yield from _copy(cluster, filled.database.name)
+
+
+@pytest.fixture
+def world(database: Database, filled: PurgeWorld, tmp_path: Path) -> PurgeWorld:
+    return filled.copied(database, tmp_path)
 
 
 def test_a_purge_destroys_the_content_says_so_and_leaves_everything_provable(world: PurgeWorld) -> None:
