@@ -445,3 +445,14 @@ def test_none_of_the_frameworks_own_doors_exists(panel: Flask) -> None:
     client = panel.test_client()
     for address in ("/login/", "/api/v1/security/login", "/resetpassword/form?pk=1", "/users/list/", "/lang/en"):
         assert client.get(address).status_code == 404, address
+
+
+def test_an_empty_field_and_an_empty_column_are_no_difference(panel: Flask, factory: Factory) -> None:
+    tenant = factory.institution("BOSALAN", "ngo")
+    supervisor, page = signed_in(panel, factory.supervisor()), f"/institutions/{tenant.id}/edit"
+    values = {"name_tr": "Boş alan", "name_en": "Empty field", "kind": "ngo", "k_threshold": ""}
+    second = supervisor.post(page, page=page, version="99", **values)
+    assert second.status_code == 409
+    rows = re.findall(r'<tr( class="differs")?><th scope="row">([^<]+)', second.text)
+    assert {name.strip() for differs, name in rows if differs} >= {"Türkçe adı"}
+    assert not [name for differs, name in rows if differs and "sayı" in name]
