@@ -28,6 +28,7 @@ from itm_admin.cases.forms import (
 )
 from itm_admin.cases.models import Case, CaseAssignment
 from itm_admin.cases.new_case import NewCaseView
+from itm_admin.cases.people_list import people_list
 from itm_admin.cases.profile_views import ProfileView
 from itm_admin.cases.schemas import CASE_COLUMNS, AssignInput, CloseInput
 from itm_admin.cases.services import CASES
@@ -210,10 +211,12 @@ class CaseView(RecordPage):
             ]
         reopen = living and record.closed_on and may("close", "Case")
         return {
-            "people": people,
+            "people": people_list(
+                people,
+                profiles=living and may("show", "VictimProfile"),
+                unlinks=living and may("delete", "Person"),
+            ),
             "add_people": add,
-            "shows_profiles": living and may("show", "VictimProfile"),
-            "unlinks": living and may("delete", "Person"),
             "assigns": living and may("assign", "Case"),
             "assign": self.address("assign", id=id),
             "reopen": self.address("reopen", id=id) if reopen else None,

@@ -19,7 +19,6 @@ TABLES = {
     "_pictures.html": "the numbers of a picture, for those who do not see it",
     "accounts/rights.html": "the matrix of rights: what is done by which role",
     "assurance/_parts.html": "the changed fields of one entry: before and after",
-    "cases/show.html": "the persons of a case, in the page of its record",
     "institutions/units.html": "a tree, whose order is its shape",
 }
 LETTERS: Listing[str] = Listing(

@@ -28,7 +28,7 @@ class Story:
         make = panel.make
         self.panel = panel
         self.focal = make.focal_point()
-        self.case = make.case(self.focal)
+        self.case = make.case(self.focal, narrative="Anlatım")
         self.link = make.person(self.focal, self.case)
         self.stranger = make.focal_point(make.other_institution())
         self.national = make.auditor()
