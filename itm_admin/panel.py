@@ -14,7 +14,7 @@ from flask_appbuilder.menu import Menu
 from flask_babel import lazy_gettext as _l
 
 from itm_admin import areas
-from itm_admin.accounts import lists as account_lists
+from itm_admin.accounts.account_views import AccountView
 from itm_admin.accounts.saved_views import ListWithViews
 from itm_admin.accounts.security import SecurityManager
 from itm_admin.cases.person_views import PersonView
@@ -113,7 +113,7 @@ def _finder() -> dict[str, str]:
 LISTS = {
     "cases": ListWithViews("CaseView.list", lambda: CaseView.listing),
     "persons": ListWithViews("PersonView.list", lambda: PersonView.listing),
-    "accounts": ListWithViews("AccountView.list", account_lists.here),
+    "accounts": ListWithViews("AccountView.list", AccountView.listed),
     "all_cases": ListWithViews("OversightCaseView.list", lambda: oversight.CASES),
 }
 """Lists whose views people may save."""

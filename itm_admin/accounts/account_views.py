@@ -5,36 +5,42 @@ The bound scope decides the reachable accounts: one's own institution's, or all.
 
 from __future__ import annotations
 
+import builtins
 import uuid
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
-from flask import current_app, flash, request, url_for
+from flask import current_app, flash, g, request, url_for
+from flask_appbuilder.actions import action
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
-from werkzeug.wrappers import Response
+from sqlalchemy.orm import Session
 
 from itm_admin.accounts import access_lists, changes, grants, invitations, mail, services
-from itm_admin.accounts.bulk_pages import bulk_acts
-from itm_admin.accounts.forms import AccountForm, NewAccountForm, role_choices
-from itm_admin.accounts.lists import ALL, here, institution_choices
+from itm_admin.accounts.forms import new_account_form, role_choices
+from itm_admin.accounts.lists import BY_HOME, BY_NAME, OF_INSTITUTION, OF_ROLE, institution_choices
 from itm_admin.accounts.models import CHANGE_KINDS, CHANGE_STATES, CHANGE_TONES, Account
+from itm_admin.accounts.services import AUDITED, PERSON, REACHED
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
-from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Conflict, Invalid
-from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, tell, told
+from itm_admin.foundation.errors import REQUIRED, Invalid, Message
+from itm_admin.foundation.formats import moment
+from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, told
+from itm_admin.foundation.list_parts import Cell
+from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.once import once
-from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, ROLES
-from itm_admin.foundation.views import Page, redirect_after_post, route
-from itm_admin.institutions import services as institutions
+from itm_admin.foundation.roles import INSTITUTION, ROLES
+from itm_admin.foundation.views import redirect_after_post, route
 from itm_admin.institutions.choices import offer_units
 from itm_admin.institutions.models import Institution
-
-Answer = str | tuple[str, int] | Response
-BOTH = ("GET", "POST")
+from itm_admin.institutions.services import units
+from itm_admin.record.display import Facts
+from itm_admin.record.page_acts import BOTH
+from itm_admin.record.pages import Answer, Post, RecordPage, Step
 
 
 @dataclass(frozen=True)
@@ -49,84 +55,174 @@ class Made:
     """Another person confirms the first sign-in."""
 
 
-class AccountView(Page):
+class AccountPage(RecordPage):
+    """The list and the page of an account, for those who keep accounts and for auditors."""
+
+    list_name = "accounts"
+    list_columns = ("full_name", "username", "institution_name", "role_names", "active", "last_login")
+    order_columns = ("full_name", "username", "institution_name", "active", "last_login")
+    order_by: ClassVar = {"full_name": BY_NAME, "institution_name": BY_HOME}
+    address_names: ClassVar = {"full_name": "name", "institution_name": "institution", "role_names": "roles"}
+    label_columns: ClassVar = {
+        "full_name": _l("Name"), "institution_name": _l("Institution"), "role_names": _l("Roles"),
+    }  # fmt: skip
+    search_columns = ("institution", "role", "active")
+    search_filters = (OF_INSTITUTION, OF_ROLE)
+    show_columns = ("username", "title", "email", "language", "active", "last_login")
+    empty_text = _l("There is no account yet.")
+    show_template = "accounts/show.html"
+
+    def lead(self, where: str) -> str | None:
+        words = {
+            "list": _("Who can sign in, and with which roles. Open an account to see it."),
+            "show": _("The person, the roles and since when. A suspended account cannot sign in."),
+            "edit": _("Name, contact and unit. Roles are given on the account's own page."),
+            "add": _("With a one-time link the person chooses the password; another person confirms the first"
+                     " sign-in."),
+        }  # fmt: skip
+        return str(words[where])
+
+    def facts(self, record: Account, revealed: Any) -> builtins.list[tuple[Message | None, Facts]]:
+        """The declared fields, with the institution's name and the link that was not used yet."""
+        ((legend, rows),) = super().facts(record, revealed)
+        name, *others, last = rows
+        link = self.link_facts(record)
+        if record.last_login is None:
+            last = (last[0], _("Never"))
+        return [(legend, [name, (_("Institution"), record.institution_name), *others, *link, last])]
+
+    def link_facts(self, record: Account) -> Facts:
+        return [(_("One-time link"), _("None"))]
+
+    def steps(self, record: Account, parent: Any) -> builtins.list[Step]:
+        return []
+
+    def more(self, record: Account, parent: Any) -> Mapping[str, Any]:
+        """The roles, what two people decided, and what may be done about them."""
+        return {
+            "grants": access_lists.roles(_rows(db.session, record), self.to_end(record)),
+            "history": access_lists.CHANGES.all(_history(db.session, record)),
+            **self.access(record),
+        }
+
+    def to_end(self, record: Account) -> Collection[str]:
+        """The roles that the person at work may end."""
+        return ()
+
+    def access(self, record: Account) -> Mapping[str, Any]:
+        """Why the account may not be changed, and the buttons that post."""
+        return {"why_not": None, "auditor": None, "access": None}
+
+
+class AccountView(AccountPage):
     """Accounts of the institution, or of all."""
 
-    subject = "Account"
-    scopes = (INSTITUTION, ACCOUNTS)
+    datamodel = REACHED
     route_base = "/accounts"
+    edit_columns = PERSON
+    add_columns = ("institution_id", *PERSON, "username")
+    exclude_route_methods: ClassVar = {"export"}
+    add_title = _l("New account")
+    danger_acts = ("suspend",)
 
-    @route("/", act="list")
-    def list(self) -> Answer:
-        listing = here()
-        statement = services.reachable(me()).options(selectinload(Account.grants))
-        shown = listing.page(db.session, statement, listing.read(request.args))
-        record_read("record.list", "account", subjects=shown.ids)
-        shown.add = (url_for("AccountView.add"), _("New account"))
-        shown.bulk = bulk_acts()
-        return self.render("accounts/list.html", heading=_("Accounts"), listing=shown)
+    @classmethod
+    def listed(cls) -> Listing[Any]:
+        """A manager's are all of one institution."""
+        if tenancy.current().scope != INSTITUTION:
+            return cls.listing
+        columns = tuple(each for each in cls.listing.columns if each.name != "institution")
+        filters = tuple(each for each in cls.listing.filters if each.name != "institution")
+        return replace(cls.listing, columns=columns, filters=filters)
 
-    @route("/<uuid:id>", act="show")
-    def show(self, id: uuid.UUID) -> Answer:
-        account = services.get(db.session, me(), id)
-        record_read("record.read", "account", id)
-        why_not = services.why_not(db.session, me(), account)
-        auditor = changes.standing_auditor(db.session, me(), account)
-        to_end = grants.given_here(me()) if why_not is None or auditor else ()
-        return self.render(
-            "accounts/show.html",
-            heading=account.get_full_name(),
-            account=account,
-            grants=access_lists.roles(_rows(db.session, account), to_end),
-            why_not=why_not,
-            link=_link(db.session, account),
-            history=access_lists.CHANGES.all(_history(db.session, account)),
-            auditor=auditor,
+    def link_facts(self, record: Account) -> Facts:
+        """The newest unused link."""
+        found = invitations.standing(db.session, record.id)
+        if found is None:
+            return super().link_facts(record)
+        gone = invitations.is_expired(found)
+        badge = (
+            Cell("badge", _("Invitation expired"), "bad") if gone else Cell("badge", _("Invitation pending"), "warn")
         )
+        return [(_("One-time link"), badge), (_("Valid until"), moment(found.expires_at))]
+
+    def steps(self, record: Account, parent: Any) -> builtins.list[Step]:
+        steps: builtins.list[Step] = []
+        if me().may("history", "Account"):
+            looks = url_for("InstitutionLooksView.show", kind="account", id=record.id)
+            steps.append((looks, _("What this person did"), "secondary"))
+        if _why_not(record) is None:
+            steps.append((self.address("edit", id=record.id), _("Edit"), "primary"))
+            steps.append((url_for("GrantView.add", id=record.id), _("Give a role"), "secondary"))
+        return steps
+
+    def to_end(self, record: Account) -> Collection[str]:
+        return grants.given_here(me()) if _why_not(record) is None or _open_act(record) else ()
+
+    def access(self, record: Account) -> Mapping[str, Any]:
+        why_not = _why_not(record)
+        return {
+            "why_not": why_not,
+            "auditor": self._of_auditor(record, _open_act(record)),
+            "access": None if why_not else self._access(record),
+        }
+
+    def _of_auditor(self, record: Account, act: str | None) -> Post | None:
+        if act == "link":
+            return self.address("invite", id=record.id), _("Make a one-time link"), "secondary", None
+        if act == "reset":
+            ask = _("Another person has to confirm it. After that a new link can be made.")
+            url = url_for("AccessChangeView.reset", id=record.id)
+            return url, _("Ask for the end of the password"), "secondary", ask
+        return None
+
+    def _access(self, record: Account) -> builtins.list[Post]:
+        if not record.active:
+            return [(self.address("reactivate", id=record.id), _("Reactivate"), "secondary", None)]
+        link = _("Make a new link? The present password stops working at once.")
+        stop = _("Suspend this account? The person's sessions end at once.")
+        return [
+            (self.address("invite", id=record.id), _("Make a one-time link"), "secondary", link),
+            (self.address("suspend", id=record.id), _("Suspend"), "danger", stop),
+        ]
+
+    def offer(self, form: Any, parent: Any, record: Account | None) -> None:
+        actor = me()
+        home = record.institution_id if record is not None else actor.institution_id
+        if "unit_id" in form:
+            offer_units(form.unit_id, home, _("None"), record.unit_id if record is not None else None)
+        if "institution_id" in form:
+            ids = {code: str(id) for id, code in db.session.execute(select(Institution.id, Institution.code))}
+            known = [(ids[code], text) for code, text in institution_choices()]
+            form.institution_id.choices = [("", _("— choose —")), *known]
+        if "role" in form:
+            inside = tenancy.current().scope == INSTITUTION
+            codes = grants.choices(actor, actor.institution_kind) if inside else [*grants.given_here(actor)]
+            form.role.choices = role_choices(codes)
+        if "role_unit" in form:
+            offer_units(form.role_unit, home, _("The whole institution"))
 
     @route("/new", act="add", methods=BOTH)
-    def add(self) -> Answer:
-        form = NewAccountForm(language="tr")
+    def add(self) -> Answer:  # type: ignore[override]
+        """A new account with its first role. Its link is shown once, in the answer."""
+        form = new_account_form(services.add_columns())(**{} if request.method == "POST" else {"language": "tr"})
         if form.submitted():
-            links: list[Made] = []
+            links: builtins.list[Made] = []
             made = attempt(form, lambda session: once(session, Account, lambda: _make(session, form, links)))
             if made is not None and not links:
-                return redirect_after_post(
-                    "AccountView.show", id=made.id
-                )  # sent twice: its link was shown before, and is shown once
+                # sent twice: its link was shown before, and is shown once
+                return redirect_after_post("AccountView.show", id=made.id)
             if made is not None:
                 return self._show_link(links[0])
-        _offer_new(form)
-        status = form.refused_with if form.submitted() else 200
-        return self.render("accounts/add.html", heading=_("New account"), form=form), status
+        self.offer(form, None, None)
+        here, back = self.address("add"), self.address("list")
+        return self.render_form("add", "accounts/add.html", form, None, None, action=here, back=back)
 
-    @route("/<uuid:id>/edit", act="edit", methods=BOTH)
-    def edit(self, id: uuid.UUID) -> Answer:
-        form, conflict = AccountForm(), False
-        if form.submitted():
-            try:
-                saved = save(
-                    form, lambda session: services.change(session, me(), id, form.expected_version(), form.person())
-                )
-            except Conflict:
-                saved, conflict = None, True
-            if saved is not None:
-                tell(_("The changes are saved."))
-                return redirect_after_post("AccountView.show", id=id)
-        account = services.get(db.session, me(), id)
-        stored = AccountForm(formdata=None, obj=account, version=account.row_version, unit=account.unit_id)
-        form = form if form.is_filled() else stored
-        for each in (form, stored):
-            offer_units(each.unit, account.institution_id, _("None"), account.unit_id)
-        rows = []
-        if conflict:
-            form.version.data = str(account.row_version)
-            saved_values = stored.typed()
-            rows = [(label, text, saved_values[label]) for label, text in form.typed().items()]
-        record_read("record.read", "account", id, detail={"page": "edit"})
-        return self.render(
-            "accounts/edit.html", heading=account.get_full_name(), form=form, account=account, conflict=rows
-        ), 409 if conflict else form.refused_with if form.submitted() else 200
+    @action("suspend", _l("Suspend"), _l("Suspend the chosen accounts"), single=False)
+    def suspend_each(self, session: Session, account: Account) -> None:
+        services.disable(session, account)
+
+    def done_words(self, action: str, count: int) -> str:
+        return str(ngettext("%(num)s account is suspended.", "%(num)s accounts are suspended.", count))
 
     @route("/<uuid:id>/suspend", act="suspend", methods=("POST",))
     def suspend(self, id: uuid.UUID) -> Answer:
@@ -154,46 +250,40 @@ class AccountView(Page):
         return self.render("accounts/invited.html", heading=_("One-time link"), made=made, link=link)
 
 
-class AuditAccountView(Page):
+class AuditAccountView(AccountPage):
     """Accounts for auditors: all of them, or their own institution's; read-only."""
 
-    subject = "AuditAccount"
-    scopes = (AUDIT,)
+    datamodel = AUDITED
     route_base = "/audit/accounts"
+    include_route_methods: ClassVar = {"list", "show"}
+    list_title = _l("Accounts and roles")
 
-    @route("/", act="list")
-    def list(self) -> Answer:
-        listing = ALL
-        statement = services.reachable(me()).options(selectinload(Account.grants))
-        shown = listing.page(db.session, statement, listing.read(request.args))
-        record_read("record.list", "account", subjects=shown.ids)
-        return self.render("accounts/list.html", heading=_("Accounts and roles"), listing=shown)
+    def steps(self, record: Account, parent: Any) -> builtins.list[Step]:
+        return [
+            (url_for("LooksView.show", kind="account", id=record.id), _("What this person did"), "primary"),
+            (url_for("AuditHistoryView.record", kind="account", id=record.id), _("Access history"), "secondary"),
+        ]
 
-    @route("/<uuid:id>", act="show")
-    def show(self, id: uuid.UUID) -> Answer:
-        account = services.get(db.session, me(), id)
-        record_read("record.read", "account", id)
-        return self.render(
-            "accounts/show.html",
-            heading=account.get_full_name(),
-            account=account,
-            grants=access_lists.roles(_rows(db.session, account), ()),
-            why_not="",
-            link=None,
-            history=access_lists.CHANGES.all(_history(db.session, account)),
-            auditor=None,
-        )
+
+def _why_not(account: Account) -> Message | None:
+    """Asked once for a page."""
+    known: dict[uuid.UUID, Message | None] = g.setdefault("why_not", {})
+    if account.id not in known:
+        known[account.id] = services.why_not(db.session, account)
+    return known[account.id]
+
+
+def _open_act(account: Account) -> str | None:
+    """The act that is open for an auditor's account, asked once for a page."""
+    known: dict[uuid.UUID, str | None] = g.setdefault("open_act", {})
+    if account.id not in known:
+        known[account.id] = changes.standing_auditor(db.session, me(), account)
+    return known[account.id]
 
 
 def _do(id: uuid.UUID, work: Any, said: str) -> Answer:
     told(PanelForm(), work, said)
     return redirect_after_post("AccountView.show", id=id)
-
-
-def _link(session: Session, account: Account) -> dict[str, Any] | None:
-    """The newest unused link: its expiry, and if it has expired."""
-    found = invitations.standing(session, account.id)
-    return {"expired": invitations.is_expired(found), "until": found.expires_at} if found else None
 
 
 def _history(session: Session, account: Account) -> list[dict[str, Any]]:
@@ -213,7 +303,7 @@ def _history(session: Session, account: Account) -> list[dict[str, Any]]:
 
 
 def _rows(session: Session, account: Account) -> list[dict[str, Any]]:
-    names = {unit.id: unit.name for unit, _depth in institutions.units(session, account.institution_id)}
+    names = {unit.id: unit.name for unit, _depth in units(session, account.institution_id)}
     return [
         {
             "id": grant.id,
@@ -224,7 +314,7 @@ def _rows(session: Session, account: Account) -> list[dict[str, Any]]:
             "since": grant.created_at,
             "until": grant.updated_at if grant.state == "ended" else None,
         }
-        for grant in grants.of_account(session, account.id)
+        for grant in sorted(account.grants, key=lambda each: (each.state == "ended", each.created_at, each.id))
     ]
 
 
@@ -239,40 +329,20 @@ def _invite(session: Session, account: Account) -> Made:
     return Made(name, id, mailed=address, waits=waits)
 
 
-def _make(session: Session, form: NewAccountForm, links: list[Made]) -> Account:
+def _make(session: Session, form: Any, links: list[Made]) -> Account:
     """Account, link and role in one transaction; the link goes to `links`."""
-    actor = me()
-    role = form.role.data or ""
-    without_role = {} if role else {"role": _("This field is required.")}
+    data = form.payload(("role_unit",))
+    role = data.pop("role") or ""
+    without_role = {} if role else {"role": REQUIRED}
     try:
-        account = services.create(
-            session,
-            actor,
-            form.person(),
-            institution=chosen_id(form.institution) if tenancy.current().scope == ACCOUNTS else None,
-            username=form.username.data,
-        )
+        account = services.create(session, data)
     except Invalid as error:  # all missing fields are reported at once
         raise (Invalid({**error.fields, **without_role}) if error.fields else error) from None
     if without_role:
         raise Invalid(without_role)
-    grant = grants.give(session, actor, account, role, chosen_id(form.role_unit))
+    unit = chosen_id(form.role_unit) if "role_unit" in form else None
+    grant = grants.give(session, me(), account, role, unit)
     # A rise makes every earlier link void: there is one only after another person has confirmed it.
     waits = grant.state == "proposed"
     links.append(Made(account.username, account.id) if waits else _invite(session, account))
     return account
-
-
-def _offer_new(form: NewAccountForm) -> None:
-    actor = me()
-    if tenancy.current().scope == INSTITUTION:
-        del form.institution
-        form.role.choices = role_choices(grants.choices(actor, actor.institution_kind))
-        offer_units(form.unit, actor.institution_id, _("None"))
-        offer_units(form.role_unit, actor.institution_id, _("The whole institution"))
-        return
-    del form.unit, form.role_unit
-    form.role.choices = role_choices([*grants.given_here(actor)])
-    rows = db.session.execute(select(Institution.id, Institution.code)).all()
-    ids = {code: str(id) for id, code in rows}
-    form.institution.choices = [("", _("— choose —")), *((ids[code], text) for code, text in institution_choices())]

@@ -33,7 +33,7 @@ AREA = Area(
         MenuEntry(AuditAccountView, _l("Accounts and roles"), "people", "Audit"),
         MenuEntry(
             AccountView, _l("Accounts"), "people", "Administration",
-            ("AccountsTogetherView", "AccountHistoryView", "GrantView"),
+            ("AccountHistoryView", "GrantView"),
         ),
         MenuEntry(ApprovalView, _l("Approvals"), "check", "Administration"),
         MenuEntry(AccessChangeView, _l("Waiting for confirmation"), "check", "Administration"),

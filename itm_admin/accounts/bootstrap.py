@@ -7,6 +7,7 @@ Nobody chooses their passwords; each has a one-time link, printed for the person
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Engine, create_engine, func, select, text
@@ -21,7 +22,7 @@ from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ACCOUNTS
 from itm_admin.foundation.synthetic import mark
 from itm_admin.institutions.models import Institution
-from itm_admin.institutions.services import MakesKeys, Membership, register
+from itm_admin.institutions.services import INSTITUTIONS
 
 ADMINISTRATOR = "gib.sistem.yoneticisi"
 SUPERVISOR = "gib.baskanlik.yetkilisi"
@@ -81,7 +82,7 @@ def making_sessions(engine: Engine) -> sessionmaker[Session]:
 
 
 def begin(
-    session: Session, keyring: MakesKeys, *, synthetic: bool = False, supervisor: FirstPerson = ANY_SUPERVISOR
+    session: Session, keyring: Keyring, *, synthetic: bool = False, supervisor: FirstPerson = ANY_SUPERVISOR
 ) -> First:
     """Makes the register and the first two people; gives their links' tokens. Does not commit. Raises NotEmpty.
 
@@ -110,12 +111,13 @@ def _appoint(session: Session, home: Institution, person: FirstPerson, role: str
     return invitations.issue(session, account.id, home.id)
 
 
-def enter_register(session: Session, keyring: MakesKeys) -> dict[str, Institution]:
+def enter_register(session: Session, keyring: Keyring) -> dict[str, Institution]:
     """Makes every missing institution of the vocabulary, the Presidency first; gives all institutions by code."""
     found = {each.code: each for each in session.execute(select(Institution)).scalars()}
     entries = sorted(vocabulary.institutions(), key=lambda entry: entry.kind != "presidency")
     for entry in entries:
         if entry.code not in found:
-            membership = Membership(entry.name_tr, entry.name_en, entry.kind)
-            found[entry.code] = register(session, keyring, entry.code, membership)
+            values = {"code": entry.code, "name_tr": entry.name_tr, "name_en": entry.name_en, "kind": entry.kind}
+            institution = Institution(id=uuid.uuid4())
+            found[entry.code] = INSTITUTIONS.add_checked(session, keyring, institution, None, values)
     return found

@@ -172,18 +172,7 @@ def _to_approve(actor: Actor) -> Select[Any]:
     )
 
 
-def of_account(session: Session, account: uuid.UUID) -> list[RoleGrant]:
-    """All grants of an account, standing ones first."""
-    return list(
-        session.execute(
-            select(RoleGrant)
-            .where(RoleGrant.account_id == account)
-            .order_by(RoleGrant.state == "ended", RoleGrant.created_at, RoleGrant.id)
-        ).scalars()
-    )
-
-
-def keep_one_administrator(session: Session, without: uuid.UUID) -> None:
+def keep_one_administrator(session: AnySession, without: uuid.UUID) -> None:
     """Raises Denied if no other account could administer the accounts."""
     others = session.execute(
         select(func.count())

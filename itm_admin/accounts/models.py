@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from flask_appbuilder import Model
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import (
     CheckConstraint,
@@ -24,16 +25,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from itm_admin.accounts.addresses import MailAddress
 from itm_admin.foundation.errors import Message
+from itm_admin.foundation.i18n import LANGUAGES
 from itm_admin.foundation.records import Identifier, Moment, identifier_column
 from itm_admin.foundation.roles import ROLES
+from itm_admin.foundation.turkish import turkish_sort_key
 from itm_admin.record import fields
 from itm_admin.record.field import field
-from itm_admin.record.fields import Choice, Email, Flag, Link, Name, Opaque, Text, Whole
+from itm_admin.record.fields import Choice, Flag, Link, Name, Opaque, Text, Whole
 from itm_admin.record.kind import RecordInfo
 from itm_admin.record.models import Stamped
 
-LANGUAGES: Mapping[str, Message] = {"tr": _l("Turkish"), "en": _l("English")}
 GRANT_STATES: Mapping[str, Message] = {"proposed": _l("Proposed"), "active": _l("Active"), "ended": _l("Ended")}
 CHANGE_KINDS: Mapping[str, Message] = {
     "link": _l("First sign-in by a new link"),
@@ -71,19 +74,28 @@ class Account(Stamped, Model):
         ),
     )
 
-    institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")), ForeignKey("institution.id"))
+    institution_id: Mapped[uuid.UUID] = field(
+        Link(label=_l("Institution"), ask=_l("Choose an institution.")), ForeignKey("institution.id")
+    )
     unit_id: Mapped[uuid.UUID | None] = field(Link(label=_l("Unit")))
-    username: Mapped[str] = field(Text(label=_l("User name")), unique=True)
-    first_name: Mapped[str] = field(Name(label=_l("First name")))
-    last_name: Mapped[str] = field(Name(label=_l("Last name")))
-    email: Mapped[str] = field(Email(label=_l("E-mail")))
+    username: Mapped[str] = field(
+        Text(label=_l("User name"), most=80, follows=True, hint=_l("Left empty, it is made from the name.")),
+        unique=True,
+    )
+    first_name: Mapped[str] = field(Name(label=_l("Given name"), most=100, ask=_l("Write the given name.")))
+    last_name: Mapped[str] = field(Name(label=_l("Family name"), most=100, ask=_l("Write the family name.")))
+    email: Mapped[str] = field(MailAddress(label=_l("E-mail"), most=200, ask=_l("Write the e-mail address.")))
     title: Mapped[str | None] = field(Text(label=_l("Title")))
     language: Mapped[str] = field(
         Choice(label=_l("Language"), choices=LANGUAGES), server_default=text("'tr'"), default="tr"
     )
-    active: Mapped[bool] = field(Flag(label=_l("Active")), server_default=text("true"), default=True)
+    """Each in its own name."""
+    active: Mapped[bool] = field(
+        Flag(label=_l("Status"), yes=_l("Active"), no=_l("Suspended"), tones=("good", "bad")),
+        server_default=text("true"), default=True,
+    )  # fmt: skip
     epoch: Mapped[int] = field(Whole(label=_l("Sessions ended")), server_default=text("0"), default=0)
-    last_login: Mapped[datetime | None] = mapped_column(Moment)
+    last_login: Mapped[datetime | None] = field(fields.Moment(label=_l("Last sign-in")))
 
     institution = relationship("Institution", lazy="joined")
     grants: Mapped[list[RoleGrant]] = relationship(
@@ -103,6 +115,26 @@ class Account(Stamped, Model):
 
     def get_full_name(self) -> str:
         return f"{self.first_name} {self.last_name}"
+
+    @property
+    def full_name(self) -> str:
+        return self.get_full_name()
+
+    @property
+    def institution_name(self) -> str:
+        """In the language of the page."""
+        return str(self.institution.name)
+
+    @property
+    def role_names(self) -> list[str]:
+        """The labels of standing roles; those waiting for approval say so."""
+        standing = [grant for grant in self.grants if grant.state != "ended" and grant.role in ROLES]
+        waits = _("proposed")
+        labels = {
+            f"{ROLES[grant.role].label} ({waits})" if grant.state == "proposed" else str(ROLES[grant.role].label)
+            for grant in standing
+        }
+        return sorted(labels, key=turkish_sort_key)
 
     def __str__(self) -> str:
         return self.get_full_name()

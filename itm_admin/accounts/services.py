@@ -1,72 +1,95 @@
-"""Accounts: made, changed, suspended, invited.
+"""Accounts: made, changed, suspended, invited. The rules beside those of every record.
 
-Takes the session in a bound scope: `institution` for a manager, who reaches the own institution's accounts, or
-`accounts` for a system administrator, who reaches all and reads no case. An account out of reach raises NotFound, one
+Works in a bound scope: `institution` for a manager, who reaches the own institution's accounts, or `accounts` for a
+system administrator, who reaches all and reads no case; auditors read. An account out of reach raises NotFound, one
 above the own role Denied. Flushes, never commits; never sees a password.
 """
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from marshmallow import ValidationError, validate
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, false, func, select
+from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.sql.base import ExecutableOption
 
-from itm_admin.accounts import changes, grants, invitations, usernames
+from itm_admin.accounts import addresses, changes, grants, invitations, usernames
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
-from itm_admin.foundation.errors import Conflict, Denied, Invalid, Message, NotFound
-from itm_admin.foundation.name_folding import clean_name
-from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, ROLES
+from itm_admin.foundation.encryption import AnySession
+from itm_admin.foundation.errors import Denied, Invalid, Message, NotFound
+from itm_admin.foundation.roles import ACCOUNTS as ALL_ACCOUNTS
+from itm_admin.foundation.roles import AUDIT, INSTITUTION, ROLES, grantable_by
+from itm_admin.foundation.vocabulary import NOT_A_CHOICE
 from itm_admin.institutions.models import Institution, Unit
+from itm_admin.record.datamodel import RecordInterface
+from itm_admin.record.permissions import Actor as Working
+from itm_admin.record.schema import load
+from itm_admin.record.versions import expect
+
+PERSON = ("first_name", "last_name", "email", "title", "unit_id", "language")
+OWN = ("email", "title", "language")
+"""The fields of the own account that its person changes."""
+_NO_KEYS: Any = None
+"""An account has nothing protected: its secrets are in tables of their own."""
 
 
-@dataclass(frozen=True)
-class AccountHolder:
-    """The data about an account's person."""
+class Accounts(RecordInterface[Account]):
+    """Accounts in the present scope: of one's own institution, or of all."""
 
-    first_name: str
-    last_name: str
-    email: str
-    title: str | None = None
-    language: str = "tr"
-    unit: uuid.UUID | None = None
+    def reach(self) -> Sequence[ColumnElement[bool]]:
+        context = tenancy.current()
+        if context.scope == INSTITUTION:
+            return (Account.institution_id == context.institution,)
+        return () if context.scope in (ALL_ACCOUNTS, AUDIT) else (false(),)
+
+    def options(self) -> tuple[ExecutableOption, ...]:
+        return (*super().options(), selectinload(Account.grants))
+
+    def guard(self, session: AnySession, actor: Working, parent: Any, record: Account | None) -> None:
+        reason = why_not(session, record) if record is not None else None
+        if reason is not None:
+            raise Denied(reason)
+
+    def pre_add(self, session: AnySession, record: Account, values: Mapping[str, Any], parent: Any) -> None:
+        context = tenancy.current()
+        if context.scope == INSTITUTION and record.institution_id != context.institution:
+            raise NotFound
+        home = session.get(Institution, record.institution_id)
+        if home is None:
+            raise Invalid({"institution_id": NOT_A_CHOICE})
+        _refuse_foreign(session, home.id, values.get("unit_id"))
+        typed = values.get("username")
+        record.username = usernames.check(home.code, typed) if typed else _free(session, home, record)
+
+    def pre_update(self, session: AnySession, record: Account, values: Mapping[str, Any], parent: Any) -> None:
+        _refuse_foreign(session, record.institution_id, values.get("unit_id"))
 
 
-def reachable(actor: Actor) -> Select[Any]:
-    """The accounts that the present scope reaches; an auditor's are read-only."""
-    scope = tenancy.current().scope
-    if scope == INSTITUTION:
-        return select(Account).where(Account.institution_id == actor.institution_id)
-    return select(Account) if scope in (ACCOUNTS, AUDIT) else select(Account).where(Account.id.is_(None))
+REACHED = Accounts(Account, scopes=(INSTITUTION, ALL_ACCOUNTS))
+AUDITED = Accounts(Account, subject="AuditAccount", scopes=(AUDIT,))
 
 
-def get(session: Session, actor: Actor, account_id: uuid.UUID) -> Account:
+def get(session: Session, _actor: Actor, account_id: uuid.UUID) -> Account:
     """The account. Raises NotFound."""
-    found: Account | None = session.execute(reachable(actor).where(Account.id == account_id)).scalar_one_or_none()
-    if found is None:
-        raise NotFound
-    return found
+    return REACHED.get(session, account_id)
 
 
-def why_not(session: Session, actor: Actor, account: Account) -> Message | None:
-    """The reason why this person may not change that account; None if they may."""
+def why_not(session: AnySession, account: Account) -> Message | None:
+    """The reason why the person at work may not change that account; None if they may."""
+    context = tenancy.current()
     own: Message = _l("Your own account is changed on your profile page.")
     above: Message = _l("This account holds a role that is administered by the system administrator.")
-    if account.id == actor.id:
+    if account.id == context.account:
         return own
-    held = session.execute(
-        select(RoleGrant.role).where(RoleGrant.account_id == account.id, RoleGrant.state != "ended")
-    ).scalars()
-    able = set(grants.given_here(actor))
-    managing = tenancy.current().scope == INSTITUTION
+    held = session.scalars(select(RoleGrant.role).where(RoleGrant.account_id == account.id, RoleGrant.state != "ended"))
+    able = set(grantable_by(context.roles))
     for role in held:
-        if managing and (role not in able or ROLES[role].approvals):
+        if context.scope == INSTITUTION and (role not in able or ROLES[role].approvals):
             return above
     if session.scalar(select(func.itm.audits(account.id))):
         audits: Message = _l("Who audits is not touched by those who are audited: what changes here takes two people.")
@@ -77,30 +100,21 @@ def why_not(session: Session, actor: Actor, account: Account) -> Message | None:
     return None
 
 
-def create(
-    session: Session,
-    actor: Actor,
-    person: AccountHolder,
-    *,
-    institution: uuid.UUID | None = None,
-    username: str | None = None,
-) -> Account:
+def add_columns() -> tuple[str, ...]:
+    """The fields of a new account: a manager's are of the own institution, an administrator's in no unit yet."""
+    if tenancy.current().scope == INSTITUTION:
+        return (*PERSON, "username")
+    return ("institution_id", *(name for name in PERSON if name != "unit_id"), "username")
+
+
+def create(session: Session, data: Mapping[str, Any]) -> Account:
     """A new account without role and without password: `grants.give` and `invite` come next."""
-    home = _institution(session, actor, institution)
-    values = _checked(session, home.id, person)
-    name = usernames.check(home.code, username.strip()) if username else _free(session, home, person)
-    account = Account(institution_id=home.id, username=name, **values)
-    session.add(account)
-    session.flush()
-    return account
+    return REACHED.add(session, _NO_KEYS, None, data, [*dict.fromkeys((*add_columns(), *data))])
 
 
-def change(session: Session, actor: Actor, account_id: uuid.UUID, version: int, person: AccountHolder) -> Account:
+def change(session: Session, account_id: uuid.UUID, version: int, data: Mapping[str, Any]) -> Account:
     """Changes the person's data. Raises Conflict if somebody else saved since `version`."""
-    account = _changeable(session, actor, account_id, version)
-    _apply(account, _checked(session, account.institution_id, person))
-    session.flush()
-    return account
+    return REACHED.edit(session, _NO_KEYS, account_id, data, version, PERSON)
 
 
 def own(session: Session, actor: Actor) -> Account:
@@ -111,35 +125,40 @@ def own(session: Session, actor: Actor) -> Account:
     return account
 
 
-def change_own(session: Session, actor: Actor, version: int, email: str, title: str | None, language: str) -> Account:
+def change_own(session: Session, actor: Actor, version: int, data: Mapping[str, Any]) -> Account:
     """Changes people's own data. Name and unit stay as the manager wrote them."""
     account = own(session, actor)
-    if account.row_version != version:
-        raise Conflict(account.row_version)
-    person = AccountHolder(account.first_name, account.last_name, email, title, language)
-    values = _checked(session, account.institution_id, person)
-    _apply(account, {name: values[name] for name in ("email", "title", "language")})
+    expect(account, version)
+    for name, value in load(REACHED.schema(OWN), data).items():
+        setattr(account, name, value)
     session.flush()
     return account
 
 
 def same_address(stored: str, typed: str) -> bool:
-    """True if both are stored alike (see `_checked`)."""
-    return stored == _address(typed)
+    """True if both are stored alike."""
+    return stored == addresses.as_stored(typed)
 
 
 def choose_language(session: Session, actor: Actor, language: str) -> None:
     """Sets the language in which a person reads the panel."""
-    if language not in ("tr", "en"):
-        raise Invalid({"language": _l("This is not one of the choices.")})
+    values = load(REACHED.schema(("language",)), {"language": language})
     with tenancy.acting(actor.own_context(), session):
-        own(session, actor).language = language
+        own(session, actor).language = values["language"]
         session.flush()
 
 
 def suspend(session: Session, actor: Actor, account_id: uuid.UUID, version: int | None = None) -> Account:
     """Disables the account and ends its sessions at once."""
-    account = _changeable(session, actor, account_id, version)
+    account = _changeable(session, account_id)
+    if version is not None:
+        expect(account, version)
+    disable(session, account)
+    return account
+
+
+def disable(session: AnySession, account: Account) -> None:
+    """As `suspend`, of an account that was found and may be changed."""
     if not account.active:
         raise Invalid({"": _l("This account is suspended already.")})
     if _is_administrator(session, account):
@@ -147,11 +166,10 @@ def suspend(session: Session, actor: Actor, account_id: uuid.UUID, version: int 
     account.active = False
     account.epoch += 1
     session.flush()
-    return account
 
 
-def reactivate(session: Session, actor: Actor, account_id: uuid.UUID, version: int | None = None) -> Account:
-    account = _changeable(session, actor, account_id, version)
+def reactivate(session: Session, _actor: Actor, account_id: uuid.UUID) -> Account:
+    account = _changeable(session, account_id)
     if account.active:
         raise Invalid({"": _l("This account is active already.")})
     account.active = True
@@ -162,94 +180,32 @@ def reactivate(session: Session, actor: Actor, account_id: uuid.UUID, version: i
 def invite(session: Session, actor: Actor, account_id: uuid.UUID) -> str:
     """A one-time link's token, for a first password or instead of a forgotten one: shown once, to hand over."""
     account = get(session, actor, account_id)
-    if tenancy.current().scope != ACCOUNTS or not changes.is_fresh_auditor(session, account.id):
-        account = _changeable(session, actor, account_id, None)
+    if tenancy.current().scope != ALL_ACCOUNTS or not changes.is_fresh_auditor(session, account.id):
+        account = _changeable(session, account_id)
     if not account.active:
         raise Invalid({"": _l("This account is suspended.")})
     return invitations.issue(session, account.id, account.institution_id)
 
 
-def _changeable(session: Session, actor: Actor, account_id: uuid.UUID, version: int | None) -> Account:
-    if tenancy.current().scope not in (INSTITUTION, ACCOUNTS):
+def _changeable(session: Session, account_id: uuid.UUID) -> Account:
+    """The account, if the person at work may change it: NotFound out of reach, else Denied with the reason."""
+    if tenancy.current().scope not in REACHED.scopes:
         raise Denied
-    account = get(session, actor, account_id)
-    session.refresh(account)
-    reason = why_not(session, actor, account)
-    if reason is not None:
+    account = REACHED.get(session, account_id)
+    if (reason := why_not(session, account)) is not None:
         raise Denied(reason)
-    if version is not None and account.row_version != version:
-        raise Conflict(account.row_version)
     return account
 
 
-def _institution(session: Session, actor: Actor, wanted: uuid.UUID | None) -> Institution:
-    scope = tenancy.current().scope
-    if scope == INSTITUTION:
-        if wanted not in (None, actor.institution_id):
-            raise NotFound
-        wanted = actor.institution_id
-    elif scope != ACCOUNTS:
-        raise Denied
-    found = session.get(Institution, wanted) if wanted else None
-    if found is None:
-        raise Invalid({"institution": _l("This is not one of the choices.")})
-    return found
+def _refuse_foreign(session: AnySession, institution: uuid.UUID, unit: uuid.UUID | None) -> None:
+    if unit and not session.scalar(select(exists().where(Unit.id == unit, Unit.institution_id == institution))):
+        raise Invalid({"unit_id": NOT_A_CHOICE})
 
 
-def _checked(session: Session, institution: uuid.UUID, person: AccountHolder) -> dict[str, Any]:
-    """The columns' values, trimmed. Raises Invalid with each wrong field."""
-    wrong: dict[str, Message] = {}
-    values: dict[str, Any] = {}
-    for field, longest in (("first_name", 100), ("last_name", 100), ("email", 200)):
-        values[field] = clean_name(getattr(person, field))
-        if not values[field]:
-            wrong[field] = _l("This field is required.")
-        elif len(values[field]) > longest:
-            wrong[field] = _l("This is too long.")
-    if values["email"] and not is_address(values["email"]):
-        wrong["email"] = _l("This is not an e-mail address.")
-    values["email"] = _address(values["email"])
-    values["title"] = clean_name(person.title or "")[:200] or None
-    values["language"] = person.language
-    if person.language not in ("tr", "en"):
-        wrong["language"] = _l("This is not one of the choices.")
-    values["unit_id"] = person.unit
-    if person.unit and not session.scalar(
-        select(Unit.id).where(Unit.id == person.unit, Unit.institution_id == institution)
-    ):
-        wrong["unit"] = _l("This is not one of the choices.")
-    if wrong:
-        raise Invalid(wrong)
-    return values
-
-
-def is_address(text: str) -> bool:
-    """True for one plain address. Other forms may name two people, or another one than the page shows."""
-    try:
-        validate.Email()(text)
-    except ValidationError:
-        return False
-    return True
-
-
-def _address(typed: str) -> str:
-    local, at, domain = clean_name(typed).rpartition("@")
-    return f"{local}{at}{domain.lower()}"
-
-
-def _apply(account: Account, values: dict[str, Any]) -> None:
-    for name, value in values.items():
-        setattr(account, name, value)
-
-
-def _free(session: Session, home: Institution, person: AccountHolder) -> str:
+def _free(session: AnySession, home: Institution, person: Account) -> str:
     """The proposed user name, followed by a number if it is taken."""
     proposed = usernames.propose(home.code, person.first_name, person.last_name)
-    taken = set(
-        session.execute(
-            select(Account.username).where(Account.username.startswith(proposed, autoescape=True))
-        ).scalars()
-    )
+    taken = set(session.scalars(select(Account.username).where(Account.username.startswith(proposed, autoescape=True))))
     number = 2
     name = proposed
     while name in taken:
@@ -257,14 +213,11 @@ def _free(session: Session, home: Institution, person: AccountHolder) -> str:
     return name
 
 
-def _is_administrator(session: Session, account: Account) -> bool:
-    return (
-        session.scalar(
-            select(RoleGrant.id).where(
-                RoleGrant.account_id == account.id,
-                RoleGrant.role == "system_administrator",
-                RoleGrant.state == "active",
-            )
-        )
-        is not None
+def _is_administrator(session: AnySession, account: Account) -> bool:
+    """True for an active system administrator."""
+    held = exists().where(
+        RoleGrant.account_id == account.id,
+        RoleGrant.role == "system_administrator",
+        RoleGrant.state == "active",
     )
+    return bool(session.scalar(select(held)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import current_app, flash, g, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.utils import redirect
@@ -18,8 +20,7 @@ from itm_admin.accounts import (
     sign_in,
     throttle,
 )
-from itm_admin.accounts.bulk_pages import AccountsTogetherView
-from itm_admin.accounts.forms import OwnDataForm, OwnPasswordForm, PasswordForm, SignInForm
+from itm_admin.accounts.forms import OwnPasswordForm, PasswordForm, SignInForm, own_data_form
 from itm_admin.accounts.grant_views import GrantView
 from itm_admin.accounts.preference_views import PreferenceView
 from itm_admin.accounts.returning import go_on, sign_in_page
@@ -161,14 +162,14 @@ class OwnProfileView(Page):
     @route("/edit", act="edit", methods=BOTH)
     def edit(self) -> Answer:
         actor = me()
-        form = OwnDataForm()
+        form = own_data_form()()
         if form.submitted() and _may_change_address(form, actor) and _save_own(form, actor):
             tell(_("The changes are saved."))
             return redirect_after_post("OwnProfileView.show")
         account = services.own(db.session, actor)
         record_read("record.read", "account", actor.id, detail={"page": "profile.edit"})
         if not form.submitted():
-            form = OwnDataForm(obj=account, version=account.row_version)
+            form = own_data_form()(obj=account, version=account.row_version)
         return self.render("accounts/profile_edit.html", heading=_("My data"), form=form), (
             form.refused_with if form.submitted() else 200
         )
@@ -193,7 +194,7 @@ class OwnProfileView(Page):
         ), (form.refused_with if form.submitted() else 200)
 
 
-def _may_change_address(form: OwnDataForm, actor: Actor) -> bool:
+def _may_change_address(form: Any, actor: Actor) -> bool:
     """Links to a new password go to the e-mail address: somebody who finds an open session must not change it."""
     with tenancy.acting(actor.own_context(), db.session):
         stored = services.own(db.session, actor).email
@@ -206,18 +207,11 @@ def _may_change_address(form: OwnDataForm, actor: Actor) -> bool:
     return known
 
 
-def _save_own(form: OwnDataForm, actor: Actor) -> bool:
+def _save_own(form: Any, actor: Actor) -> bool:
     return bool(
         save(
             form,
-            lambda work: services.change_own(
-                work,
-                actor,
-                form.expected_version(),
-                form.email.data or "",
-                form.title.data,
-                form.language.data or "",
-            ),
+            lambda work: services.change_own(work, actor, form.expected_version(), form.payload(("current",))),
         )
     )
 
@@ -233,6 +227,5 @@ VIEWS: tuple[type, ...] = (
     OwnProfileView,
     OwnSessionView,
     PreferenceView,
-    AccountsTogetherView,
     GrantView,
 )

@@ -8,7 +8,15 @@ from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, StringField
 
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
-from itm_admin.cases.schemas import PERSON_COLUMNS
+from itm_admin.cases.schemas import (
+    ABOUT_COLUMNS,
+    CONTACT_COLUMNS,
+    EVENT_COLUMNS,
+    IDENTITY_COLUMNS,
+    PERSON_COLUMNS,
+    PLACE_COLUMNS,
+    SOURCE_COLUMNS,
+)
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import Asks, CodeField, PanelForm, ProtectedLine
 from itm_admin.record.derive import control_of, form_class
@@ -24,28 +32,26 @@ CASE_HINTS = {
     "shared": _l("Without this the Presidency sees the case only in counts."),
 }
 SOURCE_FIELDS = (
-    (_l("Source"), {"fields": ("opened_on", "referral_source", "province")}),
-    (_l("Responsibility"), {"fields": ("unit_id", "lead_institution_id", "confidentiality", "shared")}),
+    (_l("Source"), {"fields": SOURCE_COLUMNS}),
+    (_l("Responsibility"), {"fields": PLACE_COLUMNS}),
 )
-EVENT_FIELDS = ((_l("What happened"), {"fields": ("exploitation_types", "industry", "narrative", "clear")}),)
+EVENT_FIELDS = ((_l("What happened"), {"fields": (*EVENT_COLUMNS, "clear")}),)
 RISK_FIELDS = ((_l("Risk to the first person"), {"fields": ("trafficking_status", "control_methods")}),)
-_ABOUT_PERSON = (_l("About the person"), {"fields": ("gender", "language", "citizenships")})
-_IDENTITY = ("given_name", "family_name", "birth_date", "tckn", "ykn", "passport")
-_CONTACT = ("phone", "email", "address", "guardian")
+_ABOUT_PERSON = (_l("About the person"), {"fields": ABOUT_COLUMNS})
 _KEPT = _l("Stored encrypted. Leave empty to keep what is stored.")
 NEW_PERSON_FIELDS = (
     (None, {"fields": ("role",)}),
     (
         _l("Identity"),
-        {"fields": _IDENTITY, "description": _l("Stored encrypted, shown as dots, and found by search.")},
+        {"fields": IDENTITY_COLUMNS, "description": _l("Stored encrypted, shown as dots, and found by search.")},
     ),
     _ABOUT_PERSON,
-    (_l("Contact"), {"fields": _CONTACT}),
+    (_l("Contact"), {"fields": CONTACT_COLUMNS}),
 )
 PERSON_FIELDS = (
-    (_l("Identity"), {"fields": _IDENTITY, "description": _KEPT}),
+    (_l("Identity"), {"fields": IDENTITY_COLUMNS, "description": _KEPT}),
     _ABOUT_PERSON,
-    (_l("Contact"), {"fields": _CONTACT, "description": _KEPT}),
+    (_l("Contact"), {"fields": CONTACT_COLUMNS, "description": _KEPT}),
     (None, {"fields": ("clear",)}),
 )
 PERSON_HINTS = {"guardian": _l("For a child: who has custody, and how to reach them.")}
@@ -59,19 +65,17 @@ class MatchForm(PanelForm):
 
 _Role: Any = form_class(_LINK, ("role",))
 _Person: Any = form_class(_PERSON, PERSON_COLUMNS, hints=PERSON_HINTS, base=MatchForm)
-_FirstPerson: Any = form_class(
-    _PERSON, ("given_name", "family_name", "birth_date", "gender", "citizenships", "language")
-)
+_FirstPerson: Any = form_class(_PERSON, ("given_name", "family_name", "birth_date", *ABOUT_COLUMNS))
 SourceForm: Any = form_class(
     _CASE,
-    ("opened_on", "referral_source", "province", "unit_id", "lead_institution_id", "confidentiality", "shared"),
+    (*SOURCE_COLUMNS, *PLACE_COLUMNS),
     labels=CASE_LABELS,
     hints=CASE_HINTS,
 )
 """The source of a case, and its unit."""
 _Event: Any = form_class(
     _CASE,
-    ("exploitation_types", "industry", "narrative"),
+    EVENT_COLUMNS,
     hints={"narrative": _l("Stored encrypted and shown only after a purpose is chosen.")},
 )
 _Risk: Any = form_class(kind_of(VictimProfile), ("trafficking_status", "control_methods"))

@@ -14,17 +14,18 @@ from itm_admin.record.schema import DeleteInput, Input
 _CASE = kind_of(Case)
 _PERSON = kind_of(Person)
 _LINK = kind_of(CasePerson)
-CASE_COLUMNS = (
-    "opened_on", "referral_source", "province", "unit_id", "lead_institution_id", "confidentiality", "shared",
-    "exploitation_types", "industry", "narrative",
-)  # fmt: skip
+# Fields by group: a form gives each group its legend (forms.py).
+SOURCE_COLUMNS = ("opened_on", "referral_source", "province")
+PLACE_COLUMNS = ("unit_id", "lead_institution_id", "confidentiality", "shared")
+EVENT_COLUMNS = ("exploitation_types", "industry", "narrative")
+CASE_COLUMNS = (*SOURCE_COLUMNS, *PLACE_COLUMNS, *EVENT_COLUMNS)
 API_COLUMNS = (*CASE_COLUMNS, "status")
 CaseInput = input_schema(_CASE, API_COLUMNS, "CaseInput")
 """A case, when it is opened (defaults apply) or changed (partial)."""
-PERSON_COLUMNS = (
-    "given_name", "family_name", "birth_date", "gender", "citizenships", "language", "tckn", "ykn", "passport", "phone",
-    "email", "address", "guardian",
-)  # fmt: skip
+IDENTITY_COLUMNS = ("given_name", "family_name", "birth_date", "tckn", "ykn", "passport")
+ABOUT_COLUMNS = ("gender", "language", "citizenships")
+CONTACT_COLUMNS = ("phone", "email", "address", "guardian")
+PERSON_COLUMNS = (*IDENTITY_COLUMNS, *ABOUT_COLUMNS, *CONTACT_COLUMNS)
 
 
 class PersonInput(input_schema(_PERSON, PERSON_COLUMNS)):  # type: ignore[misc]

@@ -132,10 +132,9 @@ class Office:
         home = self.institutions[member.institution]
         with self._at_work(session, maker, scope):
             unit = session.scalar(select(Unit.id).where(Unit.institution_id == home, Unit.name == member.unit))
-            person = services.AccountHolder(
-                member.first_name, member.last_name, member.email, member.title, member.language, unit
-            )
-            account = services.create(session, maker, person, institution=home, username=member.username)
+            written = ("first_name", "last_name", "email", "title", "language", "username")
+            person = {name: getattr(member, name) for name in written}
+            account = services.create(session, {**person, "institution_id": home, "unit_id": unit})
             grant = grants.give(session, maker, account, member.role, unit)
             return account.id, grant.id if grant.state == "proposed" else None
 

@@ -82,6 +82,11 @@ def page_of(item: type[Schema], name: str) -> type[Schema]:
     return _made(name, members)
 
 
+def all_of(item: type[Schema], name: str) -> type[Schema]:
+    """A whole list."""
+    return _made(name, {"items": fields.List(fields.Nested(item), required=True)})
+
+
 def of_record(
     model: Any, name: str, protected: Collection[str], lists: Mapping[str, str], without: Iterable[str] = ()
 ) -> type[Schema]:

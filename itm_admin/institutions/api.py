@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from flask import Response, request
 from flask_babel import lazy_gettext as _l
 from marshmallow import Schema, fields
@@ -9,12 +11,17 @@ from sqlalchemy import select
 
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.api import Api, describes, route
+from itm_admin.foundation.api_schemas import all_of
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION
 from itm_admin.foundation.shown_list import COUNT_BOUND
 from itm_admin.foundation.turkish import turkish_order
 from itm_admin.institutions.models import Institution, Unit
+from itm_admin.institutions.views import InstitutionView, UnitView
+from itm_admin.record.api import RecordApi
+from itm_admin.record.derive import answer_schema
+from itm_admin.record.kind import kind_of
 
 
 class CodeAnswer(Schema):
@@ -30,31 +37,6 @@ class VocabularyAnswer(Schema):
 
 class Vocabularies(Schema):
     items = fields.List(fields.Nested(VocabularyAnswer), required=True)
-
-
-class UnitAnswer(Schema):
-    id = fields.UUID(required=True)
-    institution_id = fields.UUID(required=True)
-    parent_id = fields.UUID(required=True, allow_none=True)
-    name = fields.String(required=True)
-    province = fields.String(required=True, allow_none=True)
-
-
-class Units(Schema):
-    items = fields.List(fields.Nested(UnitAnswer), required=True)
-
-
-class InstitutionAnswer(Schema):
-    id = fields.UUID(required=True)
-    code = fields.String(required=True)
-    name_tr = fields.String(required=True)
-    name_en = fields.String(required=True)
-    kind = fields.String(required=True)
-    status = fields.String(required=True)
-
-
-class Institutions(Schema):
-    items = fields.List(fields.Nested(InstitutionAnswer), required=True)
 
 
 class VocabularyApi(Api):
@@ -79,31 +61,41 @@ class VocabularyApi(Api):
         return self.answer(items=[{"name": name, "codes": _codes(name)} for name in names])
 
 
-class UnitApi(Api):
+class UnitApi(RecordApi):
     """The units that the person may see: of the own institution, or for a system administrator of all."""
 
+    page = UnitView
     subject = "Register"
     scopes = (INSTITUTION, ACCOUNTS)
     resource_name = "units"
     openapi_spec_tag = "Codes"
+    include_route_methods: ClassVar = {"list"}
+    show_columns = ("id", "institution_id", "parent_id", "name", "province")
 
     @route("/", act="list", quiet=True)
-    @describes("Units, by name", gives=Units)
+    @describes("Units, by name", gives=all_of(answer_schema(kind_of(Unit), "UnitAnswer", show_columns), "Units"))
     def list(self) -> Response:
         _only()
         found = db.session.scalars(select(Unit).order_by(turkish_order(Unit.name), Unit.id).limit(COUNT_BOUND))
         return self.answer(items=found.all())
 
 
-class InstitutionApi(Api):
+class InstitutionApi(RecordApi):
     """The register of institutions."""
 
+    page = InstitutionView
     subject = "Register"
+    scopes = ()
     resource_name = "institutions"
     openapi_spec_tag = "Codes"
+    include_route_methods: ClassVar = {"list"}
+    show_columns = ("id", "code", "name_tr", "name_en", "kind", "status")
 
     @route("/", act="list", quiet=True)
-    @describes("Institutions, by code", gives=Institutions)
+    @describes(
+        "Institutions, by code",
+        gives=all_of(answer_schema(kind_of(Institution), "InstitutionAnswer", show_columns), "Institutions"),
+    )
     def list(self) -> Response:
         _only()
         return self.answer(items=db.session.scalars(select(Institution).order_by(Institution.code)).all())

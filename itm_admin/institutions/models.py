@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -13,13 +14,19 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from itm_admin.foundation.errors import Message
+from itm_admin.foundation.i18n import language
 from itm_admin.foundation.records import Moment
 from itm_admin.record.field import field
-from itm_admin.record.fields import Choice, Code, Day, Flag, Link, Opaque, Text, Whole
+from itm_admin.record.fields import Checked, Choice, Code, Day, Flag, Link, Name, Opaque, Whole
 from itm_admin.record.kind import RecordInfo
 from itm_admin.record.models import Stamped
 
 STATUSES: Mapping[str, Message] = {"active": _l("Active"), "suspended": _l("Suspended")}
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{1,15}")
+
+
+def _as_code(text: str) -> str | None:
+    return text if _CODE.fullmatch(text) else None
 
 
 class Institution(Stamped, Model):
@@ -35,17 +42,32 @@ class Institution(Stamped, Model):
         Index("institution_one_presidency", "kind", unique=True, postgresql_where=text("kind = 'presidency'")),
     )
 
-    code: Mapped[str] = field(Text(label=_l("Code"), most=16, ask=_l("Write a code.")), unique=True)
-    name_tr: Mapped[str] = field(Text(label=_l("Name in Turkish"), ask=_l("Write the name in Turkish.")))
-    name_en: Mapped[str] = field(Text(label=_l("Name in English"), ask=_l("Write the name in English.")))
+    code: Mapped[str] = field(
+        Checked(
+            label=_l("Code"), most=16, ask=_l("Write a code."), form=_as_code,
+            refusal=_l("A code is 2 to 16 capital letters and digits, a letter first."),
+            hint=_l("Short, in capital letters. It stands in every reference and never changes."),
+        ),
+        unique=True,
+    )  # fmt: skip
+    name_tr: Mapped[str] = field(Name(label=_l("Name in Turkish"), ask=_l("Write the name in Turkish."), language="tr"))
+    name_en: Mapped[str] = field(Name(label=_l("Name in English"), ask=_l("Write the name in English."), language="en"))
     kind: Mapped[str] = field(Code(label=_l("Kind"), codes="institution_kind", ask=_l("Choose a kind.")))
     member_from: Mapped[date | None] = field(Day(label=_l("Member from"), future=True))
     member_to: Mapped[date | None] = field(Day(label=_l("Member until"), future=True))
     votes: Mapped[bool] = field(Flag(label=_l("Votes in the Commission")), server_default=text("true"), default=True)
     status: Mapped[str] = field(
-        Choice(label=_l("Status"), choices=STATUSES), server_default=text("'active'"), default="active"
+        Choice(label=_l("Status"), choices=STATUSES, tones={"active": "good", "suspended": "bad"}),
+        server_default=text("'active'"), default="active",
+    )  # fmt: skip
+    k_threshold: Mapped[int | None] = field(
+        Whole(label=_l("Smallest published count"), low=3, high=100, hint=_l("Empty: the national value."))
     )
-    k_threshold: Mapped[int | None] = field(Whole(label=_l("Smallest published count"), low=3, high=100))
+
+    @property
+    def name(self) -> str:
+        """In the language of the page."""
+        return self.name_tr if language() == "tr" else self.name_en
 
     def __str__(self) -> str:
         return self.code
@@ -64,8 +86,10 @@ class Unit(Stamped, Model):
     )
 
     institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")), ForeignKey("institution.id"))
-    parent_id: Mapped[uuid.UUID | None] = field(Link(label=_l("Belongs to")))
-    name: Mapped[str] = field(Text(label=_l("Name"), ask=_l("Write a name.")))
+    parent_id: Mapped[uuid.UUID | None] = field(
+        Link(label=_l("Belongs to"), needed=True, ask=_l("Choose the unit above."))
+    )
+    name: Mapped[str] = field(Name(label=_l("Name"), ask=_l("Write a name.")))
     province: Mapped[str | None] = field(Code(label=_l("Province"), codes="province"))
 
     def __str__(self) -> str:

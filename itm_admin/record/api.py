@@ -42,6 +42,8 @@ class RecordApi(Api):
     """The beginning of the schemas' names in the description; the model's name, if none is given."""
     edit_columns: ClassVar[Columns] = ()
     """The fields that a change may name, where they are not those of the page's form."""
+    show_columns: ClassVar[Columns] = ()
+    """The fields of an answer, where they are not all of them."""
     summaries: ClassVar[Mapping[str, str]] = {}
     """Descriptions of operations that replace the base's."""
     datamodel: ClassVar[RecordInterface[Any]]
@@ -134,7 +136,7 @@ def _complete(cls: type[RecordApi]) -> None:
     cls.scopes = cls.__dict__.get("scopes", page.scopes)
     cls.openapi_spec_tag = cls.__dict__.get("openapi_spec_tag") or name
     own = dict(vars(cls))
-    cls.Answer = own.get("Answer") or answer_schema(kind, f"{name}Answer")
+    cls.Answer = own.get("Answer") or answer_schema(kind, f"{name}Answer", cls.show_columns)
     cls.edit_columns = cls.edit_columns or page.edit_columns
     cls.Change = own.get("Change") or with_version(model.schema(cls.edit_columns), f"{name}Change", partial=True)
     cls.Revealed = own.get("Revealed") or revealed_schema(kind, f"{name}Revealed")

@@ -156,7 +156,7 @@ class ChoiceCheck(fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_options: Any) -> Any:
         if value == "":
             raise ValidationError(REQUIRED)
-        if value not in self._choices:
+        if not isinstance(value, str) or value not in self._choices:
             raise ValidationError(vocabulary.NOT_A_CHOICE)
         return value
 

@@ -144,13 +144,22 @@ class RecordInterface(Rules[R]):
         self._refuse_locked(self.why_locked_inside(parent))
         values = load(self._schema(columns), data)
         record: Any = self._new(actor, parent)
+        if parent is None and self._has_place:
+            record.unit_id = unit_for(session, actor, working_units(actor), values.get("unit_id"))
+            values = {**values, "unit_id": record.unit_id}
+        return self.add_checked(session, keyring, record, parent, values)
+
+    def add_checked(
+        self, session: AnySession, keyring: Keyring, record: R, parent: Any, values: Mapping[str, Any]
+    ) -> R:
+        """Stores a new record with these values, which were checked. Asks nobody's permission."""
         with session.no_autoflush:
             self._set_open(record, values)
-            if parent is None and self._has_place:
-                record.unit_id = unit_for(session, actor, working_units(actor), record.unit_id)
             self.pre_add(session, record, values, parent)
             self._seal(session, keyring, record, parent, values)
-            return self.store(session, record)
+            stored = self.store(session, record)
+        self.post_add(session, keyring, stored, parent)
+        return stored
 
     def store(self, session: AnySession, record: R) -> R:
         """Stores a new record, whose values are set and sealed."""

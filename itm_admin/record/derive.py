@@ -89,7 +89,8 @@ def form_class(
     base: type[PanelForm] = PanelForm,
 ) -> type[PanelForm]:
     """The form for these fields, in this order."""
-    members: dict[str, Any] = {"asks": _asks(kind, columns)}
+    needed = frozenset(name for name in columns if kind.field(name).required)
+    members: dict[str, Any] = {"asks": _asks(kind, columns), "needed": needed}
     for name in columns:
         found = kind.field(name)
         members[name] = control_of(found, label=(labels or {}).get(name), description=(hints or {}).get(name))
@@ -112,11 +113,22 @@ _ANSWERS: dict[tuple[Any, str], type[Schema]] = {}
 """Each is made once: another class of the same name would be another schema of the description."""
 
 
-def answer_schema(kind: Kind, name: str) -> type[Schema]:
-    """A record's columns, and each protected field as "hidden" or null. No key, digest or parent is in it."""
+def answer_schema(kind: Kind, name: str, columns: Sequence[str] = ()) -> type[Schema]:
+    """A record's columns, and each protected field as "hidden" or null. No key, digest or parent is in it.
+
+    `columns`: these alone, in this order.
+    """
     if (kind.model, name) not in _ANSWERS:
-        _ANSWERS[kind.model, name] = _answer_schema(kind, name)
+        whole = _answer_schema(kind, name)
+        members = {each: answer_of(kind, each) for each in columns}
+        _ANSWERS[kind.model, name] = Schema.from_dict(members, name=name) if columns else whole
     return _ANSWERS[kind.model, name]
+
+
+def answer_of(kind: Kind, name: str) -> fields.Field:
+    """One open field of an answer."""
+    found = kind.field(name)
+    return found.field.answer(required=True, allow_none=bool(found.column.nullable))
 
 
 def _answer_schema(kind: Kind, name: str) -> type[Schema]:

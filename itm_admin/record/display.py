@@ -26,9 +26,13 @@ def facts(record: Stamped, columns: Iterable[str], revealed: Mapping[str, Any] |
     rows: Facts = []
     for name in columns:
         found = kind.field(name)
-        value = _revealed(found, revealed, hidden[name]) if found.protected else shown(record, found)
+        value = _revealed(found, revealed, hidden[name]) if found.protected else _fact(record, found)
         rows.append((str(found.label), value))
     return rows
+
+
+def _fact(record: Any, found: BoundField) -> Any:
+    return shown(record, found) if is_named(found) else found.field.fact(getattr(record, found.name))
 
 
 def shown(record: Any, found: BoundField) -> Any:
@@ -72,7 +76,8 @@ def compared(form: PanelForm, saved: Mapping[str, Any]) -> list[tuple[str, Any, 
             kept = None if field.name in cleared else saved[field.name]
             rows.append((field.label.text, field.data or kept, saved[field.name]))
         else:
-            rows.append((field.label.text, as_read(field, _typed(field)), as_read(field, saved[field.name])))
+            typed, stored = (None if each in _EMPTY else each for each in (_typed(field), saved[field.name]))
+            rows.append((field.label.text, as_read(field, typed), as_read(field, stored)))
     return rows
 
 

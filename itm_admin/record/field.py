@@ -41,6 +41,8 @@ class Field(Generic[Value]):
     """The label in lists and their filters, where the form's is too long for them."""
     follows: bool = False
     """True if a rule of the kind fills the column where nothing is given; an empty answer leaves it as it is."""
+    needed: bool = False
+    """True if people must fill it although the column may be empty: not every row of the table was typed."""
     hint: Message | None = None
     """The form's text below the label: Flask-AppBuilder's `description_columns`."""
     needs: str | None = None
@@ -61,6 +63,10 @@ class Field(Generic[Value]):
     def words(self, value: Any, names: Names = NO_NAMES) -> Any:
         """The value as people read it, from a record or from the ledger's JSON; a falsified one as it is stored."""
         return value
+
+    def fact(self, value: Any) -> Any:
+        """The value on the record's page."""
+        return self.words(value)
 
     def cell(self, value: Any) -> Cell:
         words = self.words(value)

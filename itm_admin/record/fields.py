@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from flask_babel.speaklater import LazyString
 from marshmallow import fields as answers
 from sqlalchemy import String, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from wtforms import BooleanField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, SelectField, StringField
 from wtforms import Field as Control
 
 from itm_admin.foundation import forms, vocabulary
@@ -24,73 +24,13 @@ from itm_admin.foundation.lists import Cell, Filter
 from itm_admin.foundation.records import Identifier
 from itm_admin.foundation.records import Moment as MomentType
 from itm_admin.record import checks
-from itm_admin.record.birth_date import BirthDate
 from itm_admin.record.field import ID, NO_NAMES, Exported, Field, Names
+from itm_admin.record.texts import Birth, Checked, Email, Name, Text
 
-
-@dataclass(frozen=True, kw_only=True)
-class Text(Field[str]):
-    """A text of one line, or of several."""
-
-    most: int = 200
-    lines: bool = False
-
-    def check(self, **options: Any) -> answers.Field:
-        return checks.TextCheck(most=self.most, lines=self.lines, **options)
-
-    def control(self, text: Any, *, protected: bool = False, **options: Any) -> Control:
-        if protected:
-            return (forms.ProtectedText if self.lines else forms.ProtectedLine)(text, **options)
-        return (TextAreaField if self.lines else StringField)(text, **options)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Name(Text):
-    """A person's name, in the one form of all names."""
-
-    def check(self, **options: Any) -> answers.Field:
-        return checks.NameCheck(most=self.most, **options)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Email(Text):
-    most: int = 254
-
-    def check(self, **options: Any) -> answers.Field:
-        return checks.EmailCheck(most=self.most, **options)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checked(Text):
-    """A text of a form, as a number of a document: `form` gives the normal form, or None for what is refused."""
-
-    most: int = 40
-    form: Callable[[str], str | None]
-    refusal: Message
-
-    def check(self, **options: Any) -> answers.Field:
-        return checks.FormCheck(self.form, self.refusal, most=self.most, **options)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Birth(Field[str]):
-    """A birth date as precisely as it is known."""
-
-    def check(self, **options: Any) -> answers.Field:
-        return checks.BirthCheck(most=40, **options)
-
-    def control(self, text: Any, *, protected: bool = False, **options: Any) -> Control:
-        return forms.BirthField(text, **options)
-
-    def words(self, value: Any, names: Names = NO_NAMES) -> Any:
-        """12.05.1999, 05.1999, 1999, or an estimate in words. What is none (of another version) stays as it is."""
-        try:
-            estimate = BirthDate.read(str(value)).estimate
-        except ValueError:
-            return value
-        if estimate is not None:
-            return str(_("about %(age)s (estimated on %(day)s)", age=estimate[0], day=day(estimate[1])))
-        return ".".join(reversed(str(value).split("-")))
+__all__ = [
+    "Birth", "Checked", "Choice", "Code", "Codes", "Day", "Email", "Flag", "Link", "Moment", "Name", "Opaque", "Text",
+    "Whole",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +113,23 @@ class Choice(Field[str]):
     choices: Mapping[str, Message]
     tones: Mapping[str, str] | None = None
 
+    def check(self, **options: Any) -> answers.Field:
+        return checks.ChoiceCheck(self.choices, **options)
+
+    def fact(self, value: Any) -> Any:
+        return self.words(value) if self.tones is None else self.cell(value)
+
+    def cell(self, value: Any) -> Cell:
+        if self.tones is None:
+            return Cell("text", self.words(value))
+        return Cell("badge", self.words(value), self.tones.get(value, "neutral"))
+
+    def filters(self, name: str, column: Any) -> tuple[Filter, ...]:
+        return (Filter(name, self.label, "choice", lambda code: column == code, self.named),)
+
+    def named(self) -> list[tuple[str, str]]:
+        return [(code, str(words)) for code, words in self.choices.items()]
+
     def words(self, value: Any, names: Names = NO_NAMES) -> Any:
         return None if value is None else str(self.choices.get(str(value), value))
 
@@ -241,10 +198,19 @@ class Moment(Field[datetime]):
 
 @dataclass(frozen=True, kw_only=True)
 class Flag(Field[bool]):
-    """Yes or no. `yes` and `no` are said in place of these words."""
+    """Yes or no. `yes` and `no` are said in place of these words; `tones` of them make a badge."""
 
     yes: Message | None = None
     no: Message | None = None
+    tones: tuple[str, str] | None = None
+
+    def fact(self, value: Any) -> Any:
+        return self.words(value) if self.tones is None else self.cell(value)
+
+    def cell(self, value: Any) -> Cell:
+        if self.tones is None:
+            return super().cell(value)
+        return Cell("badge", self.words(value), self.tones[0 if value else 1])
 
     def check(self, **options: Any) -> answers.Field:
         return checks.FlagCheck(**options)
@@ -258,7 +224,15 @@ class Flag(Field[bool]):
         return str(self.yes or _("Yes")) if value else str(self.no or _("No"))
 
     def filters(self, name: str, column: Any) -> tuple[Filter, ...]:
-        return (Filter(name, self.label, "flag", lambda wanted: column.is_(wanted)),)
+        if self.yes is None:
+            return (Filter(name, self.label, "flag", lambda wanted: column.is_(wanted)),)
+        words = {"yes": self.yes, "no": self.no or self.yes}
+        return (
+            Filter(
+                name, self.label, "choice", lambda code: column.is_(code == "yes"),
+                lambda: [(code, str(text)) for code, text in words.items()],
+            ),
+        )  # fmt: skip
 
     def exported(self, value: Any) -> Exported:
         return "" if value is None else _("Yes") if value else _("No")

@@ -93,12 +93,12 @@ class BoundField:
 
     @property
     def may_be_empty(self) -> bool:
-        return bool(self.column.nullable)
+        return bool(self.column.nullable) and not self.field.needed
 
     @property
     def required(self) -> bool:
         """True if a record cannot be added without it."""
-        given = self.column.nullable or self.column.default or self.column.server_default
+        given = self.may_be_empty or self.column.default or self.column.server_default
         return not (given or self.field.follows)
 
 

@@ -113,16 +113,20 @@ def _action_route(name: str, method: Any) -> Callable[..., Response]:
     return route(f"/<uuid:id>/{name}", act=name, methods=("POST",))(act)
 
 
-def posts(page: RecordPage, record: Any, parent: Any) -> list[tuple[str, str]]:
-    """The actions that the person at work may do to this record: address and text of a button that posts."""
+def posts(page: RecordPage, record: Any, parent: Any) -> list[tuple[str, str, str, str | None]]:
+    """The actions that the person at work may do to this record: address, text, tone, and what is asked first."""
     if record is None or is_deleted(record) or _locked(page, record, parent):
         return []
     actions = [method._action for method in vars(type(page)).values() if hasattr(method, "_action")]
     return [
-        (page.address(f"{name}_action", id=record.id), str(text))
-        for name, text, _confirmation, _icon, _multiple, single in actions
+        (page.address(f"{name}_action", id=record.id), str(text), tone_of(page, name), ask and str(ask))
+        for name, text, ask, _icon, _multiple, single in actions
         if single and page.may(f"{name}_action")
     ]
+
+
+def tone_of(page: RecordPage, action: str) -> str:
+    return DANGER if action in page.danger_acts else "secondary"
 
 
 def steps(page: RecordPage, record: Any, parent: Any) -> list[tuple[str, str, str]]:

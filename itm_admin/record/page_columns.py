@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from flask import url_for
 from flask_babel import lazy_gettext as _l
 from marshmallow import Schema
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, or_
 
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Message
@@ -24,6 +24,7 @@ from itm_admin.foundation.list_parts import PAGE_SIZES, Cell, Column, Filter
 from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.roles import may
 from itm_admin.foundation.shown_list import COUNT_BOUND
+from itm_admin.foundation.turkish import turkish_contains
 from itm_admin.foundation.views import Page
 from itm_admin.record import listing
 from itm_admin.record.datamodel import RecordInterface
@@ -97,6 +98,9 @@ class RecordColumns(Page):
     """Under which people keep views of the list; none: they cannot."""
     search_by: ClassVar[str] = ""
     """The column in which a list's box looks for a reference or a pseudonym; none: there is no box."""
+    search_words: ClassVar[Columns] = ()
+    """Columns in which a list's box looks for any words. Nothing about people: the words stand in the address."""
+    search_label: ClassVar[Message] = _l("Search by reference or pseudonym")
     counted: ClassVar[int] = COUNT_BOUND
     """Beyond so many rows the number is not told."""
     listing: ClassVar[Listing[Any]]
@@ -118,6 +122,11 @@ class RecordColumns(Page):
                 base=self.form_base,
             )  # fmt: skip
         return self._forms[names](**stored)
+
+    @classmethod
+    def listed(cls) -> Listing[Any]:
+        """The list as it is where the person works now."""
+        return cls.listing
 
     def new_form(self) -> PanelForm:
         """The form for a new record, with the values that a record begins with."""
@@ -179,6 +188,8 @@ def _listing(cls: type[RecordColumns], kind: Kind) -> Listing[Any]:
     sign = "-" if cls.base_order[1] == "desc" else ""
 
     def looks_for(text: str) -> ColumnElement[bool]:
+        if cls.search_words:
+            return or_(*(turkish_contains(getattr(model, name), text) for name in cls.search_words))
         found: ColumnElement[bool] = getattr(model, cls.search_by).contains(text, autoescape=True)
         return found
 
@@ -197,7 +208,9 @@ def _listing(cls: type[RecordColumns], kind: Kind) -> Listing[Any]:
         tie=(getattr(model, cls.search_by or "created_at"), model.id),
         counted=cls.counted,
         page_size=cls.page_size,
-        search=looks_for if cls.search_by else None,
+        search=looks_for if cls.search_by or cls.search_words else None,
+        search_label=cls.search_label,
+        by_reference=not cls.search_words,
         columns=columns,
         filters=tuple(each for made in filters for each in made),
     )
@@ -207,7 +220,7 @@ def _column(cls: type[RecordColumns], kind: Kind, name: str, first: bool) -> Col
     model, label, address = cls.datamodel.model, cls.label_columns.get(name), cls.address_names.get(name, name)
     if name not in kind.fields:
         _refuse_unknown(cls, name)
-        write = cls.formatters_columns.get(name, _plain)
+        write = cls.formatters_columns.get(name, _named if first else _plain)
         return Column(address, label or "", lambda row: write(getattr(row, name)), _order(cls, name))
     found = kind.field(name)
     order = cls.order_by.get(name, found.field.order(getattr(model, name))) if name in _orders(cls) else ()
@@ -238,6 +251,10 @@ def _orders(cls: type[RecordColumns]) -> Columns:
 
 def _first_order(cls: type[RecordColumns]) -> str:
     return cls.base_order[0] or cls.list_columns[0]
+
+
+def _named(value: Any) -> Cell:
+    return Cell("link", value)
 
 
 def _plain(value: Any) -> Cell:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from itm_admin.record.page_columns import RecordColumns
 
 Step = tuple[str, str, str]
 """A button: address, text, tone."""
+Post = tuple[str, str, str, str | None]
+"""A button that posts: address, text, tone, and what it asks first."""
 _REVEAL = _l("Choose why you need them. Your name, the time and the purpose are entered in the ledger.")
 
 
@@ -38,7 +41,9 @@ class RecordWords(RecordColumns):
 
     def breadcrumbs(self, record: Any, parent: Any) -> builtins.list[tuple[str, str]]:
         """The trail above the title: text and address."""
-        crumbs = [(str(self.listing.caption), self.address("list"))] if self.may("list") else []
+        info = self.datamodel.kind.info
+        caption = str(self.list_title or info.plural or info.label)
+        crumbs = [(caption, self.address("list"))] if self.may("list") else []
         return crumbs if record is None else [*crumbs, (str(record), self.record_url(record, parent))]
 
     def offer(self, form: PanelForm, parent: Any, record: Any) -> None:
@@ -47,6 +52,14 @@ class RecordWords(RecordColumns):
     def steps(self, record: Any, parent: Any) -> builtins.list[Step]:
         """The buttons of the record's page; decided here, not in a template."""
         return page_acts.steps(self, record, parent)
+
+    def acts(self, record: Any, parent: Any) -> builtins.list[Post]:
+        """The buttons that post at once."""
+        return page_acts.posts(self, record, parent)
+
+    def edit_back(self, id: uuid.UUID) -> str:
+        """The page that follows the edit form, saved or left."""
+        return self.address("show", id=id)
 
     def post_add_redirect(self, record: Any) -> Response:
         """The page that follows once a record is added."""

@@ -34,9 +34,9 @@ from itm_admin.record.export_response import answer_export, how_many
 from itm_admin.record.forms import ExportForm, PurposeForm, ReasonForm
 from itm_admin.record.page_acts import BOTH
 from itm_admin.record.page_columns import Columns
-from itm_admin.record.page_words import RecordWords, Step
+from itm_admin.record.page_words import Post, RecordWords, Step
 
-__all__ = ["Answer", "RecordPage", "Step"]
+__all__ = ["Answer", "Post", "RecordPage", "Step"]
 
 Answer = str | tuple[str, int] | Response
 
@@ -109,7 +109,7 @@ class RecordPage(RecordWords):
             record = self.datamodel.get_living(session, id)
             return record, self.datamodel.parent_of(record)
 
-        return self.render_edit(id, find, save, self.address("edit", id=id), self.address("show", id=id))
+        return self.render_edit(id, find, save, self.address("edit", id=id), self.edit_back(id))
 
     @route("/<uuid:id>/reveal", act="reveal", methods=BOTH)
     def reveal(self, id: uuid.UUID) -> Answer:
@@ -156,7 +156,7 @@ class RecordPage(RecordWords):
             heading=self.heading("show", record, parent), lead=self.lead("show"), record=record, parent=parent,
             is_deleted=page_acts.is_deleted(record),
             breadcrumbs=self.breadcrumbs(None, parent), steps=self.steps(record, parent), revealed=revealed,
-            acts=page_acts.posts(self, record, parent), groups=self.facts(record, revealed), restore=restore,
+            acts=self.acts(record, parent), groups=self.facts(record, revealed), restore=restore,
             url=self.record_url(record, parent), remask_after=REMASK_AFTER, **self.more(record, parent),
         )  # fmt: skip
 
@@ -248,7 +248,8 @@ class RecordPage(RecordWords):
         return compared(form, versions.shown_values(record))
 
     def _listed(self, *, deleted: bool) -> Answer:
-        shown = self.listing.page(db.session, self.datamodel.query(deleted=deleted), self.listing.read(request.args))
+        listing = self.listed()
+        shown = listing.page(db.session, self.datamodel.query(deleted=deleted), listing.read(request.args))
         record_read("record.list", self.datamodel.kind.name, subjects=shown.ids)
         if deleted:
             shown.empty_text = _("Nothing is deleted.")

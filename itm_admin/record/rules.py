@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement
 
-from itm_admin.foundation.encryption import AnySession
+from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Message
 from itm_admin.record.derive import input_schema
 from itm_admin.record.display import is_named
@@ -55,6 +55,9 @@ class Rules(Generic[R]):
 
     def pre_add(self, session: AnySession, record: R, values: Mapping[str, Any], parent: Any) -> None:
         """Before a record is stored, with its open fields set. Raises Invalid for what the schema cannot know."""
+
+    def post_add(self, session: AnySession, keyring: Keyring, record: R, parent: Any) -> None:
+        """After a record is stored: what is made together with it."""
 
     def pre_update(self, session: AnySession, record: R, values: Mapping[str, Any], parent: Any) -> None:
         """Before a change is stored, and before a transition. `record` is as it was before."""

@@ -11,6 +11,7 @@ import logging
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ from tests.panel.handovers import views as handover_views
 from tests.panel.panel_app import Browser, RunningPanel
 from tests.panel.test_query_counts import counted
 
-DAY = "2026-04-01"
+DAY, VARIETY = "2026-04-01", 7
 OF_ARGUMENTS = {"link": "case_person", "case": "case", "person": "person"}
 """The kinds that arguments of addresses name, where the argument is not the page's own record or its parent."""
 MADE_OTHERWISE = {
@@ -118,6 +119,7 @@ class KindWorld:
             type(view).datamodel.kind.name: type(view) for view in views if isinstance(view, RecordApi)
         }
         self.canaries: dict[str, dict[str, str]] = {}
+        self.others: dict[str, Iterator[str]] = {}
         self.ids: dict[str, str] = self._by_hand()
         for name in self.pages:
             if name not in self.ids:
@@ -146,9 +148,23 @@ class KindWorld:
         """A new record by the interface, as its kind's fields say."""
         page, api = self.pages[name], self.apis[name]
         parent = page.datamodel.parent
-        place = f"in/{self.ids[parent.kind.name]}" if parent is not None else ""
+        place = f"in/{self.one_of(parent.kind.name)}" if parent is not None else ""
         content = {**self.values(page.datamodel.kind, page.add_columns), **values}
         return str(self.sent("POST", f"/api/v1/{api.resource_name}/{place}", content)["id"])
+
+    def one_of(self, name: str) -> str:
+        """A record of the kind: this world's, or the next of those that `vary` made."""
+        return next(self.others[name]) if name in self.others else self.ids[name]
+
+    def vary(self, name: str) -> None:
+        """More records of a kind, so that rows of a list do not all name the same one."""
+        if name in self.apis and name not in MADE_OTHERWISE:
+            more = [self.new(name) for _ in range(VARIETY)]
+        elif name == "person":
+            more = [str(self.make.person(self.focal, self.make.case(self.focal)).person_id) for _ in range(VARIETY)]
+        else:
+            return
+        self.others[name] = cycle(more)
 
     def values(self, of: Kind, columns: tuple[str, ...]) -> dict[str, Any]:
         return {name: self._value(of, of.field(name)) for name in columns}
@@ -176,7 +192,7 @@ class KindWorld:
             return str(self.make.other_institution().id)
         relations = inspect(of.model).relationships
         if link.shown in relations:
-            return self.ids[kind_of(relations[str(link.shown)].mapper.class_).name]
+            return self.one_of(kind_of(relations[str(link.shown)].mapper.class_).name)
         target = next(iter(found.column.foreign_keys)).column.table.name
         return self.ids[
             next(
@@ -309,8 +325,9 @@ def answer_name(api: Any, described: dict[str, Any]) -> str:
     return next(each for each in names if each in described)
 
 
-def form_fields(page: Any, columns: Any) -> set[str]:
-    return {each.name for each in form_class(page.datamodel.kind, columns)()}
+def form_fields(page: Any, columns: Any) -> dict[str, bool]:
+    """The form's fields, and whether they must be filled in."""
+    return {each.name: bool(each.flags.needed) for each in form_class(page.datamodel.kind, columns)()}
 
 
 def anything(view: Any, act: str) -> dict[str, Any]:

@@ -207,6 +207,7 @@ def test_form_schema_database_and_description_agree_on_each_field(
                 if schema.endswith("Input"):
                     required = column in described[schema].get("required", ())
                     assert required == found.required, (schema, column)
+                    assert form[column] or not required, f"{column} is called optional"
                 if isinstance(found.field, fields.Text) and type(found.field) is fields.Text:
                     assert member["maxLength"] == found.field.most, (schema, column)
                 if isinstance(found.field, fields.Code):
@@ -302,6 +303,8 @@ def test_a_list_asks_as_often_for_fifty_rows_as_for_five(world: KindWorld, name:
     page = world.pages[name]
     if not page.list_columns or name in MADE_OTHERWISE:
         return  # the lists of those are counted in tests/panel/test_query_counts.py
+    for other in ("person", *([page.datamodel.parent.kind.name] if page.datamodel.parent is not None else ())):
+        world.vary(other)
     for _ in range(FEW - 1):
         world.new(name)
     few = world.asked(f"{page.route_base}/?size=100")
@@ -348,6 +351,10 @@ def test_while_the_ledger_cannot_be_written_nothing_is_shown_and_nothing_stored(
 
 
 def test_no_answer_log_entry_or_row_holds_a_protected_value(world: KindWorld) -> None:
+    """Of all requests before this test, and of a look at each page."""
+    for page in world.pages.values():
+        for _endpoint, act, address in (*world.rules(page), *world.rules(page, "POST")):
+            world.browser.post(address, purpose="CASE_WORK") if act == "reveal" else world.browser.get(address)
     assert len(world.told) > 100
     assert [each.path for each in world.told if not each.reveals and world.shown_in(each.text)] == []
     assert any(world.shown_in(each.text) for each in world.told if each.reveals)

@@ -187,7 +187,7 @@ CREATES: Mapping[str, Made] = {
     "POST InstitutionView.add": lambda o: o.sending(
         SUPERVISOR, "/institutions/new", code=_code(), name_tr=f"Kurum {_code()}", name_en="Body", kind="agency",
     ),
-    "POST UnitView.add": lambda o: o.sending(MANAGER, "/units/new", name=_code(), parent=str(o.ours.tenant.root)),
+    "POST UnitView.add": lambda o: o.sending(MANAGER, "/units/new", name=_code(), parent_id=str(o.ours.tenant.root)),
     "POST PreferenceView.keep": lambda o: o.sending(
         FOCAL, "/preferences/views", list="cases", label=_code(), query="sort=-opened"
     ),

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from itm_admin.accounts import actor as actors
 from itm_admin.accounts import bootstrap, changes, grants, invitations, services, sign_in
 from itm_admin.accounts.models import Account
-from itm_admin.accounts.services import AccountHolder
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.encryption import Keyring
@@ -26,6 +25,11 @@ from itm_admin.institutions.models import Institution
 
 PASSWORD = "kırmızı gemi sekiz bulut"
 DIGEST_KEY = b"a key for the digests of tests"
+
+
+def holder(first_name: str, last_name: str, email: str, **more: Any) -> dict[str, Any]:
+    """The data of a person with an account."""
+    return {"first_name": first_name, "last_name": last_name, "email": email, **more}
 
 
 @dataclass
@@ -75,8 +79,8 @@ class World:
         scope = "accounts" if by == bootstrap.ADMINISTRATOR else "institution"
         with self.acting(by, scope) as (session, actor):
             home = session.get_one(Institution, self.institution(code))
-            data = AccountHolder(first, last, f"{uuid.uuid4().hex[:8]}@{code.lower()}.invalid")
-            account = services.create(session, actor, data, institution=home.id)
+            data = holder(first, last, f"{uuid.uuid4().hex[:8]}@{code.lower()}.invalid", institution_id=home.id)
+            account = services.create(session, data)
             given = [(grants.give(session, actor, account, role), role) for role in roles]
             proposed = [grant.id for grant, role in given if grant.state == "proposed" and not ROLES[role].approvals]
             name, key = account.username, account.id

@@ -291,7 +291,7 @@ def test_an_appointment_goes_from_proposal_to_active_through_the_pages(panel: Fl
     answer = root.post(
         "/accounts/new",
         page="/accounts/new",
-        institution=str(home.id),
+        institution_id=str(home.id),
         first_name="Deniz",
         last_name="Bakar",
         email="deniz@tihek.invalid",
@@ -398,13 +398,13 @@ def test_the_language_is_switched_by_a_form_and_kept(panel: Flask, factory: Fact
 def test_units_and_register_through_the_pages(panel: Flask, factory: Factory) -> None:
     tenant = factory.institution()
     boss, supervisor = signed_in(panel, factory.manager(tenant)), signed_in(panel, factory.supervisor())
-    values = {"name": "Bolu İl", "parent": str(tenant.root), "province": "TR-14"}
+    values = {"name": "Bolu İl", "parent_id": str(tenant.root), "province": "TR-14"}
     assert boss.post("/units/new", page="/units/new", **values).status_code == 303
     assert boss.post("/units/new", page="/units/new", **values).status_code == 422  # there is one of this name
     assert "Bolu İl" in boss.get("/units/").text
     foreign = factory.other_institution().root
     assert boss.get(f"/units/{foreign}").status_code == 404
-    assert boss.post("/units/new", page="/units/new", name="x", parent=str(foreign)).status_code == 422
+    assert boss.post("/units/new", page="/units/new", name="x", parent_id=str(foreign)).status_code == 422
     assert boss.get("/institutions/").status_code == 403
     added = supervisor.post(
         "/institutions/new", page="/institutions/new", code="YENIKURUM", name_tr="Yeni Kurum", name_en="New", kind="ngo"

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from itm_admin.cases.models import Case
-from itm_admin.institutions import services
+from itm_admin.institutions.services import UNIT_COLUMNS, UNITS, units
 from tests.factories import Factory, Somebody
 from tests.panel.panel_app import RunningPanel
 
@@ -141,9 +141,9 @@ def test_two_who_move_two_units_at_once_make_no_circle(make: Factory) -> None:
     def move(unit: uuid.UUID, parent: uuid.UUID) -> None:
         try:
             with make.working(manager) as session:
-                found = services.get_unit(session, unit)
+                version = UNITS.get(session, unit).row_version
                 both.wait(30)
-                services.change_unit(session, unit, found.row_version, found.name, parent, found.province)
+                UNITS.edit(session, make.keyring, unit, {"parent_id": parent}, version, UNIT_COLUMNS)
             outcomes.append(None)
         except Exception as error:
             outcomes.append(error)
@@ -155,7 +155,7 @@ def test_two_who_move_two_units_at_once_make_no_circle(make: Factory) -> None:
         thread.join(60)
     assert sum(outcome is None for outcome in outcomes) == 1, outcomes
     with make.working(manager) as session:
-        shown = {unit.id for unit, _ in services.units(session, manager.tenant.id)}
+        shown = {unit.id for unit, _ in units(session, manager.tenant.id)}
     assert {one, other} <= shown
 
 

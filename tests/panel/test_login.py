@@ -17,7 +17,7 @@ from itm_admin.accounts.throttle import LIMITS
 from itm_admin.foundation.errors import DomainError
 from itm_admin.foundation.tenancy import acting
 from tests.conftest import Database
-from tests.panel.account_world import DIGEST_KEY, PASSWORD, World
+from tests.panel.account_world import DIGEST_KEY, PASSWORD, World, holder
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -55,9 +55,7 @@ def test_all_refusals_look_alike_and_the_ledger_knows_the_reason(world: World) -
         services.invite(session, actor, world.id(people["reset"]))
         invited_only = services.create(
             session,
-            actor,
-            services.AccountHolder("Invited", "Only", "only@egm.invalid"),
-            institution=world.institution("EGM"),
+            holder("Invited", "Only", "only@egm.invalid", institution_id=world.institution("EGM")),
         ).username
     with world.superuser.begin() as connection:
         connection.execute(text("update institution set status = 'suspended' where code = 'IOM'"))
@@ -294,7 +292,7 @@ def test_role_change_and_suspension_raise_the_epoch_of_whoever_has_signed_in(wor
     name = world.person("SAHILGUV", "Rol", "Değişen", "focal_point")
     epochs = [world.sign_in(name).epoch]
     with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
-        grant = grants.of_account(session, world.id(name))[0]
+        grant = services.get(session, actor, world.id(name)).grants[0]
         grants.end(session, actor, grant.id)
     epochs.append(world.actor(name).epoch)
     with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):

@@ -18,13 +18,12 @@ from sqlalchemy.exc import DBAPIError
 
 from itm_admin.accounts import bootstrap, grants, invitations, mail, mail_texts, services
 from itm_admin.accounts.mail_waiting import MailWatch
-from itm_admin.accounts.services import AccountHolder
 from itm_admin.accounts.sign_in import NotConfirmed
 from itm_admin.foundation import smtp_address
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.post import NotSent, Post
 from tests.conftest import Database
-from tests.panel.account_world import World
+from tests.panel.account_world import World, holder
 from tests.panel.sink_receivers import certificate
 
 ADMINISTRATOR, SUPERVISOR = bootstrap.ADMINISTRATOR, bootstrap.SUPERVISOR
@@ -135,7 +134,7 @@ def test_a_link_to_an_address_that_its_maker_chose_waits_for_another_person(
 ) -> None:
     manager = world.person("EGM", "Posta", "Müdürü", "institution_manager")
     with world.acting(manager, "institution") as (session, actor):
-        who = services.create(session, actor, AccountHolder("Kukla", "Hesap", "benim@egm.invalid"))
+        who = services.create(session, holder("Kukla", "Hesap", "benim@egm.invalid"))
         grants.give(session, actor, who, "focal_point")
         name = who.username
     mailed_link(world, name, manager, "institution")
@@ -147,9 +146,7 @@ def test_a_link_to_an_address_that_its_maker_chose_waits_for_another_person(
     other = world.person("EGM", "Ele", "Geçirilen", "focal_point")
     with world.acting(manager, "institution") as (session, actor):
         account = services.get(session, actor, world.id(other))
-        services.change(
-            session, actor, account.id, account.row_version, AccountHolder("Ele", "Geçirilen", "benim2@egm.invalid")
-        )
+        services.change(session, account.id, account.row_version, holder("Ele", "Geçirilen", "benim2@egm.invalid"))
     mailed_link(world, other, manager, "institution")
     send()
     world.redeem(token_in(letterbox.of("benim2@egm.invalid")[-1][1]), NEW)
@@ -176,7 +173,7 @@ def test_the_owner_and_the_auditor_are_told_of_links_rises_ends_and_passwords(
     me = world.sign_in(name, NEW)
     with world.acting(name) as (session, actor):
         account = services.own(session, actor)
-        services.change_own(session, actor, account.row_version, "yeni.adres@ashb.invalid", None, "tr")
+        services.change_own(session, actor, account.row_version, {"email": "yeni.adres@ashb.invalid", "language": "tr"})
     with world.acting(name) as (session, actor):
         invitations.change_own_password(session, me, "yeşil kapı dokuz rüzgâr")
     assert send() > 0
@@ -322,9 +319,9 @@ def test_an_address_is_one_plain_address_and_a_bad_one_holds_up_nobody(
     world: World, letterbox: Letterbox, send: Send, address: str
 ) -> None:
     name = world.person("JGK", "Adres", "Sahibi", "focal_point")
-    data = services.AccountHolder("Adres", "Sahibi", address)
-    with pytest.raises(Invalid), world.acting(ADMINISTRATOR) as (session, actor):
-        services.create(session, actor, data, institution=world.institution("JGK"))
+    data = holder("Adres", "Sahibi", address)
+    with pytest.raises(Invalid), world.acting(ADMINISTRATOR) as (session, _actor):
+        services.create(session, {**data, "institution_id": world.institution("JGK")})
     change = text("update account set email = :address where id = :id")
     values = {"address": address, "id": world.id(name)}
     with pytest.raises(DBAPIError, match="plain"), world.acting(ADMINISTRATOR) as (session, _actor):

@@ -75,7 +75,7 @@ def test_an_assignment_a_link_a_profile_and_a_unit_that_are_sent_twice_are_answe
             {"trafficking_status": "PossibleVictimOfTrafficking"},
             "victim_profile",
         ),
-        (manager, "/units/new", {"name": "İki kez", "parent": str(office.own.tenant.root)}, "unit"),
+        (manager, "/units/new", {"name": "İki kez", "parent_id": str(office.own.tenant.root)}, "unit"),
     ):
         before = office.count(table)
         key = uuid.uuid4().hex

@@ -383,7 +383,7 @@ def test_the_database_cleans_names_as_the_panel_does(make: Factory) -> None:
 def test_units_that_look_alike_are_one_name(panel: RunningPanel, make: Factory, manager: Somebody) -> None:
     browser, root = panel.browser(manager), str(manager.tenant.root)
     answers = [
-        browser.post("/units/new", name=name, parent=root).status_code
+        browser.post("/units/new", name=name, parent_id=root).status_code
         for name in ("ok", "OK", "Ok\u200b", "o\u202ek", "ok\x01")
     ]
     assert answers[0] in (302, 303)

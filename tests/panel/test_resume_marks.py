@@ -241,8 +241,15 @@ def _io_error() -> BaseException:
     return OSError(5, "Input/output error")
 
 
-@pytest.mark.parametrize("persisted", [False, True], ids=["not persisted", "persisted"])
-@pytest.mark.parametrize("error", [Stopped, _io_error], ids=["stopped", "error"])
+@pytest.mark.parametrize(
+    ("error", "persisted"),
+    [
+        pytest.param(Stopped, False, id="stopped-not persisted"),
+        pytest.param(_io_error, True, id="error-persisted"),
+        pytest.param(Stopped, True, id="stopped-persisted", marks=pytest.mark.wide),
+        pytest.param(_io_error, False, id="error-not persisted", marks=pytest.mark.wide),
+    ],
+)
 def test_whatever_happens_to_a_watermark_the_next_run_says_what_is_so(
     world: SigningWorld, error: Callable[[], BaseException], persisted: bool
 ) -> None:

@@ -11,12 +11,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from itm_admin.accounts import bootstrap, changes, grants, services
-from itm_admin.accounts.services import AccountHolder
 from itm_admin.accounts.sign_in import NotConfirmed, SignInRefused
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Denied
 from tests.conftest import Database
-from tests.panel.account_world import PASSWORD, World
+from tests.panel.account_world import PASSWORD, World, holder
 
 ADMINISTRATOR, SUPERVISOR = bootstrap.ADMINISTRATOR, bootstrap.SUPERVISOR
 RISES = (
@@ -31,9 +30,9 @@ def world(shared_database: Database) -> World:
 
 
 def account(world: World, code: str = "GIB") -> uuid.UUID:
-    with world.acting(ADMINISTRATOR) as (session, actor):
-        person = AccountHolder("Yeni", "Kişi", f"{uuid.uuid4().hex[:8]}@gib.invalid")
-        return services.create(session, actor, person, institution=world.institution(code)).id
+    with world.acting(ADMINISTRATOR) as (session, _actor):
+        person = holder("Yeni", "Kişi", f"{uuid.uuid4().hex[:8]}@gib.invalid")
+        return services.create(session, {**person, "institution_id": world.institution(code)}).id
 
 
 def propose(world: World, who: uuid.UUID, role: str) -> uuid.UUID:
@@ -105,7 +104,7 @@ def test_a_rise_voids_the_password_the_links_and_the_sessions_of_before(world: W
 def test_a_link_that_its_maker_has_seen_opens_nothing_before_another_person_confirms(world: World) -> None:
     manager = world.person("EGM", "Bağlantı", "Yapan", "institution_manager")
     with world.acting(manager) as (session, actor):
-        who = services.create(session, actor, AccountHolder("Uydurma", "Kişi", "u@egm.invalid"))
+        who = services.create(session, holder("Uydurma", "Kişi", "u@egm.invalid"))
         grants.give(session, actor, who, "focal_point")
         name, token = who.username, services.invite(session, actor, who.id)
     change = world.one("select id from access_change where account_id = :id", id=world.id(name)).id
@@ -132,7 +131,7 @@ def test_a_first_sign_in_that_is_refused_leaves_neither_link_nor_password(world:
     manager = world.person("EGM", "Bağlantı", "Veren", "institution_manager")
     colleague = world.person("EGM", "Hayır", "Diyen", "focal_point")
     with world.acting(manager) as (session, actor):
-        who = services.create(session, actor, AccountHolder("Tanınmayan", "Kişi", "t@egm.invalid"))
+        who = services.create(session, holder("Tanınmayan", "Kişi", "t@egm.invalid"))
         grants.give(session, actor, who, "focal_point")
         name, token = who.username, services.invite(session, actor, who.id)
     world.redeem(token)

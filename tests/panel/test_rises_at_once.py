@@ -10,9 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from itm_admin.accounts import bootstrap, grants, invitations, services
-from itm_admin.accounts.services import AccountHolder
 from tests.conftest import Database
-from tests.panel.account_world import World
+from tests.panel.account_world import World, holder
 
 ADMINISTRATOR, SUPERVISOR = bootstrap.ADMINISTRATOR, bootstrap.SUPERVISOR
 APPROVE = text(
@@ -30,8 +29,8 @@ def world(shared_database: Database) -> World:
 
 def proposed(world: World, by: str, code: str = "GIB", role: str = "institution_manager") -> uuid.UUID:
     with world.acting(by, "accounts") as (session, actor):
-        person = AccountHolder("Yeni", "Kişi", f"{uuid.uuid4().hex[:8]}@gib.invalid")
-        account = services.create(session, actor, person, institution=world.institution(code))
+        person = holder("Yeni", "Kişi", f"{uuid.uuid4().hex[:8]}@gib.invalid")
+        account = services.create(session, {**person, "institution_id": world.institution(code)})
         return grants.give(session, actor, account, role).id
 
 
@@ -40,8 +39,8 @@ def test_a_second_account_over_several_steps_approves_nothing(world: World) -> N
     second = world.person("GIB", "İkinci", "Yönetici", "system_administrator")
     third = world.person("GIB", "Üçüncü", "Yönetici", "system_administrator")
     with world.acting(second, "accounts") as (session, actor):
-        person = AccountHolder("Uzak", "Kukla", "uzak@gib.invalid")
-        puppet = services.create(session, actor, person, institution=world.institution("GIB"))
+        person = holder("Uzak", "Kukla", "uzak@gib.invalid")
+        puppet = services.create(session, {**person, "institution_id": world.institution("GIB")})
         name, grant = puppet.username, grants.give(session, actor, puppet, "presidency_supervisor").id
     with world.acting(SUPERVISOR, "oversight") as (session, actor):
         grants.approve(session, actor, grant)

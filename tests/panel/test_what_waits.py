@@ -81,7 +81,7 @@ def test_a_proposed_role_is_called_so_in_turkish_in_both_lists_of_accounts(panel
     root = panel.browser(make.administrator())
     home = make.institution("TIHEK", "rapporteur")
     answer = root.post(
-        "/accounts/new", institution=str(home.id), first_name="Deniz", last_name="Bakar",
+        "/accounts/new", institution_id=str(home.id), first_name="Deniz", last_name="Bakar",
         email="deniz@tihek.invalid", language="tr", role="auditor_national",
     )  # fmt: skip
     assert answer.status_code == 200

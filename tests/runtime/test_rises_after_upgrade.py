@@ -17,6 +17,7 @@ from itm_admin.foundation.database import migration
 from itm_admin.foundation.errors import Denied
 from itm_admin.foundation.tenancy import Context
 from tests.conftest import Database
+from tests.panel.account_world import holder
 from tests.runtime import released_database as released
 
 FOLDERS = pytest.mark.parametrize("folder", released.FOLDERS, ids=lambda path: path.name)
@@ -50,8 +51,8 @@ def test_after_the_upgrade_itm_invite_makes_people_independent_and_rises_work(
 
     def propose() -> uuid.UUID:
         with sessions() as session, tenancy.acting(administrator.context("accounts")):
-            person = services.AccountHolder("Yükselen", "Kişi", f"{uuid.uuid4().hex[:8]}@gib.invalid")
-            who = services.create(session, administrator, person, institution=administrator.institution_id)
+            person = holder("Yükselen", "Kişi", f"{uuid.uuid4().hex[:8]}@gib.invalid")
+            who = services.create(session, {**person, "institution_id": administrator.institution_id})
             grant = grants.give(session, administrator, who, "institution_manager").id
             session.commit()
         return grant

@@ -73,7 +73,7 @@ def add_linking(site: PanelSite) -> None:
     for answer, _id in site.refused_alike(site.alice, "POST", path, site.b.pseudonym, "EGM-K-00000", link):
         assert answer.status_code == 422
     for answer, _id in site.refused_alike(
-        site.chief, "POST", "/units/new", site.b.unit, uuid.uuid4(), {"name": "Yeni", "parent": "{}"}
+        site.chief, "POST", "/units/new", site.b.unit, uuid.uuid4(), {"name": "Yeni", "parent_id": "{}"}
     ):
         assert answer.status_code in (404, 422)
 
@@ -100,7 +100,7 @@ def edit_relinking(site: PanelSite) -> None:
     site.shut(site.alice, "POST", f"/cases/{site.a.case}/edit", site.b.unit, **CHANGE, unit_id="{}")
     site.shut(site.chief, "POST", f"/cases/{site.a.case}/assign", site.b.colleague.id, account_id="{}")
     path, form = f"/accounts/{site.a.colleague.id}/edit", {"version": "1", "first_name": "Ad", "last_name": "Soyad"}
-    form |= {"email": "biri@example.invalid", "language": "tr", "unit": "{}"}
+    form |= {"email": "biri@example.invalid", "language": "tr", "unit_id": "{}"}
     for answer, _id in site.refused_alike(site.chief, "POST", path, site.b.unit, uuid.uuid4(), form):
         assert answer.status_code in (404, 422)
 
@@ -239,7 +239,7 @@ def unique_oracle(site: PanelSite) -> None:
     ):
         assert answer.status_code == 422
     site.panel.make.unit("Aynı adlı birim", site.b.tenant)
-    assert site.chief.post("/units/new", name="Aynı adlı birim", parent=str(site.a.tenant.root)).status_code == 303
+    assert site.chief.post("/units/new", name="Aynı adlı birim", parent_id=str(site.a.tenant.root)).status_code == 303
     email = site.panel.value("select email from account where id = :id", id=site.b.colleague.id)
     made = site.chief.post(path, **{**person, "email": email})
     assert made.status_code == 200, made.text[-1500:]
