@@ -207,6 +207,7 @@ def test_form_schema_database_and_description_agree_on_each_field(
                 if schema.endswith("Input"):
                     required = column in described[schema].get("required", ())
                     assert required == found.required, (schema, column)
+                    assert form[column] or not required, f"{column} is called optional"
                 if isinstance(found.field, fields.Text) and type(found.field) is fields.Text:
                     assert member["maxLength"] == found.field.most, (schema, column)
                 if isinstance(found.field, fields.Code):
