@@ -155,6 +155,8 @@ class PanelForm(FlaskForm):
     """The base of all forms: anti-forgery token, the record's version, errors of the domain."""
 
     asks: ClassVar[Asks] = {}
+    needed: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are required, beside those that `asks` has a sentence for."""
     """The text of a required field while it is empty: "Choose a province." All others are marked as optional."""
     only_if: ClassVar[Asks] = {}
     """Fields that are required under a condition, with the words that say so beside the label."""
@@ -170,7 +172,8 @@ class PanelForm(FlaskForm):
         self.matches: list[tuple[Any, str]] = []
         """Records that a refusal names, to be opened: id and pseudonym."""
         for field in self:
-            field.flags.needed = field.name in _all(self, "asks") and field.name not in _all(self, "only_if")
+            asked = field.name in self.needed or field.name in _all(self, "asks")
+            field.flags.needed = asked and field.name not in _all(self, "only_if")
             field.flags.only_if = _all(self, "only_if").get(field.name)
             if isinstance(field, CodeField | CodesField):
                 field.offer()

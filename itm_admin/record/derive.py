@@ -89,7 +89,8 @@ def form_class(
     base: type[PanelForm] = PanelForm,
 ) -> type[PanelForm]:
     """The form for these fields, in this order."""
-    members: dict[str, Any] = {"asks": _asks(kind, columns)}
+    needed = frozenset(name for name in columns if kind.field(name).required)
+    members: dict[str, Any] = {"asks": _asks(kind, columns), "needed": needed}
     for name in columns:
         found = kind.field(name)
         members[name] = control_of(found, label=(labels or {}).get(name), description=(hints or {}).get(name))

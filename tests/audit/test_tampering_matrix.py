@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from audit import merkle, store
 from audit.catalogue import CatalogueManifest
 from audit.checkpoint_comparison import Evidence
-from audit.store import tiling
+from audit.store import checkpoints, tiling
 from audit.store.catalogue import catalogue, check, major
 from audit.verification import Finding, Verdict
 from tests.audit.conftest import PRESIDENCY, Migrated
@@ -195,6 +195,9 @@ def evidence(signed: SignedWorld) -> Evidence:
 def attacker(signed: SignedWorld, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     """Ledgers are read in several chunks, so that only the one that was attacked is read entry by entry."""
     monkeypatch.setattr("audit.store.verifying.CHUNK", 128)
+    patient = checkpoints._UNCOVERED.replace("5 minutes", "5 days")  # the attacks may take longer than a signer may
+    assert patient != checkpoints._UNCOVERED
+    monkeypatch.setattr(checkpoints, "_UNCOVERED", patient)
     with signed.attacker() as connection:
         yield connection
 

@@ -325,8 +325,9 @@ def answer_name(api: Any, described: dict[str, Any]) -> str:
     return next(each for each in names if each in described)
 
 
-def form_fields(page: Any, columns: Any) -> set[str]:
-    return {each.name for each in form_class(page.datamodel.kind, columns)()}
+def form_fields(page: Any, columns: Any) -> dict[str, bool]:
+    """The form's fields, and whether they must be filled in."""
+    return {each.name: bool(each.flags.needed) for each in form_class(page.datamodel.kind, columns)()}
 
 
 def anything(view: Any, act: str) -> dict[str, Any]:

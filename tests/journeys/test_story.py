@@ -126,7 +126,7 @@ def counts(presidency: Visitor, code: str) -> list[int]:
     row = presidency.main.get_by_role("row").filter(
         has=presidency.page.get_by_role("rowheader", name=re.compile(f"^{code}\\b"))
     )
-    return [int(cell) for cell in row.locator("td.numeric").all_inner_texts()] or [0] * 5  # none: it is at rest
+    return [int(cell) for cell in row.locator("td.kind-number").all_inner_texts()] or [0] * 5  # none: it is at rest
 
 
 def finds_it_all_in_the_history(auditor: Visitor, reference: str) -> None:
