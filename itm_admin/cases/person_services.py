@@ -188,7 +188,8 @@ def why_closed(case: Case | None) -> Message | None:
     """Why nobody comes into this case or leaves it, by its name; None: it is open."""
     if case is None or case.closed_on is None:
         return None
-    return _l("The case %(reference)s is closed. Reopen it first.", reference=case.reference)
+    told: Message = _l("The case %(reference)s is closed. Reopen it first.", reference=case.reference)
+    return told
 
 
 def refuse_closed(case: Case | None) -> None:
