@@ -40,7 +40,12 @@ _TAKEN: Mapping[str, tuple[str, Message]] = {
 }
 HELD = _l("A legal hold keeps what is stored here: it is neither removed nor replaced. An empty field can be filled.")
 CLOSED = _l("This case is closed. Reopen it first.")
-_LOCKED: Mapping[str, Message] = {"legal_hold": HELD, "closed_case": CLOSED}
+_LOCKED: Mapping[str, Message] = {
+    "legal_hold": HELD,
+    "closed_case": CLOSED,
+    "other_suspended": _l("The other institution takes no part in the coordination now."),
+    "side_deleted": _l("One of the two institutions has deleted its side of this record."),
+}
 """Rules that name themselves as a constraint, for what is locked and can be opened."""
 _ENDED_IN_ORDER = "57P01"  # admin_shutdown: said before the transaction was rolled back
 _LEDGER_WORDS = ("audit.", "schema audit", "function append", "function write")
