@@ -304,7 +304,7 @@ def test_an_appointment_goes_from_proposal_to_active_through_the_pages(panel: Fl
         grant = connection.scalar(text("select id from role_grant where state = 'proposed'"))
     assert "Deniz Bakar" in supervisor.get("/approvals/").text
     assert supervisor.post(f"/approvals/{grant}/approve", page="/approvals/").status_code == 303
-    assert f"<dd><ul class=\"values\"><li>{first.actor.full_name} (" in supervisor.get("/approvals/").text
+    assert f'<dd><ul class="values"><li>{first.actor.full_name} (' in supervisor.get("/approvals/").text
     assert boss.post(f"/roles/{grant}/approve", page="/roles/").status_code == 303
     with factory.superuser() as connection:
         assert connection.scalar(text("select state from role_grant where id = :id"), {"id": grant}) == "active"
