@@ -212,7 +212,7 @@ class Factory:
         """The content of every event of an institution's ledger, or of all."""
         statement = text(
             "select e.content from audit.event e join audit.ledger l on l.id = e.ledger_id"
-            " where cast(:holder as uuid) is null or l.holder = :holder"
+            " where cast(:holder as uuid) is null or l.holder = :holder order by e.at, e.ctid"
         )
         with self.superuser() as connection:
             return list(connection.scalars(statement, {"holder": tenant.id if tenant else None}))

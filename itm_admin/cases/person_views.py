@@ -188,6 +188,7 @@ class PersonView(RecordPage):
                 return redirect_after_post("CaseView.show", id=gone.case_id)
         found = lookup.get_link(db.session, link)
         record_read("record.read", "case_person", link)
+        form.warn(person_services.why_closed(found.case))
         return self.render("cases/unlink.html", form=form, link=found), form.refused_with if form.submitted() else 200
 
     def _about_case(self, case_id: uuid.UUID, form: Any, template: str, **values: Any) -> Answer:

@@ -18,6 +18,7 @@ from itm_admin.foundation.errors import (
     DomainError,
     Invalid,
     LedgerUnavailable,
+    Locked,
     Message,
     NotFound,
     Unavailable,
@@ -37,6 +38,10 @@ _TAKEN: Mapping[str, tuple[str, Message]] = {
     "case_assignment_once": ("account", _l("This person is assigned to the case already.")),
     "grant_approval_once": ("", _l("You have approved this already.")),
 }
+HELD = _l("A legal hold keeps what is stored here: it is neither removed nor replaced. An empty field can be filled.")
+CLOSED = _l("This case is closed. Reopen it first.")
+_LOCKED: Mapping[str, Message] = {"legal_hold": HELD, "closed_case": CLOSED}
+"""Rules that name themselves as a constraint, for what is locked and can be opened."""
 _ENDED_IN_ORDER = "57P01"  # admin_shutdown: said before the transaction was rolled back
 _LEDGER_WORDS = ("audit.", "schema audit", "function append", "function write")
 
@@ -57,6 +62,8 @@ def domain_error(fault: SQLAlchemyError, committing: bool = False) -> DomainErro
     if code == "23505":
         field, message = _TAKEN.get(_constraint(fault), ("", _l("This value is taken.")))
         return Invalid({field: message})
+    if code == "23001" and _constraint(fault) in _LOCKED:
+        return Locked(_LOCKED[_constraint(fault)])
     if code == "23001":
         return Denied(_l("The rules do not allow this."))
     if code.startswith(("22", "23")):

@@ -74,7 +74,7 @@ def _years(rows: Sequence[AnyRow]) -> Picture:
     head = (_("Year"), _("Shared cases"), _("Victims identified in the country, as published"), _("Published in"))
     behind = {str(year): each.value for year, each in published.items()}
     picture = charts.columns("years", _("By year"), counts, head, behind)
-    sources = "; ".join(dict.fromkeys(each.source for each in published.values()))
+    sources = ", ".join(dict.fromkeys(name for each in published.values() for name in each.source.split(", ")))
     said = _(
         "Columns: shared cases of this installation. Line: victims identified in the country, as published"
         " (%(sources)s). The two do not count the same.",

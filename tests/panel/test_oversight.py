@@ -88,7 +88,9 @@ def test_the_published_national_figures_stand_behind_the_years_with_their_source
         row = table.partition("<tbody>")[2].partition(f">{year}</th>")[2].partition("</tr>")[0]
         assert f">{figure.value}<" in row
         assert f">{figure.source}<" in row
-        assert figure.source in table.partition("<table")[0], "named beside the picture, too"
+        for name in figure.source.split(", "):
+            assert table.partition("<table")[0].count(name) == 1, "named beside the picture, too, and once"
+            assert not re.search(r"\w\.\w", name), "a publication is named; its address is for those who check it"
 
 
 def test_each_institution_has_a_page_with_its_counts(story: Story) -> None:

@@ -95,7 +95,8 @@ declare
   topmost constant uuid := itm.at_end_of(trim_array(string_to_array(tg_argv[0], '>'), 1), to_jsonb(new));
 begin
   if exists (select from public.case_file c where c.id = topmost and num_nonnulls(c.closed_on, c.deleted_at) > 0) then
-    raise exception using errcode = 'restrict_violation', message = 'a closed case is reopened first, a deleted one restored';
+    raise exception using errcode = 'restrict_violation', constraint = 'closed_case',
+      message = 'a closed case is reopened first, a deleted one restored';
   end if;
   return new;
 end $$;

@@ -221,7 +221,7 @@ begin
        (old.opened_on, old.closed_on, old.closure_reason, old.province, old.referral_source, old.exploitation_types,
         old.industry, old.shared, old.unit_id, old.lead_institution_id, old.status, old.data_key, old.narrative_enc,
         old.closure_note_enc)) then
-    raise exception using errcode = 'restrict_violation', message = 'a closed case is reopened first';
+    raise exception using errcode = 'restrict_violation', constraint = 'closed_case', message = 'a closed case is reopened first';
   end if;
   return new;
 end $$;
@@ -249,7 +249,7 @@ begin
     raise exception using errcode = 'insufficient_privilege', message = 'the person of this profile is not there';
   end if;
   if owner.closed_on is not null then
-    raise exception using errcode = 'restrict_violation', message = 'a closed case is reopened first';
+    raise exception using errcode = 'restrict_violation', constraint = 'closed_case', message = 'a closed case is reopened first';
   end if;
   if owner.sensitivity >= 3 and itm.in_circle(owner.id, owner.unit_id) is not true then
     raise exception using errcode = 'insufficient_privilege', message = 'only those assigned or managing change this profile';
