@@ -45,8 +45,12 @@ _LOCKED: Mapping[str, Message] = {
     "closed_case": CLOSED,
     "other_suspended": _l("The other institution takes no part in the coordination now."),
     "side_deleted": _l("One of the two institutions has deleted its side of this record."),
+    "person_is_erased": _l("This person was erased. What was stored cannot be brought back."),
+    "person_is_held": _l("A legal hold keeps this person. Nothing may be erased."),
+    "narrative_is_held": _l("A legal hold keeps another person of this case. Its narrative may not be shredded."),
+    "nothing_is_shown": _l("This case holds no narrative. There is nothing to show."),
 }
-"""Rules that name themselves as a constraint, for what is locked and can be opened."""
+"""Rules that name themselves as a constraint, for what is locked."""
 _ENDED_IN_ORDER = "57P01"  # admin_shutdown: said before the transaction was rolled back
 _LEDGER_WORDS = ("audit.", "schema audit", "function append", "function write")
 

@@ -108,7 +108,8 @@ begin
   return new;
 end $$;
 
--- codes: {column>list,…}. What the panel and the jobs write; a database of before comes up with what it holds.
+-- codes: {column>list,…}. What the panel writes: a database of before comes up with what it holds, and an
+-- erasure is repeated after a restore on the ground that it had.
 create function itm.keep_codes(relation text, codes text[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -117,7 +118,7 @@ begin
              or (split_part(c, '>', 2) not in ('citizenship', 'country', 'language', 'kind') and itm.codes(split_part(c, '>', 2)) is null)) then
     raise exception 'codes are written column>list: %', codes;
   end if;
-  perform itm.keep_rule(relation, 'c_codes', format('before insert or update of %s when (session_user in (''itm_app'', ''itm_signer''))',
+  perform itm.keep_rule(relation, 'c_codes', format('before insert or update of %s when (session_user = ''itm_app'')',
       (select string_agg(quote_ident(split_part(c, '>', 1)), ', ' order by n) from unnest(codes) with ordinality as u (c, n))),
     format('itm.coded(%s)', (select string_agg(quote_literal(c), ', ' order by n) from unnest(codes) with ordinality as u (c, n))));
 end $$;
@@ -162,7 +163,7 @@ begin
   return new;
 end $$;
 select itm.keep_rule('case_file', 'd_days', 'before insert or update of status, opened_on, closed_on, closure_reason'
-                     ' when (session_user in (''itm_app'', ''itm_signer''))', 'itm.days_of_case()');
+                     ' when (session_user = ''itm_app'')', 'itm.days_of_case()');
 
 revoke all on function itm.codes, itm.is_code, itm.coded, itm.keep_codes, itm.days_of_case from public;
 grant execute on function itm.codes, itm.is_code to itm_app, itm_owner, itm_signer;
