@@ -92,12 +92,19 @@ def _add(lookers: dict[str, Looker], row: AnyRow) -> None:
     new = Looker(who, row.actor_id, bool(row.login), row.first, row.last)
     each = lookers.setdefault(who if row.login else str(row.actor_id or who), new)
     act = labels.action_words(row.action, row.actor_id)
-    why = labels.purpose_words(row.purpose) or _("no reason was asked for")
+    why = why_words(row)
     each.total += row.times
     each.refused += row.times if row.outcome == "denied" else 0
     each.acts[act] = each.acts.get(act, 0) + row.times
-    each.reasons[why] = each.reasons.get(why, 0) + row.times
+    if why is not None:
+        each.reasons[why] = each.reasons.get(why, 0) + row.times
     each.first, each.last = min(each.first, row.first), max(each.last, row.last)
+
+
+def why_words(row: AnyRow) -> str | None:
+    """The reason that was given; of a look also that none was asked for. A change says its own among its fields."""
+    said = labels.purpose_words(row.purpose)
+    return said or (_("no reason was asked for") if row.action in LOOKED else None)
 
 
 def last_month() -> Mapping[str, Any]:

@@ -72,10 +72,15 @@ for (const table of document.querySelectorAll(".region > .table:not(.listing-tab
   table.setAttribute("role", "table"); // cards are no table for the browser any more
   for (const [part, role] of Object.entries(roles)) for (const one of table.querySelectorAll(part)) one.setAttribute("role", role);
   for (const cell of table.querySelectorAll("tbody td")) {
-    cell.dataset.label = cell.colSpan > 1 ? "" : heads[cell.cellIndex];
+    if (cell.dataset.label === undefined) cell.dataset.label = cell.colSpan > 1 ? "" : heads[cell.cellIndex] || "";
     cell.classList.toggle("blank", !cell.textContent.trim() && !cell.querySelector("form, img, svg"));
   }
   if (heads.length > 2) table.classList.add("cards");
+}
+
+// On a narrow screen the parts of a long page begin closed.
+if (window.matchMedia("(max-width: 40em)").matches) {
+  for (const part of document.querySelectorAll("details[data-fold]")) part.open = false;
 }
 
 // Rows that are chosen are counted, and all of a page are chosen at once.
@@ -107,6 +112,16 @@ document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu-toggle[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
+});
+
+// What is typed into a form and kept nowhere would be lost with another language: that form then asks first.
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("form.form");
+  if (form && !form.dataset.keep) form.dataset.edited = "yes";
+});
+document.addEventListener("submit", (event) => {
+  const edited = [...document.querySelectorAll("form[data-edited]")].some((form) => form !== event.target);
+  if (event.target.dataset.loses && edited) event.target.dataset.confirm = event.target.dataset.loses;
 });
 
 // A form that asks before it is sent.
