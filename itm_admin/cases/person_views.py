@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from flask import flash, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from sqlalchemy import select
 
 from itm_admin.cases import choices, erasure, lookup, person_services
 from itm_admin.cases.forms import (
@@ -25,7 +26,7 @@ from itm_admin.cases.forms import (
     SearchForm,
     UnlinkForm,
 )
-from itm_admin.cases.models import CasePerson, Person
+from itm_admin.cases.models import Case, CasePerson, Person
 from itm_admin.cases.persons import PERSONS
 from itm_admin.cases.schemas import PERSON_COLUMNS
 from itm_admin.cases.services import CASES
@@ -36,12 +37,19 @@ from itm_admin.foundation.errors import REQUIRED, Invalid
 from itm_admin.foundation.forms import attempt
 from itm_admin.foundation.once import once
 from itm_admin.foundation.views import keyring, redirect_after_post, route
-from itm_admin.record import drafts
+from itm_admin.record import drafts, parts
 from itm_admin.record.draft_views import DraftForm, desk, finished, register, resumed
 from itm_admin.record.drafts import Kept
 from itm_admin.record.kind import kind_of
 from itm_admin.record.page_acts import BOTH, grouped
 from itm_admin.record.pages import Answer, RecordPage, Step
+
+
+def _in_case(reference: str) -> Any:
+    """Persons in the cases of this reference."""
+    like = Case.reference.contains(reference, autoescape=True)
+    stands = select(CasePerson.person_id).join(Case, Case.id == CasePerson.case_id)
+    return Person.id.in_(stands.where(like, CasePerson.deleted_at.is_(None), Case.deleted_at.is_(None)))
 
 
 class PersonView(RecordPage):
@@ -55,6 +63,7 @@ class PersonView(RecordPage):
     order_columns = ("pseudonym", "gender", "age_band", "created_at")
     base_order = ("created_at", "desc")
     search_by = "pseudonym"
+    search_beside = (_in_case,)
     search_columns = ("gender", "age_band", "citizenships", "is_child")
     address_names: ClassVar = {
         "age_band": "age", "citizenships": "citizenship", "case_references": "cases", "created_at": "added",
@@ -129,7 +138,8 @@ class PersonView(RecordPage):
             (not erased and may("hold", "Person"), url_for(f"PersonHoldView.{hold[0]}", id=id), hold[1], "secondary"),
             (erasable, url_for("ErasureView.erase", id=id), _("Erase for good"), "danger"),
         )  # fmt: skip
-        return [(url, text, tone) for offer, url, text, tone in offered if offer]
+        new = parts.new_parts(self, record) if is_open else ()
+        return [*((url, text, tone) for offer, url, text, tone in offered if offer), *new]
 
     @route("/search", act="search", methods=BOTH)
     def search(self) -> Answer:
