@@ -217,7 +217,7 @@ def coded(superuser: Connection) -> dict[str, dict[str, str]]:
         " where t.tgfoid = 'itm.coded()'::regprocedure"
     )
     return {
-        table: dict(pair.split(">") for pair in bytes(arguments).decode().rstrip("\0").split("\0"))  # type: ignore[misc]
+        table: dict(pair.split(">") for pair in bytes(arguments).decode().rstrip("\0").split("\0"))
         for table, arguments in superuser.execute(held)
     }
 
