@@ -167,6 +167,7 @@ def unlink_person(session: AnySession, keyring: Keyring, link_id: Id, data: Mapp
     if last and then is None:
         raise Invalid({"then": _l("This is the person's last case: say what happens to the person.")})
     if then == MOVE:
+        protected_values.refuse_erased(person)
         _move(session, keys, link, values.get("case_id"))
     link.deletion_reason, link.deleted_at = values["reason"], func.now()
     if last and then in (DELETE, ERASE):

@@ -40,8 +40,15 @@ _TAKEN: Mapping[str, tuple[str, Message]] = {
 }
 HELD = _l("A legal hold keeps what is stored here: it is neither removed nor replaced. An empty field can be filled.")
 CLOSED = _l("This case is closed. Reopen it first.")
-_LOCKED: Mapping[str, Message] = {"legal_hold": HELD, "closed_case": CLOSED}
-"""Rules that name themselves as a constraint, for what is locked and can be opened."""
+_LOCKED: Mapping[str, Message] = {
+    "legal_hold": HELD,
+    "closed_case": CLOSED,
+    "person_is_erased": _l("This person was erased. What was stored cannot be brought back."),
+    "person_is_held": _l("A legal hold keeps this person. Nothing may be erased."),
+    "narrative_is_held": _l("A legal hold keeps another person of this case. Its narrative may not be shredded."),
+    "nothing_is_shown": _l("This case holds no narrative. There is nothing to show."),
+}
+"""Rules that name themselves as a constraint, for what is locked."""
 _ENDED_IN_ORDER = "57P01"  # admin_shutdown: said before the transaction was rolled back
 _LEDGER_WORDS = ("audit.", "schema audit", "function append", "function write")
 

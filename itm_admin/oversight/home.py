@@ -39,12 +39,14 @@ def presidency_home(session: AnySession) -> dict[str, Any]:
 
 
 def figures(counts: board.Totals | AnyRow, **chosen: Any) -> list[tuple[str, int, str | None]]:
-    """(name, count, address of the counted records) for all institutions or one."""
+    """(name, count, address of exactly the counted records) for all institutions or one."""
     accounts = access.allowed("AuditAccountView.list", g.actor)
     return [
-        (_("Cases"), counts.cases, _cases(**chosen)),
-        (_("Open cases"), counts.open_cases, _cases(open="yes", **chosen)),
+        (_("Cases"), counts.cases, None),
+        (_("Open cases"), counts.open_cases, None),
         (_("Not shared"), counts.unshared, None),
+        (_("Shared cases"), counts.shared, _cases(**chosen)),
+        (_("Open shared cases"), counts.shared_open, _cases(open="yes", **chosen)),
         (_("Persons"), counts.persons, None),
         (_("Accounts"), counts.accounts, url_for("AuditAccountView.list", **chosen) if accounts else None),
     ]

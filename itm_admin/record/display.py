@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask_babel import gettext as _
+from sqlalchemy.exc import InvalidRequestError
 from wtforms import SelectField
 
 from itm_admin.foundation import dates, record_picker
@@ -42,7 +43,10 @@ def _is_erased(record: Any, way: str) -> bool:
     """True if the person whom the record is about, by the kind's way there, was erased."""
     owner = record
     for relation in filter(None, way.split(".")):
-        owner = owner and getattr(owner, relation, None)
+        try:
+            owner = owner and getattr(owner, relation, None)
+        except InvalidRequestError:  # the page has not loaded it, and loads no more
+            return False
     return getattr(owner, "erased_at", None) is not None
 
 

@@ -120,7 +120,7 @@ document.addEventListener("submit", (event) => {
   const dialog = make("dialog", {});
   dialog.setAttribute("aria-labelledby", "confirm-question");
   const buttons = make("div", { className: "buttons" });
-  const yes = make("button", { type: "button", className: "btn btn-danger", textContent: form.dataset.confirmYes });
+  const yes = make("button", { type: "button", className: form.dataset.confirmTone === "primary" ? "btn btn-primary" : "btn btn-danger", textContent: form.dataset.confirmYes });
   const no = make("button", { type: "button", className: "btn btn-outline-secondary", textContent: form.dataset.confirmNo });
   yes.addEventListener("click", () => {
     form.dataset.confirmed = "yes";
