@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from flask import flash, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from sqlalchemy import select
 
 from itm_admin.cases import choices, erasure, lookup, person_services
 from itm_admin.cases.forms import (
@@ -25,7 +26,7 @@ from itm_admin.cases.forms import (
     SearchForm,
     UnlinkForm,
 )
-from itm_admin.cases.models import CasePerson, Person
+from itm_admin.cases.models import Case, CasePerson, Person
 from itm_admin.cases.persons import PERSONS
 from itm_admin.cases.schemas import PERSON_COLUMNS
 from itm_admin.cases.services import CASES
@@ -45,6 +46,13 @@ from itm_admin.record.pages import Answer, RecordPage, Step
 from itm_admin.record.protected_values import filled
 
 
+def _in_case(reference: str) -> Any:
+    """Persons in the cases of this reference."""
+    like = Case.reference.contains(reference, autoescape=True)
+    stands = select(CasePerson.person_id).join(Case, Case.id == CasePerson.case_id)
+    return Person.id.in_(stands.where(like, CasePerson.deleted_at.is_(None), Case.deleted_at.is_(None)))
+
+
 class PersonView(RecordPage):
     """Persons of one's own institution's cases."""
 
@@ -56,6 +64,7 @@ class PersonView(RecordPage):
     order_columns = ("pseudonym", "gender", "age_band", "created_at")
     base_order = ("created_at", "desc")
     search_by = "pseudonym"
+    search_beside = (_in_case,)
     search_columns = ("gender", "age_band", "citizenships", "is_child")
     address_names: ClassVar = {
         "age_band": "age", "citizenships": "citizenship", "case_references": "cases", "created_at": "added",
