@@ -33,7 +33,7 @@ from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response as BaseResponse
 
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.access import Access, allowed, route
+from itm_admin.foundation.access import Access, Malformed, allowed, route
 from itm_admin.foundation.audited_reads import name_answer, record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.encryption import KEY_BYTES, Key, Place
@@ -184,7 +184,9 @@ def _place_of_form() -> str:
         return ""
     adapter = current_app.create_url_adapter(request)
     try:
-        endpoint = adapter.match(request.path, method="GET")[0] if adapter else None
+        endpoint, values = adapter.match(request.path, method="GET") if adapter else (None, {})
+        if any(isinstance(value, Malformed) for value in values.values()):
+            endpoint = None  # another page's address, with this one's words in the place of an id
     except (HTTPException, RequestRedirect):
         endpoint = None
     return request.path if allowed(endpoint or "", g.actor) else ""
