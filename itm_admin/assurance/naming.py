@@ -19,8 +19,9 @@ AnySession = Session | scoped_session[Any]
 MOST = 2000
 """The most ids on a page that get a name."""
 _NAMES = text(
-    "select id, name from itm.names(cast(:ids as uuid[]))"
-    " union all select id, name from itm.names_of_access(cast(:ids as uuid[]))"
+    "select id, name, null::uuid as inside from itm.names(cast(:ids as uuid[]))"
+    " union all select id, name, null from itm.names_of_access(cast(:ids as uuid[]))"
+    " union all select id, null, inside from itm.names_inside(cast(:ids as uuid[]))"
 )
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
@@ -37,12 +38,27 @@ def learn(session: AnySession, ids: Iterable[str | uuid.UUID | None]) -> None:
     if new:
         names.update(dict.fromkeys(new))
         rows = session.execute(_NAMES, {"ids": new})
-        names.update({str(row.id): row.name for row in rows})
+        for row in rows:
+            if row.inside is None:
+                names[str(row.id)] = row.name
+            else:
+                _inside().setdefault(str(row.id), []).append(str(row.inside))
 
 
 def name_of(id: str | uuid.UUID | None) -> str | None:
     """A name read by `learn`; None if there is none, or none for this reader."""
     return _names().get(str(id)) if id else None
+
+
+def told_with(ids: Iterable[str]) -> list[str]:
+    """These ids, and those of the records whose names stand in theirs: a link's name is of a person and a case."""
+    return list(dict.fromkeys(each for id in ids for each in (id, *_inside().get(id, ()))))
+
+
+def _inside() -> dict[str, list[str]]:
+    if "record_names_inside" not in g:
+        g.record_names_inside = {}
+    return g.record_names_inside  # type: ignore[no-any-return]
 
 
 def named() -> Mapping[str, str | None]:

@@ -7,17 +7,20 @@ and the reason. A half-changed list would be a state that nobody asked for.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask_babel import lazy_gettext as _l
+from werkzeug.datastructures import MultiDict
 
 from itm_admin.foundation.errors import Conflict, Denied, DomainError, Invalid, Locked, NotFound
 from itm_admin.foundation.list_parts import PAGE_SIZES
 
 MOST = PAGE_SIZES[-1]
 """The most records at once: those on one page of a list."""
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NAME = "chosen"
 """The name of the boxes; their value is an id and a version."""
 
@@ -68,6 +71,12 @@ def read(values: Sequence[str]) -> list[Chosen]:
             raise Invalid
         found[known] = Chosen(known, int(version))
     return list(found.values())
+
+
+def ids_in(form: MultiDict[str, str]) -> tuple[str, ...]:
+    """The ids among the boxes that were sent, for the entry of a refusal; nothing of what is no id."""
+    sent = (text.partition(":")[0] for text in form.getlist(NAME)[: MOST + 1])
+    return tuple(dict.fromkeys(id for id in sent if _ID.fullmatch(id)))
 
 
 def all_or_nothing(wanted: Iterable[Chosen], work: Callable[[Chosen], object]) -> bool:

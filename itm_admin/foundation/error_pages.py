@@ -33,7 +33,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
-from itm_admin.foundation import tenancy
+from itm_admin.foundation import bulk, tenancy
 from itm_admin.foundation.access import METHODS_THAT_CHANGE, Access, allowed
 from itm_admin.foundation.audited_reads import Look, append_now, forget_looks
 from itm_admin.foundation.database import db
@@ -143,7 +143,8 @@ def refused(outcome: str = "denied") -> None:
         return
     if tenancy.current().institution is None:  # refused before a scope was bound
         _bind_own_ledger()
-    append_now([Look(_tried(access), access.subject.lower(), _target(), outcome=outcome, detail={"act": access.act})])
+    detail = {"act": access.act}
+    append_now([Look(_tried(access), access.kind, _target(), _chosen(), outcome=outcome, detail=detail)])
 
 
 def failed() -> None:
@@ -193,12 +194,22 @@ def _target() -> str | None:
     return "digest:" + hmac.new(key, str(values[0]).encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
 
 
+def _chosen() -> tuple[str, ...]:
+    """The ids of an act on several records; none of a body that cannot be read, which is refused as well."""
+    try:
+        return bulk.ids_in(request.form)
+    except HTTPException:
+        return ()
+
+
 def _domain(error: DomainError) -> Response:
     db.session.rollback()
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     if status == 409 and g.get("matching"):
         status = 412  # RFC 9110: the condition of the request (If-Match) does not hold
-    if isinstance(error, NotFound | Denied) or (isinstance(error, Conflict | Locked | Invalid) and _target()):
+    if isinstance(error, NotFound | Denied) or (
+        isinstance(error, Conflict | Locked | Invalid) and (_target() or _chosen())
+    ):
         try:
             refused("denied" if isinstance(error, NotFound | Denied) else "failure")
         except LedgerUnavailable as worse:

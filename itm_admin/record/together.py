@@ -114,7 +114,9 @@ def _lines(page: RecordPage, wanted: list[Chosen], reasons: Mapping[uuid.UUID, s
     records = list(db.session.scalars(statement, execution_options={"populate_existing": True}).unique())
     if len(records) < len(wanted):
         raise NotFound
-    record_read("record.list", page.datamodel.kind.name, subjects=list(seen), detail={"page": request.endpoint or ""})
+    named = [id for record in records for column in columns[:3] if column.names for id in column.names(record)]
+    subjects = list(dict.fromkeys([*map(str, seen), *named]))
+    record_read("record.list", page.datamodel.kind.name, subjects=subjects, detail={"page": request.endpoint or ""})
     return [
         Line(
             f"{record.id}:{record.row_version if reasons else seen[record.id]}",
