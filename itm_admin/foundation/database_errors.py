@@ -18,6 +18,7 @@ from itm_admin.foundation.errors import (
     DomainError,
     Invalid,
     LedgerUnavailable,
+    Locked,
     Message,
     NotFound,
     Unavailable,
@@ -37,6 +38,13 @@ _TAKEN: Mapping[str, tuple[str, Message]] = {
     "case_assignment_once": ("account", _l("This person is assigned to the case already.")),
     "grant_approval_once": ("", _l("You have approved this already.")),
 }
+_LOCKED: Mapping[str, Message] = {
+    "a closed case is reopened first": _l("This case is closed. Reopen it first."),
+    "a person of closed cases is locked": _l("All cases of this person are closed. Reopen one first."),
+    "an erased person stays": _l("This person was erased. What was stored cannot be brought back."),
+    "the person was erased": _l("This person was erased. What was stored cannot be brought back."),
+}
+"""Rules that hold while a record is in a state: another person may have brought it there since it was read."""
 _ENDED_IN_ORDER = "57P01"  # admin_shutdown: said before the transaction was rolled back
 _LEDGER_WORDS = ("audit.", "schema audit", "function append", "function write")
 
@@ -58,6 +66,9 @@ def domain_error(fault: SQLAlchemyError, committing: bool = False) -> DomainErro
         field, message = _TAKEN.get(_constraint(fault), ("", _l("This value is taken.")))
         return Invalid({field: message})
     if code == "23001":
+        for words, told in _LOCKED.items():
+            if words in str(fault.orig):
+                return Locked(told)
         return Denied(_l("The rules do not allow this."))
     if code.startswith(("22", "23")):
         return Invalid()
