@@ -209,10 +209,10 @@ class Factory:
             return person_services.add_person_to_case(session, self.keyring, case.id, {**PERSON, **values})
 
     def ledger(self, tenant: Tenant | None = None) -> list[str]:
-        """The content of every event of an institution's ledger, or of all."""
+        """The content of every event of an institution's ledger, or of all, the oldest first."""
         statement = text(
             "select e.content from audit.event e join audit.ledger l on l.id = e.ledger_id"
-            " where cast(:holder as uuid) is null or l.holder = :holder"
+            " where cast(:holder as uuid) is null or l.holder = :holder order by e.at, e.ctid"
         )
         with self.superuser() as connection:
             return list(connection.scalars(statement, {"holder": tenant.id if tenant else None}))

@@ -23,7 +23,7 @@ _STATES: Mapping[str, tuple[Message, str]] = {
     "ended": (_l("Ended"), "neutral"),
 }
 OUTCOMES: Mapping[str, tuple[Message, str]] = {
-    "success": (_l("Done"), "good"),
+    "success": (_l("Successful"), "good"),
     "denied": (_l("Refused"), "warn"),
     "failure": (_l("Failed"), "bad"),
 }

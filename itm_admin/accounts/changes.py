@@ -88,14 +88,14 @@ def why_not(session: Session, actor: Actor, change: AccessChange) -> Message | N
 
 
 def names(session: Session, accounts: Iterable[uuid.UUID | None]) -> dict[uuid.UUID | None, str]:
-    """Names with their institution, of the accounts that the present scope shows."""
+    """Names with that of their institution, of the accounts that the present scope shows."""
     wanted = {each for each in accounts if each}
     rows = session.execute(
-        select(Account.id, Account.first_name, Account.last_name, Institution.code)
+        select(Account.id, Account.first_name, Account.last_name, _institution_name().label("institution"))
         .join(Institution, Institution.id == Account.institution_id)
         .where(Account.id.in_(wanted))
     )
-    return {row.id: f"{row.first_name} {row.last_name} ({row.code})" for row in rows}
+    return {row.id: f"{row.first_name} {row.last_name} ({row.institution})" for row in rows}
 
 
 def role_labels(session: Session, change: AccessChange) -> list[str]:
@@ -106,8 +106,12 @@ def role_labels(session: Session, change: AccessChange) -> list[str]:
 
 def institution_names(session: Session) -> dict[uuid.UUID, str]:
     """The institutions' names in the language of the page."""
-    name = Institution.name_en if language() == "en" else Institution.name_tr
-    return {row.id: row.name for row in session.execute(select(Institution.id, name.label("name")))}
+    rows = session.execute(select(Institution.id, _institution_name().label("name")))
+    return {row.id: row.name for row in rows}
+
+
+def _institution_name() -> Any:
+    return Institution.name_en if language() == "en" else Institution.name_tr
 
 
 def to_decide(actor: Actor) -> Select[Any]:

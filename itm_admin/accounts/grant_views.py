@@ -183,7 +183,8 @@ def _waiting(page: Page) -> str:
     actor = me()
     found = grants.waiting(db.session, actor)
     institutions = changes.institution_names(db.session)
-    names = changes.names(db.session, [grant.created_by for grant, _account, _given in found])
+    decided = [each.approver_id for _grant, _account, given in found for each in given]
+    names = changes.names(db.session, [*(grant.created_by for grant, _account, _given in found), *decided])
     rows = [
         {
             "id": grant.id,
@@ -191,7 +192,9 @@ def _waiting(page: Page) -> str:
             "role": ROLES[grant.role].label if grant.role in ROLES else grant.role,
             "institution": institutions.get(grant.institution_id, ""),
             "since": grant.created_at,
-            "approved_by": [institutions.get(each.approver_institution_id, "") for each in given],
+            "approved_by": [
+                names.get(each.approver_id) or institutions.get(each.approver_institution_id, "") for each in given
+            ],
             "mine": any(each.approver_id == actor.id for each in given),
             "may": grants.may_approve(actor, grant) and actor.id not in (grant.account_id, grant.created_by),
             "by": names.get(grant.created_by, ""),

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from itm_admin.assurance import detail as details
 from itm_admin.assurance import naming
-from itm_admin.assurance.labels import alert_words
+from itm_admin.assurance.alert_words import alert_words
 from itm_admin.assurance.models import Alert
 from itm_admin.assurance.scheduler_watch import watch
 from itm_admin.foundation import tenancy
@@ -59,12 +59,13 @@ def alerts_for(actor: Actor) -> list[ShownAlert]:
         else:
             with tenancy.acting(actor.context(scope), session):
                 rows = session.scalars(open_alerts().limit(MOST)).all()
+        sentences = [words(alert) for alert in rows]
     except SQLAlchemyError:
         session.rollback()
         tenancy.bind(bound)
         return []
     url = url_for("AlertView.list")
-    return [ShownAlert(words(alert), url, alert.severity, alert.raised_at) for alert in rows]
+    return [ShownAlert(said, url, alert.severity, alert.raised_at) for alert, said in zip(rows, sentences, strict=True)]
 
 
 def open_alerts() -> Select[tuple[Alert]]:

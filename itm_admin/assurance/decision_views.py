@@ -28,6 +28,7 @@ from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.views import Page, redirect_after_post, route
 from itm_admin.institutions.models import Institution
+from itm_admin.institutions.names import full_name_by_code
 from itm_admin.ledger.approved_decisions import Kind
 
 Answer = str | tuple[str, int] | Response
@@ -169,7 +170,7 @@ def _facts(row: Any) -> dict[str, Any]:
     state, tone = lists.state_of(found)
     return {
         "id": found.id,
-        "code": code,
+        "name": full_name_by_code(code),
         "what": decisions.KINDS[found.kind],
         "why": decisions.REASONS[found.reason][1],
         "segment": (found.first_seq, found.last_seq) if found.first_seq is not None else None,

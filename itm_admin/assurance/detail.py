@@ -15,10 +15,12 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from itm_admin.assurance import labels
+from itm_admin.assurance.alert_words import alert_words
 from itm_admin.assurance.labels import Names
 from itm_admin.foundation import synthetic, vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import day, moment
+from itm_admin.institutions.names import full_name_by_code
 
 _DETAILS: Mapping[str, Message] = {
     "origin": _l("Ledger"), "first": _l("First entry"), "last": _l("Last entry"), "hashes": _l("Hashes of the entries"),
@@ -166,7 +168,7 @@ def _text(name: str, value: str, found: Mapping[str, Any], names: Names) -> str:
     if name in _CODED:
         return vocabulary.label(_CODED[name], value) if value in vocabulary.codes(_CODED[name]) else ""
     if name == "alert":
-        return labels.alert_words(value, str(found.get("subject") or found.get("account") or "–"), None)
+        return alert_words(value, str(found.get("subject") or found.get("account") or "–"), None)
     if name == "kind":
         return str(labels.kinds().get(value, ""))
     if name in _WORDS:
@@ -176,6 +178,8 @@ def _text(name: str, value: str, found: Mapping[str, Any], names: Names) -> str:
         return labels.target_words(kind or None, names.get(id) or _("a record without a name here"))
     if name in _TIMES:
         return _time(value)
+    if name in ("subject", "ledger"):
+        value = full_name_by_code(value)
     return "" if _CODE.fullmatch(value) and name != "witness" else value
 
 
@@ -187,13 +191,13 @@ def _time(value: str) -> str:
 
 
 def _sizes(value: Any) -> str:
-    """Ledgers by their code, with their number of entries."""
+    """Ledgers by their institution, with their number of entries."""
     pairs: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, Mapping) else ()
     if isinstance(value, list):
         pairs = [(each.get("origin"), each.get("size")) for each in value if isinstance(each, Mapping)]
-    return ", ".join(f"{_code(str(origin))}: {size}" for origin, size in pairs)
+    return ", ".join(f"{_ledger(str(origin))}: {size}" for origin, size in pairs)
 
 
-def _code(origin: str) -> str:
+def _ledger(origin: str) -> str:
     found = _ORIGIN.fullmatch(origin)
-    return found["code"] if found else _("a record without a name here")
+    return full_name_by_code(found["code"]) if found else _("a record without a name here")

@@ -25,6 +25,8 @@ from itm_admin.foundation.formats import moment
 from itm_admin.foundation.list_parts import Cell, Column, Filter, Query
 from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.shown_list import Shown
+from itm_admin.foundation.turkish import turkish_sort_key
+from itm_admin.institutions.names import name_by_code
 
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
 _TONES = {"success": "good", "denied": "warn", "failure": "bad"}
@@ -86,7 +88,8 @@ def _institutions() -> list[tuple[str, str]]:
     """The institutions whose ledgers the list has. Read once in a request."""
     if "ledger_choices" not in g:
         rows = ledger_queries.ledgers(db.session)
-        g.ledger_choices = sorted({(row.code, labels.ledger_name(row)) for row in rows})
+        named_ones = {(row.code, labels.ledger_name(row)) for row in rows}
+        g.ledger_choices = sorted(named_ones, key=lambda each: turkish_sort_key(each[1]))
     found: list[tuple[str, str]] = g.ledger_choices
     return found
 
@@ -129,7 +132,7 @@ def _text(name: str, label: Message, words: Callable[[AnyRow], Any]) -> Column[A
 COLUMNS: tuple[Column[AnyRow], ...] = (
     Column("at", _l("When"), _when),
     _text("seq", _l("Number"), lambda row: str(row.seq)),
-    _text("code", _l("Ledger"), lambda row: row.code),
+    _text("code", _l("Ledger"), lambda row: name_by_code(row.code)),
     Column("who", _l("Who"), _who),
     _text("what", _l("What"), lambda row: labels.action_words(row.action, row.actor_id)),
     _text("target", _l("On what"), showing.target),

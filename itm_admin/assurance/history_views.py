@@ -32,6 +32,7 @@ from itm_admin.foundation.errors import Denied, Invalid
 from itm_admin.foundation.list_parts import Query
 from itm_admin.foundation.roles import AUDIT, INSTITUTION, may
 from itm_admin.foundation.views import Page, redirect_after_post, route
+from itm_admin.institutions.names import full_name_by_code
 
 
 def _history(of: Of = EVERYTHING) -> tuple[EntryPage, Query]:
@@ -176,6 +177,7 @@ def entry_page(view: Page, id: uuid.UUID, seq: int, evidence_view: str) -> str:
     return view.render(
         "assurance/entry.html",
         row=row,
+        name=full_name_by_code(row.code),
         entry=entry,
         subjects=subjects,
         named=[name for subject in subjects if (name := naming.name_of(subject))],

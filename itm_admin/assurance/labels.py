@@ -1,12 +1,12 @@
 """Words for the ledger's codes: kinds of records, fields, verdicts, findings, alerts.
 
-Promise: a code without words here is shown as it is, never hidden. Knows no database and no request.
+Promise: a code without words here is shown as it is, never hidden. Asks the database for institutions' names alone.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,8 @@ from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import label
 from itm_admin.foundation.i18n import language
-from itm_admin.ledger import alert_raising, two_sides
+from itm_admin.institutions.names import full_name_by_code
+from itm_admin.ledger import two_sides
 from itm_admin.record.kind import kinds as record_kinds
 from itm_admin.record.words import column_words, value_words
 
@@ -45,6 +46,11 @@ _SEVERAL: Mapping[str, Message] = {
 }  # fmt: skip
 """The subject of a list or a search that names no single record."""
 _LISTED = frozenset({"record.list", "record.search", "record.export"})
+LOOKED = (
+    "record.read", "record.list", "record.search", "record.reveal", "record.export", "record.print",
+    "attachment.download",
+)  # fmt: skip
+"""The acts that only look. Everything else changes or decides something, and is asked for no reason to look."""
 
 _PAGES: Mapping[str, Message] = {
     "oversightcase": _l("Cases of all institutions"), "oversightinstitution": _l("Institutions"),
@@ -131,7 +137,7 @@ LEVELS: Mapping[str, Message] = {
     "sample": _l("A random sample of old entries"),
     "full": _l("All entries"),
 }
-OUTCOMES: Mapping[str, Message] = {"success": _l("Done"), "denied": _l("Refused"), "failure": _l("Failed")}
+OUTCOMES: Mapping[str, Message] = {"success": _l("Successful"), "denied": _l("Refused"), "failure": _l("Failed")}
 
 
 def institution_name(row: Any) -> str:
@@ -183,6 +189,12 @@ def purpose_words(purpose: str | None) -> str | None:
     if purpose and purpose in vocabulary.codes("hold_release"):
         return vocabulary.label("hold_release", purpose)
     return label(purpose, "access_purpose") if purpose else None
+
+
+def why_words(action: str, purpose: str | None) -> str | None:
+    """The reason to look. None for a change: its own reason is one of its fields."""
+    told = purpose_words(purpose)
+    return str(_("no reason was asked for")) if told is None and action in LOOKED else told
 
 
 def target_words(kind: str | None, name: str | None, action: str | None = None) -> str:
@@ -239,7 +251,7 @@ def _side_words(finding: Mapping[str, Any]) -> str | None:
     if words is None or len(told) < 2:
         return None
     code = (*told[0].split("/"), "", "", "")[2]
-    return str(words) % {"what": kind_words(finding.get("table")), "act": told[1], "code": code}
+    return str(words) % {"what": kind_words(finding.get("table")), "act": told[1], "code": full_name_by_code(code)}
 
 
 def finding_words(finding: Mapping[str, Any]) -> str:
@@ -278,61 +290,12 @@ def changes(content: Mapping[str, Any], kind: str | None = None, names: Names | 
     ]
 
 
-_TO_DO: Mapping[str, Sequence[Message]] = {
-    alert_raising.UNSENT: (
-        _l("Ask the operator whether the mail server that the setting ITM_SMTP_URL names can be reached and takes"
-           " mails."),
-        _l("The process “itm mail” writes into its log why a mail did not go. It tries again by itself."),
-        _l("Until then nobody receives a link or a warning: hand urgent links over in person."),
-        _l("The alert ends by itself when the mails have gone. Mails older than a week are not sent any more: make"
-           " their links anew."),
-    ),
-}  # fmt: skip
-
-
-def to_do(kind: str) -> Sequence[Message]:
-    """Steps that help against an alert of this kind; empty if the alert says enough."""
-    return _TO_DO.get(kind, ())
-
-
-def alert_words(kind: str, subject: str | None, first_broken: int | None, job_label: str | None = None) -> str:
-    """An alert in one sentence."""
-    job = job_label or subject
-    sentences: Mapping[str, Message] = {
-        alert_raising.TAMPERED: _l("The ledger of %(code)s was tampered with.", code=subject),
-        alert_raising.OUTSIDE: _l("Records of %(code)s were changed in the database outside the panel.", code=subject),
-        alert_raising.UNVERIFIED: _l("The ledger of %(code)s could not be verified.", code=subject),
-        alert_raising.REFUSED: _l("Nothing is signed over the ledger of %(code)s.", code=subject),
-        alert_raising.CONTRADICTED: _l("A witness knows another history of the ledger of %(code)s.", code=subject),
-        alert_raising.OPENED: _l(
-            "Two people closed the ledger of %(code)s and opened its next generation.", code=subject
-        ),
-        alert_raising.RECOVERED: _l("What is held outside the database was lost, and begun anew by two people."),
-        alert_raising.UNSIGNED: _l("Checkpoints could not be signed."),
-        alert_raising.CLOCK: _l(
-            "The server's clock was changed, or is not right: entries are not sealed more than a day ahead."
-        ),
-        alert_raising.WAITING: _l(
-            "Entries of the ledger of %(code)s wait too long for their checkpoint.", code=subject
-        ),
-        alert_raising.RETURNED: _l(
-            "Persons who had been erased were in the database again, and were erased once more."
-        ),
-        alert_raising.UNFINISHED: _l("The list of erasures and the database do not agree."),
-        alert_raising.UNSTAMPED: _l("The time stamping authority gave no stamp that counts."),
-        alert_raising.INVITED: _l(
-            "On the server itself a one-time link was made for the system administrator %(user)s.", user=subject
-        ),
-        alert_raising.BEHIND: _l("Entries are not passed on in time to %(sink)s.", sink=subject),
-        alert_raising.UNSENT: _l("E-mails wait to be sent for longer than a quarter of an hour."),
-        alert_raising.LOST: _l("Entries that were passed on to %(sink)s are gone from there.", sink=subject),
-        alert_raising.LIMIT: _l(
-            "The account %(account)s revealed or searched as often as is allowed within an hour.", account=subject
-        ),
-        alert_raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
-        alert_raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
+def own_reasons(content: Mapping[str, Any], kind: str | None = None) -> list[tuple[str, str]]:
+    """Field and words of each reason that was given for a change, as far as the reader may see it."""
+    found = content.get("changes")
+    given = {
+        name: change
+        for name, change in (found.items() if isinstance(found, Mapping) else ())
+        if name.endswith("_reason") and change.get("new") and not (change.get("private") or change.get("withheld"))
     }
-    told = str(sentences.get(kind, f"{kind} {subject or ''}".strip()))
-    if kind in (alert_raising.TAMPERED, alert_raising.REFUSED) and first_broken is not None:
-        told += " " + _("The first broken entry is number %(seq)s.", seq=first_broken)
-    return told
+    return [(each.field, str(each.new)) for each in changes({"changes": given}, kind)]

@@ -20,7 +20,9 @@ from itm_admin.foundation.formats import moment, number
 from itm_admin.foundation.list_parts import Cell, Column
 from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.shown_list import Shown
+from itm_admin.foundation.turkish import SortKey, shown_order, turkish_sort_key
 from itm_admin.institutions.models import Institution
+from itm_admin.institutions.names import name_by_code
 from itm_admin.ledger.backlog import ShownSink
 
 STATES: Mapping[str, tuple[Message, str]] = {
@@ -34,13 +36,19 @@ STATES: Mapping[str, tuple[Message, str]] = {
 
 
 def _ledger(row: AnyRow) -> Cell:
-    """The code, the institution, and the generation where there are several."""
-    more = [labels.institution_name(row)]
+    """The institution, its code, and the generation where there are several."""
+    name = labels.institution_name(row)
+    more = [row.code if name else ""]
     if row.generation > 1 or row.closed_at:
         more.append(str(_("Generation %(number)s", number=row.generation)))
     if row.closed_at:
         more.append(str(_("closed on %(when)s", when=moment(row.closed_at))))
-    return Cell("link", row.code, more=" · ".join(filter(None, more)))
+    return Cell("link", name or row.code, more=" · ".join(filter(None, more)))
+
+
+def _institution(row: AnyRow) -> Cell:
+    name = labels.institution_name(row)
+    return Cell("link", name or row.code, more=row.code if name else "")
 
 
 def _verdict(row: AnyRow) -> Cell:
@@ -56,6 +64,10 @@ def _verified(row: AnyRow) -> Cell:
     return Cell("moment", row.verified_at, more=str(labels.LEVELS[row.level]) if row.verified_at else "")
 
 
+def _by_name(row: AnyRow) -> tuple[SortKey, int]:
+    return turkish_sort_key(labels.ledger_name(row)), -row.generation
+
+
 LEDGERS: Listing[AnyRow] = Listing(
     caption=_l("Ledgers"),
     empty_text=_l("There is no ledger that you may see."),
@@ -63,7 +75,9 @@ LEDGERS: Listing[AnyRow] = Listing(
     link=lambda row: url_for("LedgerView.show", id=row.id),
     default_sort="code",
     columns=(
-        Column("code", _l("Ledger"), _ledger, key=lambda row: (row.code, -row.generation)),
+        Column(
+            "code", _l("Ledger"), _ledger, key=lambda row: (turkish_sort_key(labels.ledger_name(row)), -row.generation)
+        ),
         Column("entries", _l("Entries"), lambda row: Cell("number", row.size), key=lambda row: row.size),
         Column(
             "last",
@@ -100,7 +114,7 @@ VERDICTS: Listing[Verdict] = Listing(
         Column(
             "code",
             _l("Ledger"),
-            lambda verdict: Cell("link", verdict[0].code, more=labels.institution_name(verdict[0])),
+            lambda verdict: _institution(verdict[0]),
         ),
         Column("level", _l("What was read"), lambda verdict: _read(verdict[0])),
         Column("verdict", _l("Verdict"), lambda verdict: _plain_verdict(verdict[0])),
@@ -148,6 +162,7 @@ def state_of(found: LedgerDecision) -> tuple[Message, str]:
     return STATES[found.outcome or found.decision or "waiting"]
 
 
+_NAME = shown_order(Institution.name_tr, Institution.name_en)
 DECISIONS: Listing[Any] = Listing(
     caption=_l("Decisions about ledgers"),
     empty_text=_l("Nothing was ever proposed."),
@@ -156,7 +171,12 @@ DECISIONS: Listing[Any] = Listing(
     default_sort="-proposed",
     tie=(LedgerDecision.id,),
     columns=(
-        Column("ledger", _l("Ledger"), lambda row: Cell("link", row[1]), (Institution.code,)),
+        Column(
+            "ledger",
+            _l("Ledger"),
+            lambda row: Cell("link", name_by_code(row[1])),
+            (shown_order(Institution.name_tr, Institution.name_en),),
+        ),
         Column("what", _l("What"), lambda row: Cell("text", decisions.KINDS[row[0].kind])),
         Column("why", _l("Why"), lambda row: Cell("text", decisions.REASONS[row[0].reason][1])),
         Column(

@@ -13,7 +13,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask_babel import gettext as _
 from sqlalchemy import func, select, text
 
 from itm_admin.assurance import history, labels, ledger_queries, naming, paging, showing
@@ -26,10 +25,6 @@ from itm_admin.foundation.roles import AUDIT
 
 MOST = 2_000
 """The most groups of entries that are read; a page says if there are more."""
-LOOKED = (
-    "record.read", "record.list", "record.search", "record.reveal", "record.export", "record.print",
-    "attachment.download",
-)  # fmt: skip
 
 
 @dataclass
@@ -92,11 +87,12 @@ def _add(lookers: dict[str, Looker], row: AnyRow) -> None:
     new = Looker(who, row.actor_id, bool(row.login), row.first, row.last)
     each = lookers.setdefault(who if row.login else str(row.actor_id or who), new)
     act = labels.action_words(row.action, row.actor_id)
-    why = labels.purpose_words(row.purpose) or _("no reason was asked for")
+    why = labels.why_words(row.action, row.purpose)
     each.total += row.times
     each.refused += row.times if row.outcome == "denied" else 0
     each.acts[act] = each.acts.get(act, 0) + row.times
-    each.reasons[why] = each.reasons.get(why, 0) + row.times
+    if why:
+        each.reasons[why] = each.reasons.get(why, 0) + row.times
     each.first, each.last = min(each.first, row.first), max(each.last, row.last)
 
 

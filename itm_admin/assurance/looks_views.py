@@ -21,6 +21,7 @@ from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import DayField, PanelForm
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
+from itm_admin.foundation.turkish import turkish_sort_key
 from itm_admin.foundation.views import Page, redirect_after_post, route
 
 
@@ -35,9 +36,9 @@ class LooksForm(PanelForm):
     def offer(self, names: Mapping[str, str]) -> None:
         everything = ("", _("all"))
         self.purpose.choices = [everything, *vocabulary.choices("access_purpose")]
-        acts = [(code, vocabulary.label("audit_event", code)) for code in looks.LOOKED]
+        acts = [(code, vocabulary.label("audit_event", code)) for code in labels.LOOKED]
         self.action.choices = [everything, *acts]
-        self.ledger.choices = [everything, *((code, f"{code} – {name}") for code, name in names.items())]
+        self.ledger.choices = [everything, *((code, f"{name} ({code})") for code, name in names.items())]
 
     def filters(self) -> dict[str, str]:
         """The filters as query parameters. Raises Invalid for a malformed day."""
@@ -51,7 +52,8 @@ class LooksForm(PanelForm):
 def _names(ledgers: Iterable[ledger_queries.AnyRow]) -> Mapping[str, str]:
     """Institutions by their codes, once for all generations of a ledger."""
     turkish = language() == "tr"
-    return dict(sorted((row.code, (row.name_tr if turkish else row.name_en) or row.code) for row in ledgers))
+    found = {row.code: str((row.name_tr if turkish else row.name_en) or row.code) for row in ledgers}
+    return dict(sorted(found.items(), key=lambda each: turkish_sort_key(each[1])))
 
 
 class _Looks(Page):

@@ -12,16 +12,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import g
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session, scoped_session
+
+from itm_admin.foundation.i18n import language
 
 AnySession = Session | scoped_session[Any]
 MOST = 2000
 """The most ids on a page that get a name."""
 _NAMES = text(
-    "select id, name, null::uuid as inside from itm.names(cast(:ids as uuid[]))"
-    " union all select id, name, null from itm.names_of_access(cast(:ids as uuid[]))"
-    " union all select id, null, inside from itm.names_inside(cast(:ids as uuid[]))"
+    "select n.id, n.name, i.name_tr, i.name_en, null::uuid as inside"
+    " from (select id, kind, name from itm.names(cast(:ids as uuid[]))"
+    "  union all select id, kind, name from itm.names_of_access(cast(:ids as uuid[]))) n"
+    " left join public.institution i on n.kind in ('institution', 'ledger') and i.code = n.name"
+    " union all select id, null, null, null, inside from itm.names_inside(cast(:ids as uuid[]))"
 )
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
@@ -40,7 +44,7 @@ def learn(session: AnySession, ids: Iterable[str | uuid.UUID | None]) -> None:
         rows = session.execute(_NAMES, {"ids": new})
         for row in rows:
             if row.inside is None:
-                names[str(row.id)] = row.name
+                names[str(row.id)] = _name(row)
             else:
                 _inside().setdefault(str(row.id), []).append(str(row.inside))
 
@@ -63,6 +67,12 @@ def _inside() -> dict[str, list[str]]:
 
 def named() -> Mapping[str, str | None]:
     return _names()
+
+
+def _name(row: Row[Any]) -> str | None:
+    """The database calls institutions and their ledgers by code: people read the name first."""
+    name = row.name_tr if language() == "tr" else row.name_en
+    return f"{name} ({row.name})" if name else row.name
 
 
 def _names() -> dict[str, str | None]:

@@ -39,6 +39,9 @@ class ShownEntry:
     what: str
     target: str
     why: str | None
+    """The reason to look; None for a change."""
+    reasons: list[tuple[str, str]]
+    """The own reasons of a change: the field that holds one, and its words."""
     outcome: str
     url: str | None
     changes: list[Change]
@@ -83,7 +86,8 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
         outside=outside_user(row) is not None,
         what=labels.action_words(row.action, row.actor_id),
         target=target(row),
-        why=labels.purpose_words(row.purpose),
+        why=labels.why_words(row.action, row.purpose),
+        reasons=labels.own_reasons(content, row.target_kind),
         outcome=row.outcome,
         url=link(row) if link else None,
         changes=labels.changes(content, row.target_kind, naming.named()),

@@ -15,6 +15,7 @@ from sqlalchemy import Text, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from itm_admin.assurance import disclosure, labels, ledger_queries, naming, showing
+from itm_admin.assurance.alert_words import alert_words
 from itm_admin.assurance.ledger_queries import AnySession
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.formats import moment
@@ -61,7 +62,7 @@ def _told(session: AnySession, finding: Mapping[str, Any]) -> FindingText:
     found, id = _kind(str(finding.get("table"))), str(finding.get("id") or "")
     if finding.get("table") == "public.alert":
         alert, _space, subject = id.partition(" ")
-        return FindingText([f"{labels.alert_words(alert, subject, None)}: {labels.finding_words(finding)}"], [])
+        return FindingText([f"{alert_words(alert, subject, None)}: {labels.finding_words(finding)}"], [])
     if found is None or not str(finding.get("kind")).startswith("record."):
         return FindingText([labels.finding_words(finding)], [])
     kind = found.name

@@ -31,6 +31,7 @@ from itm_admin.assurance import (
     tampering,
     verification_requests,
 )
+from itm_admin.assurance.alert_words import to_do
 from itm_admin.assurance.alerts_together import AlertsTogetherView
 from itm_admin.assurance.health import HealthView
 from itm_admin.assurance.history_views import (
@@ -185,7 +186,7 @@ class AlertView(Page):
             detail=alerts.facts,
             technical=alerts.technical,
             found=found,
-            to_do=labels.to_do,
+            to_do=to_do,
         )
 
     @route("/<uuid:id>/acknowledge", act="acknowledge", methods=("POST",))

@@ -17,7 +17,6 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from audit import store
 from itm_admin.cases import lookup
 from itm_admin.cases.models import Case, CasePerson, Person
 from itm_admin.cases.schemas import EraseInput
@@ -27,6 +26,7 @@ from itm_admin.foundation.errors import DomainError, Invalid, Locked, Unavailabl
 from itm_admin.foundation.records import Identifier
 from itm_admin.foundation.transaction import writing
 from itm_admin.record import protected_values
+from itm_admin.record.access_note import AccessNote
 from itm_admin.record.lookup import Id
 from itm_admin.record.permissions import require, require_management
 from itm_admin.record.schema import load
@@ -82,27 +82,21 @@ def destroy(
     values = load(EraseInput, data)
     if values["pseudonym"].upper() != person.pseudonym:
         raise Invalid({"pseudonym": _l("This is not the pseudonym of this person.")})
-    shredded = _judge([case for case in cases if protected_values.filled(case)], answers)
+    shredded = _judge(_asked(session, cases), answers, _keeping(session, person, cases))
     ids = tuple(sorted(case.id for case in shredded))
     session.flush()
-    # The person, all that the register of protected columns names about them, drafts, and these narratives
-    session.execute(select(func.itm.erase_person(person.id, values["ground"], cast(list(ids), ARRAY(Identifier)))))
+    # The person, all that the register of protected columns names about them, drafts, these narratives, and the entry
+    reviewed = len(answers) - len(shredded)
+    done = func.itm.erase_person(person.id, values["ground"], cast(list(ids), ARRAY(Identifier)), reviewed)
+    session.execute(select(done))
     for record in (person, *shredded):
         session.refresh(record)
-    store.append(
-        session.connection(),
-        "person.erase",
-        kind="person",
-        id=str(person.id),
-        subjects=[str(case.id) for case in cases][:1000],
-        detail={"ground": values["ground"], "shredded": len(shredded), "reviewed": len(answers) - len(shredded)},
-    )
     return person, Erasure(uuid.uuid4(), person.institution_id, person.id, values["ground"], ids)
 
 
 def narratives_of(session: AnySession, person: Person) -> list[Case]:
-    """The person's cases, also former and deleted ones, whose narrative or closing note could name the person."""
-    return [case for case in _cases_of(session, person) if protected_values.filled(case)]
+    """The person's cases, also former ones, whose narrative, closing note or reasons in words could name them."""
+    return _asked(session, _cases_of(session, person))
 
 
 def held(person: Person, cases: list[Case]) -> bool:
@@ -124,13 +118,32 @@ def _cases_of(session: AnySession, person: Person, *, lock: bool = False) -> lis
     return list(session.scalars(statement.execution_options(populate_existing=True)))
 
 
-def _judge(narratives: list[Case], answers: Mapping[uuid.UUID, Answer]) -> list[Case]:
-    """Those to be shredded. Invalid if one is not answered for, or was changed since it was looked at."""
+def _asked(session: AnySession, cases: list[Case]) -> list[Case]:
+    noted = select(AccessNote.record).where(
+        AccessNote.record.in_([case.id for case in cases]), AccessNote.words.is_not(None)
+    )
+    words = set(session.scalars(noted))
+    return [case for case in cases if protected_values.filled(case) or case.id in words]
+
+
+def _keeping(session: AnySession, person: Person, cases: list[Case]) -> set[uuid.UUID]:
+    """Cases of which a legal hold keeps another person."""
+    others = select(CasePerson.case_id).join(Person, Person.id == CasePerson.person_id)
+    mine = CasePerson.case_id.in_([case.id for case in cases])
+    return set(session.scalars(others.where(mine, Person.id != person.id, Person.hold_reason.is_not(None))))
+
+
+def _judge(narratives: list[Case], answers: Mapping[uuid.UUID, Answer], kept: set[uuid.UUID]) -> list[Case]:
+    """Those to be shredded. Invalid if one is not answered for, is kept, or was changed since it was looked at."""
     wrong = {}
     for case in narratives:
         answer = answers.get(case.id)
         if answer is None or answer.fate not in ("reviewed", "shredded"):
             wrong[f"case_{case.id}"] = _l("Say whether this narrative was reviewed, or shred it.")
+        elif answer.fate == "shredded" and case.id in kept:
+            wrong[f"case_{case.id}"] = _l(
+                "A legal hold keeps another person of this case. Its narrative may not be shredded."
+            )
         elif answer.fate == "reviewed" and answer.version != case.row_version:
             wrong[f"case_{case.id}"] = _l("This case was changed since you looked at it. Review it again.")
     if wrong:

@@ -17,7 +17,7 @@ from itm_admin.cases.schemas import (
     PLACE_COLUMNS,
     SOURCE_COLUMNS,
 )
-from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.errors import Invalid, Locked
 from itm_admin.foundation.forms import Asks, CodeField, PanelForm, ProtectedLine
 from itm_admin.record.derive import control_of, form_class
 from itm_admin.record.kind import kind_of
@@ -160,7 +160,7 @@ class EraseForm(PanelForm):
         super().__init__(*args, **kwargs)
         self.wrong: dict[str, str] = {}
 
-    def take(self, error: Invalid) -> None:
+    def take(self, error: Invalid | Locked) -> None:
         self.wrong = {name: str(message) for name, message in error.fields.items() if name.startswith("case_")}
         others = {name: message for name, message in error.fields.items() if name not in self.wrong}
         if others or not error.fields:

@@ -1,6 +1,7 @@
 """Legal holds: a case or a person that must not be erased, by a manager's word and for a coded reason.
 
-Flushed, never committed, as in services.py. A hold keeps from erasure and shredding alone: people go on working.
+Flushed, never committed, as in services.py. A hold keeps from erasure and shredding, and keeps
+what is stored in protected fields (`itm.values_are_held`); people go on working.
 """
 
 from __future__ import annotations

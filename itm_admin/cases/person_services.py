@@ -13,6 +13,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
 
 from itm_admin.cases import ages, duplicates, lookup, person_index
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
@@ -26,7 +27,8 @@ from itm_admin.cases.schemas import (
     PersonInput,
     UnlinkInput,
 )
-from itm_admin.cases.services import CLOSED
+from itm_admin.foundation.audited_reads import Look
+from itm_admin.foundation.database_errors import CLOSED
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring
 from itm_admin.foundation.errors import Denied, Invalid, Locked, Message
 from itm_admin.foundation.roles import may
@@ -157,6 +159,7 @@ def unlink_person(session: AnySession, keyring: Keyring, link_id: Id, data: Mapp
     actor = require("delete", "Person")
     link = lookup.get_link(session, link_id, lock=True)
     require_management(link.case.unit_id, actor)
+    refuse_closed(link.case)
     values, person = load(UnlinkInput, data), link.person
     keys = keyring.of_institution(session)
     last = len(ages.days_of(session, person)) == 1
@@ -164,6 +167,7 @@ def unlink_person(session: AnySession, keyring: Keyring, link_id: Id, data: Mapp
     if last and then is None:
         raise Invalid({"then": _l("This is the person's last case: say what happens to the person.")})
     if then == MOVE:
+        protected_values.refuse_erased(person)
         _move(session, keys, link, values.get("case_id"))
     link.deletion_reason, link.deleted_at = values["reason"], func.now()
     if last and then in (DELETE, ERASE):
@@ -181,14 +185,31 @@ def _move(session: AnySession, keys: InstitutionKeys, link: CasePerson, wanted: 
     _add_link(session, keys, target, link.person, link.role)
 
 
+def why_closed(case: Case | None) -> Message | None:
+    """Why nobody comes into this case or leaves it, by its name; None: it is open."""
+    if case is None or case.closed_on is None:
+        return None
+    told: Message = _l("The case %(reference)s is closed. Reopen it first.", reference=case.reference)
+    return told
+
+
+def refuse_closed(case: Case | None) -> None:
+    """Locked for a closed case. The refusal names it, so the look at it is told."""
+    if case is not None and (reason := why_closed(case)) is not None:
+        refusal = Locked(reason)
+        refusal.looks = (Look("record.read", "case", str(case.id)),)
+        raise refusal
+
+
 def keep_in_a_case(session: AnySession, person: Person) -> None:
-    """Nobody alive is in no case: who was deleted when leaving the last one returns to it."""
+    """Nobody alive is in no case: who was deleted when leaving the last one returns to it. Locked if it is closed."""
     if ages.days_of(session, person):
         return
     last = (CasePerson.deleted_at.desc(), CasePerson.id)
     mine = select(CasePerson).where(CasePerson.person_id == person.id).order_by(*last).limit(1)
-    link = session.scalar(mine)
+    link = session.scalar(mine.options(joinedload(CasePerson.case)))
     if link is not None:
+        refuse_closed(link.case)
         link.deleted_at = link.deletion_reason = None
         session.flush()
 

@@ -189,6 +189,7 @@ class PersonView(RecordPage):
                 return redirect_after_post("CaseView.show", id=gone.case_id)
         found = lookup.get_link(db.session, link)
         record_read("record.read", "case_person", link, subjects=[found.person_id, found.case_id])
+        form.warn(person_services.why_closed(found.case))
         return self.render("cases/unlink.html", form=form, link=found), form.refused_with if form.submitted() else 200
 
     def _about_case(self, case: Case, form: Any, template: str, **values: Any) -> Answer:

@@ -19,6 +19,7 @@ from itm_admin.cases.models import OPEN_STATUSES, Case, CaseAssignment
 from itm_admin.cases.permissions import CLOSED_CIRCLE, can_be_assigned, is_assigned, require_work_on
 from itm_admin.cases.schemas import API_COLUMNS, AssignInput, CloseInput, LowerInput
 from itm_admin.foundation import vocabulary
+from itm_admin.foundation.database_errors import CLOSED, HELD
 from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Invalid, Locked, Message, NotFound
 from itm_admin.institutions.models import Institution
@@ -93,7 +94,6 @@ class Cases(RecordInterface[Case]):
 
 
 CASES = Cases(Case)
-CLOSED = _l("This case is closed. Reopen it first.")
 
 
 def open_case(session: AnySession, keyring: Keyring, data: Mapping[str, Any]) -> Case:
@@ -158,6 +158,8 @@ def close_case(session: AnySession, keyring: Keyring, case_id: Id, data: Mapping
     case.closure_reason = values["reason"]
     case.status = "ClosedReferred" if values["reason"] == "REFERRED" else "Closed"
     if values.get("note"):
+        if case.closure_note_enc is not None and protected_values.is_held(case):
+            raise Locked(fields={"note": HELD})  # the form's own name for it
         key = protected_values.key_to_write(keyring.of_institution(session), case)
         protected_values.put(key, case, {"closure_note": values["note"]})
     session.flush()

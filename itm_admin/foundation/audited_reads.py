@@ -23,7 +23,8 @@ from audit import store
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import Access
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import DomainError, LedgerUnavailable
+from itm_admin.foundation.database_errors import domain_error
+from itm_admin.foundation.errors import DomainError, LedgerUnavailable, Locked
 from itm_admin.foundation.ledger_outage import ledger_failed, ledger_works
 
 MOST_SUBJECTS = 1000
@@ -86,7 +87,10 @@ def install(app: Flask) -> None:
 
 
 def append_now(looks: Sequence[Look]) -> None:
-    """Appends and commits these entries, and nothing else. Raises LedgerUnavailable if that fails."""
+    """Appends and commits these entries, and nothing else. Raises LedgerUnavailable if that fails.
+
+    Locked if a record was erased meanwhile: then no reason in words is stored, and nothing is shown.
+    """
     session_ = db.session
     try:
         if not tenancy.only_read(session_()):
@@ -95,6 +99,8 @@ def append_now(looks: Sequence[Look]) -> None:
         session_.commit()
     except SQLAlchemyError as fault:
         session_.rollback()
+        if isinstance(error := domain_error(fault), Locked):
+            raise error from None
         ledger_failed(fault)
         raise LedgerUnavailable from None
     ledger_works()

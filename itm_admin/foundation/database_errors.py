@@ -38,13 +38,24 @@ _TAKEN: Mapping[str, tuple[str, Message]] = {
     "case_assignment_once": ("account", _l("This person is assigned to the case already.")),
     "grant_approval_once": ("", _l("You have approved this already.")),
 }
+HELD = _l("A legal hold keeps what is stored here: it is neither removed nor replaced. An empty field can be filled.")
+CLOSED = _l("This case is closed. Reopen it first.")
 _LOCKED: Mapping[str, Message] = {
-    "a closed case is reopened first": _l("This case is closed. Reopen it first."),
-    "a person of closed cases is locked": _l("All cases of this person are closed. Reopen one first."),
-    "an erased person stays": _l("This person was erased. What was stored cannot be brought back."),
-    "the person was erased": _l("This person was erased. What was stored cannot be brought back."),
+    "legal_hold": HELD,
+    "closed_case": CLOSED,
+    "person_is_erased": _l("This person was erased. What was stored cannot be brought back."),
+    "person_is_held": _l("A legal hold keeps this person. Nothing may be erased."),
+    "narrative_is_held": _l("A legal hold keeps another person of this case. Its narrative may not be shredded."),
+    "nothing_is_shown": _l("This case holds no narrative. There is nothing to show."),
 }
-"""Rules that hold while a record is in a state: another person may have brought it there since it was read."""
+"""Rules that name themselves as a constraint, for what is locked."""
+_WORDS: Mapping[str, Message] = {
+    "a closed case is reopened first": CLOSED,
+    "a person of closed cases is locked": _l("All cases of this person are closed. Reopen one first."),
+    "an erased person stays": _LOCKED["person_is_erased"],
+    "the person was erased": _LOCKED["person_is_erased"],
+}
+"""Older rules of that kind, which have their words alone."""
 _ENDED_IN_ORDER = "57P01"  # admin_shutdown: said before the transaction was rolled back
 _LEDGER_WORDS = ("audit.", "schema audit", "function append", "function write")
 
@@ -65,8 +76,10 @@ def domain_error(fault: SQLAlchemyError, committing: bool = False) -> DomainErro
     if code == "23505":
         field, message = _TAKEN.get(_constraint(fault), ("", _l("This value is taken.")))
         return Invalid({field: message})
+    if code == "23001" and _constraint(fault) in _LOCKED:
+        return Locked(_LOCKED[_constraint(fault)])
     if code == "23001":
-        for words, told in _LOCKED.items():
+        for words, told in _WORDS.items():
             if words in str(fault.orig):
                 return Locked(told)
         return Denied(_l("The rules do not allow this."))

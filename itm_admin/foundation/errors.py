@@ -120,10 +120,16 @@ class Uncertain(Unavailable):
 
 
 class Locked(DomainError):
-    """The record is not open for this change."""
+    """The record, or what stands in some of its ``fields``, is not open for this change."""
 
     code = "locked"
     default = _("This is locked at the moment.")
+
+    def __init__(self, message: Message | None = None, fields: Mapping[str, Message] | None = None) -> None:
+        self.fields: dict[str, Message] = dict(fields or {})
+        if message is None and fields:
+            message = next(iter(self.fields.values()))
+        super().__init__(message)
 
 
 class TooMany(DomainError):

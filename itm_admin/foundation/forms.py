@@ -199,7 +199,7 @@ class PanelForm(FlaskForm):
             values[field.name] = value
         return values
 
-    def take(self, error: Invalid) -> None:
+    def take(self, error: Invalid | Locked) -> None:
         """Puts the domain's messages beside the fields they belong to, the rest on top."""
         self.matches = list(getattr(error, "found", ()))
         for name, message in error.fields.items():
@@ -257,8 +257,9 @@ def attempt(form: PanelForm, work: Callable[[Session], Done]) -> Done | None:
         form.take(error)
     except Locked as error:
         failed()
+        queue(error.looks)
         form.refused_with = 423
-        form.told.append(str(error))
+        form.take(error)
     return None
 
 

@@ -22,6 +22,9 @@ class Figure:
     indicator: str
     value: int
     source: str
+    """Names of the publications, as people cite them."""
+    address: str
+    """The places where they were read; on no page."""
     note: str
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import g
 
-from itm_admin.foundation.errors import Conflict, DomainError, Invalid, Message
+from itm_admin.foundation.errors import Conflict, DomainError, Invalid, Locked, Message
 
 
 def problem_document(status: int, title: Message, advice: Message, error: DomainError | None) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def problem_document(status: int, title: Message, advice: Message, error: Domain
         "code": error.code if error else "error",
         "request_id": g.get("request_id"),
     }
-    if isinstance(error, Invalid) and error.fields:
+    if isinstance(error, Invalid | Locked) and error.fields:
         document["fields"] = {name: str(message) for name, message in error.fields.items()}
     if isinstance(error, Conflict) and error.current_version is not None:
         document["current_version"] = error.current_version

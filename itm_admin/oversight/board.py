@@ -70,19 +70,32 @@ class Totals:
     cases: int
     open_cases: int
     unshared: int
+    shared: int
+    shared_open: int
     persons: int
     accounts: int
 
 
+def _with_shared() -> Select[Any]:
+    """Institutions with their counts and, as `shared` and `shared_open`, the numbers of the cases that lists show."""
+    open_ones = func.count().filter(case.c.closed_on.is_(None))
+    listed = (
+        select(case.c.institution_id, func.count().label("shared"), open_ones.label("shared_open"))
+        .group_by(case.c.institution_id)
+        .subquery()
+    )
+    counts = (func.coalesce(listed.c[name], 0).label(name) for name in ("shared", "shared_open"))
+    return select(institution, *counts).outerjoin(listed, listed.c.institution_id == institution.c.id)
+
+
 def institutions(session: AnySession) -> Sequence[AnyRow]:
     """Every institution with its counts, the most active first."""
-    statement = select(institution).order_by(institution.c.cases.desc(), institution.c.code)
-    return session.execute(statement).all()
+    return session.execute(_with_shared().order_by(institution.c.cases.desc(), institution.c.code)).all()
 
 
 def find_institution(session: AnySession, id: uuid.UUID) -> AnyRow:
     """One institution with its counts. NotFound if there is none, or not for this person."""
-    found: AnyRow | None = session.execute(select(institution).where(institution.c.id == id)).one_or_none()
+    found: AnyRow | None = session.execute(_with_shared().where(institution.c.id == id)).one_or_none()
     if found is None:
         raise NotFound
     return found
@@ -93,7 +106,7 @@ def totals(rows: Sequence[AnyRow]) -> Totals:
         return sum(getattr(row, name) for row in rows)
 
     return Totals(
-        len(rows), total("cases"), total("open_cases"), total("unshared"), total("persons"), total("accounts")
+        len(rows), *map(total, ("cases", "open_cases", "unshared", "shared", "shared_open", "persons", "accounts"))
     )
 
 

@@ -39,12 +39,14 @@ def presidency_home(session: AnySession) -> dict[str, Any]:
 
 
 def figures(counts: board.Totals | AnyRow, **chosen: Any) -> list[tuple[str, int, str | None]]:
-    """(name, count, address of the counted records) for all institutions or one."""
+    """(name, count, address of exactly the counted records) for all institutions or one."""
     accounts = access.allowed("AuditAccountView.list", g.actor)
     return [
-        (_("Cases"), counts.cases, _cases(**chosen)),
-        (_("Open cases"), counts.open_cases, _cases(open="yes", **chosen)),
+        (_("Cases"), counts.cases, None),
+        (_("Open cases"), counts.open_cases, None),
         (_("Not shared"), counts.unshared, None),
+        (_("Shared cases"), counts.shared, _cases(**chosen)),
+        (_("Open shared cases"), counts.shared_open, _cases(open="yes", **chosen)),
         (_("Persons"), counts.persons, None),
         (_("Accounts"), counts.accounts, url_for("AuditAccountView.list", **chosen) if accounts else None),
     ]
@@ -72,7 +74,7 @@ def _years(rows: Sequence[AnyRow]) -> Picture:
     head = (_("Year"), _("Shared cases"), _("Victims identified in the country, as published"), _("Published in"))
     behind = {str(year): each.value for year, each in published.items()}
     picture = charts.columns("years", _("By year"), counts, head, behind)
-    sources = "; ".join(dict.fromkeys(each.source for each in published.values()))
+    sources = ", ".join(dict.fromkeys(name for each in published.values() for name in each.source.split(", ")))
     said = _(
         "Columns: shared cases of this installation. Line: victims identified in the country, as published"
         " (%(sources)s). The two do not count the same.",

@@ -13,8 +13,12 @@ from itm_admin.foundation import vocabulary
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.database import db
 from itm_admin.foundation.formats import label
+from itm_admin.foundation.formats import number as shown_number
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.lists import Cell, Column, Filter, Listing
+from itm_admin.foundation.turkish import shown_order, turkish_sort_key
+from itm_admin.institutions.models import Institution
+from itm_admin.institutions.names import full_name_by_code, name_by_code
 from itm_admin.oversight import board
 from itm_admin.oversight.board import AnyRow
 
@@ -33,10 +37,18 @@ def _is_open(wanted: bool) -> Any:
 def _institutions() -> list[tuple[str, str]]:
     """Read once in a request: a filter is checked, named and offered."""
     if "board_institutions" not in g:
-        rows = db.session.execute(select(board.institution).order_by(board.institution.c.code))
-        g.board_institutions = [(row.code, f"{row.code} – {name_of(row)}") for row in rows]
+        codes = db.session.scalars(select(board.institution.c.code))
+        named = [(code, full_name_by_code(code)) for code in codes]
+        g.board_institutions = sorted(named, key=lambda each: turkish_sort_key(each[1]))
     found: list[tuple[str, str]] = g.board_institutions
     return found
+
+
+_NAME_ORDER = (
+    select(shown_order(Institution.name_tr, Institution.name_en))
+    .where(Institution.code == _CASE.institution_code)
+    .scalar_subquery()
+)
 
 
 CASES: Listing[AnyRow] = Listing(
@@ -52,7 +64,10 @@ CASES: Listing[AnyRow] = Listing(
     columns=(
         Column("reference", _l("Reference"), lambda row: Cell("link", row.reference), (_CASE.reference,)),
         Column(
-            "institution", _l("Institution"), lambda row: Cell("text", row.institution_code), (_CASE.institution_code,)
+            "institution",
+            _l("Institution"),
+            lambda row: Cell("text", name_by_code(row.institution_code)),
+            (_NAME_ORDER,),
         ),
         Column(
             "status",
@@ -99,12 +114,13 @@ def name_of(row: AnyRow) -> str:
 
 def _institution(row: AnyRow) -> Cell:
     suspended = (_("Suspended"), "bad") if row.status != "active" else None
-    return Cell("link", row.code, more=name_of(row), badge=suspended)
+    return Cell("link", name_of(row), more=row.code, badge=suspended)
 
 
-def _cases(row: AnyRow, number: int, **chosen: str) -> Cell:
-    url = url_for("OversightCaseView.list", institution=row.code, **chosen) if number else None  # type: ignore[arg-type]
-    return Cell("number", number, url=url)
+def _cases(row: AnyRow, shared: int, number: int, **chosen: str) -> Cell:
+    """The shared cases, linked to the list that holds exactly these; behind it the number of all."""
+    url = url_for("OversightCaseView.list", institution=row.code, **chosen) if shared else None  # type: ignore[arg-type]
+    return Cell("number", shared, url=url, more=_("of %(number)s", number=shown_number(number)) if number else "")
 
 
 def _activity(row: AnyRow) -> Cell:
@@ -121,12 +137,12 @@ INSTITUTIONS: Listing[AnyRow] = Listing(
     link=lambda row: url_for("OversightInstitutionView.show", id=row.id),
     default_sort="-cases",
     columns=(
-        Column("code", _l("Institution"), _institution, key=lambda row: row.code),
-        Column("cases", _l("Cases"), lambda row: _cases(row, row.cases), key=lambda row: row.cases),
+        Column("code", _l("Institution"), _institution, key=lambda row: turkish_sort_key(name_of(row))),
+        Column("cases", _l("Shared cases"), lambda row: _cases(row, row.shared, row.cases), key=lambda row: row.cases),
         Column(
             "open_cases",
-            _l("Open cases"),
-            lambda row: _cases(row, row.open_cases, open="yes"),
+            _l("Open shared cases"),
+            lambda row: _cases(row, row.shared_open, row.open_cases, open="yes"),
             key=lambda row: row.open_cases,
         ),
         _number("unshared", _l("Not shared")),

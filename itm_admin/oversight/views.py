@@ -12,6 +12,7 @@ from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.views import Page, route
+from itm_admin.institutions.names import full_name_by_code
 from itm_admin.oversight import board
 from itm_admin.oversight.finding import OversightFindView
 from itm_admin.oversight.home import figures, presidency_home
@@ -67,7 +68,8 @@ class OversightCaseView(Page):
         record_read(
             "record.read", "case", id, subjects=sorted({str(row.id) for row in people}), detail={"page": "oversight"}
         )
-        return self.render("oversight/case.html", case=case, people=PERSONS.all(people))
+        institution = full_name_by_code(case.institution_code)
+        return self.render("oversight/case.html", case=case, institution=institution, people=PERSONS.all(people))
 
 
 VIEWS: tuple[type, ...] = (OversightFindView,)

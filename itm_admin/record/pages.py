@@ -21,13 +21,14 @@ from werkzeug.wrappers import Response
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
+from itm_admin.foundation.database_errors import HELD
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Conflict, Invalid
 from itm_admin.foundation.forms import PanelForm, attempt, settled, tell, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.views import REMASK_AFTER, keyring, redirect_after_post, revealing, route
-from itm_admin.record import page_acts, together, versions
+from itm_admin.record import page_acts, protected_values, together, versions
 from itm_admin.record.display import compared, protected_choices
 from itm_admin.record.draft_views import DraftForm, finished, maybe_desk, own_form, register, resumed
 from itm_admin.record.export_response import answer_export, how_many
@@ -242,7 +243,10 @@ class RecordPage(RecordWords):
     def _compared(self, form: PanelForm, record: Any, conflict: Conflict | None) -> builtins.list[Any]:
         if record is None:
             return []
-        form.clear.choices = protected_choices(form, record)
+        if protected_values.is_held(record):
+            form.warn(HELD)  # nothing is offered to be emptied
+        else:
+            form.clear.choices = protected_choices(form, record)
         if conflict is None:
             return []
         form.version.data = str(record.row_version)

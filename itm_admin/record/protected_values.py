@@ -12,9 +12,11 @@ from typing import Any, cast
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
+from sqlalchemy.orm import object_session
 
 from itm_admin.foundation import purposes
 from itm_admin.foundation.audited_reads import record_read
+from itm_admin.foundation.database_errors import HELD
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring, Place
 from itm_admin.foundation.errors import CannotDecrypt, Denied, Locked
 from itm_admin.foundation.formats import HIDDEN, Hidden
@@ -53,12 +55,24 @@ def refuse_erased(record: Stamped) -> None:
         raise Locked(_l("This person was erased. What was stored cannot be brought back."))
 
 
+def is_held(record: Stamped) -> bool:
+    """True if a legal hold keeps what is stored in this record: on it, or on a person or case that it is about."""
+    session = object_session(record)
+    if session is None or not filled(record):
+        return False
+    return bool(session.scalar(select(func.itm.hold_on(kind_of(type(record)).name, record.id))))
+
+
 def put(key: Key, record: Record, values: Mapping[str, Any]) -> bool:
     """Seals the named fields: absent = unchanged, None or empty = cleared. Tells whether anything changed.
 
     A value that is given is sealed again, also where the same one is stored: an answer, a version or an entry that told
     the two apart would tell whether a guess was right. A form sends only what was typed into it.
+    Locked for a field that is filled while a legal hold keeps it.
     """
+    kept = [name for name in kind_of(type(record)).protected if name in values and _stored(record, name) is not None]
+    if kept and is_held(record):
+        raise Locked(fields=dict.fromkeys(kept, HELD))
     changed, fields = False, kind_of(type(record)).fields
     for name in kind_of(type(record)).protected:
         if name in values:
@@ -127,7 +141,7 @@ def reveal_nothing(
     return {}
 
 
-def filled(record: Record) -> bool:
+def filled(record: Stamped) -> bool:
     """True if any protected value is stored."""
     return any(_stored(record, name) is not None for name in kind_of(type(record)).protected)
 

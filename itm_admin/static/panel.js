@@ -72,11 +72,14 @@ for (const table of document.querySelectorAll(".region > .table:not(.listing-tab
   table.setAttribute("role", "table"); // cards are no table for the browser any more
   for (const [part, role] of Object.entries(roles)) for (const one of table.querySelectorAll(part)) one.setAttribute("role", role);
   for (const cell of table.querySelectorAll("tbody td")) {
-    cell.dataset.label = cell.colSpan > 1 ? "" : heads[cell.cellIndex];
+    cell.dataset.label ??= (cell.colSpan > 1 ? "" : heads[cell.cellIndex]) ?? "";
     cell.classList.toggle("blank", !cell.textContent.trim() && !cell.querySelector("form, img, svg"));
   }
   if (heads.length > 2) table.classList.add("cards");
 }
+
+// What is long is folded on a narrow screen: the titles are its contents.
+for (const fold of document.querySelectorAll("details[data-fold]")) fold.open = !window.matchMedia("(max-width: 40em)").matches;
 
 // Rows that are chosen are counted, and all of a page are chosen at once.
 const bulk = document.getElementById("bulk");
@@ -88,7 +91,7 @@ if (bulk) {
   place.append(all);
   const count = () => {
     const chosen = boxes.filter((box) => box.checked).length;
-    bulk.querySelector("output").textContent = chosen ? `${bulk.dataset.chosen} ${chosen}` : "";
+    bulk.querySelector("output").textContent = chosen || "";
     bulk.classList.toggle("chosen", chosen > 0);
     all.checked = chosen === boxes.length;
     all.indeterminate = chosen > 0 && chosen < boxes.length;
@@ -117,7 +120,7 @@ document.addEventListener("submit", (event) => {
   const dialog = make("dialog", {});
   dialog.setAttribute("aria-labelledby", "confirm-question");
   const buttons = make("div", { className: "buttons" });
-  const yes = make("button", { type: "button", className: "btn btn-danger", textContent: form.dataset.confirmYes });
+  const yes = make("button", { type: "button", className: form.dataset.confirmTone === "primary" ? "btn btn-primary" : "btn btn-danger", textContent: form.dataset.confirmYes });
   const no = make("button", { type: "button", className: "btn btn-outline-secondary", textContent: form.dataset.confirmNo });
   yes.addEventListener("click", () => {
     form.dataset.confirmed = "yes";

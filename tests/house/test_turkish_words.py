@@ -31,6 +31,18 @@ NOT_USED = {
     r"kayıt defteri": "denetim defteri",
     r"\bgörüldü olarak": "incelemeye alındı",
     r"\bilgileniyorum|uyarıyla (birlikte )?ilgilen": "incelemeye aldım",
+    r"denetim yetkilisi": "gözetim yetkilisi",
+    r"\batanmı|\bsize atanır|görevli ata|önerenin görevlendir": "görevlendirme in a case, atama to a role",
+    r"işin(iz)?den fazlasını": "kendi yetkisini aşan",
+    r"ikinci bir (süreç|taraf)|elinde bulundur": "bağımsız taraf",
+    r"sömürüsü hakkında": "maruz kaldığı sömürü",
+    r"^Yapıldı$": "Başarılı for a result, Tamamlandı for a decision",
+    r"^Yabancı$": "Tanımadığı kişi",
+    r"\bbakma sınırı": "görüntüleme sınırı",
+    r"^Bir formun": "form yanıtı",
+    r"^Seçilen satırlarla": "seçilen satırlar",
+    r"\baya? yoktur": "geçerli bir ay değil",
+    r"(?<![\d-])\d+-\d+(?![\d-])": "a range has a dash: 1–25",
 }  # fmt: skip
 
 # Imperatives end in -in, never in -iniz. Possessives ("adınız") and tenses ("yazdığınız") end so too, and may.

@@ -34,6 +34,7 @@ _FRAME = """() => ({
   shut: [...document.querySelectorAll('.region')].filter((one) => !one.closest('details:not([open])'))
     .filter((one) => one.scrollWidth > one.clientWidth + 1)
     .map((one) => one.getAttribute('aria-label')),
+  unsaid: document.querySelectorAll('[data-label="undefined"], [data-label="None"]').length,
   over: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   wide: [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
     .slice(0, 3).map((one) => one.outerHTML.slice(0, 120)),
@@ -101,6 +102,8 @@ def frame_faults(page: Page, language: str) -> list[str]:
         faults.append(f"{found['over']} px wider than the window: {found['wide']}")
     if found["shut"]:
         faults.append(f"columns that are out of sight: {found['shut']}")
+    if found["unsaid"]:
+        faults.append(f"{found['unsaid']} cells of cards whose label is the word undefined")
     if language == "tr":
         faults += [f"English: {text}" for text in english_in(page.evaluate(_WORDS))]
     return faults

@@ -35,6 +35,23 @@ def test_a_new_colleague_gets_an_account_by_a_link_that_works_once(house: House,
     assert link not in manager.page.content()
 
 
+def test_the_table_of_rights_is_read_on_a_narrow_screen(house: House, cast: Cast) -> None:
+    manager = house.visitor(cast.of(MANAGER))
+    manager.page.set_viewport_size({"width": 360, "height": 740})
+    manager.open("/rights/")
+    assert manager.page.evaluate("document.documentElement.scrollHeight") < 6_000, "a subject opens where it is wanted"
+    subject = manager.main.locator("details.fold").filter(has_text="Dosyalar").first
+    subject.locator("summary").click()
+    names, act = subject.locator("td.narrow-only").first, subject.locator("tbody th").first
+    assert "Ulusal denetçi" in names.inner_text()
+    assert names.evaluate("one => one.dataset.label") == "Roller"
+    widths = [each.evaluate("one => one.getBoundingClientRect().width") for each in (act, names.locator("span"))]
+    assert min(widths) > 200, widths
+    manager.page.set_viewport_size({"width": 1280, "height": 900})
+    manager.open("/rights/")
+    assert manager.main.locator("details.fold:not([open])").count() == 0
+
+
 def test_the_chosen_language_is_remembered(house: House, cast: Cast) -> None:
     worker = cast.of(FOCAL)
     visitor = house.window().open("/sign-in")

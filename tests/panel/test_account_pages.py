@@ -287,7 +287,8 @@ def test_auditors_read_accounts_and_change_none(panel: Flask, factory: Factory) 
 def test_an_appointment_goes_from_proposal_to_active_through_the_pages(panel: Flask, factory: Factory) -> None:
     home = factory.institution("TIHEK", "rapporteur")
     root = signed_in(panel, factory.administrator())
-    boss, supervisor = signed_in(panel, factory.manager(home)), signed_in(panel, factory.supervisor())
+    first = factory.supervisor()
+    boss, supervisor = signed_in(panel, factory.manager(home)), signed_in(panel, first)
     answer = root.post(
         "/accounts/new",
         page="/accounts/new",
@@ -303,6 +304,7 @@ def test_an_appointment_goes_from_proposal_to_active_through_the_pages(panel: Fl
         grant = connection.scalar(text("select id from role_grant where state = 'proposed'"))
     assert "Deniz Bakar" in supervisor.get("/approvals/").text
     assert supervisor.post(f"/approvals/{grant}/approve", page="/approvals/").status_code == 303
+    assert f'<dd><ul class="values"><li>{first.actor.full_name} (' in supervisor.get("/approvals/").text
     assert boss.post(f"/roles/{grant}/approve", page="/roles/").status_code == 303
     with factory.superuser() as connection:
         assert connection.scalar(text("select state from role_grant where id = :id"), {"id": grant}) == "active"

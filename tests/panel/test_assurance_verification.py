@@ -205,7 +205,7 @@ def test_alerts_stand_on_every_page_of_auditors_and_the_presidency_and_nobody_el
     }  # fmt: skip
     _damage(panel, "JGK", 2)
     panel.verify()
-    alert = "The ledger of JGK was tampered with."
+    alert = "The ledger of JGK (JGK) was tampered with."
     seen = {name for name, somebody in people.items() if alert in words_of(panel.browser(somebody).get("/profile/"))}
     assert seen == {"national", "own", "supervisor", "operator"}
 

@@ -121,4 +121,4 @@ def test_institutions_are_chosen_by_their_names(story: Story) -> None:
     page = story.auditor.get("/looks/").text
     chosen = re.findall(r'<option value="([A-Z_]+)">([^<]+)</option>', page[page.index('name="ledger"') :])
     assert chosen
-    assert [code for code, words in chosen if not re.fullmatch(rf"{code} – .+", words)] == []
+    assert [code for code, words in chosen if not re.fullmatch(rf".+ \({code}\)", words)] == []

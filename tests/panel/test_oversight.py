@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import uuid
 from pathlib import Path
@@ -47,7 +48,7 @@ def _overseers(story: Story) -> tuple[Browser, ...]:
 def test_the_presidencys_home_shows_all_institutions_with_counts(story: Story) -> None:
     page = story.supervisor.words("/")
     assert "National overview" in page
-    assert "JGK JGK 2 2 1 2" in page  # cases, open, not shared, persons
+    assert "JGK JGK 1 of 2 1 of 2 1 2" in page  # shared cases, open ones, not shared, persons
     assert "Cases 3" in page
     assert "By province" in page
 
@@ -64,6 +65,21 @@ def test_figures_are_links_and_the_unshared_cases_between_them_are_explained(sto
     assert "without any activity yet" in words
 
 
+def test_a_number_that_leads_to_a_list_is_the_number_of_the_lists_records(story: Story) -> None:
+    jgk = story.panel.make.institution()
+    links = set()
+    for page in ("/", f"/oversight/institutions/{jgk.id}"):
+        links |= set(
+            re.findall(r'<a href="(/oversight/cases/[^"]*)"[^>]*>([\d.]+)</a>', story.supervisor.get(page).text)
+        )
+    assert len({address for address, _number in links}) > 4, links
+    for address, number in links:
+        if "from=" in address:  # the picture of the years: its link is the year
+            continue
+        listed = story.supervisor.words(html.unescape(address))
+        assert f"of {number} " in listed, (address, number)
+
+
 def test_the_published_national_figures_stand_behind_the_years_with_their_sources(story: Story) -> None:
     page = story.supervisor.get("/").text
     table = page[page.index('id="picture-years"') :].partition("</table>")[0]
@@ -72,7 +88,9 @@ def test_the_published_national_figures_stand_behind_the_years_with_their_source
         row = table.partition("<tbody>")[2].partition(f">{year}</th>")[2].partition("</tr>")[0]
         assert f">{figure.value}<" in row
         assert f">{figure.source}<" in row
-        assert figure.source in table.partition("<table")[0], "named beside the picture, too"
+        for name in figure.source.split(", "):
+            assert table.partition("<table")[0].count(name) == 1, "named beside the picture, too, and once"
+            assert not re.search(r"\w\.\w", name), "a publication is named; its address is for those who check it"
 
 
 def test_each_institution_has_a_page_with_its_counts(story: Story) -> None:
@@ -80,7 +98,9 @@ def test_each_institution_has_a_page_with_its_counts(story: Story) -> None:
     address = f"/oversight/institutions/{jgk.id}"
     assert f'href="{address}"' in story.supervisor.get("/").text
     for browser in (story.supervisor, story.auditor):
-        assert "Cases 2 Open cases 2 Not shared 1 Persons 2" in browser.words(address)
+        assert "Cases 2 Open cases 2 Not shared 1 Shared cases 1 Open shared cases 1 Persons 2" in browser.words(
+            address
+        )
     assert story.own_auditor.get(f"/oversight/institutions/{uuid.uuid4()}").status_code == 403
 
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from flask import Flask
+from flask import Flask, g
 from flask_babel import Babel, force_locale
 from sqlalchemy import Connection, text
 
@@ -153,9 +153,10 @@ def test_a_full_round_says_so_in_words_of_both_languages(make: Factory, loan: uu
     Babel(app, locale_selector=i18n.chosen).domain_instance = i18n.Catalogues()
     formats.install(app)
     with app.test_request_context():
+        g.institution_names = {"JGK": ("Jandarma", "Gendarmerie")}
         for language, words in (
-            ("tr", "2 sıra no.lu ortak işlemi JGK defterinde duruyor, bu defterde yok"),
-            ("en", "act 2 of both institutions stands in the ledger of JGK and is missing"),
+            ("tr", "2 sıra no.lu ortak işlemi Jandarma (JGK) defterinde duruyor, bu defterde yok"),
+            ("en", "act 2 of both institutions stands in the ledger of Gendarmerie (JGK) and is missing"),
         ):
             with force_locale(language):
                 assert words in labels.finding_words(finding.told)

@@ -24,7 +24,7 @@ create table itm.protected (
   column_name text not null,
   owner text not null,
   path text[] not null,
-  primary key (relation, column_name, path),
+  primary key (relation, column_name, owner, path),
   constraint protected_owner check (owner in ('person', 'case_file'))
 );
 comment on table itm.protected is 'Each column with protected values: whose they are, and the way from the row to the owner.';
@@ -93,7 +93,9 @@ insert into itm.kept (relation, kind, refs, parent, about, private, by_hand) val
 insert into itm.protected (relation, column_name, owner, path)
 select k.relation, c.name, case k.relation when 'case_file' then 'case_file' else 'person' end, coalesce(k.about, '{id}')
   from itm.kept k cross join unnest(k.private) c (name);
--- Why somebody was looked at, in words: about the person, or about one of the person's records.
+-- Why somebody was looked at, in words: about the person, about one of the person's records, or about a case. The words
+-- about a case go with its narrative.
 insert into itm.protected (relation, column_name, owner, path) values
+  ('access_note', 'words', 'case_file', '{record}'),
   ('access_note', 'words', 'person', '{record}'),
   ('access_note', 'words', 'person', '{record,victim_profile,case_person_id,case_person,person_id}');

@@ -95,12 +95,37 @@ declare
   topmost constant uuid := itm.at_end_of(trim_array(string_to_array(tg_argv[0], '>'), 1), to_jsonb(new));
 begin
   if exists (select from public.case_file c where c.id = topmost and num_nonnulls(c.closed_on, c.deleted_at) > 0) then
-    raise exception using errcode = 'restrict_violation', message = 'a closed case is reopened first, a deleted one restored';
+    raise exception using errcode = 'restrict_violation', constraint = 'closed_case',
+      message = 'a closed case is reopened first, a deleted one restored';
   end if;
   return new;
 end $$;
 
--- A record about a person begins with somebody who sees the person, and before the person is erased. About a person of special sensitivity those in the
+-- Refuses if this person was erased. An erasure that is under way is waited for, and one that comes later waits for this
+-- transaction and finds what it wrote. So the row is looked for without its state: a state that is asked for is that of before.
+create function itm.lock_living(wanted uuid) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  gone boolean;
+begin
+  select p.erased_at is not null into gone from public.person p where p.id = wanted for key share;
+  if gone then
+    raise exception using errcode = 'restrict_violation', constraint = 'person_is_erased', message = 'the person was erased';
+  end if;
+end $$;
+
+-- A record of before about a person neither begins nor returns once the person was erased. As the owner: the person may be
+-- one whom the writer does not see.
+create function itm.about_the_living() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform itm.lock_living(itm.at_end_of(string_to_array(tg_argv[0], '>'), to_jsonb(new)));
+  return new;
+end $$;
+
+-- A record about a person begins with somebody who sees the person, and begins or returns before the person is erased. About a person of special sensitivity those in the
 -- person's circle write. A record that is about nobody yet holds nothing protected, and is about somebody once for all.
 create function itm.circle() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -109,17 +134,18 @@ declare
   path constant text[] := string_to_array(tg_argv[0], '>');
   wanted constant uuid := itm.at_end_of(path, to_jsonb(new));
   begins constant boolean := tg_op = 'INSERT' or to_jsonb(old) ->> path[1] is distinct from to_jsonb(new) ->> path[1];
+  returns constant boolean := tg_op = 'UPDATE' and to_jsonb(old) ->> 'deleted_at' is not null and to_jsonb(new) ->> 'deleted_at' is null;
   person record;
 begin
   if wanted is null then
     return new;
   end if;
-  select p.unit_id, p.sensitivity, p.erased_at into person from public.person p where p.id = wanted;
+  select p.unit_id, p.sensitivity into person from public.person p where p.id = wanted;
   if not found or (begins and itm.sees_person(wanted) is not true) then
     raise exception using errcode = 'insufficient_privilege', message = 'the person of this record is not there';
   end if;
-  if begins and person.erased_at is not null then
-    raise exception using errcode = 'restrict_violation', message = 'the person was erased';
+  if begins or returns then
+    perform itm.lock_living(wanted);
   end if;
   if person.sensitivity >= 3 and itm.in_circle(wanted, person.unit_id) is not true then
     raise exception using errcode = 'insufficient_privilege', message = 'only those assigned or managing change this record';
@@ -138,10 +164,10 @@ begin
   if wanted is null then
     raise exception using errcode = 'restrict_violation', message = 'a protected value is about somebody';
   end if;
-  if exists (select from public.person p where p.id = wanted and p.erased_at is not null) then
-    raise exception using errcode = 'restrict_violation', message = 'the person was erased';
-  end if;
+  perform itm.lock_living(wanted);
   return new;
 end $$;
 
-revoke all on function itm.steps, itm.stays, itm.place, itm.open_case, itm.circle, itm.erased_stays from public;
+revoke all on function itm.steps, itm.stays, itm.place, itm.open_case, itm.lock_living, itm.about_the_living, itm.circle, itm.erased_stays
+  from public;
+grant execute on function itm.lock_living to itm_app, itm_owner;

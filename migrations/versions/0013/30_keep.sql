@@ -166,7 +166,7 @@ begin
                  ' with check (institution_id = (select itm.institution()) or (select session_user) = ''itm_signer'')', relation);
 end $$;
 
--- Protected values: in the register, gone with their person, and none of a person who is gone.
+-- Protected values: in the register, gone with their person, none of a person who is gone, and kept by a legal hold.
 create function itm.keep_protected(relation text, about text[], private text[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -180,6 +180,7 @@ begin
         (select string_agg(quote_ident(p), ', ') from unnest(private) p),
         (select string_agg(format('new.%I', p), ', ') from unnest(private) p)),
       format('itm.erased_stays(%L)', array_to_string(about, '>')));
+    perform itm.keep_held(relation, private);
   end if;
 end $$;
 

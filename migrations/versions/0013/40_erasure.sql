@@ -85,23 +85,76 @@ begin
   return coalesce(emptied, false);
 end $$;
 
+-- A case's narrative with its key, and the reasons in words for looking at it.
+create function itm.shred(narrative uuid, institution uuid) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  place record;
+begin
+  for place in select * from itm.protected_places('case_file', false) loop
+    execute format('update public.%I r set %s where (%s) and %s', place.relation, place.emptied, place.filled, place.condition)
+      using narrative;
+  end loop;
+  perform itm.empty_own('case_file', narrative, institution);
+end $$;
+
+-- The cases that a record about this person is or was in, by whatever way.
+create function itm.cases_about(person uuid) returns setof uuid
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  place record;
+begin
+  for place in select k.relation, k.about, itm.way_up(k.relation) as way from itm.kept k where k.about is not null loop
+    if place.way[cardinality(place.way)] = 'case_file' then
+      return query execute format('select itm.at_end_of(%L::text[], to_jsonb(r)) from public.%I r where %s',
+        trim_array(place.way, 1), place.relation, itm.about_condition(place.about)) using person;
+    end if;
+  end loop;
+end $$;
+
+-- And the persons whom a record of this case is or was about.
+create function itm.persons_of_case(wanted uuid) returns setof uuid
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  place record;
+begin
+  for place in select k.relation, k.about, itm.way_up(k.relation) as way from itm.kept k where k.about is not null loop
+    if place.way[cardinality(place.way)] = 'case_file' then
+      return query execute format('select itm.at_end_of(%L::text[], to_jsonb(r)) from public.%I r where %s',
+        place.about, place.relation, itm.about_condition(trim_array(place.way, 1))) using wanted;
+    end if;
+  end loop;
+end $$;
+
 -- Of the person, or of a case that the person is or was in.
 create function itm.is_held(person uuid, institution uuid) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
   select exists (select from public.person p where p.id = person and p.institution_id = institution and p.hold_reason is not null)
-      or exists (select from public.case_person l
-                 join public.case_file c on c.id = l.case_id and c.institution_id = l.institution_id
-                 where l.person_id = person and l.institution_id = is_held.institution and c.hold_reason is not null)
+      or exists (select from public.case_file c where c.id in (select itm.cases_about(person))
+                   and c.institution_id = is_held.institution and c.hold_reason is not null)
+$$;
+
+-- The list erasure_ground in foundation/vocabularies.json (a test compares).
+create function itm.erases_for(ground text) returns boolean
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(ground in ('PERSON_REQUEST', 'PURPOSE_ENDED', 'CONSENT_WITHDRAWN', 'NO_LEGAL_BASIS', 'COURT_DECISION', 'BOARD_DECISION'), false)
 $$;
 
 -- By a manager of the person's unit: the person, everything about the person, and the narratives that are shredded with it.
-create function itm.erase_person(person uuid, ground text, shredded uuid[] default '{}') returns void
+-- The entry counts the narratives that were reviewed, which the database cannot know.
+create function itm.erase_person(person uuid, ground text, shredded uuid[] default '{}', reviewed integer default 0) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   institution constant uuid := itm.institution();
   unit uuid;
+  cases uuid[];
+  mine uuid[];
   narrative uuid;
 begin
   select p.unit_id into unit from public.person p
@@ -109,19 +162,32 @@ begin
   if not found or itm.sees_person(person) is not true or itm.managed(unit) is not true then
     raise exception using errcode = 'insufficient_privilege', message = 'only a manager erases a person';
   end if;
+  -- A hold on a case, and one on another person of it, wait for these locks or are seen after them.
+  cases := array(select itm.cases_about(person));
+  perform from public.case_file c where c.id = any (cases) and c.institution_id = institution order by c.reference for no key update;
   if itm.is_held(person, institution) then
-    raise exception using errcode = 'restrict_violation', message = 'a legal hold keeps this person';
+    raise exception using errcode = 'restrict_violation', constraint = 'person_is_held', message = 'a legal hold keeps this person';
   end if;
+  if itm.erases_for(ground) is not true then
+    raise exception using errcode = 'invalid_parameter_value', message = 'a person is erased on a listed legal ground';
+  elsif audit.context() -> 'actor' ->> 'user' is distinct from itm.account()::text then
+    raise exception using errcode = 'insufficient_privilege', message = 'the ledger names somebody else';
+  end if;
+  mine := array(select c.id from public.case_file c where c.id = any (cases) and c.institution_id = institution
+                   and (itm.managed(c.unit_id) or c.id = any (itm.my_cases())) order by c.reference);
   foreach narrative in array shredded loop
-    if not exists (select from public.case_person l join public.case_file c on c.id = l.case_id and c.institution_id = l.institution_id
-                   where l.person_id = person and l.institution_id = institution and c.id = narrative
-                     and (itm.managed(c.unit_id) or c.id = any (itm.my_cases()))) then
+    if narrative <> all (mine) then
       raise exception using errcode = 'insufficient_privilege', message = 'only a manager shreds a narrative, of a case of the person';
+    elsif exists (select from public.person p where p.id in (select itm.persons_of_case(narrative)) and p.hold_reason is not null) then
+      raise exception using errcode = 'restrict_violation', constraint = 'narrative_is_held',
+        message = 'a legal hold keeps another person of this narrative';
     end if;
-    perform itm.empty_own('case_file', narrative, institution);
+    perform itm.shred(narrative, institution);
   end loop;
   perform itm.forget_about(person);
   perform itm.empty_own('person', person, institution, format(', erased_at = now(), erasure_ground = %L', ground));
+  perform audit.append('person.erase', target_kind => 'person', target_id => person::text, subjects => mine[:1000]::text[],
+    detail => jsonb_build_object('ground', ground, 'shredded', cardinality(shredded), 'reviewed', reviewed));
 end $$;
 comment on function itm.erase_person is 'Erases a person of the institution at work, and all that itm.protected names about them.';
 
@@ -141,7 +207,7 @@ begin
     return false;
   end if;
   foreach narrative in array cases loop
-    perform itm.empty_own('case_file', narrative, institution);
+    perform itm.shred(narrative, institution);
   end loop;
   perform itm.forget_about(person);
   perform itm.empty_own('person', person, institution, format(', erased_at = now(), erasure_ground = %L', ground));
@@ -169,8 +235,8 @@ begin
   return new;
 end $$;
 
-revoke all on function itm.empty_value, itm.protected_places, itm.is_forgotten, itm.forget_about, itm.empty_own, itm.is_held,
-  itm.erase_person from public;
+revoke all on function itm.empty_value, itm.protected_places, itm.is_forgotten, itm.forget_about, itm.empty_own, itm.shred, itm.cases_about,
+  itm.persons_of_case, itm.is_held, itm.erases_for, itm.erase_person from public;
 grant execute on function itm.erase_person to itm_app;
 
 drop policy ages_read on public.case_file;
@@ -221,7 +287,7 @@ begin
        (old.opened_on, old.closed_on, old.closure_reason, old.province, old.referral_source, old.exploitation_types,
         old.industry, old.shared, old.unit_id, old.lead_institution_id, old.status, old.data_key, old.narrative_enc,
         old.closure_note_enc)) then
-    raise exception using errcode = 'restrict_violation', message = 'a closed case is reopened first';
+    raise exception using errcode = 'restrict_violation', constraint = 'closed_case', message = 'a closed case is reopened first';
   end if;
   return new;
 end $$;
@@ -249,7 +315,7 @@ begin
     raise exception using errcode = 'insufficient_privilege', message = 'the person of this profile is not there';
   end if;
   if owner.closed_on is not null then
-    raise exception using errcode = 'restrict_violation', message = 'a closed case is reopened first';
+    raise exception using errcode = 'restrict_violation', constraint = 'closed_case', message = 'a closed case is reopened first';
   end if;
   if owner.sensitivity >= 3 and itm.in_circle(owner.id, owner.unit_id) is not true then
     raise exception using errcode = 'insufficient_privilege', message = 'only those assigned or managing change this profile';

@@ -20,7 +20,7 @@ as $$
   protected as (
     select w.relation, c.name, 'person', w.path from itm.ways() w cross join unnest(w.columns) c (name)
     union select 'access_note', 'words', 'person', array['record', w.relation] || w.path from itm.ways() w
-    union select 'access_note', 'words', 'person', '{record}'
+    union select 'access_note', 'words', o.name, '{record}' from (values ('person'), ('case_file')) o (name)
     union select w.relation, c.name, w.relation, '{id}' from covered w cross join unnest(w.private) c (name)
            where w.relation in ('person', 'case_file')),
   kept as (

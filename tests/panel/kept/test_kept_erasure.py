@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 
 import pytest
@@ -61,6 +62,70 @@ def test_an_erasure_takes_everything_about_the_person_in_whatever_table(
             again = text(f"update {table} set {'note_enc' if table == 'stay' else 'told_enc'} = 'again' where id = :id")
             with pytest.raises(DBAPIError, match="the person was erased"), connection.begin_nested():
                 connection.execute(again, {"id": id})
+
+
+def test_no_kept_record_about_the_person_begins_or_is_filled_beside_an_erasure(
+    make: Factory, author: Somebody, manager: Somebody, link: CasePerson, stay: uuid.UUID
+) -> None:
+    """Each way to the person, of one step and of two, with a protected value and without."""
+    place = {
+        "i": author.tenant.id,
+        "u": author.tenant.root,
+        "case": link.case_id,
+        "person": link.person_id,
+        "stay": stay,
+    }
+    into = "insert into {} (institution_id, unit_id, {}) values (:i, :u, {})"
+    acts = [
+        into.format("visit", "stay_id, told_enc", ":stay, 'sealed'"),
+        into.format("visit", "stay_id", ":stay"),
+        into.format("wish", "person_id, wish_enc", ":person, 'sealed'"),
+        into.format("wish", "person_id", ":person"),
+        into.format("stay", "case_id, person_id, state, from_day", ":case, :person, 'requested', '2026-03-01'"),
+        "update stay set note_enc = 'again' where id = :stay",
+    ]
+    said: list[str] = []
+
+    def act(statement: str) -> None:
+        values = {name: value for name, value in place.items() if f":{name}" in statement}
+        said.append(refused(make, author, statement, **values))
+
+    waiting = text("select count(*) from pg_stat_activity where datname = current_database()"
+                   " and cardinality(pg_blocking_pids(pid)) > 0")  # fmt: skip
+    threads = [threading.Thread(target=act, args=(each,)) for each in acts]
+    with make.working(manager) as session:
+        session.execute(text("select itm.erase_person(:id, 'PERSON_REQUEST')"), {"id": link.person_id})
+        for thread in threads:
+            thread.start()
+        watched, waits = make.database.engine("superuser"), 0
+        while any(thread.is_alive() for thread in threads) and waits < len(acts) - len(said):
+            with watched.connect() as connection:
+                waits = connection.scalar(waiting) or 0
+    for thread in threads:
+        thread.join()
+    assert said == ["the person was erased"] * len(acts)
+
+
+def test_a_hold_is_found_by_each_way_from_a_record_to_its_case(
+    make: Factory, author: Somebody, manager: Somebody, link: CasePerson
+) -> None:
+    """A stay of the person in a case that the person never was in."""
+    other = make.case(author, narrative="Kanarya")
+    made = kept.visit(make, author, kept.stay(make, author, link, case=other.id))
+    hold = "update case_file set hold_reason = {} where id = :id"
+    assert refused(make, manager, hold.format("'COURT_ORDER'"), id=other.id) == ""
+    erase = "select itm.erase_person(:id, 'PERSON_REQUEST', array[cast(:case as uuid)])"
+    assert "keeps this person" in refused(make, manager, erase, id=link.person_id, case=other.id)
+    assert stored(make, "visit", made)["told_enc"] is not None
+    assert refused(make, manager, hold.format("null"), id=other.id) == ""
+    third = make.person(author, make.case(author))
+    kept.stay(make, author, third, case=other.id)
+    keep = "update person set hold_reason = {} where id = :id"
+    assert refused(make, manager, keep.format("'COURT_ORDER'"), id=third.person_id) == ""
+    assert "another person" in refused(make, manager, erase, id=link.person_id, case=other.id)
+    assert refused(make, manager, keep.format("null"), id=third.person_id) == ""
+    assert refused(make, manager, erase, id=link.person_id, case=other.id) == ""
+    assert stored(make, "case_file", other.id)["narrative_enc"] is None
 
 
 def test_an_erasure_reaches_what_the_manager_does_not_see(make: Factory, manager: Somebody) -> None:

@@ -320,7 +320,7 @@ def test_each_rule_of_a_kept_table_fires_always_and_is_row_secure(make: Factory)
     common = ["a_stamp", "b_deletion", "b_place", "b_stays"]
     assert rules == {
         "office": (True, common),
-        "stay": (True, [*common, "c_state", "d_erased", "e_circle", "e_open"]),
-        "visit": (True, [*common, "d_erased", "e_circle", "e_open"]),
-        "wish": (True, [*common, "d_erased", "e_circle"]),
+        "stay": (True, [*common, "c_state", "d_erased", "d_hold", "e_circle", "e_open"]),
+        "visit": (True, [*common, "d_erased", "d_hold", "e_circle", "e_open"]),
+        "wish": (True, [*common, "d_erased", "d_hold", "e_circle"]),
     }
