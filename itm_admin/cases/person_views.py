@@ -36,7 +36,7 @@ from itm_admin.foundation.errors import REQUIRED, Invalid
 from itm_admin.foundation.forms import attempt
 from itm_admin.foundation.once import once
 from itm_admin.foundation.views import keyring, redirect_after_post, route
-from itm_admin.record import drafts
+from itm_admin.record import drafts, parts
 from itm_admin.record.draft_views import DraftForm, desk, finished, register, resumed
 from itm_admin.record.drafts import Kept
 from itm_admin.record.kind import kind_of
@@ -129,7 +129,8 @@ class PersonView(RecordPage):
             (not erased and may("hold", "Person"), url_for(f"PersonHoldView.{hold[0]}", id=id), hold[1], "secondary"),
             (erasable, url_for("ErasureView.erase", id=id), _("Erase for good"), "danger"),
         )  # fmt: skip
-        return [(url, text, tone) for offer, url, text, tone in offered if offer]
+        new = parts.new_parts(self, record) if is_open else ()
+        return [*((url, text, tone) for offer, url, text, tone in offered if offer), *new]
 
     @route("/search", act="search", methods=BOTH)
     def search(self) -> Answer:

@@ -42,6 +42,7 @@ from itm_admin.foundation.forms import attempt, settled, tell, told
 from itm_admin.foundation.lists import Cell, Filter
 from itm_admin.foundation.once import once
 from itm_admin.foundation.views import keyring, redirect_after_post, route
+from itm_admin.record import parts
 from itm_admin.record.draft_views import DraftView
 from itm_admin.record.forms import ReasonForm
 from itm_admin.record.page_acts import BOTH
@@ -183,7 +184,8 @@ class CaseView(RecordPage):
             (lower, self.address("lower", id=id), _("Lower the confidentiality"), "secondary"),
             (may("hold", "Case"), url_for(f"CaseHoldView.{hold[0]}", id=id), hold[1], "secondary"),
         )  # fmt: skip
-        return [(url, text, tone) for offer, url, text, tone in offered if offer]
+        new = parts.new_parts(self, record) if is_open else ()
+        return [*((url, text, tone) for offer, url, text, tone in offered if offer), *new]
 
     def adding(self) -> tuple[str, str] | None:
         return (url_for("NewCaseView.source"), _("New case")) if me().may("add", "Case") else None

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 from itm_admin.foundation import access
 from itm_admin.foundation.forms import PanelForm, settled, tell
 from itm_admin.foundation.views import keyring, redirect_after_post, route
-from itm_admin.record import together
+from itm_admin.record import parts, together
 
 if TYPE_CHECKING:
     from itm_admin.record.kind import Transition
@@ -147,6 +147,8 @@ def _steps(page: RecordPage, record: Any, parent: Any) -> Iterator[tuple[str, st
             and page.may(act)
         ):
             yield page.address(act, id=record.id), str(transition.label), "secondary"
+    if is_open:
+        yield from parts.new_parts(page, record)
     if live and kind.protected and page.may("reveal"):
         yield page.address("reveal", id=record.id), _("Show protected values"), "secondary"
     if kind.info.history and access.allowed("HistoryView.record", g.actor):
@@ -191,16 +193,22 @@ def fieldsets(page: RecordPage, where: str, form: PanelForm) -> list[Group]:
     if where not in ("add", "edit"):
         return grouped(form, ())
     kind, named = page.datamodel.kind, page.add_fieldsets if where == "add" else page.edit_fieldsets
-    return grouped(form, named, kind.protected, [field.name for field in form if field.name not in kind.fields])
+    return grouped(
+        form, named, kind.protected, where == "edit", [field.name for field in form if field.name not in kind.fields]
+    )
 
 
 def grouped(
-    form: PanelForm, named: Iterable[Any], protected: Iterable[str] = (), without: Iterable[str] = ()
+    form: PanelForm,
+    named: Iterable[Any],
+    protected: Iterable[str] = (),
+    stored: bool = False,
+    without: Iterable[str] = (),
 ) -> list[Group]:
     """The form's fields in the named groups, then the others, then those that are protected.
 
-    `without`: those that the page's own template shows. `clear`, the list of what is to be emptied, stands where a
-    group names it, and else with the protected ones.
+    `stored`: the protected ones may hold something. `without`: those that the page's own template shows. `clear`, the
+    list of what is to be emptied, stands where a group names it, and else with the protected ones.
     """
     left_out = {"version", "csrf_token", "clear", *without}
     fields = {field.name: field for field in form if field.name not in left_out}
@@ -216,7 +224,8 @@ def grouped(
     if open_fields:
         groups.append((None, None, open_fields))
     if sealed:
-        groups.append((_("Protected"), _("Stored encrypted. Leave empty to keep what is stored."), sealed))
+        hint = _("Stored encrypted. Leave empty to keep what is stored.") if stored else _("Stored encrypted.")
+        groups.append((_("Protected"), hint, sealed))
     return [each for each in groups if each[2]]
 
 

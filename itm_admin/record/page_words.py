@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 from itm_admin.foundation import access
 from itm_admin.foundation.forms import PanelForm
 from itm_admin.foundation.views import redirect_after_post
-from itm_admin.record import page_acts
+from itm_admin.record import page_acts, parts
 from itm_admin.record.page_columns import RecordColumns
 
 Step = tuple[str, str, str]
@@ -44,6 +44,8 @@ class RecordWords(RecordColumns):
         info = self.datamodel.kind.info
         caption = str(self.list_title or info.plural or info.label)
         crumbs = [(caption, self.address("list"))] if self.may("list") else []
+        if record is None and parent is not None and (above := parts.url_of(parent)):
+            crumbs.append((str(parent), above))
         return crumbs if record is None else [*crumbs, (str(record), self.record_url(record, parent))]
 
     def offer(self, form: PanelForm, parent: Any, record: Any) -> None:
@@ -98,4 +100,5 @@ class RecordWords(RecordColumns):
 
     def parent_url(self, parent: Any) -> str:
         """The page to go back to from a form for a new record."""
-        return self.address("list") if self.may("list") else url_for("HomeView.show")
+        above = parts.url_of(parent) if parent is not None else None
+        return above or (self.address("list") if self.may("list") else url_for("HomeView.show"))

@@ -28,7 +28,7 @@ from itm_admin.foundation.forms import PanelForm, attempt, settled, tell, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.views import REMASK_AFTER, keyring, redirect_after_post, revealing, route
-from itm_admin.record import page_acts, protected_values, together, versions
+from itm_admin.record import page_acts, parts, protected_values, together, versions
 from itm_admin.record.display import compared, protected_choices
 from itm_admin.record.draft_views import DraftForm, finished, maybe_desk, own_form, register, resumed
 from itm_admin.record.export_response import answer_export, how_many
@@ -50,6 +50,7 @@ class RecordPage(RecordWords):
         page_acts.keep_routes(cls, RecordPage)
         if "datamodel" in cls.__dict__:
             page_acts.add_acts(cls)
+            parts.know(cls)
             _register_drafts(cls)
 
     # -- pages ------------------------------------------------------------------------------------------------------

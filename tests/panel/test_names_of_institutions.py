@@ -19,7 +19,7 @@ class Story:
     """A case of JGK, a decision about its ledger, an alert about it, and a verification that found all intact."""
 
     def __init__(self, panel: PanelWorld) -> None:
-        make = panel.make
+        make, self.panel = panel.make, panel
         jgk = make.institution()
         panel.run(f"update institution set name_en = '{NAME}' where code = 'JGK'")
         self.case = make.case(make.focal_point())
@@ -64,3 +64,17 @@ def test_the_presidency_reads_names_in_its_alerts_and_overviews(story: Story) ->
         assert f"The ledger of {NAME} could not be verified." in words, path
         assert not re.search(r"\bJGK\b(?!-\d)", words), (path, re.findall(r".{60}\bJGK\b.{30}", words))
     assert f"Institution {NAME}" in _sentences(story.supervisor, f"/oversight/cases/{story.case.id}")
+
+
+def test_an_alert_that_ended_by_itself_is_not_told_as_taken_on(story: Story) -> None:
+    story.panel.run("update alert set acknowledged_at = now(), detail = '{\"resolved\": true}' where subject = 'JGK'")
+    words = story.supervisor.words("/alerts/")
+    assert "Alerts that ended by themselves" in words
+    assert "Acknowledged" not in words
+    assert "Raised on" in words
+
+
+def test_a_ledger_says_that_its_numbers_begin_at_0(story: Story) -> None:
+    words = story.auditor.words(f"/ledgers/{story.ledger}")
+    number, last = map(int, re.findall(r"(\d+), numbered from 0 to (\d+)", words)[0])
+    assert number == last + 1

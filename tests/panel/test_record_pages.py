@@ -56,6 +56,14 @@ def test_a_record_is_added_with_a_form_and_shown_masked(world: World) -> None:
     assert "visit" in {event.kind for event in world.panel.events(listed)}
 
 
+def test_a_part_is_reached_from_its_parent_and_leads_back_to_it(world: World) -> None:
+    above, form = f"/handovers/{world.id}", f"/visits/new/{world.id}"
+    assert f'href="{form}"' in world.browser.get(above).text
+    page = world.browser.get(form).text
+    assert page.count(f'href="{above}"') == 2  # the trail, and the way back
+    assert "Leave empty to keep what is stored" not in page
+
+
 def test_what_is_refused_stands_at_its_field_and_nothing_is_stored(world: World) -> None:
     before = world.panel.value("select count(*) from visit")
     refused = world.browser.post(f"/visits/new/{world.id}", note=NOTE)

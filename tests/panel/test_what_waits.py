@@ -58,6 +58,8 @@ def test_the_confirmer_reads_the_role_and_the_institutions_name(waiting: Waiting
     page = waiting.panel.browser(waiting.colleague).get("/confirmations/").text
     assert re.search(r"<dt>Roller</dt><dd[^>]*>.*?Dosya sorumlusu", page, re.DOTALL)
     assert re.search(r"<dt>Kurum</dt><dd>JGK \(tr\)</dd>", page)
+    assert re.search(r"<dt>İstek zamanı</dt><dd>\d\d\.\d\d\.\d{4}", page), "not the beginning of anything"
+    assert re.search(r'data-confirm-yes="Onayla" data-confirm-tone="primary"', page), "red is for what destroys"
 
 
 def test_the_roles_of_a_change_are_told_to_those_alone_who_may_decide_it(waiting: Waiting) -> None:
