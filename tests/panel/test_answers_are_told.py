@@ -243,9 +243,9 @@ def test_who_adds_a_person_while_a_case_is_being_closed_is_told_that_it_is_close
 
 def test_the_version_that_a_compressed_answer_tells_is_taken_back(office: Office) -> None:
     make = office.panel.make
-    case = make.case(office.worker)
-    make.person(office.worker, case)
-    case = case.id
+    opened = make.case(office.worker)
+    make.person(office.worker, opened)
+    case = opened.id
     headers = {"Accept-Encoding": "gzip", "X-CSRFToken": office.focal.token}
     answer = office.focal.client.get(f"{API}/cases/{case}", headers=headers)
     tag = answer.headers["ETag"]
