@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
-
 from flask import request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
@@ -14,7 +11,7 @@ from werkzeug.wrappers import Response
 from itm_admin.assurance import alerts
 from itm_admin.foundation import bulk
 from itm_admin.foundation.audited_reads import record_read
-from itm_admin.foundation.bulk import Chosen, Line
+from itm_admin.foundation.bulk import Asked, Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.formats import moment
@@ -32,36 +29,38 @@ class AlertsTogetherView(Page):
 
     @route("/acknowledge", act="acknowledge", methods=("POST",))
     def acknowledge(self) -> str | tuple[str, int] | Response:
-        form, wanted = PanelForm(), bulk.read(request.form.getlist(bulk.NAME))
-        reasons: dict[uuid.UUID, str] = {}
-        if request.form.get("confirmed") == "yes":
+        form = PanelForm()
+        asked = bulk.asked(request.form.getlist(bulk.NAME), request.form.getlist(bulk.OFFERED))
+        wanted, confirmed = asked.chosen, request.form.get("confirmed") == "yes"
+        if not asked.offered:
+            return bulk.back_to_the_list(url_for("AlertView.list"))
+        if not wanted:
+            form.told.append(str(bulk.NOTHING_CHOSEN))
+        elif confirmed:
             try:
                 if save(form, lambda session: _acknowledge(session, wanted)):
                     tell(ngettext("%(num)s alert is acknowledged.", "%(num)s alerts are acknowledged.", len(wanted)))
                     return redirect_after_post("AlertView.list")
             except bulk.RecordsRefused as refused:
-                reasons = refused.reasons
-                form.told.append(str(refused))
-        lines = _lines(wanted, reasons)
-        record_read("record.list", "alert", subjects=[each.id for each in wanted], detail={"page": "together"})
+                asked.refuse(refused, form)
+        lines = _lines(asked)
+        record_read("record.list", "alert", subjects=[each.id for each in asked.offered], detail={"page": "together"})
         page = self.render(
             "together.html", heading=_("Deal with several alerts"), form=form, fields=(), lines=lines,
             submit=_("I deal with them"), tone="primary", action=request.path, back=url_for("AlertView.list"),
             list_name=_("Alerts"), legend=ngettext("%(num)s alert", "%(num)s alerts", len(lines)),
         )  # fmt: skip
-        return page, 409 if reasons else 200
+        return page, asked.status(form, confirmed=confirmed)
 
 
 def _acknowledge(session: Session, wanted: list[Chosen]) -> bool:
     return bulk.all_or_nothing(wanted, lambda each: alerts.acknowledge(session, each.id))
 
 
-def _lines(wanted: list[Chosen], reasons: Mapping[uuid.UUID, str]) -> list[Line]:
+def _lines(asked: Asked) -> list[Line]:
     """The alerts that still wait. Raises NotFound if this person does not see one, or all are acknowledged."""
-    ids = {each.id for each in wanted}
+    ids = {each.id for each in asked.offered}
     waiting = [alert for alert in db.session.scalars(alerts.open_alerts()) if alert.id in ids]
-    if not reasons and len(waiting) < len(ids):
+    if not asked.reasons and not {each.id for each in asked.chosen} <= {alert.id for alert in waiting}:
         raise NotFound
-    return [
-        Line(f"{each.id}:0", alerts.words(each), moment(each.raised_at), reasons.get(each.id, "")) for each in waiting
-    ]
+    return [asked.line(each.id, 0, alerts.words(each), moment(each.raised_at)) for each in waiting]

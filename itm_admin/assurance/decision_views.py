@@ -90,11 +90,11 @@ class DecisionView(Page):
 
     @route("/", act="list")
     def list(self) -> Answer:
-        listing = lists.DECISIONS.page(db.session, decisions.statement(), lists.DECISIONS.read(request.args))
+        listing = lists.DECISIONS.page(db.session, decisions.statement(), lists.DECISIONS.asked(request.args))
         listing.record("ledger_decision")
         if access.allowed(f"{self.endpoint}.add", me()):
             listing.add = (url_for(f"{self.endpoint}.add"), _("Propose a decision"))
-        return self.render("assurance/decisions.html", listing=listing)
+        return self.render("assurance/decisions.html", listing=listing), listing.status
 
     @route("/new", act="add", methods=("GET", "POST"))
     def add(self) -> Answer:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import g
+from flask import session as flask_session
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import ColumnElement
@@ -29,6 +30,9 @@ from itm_admin.foundation.turkish import turkish_sort_key
 from itm_admin.institutions.names import name_by_code
 
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
+NOBODY = "-"
+"""Stands in the address for a name that nobody has: such a filter fits no entry."""
+_TYPED = "mistyped_filters"
 _TONES = {"success": "good", "denied": "warn", "failure": "bad"}
 
 
@@ -56,6 +60,11 @@ class _Word(Filter):
 @dataclass(frozen=True)
 class _Named(_Word):
     """A record or a person: typed by name, kept by id."""
+
+    def read(self, text: str) -> Any:
+        if text == NOBODY:
+            raise Invalid({self.name: named.UNKNOWN[self.name]})
+        return super().read(text)
 
     def said(self, text: str) -> str:
         return naming.name_of(text) or (str(_("a record without a name here")) if named.is_id(text) else text)
@@ -168,9 +177,25 @@ def of_one_ledger(caption: Message, link: Callable[[AnyRow], str] | None) -> Lis
     )
 
 
-def read(session: AnySession, args: MultiDict[str, str]) -> Query:
+def asked(session: AnySession, args: MultiDict[str, str]) -> Query:
+    """As `read`, for a page with filters: a wrong value is said beside its field, and no entry fits it."""
+    typed = flask_session.pop(_TYPED, None) or {}
+    wanted = read(session, args, forgiving=True)
+    mistaken = {name: tuple(typed.get(name) or wrong) for name, wrong in wanted.mistaken.items()}
+    for name, (text, message) in mistaken.items():
+        if text == NOBODY:
+            mistaken[name] = ("", message)
+    return replace(wanted, mistaken=mistaken)
+
+
+def mistype(wrong: Mapping[str, tuple[str, str]]) -> None:
+    """Keeps names that nobody has for the list's next page alone: a name stands in no address."""
+    flask_session[_TYPED] = {name: list(each) for name, each in wrong.items()}
+
+
+def read(session: AnySession, args: MultiDict[str, str], *, forgiving: bool = False) -> Query:
     """The query in a request's address, with ids in place of references, pseudonyms and user names."""
-    wanted = ENTRIES.read(args)
+    wanted = ENTRIES.read(args, forgiving=forgiving)
     chosen = dict(wanted.chosen)
     for name in ("actor", "target"):
         if name in chosen and not named.is_id(chosen[name]):

@@ -6,7 +6,7 @@ import dataclasses
 import uuid
 from typing import Any
 
-from flask import flash, g, request, url_for
+from flask import g, request, url_for
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
@@ -35,8 +35,9 @@ from itm_admin.foundation.views import Page, redirect_after_post, route
 from itm_admin.institutions.names import full_name_by_code
 
 
-def _history(of: Of = EVERYTHING) -> tuple[EntryPage, Query]:
-    wanted = entry_list.read(db.session, request.args)
+def _history(of: Of = EVERYTHING, *, filters: bool = True) -> tuple[EntryPage, Query]:
+    """`filters`: the page has a form for them, which says what is wrong with one."""
+    wanted = (entry_list.asked if filters else entry_list.read)(db.session, request.args)
     return paging.page(db.session, wanted, of), wanted
 
 
@@ -44,7 +45,7 @@ class _HistoryPage(Page):
     """A record's history as a line of events, the newest first."""
 
     def timeline(self, of: Of, kind: str, id: uuid.UUID, entry_endpoint: str) -> str:
-        found, wanted = _history(of)
+        found, wanted = _history(of, filters=False)
         detail = {"page": "history", "entries": len(found.rows)}
         opens = access.allowed(entry_endpoint, g.actor)
 
@@ -123,18 +124,18 @@ class AuditHistoryView(_HistoryPage):
 
 
 def filtered(endpoint: str, at: dict[str, Any]) -> Response:
-    """Redirects to the list with ids in place of typed names; a filter without a match is reported and dropped."""
+    """Redirects to the list with ids in place of typed names. One without a match stays a filter that nothing fits."""
     chosen = {name: request.form.get(name, "").strip() for name in (*entry_list.NAMES, "size")}
-    told = []
+    unknown = {}
     for name in ("actor", "target"):
         if chosen[name]:
             try:
                 chosen[name] = named.typed(db.session, name, chosen[name], request.form.get(f"{name}_id", ""))
             except Invalid as error:
-                told += [f"{chosen.pop(name)}: {message}" for message in error.fields.values()]
-    for message in told:
-        flash(message, "warning")
-    found = [chosen[name] for name in ("actor", "target") if chosen.get(name)]
+                unknown[name] = (chosen[name], str(error))
+                chosen[name] = entry_list.NOBODY
+    entry_list.mistype(unknown)
+    found = [chosen[name] for name in ("actor", "target") if chosen.get(name) and name not in unknown]
     record_read("record.search", "entry", subjects=found, detail={"page": "history"})
     shown = {name: value for name, value in chosen.items() if value}
     return redirect_after_post(endpoint, **at, **shown, cols=request.form.getlist("cols"))
@@ -148,14 +149,15 @@ class InstitutionHistoryView(Page):
     route_base = "/institution-history"
 
     @route("/", act="list")
-    def list(self) -> str:
+    def list(self) -> tuple[str, int]:
         found, wanted = _history()
         listing = entry_list.filled(_INSTITUTION, wanted, found, url_for("InstitutionHistoryView.filter"))
         listing.record("entry", detail={**wanted.chosen, "entries": len(found.rows)})
         own = tenancy.current().reads == "actor"
         (ledger, *_others) = [row.id for row in ledger_queries.ledgers(db.session)][:1] or [None]
         takes = evidence_views.links("InstitutionEvidenceView", ledger) if ledger else []
-        return self.render("assurance/institution_history.html", listing=listing, own_acts_only=own, takes=takes)
+        page = self.render("assurance/institution_history.html", listing=listing, own_acts_only=own, takes=takes)
+        return page, listing.status
 
     @route("/filter", act="list", methods=("POST",))
     def filter(self) -> Response:
@@ -196,13 +198,13 @@ class OwnHistoryView(Page):
     route_base = "/my-history"
 
     @route("/", act="show")
-    def list(self) -> str:
+    def list(self) -> tuple[str, int]:
         own = dataclasses.replace(tenancy.current(), institution=g.actor.institution_id, reads="actor")
         with tenancy.acting(own, db.session()):
             found, wanted = _history(paging.done_by(g.actor.id))
         listing = entry_list.filled(_OWN, wanted, found, url_for("OwnHistoryView.filter"))
         listing.record("entry", detail={**wanted.chosen, "page": "own"})
-        return self.render("assurance/own_history.html", listing=listing)
+        return self.render("assurance/own_history.html", listing=listing), listing.status
 
     @route("/filter", act="show", methods=("POST",))
     def filter(self) -> Response:

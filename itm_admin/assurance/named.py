@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import text
 
 from itm_admin.assurance import naming
@@ -15,6 +16,12 @@ from itm_admin.assurance.ledger_queries import AnySession
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.roles import AUDIT
+
+UNKNOWN = {
+    "actor": _l("There is no user with this name."),
+    "target": _l("Nothing here has this reference, pseudonym or user name."),
+}
+"""By the filter's name."""
 
 
 def find(session: AnySession, what: str, field: str = "what", kinds: tuple[str, ...] = ()) -> tuple[str, uuid.UUID]:
@@ -33,7 +40,7 @@ def find(session: AnySession, what: str, field: str = "what", kinds: tuple[str, 
     found = [row for row in rows if not kinds or row.kind in kinds]
     if len(found) != 1:
         message = _("Several people have this name. Write the user name.") if found else None
-        message = message or _("Nothing here has this reference, pseudonym or user name.")
+        message = message or str(UNKNOWN["actor" if kinds == ("account",) else "target"])
         raise Invalid({field: message})
     return found[0].kind, found[0].id
 

@@ -77,22 +77,22 @@ class LedgerView(Page):
         return filtered(f"{self.endpoint}.{'show' if at else 'entries'}", at)
 
     @route("/entries", act="list")
-    def entries(self) -> str:
-        wanted = entry_list.read(db.session, request.args)
+    def entries(self) -> tuple[str, int]:
+        wanted = entry_list.asked(db.session, request.args)
         found = paging.page(db.session, wanted)
         listing = entry_list.filled(_ALL, wanted, found, url_for("LedgerView.filter"))
         listing.record("entry", detail={**wanted.chosen, "entries": len(found.rows)})
-        return self.render("assurance/entries.html", listing=listing, ledger=None)
+        return self.render("assurance/entries.html", listing=listing, ledger=None), listing.status
 
     @route("/<uuid:id>", act="show")
-    def show(self, id: uuid.UUID) -> str:
-        wanted = entry_list.read(db.session, request.args)
+    def show(self, id: uuid.UUID) -> tuple[str, int]:
+        wanted = entry_list.asked(db.session, request.args)
         ledger = ledger_queries.find_ledger(db.session, id)
         found = paging.page(db.session, wanted, ledger_id=id)
         listing = entry_list.filled(_ONE, wanted, found, url_for("LedgerView.filter"))
         listing.record("ledger", id, detail={**wanted.chosen, "entries": len(found.rows)})
         verdicts = ledger_queries.verdicts(db.session, id)
-        return self.render(
+        page = self.render(
             "assurance/entries.html",
             listing=listing,
             ledger=ledger,
@@ -101,6 +101,7 @@ class LedgerView(Page):
             takes=evidence_views.links("EvidenceView", id),
             words=labels,
         )
+        return page, listing.status
 
     @route("/<uuid:id>/<int:seq>", act="show")
     def entry(self, id: uuid.UUID, seq: int) -> str:

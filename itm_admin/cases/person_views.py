@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from flask import flash, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from sqlalchemy import select
 
 from itm_admin.cases import choices, erasure, lookup, person_services
 from itm_admin.cases.forms import (
@@ -44,6 +45,13 @@ from itm_admin.record.page_acts import BOTH, grouped
 from itm_admin.record.pages import Answer, RecordPage, Step
 
 
+def _in_case(reference: str) -> Any:
+    """Persons in the cases of this reference."""
+    like = Case.reference.contains(reference, autoescape=True)
+    stands = select(CasePerson.person_id).join(Case, Case.id == CasePerson.case_id)
+    return Person.id.in_(stands.where(like, CasePerson.deleted_at.is_(None), Case.deleted_at.is_(None)))
+
+
 class PersonView(RecordPage):
     """Persons of one's own institution's cases."""
 
@@ -55,6 +63,7 @@ class PersonView(RecordPage):
     order_columns = ("pseudonym", "gender", "age_band", "created_at")
     base_order = ("created_at", "desc")
     search_by = "pseudonym"
+    search_beside = (_in_case,)
     search_columns = ("gender", "age_band", "citizenships", "is_child")
     address_names: ClassVar = {
         "age_band": "age", "citizenships": "citizenship", "case_references": "cases", "created_at": "added",

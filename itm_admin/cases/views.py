@@ -12,7 +12,7 @@ from flask_appbuilder.actions import action
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
-from sqlalchemy import exists
+from sqlalchemy import exists, select
 
 from itm_admin.cases import choices, erasure_views, lookup, services
 from itm_admin.cases.finding import FindView
@@ -26,7 +26,7 @@ from itm_admin.cases.forms import (
     CloseSeveralForm,
     LowerForm,
 )
-from itm_admin.cases.models import Case, CaseAssignment
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person
 from itm_admin.cases.new_case import NewCaseView
 from itm_admin.cases.people_list import people_list
 from itm_admin.cases.profile_views import ProfileView
@@ -70,6 +70,13 @@ def _mine(wanted: bool) -> Any:
     return mine if wanted else ~mine
 
 
+def _of_person(pseudonym: str) -> Any:
+    """Cases in which a person of this pseudonym stands."""
+    like = Person.pseudonym.contains(pseudonym, autoescape=True)
+    stands = select(CasePerson.case_id).join(Person, Person.id == CasePerson.person_id)
+    return Case.id.in_(stands.where(like, CasePerson.deleted_at.is_(None), Person.deleted_at.is_(None)))
+
+
 class CaseView(RecordPage):
     """Cases of one's own institution."""
 
@@ -85,6 +92,7 @@ class CaseView(RecordPage):
     order_by: ClassVar = {"confidentiality": (Case.sensitivity,)}
     base_order = ("opened_on", "desc")
     search_by = "reference"
+    search_beside = (_of_person,)
     search_columns = (
         "status", "mine", "open", "assigned", "province", "exploitation_types", "referral_source", "confidentiality",
         "from", "to",

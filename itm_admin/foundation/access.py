@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from flask import Flask, abort, current_app, g, request
 from flask_appbuilder.baseviews import expose
 from flask_appbuilder.security.decorators import has_access, protect
-from werkzeug.routing import UUIDConverter
+from werkzeug.routing import RequestRedirect, UUIDConverter
 from werkzeug.wrappers import Response
 
 from itm_admin.foundation import tenancy
@@ -202,6 +202,8 @@ def _refuse_malformed_ids() -> None:
 def enter() -> Response | None:
     """Binds the context and lets the request pass, or refuses, or redirects to the sign-in page."""
     if request.routing_exception is not None:
+        if not isinstance(request.routing_exception, RequestRedirect) and not request.path.startswith("/api/"):
+            _know_who_asks()
         return None  # 404, 405 or a redirect that Flask answers itself
     access: Access | None = g.access
     if access is None:
@@ -222,6 +224,13 @@ def enter() -> Response | None:
     bind_request(g.actor.context(scope))
     _refuse_malformed_ids()
     return None
+
+
+def _know_who_asks() -> None:
+    """For the frame around a page that does not exist: it is the signed-in person's, in the scope of their work."""
+    g.actor = current_app.extensions["itm_load_actor"]()
+    if g.actor is not None and g.actor.scopes:
+        bind_request(g.actor.context(g.actor.scopes[0]))
 
 
 def _to_sign_in(is_api: bool) -> Response:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import re
 import uuid
 from collections.abc import Mapping
 
@@ -33,7 +34,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
-from itm_admin.foundation import bulk, tenancy
+from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import METHODS_THAT_CHANGE, Access, allowed
 from itm_admin.foundation.audited_reads import Look, append_now, forget_looks
 from itm_admin.foundation.database import db
@@ -55,12 +56,14 @@ from itm_admin.foundation.errors import (
 )
 from itm_admin.foundation.forgery import FIELD, is_of_an_account
 from itm_admin.foundation.i18n import say_language
+from itm_admin.foundation.list_parts import PAGE_SIZES
 from itm_admin.foundation.lists import WithoutSearch
 from itm_admin.foundation.log_trace import trace
 from itm_admin.foundation.once import Reused
 from itm_admin.foundation.problem import problem_document
 
 log = logging.getLogger("itm")
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Stale(DomainError):
@@ -197,9 +200,10 @@ def _target() -> str | None:
 def _chosen() -> tuple[str, ...]:
     """The ids of an act on several records; none of a body that cannot be read, which is refused as well."""
     try:
-        return bulk.ids_in(request.form)
+        sent = [text.partition(":")[0] for text in request.form.getlist("chosen")[: PAGE_SIZES[-1] + 1]]
     except HTTPException:
         return ()
+    return tuple(dict.fromkeys(id for id in sent if _ID.fullmatch(id)))
 
 
 def _domain(error: DomainError) -> Response:

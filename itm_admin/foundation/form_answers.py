@@ -185,10 +185,10 @@ def _place_of_form() -> str:
     adapter = current_app.create_url_adapter(request)
     try:
         endpoint, values = adapter.match(request.path, method="GET") if adapter else (None, {})
-        if any(isinstance(value, Malformed) for value in values.values()):
-            endpoint = None  # another page's address, with this one's words in the place of an id
     except (HTTPException, RequestRedirect):
-        endpoint = None
+        return ""
+    if any(isinstance(value, Malformed) for value in values.values()):
+        return ""  # a word where another form's address has an id
     return request.path if allowed(endpoint or "", g.actor) else ""
 
 

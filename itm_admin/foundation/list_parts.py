@@ -124,6 +124,8 @@ class Query:
     """Names of the columns to show; none: all of them."""
     after: Any = None
     """The place of the last row of the page before, if pages follow each other by key."""
+    mistaken: Mapping[str, tuple[str, Message]] = field(default_factory=dict)
+    """Filters whose value cannot be read: what was typed and what is wrong with it. No row fits such a query."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ class ShownFilter:
     choices: Sequence[tuple[str, str]]
     value: str
     typed: str
+    error: Message = ""
 
 
 @dataclass(frozen=True)

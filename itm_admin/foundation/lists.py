@@ -3,7 +3,8 @@
 Rows come from a statement and go by the page's number (`page`), by the key of the last row where a number would be slow
 (`by_key`, `shown`), or are all at hand (`all`). Columns, filters, markup and links are the same for each.
 
-What is not declared is refused (400), never ignored: an unknown filter that shows all rows is a leak.
+What is not declared is refused (400), never ignored: an unknown filter that shows all rows is a leak. A declared filter
+with a value that cannot be read is told beside its field, and no row is shown.
 A listing is frozen and shared by all threads; what a request asks for is a `Query` of its own. Personal
 values are never a filter: they would stand in the address.
 """
@@ -88,10 +89,15 @@ class Listing(Generic[Row]):
     shows: Callable[[Row], Iterable[str]] | None = None
     """The ids that a row shows, if it shows others than its own."""
 
-    def read(self, args: MultiDict[str, str], *, columns: bool = True) -> Query:
+    def asked(self, args: MultiDict[str, str]) -> Query:
+        """As `read`, for a page: a filter's wrong value is said beside its field, and until it is right no row fits."""
+        return self.read(args, forgiving=True)
+
+    def read(self, args: MultiDict[str, str], *, columns: bool = True, forgiving: bool = False) -> Query:
         """The query in a request's address. Invalid names each field that is unknown or wrong.
 
-        `columns` says whether the address may choose them: the programming interface's may not.
+        `columns` says whether the address may choose them: the programming interface's may not. `forgiving`: a wrong
+        value of a filter that the page offers becomes a part of the query.
         """
         wrong: dict[str, Message] = {}
         places = {"after"} if self.by_key else {"page", "sort", "q"}
@@ -115,16 +121,20 @@ class Listing(Generic[Row]):
             wrong["q"] = _("This looks for a reference or pseudonym. Names and numbers are searched by POST.")
         after = self._after(args.get("after", ""), wrong)
         chosen = {each.name: text for each in self.filters if (text := args.get(each.name, "").strip())}
+        mistaken: dict[str, tuple[str, Message]] = {}
         for each in self.filters:
             if each.name in chosen:
                 try:
                     chosen[each.name] = each.canonical(chosen[each.name])
                 except Invalid as error:
-                    wrong.update(error.fields)
+                    if forgiving and each.is_offered:
+                        mistaken[each.name] = (chosen.pop(each.name), error.message)
+                    else:
+                        wrong.update(error.fields)
         shown = self._columns(args.getlist(COLUMNS), wrong)
         if wrong:
             raise Invalid(wrong)
-        return Query(page, size, sort, search, chosen, shown, after)
+        return Query(page, size, sort, search, chosen, shown, after, mistaken)
 
     def _after(self, text: str, wrong: dict[str, Message]) -> Any:
         try:
@@ -173,6 +183,8 @@ class Listing(Generic[Row]):
 
     def page(self, session: Session, statement: Select[Any], query: Query) -> Shown[Row]:
         """Runs two statements: the bounded count and the page's rows. No row lies beyond the bound."""
+        if query.mistaken:
+            return self.shown(query, [], total=0)
         narrowed = self.narrowed(statement, query)
         bounded = narrowed.order_by(None).with_only_columns(self.tie[-1]).limit(self.counted + 1).subquery()
         total = session.scalar(select(func.count()).select_from(bounded)) or 0

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Generic
 from flask import request, url_for
 
 from itm_admin.foundation.audited_reads import record_read
+from itm_admin.foundation.errors import Message
 from itm_admin.foundation.list_parts import (
     PAGE_SIZES,
     BulkAct,
     Chip,
     Column,
+    Filter,
     Query,
     Row,
     ShownChoice,
@@ -60,6 +62,9 @@ class Shown(Generic[Row]):
         self.pages: int | None = None if self.total is None else max(1, -(-self.total // query.size))
         self.beyond = not found and (query.page - 1) * query.size >= COUNT_BOUND
         """True if the page asked for lies beyond the rows that are shown."""
+        self.mistaken = query.mistaken
+        self.status = 400 if query.mistaken else 200
+        """The status of the list's page."""
         self.exports: list[tuple[str, str]] = []
         self.add: tuple[str, str] | None = None
         self.bulk: list[BulkAct] = []
@@ -139,9 +144,13 @@ class Shown(Generic[Row]):
     def filters(self) -> list[ShownFilter]:
         offered = [(each, self._chosen(each.name)) for each in self._listing.filters if each.is_offered]
         return [
-            ShownFilter(each.name, each.label, each.kind, each.options(), text, each.typed(text))
+            ShownFilter(each.name, each.label, each.kind, each.options(), text, *self._typed(each, text))
             for each, text in offered
         ]
+
+    def _typed(self, filter: Filter, text: str) -> tuple[str, Message]:
+        """The text that the filter's field shows, and what is wrong with it."""
+        return self.mistaken.get(filter.name) or (filter.typed(text), "")
 
     @property
     def chips(self) -> list[Chip]:
@@ -169,6 +178,13 @@ class Shown(Generic[Row]):
     def newest_url(self) -> str | None:
         """The first page, where pages go by key and none leads back."""
         return self._url(after=None) if self._query.after else None
+
+    @property
+    def ended_url(self) -> str | None:
+        """The list's last page, where the page asked for lies behind it."""
+        if self._by_key or self.found or self.page == 1 or self.beyond or not self.pages or not self.total:
+            return None
+        return self._url(page=self.pages)
 
     @property
     def next_url(self) -> str | None:

@@ -60,6 +60,7 @@ CASES: Listing[AnyRow] = Listing(
     name="all_cases",
     keys_first=True,
     tie=(_CASE.reference, _CASE.id),
+    search_label=_l("Search by reference"),
     search=lambda text: _CASE.reference.contains(text, autoescape=True),
     columns=(
         Column("reference", _l("Reference"), lambda row: Cell("link", row.reference), (_CASE.reference,)),

@@ -56,10 +56,10 @@ class OversightCaseView(Page):
     route_base = "/oversight/cases"
 
     @route("/", act="list")
-    def list(self) -> str:
-        shown = CASES.page(db.session, board.cases(), CASES.read(request.args))
+    def list(self) -> tuple[str, int]:
+        shown = CASES.page(db.session, board.cases(), CASES.asked(request.args))
         shown.record("case", detail={"page": "oversight"})
-        return self.render("oversight/cases.html", listing=shown)
+        return self.render("oversight/cases.html", listing=shown), shown.status
 
     @route("/<uuid:id>", act="show")
     def show(self, id: uuid.UUID) -> str:

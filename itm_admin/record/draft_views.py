@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.encryption import AnySession
-from itm_admin.foundation.errors import Message, NotFound
+from itm_admin.foundation.errors import Conflict, Message, NotFound
 from itm_admin.foundation.formats import moment
 from itm_admin.foundation.forms import PanelForm
 from itm_admin.foundation.roles import INSTITUTION
@@ -31,6 +31,8 @@ from itm_admin.record.editing import Colleague
 
 Form = TypeVar("Form", bound=PanelForm)
 Saved = TypeVar("Saved")
+WAITS = "draft_waits"
+"""Sent by a form beside which an earlier draft waits: what is typed into it must not take the draft's place."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class DraftView(Page):
     def keep(self, kind: str, id: uuid.UUID) -> Response:
         """The form as it stands now. Answers with the moment, for the page to say."""
         form = _name(kind, id)
+        if WAITS in request.form:
+            raise Conflict
         with writing() as session:
             (_FORMS[kind].keeps or _find_of(kind))(session, id)
             saved_at = drafts.keep(session, keyring(), form, request.form.items(multi=True))
@@ -98,6 +102,8 @@ class Desk:
     resume_url: str
     waits: Kept | None
     resumed: bool
+    going: bool
+    """True if what is typed takes the place of the draft: there was none, or it was gone on with."""
     others: tuple[Colleague, ...]
 
 
@@ -117,6 +123,7 @@ def desk(session: AnySession, kind: str, id: uuid.UUID) -> Desk:
         _FORMS[kind].resume_url(id),
         kept,
         resumed,
+        resumed or kept is None or (request.method == "POST" and WAITS not in request.form),
         others,
     )
 
@@ -132,9 +139,13 @@ def resumed(form: Form, at: Desk | None) -> Form:
 
 
 def finished(session: AnySession, kind: str, id: uuid.UUID, record: Saved) -> Saved:
-    """The form was saved: in the same transaction its draft goes, and its author is no longer at it."""
+    """The form was saved: in the same transaction its draft goes, and its author is no longer at it.
+
+    A draft that waited beside the form stays: it holds something else.
+    """
     if drafts.are_kept():
-        drafts.drop(session, _name(kind, id))
+        if WAITS not in request.form:
+            drafts.drop(session, _name(kind, id))
         editing.end(session, id)
     return record
 

@@ -99,6 +99,8 @@ class RecordColumns(Page):
     """Under which people keep views of the list; none: they cannot."""
     search_by: ClassVar[str] = ""
     """The column in which a list's box looks for a reference or a pseudonym; none: there is no box."""
+    search_beside: ClassVar[Sequence[Callable[[str], ColumnElement[bool]]]] = ()
+    """Conditions for what the box also finds, in records that belong to the list's."""
     search_words: ClassVar[Columns] = ()
     """Columns in which a list's box looks for any words. Nothing about people: the words stand in the address."""
     search_label: ClassVar[Message] = _l("Search by reference or pseudonym")
@@ -195,7 +197,7 @@ def _listing(cls: type[RecordColumns], kind: Kind) -> Listing[Any]:
         if cls.search_words:
             return or_(*(turkish_contains(getattr(model, name), text) for name in cls.search_words))
         found: ColumnElement[bool] = getattr(model, cls.search_by).contains(text, autoescape=True)
-        return found
+        return or_(found, *(beside(text) for beside in cls.search_beside))
 
     extra = {each.name: (each,) for each in cls.search_filters}
     filters = (

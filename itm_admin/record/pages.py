@@ -255,16 +255,16 @@ class RecordPage(RecordWords):
 
     def _listed(self, *, deleted: bool) -> Answer:
         listing = self.listed()
-        shown = listing.page(db.session, self.datamodel.query(deleted=deleted), listing.read(request.args))
+        shown = listing.page(db.session, self.datamodel.query(deleted=deleted), listing.asked(request.args))
         record_read("record.list", self.datamodel.kind.name, subjects=shown.ids)
         if deleted:
             shown.empty_text = _("Nothing is deleted.")
         else:
             shown.add, shown.bulk = self.adding(), together.offered(self)
-            if self.may("export"):
+            if self.may("export") and not shown.mistaken:
                 shown.exports = [(_("Export the list"), with_query(f"{self.endpoint}.export"))]
         caption = str(self.deleted_title or _("Deleted: %(what)s", what=str(shown.caption)))
-        return self.render(
+        page = self.render(
             self.deleted_template if deleted else self.list_template,
             listing=shown, heading=caption if deleted else shown.caption,
             breadcrumbs=[(str(shown.caption), self.address("list"))] if deleted else [],
@@ -272,6 +272,7 @@ class RecordPage(RecordWords):
             lead=self.lead("deleted" if deleted else "list"), deleted_label=caption,
             deleted=self.address("deleted") if self.may("deleted") and not deleted else None,
         )  # fmt: skip
+        return page, shown.status
 
 
 def _register_drafts(cls: type[RecordPage]) -> None:

@@ -6,8 +6,7 @@ with the version that the person saw and an event of its own (foundation/bulk.py
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flask import request
@@ -17,7 +16,7 @@ from werkzeug.utils import redirect
 
 from itm_admin.foundation import bulk
 from itm_admin.foundation.audited_reads import record_read
-from itm_admin.foundation.bulk import Chosen, Line
+from itm_admin.foundation.bulk import Asked, Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.formats import day, moment
@@ -62,19 +61,22 @@ def _page(page: RecordPage, name: str, method: Any) -> Any:
     """The first time the page asks; the second time it does what was confirmed."""
     ask = page.action_forms.get(name)
     form = ask[0]() if ask is not None else PanelForm()
-    wanted, back = bulk.read(request.form.getlist(bulk.NAME)), safe_next_url(request.form.get("next"))
-    reasons: Mapping[uuid.UUID, str] = {}
+    asked = bulk.asked(request.form.getlist(bulk.NAME), request.form.getlist(bulk.OFFERED))
+    wanted, back = asked.chosen, safe_next_url(request.form.get("next"))
     confirmed = request.form.get("confirmed") == "yes"
-    if confirmed:
+    if not asked.offered:
+        return bulk.back_to_the_list(back)
+    if not wanted:
+        form.told.append(str(bulk.NOTHING_CHOSEN))
+    elif confirmed:
         try:
             if save(form, lambda session: _all(page, session, name, method, wanted, ask, form)):
                 tell(page.done_words(name, len(wanted)))
                 return redirect(back, 303)
         except bulk.RecordsRefused as refused:
-            reasons = refused.reasons
-            form.told.append(str(refused))
+            asked.refuse(refused, form)
     page.offer(form, None, None)
-    lines, (_name, text, confirmation, *_more) = _lines(page, wanted, reasons), method._action
+    lines, (_name, text, confirmation, *_more) = _lines(page, asked), method._action
     shown = page.render(
         "together.html", heading=confirmation or text, form=form, lines=lines, submit=confirmation or text,
         fields=[field.name for field in form if field.name not in ("version", "clear", "csrf_token")],
@@ -82,7 +84,7 @@ def _page(page: RecordPage, name: str, method: Any) -> Any:
         legend=ngettext("%(num)s chosen row", "%(num)s chosen rows", len(lines)),
         list_name=page.listing.caption,
     )  # fmt: skip
-    return shown, 409 if reasons else 422 if confirmed else 200
+    return shown, asked.status(form, confirmed=confirmed)
 
 
 def _all(
@@ -103,26 +105,26 @@ def _found(page: RecordPage, session: Session, name: str, method: Any) -> Callab
     return work
 
 
-def _lines(page: RecordPage, wanted: list[Chosen], reasons: Mapping[uuid.UUID, str]) -> list[Line]:
-    """The chosen records in the order of their names; NotFound if one of them is not there for this person.
+def _lines(page: RecordPage, asked: Asked) -> list[Line]:
+    """The records to choose from, in the order of their names; NotFound if a chosen one is not there for this person.
 
     After a refusal the newest version stands there: a person who chooses it again has seen it.
     """
     model, columns = page.datamodel.model, page.listing.columns
-    seen = {each.id: each.version for each in wanted}
+    seen = {each.id: each.version for each in asked.offered}
     statement = page.datamodel.query().where(model.id.in_(seen)).order_by(*columns[0].order, model.id)
     records = list(db.session.scalars(statement, execution_options={"populate_existing": True}).unique())
-    if len(records) < len(wanted):
+    if not {each.id for each in asked.chosen} <= {record.id for record in records}:
         raise NotFound
     named = [id for record in records for column in columns[:3] if column.names for id in column.names(record)]
-    subjects = list(dict.fromkeys([*map(str, seen), *named]))
-    record_read("record.list", page.datamodel.kind.name, subjects=subjects, detail={"page": request.endpoint or ""})
+    shown = list(dict.fromkeys([*(str(record.id) for record in records), *named]))
+    record_read("record.list", page.datamodel.kind.name, subjects=shown, detail={"page": request.endpoint or ""})
     return [
-        Line(
-            f"{record.id}:{record.row_version if reasons else seen[record.id]}",
+        asked.line(
+            record.id,
+            record.row_version if asked.reasons else seen[record.id],
             str(columns[0].cell(record).value),
             ", ".join(filter(None, (_text(column.cell(record)) for column in columns[1:3]))),
-            reasons.get(record.id, ""),
         )
         for record in records
     ]

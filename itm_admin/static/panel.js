@@ -112,6 +112,16 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// What is typed into a form and kept nowhere would be lost with another language: that form then asks first.
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("form.form");
+  if (form && !form.dataset.keep) form.dataset.edited = "yes";
+});
+document.addEventListener("submit", (event) => {
+  const edited = [...document.querySelectorAll("form[data-edited]")].some((form) => form !== event.target);
+  if (event.target.dataset.loses && edited) event.target.dataset.confirm = event.target.dataset.loses;
+});
+
 // A form that asks before it is sent.
 document.addEventListener("submit", (event) => {
   const form = event.target;

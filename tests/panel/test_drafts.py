@@ -286,3 +286,36 @@ def test_a_number_in_the_searchs_field_for_names_leads_to_the_field_for_numbers_
     assert answer.status_code == 422
     assert "Numarayı aşağıdaki numara alanına yazın." in answer.text
     assert 'value="10000000146"' in answer.text
+
+
+def test_what_is_typed_beside_a_draft_that_waits_does_not_take_its_place(desk: Desk) -> None:
+    for address, kind in ((f"/cases/{desk.case}/edit", "case"), (f"/persons/new/{desk.case}", "new-person")):
+        keep = f"/drafts/{kind}/{desk.case}"
+        fresh = desk.own.get(address).text
+        assert f'data-keep="{keep}"' in fresh
+        assert 'name="draft_waits"' not in fresh
+        assert desk.own.post(keep, **FORM, narrative=TYPED, gender="F", version="1").status_code == 200
+        waiting = desk.own.get(address).text
+        assert "data-keep=" not in waiting, "what is typed now is not kept over it"
+        assert 'name="draft_waits"' in waiting
+        assert "saklanmaz" in waiting
+        before = bytes(desk.panel.value("select sealed from draft where account_id = :id and form = :form",
+                                        id=desk.author.id, form=f"{kind}:{desk.case}"))  # fmt: skip
+        assert desk.own.post(keep, narrative="x", draft_waits="yes").status_code == 409
+        after = bytes(desk.panel.value("select sealed from draft where account_id = :id and form = :form",
+                                       id=desk.author.id, form=f"{kind}:{desk.case}"))  # fmt: skip
+        assert after == before
+        assert f'data-keep="{keep}"' in desk.own.get(f"{address}?draft=resume").text
+        refused = desk.own.post(address, **{**FORM, "opened_on": "gestern", "version": "1", "draft_waits": "yes"})
+        assert refused.status_code == 422
+        assert "data-keep=" not in refused.text, "a refused form stays beside the draft"
+        assert desk.own.post(f"{keep}/discard").status_code == 303
+        assert f'data-keep="{keep}"' in desk.own.get(address).text
+
+
+def test_saving_a_form_beside_which_a_draft_waits_leaves_the_draft(desk: Desk) -> None:
+    _types(desk.own, desk.case)
+    before = desk.drafts()
+    saved = desk.own.post(f"/cases/{desk.case}/edit", version="1", draft_waits="yes", **FORM)
+    assert (saved.status_code, desk.drafts()) == (303, before)
+    assert TYPED in desk.own.get(f"/cases/{desk.case}/edit?draft=resume").text
