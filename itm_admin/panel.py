@@ -30,9 +30,18 @@ from itm_admin.oversight import lists as oversight
 from itm_admin.record.area import GROUPS, Area, MenuEntry
 
 _HOME = Area("home", views=(MenuEntry(HomeView, _l("Home"), "home", "Work"), AnswerView))
+_PRESIDENCY = ("presidency_operator", "presidency_supervisor")
 _INTERFACE = Area(
     "interface",
-    views=(MenuEntry(SwaggerPage, _l("Programming interface"), "document", "Administration"),),
+    views=(
+        MenuEntry(
+            SwaggerPage,
+            _l("Programming interface"),
+            "document",
+            "Administration",
+            roles=frozenset({"institution_manager", "system_administrator", *_PRESIDENCY}),
+        ),
+    ),
     apis=(OpenApiDocument,),
 )
 

@@ -19,10 +19,10 @@ from flask_babel import ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from itm_admin.accounts import access_lists, changes, grants, invitations, mail, services
+from itm_admin.accounts import access_lists, access_rows, changes, grants, invitations, mail, services
 from itm_admin.accounts.forms import new_account_form, role_choices
 from itm_admin.accounts.lists import BY_HOME, BY_NAME, OF_INSTITUTION, OF_ROLE, institution_choices
-from itm_admin.accounts.models import CHANGE_KINDS, CHANGE_STATES, CHANGE_TONES, Account
+from itm_admin.accounts.models import Account
 from itm_admin.accounts.services import AUDITED, PERSON, REACHED
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
@@ -33,11 +33,10 @@ from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, told
 from itm_admin.foundation.list_parts import Cell
 from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.once import once
-from itm_admin.foundation.roles import INSTITUTION, ROLES
-from itm_admin.foundation.views import redirect_after_post, route
+from itm_admin.foundation.roles import INSTITUTION
+from itm_admin.foundation.views import REMASK_AFTER, redirect_after_post, revealing, route
 from itm_admin.institutions.choices import offer_units
 from itm_admin.institutions.models import Institution
-from itm_admin.institutions.services import units
 from itm_admin.record.display import Facts
 from itm_admin.record.page_acts import BOTH
 from itm_admin.record.pages import Answer, Post, RecordPage, Step
@@ -100,8 +99,8 @@ class AccountPage(RecordPage):
     def more(self, record: Account, parent: Any) -> Mapping[str, Any]:
         """The roles, what two people decided, and what may be done about them."""
         return {
-            "grants": access_lists.roles(_rows(db.session, record), self.to_end(record)),
-            "history": access_lists.CHANGES.all(_history(db.session, record)),
+            "grants": access_lists.roles(access_rows.standing(db.session, record), self.to_end(record)),
+            "history": access_lists.CHANGES.all(access_rows.history(db.session, record)),
             **self.access(record),
         }
 
@@ -134,6 +133,10 @@ class AccountView(AccountPage):
         filters = tuple(each for each in cls.listing.filters if each.name != "institution")
         return replace(cls.listing, columns=columns, filters=filters)
 
+    def choosable(self, record: Account) -> bool:
+        """Nobody suspends the own account, and a suspended one is suspended already."""
+        return record.active and record.id != me().id
+
     def link_facts(self, record: Account) -> Facts:
         """The newest unused link."""
         found = invitations.standing(db.session, record.id)
@@ -143,7 +146,8 @@ class AccountView(AccountPage):
         badge = (
             Cell("badge", _("Invitation expired"), "bad") if gone else Cell("badge", _("Invitation pending"), "warn")
         )
-        return [(_("One-time link"), badge), (_("Valid until"), moment(found.expires_at))]
+        until = _("Link expired on") if gone else _("Link valid until")
+        return [(_("One-time link"), badge), (until, moment(found.expires_at))]
 
     def steps(self, record: Account, parent: Any) -> builtins.list[Step]:
         steps: builtins.list[Step] = []
@@ -212,7 +216,7 @@ class AccountView(AccountPage):
                 # sent twice: its link was shown before, and is shown once
                 return redirect_after_post("AccountView.show", id=made.id)
             if made is not None:
-                return self._show_link(links[0])
+                return self._show_link(links[0], new=True)
         self.offer(form, None, None)
         here, back = self.address("add"), self.address("list")
         return self.render_form("add", "accounts/add.html", form, None, None, action=here, back=back)
@@ -244,10 +248,15 @@ class AccountView(AccountPage):
             flash(_("This was sent twice: one link was made, and it is shown once."), "info")
         return redirect_after_post("AccountView.show", id=id)
 
-    def _show_link(self, made: Made) -> Answer:
-        """The only time the link is shown. It is in no redirect and no cookie."""
+    def _show_link(self, made: Made, new: bool = False) -> Answer:
+        """The only time the link is shown: as long as a revealed value. It is in no redirect and no cookie."""
         link = url_for("InvitationView.redeem", token=made.token, _external=True) if made.token else None
-        return self.render("accounts/invited.html", heading=_("One-time link"), made=made, link=link)
+        heading = _("The account is made: %(name)s", name=made.username) if new else _("One-time link")
+        back = self.address("show", id=made.id)
+        page = self.render(
+            "accounts/invited.html", heading=heading, made=made, link=link, back=back, seconds=REMASK_AFTER
+        )
+        return revealing(page, back) if link else page
 
 
 class AuditAccountView(AccountPage):
@@ -284,38 +293,6 @@ def _open_act(account: Account) -> str | None:
 def _do(id: uuid.UUID, work: Any, said: str) -> Answer:
     told(PanelForm(), work, said)
     return redirect_after_post("AccountView.show", id=id)
-
-
-def _history(session: Session, account: Account) -> list[dict[str, Any]]:
-    """New links, rises and ends: time, act, author, confirmer."""
-    found = changes.of_account(session, account.id)
-    names = changes.names(session, [each for one in found for each in (one.created_by, one.decided_by)])
-    return [
-        {
-            "when": each.created_at,
-            "what": CHANGE_KINDS[each.kind],
-            "state": (CHANGE_STATES[each.state], CHANGE_TONES[each.state]),
-            "by": names.get(each.created_by) or ("–" if each.created_by else _("the server itself")),
-            "confirmed": names.get(each.decided_by, "–"),
-        }
-        for each in found
-    ]
-
-
-def _rows(session: Session, account: Account) -> list[dict[str, Any]]:
-    names = {unit.id: unit.name for unit, _depth in units(session, account.institution_id)}
-    return [
-        {
-            "id": grant.id,
-            "role": ROLES[grant.role].label if grant.role in ROLES else grant.role,
-            "code": grant.role,
-            "unit": names.get(grant.unit_id) if grant.unit_id else None,
-            "state": grant.state,
-            "since": grant.created_at,
-            "until": grant.updated_at if grant.state == "ended" else None,
-        }
-        for grant in sorted(account.grants, key=lambda each: (each.state == "ended", each.created_at, each.id))
-    ]
 
 
 def _invite(session: Session, account: Account) -> Made:

@@ -60,10 +60,10 @@ def own_data_form() -> type[PanelForm]:
     below = form_class(kind_of(Account), services.OWN)
     current = PasswordField(
         _l("Current password"),
-        description=_l("Needed only for another e-mail address."),
         render_kw={"autocomplete": "current-password"},
     )
-    return type("OwnDataForm", (below,), {"current": current})
+    only_if = {"current": _l("required for another e-mail address")}
+    return type("OwnDataForm", (below,), {"current": current, "only_if": only_if})
 
 
 def new_account_form(columns: Sequence[str]) -> type[PanelForm]:

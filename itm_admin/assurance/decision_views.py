@@ -74,10 +74,11 @@ CONSEQUENCES: dict[str, tuple[Message, ...]] = {
 
 class DecisionForm(PanelForm):
     asks: ClassVar[Asks] = {"institution": _l("Choose a ledger."), "reason": _l("Choose why.")}
+    only_if: ClassVar[Asks] = dict.fromkeys(("first_seq", "last_seq"), _l("required to destroy content"))
 
     institution = SelectField(_l("Whose ledger"), choices=[], validate_choice=False)
     reason = RadioField(_l("Why"), choices=[], validate_choice=False)
-    first_seq = StringField(_l("First entry"), description=_l("Only to destroy content."))
+    first_seq = StringField(_l("First entry"))
     last_seq = StringField(_l("Last entry"), description=_l("The command itm ledger purge --dry-run says up to where."))
 
 

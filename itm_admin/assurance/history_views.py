@@ -181,6 +181,7 @@ def entry_page(view: Page, id: uuid.UUID, seq: int, evidence_view: str) -> str:
         row=row,
         name=full_name_by_code(row.code),
         entry=entry,
+        why=labels.why_words(row.action, row.purpose),
         subjects=subjects,
         named=[name for subject in subjects if (name := naming.name_of(subject))],
         whole=not hidden,

@@ -39,7 +39,7 @@ class ShownEntry:
     what: str
     target: str
     why: str | None
-    """The reason to look; None for a change."""
+    """The reason to look, if one was given."""
     reasons: list[tuple[str, str]]
     """The own reasons of a change: the field that holds one, and its words."""
     outcome: str
@@ -86,7 +86,7 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
         outside=outside_user(row) is not None,
         what=labels.action_words(row.action, row.actor_id),
         target=target(row),
-        why=labels.why_words(row.action, row.purpose),
+        why=labels.purpose_words(row.purpose),
         reasons=labels.own_reasons(content, row.target_kind),
         outcome=row.outcome,
         url=link(row) if link else None,

@@ -18,7 +18,7 @@ from itm_admin.cases.models import Case, Person
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.erasure_list import Erasures
-from itm_admin.foundation.errors import Invalid, Locked
+from itm_admin.foundation.errors import Erased, Invalid
 from itm_admin.foundation.forms import PanelForm, settled, tell
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.views import Page, redirect_after_post, route
@@ -47,7 +47,7 @@ class ErasureView(Page):
                 form.take(error)
         person = lookup.get_person(db.session, id, or_deleted=True)
         if person.erased_at is not None:
-            raise Locked(_("This person was erased. What was stored cannot be brought back."))
+            raise Erased
         narratives = erasure.narratives_of(db.session, person)
         record_read("record.read", "person", id, subjects=[case.id for case in narratives], detail={"page": "erase"})
         form.version.data = form.version.data or str(person.row_version)

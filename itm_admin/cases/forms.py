@@ -126,6 +126,9 @@ class LowerForm(PanelForm):
 
 class UnlinkForm(PanelForm):
     asks: ClassVar[Asks] = {"reason": _REASON}
+    only_if: ClassVar[Asks] = {
+        "then": _l("required for the last case"), "case": _l("required if the person is moved"),
+    }  # fmt: skip
 
     reason = CodeField(_l("Reason"), "deletion_reason")
     then = CodeField(

@@ -43,6 +43,7 @@ from itm_admin.record.drafts import Kept
 from itm_admin.record.kind import kind_of
 from itm_admin.record.page_acts import BOTH, grouped
 from itm_admin.record.pages import Answer, RecordPage, Step
+from itm_admin.record.protected_values import filled
 
 
 def _in_case(reference: str) -> Any:
@@ -130,7 +131,8 @@ class PersonView(RecordPage):
         may = me().may
         erasable = not erased and may("erase", "Person") and not erasure.holds_of(db.session, record)
         offered = (
-            (living and may("reveal", "Person"), self.address("reveal", id=id), _("Show protected values"), "primary"),
+            (living and filled(record) and may("reveal", "Person"), self.address("reveal", id=id),
+             _("Show protected values"), "primary"),
             (is_open and may("edit", "Person"), self.address("edit", id=id), _("Edit"), "secondary"),
             (may("history", "Person"), url_for("HistoryView.record", kind="person", id=id), _("Access history"),
              "secondary"),

@@ -25,6 +25,7 @@ from itm_admin.record.draft_views import DraftForm, register
 from itm_admin.record.page_acts import BOTH
 from itm_admin.record.page_columns import Columns
 from itm_admin.record.pages import Answer, RecordPage, Step
+from itm_admin.record.protected_values import filled
 from itm_admin.record.schema import RevealInput
 
 
@@ -98,7 +99,7 @@ class ProfileView(RecordPage):
         living, link = parent.person.erased_at is None, parent.id
         if record is not None and living and parent.case.closed_on is None and me().may("edit", "VictimProfile"):
             found.append((self.address("edit", link=link), _("Edit"), "primary"))
-        if record is not None and living and me().may("reveal", "VictimProfile"):
+        if record is not None and living and filled(record) and me().may("reveal", "VictimProfile"):
             found.append((self.address("reveal", link=link), _("Show protected values"), "secondary"))
         if record is not None and me().may("history", "Person"):
             history = url_for("HistoryView.record", kind="victim_profile", id=record.id)

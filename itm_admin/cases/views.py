@@ -42,7 +42,7 @@ from itm_admin.foundation.forms import attempt, settled, tell, told
 from itm_admin.foundation.lists import Cell, Filter
 from itm_admin.foundation.once import once
 from itm_admin.foundation.views import keyring, redirect_after_post, route
-from itm_admin.record import parts
+from itm_admin.record import parts, protected_values
 from itm_admin.record.draft_views import DraftView
 from itm_admin.record.forms import ReasonForm
 from itm_admin.record.page_acts import BOTH
@@ -184,7 +184,8 @@ class CaseView(RecordPage):
         lower = living and record.confidentiality != "OPEN" and may("lower", "Case")
         offered = (
             (is_open and may("edit", "Case"), self.address("edit", id=id), _("Edit"), "primary"),
-            (living and may("reveal", "Case"), self.address("reveal", id=id), _("Show the narrative"), "secondary"),
+            (living and protected_values.filled(record) and may("reveal", "Case"), self.address("reveal", id=id),
+             _("Show the narrative"), "secondary"),
             (may("history", "Case"), url_for("HistoryView.record", kind="case", id=id), _("Access history"),
              "secondary"),
             (is_open and may("close", "Case"), self.address("close", id=id), _("Close"), "secondary"),

@@ -43,6 +43,8 @@ CLOSED = _l("This case is closed. Reopen it first.")
 _LOCKED: Mapping[str, Message] = {
     "legal_hold": HELD,
     "closed_case": CLOSED,
+    "other_suspended": _l("The other institution takes no part in the coordination now."),
+    "side_deleted": _l("One of the two institutions has deleted its side of this record."),
     "person_is_erased": _l("This person was erased. What was stored cannot be brought back."),
     "person_is_held": _l("A legal hold keeps this person. Nothing may be erased."),
     "narrative_is_held": _l("A legal hold keeps another person of this case. Its narrative may not be shredded."),

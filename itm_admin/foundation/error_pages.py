@@ -43,6 +43,7 @@ from itm_admin.foundation.errors import (
     Conflict,
     Denied,
     DomainError,
+    Erased,
     Invalid,
     LedgerUnavailable,
     Locked,
@@ -263,6 +264,8 @@ def answer(status: int, error: DomainError | None = None) -> Response:
     forget_looks()
     g.failed, g.problem = status >= 500, True
     title, advice = TITLES[status], WHAT_TO_DO[status]
+    if isinstance(error, Erased):
+        title, advice = error.title, error.advice
     if g.get("wrote"):
         advice = _l("Your change was stored, but its page could not be shown. Look for it before you repeat it.")
     elif isinstance(error, Uncertain):

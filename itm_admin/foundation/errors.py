@@ -132,6 +132,14 @@ class Locked(DomainError):
         super().__init__(message)
 
 
+class Erased(Locked):
+    """The record's protected values are destroyed: it is never open again."""
+
+    default = _("This person was erased. What was stored cannot be brought back.")
+    title = _("Erased")
+    advice = _("The pseudonym and what names nobody remain. The person's page shows them.")
+
+
 class TooMany(DomainError):
     """Too many attempts in too short a time."""
 

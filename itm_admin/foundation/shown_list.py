@@ -68,6 +68,8 @@ class Shown(Generic[Row]):
         self.exports: list[tuple[str, str]] = []
         self.add: tuple[str, str] | None = None
         self.bulk: list[BulkAct] = []
+        self.apart: set[str] = set()
+        """Ids of rows that cannot be chosen for the acts on several."""
         self.sort = query.sort
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from flask import g
 from flask_appbuilder import AppBuilder
 from flask_babel import lazy_gettext as _l
 
@@ -54,6 +55,8 @@ class MenuEntry:
     """One of GROUPS."""
     also: tuple[str, ...] = ()
     """Names of views whose pages belong to the entry as well: it is marked as the current one there."""
+    roles: frozenset[str] = frozenset()
+    """The roles that it is shown to, if not to all who may enter the page."""
 
     @property
     def key(self) -> str:
@@ -64,7 +67,12 @@ class MenuEntry:
         """TypeError for a category that does not exist."""
         if self.category not in GROUPS:
             raise TypeError(f"{self.key}: the menu has no category {self.category!r}")
-        builder.add_view(self.view, self.key, label=self.name, icon=self.icon, category=self.category)
+        builder.add_view(
+            self.view, self.key, label=self.name, icon=self.icon, category=self.category, menu_cond=self._is_meant
+        )
+
+    def _is_meant(self) -> bool:
+        return not self.roles or bool(self.roles & g.actor.roles)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask_babel import gettext as _
+from sqlalchemy.exc import InvalidRequestError
 from wtforms import SelectField
 
 from itm_admin.foundation import dates, record_picker
@@ -23,12 +24,30 @@ _EMPTY: tuple[Any, ...] = (None, "", [])
 def facts(record: Stamped, columns: Iterable[str], revealed: Mapping[str, Any] | None = None) -> Facts:
     """The named fields. Of a protected one dots where it is filled, the value only where this answer revealed it."""
     kind, hidden = kind_of(type(record)), protected_values.masked(record)
+    gone = _("Erased") if kind.protected and _is_erased(record, kind.info.about) else None
     rows: Facts = []
     for name in columns:
         found = kind.field(name)
-        value = _revealed(found, revealed, hidden[name]) if found.protected else _fact(record, found)
+        value = (
+            gone
+            if gone and found.protected
+            else _revealed(found, revealed, hidden[name])
+            if found.protected
+            else _fact(record, found)
+        )
         rows.append((str(found.label), value))
     return rows
+
+
+def _is_erased(record: Any, way: str) -> bool:
+    """True if the person whom the record is about, by the kind's way there, was erased."""
+    owner = record
+    for relation in filter(None, way.split(".")):
+        try:
+            owner = owner and getattr(owner, relation, None)
+        except InvalidRequestError:  # the page has not loaded it, and loads no more
+            return False
+    return getattr(owner, "erased_at", None) is not None
 
 
 def _fact(record: Any, found: BoundField) -> Any:

@@ -24,11 +24,13 @@ class PurposeForm(PanelForm):
 
     asks: ClassVar[Asks] = {"purpose": _l("Choose a purpose.")}
 
+    only_if: ClassVar[Asks] = {"words": _l("required in an emergency and for a judicial request")}
+
     act = "reveal"
     purpose = CodeField(_l("Purpose"), "access_purpose")
     words = ProtectedText(
         _l("Reason in words"),
-        description=_l("For an emergency or a judicial request. The manager and the auditors read it."),
+        description=_l("The manager and the auditors read it."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

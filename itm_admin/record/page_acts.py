@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 from itm_admin.foundation import access
 from itm_admin.foundation.forms import PanelForm, settled, tell
 from itm_admin.foundation.views import keyring, redirect_after_post, route
-from itm_admin.record import parts, together
+from itm_admin.record import parts, protected_values, together
 
 if TYPE_CHECKING:
     from itm_admin.record.kind import Transition
@@ -149,7 +149,7 @@ def _steps(page: RecordPage, record: Any, parent: Any) -> Iterator[tuple[str, st
             yield page.address(act, id=record.id), str(transition.label), "secondary"
     if is_open:
         yield from parts.new_parts(page, record)
-    if live and kind.protected and page.may("reveal"):
+    if live and kind.protected and protected_values.filled(record) and page.may("reveal"):
         yield page.address("reveal", id=record.id), _("Show protected values"), "secondary"
     if kind.info.history and access.allowed("HistoryView.record", g.actor):
         yield url_for("HistoryView.record", kind=kind.name, id=record.id), _("Access history"), "secondary"

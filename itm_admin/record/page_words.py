@@ -67,6 +67,10 @@ class RecordWords(RecordColumns):
         """The page that follows once a record is added."""
         return redirect_after_post(f"{self.endpoint}.show", id=record.id)
 
+    def choosable(self, record: Any) -> bool:
+        """False for a row of the list that the acts on several records would refuse at once."""
+        return True
+
     def list_steps(self) -> builtins.list[Step]:
         """The buttons of the list's page."""
         return []

@@ -261,6 +261,7 @@ class RecordPage(RecordWords):
             shown.empty_text = _("Nothing is deleted.")
         else:
             shown.add, shown.bulk = self.adding(), together.offered(self)
+            shown.apart = {str(each.id) for each in shown.found if shown.bulk and not self.choosable(each)}
             if self.may("export") and not shown.mistaken:
                 shown.exports = [(_("Export the list"), with_query(f"{self.endpoint}.export"))]
         caption = str(self.deleted_title or _("Deleted: %(what)s", what=str(shown.caption)))

@@ -18,7 +18,7 @@ from itm_admin.foundation import purposes
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database_errors import HELD
 from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Key, Keyring, Place
-from itm_admin.foundation.errors import CannotDecrypt, Denied, Locked
+from itm_admin.foundation.errors import CannotDecrypt, Denied, Erased, Locked
 from itm_admin.foundation.formats import HIDDEN, Hidden
 from itm_admin.record import limits
 from itm_admin.record.kind import SEALED, kind_of
@@ -50,9 +50,9 @@ def key_to_write(keys: InstitutionKeys, owner: Owner) -> Key:
 
 
 def refuse_erased(record: Stamped) -> None:
-    """Locked for a person who was erased: there is nothing left to show, and nothing is written any more."""
+    """Erased for a person who was: there is nothing left to show, and nothing is written any more."""
     if getattr(record, "erased_at", None) is not None:
-        raise Locked(_l("This person was erased. What was stored cannot be brought back."))
+        raise Erased
 
 
 def is_held(record: Stamped) -> bool:

@@ -3,6 +3,7 @@ register in which every sealed column stands."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from itertools import product
 
@@ -10,6 +11,12 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+import itm_admin.models  # noqa: F401  the kinds of all areas
+from itm_admin.cases import person_services
+from itm_admin.foundation import vocabulary
+from itm_admin.foundation.roles import ROLES
+from itm_admin.record.fields import Choice, Code, Codes
+from itm_admin.record.kind import kinds
 from tests.conftest import Database
 from tests.factories import Factory, without_rules
 
@@ -198,3 +205,88 @@ def test_rules_can_be_switched_off_by_who_owns_the_database_alone(make: Factory)
             pass
         left = text("select count(*) from pg_trigger where not tgisinternal and tgenabled <> 'A'")
         assert connection.scalar(left) == 0
+
+
+# Codes
+
+
+def coded(superuser: Connection) -> dict[str, dict[str, str]]:
+    """For each table: its coded columns and their lists, as its trigger says."""
+    held = text(
+        "select c.relname, t.tgargs from pg_trigger t join pg_class c on c.oid = t.tgrelid"
+        " where t.tgfoid = 'itm.coded()'::regprocedure"
+    )
+    return {
+        table: dict(pair.split(">") for pair in bytes(arguments).decode().rstrip("\0").split("\0"))
+        for table, arguments in superuser.execute(held)
+    }
+
+
+def test_each_declared_code_is_a_code_in_the_database(superuser: Connection) -> None:
+    """A code of a vocabulary by its list; one of the program's own lists by its list, its steps or a constraint."""
+    codes, choices = {}, set()
+    for kind in kinds().values():
+        for each in kind.fields.values():
+            if kind.model is None or each.protected:
+                continue
+            place = (kind.model.__tablename__, each.column.name)
+            if isinstance(each.field, Code | Codes):
+                codes[place] = each.field.codes
+            elif isinstance(each.field, Choice):
+                choices.add(place)
+    held = {(table, column): name for table, found in coded(superuser).items() for column, name in found.items()}
+    assert codes.items() <= held.items()
+    checks = text("select conrelid::regclass::text, pg_get_constraintdef(oid) from pg_constraint where contype = 'c'")
+    said = [(table.removeprefix("public."), words) for table, words in superuser.execute(checks)]
+    for table, column in choices - set(steps(superuser)) - set(held):
+        assert any(where == table and column in words for where, words in said), (table, column)
+
+
+def test_the_databases_lists_are_the_vocabularies(superuser: Connection) -> None:
+    lists = {name: list(vocabulary.codes(name)) for name in vocabulary.names()} | {"role": list(ROLES)}
+    of_others = {"citizenship", "country", "language"}
+    for name, codes in lists.items():
+        if name not in of_others:
+            assert superuser.scalar(text("select itm.codes(:name)"), {"name": name}) == codes, name
+        every = text("select bool_and(itm.is_code(:name, c)) from unnest(cast(:codes as text[])) c")
+        assert superuser.scalar(every, {"name": name, "codes": codes}) is True, name
+        assert superuser.scalar(text("select itm.is_code(:name, 'Ayşe Yılmaz')"), {"name": name}) is False
+
+
+def test_free_text_comes_into_no_coded_column(make: Factory, superuser: Connection) -> None:
+    """Each column of each table, as the panel's login: its rights, its row security or this rule refuse it."""
+    author, manager = make.focal_point(), make.manager()
+    link = make.person(author, make.case(author))
+    with make.working(author) as session:
+        profile = {"trafficking_status": "PossibleVictimOfTrafficking"}
+        person_services.set_profile(session, make.keyring, link.id, profile)
+    arrays = text("select attname from pg_attribute where attrelid = cast(:name as regclass) and attndims > 0")
+    for table, columns in coded(superuser).items():
+        many = set(superuser.scalars(arrays, {"name": table}))
+        for column in columns:
+            more = ", deleted_at = now()" if column == "deletion_reason" else ""
+            value = "'{Ayşe}'" if column in many else "'Ayşe'"
+            with contextlib.suppress(DBAPIError), make.working(manager) as session:
+                session.execute(text(f"update {table} set {column} = {value}{more}"))
+            there = f"select count(*) from {table} where {column}::text like '%Ayşe%'"
+            assert superuser.scalar(text(there)) == 0, (table, column)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "status = 'Closed'",
+        "closed_on = current_date, closure_reason = 'OTHER'",
+        "status = 'Closed', closed_on = '1999-01-01', closure_reason = 'OTHER'",
+        "status = 'Closed', closed_on = current_date + 9, closure_reason = 'OTHER'",
+        "opened_on = '1900-01-01'",
+        "opened_on = current_date + 9",
+        "exploitation_types = '{NONSENSE}'",
+        "exploitation_types = '{null}'",
+    ],
+)
+def test_a_case_is_in_no_state_that_its_forms_do_not_know(make: Factory, change: str) -> None:
+    author = make.focal_point()
+    case = make.case(author)
+    with pytest.raises(DBAPIError, match="CheckViolation"), make.working(author) as session:
+        session.execute(text(f"update case_file set {change} where id = :id"), {"id": case.id})

@@ -61,3 +61,19 @@ def test_another_institutions_account_is_not_found(panel: RunningPanel, tenant: 
         assert answer.status_code == 404
         assert foreign.username not in answer.text
     assert suspended(panel, [able, foreign]) == 0
+
+
+def test_the_own_account_and_a_suspended_one_cannot_be_chosen(panel: RunningPanel, tenant: Tenant) -> None:
+    me, able, shut = panel.make.manager(tenant), panel.make.focal_point(tenant), panel.make.focal_point(tenant)
+    manager = panel.browser(me)
+    manager.post(PATH, chosen=boxes(panel, [shut]), confirmed="yes")
+    page = manager.get("/accounts/?size=100").text
+    offered = [each.id for each in (me, able, shut) if f'name="chosen" value="{each.id}:' in page]
+    assert offered == [able.id]
+    assert all(each.actor.full_name in page for each in (me, able, shut))
+
+
+def test_an_accounts_history_has_the_role_that_was_given(panel: RunningPanel, tenant: Tenant) -> None:
+    who = panel.make.focal_point(tenant)
+    page = panel.browser(panel.make.manager(tenant)).get(f"/accounts/{who.id}").text
+    assert "Rol verildi: Odak noktası" in page or "Role given: Focal point" in page

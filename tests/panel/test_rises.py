@@ -309,3 +309,20 @@ def test_no_account_is_put_out_of_reach_of_its_own_end(world: World) -> None:
 def test_the_presidency_is_made_no_other_kind(world: World) -> None:
     with pytest.raises(DBAPIError, match="one Presidency"), world.acting(SUPERVISOR, "oversight") as (session, _actor):
         session.execute(text("update institution set kind = 'ngo' where code = 'GIB'"))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "itm.has_password(:id)", "itm.audits(:id)", "itm.waits(:id)", "itm.is_proposed(:id)", "itm.is_ordinary(:id)",
+        "itm.is_independent(:id, gen_random_uuid())", "itm.is_no_raiser(:id, gen_random_uuid())",
+    ],
+)  # fmt: skip
+def test_nothing_is_said_about_an_account_outside_a_context(
+    shared_database: Database, world: World, question: str
+) -> None:
+    """Each is true of somebody; the panel's login without a context hears no of everybody."""
+    everybody = world.all("select id from account")
+    with shared_database.engine("app").connect() as connection:
+        told = [connection.scalar(text(f"select {question}"), {"id": each.id}) for each in everybody]
+    assert set(told) == {False}

@@ -233,3 +233,25 @@ def test_both_sides_are_found_as_their_ledgers_say(make: Factory, receiver: Some
     done = store.verify_all(engine, ledgers, "full", None)
     assert [str(finding) for each in done for finding in each.verdict.findings] == []
     assert stored(make, "loan_side", uuid.UUID(both(make, loan)[0]["id"]))["state"] == "lent"
+
+
+def test_nobody_acts_with_an_institution_that_is_suspended(make: Factory, sender: Somebody) -> None:
+    other = make.focal_point(make.institution("SGK"))
+    loan = asked(make, sender, other)
+    status = text("update institution set status = :status where id = :id")
+    with make.superuser() as connection:
+        connection.execute(status, {"status": "suspended", "id": other.tenant.id})
+    place = {"receiver": other.tenant.id, "unit": str(sender.tenant.root)}
+    assert "takes no part" in refused(make, sender, ASK, **place)
+    assert "takes no part" in refused(make, other, ACT, loan=loan, step="lent")
+    with make.superuser() as connection:
+        connection.execute(status, {"status": "active", "id": other.tenant.id})
+    assert refused(make, other, ACT, loan=loan, step="lent") == ""
+
+
+def test_nobody_acts_on_a_record_whose_other_side_was_deleted(
+    make: Factory, sender: Somebody, receiver: Somebody, loan: uuid.UUID
+) -> None:
+    gone = "update loan_side set deleted_at = now(), deletion_reason = 'OTHER' where common = :loan"
+    assert refused(make, make.manager(), gone, loan=loan) == ""
+    assert "was deleted" in refused(make, receiver, ACT, loan=loan, step="lent")

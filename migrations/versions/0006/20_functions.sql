@@ -19,45 +19,51 @@ as $$
   ) select by from raisers where by <> who
 $$;
 
+-- The panel's login asks about accounts while somebody is at work or signs in, and never outside of that. Whoever else
+-- writes needs no context: the rules ask for them too.
+create function itm.may_ask() returns boolean
+language sql stable set search_path = pg_catalog, pg_temp
+as $$ select session_user <> 'itm_app' or itm.scope() is not null $$;
+
 create function itm.is_independent(one uuid, other uuid) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(one <> other and other not in (select itm.raised_by(one)) and one not in (select itm.raised_by(other)), false)
+  select itm.may_ask() and coalesce(one <> other and other not in (select itm.raised_by(one)) and one not in (select itm.raised_by(other)), false)
 $$;
 
 -- Auditors, while their role stands.
 create function itm.audits(who uuid) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-  select exists (select from public.role_grant g where g.account_id = who and g.state = 'active'
+  select itm.may_ask() and exists (select from public.role_grant g where g.account_id = who and g.state = 'active'
                  and g.role in ('auditor_national', 'auditor_institution'))
 $$;
 
 -- A role of this person waits for confirmation: what is confirmed must not change meanwhile.
 create function itm.is_proposed(who uuid) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp
-as $$ select exists (select from public.role_grant g where g.account_id = who and g.state = 'proposed') $$;
+as $$ select itm.may_ask() and exists (select from public.role_grant g where g.account_id = who and g.state = 'proposed') $$;
 
 -- The person's link was seen by its maker, and nobody else has confirmed the first sign-in yet.
 create function itm.waits(who uuid) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-  select exists (select from public.access_change c where c.account_id = who and c.kind = 'link' and c.state = 'waiting')
+  select itm.may_ask() and exists (select from public.access_change c where c.account_id = who and c.kind = 'link' and c.state = 'waiting')
 $$;
 
 create function itm.has_password(who uuid) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp
-as $$ select exists (select from public.credential c where c.account_id = who) $$;
+as $$ select itm.may_ask() and exists (select from public.credential c where c.account_id = who) $$;
 
 create function itm.link_is_used(link uuid) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp
-as $$ select exists (select from public.invitation n where n.id = link and n.used_at is not null) $$;
+as $$ select itm.may_ask() and exists (select from public.invitation n where n.id = link and n.used_at is not null) $$;
 
 -- A manager's own staff, and nothing above it.
 create function itm.is_ordinary(who uuid) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-  select not exists (select from public.role_grant g where g.account_id = who and g.state <> 'ended'
+  select itm.may_ask() and not exists (select from public.role_grant g where g.account_id = who and g.state <> 'ended'
                      and g.role not in ('focal_point', 'caseworker'))
 $$;
 
@@ -107,6 +113,7 @@ as $$
                  and (c.institution_id = itm.institution() or itm.scope() = 'accounts' or itm.approves()))
 $$;
 
-revoke all on function itm.raised_by, itm.void_secrets, itm.keep_last from public;
+revoke all on function itm.may_ask, itm.raised_by, itm.void_secrets, itm.keep_last from public;
+grant execute on function itm.may_ask to itm_app;
 revoke all on function itm.is_independent, itm.audits, itm.is_proposed, itm.waits, itm.has_password, itm.is_rise, itm.link_is_used, itm.is_ordinary, itm.roles_at_stake from public;
 grant execute on function itm.is_independent, itm.audits, itm.is_proposed, itm.waits, itm.has_password, itm.is_rise, itm.link_is_used, itm.is_ordinary, itm.roles_at_stake to itm_app;

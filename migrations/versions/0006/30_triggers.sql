@@ -121,7 +121,7 @@ end $$;
 -- Whom the risen person raised must not confirm the rise.
 create function itm.is_no_raiser(approver uuid, holder uuid) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp
-as $$ select holder not in (select itm.raised_by(approver)) $$;
+as $$ select itm.may_ask() and holder not in (select itm.raised_by(approver)) $$;
 
 -- At the moment of the rise everything of before is void; each rise and each end is told.
 create function itm.rise_voids() returns trigger

@@ -58,6 +58,9 @@ begin
   if itm.managed(unit) is not true then
     raise exception using errcode = 'insufficient_privilege', message = 'only a manager deletes or restores a record';
   end if;
+  if new.deletion_reason is not null and not itm.is_code('deletion_reason', new.deletion_reason) then
+    raise exception using errcode = 'check_violation', column = 'deletion_reason', message = 'a record is deleted for a reason of the list';
+  end if;
   new.deleted_at := case when new.deleted_at is not null then coalesce(old.deleted_at, now()) end;
   return new;
 end $$;

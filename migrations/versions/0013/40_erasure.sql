@@ -165,6 +165,8 @@ begin
   -- A hold on a case, and one on another person of it, wait for these locks or are seen after them.
   cases := array(select itm.cases_about(person));
   perform from public.case_file c where c.id = any (cases) and c.institution_id = institution order by c.reference for no key update;
+  perform from public.person p where p.id in (select itm.persons_of_case(c) from unnest(shredded) c) and p.institution_id = institution
+    order by p.id for share;
   if itm.is_held(person, institution) then
     raise exception using errcode = 'restrict_violation', constraint = 'person_is_held', message = 'a legal hold keeps this person';
   end if;

@@ -57,16 +57,4 @@ begin
 end $$;
 select itm.keep_rule('draft', 'd_living', 'before insert or update when (current_user = ''itm_app'')', 'itm.draft_rules()');
 
--- A hold on a person waits for who shreds a narrative that the person may be in, and keeps it from then on.
-create function itm.hold_waits() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform from public.case_file c where c.id in (select itm.cases_about(new.id)) and c.institution_id = new.institution_id
-    order by c.reference for share;
-  return new;
-end $$;
-select itm.keep_rule('person', 'c_hold_waits',
-  'before update of hold_reason when (old.hold_reason is null and new.hold_reason is not null)', 'itm.hold_waits()');
-
-revoke all on function itm.note_rules, itm.draft_rules, itm.hold_waits from public;
+revoke all on function itm.note_rules, itm.draft_rules from public;

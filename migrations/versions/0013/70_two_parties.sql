@@ -78,6 +78,24 @@ begin
   return found;
 end $$;
 
+-- Two institutions act on one thing while both take part in the coordination, and while neither's side was deleted.
+create function itm.refuse_one_sided(relation text, wanted uuid, institutions uuid[]) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  gone boolean;
+begin
+  if exists (select from unnest(institutions) wanted_one
+             where not exists (select from public.institution i where i.id = wanted_one and i.status = 'active')) then
+    raise exception using errcode = 'restrict_violation', constraint = 'other_suspended', message = 'the other institution takes no part now';
+  end if;
+  execute format('select exists (select from public.%I r where r.common = $1 and r.deleted_at is not null)', relation)
+    into gone using wanted;
+  if gone then
+    raise exception using errcode = 'restrict_violation', constraint = 'side_deleted', message = 'a side of this act was deleted';
+  end if;
+end $$;
+
 -- Opens an act: `held` is what both hold, `ours` what the sender's side has of its own, with its id and its unit. The
 -- receiver's side belongs to the receiver's root unit. Returns the id of the sender's side.
 create function itm.open_sides(relation text, receiver uuid, held jsonb, ours jsonb) returns uuid
@@ -99,6 +117,7 @@ begin
   elsif not array(select jsonb_object_keys(held)) <@ columns or not array(select jsonb_object_keys(ours)) <@ own then
     raise exception using errcode = 'restrict_violation', message = 'a column is in common or of one side';
   end if;
+  perform itm.refuse_one_sided(relation, null, array[sender, receiver]);
   execute format('select to_jsonb(jsonb_populate_record(null::public.%I, $1))', relation) into side
     using held || jsonb_build_object('id', coalesce(ours -> 'id', to_jsonb(gen_random_uuid())), 'institution_id', sender,
                                      'common', gen_random_uuid(), 'party', 'from', 'other_institution_id', receiver, 'act', 1);
@@ -130,6 +149,8 @@ begin
   end if;
   execute format('select array_agg(to_jsonb(s) order by s.party) from (select r.* from public.%1$I r where r.common ='
                  ' (select o.common from public.%1$I o where o.id = $1) order by r.party for update) s', relation) into sides using side;
+  perform itm.refuse_one_sided(relation, (sides[1] ->> 'common')::uuid,
+    array[sides[1] ->> 'institution_id', sides[2] ->> 'institution_id']::uuid[]);
   if (sides[1] ->> 'act')::integer <> seen then
     raise exception using errcode = 'serialization_failure', message = 'the other side acted meanwhile';
   end if;
@@ -224,5 +245,5 @@ comment on function itm.keep_sides is 'Gives a table of two sides what both hold
 -- The receiver's root unit, to which the receiver's side belongs.
 create policy unit_of_receiver on public.unit for select to itm_owner using (parent_id is null and (select itm.institution()) is not null);
 
-revoke all on function itm.as_seen_from_outside, itm.common_columns, itm.shared_digest, itm.write_sides, itm.works_on_side, itm.open_sides,
+revoke all on function itm.as_seen_from_outside, itm.common_columns, itm.shared_digest, itm.write_sides, itm.works_on_side, itm.refuse_one_sided, itm.open_sides,
   itm.act_of_two, itm.step_of_two, itm.sides_agree, itm.keep_sides from public;
