@@ -151,8 +151,8 @@ COLUMNS: tuple[Column[AnyRow], ...] = (
 
 
 def _shows(row: AnyRow) -> list[str]:
-    """The record, and the ledger that the link leads to."""
-    return [id for id in (row.target_id, str(row.ledger_id)) if id]
+    """The record and the person that are named, and the ledger that the link leads to."""
+    return showing.ids_of([row])
 
 
 ENTRIES: Listing[AnyRow] = Listing(

@@ -47,14 +47,14 @@ class _HistoryPage(Page):
     def timeline(self, of: Of, kind: str, id: uuid.UUID, entry_endpoint: str) -> str:
         found, wanted = _history(of, filters=False)
         detail = {"page": "history", "entries": len(found.rows)}
-        record_read("record.read", kind, id, subjects=ids_of(found.rows), detail=detail)
-
         opens = access.allowed(entry_endpoint, g.actor)
 
         def link(row: AnyRow) -> str | None:
             return url_for(entry_endpoint, id=row.ledger_id, seq=row.seq) if opens else None
 
         events = told(db.session, found.rows, link, str(id))
+        subjects = naming.told_with([str(id), *ids_of(found.rows)])
+        record_read("record.read", kind, id, subjects=[each for each in subjects if each != str(id)], detail=detail)
         older = url_for(request.endpoint or "", **(request.view_args or {}), **_following(found))
         return self.render(
             "assurance/history.html",
@@ -172,14 +172,9 @@ def entry_page(view: Page, id: uuid.UUID, seq: int, evidence_view: str) -> str:
     """One entry, as far as the reader may see its content; the ledger records the ids in it as seen."""
     row = ledger_queries.find_entry(db.session, id, seq)
     subjects = ledger_queries.visible(db.session, row.subjects)
-    record_read(
-        "record.read",
-        "entry",
-        row.event_id,
-        subjects=list(dict.fromkeys(filter(None, (row.target_id, *subjects, str(id))))),
-        detail={"ledger": str(id), "seq": seq},
-    )
     (entry,) = told(db.session, [row], None, *subjects)
+    named_too = naming.told_with([*ids_of([row]), *subjects])
+    record_read("record.read", "entry", row.event_id, subjects=named_too, detail={"ledger": str(id), "seq": seq})
     hidden = any(change.withheld for change in entry.changes) or len(subjects) < len(row.subjects)
     return view.render(
         "assurance/entry.html",

@@ -30,9 +30,9 @@ def auditor_home(session: AnySession) -> dict[str, Any]:
         (_("Latest exports"), "record.export", None, _latest(session, action="record.export")),
     ]
     rows = [row for *_title, found in latest for row in found]
+    lines = iter(told(session, rows, _url))
     shown_ids = [str(row.id) for row in ledgers] + ids_of(rows)
     record_read("record.list", "ledger", subjects=list(dict.fromkeys(shown_ids)), detail={"page": "home"})
-    lines = iter(told(session, rows, _url))
     counts = Counter(row.verdict for row in ledgers if row.verdict)
     return {
         "ledgers": ledgers,

@@ -21,10 +21,11 @@ AnySession = Session | scoped_session[Any]
 MOST = 2000
 """The most ids on a page that get a name."""
 _NAMES = text(
-    "select n.id, n.name, i.name_tr, i.name_en"
+    "select n.id, n.name, i.name_tr, i.name_en, null::uuid as inside"
     " from (select id, kind, name from itm.names(cast(:ids as uuid[]))"
     "  union all select id, kind, name from itm.names_of_access(cast(:ids as uuid[]))) n"
     " left join public.institution i on n.kind in ('institution', 'ledger') and i.code = n.name"
+    " union all select id, null, null, null, inside from itm.names_inside(cast(:ids as uuid[]))"
 )
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
@@ -41,12 +42,27 @@ def learn(session: AnySession, ids: Iterable[str | uuid.UUID | None]) -> None:
     if new:
         names.update(dict.fromkeys(new))
         rows = session.execute(_NAMES, {"ids": new})
-        names.update({str(row.id): _name(row) for row in rows})
+        for row in rows:
+            if row.inside is None:
+                names[str(row.id)] = _name(row)
+            else:
+                _inside().setdefault(str(row.id), []).append(str(row.inside))
 
 
 def name_of(id: str | uuid.UUID | None) -> str | None:
     """A name read by `learn`; None if there is none, or none for this reader."""
     return _names().get(str(id)) if id else None
+
+
+def told_with(ids: Iterable[str]) -> list[str]:
+    """These ids, and those of the records whose names stand in theirs: a link's name is of a person and a case."""
+    return list(dict.fromkeys(each for id in ids for each in (id, *_inside().get(id, ()))))
+
+
+def _inside() -> dict[str, list[str]]:
+    if "record_names_inside" not in g:
+        g.record_names_inside = {}
+    return g.record_names_inside  # type: ignore[no-any-return]
 
 
 def named() -> Mapping[str, str | None]:

@@ -55,8 +55,13 @@ class ShownEntry:
 
 
 def ids_of(rows: Sequence[AnyRow]) -> list[str]:
-    """The ids that a list of entries shows: of records, and of the ledgers that its links lead to."""
-    return list(dict.fromkeys(id for row in rows for id in (row.target_id, str(row.ledger_id)) if id))
+    """The ids that a list of entries shows, once its names are learned: of records and people, and of its ledgers."""
+    return naming.told_with(id for row in rows for id in (row.target_id, *_actor(row), str(row.ledger_id)) if id)
+
+
+def _actor(row: AnyRow) -> list[str]:
+    """The account whose name the line shows."""
+    return [row.actor_id] if row.actor_id and naming.name_of(row.actor_id) else []
 
 
 def learn_names(session: AnySession, rows: Sequence[AnyRow], *more: str) -> None:

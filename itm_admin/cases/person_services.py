@@ -225,7 +225,7 @@ def set_profile(
 
 
 def _open_case(session: AnySession, case_id: Id, actor: Actor) -> Case:
-    case = lookup.get_case(session, case_id)
+    case = lookup.get_case(session, case_id, lock=True)  # who closes it waits, or is waited for
     require_work_on(session, case, actor)
     if case.closed_on is not None:
         raise Locked(CLOSED)

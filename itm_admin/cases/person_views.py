@@ -171,10 +171,11 @@ class PersonView(RecordPage):
             if link is not None:
                 flash(_("%(pseudonym)s is in the case now.", pseudonym=link.person.pseudonym))
                 return redirect_after_post("CaseView.show", id=case)
+        found = lookup.get_case(db.session, case)
         at = desk(db.session, "new-person", case)
         form = resumed(form, at)
         groups = grouped(form, NEW_PERSON_FIELDS, without=("somebody_else",))
-        return self._about_case(case, form, "cases/person_add.html", at=at, fieldsets=groups)
+        return self._about_case(found, form, "cases/person_add.html", at=at, fieldsets=groups)
 
     @route("/link/<uuid:case>", act="add", methods=BOTH)
     def link(self, case: uuid.UUID) -> Answer:
@@ -186,7 +187,7 @@ class PersonView(RecordPage):
             flash(_("The person is in the case now."))
             return redirect_after_post("CaseView.show", id=case)
         choices.offer_persons(form.pseudonym)
-        return self._about_case(case, form, "cases/person_link.html")
+        return self._about_case(lookup.get_case(db.session, case), form, "cases/person_link.html")
 
     @route("/unlink/<uuid:link>", act="delete", methods=BOTH)
     def unlink(self, link: uuid.UUID) -> Answer:
@@ -199,18 +200,17 @@ class PersonView(RecordPage):
                     return redirect_after_post("ErasureView.erase", id=gone.person_id)
                 return redirect_after_post("CaseView.show", id=gone.case_id)
         found = lookup.get_link(db.session, link)
-        record_read("record.read", "case_person", link)
+        record_read("record.read", "case_person", link, subjects=[found.person_id, found.case_id])
         form.warn(person_services.why_closed(found.case))
         return self.render("cases/unlink.html", form=form, link=found), form.refused_with if form.submitted() else 200
 
-    def _about_case(self, case_id: uuid.UUID, form: Any, template: str, **values: Any) -> Answer:
-        case = lookup.get_case(db.session, case_id)
-        record_read("record.read", "case", case_id, detail={"page": request.endpoint or ""})
+    def _about_case(self, case: Case, form: Any, template: str, **values: Any) -> Answer:
+        record_read("record.read", "case", case.id, detail={"page": request.endpoint or ""})
         form.warn(CASES.why_locked(case))
         return self.render(template, form=form, case=case, **values), form.refused_with if form.submitted() else 200
 
 
-register("new-person", DraftForm("PersonView.add", "case", _l("A new person"), lookup.get_case))
+register("new-person", DraftForm("PersonView.add", "case", _l("A new person"), lookup.get_case, CASES.get_open))
 
 
 def _typed_elsewhere() -> Kept | None:

@@ -28,7 +28,8 @@ class Persons(RecordInterface[Person]):
         return lookup.list_persons(deleted=deleted)
 
     def named_by(self, record: Person, columns: Sequence[str]) -> Iterable[uuid.UUID]:
-        return (link.case.id for link in record.links if link.case is not None)
+        named = record.links if "case_references" in columns else ()
+        return (link.case.id for link in named if link.case is not None)
 
     def schema(self, columns: Sequence[str], name: str | None = None) -> type[Input]:
         return PersonInput

@@ -13,7 +13,7 @@ from itm_admin.cases.answers import LinkWithProfile, ProfileChange, ProfileRevea
 from itm_admin.cases.models import CasePerson, VictimProfile
 from itm_admin.cases.profiles import LINKS, PROFILES
 from itm_admin.foundation.actor import me
-from itm_admin.foundation.api import body, describes, maybe_versioned, tag_of
+from itm_admin.foundation.api import describes, maybe_versioned, tag_of
 from itm_admin.foundation.api_schemas import Changed
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
@@ -26,7 +26,7 @@ from itm_admin.record.page_acts import BOTH
 from itm_admin.record.page_columns import Columns
 from itm_admin.record.pages import Answer, RecordPage, Step
 from itm_admin.record.protected_values import filled
-from itm_admin.record.schema import RevealInput, load
+from itm_admin.record.schema import RevealInput
 
 
 class ProfileView(RecordPage):
@@ -110,7 +110,7 @@ class ProfileView(RecordPage):
         return self.address("show", link=parent.id)
 
 
-register("profile", DraftForm("ProfileView.edit", "link", _l("A victim's profile"), LINKS.get))
+register("profile", DraftForm("ProfileView.edit", "link", _l("A victim's profile"), LINKS.get, LINKS.get_open))
 
 
 class ProfileApi(RecordApi):
@@ -153,7 +153,4 @@ class ProfileApi(RecordApi):
     @describes("The profile's protected values, for a purpose", takes=RevealInput, gives=ProfileRevealed)
     def reveal(self, link: uuid.UUID) -> Response:
         found = LINKS.get(db.session, link)
-        if found.profile is None:
-            load(RevealInput, body())
-            return self.answer(id=None)
         return self.revealed(found.profile, found)

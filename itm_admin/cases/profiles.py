@@ -34,6 +34,11 @@ class Links(RecordInterface[CasePerson]):
     def get(self, session: AnySession, id: Id, *, or_deleted: bool = False, lock: bool = False) -> CasePerson:
         return lookup.get_link(session, id, lock=lock)
 
+    def get_living(self, session: AnySession, id: Id) -> CasePerson:
+        link = self.get(session, id)
+        refuse_erased(link.person)
+        return link
+
     def guard(self, session: AnySession, actor: Actor, parent: Any, record: Any) -> None:
         super().guard(session, actor, parent, record)
         refuse_erased(record.person)

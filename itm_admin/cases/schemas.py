@@ -5,7 +5,7 @@ A field that is absent is left as it is when a record is changed; null (or an em
 
 from __future__ import annotations
 
-from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
+from itm_admin.cases.models import OPEN_STATUSES, Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.record.checks import CodeCheck, FlagCheck, IdCheck, TextCheck
 from itm_admin.record.derive import check_of, given, input_schema, typed_columns
 from itm_admin.record.kind import kind_of
@@ -20,8 +20,14 @@ PLACE_COLUMNS = ("unit_id", "lead_institution_id", "confidentiality", "shared")
 EVENT_COLUMNS = ("exploitation_types", "industry", "narrative")
 CASE_COLUMNS = (*SOURCE_COLUMNS, *PLACE_COLUMNS, *EVENT_COLUMNS)
 API_COLUMNS = (*CASE_COLUMNS, "status")
-CaseInput = input_schema(_CASE, API_COLUMNS, "CaseInput")
-"""A case, when it is opened (defaults apply) or changed (partial)."""
+
+
+class CaseInput(input_schema(_CASE, API_COLUMNS)):  # type: ignore[misc]
+    """A case that is opened: defaults apply, and it begins in the first state."""
+
+    status = CodeCheck("case_status", among=OPEN_STATUSES[:1], load_default=OPEN_STATUSES[0], allow_none=False)
+
+
 IDENTITY_COLUMNS = ("given_name", "family_name", "birth_date", "tckn", "ykn", "passport")
 ABOUT_COLUMNS = ("gender", "language", "citizenships")
 CONTACT_COLUMNS = ("phone", "email", "address", "guardian")

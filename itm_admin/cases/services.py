@@ -15,9 +15,10 @@ from sqlalchemy import Select, func, select
 
 from itm_admin.accounts.models import Account
 from itm_admin.cases import ages, lookup
-from itm_admin.cases.models import Case, CaseAssignment
+from itm_admin.cases.models import OPEN_STATUSES, Case, CaseAssignment
 from itm_admin.cases.permissions import CLOSED_CIRCLE, can_be_assigned, is_assigned, require_work_on
 from itm_admin.cases.schemas import API_COLUMNS, AssignInput, CloseInput, LowerInput
+from itm_admin.foundation import vocabulary
 from itm_admin.foundation.database_errors import CLOSED, HELD
 from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Invalid, Locked, Message, NotFound
@@ -47,7 +48,7 @@ class Cases(RecordInterface[Case]):
         return lookup.list_cases().options(lookup.people_of_cases())
 
     def named_by(self, record: Case, columns: Sequence[str]) -> Iterable[uuid.UUID]:
-        return (person.id for person in record.living_people)
+        return (person.id for person in record.living_people) if "pseudonyms" in columns else ()
 
     def guard(self, session: AnySession, actor: Actor, parent: Any, record: Case | None) -> None:
         if record is not None:
@@ -57,6 +58,8 @@ class Cases(RecordInterface[Case]):
         return CLOSED if record is not None and record.closed_on is not None else None
 
     def pre_add(self, session: AnySession, record: Case, values: Mapping[str, Any], parent: Any) -> None:
+        if values.get("status") not in (None, OPEN_STATUSES[0]):
+            raise Invalid({"status": vocabulary.NOT_A_CHOICE})
         record.unit_id, record.lead_institution_id = places(session, values)
 
     def pre_update(self, session: AnySession, record: Case, values: Mapping[str, Any], parent: Any) -> None:

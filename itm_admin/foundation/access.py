@@ -48,6 +48,8 @@ class Access:
     public: bool = False
     quiet: bool = False
     api: bool = False
+    kind: str = ""
+    """The kind that its entries are about, where they name no other."""
 
 
 def route(
@@ -112,6 +114,7 @@ def declare_views(app: Flask, views: Iterable[Any]) -> None:
     """Reads the declarations of all registered views. A view without a subject stays shut."""
     register: dict[str, Access] = app.extensions["itm_access"]
     for view in views:
+        model = getattr(view, "datamodel", None)
         for name in dir(view):
             method = getattr(view, name)
             if name in view.exclude_route_methods or name not in (view.include_route_methods or {name}):
@@ -124,6 +127,7 @@ def declare_views(app: Flask, views: Iterable[Any]) -> None:
                     public=method._public,
                     quiet=method._quiet,
                     api=view.is_api,
+                    kind=model.kind.name if model is not None else view.subject.lower(),
                 )
 
 

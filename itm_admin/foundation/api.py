@@ -33,7 +33,8 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 Parameters = Callable[[], list[dict[str, Any]]]
 
 _PROBLEM = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-_TAG = re.compile(r'"([0-9]{1,9})"')
+_TAG = re.compile(r'"([0-9]{1,9})(?:-gzip)?"')
+"""A version as `tag_of` gives it, or as the ETag of the same answer says that it was compressed (compression.py)."""
 _KEY = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -43,7 +44,7 @@ _KEY = {
 _MATCHING = {
     "in": "header",
     "name": "If-Match",
-    "schema": {"type": "string", "pattern": '^"[0-9]{1,9}"$'},
+    "schema": {"type": "string", "pattern": '^"[0-9]{1,9}(-gzip)?"$'},
     "description": "The version that the change was made on, as ETag gave it; or `row_version` in the body.",
 }
 

@@ -177,13 +177,15 @@ def _due(response: Response) -> list[Look]:
         return looks
     wrote = bool(g.get("wrote"))
     if not looks and not wrote and (response.status_code < 300 or g.get("committed")):
-        looks = [Look("record.read", access.subject.lower(), _asked(), detail={"page": request.endpoint})]
+        looks = [Look("record.read", access.kind, _asked(), detail={"page": request.endpoint})]
     told = {id for look in looks for id in (look.id, *look.subjects)} | (_written() if wrote else set())
-    if wrote or g.get("failed"):  # a failure gives back what was sent, and nothing else: no second wait for the ledger
+    # A redirect shows nothing of what was sent, and its page is an entry itself; a failure gives back what was sent and
+    # nothing else: no second wait for the ledger
+    if (wrote and response.status_code >= 300) or g.get("failed"):
         told |= _sent()
     more = tuple(id for id in _ids_in(response) if id not in told) if not g.get("refused") else ()
     if more and not looks:
-        return [Look("record.read", access.subject.lower(), subjects=more, detail={"page": request.endpoint})]
+        return [Look("record.read", access.kind, subjects=more, detail={"page": request.endpoint})]
     if more:
         looks[0] = replace(looks[0], subjects=(*looks[0].subjects, *more))
     return looks

@@ -51,6 +51,13 @@ _LOCKED: Mapping[str, Message] = {
     "nothing_is_shown": _l("This case holds no narrative. There is nothing to show."),
 }
 """Rules that name themselves as a constraint, for what is locked."""
+_WORDS: Mapping[str, Message] = {
+    "a closed case is reopened first": CLOSED,
+    "a person of closed cases is locked": _l("All cases of this person are closed. Reopen one first."),
+    "an erased person stays": _LOCKED["person_is_erased"],
+    "the person was erased": _LOCKED["person_is_erased"],
+}
+"""Older rules of that kind, which have their words alone."""
 _ENDED_IN_ORDER = "57P01"  # admin_shutdown: said before the transaction was rolled back
 _LEDGER_WORDS = ("audit.", "schema audit", "function append", "function write")
 
@@ -74,6 +81,9 @@ def domain_error(fault: SQLAlchemyError, committing: bool = False) -> DomainErro
     if code == "23001" and _constraint(fault) in _LOCKED:
         return Locked(_LOCKED[_constraint(fault)])
     if code == "23001":
+        for words, told in _WORDS.items():
+            if words in str(fault.orig):
+                return Locked(told)
         return Denied(_l("The rules do not allow this."))
     if code.startswith(("22", "23")):
         return Invalid()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import re
 import uuid
 from collections.abc import Mapping
 
@@ -56,12 +57,14 @@ from itm_admin.foundation.errors import (
 )
 from itm_admin.foundation.forgery import FIELD, is_of_an_account
 from itm_admin.foundation.i18n import say_language
+from itm_admin.foundation.list_parts import PAGE_SIZES
 from itm_admin.foundation.lists import WithoutSearch
 from itm_admin.foundation.log_trace import trace
 from itm_admin.foundation.once import Reused
 from itm_admin.foundation.problem import problem_document
 
 log = logging.getLogger("itm")
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Stale(DomainError):
@@ -144,7 +147,8 @@ def refused(outcome: str = "denied") -> None:
         return
     if tenancy.current().institution is None:  # refused before a scope was bound
         _bind_own_ledger()
-    append_now([Look(_tried(access), access.subject.lower(), _target(), outcome=outcome, detail={"act": access.act})])
+    detail = {"act": access.act}
+    append_now([Look(_tried(access), access.kind, _target(), _chosen(), outcome=outcome, detail=detail)])
 
 
 def failed() -> None:
@@ -194,12 +198,23 @@ def _target() -> str | None:
     return "digest:" + hmac.new(key, str(values[0]).encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
 
 
+def _chosen() -> tuple[str, ...]:
+    """The ids of an act on several records; none of a body that cannot be read, which is refused as well."""
+    try:
+        sent = [text.partition(":")[0] for text in request.form.getlist("chosen")[: PAGE_SIZES[-1] + 1]]
+    except HTTPException:
+        return ()
+    return tuple(dict.fromkeys(id for id in sent if _ID.fullmatch(id)))
+
+
 def _domain(error: DomainError) -> Response:
     db.session.rollback()
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     if status == 409 and g.get("matching"):
         status = 412  # RFC 9110: the condition of the request (If-Match) does not hold
-    if isinstance(error, NotFound | Denied) or (isinstance(error, Conflict | Locked | Invalid) and _target()):
+    if isinstance(error, NotFound | Denied) or (
+        isinstance(error, Conflict | Locked | Invalid) and (_target() or _chosen())
+    ):
         try:
             refused("denied" if isinstance(error, NotFound | Denied) else "failure")
         except LedgerUnavailable as worse:

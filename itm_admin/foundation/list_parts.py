@@ -6,7 +6,7 @@ holds a personal value: it would stand in the address.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Generic, TypeVar
@@ -50,6 +50,8 @@ class Column(Generic[Row]):
     """Expressions to order by; none: the column cannot be ordered by."""
     key: Callable[[Row], Any] | None = None
     """Orders rows that are all at hand, as `order` does in a statement."""
+    names: Callable[[Row], Iterable[str]] | None = None
+    """The ids of the other records that the cell names, for the ledger."""
 
     @property
     def sortable(self) -> bool:

@@ -74,9 +74,11 @@ class Shown(Generic[Row]):
 
     @property
     def ids(self) -> list[str]:
-        """The ids that are shown, for the ledger, each once."""
+        """The ids that are shown, and those of records that are named, for the ledger, each once."""
         shows = self._listing.shows or (lambda row: (self._listing.identify(row),))
-        return list(dict.fromkeys(id for row in self.found for id in shows(row)))
+        named = [column.names for column in self._shown if column.names is not None]
+        ids = (id for row in self.found for ids in (shows(row), *(names(row) for names in named)) for id in ids)
+        return list(dict.fromkeys(ids))
 
     def record(self, kind: str, id: Any = None, *, detail: Mapping[str, Any] | None = None) -> None:
         """Queues the entry for what this page shows; of a list with filters with what was chosen."""

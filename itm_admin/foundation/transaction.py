@@ -57,4 +57,6 @@ def wrote(*ids: str) -> None:
 
 @event.listens_for(Session, "after_flush")
 def _note(session: Session, _context: object) -> None:
-    wrote(*(str(row.id) for row in (*session.new, *session.dirty) if hasattr(row, "id")))
+    # A row is dirty already when a value was set to what it was: then it has no event
+    changed = (row for row in session.dirty if session.is_modified(row))
+    wrote(*(str(row.id) for row in (*session.new, *changed) if hasattr(row, "id")))

@@ -59,7 +59,7 @@ class RecordApi(Api):
     @route("/", act="list")
     def list(self) -> Response:
         shown = page_shown(db.session, self.page.listing, self.datamodel.query())
-        record_read("record.list", self.datamodel.kind.name, subjects=shown.ids)
+        record_read("record.list", self.datamodel.kind.name, subjects=[record.id for record in shown.found])
         return self.answer(**page_document(shown, document))
 
     @route("/in/<uuid:parent>", act="add", methods=("POST",))
@@ -110,7 +110,7 @@ class RecordApi(Api):
         """The protected values of a record that was found, for the purpose in the request's body."""
         why = load(RevealInput, body())
         values = self.datamodel.reveal(db.session, keyring(), record, parent, (why["purpose"], why.get("words")))
-        return self.told({"id": record.id, **values})
+        return self.told({"id": record.id if record is not None else None, **values})
 
 
 def document(record: Stamped) -> Document:

@@ -94,6 +94,18 @@ class RecordInterface(Rules[R]):
         protected_values.refuse_erased(record)
         return record
 
+    def get_open(self, session: AnySession, id: Id) -> R:
+        """As `get_living`; Locked also while nobody may change the record: what is typed for it could not be saved."""
+        record = self.get_living(session, id)
+        self._refuse_locked(self.why_locked(record))
+        return record
+
+    def get_open_parent(self, session: AnySession, id: Id) -> Any:
+        """The parent of a record that is to be added; Locked while none may be added to it."""
+        parent = self.parent.get_living(session, id) if self.parent is not None else None
+        self._refuse_locked(self.why_locked_inside(parent))
+        return parent
+
     def query(self, *, deleted: bool = False) -> Select[Any]:
         """The visible records for a list to narrow and order; of a deleted parent none."""
         return self._with_parents(select(self.model)).where(*only_deleted(self.model, deleted), *self.reach())
@@ -261,10 +273,16 @@ class RecordInterface(Rules[R]):
         return states.acts[act], states.column
 
     def reveal(
-        self, session: AnySession, keyring: Keyring, record: R, parent: Any, why: tuple[str, str | None]
+        self, session: AnySession, keyring: Keyring, record: R | None, parent: Any, why: tuple[str, str | None]
     ) -> dict[str, Value]:
-        """One record's protected fields, for a purpose and perhaps in words (record/protected_values.py)."""
-        names, owner = (self.subject, self.kind.name), self.owner(session, record, parent)
+        """One record's protected fields, for a purpose and perhaps in words (record/protected_values.py).
+
+        Of a parent's one record also while there is none: the purpose is asked and told all the same.
+        """
+        names = self.subject, self.kind.name
+        if record is None:
+            return protected_values.reveal_nothing(session, names, parent.id, why)
+        owner = self.owner(session, record, parent)
         if owner is None:
             raise Locked(ABOUT_NOBODY)
         sealed: Any = record

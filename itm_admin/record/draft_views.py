@@ -44,6 +44,8 @@ class DraftForm:
     label: Message
     find: Callable[[AnySession, uuid.UUID], object] | None
     """None: its own pages keep the draft, whose id is the one in the address."""
+    keeps: Callable[[AnySession, uuid.UUID], object] | None = None
+    """As `find`, for what is typed: refuses a record that nobody can save now. None: as `find`."""
 
     def address_of(self, id: uuid.UUID | str) -> dict[str, uuid.UUID | str]:
         """The id in the form's address. A form without one keeps its draft under its author's own id."""
@@ -78,7 +80,7 @@ class DraftView(Page):
         if WAITS in request.form:
             raise Conflict
         with writing() as session:
-            _find(session, kind, id)
+            (_FORMS[kind].keeps or _find_of(kind))(session, id)
             saved_at = drafts.keep(session, keyring(), form, request.form.items(multi=True))
         return jsonify(said=_("Kept as a draft at %(when)s", when=moment(saved_at)[-5:]))
 
@@ -86,7 +88,7 @@ class DraftView(Page):
     def discard(self, kind: str, id: uuid.UUID) -> Response:
         form, place = _name(kind, id), _FORMS[kind]
         with writing() as session:
-            _find(session, kind, id)
+            _find_of(kind)(session, id)
             drafts.drop(session, form)
         return redirect_after_post(place.endpoint, **place.address_of(id))
 
@@ -106,7 +108,10 @@ class Desk:
 
 
 def desk(session: AnySession, kind: str, id: uuid.UUID) -> Desk:
-    """For a form's page, before anything of the record is read: it commits its note that the form is open."""
+    """For a form's page, once its record was found: it commits its note that the form is open.
+
+    A page that is refused leaves no note: colleagues would see who asked for what is not theirs.
+    """
     others = tuple(editing.begin(session, id))
     kept = drafts.find(session, keyring(), _name(kind, id))
     resumed = kept is not None and request.args.get("draft") == "resume" and request.method == "GET"
@@ -167,8 +172,8 @@ def _name(kind: str, id: uuid.UUID) -> str:
     return f"{kind}:{id}"
 
 
-def _find(session: AnySession, kind: str, id: uuid.UUID) -> None:
-    """NotFound unless the actor may see the form's record."""
+def _find_of(kind: str) -> Callable[[AnySession, uuid.UUID], object]:
+    """Finds the form's record: NotFound unless the actor may see it."""
     if (find := _FORMS[kind].find) is None:
         raise NotFound
-    find(session, id)
+    return find

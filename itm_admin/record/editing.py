@@ -52,7 +52,7 @@ class Colleague:
 def begin(session: AnySession, record: uuid.UUID) -> Sequence[Colleague]:
     """Notes that this person has the record's form open; who else has.
 
-    Commits by itself, before the page reads anything: it is a note and no change of a record.
+    Commits by itself, after the record was found: it is a note and no change of a record.
     """
     actor = require("edit", "Draft")
     noted = insert(Editing).values(record=record, account_id=actor.account, institution_id=actor.institution)

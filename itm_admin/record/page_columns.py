@@ -9,6 +9,7 @@ forms' classes are kept by the names of their columns, since who may write which
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any, ClassVar
 
@@ -185,7 +186,10 @@ def _complete(cls: type[RecordColumns]) -> None:
 
 def _listing(cls: type[RecordColumns], kind: Kind) -> Listing[Any]:
     model, names = cls.datamodel.model, cls.address_names
-    columns = tuple(_column(cls, kind, name, not place) for place, name in enumerate(cls.list_columns))
+    columns = tuple(
+        replace(_column(cls, kind, name, not place), names=_names(cls, name))
+        for place, name in enumerate(cls.list_columns)
+    )
     wanted = _first_order(cls)
     sign = "-" if cls.base_order[1] == "desc" else ""
 
@@ -234,6 +238,11 @@ def _column(cls: type[RecordColumns], kind: Kind, name: str, first: bool) -> Col
     if first:
         return listing.named(model, name, address, label=label, order=order)
     return listing.column(model, name, address, label=label, order=order)
+
+
+def _names(cls: type[RecordColumns], name: str) -> Callable[[Any], list[str]]:
+    """The ids of the records that a column names, as an export tells them."""
+    return lambda row: [str(id) for id in cls.datamodel.named_by(row, (name,))]
 
 
 def _refuse_unknown(cls: type[RecordColumns], name: str) -> None:

@@ -84,11 +84,12 @@ class RecordPage(RecordWords):
             if made is not None:
                 tell(str(self.added_text))
                 return self.post_add_redirect(made)
-        at, above = maybe_desk(db.session, draft, desk_id), None
+        above = None
         if self.datamodel.parent is not None and parent is not None:
             above = self.datamodel.parent.get(db.session, parent)
             kind, page = self.datamodel.parent.kind.name, {"page": request.endpoint or ""}
             record_read("record.read", kind, parent, detail=page)
+        at = maybe_desk(db.session, draft, desk_id)
         form = form if form.submitted() else resumed(self.new_form(), at)
         form.warn(self.datamodel.why_locked_inside(above))
         self.offer(form, above, None)
@@ -185,8 +186,8 @@ class RecordPage(RecordWords):
             if saved is not None:
                 tell(str(self.saved_text))
                 return redirect(back, 303)
-        at = maybe_desk(db.session, self.draft, id)
         record, parent = find(db.session)
+        at = maybe_desk(db.session, self.draft, id)
         record_read("record.read", self.datamodel.kind.name, record.id if record else id, detail={"page": "edit"})
         if not form.submitted():
             stored = {"obj": record, "version": record.row_version} if record is not None else {}
@@ -202,7 +203,7 @@ class RecordPage(RecordWords):
     def render_reveal(self, id: uuid.UUID, record: Any, parent: Any, action: str, back: str) -> Answer:
         """Asks for a purpose, then shows the values until they are masked again."""
         form = PurposeForm()
-        if form.submitted() and record is not None:
+        if form.submitted():
             try:
                 why = (form.purpose.data or "", form.words.data)
                 values = self.datamodel.reveal(db.session, keyring(), record, parent, why)
@@ -278,8 +279,10 @@ class RecordPage(RecordWords):
 def _register_drafts(cls: type[RecordPage]) -> None:
     """The forms to edit and to add a record keep drafts; the record, or its parent, is found as on the page."""
     model, label = cls.datamodel, cls.datamodel.kind.info.label
-    register(cls.draft, DraftForm(f"{cls.__name__}.edit", "id", cls.draft_label or label, model.get))
+    edits = DraftForm(f"{cls.__name__}.edit", "id", cls.draft_label or label, model.get, model.get_open)
+    register(cls.draft, edits)
     if model.parent is not None:
-        register(f"new-{cls.draft}", DraftForm(f"{cls.__name__}.add", "parent", label, model.parent.get))
+        inside = model.parent.get, model.get_open_parent
+        register(f"new-{cls.draft}", DraftForm(f"{cls.__name__}.add", "parent", label, *inside))
     elif page_acts.stands_at_new(cls):
         register(f"new-{cls.draft}", DraftForm(f"{cls.__name__}.add", "", label, own_form))

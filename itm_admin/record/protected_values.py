@@ -127,6 +127,20 @@ def reveal(
     return values
 
 
+def reveal_nothing(
+    session: AnySession, names: tuple[str, str], parent: uuid.UUID, why: tuple[str, str | None]
+) -> dict[str, Value]:
+    """A reveal in a parent that has no such record yet: the same purposes and limits, and an entry that names it.
+
+    The reason in words is asked for and not kept: no value was seen for it.
+    """
+    actor = require("reveal", names[0])
+    purpose = purposes.check("reveal", actor.context.roles, *why)
+    limits.heed(session, "record.reveal")
+    record_read("record.reveal", names[1], parent, purpose=purpose)
+    return {}
+
+
 def filled(record: Stamped) -> bool:
     """True if any protected value is stored."""
     return any(_stored(record, name) is not None for name in kind_of(type(record)).protected)

@@ -67,7 +67,7 @@ class Rules(Generic[R]):
         return input_schema(self.kind, columns, name)
 
     def named_by(self, record: R, columns: Sequence[str]) -> Iterable[uuid.UUID]:
-        """The ids of further records that an export's row names in these columns, for the ledger."""
+        """The ids of further records that a row of a list or an export names in these columns, for the ledger."""
         named = (name for name in columns if name in self.kind.fields and is_named(self.kind.field(name)))
         return filter(None, (getattr(record, name) for name in named))
 

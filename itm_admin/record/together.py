@@ -116,7 +116,8 @@ def _lines(page: RecordPage, asked: Asked) -> list[Line]:
     records = list(db.session.scalars(statement, execution_options={"populate_existing": True}).unique())
     if not {each.id for each in asked.chosen} <= {record.id for record in records}:
         raise NotFound
-    shown = [record.id for record in records]
+    named = [id for record in records for column in columns[:3] if column.names for id in column.names(record)]
+    shown = list(dict.fromkeys([*(str(record.id) for record in records), *named]))
     record_read("record.list", page.datamodel.kind.name, subjects=shown, detail={"page": request.endpoint or ""})
     return [
         asked.line(

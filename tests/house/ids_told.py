@@ -11,6 +11,9 @@ from werkzeug.test import TestResponse
 from tests.house.walking import Step, Walker, World
 
 LEAVING = ("OwnSessionView.sign_out", "OwnSessionView.sign_out_everywhere", "SessionApi.end")
+ALSO = {"CaseApi.add_person": ({"person_id": "", "role": "RELATIVE"},)}
+"""Further bodies of an operation that takes several shapes."""
+IDS = {"person_id": "person"}
 ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
@@ -22,7 +25,7 @@ def untold(world: World, answer: TestResponse, sent: str = "") -> set[str]:
     found = set(ID.findall(" ".join(texts)))
     events = world.panel.shown(answer)
     told = {id for event in events for id in (event.target, *event.subjects)}
-    # What came with a change that was refused or stored is known already; what is new is told of
+    # What came with a change that was refused, or that leads on to it, is known already; all else is told of
     return found - told - set(ID.findall(sent))
 
 
@@ -31,6 +34,11 @@ def _asked(world: World, step: Step, who: Walker) -> Iterator[tuple[str, dict[st
     mine = who.own or world.ours
     for record in (mine, world.theirs) if who.role in step.expected.may and step.expected.names else (mine,):
         yield world.path(step, record, 1 if wide else world.own_entry(who)), fields
+        for other in ALSO.get(step.endpoint, ()):
+            yield (
+                world.path(step, record),
+                {**other, **{name: str(getattr(mine, what)) for name, what in IDS.items() if name in other}},
+            )
         if fields and step.method != "GET":
             yield world.path(step, record), {}
 
@@ -48,10 +56,10 @@ def ask_everything(world: World, *methods: str) -> Iterator[str]:
         for who in may + outside:
             for path, fields in _asked(world, step, who):
                 answer = who.browser.ask(step.method, path, fields)
-                # A refusal tells of what was asked for, and so may a page that shows it
-                known = path if answer.status_code >= 400 else ""
-                if step.method != "GET":
-                    known = f"{path} {fields}"
+                # A refusal tells of what was asked for, and a redirect leads to it; what is shown is told of always
+                known = ""
+                if answer.status_code >= 300:
+                    known = path if step.method == "GET" else f"{path} {fields}"
                 if missing := untold(world, answer, known) if not quiet else set[str]():
                     yield f"{answer.status_code} {step.key} as {who.role}: {sorted(missing)[:2]}"
                 answer.close()

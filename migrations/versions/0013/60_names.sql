@@ -152,6 +152,67 @@ as $$
   select * from itm.parts_of_kept(kind, record) where itm.scope() = 'audit'
 $$;
 
+-- The records whose names stand in the name of another: a page that shows such a name shows them as well.
+create function itm.names_inside_kept(ids uuid[]) returns table (id uuid, inside uuid)
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  kept itm.kept;
+begin
+  ids := itm.visible_kept(ids);
+  if ids = '{}' then
+    return;
+  end if;
+  for kept in select k.* from itm.kept k where not k.by_hand and num_nonnulls(k.parent, k.about) > 0 order by k.relation loop
+    return query execute format(
+      'select r.id, i.inside from public.%I r cross join unnest(array[itm.at_end_of(%L::text[], to_jsonb(r)), %s]) i (inside)'
+      ' where r.id = any ($1) and i.inside is not null'
+      ' and (itm.scope() is distinct from ''audit'' or itm.national() or r.institution_id = itm.home())',
+      kept.relation, coalesce(kept.about, '{}'),
+      case when itm.referred(kept.refs, kept.parent) = 'case_file' then format('r.%I', kept.parent) else 'null::uuid' end) using ids;
+  end loop;
+end $$;
+
+create function itm.names_inside_known(ids uuid[]) returns table (id uuid, inside uuid)
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  select l.id, i.inside from public.case_person l cross join unnest(array[l.person_id, l.case_id]) i (inside)
+   where l.id = any (ids) and (itm.scope() is distinct from 'audit' or itm.national() or l.institution_id = itm.home())
+  union all
+  select v.id, i.inside from public.victim_profile v join public.case_person l on l.id = v.case_person_id
+    cross join unnest(array[l.person_id, l.case_id]) i (inside)
+   where v.id = any (ids) and (itm.scope() is distinct from 'audit' or itm.national() or l.institution_id = itm.home())
+  union all
+  select a.id, a.case_id from public.case_assignment a
+   where a.id = any (ids) and (itm.scope() is distinct from 'audit' or itm.national() or a.institution_id = itm.home())
+$$;
+
+-- For auditors, as the owner: within their reach, as the two functions above say.
+create function itm.names_inside_for_audit(ids uuid[]) returns table (id uuid, inside uuid)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+  select * from itm.names_inside_known(ids) where itm.scope() = 'audit'
+  union all
+  select * from itm.names_inside_kept(ids) where itm.scope() = 'audit'
+$$;
+
+create function itm.names_inside(ids uuid[]) returns table (id uuid, inside uuid)
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  select * from itm.names_inside_known(ids) where itm.scope() is distinct from 'audit'
+  union all
+  select g.id, g.account_id from public.role_grant g where g.id = any (ids)
+  union all
+  select n.id, n.account_id from public.invitation n where n.id = any (ids)
+  union all
+  select * from itm.names_inside_kept(ids) where itm.scope() is distinct from 'audit'
+  union all
+  select * from itm.names_inside_for_audit(ids)
+$$;
+
+revoke all on function itm.names_inside_kept, itm.names_inside_known, itm.names_inside_for_audit, itm.names_inside from public;
+grant execute on function itm.names_inside_kept, itm.names_inside_known, itm.names_inside_for_audit, itm.names_inside to itm_app;
+
 revoke all on function itm.write_lookups, itm.visible_kept, itm.sees_kept, itm.names_of_kept, itm.names_of_kept_for_audit, itm.parts_of_kept from public;
 grant execute on function itm.visible_kept, itm.sees_kept, itm.names_of_kept, itm.names_of_kept_for_audit to itm_app;
 
