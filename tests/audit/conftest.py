@@ -96,7 +96,7 @@ def build(database: Migrated) -> World:
 
 
 @pytest.fixture(scope="session")
-def built(cluster: Cluster, template: str) -> Iterator[str]:
+def built_database(cluster: Cluster, template: str) -> Iterator[str]:
     """The name of a database in which the world was built once."""
     for database in _copy(cluster, template):
         build(database)
@@ -105,6 +105,6 @@ def built(cluster: Cluster, template: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def world(cluster: Cluster, built: str) -> Iterator[World]:
-    for database in _copy(cluster, built):
+def world(cluster: Cluster, built_database: str) -> Iterator[World]:
+    for database in _copy(cluster, built_database):
         yield World(database)

@@ -221,10 +221,17 @@ def _expected(access: Access, rule: Rule, method: str, view: type[Any] | None, m
         names=names,
         wide=frozenset() if access.public else frozenset(wide),
         fields=_fields(access, rule.endpoint) if names and method != "GET" else {},
-        empty=400 if access.api or "GET" not in methods else 422,
+        empty=_empty(access, rule, methods),
         quiet=access.quiet and method == "GET",
         public=access.public,
     )
+
+
+def _empty(access: Access, rule: Rule, methods: frozenset[str]) -> int:
+    """An act on several rows leads back to its list, a form comes again, an address without a form is refused."""
+    if "/together/" in rule.rule and not access.api:
+        return 303
+    return 400 if access.api or "GET" not in methods else 422
 
 
 def _reaches_all(role: str, scope: str | None) -> bool:

@@ -122,6 +122,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.erase_person": "a manager's, of a person in sight without a hold; the register says what goes",
         "itm.grant_end_keeps_last": "asks whether one of the kind is left; writes nothing",
         "itm.has_password": "a yes or no about an account that the caller names by id",
+        "itm.names_inside_for_audit": "auditors: the ids of records that a record's name names, to tell them as seen",
         "itm.hold_on": "yes or no: a hold on a record of the own institution, for the form that may not empty it",
         "itm.holders": "colleagues of the own institution by role, to assign",
         "itm.is_beginning": "whether the installation has begun",

@@ -46,6 +46,11 @@ class Cast:
             )
         return tenant
 
+    def called(self, code: str) -> str:
+        """The institution's Turkish name, with its code behind it."""
+        entry = next(entry for entry in vocabulary.institutions() if entry.code == code)
+        return f"{entry.name_tr} ({code})"
+
     def of(self, role: str, code: str | None = None) -> Somebody:
         code = code or _HOMES.get(role, "JGK")
         if (role, code) not in self._people:

@@ -122,11 +122,12 @@ def hides_again_after_its_time(focal: Visitor, person: str) -> None:
 
 
 def counts(presidency: Visitor, code: str) -> list[int]:
-    """Cases, open cases, not shared, persons and accounts of an institution on the Presidency's board."""
+    """Shared cases, open ones of them, not shared, persons and accounts of an institution on the Presidency's board."""
     row = presidency.main.get_by_role("row").filter(
-        has=presidency.page.get_by_role("rowheader", name=re.compile(f"^{code}\\b"))
+        has=presidency.page.get_by_role("rowheader", name=re.compile(rf"\b{code}\b"))
     )
-    return [int(cell) for cell in row.locator("td.kind-number").all_inner_texts()] or [0] * 5  # none: it is at rest
+    cells = row.locator("td.kind-number").all_inner_texts()
+    return [int(cell.split()[0]) for cell in cells] or [0] * 5  # none: it is at rest
 
 
 def finds_it_all_in_the_history(auditor: Visitor, reference: str) -> None:

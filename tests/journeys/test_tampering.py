@@ -89,12 +89,12 @@ def is_found(house: House, panel: Panel, cast: Cast, code: str, seq: int) -> Non
     assert re.search(rf"{code} .*tampered.*\n\s+first broken: {seq}\n", spoken.stdout)
 
     the_next_night_comes(panel, code)
-    words = f"{code} denetim defteri değiştirilmiş. Bozulan ilk satırın sıra numarası: {seq}."
+    words = f"{cast.called(code)} denetim defteri değiştirilmiş. Bozulan ilk satırın sıra numarası: {seq}."
     auditor = house.visitor(cast.of(NATIONAL))
     for path in ("/", "/ledgers/", "/profile"):
         strip = auditor.open(path).page.get_by_role("region", name="Uyarılar")
         assert words in strip.inner_text()
-    auditor.open("/").follow(code).says(f"{seq}")
+    auditor.open("/").follow(cast.called(code).partition(" (")[0]).says(f"{seq}")
     auditor.open("/verification/").says(f"Bozulan ilk satır: {seq}")
     presidency = house.visitor(cast.of(SUPERVISOR))
     assert words in presidency.page.get_by_role("region", name="Uyarılar").inner_text()
