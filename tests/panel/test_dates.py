@@ -70,7 +70,7 @@ def test_a_day_that_no_month_has_is_named(typed: str) -> None:
     for read in (dates.read_day, dates.read_birth):
         with force_locale("tr"), pytest.raises(dates.NotADate) as told:
             read(typed)
-        assert str(told.value.message) == "Şubat 1999 ayında 31. gün yoktur."
+        assert str(told.value.message) == "Şubat 1999 ayında 31. gün yoktur. Günü düzeltin."
         with force_locale("en"), pytest.raises(dates.NotADate) as told:
             read(typed)
         assert str(told.value.message) == "There is no day 31 in February 1999."
