@@ -1,4 +1,4 @@
-"""Whatever bytes come, the parsers neither fail nor take garbage for evidence.
+"""The parsers neither fail on any bytes nor take garbage for evidence.
 
 A mutated bundle, proof or note is good only if it says the same as before.
 """
@@ -76,7 +76,7 @@ def test_a_bundle_whose_files_were_changed_by_a_careful_forger_is_intact_only_if
 
 
 def _said(manifest: bytes) -> tuple[object, ...]:
-    """What a manifest says of the ledger: a bound that asks for the same entries says the same."""
+    """The ledger by its manifest: a bound that asks for the same entries says the same."""
     said = BundleManifest.parse(manifest)
     inside = [
         not said.filter.before(e.seq, e.recorded_at) and not said.filter.after(e.seq, e.recorded_at)

@@ -34,7 +34,7 @@ def _stamp(authority: Authority, content: bytes) -> bytes:
 
 
 def _of(size: int) -> bytes:
-    """What is stamped of the checkpoint of this size."""
+    """The stamped bytes of the checkpoint of this size."""
     return message(note.parse(TRUE.note(size).encode()))
 
 

@@ -94,7 +94,7 @@ def test_and_whoever_reads_entry_by_entry_finds_it(what: str) -> None:
 
 
 def test_what_somebody_did_to_a_record_elsewhere_is_no_doubt() -> None:
-    """A look at another holder's record is told in the ledger of whoever looked."""
+    """A look at another holder's record is told in the ledger of the person who looked."""
     assert examined(_told(5, _somebodys("append"), derive=True), _task(0, _SIZE), 5)
 
 

@@ -37,7 +37,7 @@ KEY = SigningKey.generate("itm-x")
 
 
 def _references(anchors: Sequence[int], signed: Sequence[int]) -> tuple[Anchors, Attested]:
-    """What the true ledger was at these sizes."""
+    """The true ledger at these sizes."""
     notes = []
     for size in signed:
         root = CompactRange.of([entry.hash for entry in TRUE[:size]]).root()
@@ -216,7 +216,7 @@ def test_answers_that_nobody_waited_for_are_not_given_to_whoever_reads_next(load
 
 
 def test_workers_see_what_their_reader_sees_and_nothing_later(loaded: World) -> None:
-    """What was put right after the snapshot was taken is still wrong in it."""
+    """A snapshot still has a fault that was put right after it was taken."""
 
     def swap() -> None:
         with loaded.engine("superuser").begin() as connection:

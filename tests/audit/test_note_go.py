@@ -40,7 +40,7 @@ def ours(question: go.Question) -> dict[str, Any] | None:
 
 
 def test_go_was_asked_about_the_bytes_that_are_made_today() -> None:
-    """Where this fails, a format has changed: they are final."""
+    """A failure means that a format has changed: they are final."""
     assert {name: question for name, (question, _) in KEPT.items()} == go.questions()
 
 

@@ -23,7 +23,7 @@ CLASSES: dict[int, tuple[str, set[int], set[str]]] = {
     6003: ("API Activity", {1, 2, 3, 4, 99}, {"actor", "api", "src_endpoint"}),
     6005: ("Datastore Activity", {1, 2, 4, 6, 7, 8, 10}, {"actor", "src_endpoint", "table"}),
 }
-"""What OCSF 1.6.0 calls these classes, the activities used here, and the members that it requires of each."""
+"""The names of these classes in OCSF 1.6.0, the activities used here, and the members that it requires of each."""
 BASE = {"activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid"}
 
 

@@ -24,7 +24,7 @@ Named = tuple[str, str, str | None, str | None]
 
 
 def judged(world: World, level: Any = "full", code: str | None = None) -> list[Named]:
-    """What a round says: ledger, kind, table, id."""
+    """The findings of a round: ledger, kind, table, id."""
     rows, _ = report.report(world.engine("signer"), level, code)
     found = []
     for row in rows:
@@ -457,7 +457,7 @@ def test_a_ledger_that_cannot_be_read_does_not_spoil_the_snapshot_for_the_next(
 def test_keys_of_text_are_compared_byte_by_byte_whatever_their_collation(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the server has a collation that puts a before B; elsewhere all of them order by byte."""
+    """Only if the server has a collation that puts a before B; without one all of them order by byte."""
     found = world.run("SELECT quote_ident(max(collname)) FROM pg_collation WHERE collname = 'en-x-icu'", "superuser")
     with world.engine("owner").begin() as connection:
         connection.execute(

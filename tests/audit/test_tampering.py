@@ -64,7 +64,7 @@ def attacker(filled: World) -> Iterator[Connection]:
 
 
 def _verdict(filled: World, attacker: Connection) -> Verdict:
-    """However the ledger is cut to pieces, and whoever reads them, what is said is what reading in order says."""
+    """The verdict is that of reading in order, for each way of cutting the ledger and for each reader."""
     ledger = filled.ledger()
     verdict = store.verify(attacker, ledger, "full", chunks=_one_by_one).verdict
     for entries in (1, 4, 100):

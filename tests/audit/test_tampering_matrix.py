@@ -136,7 +136,7 @@ ENTRIES = {
     "target_kind target_id target_holder subjects purpose request_id",
     "leaf": "ledger_id seq event_id recorded_at prev commitment hash",
 }
-"""Whatever is changed of an entry is found at the entry: wherever it is, signed or not."""
+"""Each change of an entry is found at the entry, at each place, signed or not."""
 
 OTHER = {
     "uuid": "gen_random_uuid()",
@@ -166,7 +166,7 @@ SPECIAL = {
     ("verification", "assurance"): "'unsigned'",
     ("verification", "first_broken"): "NULL",
 }
-"""Where constraints leave little choice: they bind a superuser too; dropping them is told as well."""
+"""Constraints leave little choice here: they bind a superuser too; dropping them is told as well."""
 
 ROWS = {
     "ledger": ["id = :id"],
@@ -233,7 +233,7 @@ def _short(verdict: Verdict) -> tuple[str, int | None, frozenset[str]]:
 
 
 class Judge:
-    """What is said of one ledger after an attack, in the table's words; what differs is collected."""
+    """The verdict on one ledger after an attack, in the table's words; differences are collected."""
 
     def __init__(self, signed: SignedWorld, evidence: Evidence, attacker: Connection, size: int) -> None:
         self.signed, self.evidence, self.attacker, self.size = signed, evidence, attacker, size

@@ -96,7 +96,7 @@ def test_a_certificate_for_something_else_is_refused(
 
 
 def test_a_statement_that_is_signed_again_by_a_certificate_for_time_stamping_is_a_stamp(authority: Authority) -> None:
-    """What the test above forges is refused for its certificate's use, and for nothing else."""
+    """The forgery of the test above is refused for its certificate's use, and for nothing else."""
     right = party("Right", authority.root, USAGE.TIME_STAMPING)
     request = TimestampRequestBuilder().data(MESSAGE).hash_algorithm(HashAlgorithm.SHA256).build().as_bytes()
     timestamp.judge(_forged(authority, right, request), DIGEST, Trusted.parse(authority.pem))

@@ -36,7 +36,7 @@ def known(serving: Service) -> Witness:
 
 
 def hung_up(peer: socket.socket, wait: float) -> bool:
-    """Whether there is no more to come from it. What came is read and forgotten, lest closing cut off our answer."""
+    """True if no more comes from it. All that came is read and forgotten: else closing would cut off our answer."""
     return bool(select.select([peer], [], [], wait)[0]) and not peer.recv(100_000)
 
 

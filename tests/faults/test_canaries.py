@@ -256,7 +256,7 @@ def test_the_one_answer_that_shows_a_value_is_that_of_a_reveal(world: World) -> 
 
 
 def _raw(port: int, request: bytes) -> bytes:
-    """What a program gets that does not speak HTTP as it should."""
+    """The answers to programs that do not speak HTTP as they should."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(request)
         answer = b""

@@ -25,7 +25,7 @@ Gone = (OSError, http.client.HTTPException)
 
 @dataclass
 class Progress:
-    """How far the writers are, for the one who kills."""
+    """The progress of the writers, for the one who kills."""
 
     answers: Counter[int] = field(default_factory=Counter)
     cut_off: int = 0

@@ -22,6 +22,6 @@ NOT_COMPARED = {
     "public.login_throttle": "digests of tries, each of which is an entry; fewer rows only mean more tries",
     "public.mail": "words about changes that are captured; a link goes to the account's own address alone, which is",
     "public.saved_view": "a person's own filters, which the page shows",
-    "public.submission": "which record a form made: whoever is led there must be allowed to see it",
+    "public.submission": "the record that a form made: a person who is led there must be allowed to see it",
 }
 """An alteration of these misleads nobody about a record, a look or a verdict."""

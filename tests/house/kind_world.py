@@ -305,7 +305,7 @@ class KindWorld:
 
 @dataclass
 class _Heard(logging.Handler):
-    """What was written into any log."""
+    """All that was written into logs."""
 
     lines: list[str] = field(default_factory=list)
 

@@ -1,5 +1,6 @@
-"""What a comparison of models cannot see: policies, triggers, functions, grants and owners, held by the manifest
-that a full verification compares the catalogue with.
+"""Policies, triggers, functions, grants and owners, which a comparison of models cannot see.
+
+The manifest holds them, and a full verification compares the catalogue with it.
 
 And what every table of an institution must have: forced row-level security, keys that stay inside the
 institution, and the ledger's trigger.

@@ -208,7 +208,7 @@ def _sent(browser: Browser, method: str, sending: Sending, key: str) -> TestResp
 
 
 def _leads_to(answer: TestResponse, sending: Sending) -> object:
-    """Where an answer leads: the record of an API's answer, or the address that a form is sent on to."""
+    """The record of an API's answer, or the address that a form is sent on to."""
     assert answer.status_code < 400, (answer.status_code, answer.text[-900:])
     if sending.path.startswith("/api/"):
         return answer.get_json()["id"]

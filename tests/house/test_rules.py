@@ -199,7 +199,7 @@ def _does(connection: Connection, statement: str) -> bool:
 
 
 def test_rules_can_be_switched_off_by_who_owns_the_database_alone(make: Factory) -> None:
-    """What the tests' own helper does leaves every rule as it was."""
+    """The tests' own helper leaves every rule as it was."""
     with make.superuser() as connection:
         with without_rules(connection, "person"):
             pass

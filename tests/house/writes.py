@@ -88,7 +88,7 @@ TABLES: dict[str, dict[tuple[str, str], tuple[str, str]]] = {
         ("submission", "INSERT"): ("*", "the key of what the person sent"),
         ("submission", "UPDATE"): ("record", "the record that came of it, which is shown to those who see it"),
         ("submission", "DELETE"): ("", "the person's own, after a week"),
-        ("unit", "INSERT"): ("*", "a manager's; a new institution's root by whoever registers it: unit_tree"),
+        ("unit", "INSERT"): ("*", "a manager's; a new institution's root by the one who registers it: unit_tree"),
         ("unit", "UPDATE"): ("parent_id name province", "a manager's: one tree, whose root stays"),
         ("verification_request", "INSERT"): (
             "holder level requested_by",

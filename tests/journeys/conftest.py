@@ -15,7 +15,7 @@ from tests.journeys.panel import Panel
 from tests.journeys.visitor import House
 
 _panels: list[Panel] = []
-"""Whose logs a failure is reported with."""
+"""A failure is reported with the logs of these."""
 _FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync"

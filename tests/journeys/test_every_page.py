@@ -84,7 +84,7 @@ def test_every_page_of_a_role_is_fit_for_everybody(role: str, house: House, cast
 
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.wide)], ids=["once", "of every role"])
 def test_every_english_page_is_fit_for_everybody(every: bool, house: House, cast: Cast, places: dict[str, str]) -> None:
-    """What a role sees on a page beside others is in the Turkish walk: an address is opened once, but the home page."""
+    """The Turkish walk sees each page as each role. Here each address is opened once, the home page by each role."""
     faults, seen = list[str](), set[str]()
     for role in ROLES:
         visitor = house.visitor(cast.of(role))

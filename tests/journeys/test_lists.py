@@ -10,7 +10,7 @@ from tests.journeys.panel import Panel
 from tests.journeys.visitor import House, Visitor
 
 MOST_BYTES = 150_000
-"""What the first page may weigh, with everything that it needs."""
+"""The most that the first page may weigh, with everything that it needs."""
 _HERE = "() => document.activeElement.textContent.trim()"
 
 

@@ -1,4 +1,4 @@
-"""What the database's superuser changes behind everybody's back is named by the command, by the next scheduled
+"""A change that the database's superuser makes past the panel is named by the command, by the next scheduled
 run, and by an alert on the auditor's page."""
 
 from __future__ import annotations

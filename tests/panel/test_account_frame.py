@@ -25,7 +25,7 @@ from tests.factories import Factory
 
 @contextmanager
 def statements(engine: Engine) -> Iterator[list[str]]:
-    """What was sent to PostgreSQL in the block."""
+    """The statements sent to PostgreSQL in the block."""
     seen: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:

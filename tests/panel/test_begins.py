@@ -188,7 +188,7 @@ UNSEEN = {
         " values (:here, :unit, :link, 'PossibleVictimOfTrafficking')"
     ),
 }
-"""Who may see a row of these is narrower than the institution."""
+"""Fewer people than the institution's may see a row of these."""
 
 
 def test_every_key_that_leads_to_a_record_is_tried_below(panel: RunningPanel) -> None:

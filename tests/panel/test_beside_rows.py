@@ -63,7 +63,7 @@ ALTERED: dict[str, tuple[str, ...]] = {
         " values ('full', gen_random_uuid(), 'done', now(), now(), 'intact')",
     ),
 }  # fmt: skip
-"""What somebody does with the database's superuser, past every trigger."""
+"""Changes by the database's superuser, past every trigger."""
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ def planned(volume: int) -> list[plan.PlannedCase]:
 
 
 def times(volume: int, *kinds: int, managed: bool = False) -> int:
-    """How often acts of these kinds are in the plan; `managed`: in institutions that have a manager."""
+    """The number of acts of these kinds in the plan; `managed`: in institutions that have a manager."""
     managers = {member.institution for member in staff.TEAM if member.role == staff.MANAGER}
     last = min(plan.LAST, today())
     return sum(

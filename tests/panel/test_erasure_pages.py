@@ -65,7 +65,7 @@ def test_the_pages_say_what_goes_what_stays_and_afterwards_that_it_is_gone(panel
 def test_neither_intention_nor_abandonment_is_lost_when_the_database_refuses(
     panel: RunningPanel, tmp_path: Path
 ) -> None:
-    """What the database refuses at the end was intended, and is marked as abandoned."""
+    """An erasure that the database refuses at the end was intended, and is marked as abandoned."""
     erasures = Erasures(tmp_path / "erasures")
     focal_point, manager = panel.make.focal_point(), panel.make.manager()
     case = panel.make.case(focal_point)

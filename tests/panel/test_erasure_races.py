@@ -1,4 +1,4 @@
-"""What happens beside an erasure: two sessions at once, words about cases, holds on others, and what comes after it."""
+"""Beside an erasure: two sessions at once, words about cases, holds on others, and what comes after it."""
 
 from __future__ import annotations
 

@@ -268,7 +268,7 @@ def _io_error() -> OSError:
 def test_each_step_of_opening_on_the_disk(
     world: GenerationWorld, error: Callable[[], BaseException], persisted: bool
 ) -> None:
-    """Whatever stops it: nothing is open that the folder does not know, and the next try opens it, once."""
+    """After any stop: nothing is open that the folder does not know, and the next try opens it, once."""
     world.round()
     whole = Breaking(0, error, persisted)
     world.decided(world.proposed())

@@ -66,7 +66,7 @@ def child(make: Factory, author: Somebody, case: Case) -> CasePerson:
 
 
 def done(make: Factory, who: Somebody, *statements: str, **values: Any) -> bool:
-    """Whether the last of these statements, in one transaction that is committed, changed or found something."""
+    """True if the last of these statements, in one transaction that is committed, changed or found something."""
     try:
         with make.working(who) as session:
             for statement in statements:

@@ -313,7 +313,7 @@ def test_a_purge_that_is_stopped_at_any_step_leaves_nothing_behind(world: PurgeW
 
 
 def test_a_purge_that_was_carried_out_but_reported_failed_is_not_done_again(world: PurgeWorld) -> None:
-    """The connection is lost after the commit: whoever asks again is told that it is done, and nothing more goes."""
+    """The connection is lost after the commit: a second request is told that it is done, and nothing more goes."""
     decision = world.approved()
     with world.database.engine("purger").connect() as connection:
         connection.execute(text("select itm.purge(:id, 10)"), {"id": decision})

@@ -29,7 +29,7 @@ ATTACKS = {
     "action": f"update audit.event set action = 'record.read' where {_ENTRY}",
     "gone": f"delete from audit.event where {_ENTRY}",
 }
-"""What is done to the purge's entry. It no longer claims anything after the last three."""
+"""The change of the purge's entry. It no longer claims anything after the last three."""
 
 
 PARTS: tuple[Level, ...] = ("sample", "incremental")
@@ -85,7 +85,7 @@ class Reader:
 
     @contextmanager
     def attacked(self, statement: str) -> Iterator[None]:
-        """Committed, for whoever reads; afterwards as before."""
+        """Committed, so that every reader sees it; afterwards as before."""
         columns = "id, ledger_id, salt, content, at, action, outcome, via, actor_id, actor_name, actor_institution,"
         columns += " actor_role, target_kind, target_id, target_holder, subjects, purpose, request_id"
         values = {"seq": self.seq}
@@ -127,7 +127,7 @@ def test_a_purge_whose_entry_is_whole_is_intact_however_it_is_read_and_one_that_
 
 
 def test_a_resumed_run_wants_the_entry_of_what_was_forgiven_before(reader: Reader) -> None:
-    """What is still claimed is told at the range's first entry; else, at the first that is read without a claim."""
+    """A claim that stands is told at the range's first entry; else, at the first that is read without a claim."""
     for name, statement in ATTACKS.items():
         assert _said(reader.stopped(3)) == ("cannot tell", None)
         with reader.attacked(statement):

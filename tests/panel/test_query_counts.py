@@ -1,4 +1,4 @@
-"""How often a page asks the database: as often for thirty rows as for one, and as often with filters as without.
+"""A page asks the database as often for thirty rows as for one, and as often with filters as without.
 
 Counted are the statements of the request; not counted are the settings that begin each transaction, and the
 entry in the ledger.

@@ -1,4 +1,4 @@
-"""What every kind of record has from its base: tried with a small area that no product has."""
+"""Each kind of record has this from its base: tried with a small area of the tests."""
 
 from __future__ import annotations
 

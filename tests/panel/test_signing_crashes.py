@@ -61,7 +61,7 @@ def _right(world: SigningWorld) -> None:
 
 
 def _steps(world: SigningWorld) -> int:
-    """How many steps the disk takes in a round over JGK and GIB, whose folders are there."""
+    """The number of steps that the disk takes in a round over JGK and GIB, whose folders are there."""
     disk = Breaking(0, Stopped, persisted=False)
     world.act("JGK")
     world.round(world.place(disk))

@@ -69,7 +69,7 @@ def test_a_replaced_key_signs_once_more_with_its_successor_and_then_counts_no_fu
 
 
 def test_what_a_retired_key_signs_later_is_found(world: SigningWorld, settings: Settings) -> None:
-    """Whoever kept the old key and holds the database records a longer checkpoint of their own."""
+    """A thief with the old key and the database records a longer checkpoint of their own."""
     stolen = keyfile.load(world.folder / "key")
     signing_keys.rotate(settings)
     world.act("JGK", 2)
@@ -85,7 +85,7 @@ def test_what_a_retired_key_signs_later_is_found(world: SigningWorld, settings: 
 
 
 def _judged(world: SigningWorld, *arguments: str) -> tuple[int, str]:
-    """What an auditor says of a bundle, with a file of keys from the signing machine and nothing else of it."""
+    """An auditor's verdict on a bundle, with a file of keys from the signing machine and nothing else of it."""
     with world.superuser.connect() as connection:
         ledger = next(each for each in store.ledgers(connection) if each.origin == world.origin("JGK"))
     with (world.folder / "bundle.zip").open("wb") as file:

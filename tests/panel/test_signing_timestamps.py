@@ -61,7 +61,7 @@ class Beside:
         return self.stamping.tick(self.world.database.engine("signer"))
 
     def sizes(self) -> list[int]:
-        """What is stamped, outside."""
+        """The stamps held outside."""
         return sorted(held.checkpoint.size for held, _ in self.world.outside.stamps(self.world.origin("GIB")))
 
     def recorded(self) -> list[int]:

@@ -52,7 +52,7 @@ def _seen(folder: Path) -> list[int]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Where root's sinks, who are another user, may write."""
+    """A folder in which root's sinks, who are another user, may write."""
     with tempfile.TemporaryDirectory(prefix="itm-sink-") as path:
         Path(path).chmod(0o777)
         yield Path(path)

@@ -49,7 +49,7 @@ def loan(make: Factory) -> uuid.UUID:
 
 @pytest.fixture
 def attacker(make: Factory, loan: uuid.UUID) -> Iterator[Connection]:
-    """Who holds the database's superuser; nothing is kept."""
+    """A connection of the database's superuser; nothing is kept."""
     with make.database.engine("superuser").connect() as connection:
         for statement in _CUT.split(";"):
             connection.execute(text(statement))

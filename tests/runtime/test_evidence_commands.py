@@ -30,7 +30,7 @@ class Office:
         return itm(self.folder / "home", "ledger", *words, **self.settings)
 
     def told(self) -> list[str]:
-        """What the ledger says of exports."""
+        """The ledger's entries about exports."""
         rows = self.world.run("select content from audit.event where action = 'ledger.export'")
         return [row.content for row in rows]
 

@@ -47,14 +47,14 @@ def verdicts(database: Database, catalogue: bool) -> set[str]:
 
 
 def told_as_outside(database: Database) -> list[str]:
-    """Whose ledgers hold changes that the ledger does not tell of as an upgrade's."""
+    """The holders whose ledgers have changes that are told as no upgrade."""
     with database.engine("signer").connect() as connection:
         assert connection.scalar(text("SELECT itm.upgrades()"))
         return [row.code for row in connection.execute(verification_jobs._OUTSIDE)]
 
 
 def rows(database: Database) -> dict[str, int]:
-    """How many rows each table of records holds."""
+    """The number of rows in each table of records."""
     tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
     with database.engine("superuser").connect() as connection:
         names = connection.execute(text(tables)).scalars().all()

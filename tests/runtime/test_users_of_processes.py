@@ -73,7 +73,7 @@ def _started(running: System) -> dict[str, list[psutil.Process]]:
 
 
 def _read_of_each(running: System, read: Callable[[psutil.Process], Read]) -> Iterator[tuple[str, Read]]:
-    """What is read of each process, with its kind. One below the first may have ended: a connection's, a query's."""
+    """The files read of each process, with its kind. One below the first may have ended: a connection's, a query's."""
     for kind, (first, *below) in _started(running).items():
         yield kind, read(first)
         for process in below:

@@ -27,7 +27,7 @@ revoke all on function itm.confirm_clock from public;
 grant execute on function itm.confirm_clock to itm_signer;
 
 -- Nothing is sealed more than a day ahead: the entries after it would have its time for as long as the clock was wrong.
--- Whoever owns the database is trusted with its clock, so that a backup of last year can be migrated.
+-- The owner of the database is trusted with its clock, so that a backup of last year can be migrated.
 create function itm.refuse_clock_ahead() returns void
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$

@@ -89,7 +89,7 @@ grant execute on function itm.in_circle, itm.holds_special to itm_app, itm_owner
 grant execute on function itm.holders to itm_app;
 
 -- Assignments: read with their case. Made by managers; by those whose role assigns, on cases that they work on and
--- whose circle they are in; and by whoever opens a case, of themselves. Only their end is written later.
+-- whose circle they are in; and by a person who opens a case, of themselves. Only their end is written later.
 drop policy assignment on case_assignment;
 create policy assignment_read on case_assignment for select to itm_app
   using (institution_id = (select itm.institution())

@@ -1,4 +1,4 @@
--- Rules of cases, persons and profiles, whoever writes. Triggers that ask for itm_app bind the panel and its users'
+-- Rules of cases, persons and profiles, for every writer. Triggers that ask for itm_app bind the panel and its users'
 -- statements; the owner's own functions and a migration do what they must.
 
 create function itm.confidence(level text) returns integer

@@ -6,7 +6,7 @@ create table itm.access_limit (
 );
 comment on table itm.access_limit is
   'How often one account may do this within an hour, where it is not as often as itm.seconds_to_wait says. The owner may say so.';
--- Whoever lifts a limit is told to the auditors, as of each change past the panel
+-- The lifting of a limit is told to the auditors, as of each change past the panel
 select audit.watch('itm.access_limit', 'access_limit', 1, null, 'action', '{}', '{}');
 
 -- Why protected data had to be seen in an emergency or for a court, in words. They may name people, so they stand

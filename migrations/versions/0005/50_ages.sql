@@ -1,4 +1,4 @@
--- Ages follow the birth date and the case's day, whoever changes these. The birth date is sealed, so the panel works the
+-- Ages follow the birth date and the case's day. The birth date is sealed, so the panel works the
 -- ages out; the database says for which days, writes what follows for the person, and finds what was left behind.
 
 create policy ages_read on public.case_person for select to itm_owner using (institution_id = (select itm.institution()));

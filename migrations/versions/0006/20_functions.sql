@@ -19,8 +19,8 @@ as $$
   ) select by from raisers where by <> who
 $$;
 
--- The panel's login asks about accounts while somebody is at work or signs in, and never outside of that. Whoever else
--- writes needs no context: the rules ask for them too.
+-- The panel's login may ask about accounts only while somebody is at work or signs in. Other logins need no context, since
+-- the rules of a table ask in their transactions too.
 create function itm.may_ask() returns boolean
 language sql stable set search_path = pg_catalog, pg_temp
 as $$ select session_user <> 'itm_app' or itm.scope() is not null $$;

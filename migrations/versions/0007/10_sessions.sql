@@ -50,7 +50,7 @@ begin
   return new;
 end $$;
 
--- Whoever raises the epoch ends all sessions of the account. The reason is what this transaction changed.
+-- Raising the epoch ends all sessions of the account. The reason is what this transaction changed.
 create function itm.epoch_ends_sessions() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$

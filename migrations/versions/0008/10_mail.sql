@@ -136,7 +136,7 @@ begin
   return null;
 end $$;
 
--- To the address of before: whoever took an account over reads the new one.
+-- To the address of before: a thief of the account reads the new one.
 create function itm.tell_of_address() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$

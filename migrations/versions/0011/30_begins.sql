@@ -27,8 +27,8 @@ alter table public.case_person enable always trigger a_begins;
 alter table public.victim_profile enable always trigger a_begins;
 alter table public.account enable always trigger a_begins;
 
--- An institution's units are one tree: one root, no circle, also when two people move units at once. Whoever registers an
--- institution gives it its root; all others are its managers' to add.
+-- An institution's units are one tree: one root, no circle, also when two people move units at once. The one who
+-- registers an institution gives it its root; its managers add all others.
 create function itm.unit_tree() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$

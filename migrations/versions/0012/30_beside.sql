@@ -5,7 +5,7 @@
 select audit.watch('itm.indexed', 'person_index', 1, 'institution_id', 'institution_id', '{}', '{}');
 select audit.baseline('itm.indexed');
 
--- Whoever said of an institution that its index is written would keep its persons from being found: the upkeep alone does.
+-- A false note that an institution's index is written would keep its persons from being found: the upkeep alone writes it.
 alter table itm.indexed enable row level security, force row level security;
 create policy upkeep on itm.indexed for all to itm_app
   using (institution_id = (select itm.institution()) and (select itm.everywhere('manage')) and (select itm.account()) is null)
@@ -36,8 +36,8 @@ as $$
    where t.due_at > now() - interval '7 days' and not exists (select from run r where r.job = t.job and r.due_at = t.due_at)
 $$;
 
--- Whoever set an account's address has an entry of it: a link goes there, and counts as the person's own if the person
--- set it. Content of entries older than five years may be gone.
+-- The person who set an account's address has an entry of it: a link goes there, and counts as the account's own if its
+-- owner set the address. Content of entries older than five years may be gone.
 create function itm.addresses_otherwise() returns table (id text)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$

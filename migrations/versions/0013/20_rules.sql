@@ -156,8 +156,8 @@ begin
   return new;
 end $$;
 
--- Nothing protected is written about a person who was erased, or about nobody, whoever writes. With the writer's own rights: who owns the
--- database is told too, and the panel's login sees whom it writes about.
+-- A protected value is about a person who is not erased. The rule binds every writer, the database's owner too, and runs with
+-- the writer's own rights, so that the panel's login sees the person.
 create function itm.erased_stays() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$

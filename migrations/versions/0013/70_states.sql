@@ -1,7 +1,7 @@
--- States that hold whoever writes. A legal hold keeps what is stored; nobody comes into a closed case or leaves it.
+-- A legal hold keeps stored values. No person comes into a closed case or leaves it.
 
--- Whether a legal hold keeps what is sealed in this row: one on its person or on a case of the person, on the case that it
--- is part of, or on somebody who is or was in the case whose narrative it is. `lock` keeps others from setting one meanwhile.
+-- True if a legal hold keeps the sealed values of this row: a hold on its person or on a case of the person, on the case that
+-- it is part of, or on somebody who is or was in the case whose narrative it is. `lock` keeps others from setting one meanwhile.
 create function itm.values_are_held(relation text, row_values jsonb, lock boolean) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$

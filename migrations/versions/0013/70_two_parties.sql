@@ -188,7 +188,7 @@ begin
   return new;
 end $$;
 
--- At the commit, whoever wrote: both sides are there, name each other and hold the same.
+-- At the commit, for every writer: both sides are there, name each other and hold the same.
 create function itm.sides_agree() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$

@@ -284,7 +284,7 @@ def api_relation_filter(site: RecordSite) -> None:
 
 
 def lists_users(site: RecordSite) -> None:
-    """Who manages an institution lists its records alone, whatever the address asks for."""
+    """A manager lists the own institution's records alone: no parameter of the address widens it."""
     for name, own, _foreign in site.pairs():
         assert str(own) in site.opens(site.chief, f"/{name}/").text
         for query in (f"institution={site.b.tenant.code}", f"institution_id={site.b.tenant.id}", "all=1", "scope=all"):
@@ -308,7 +308,7 @@ def opens_user(site: RecordSite) -> None:
 
 
 def gives_self_admin(site: RecordSite) -> None:
-    """What nobody may set (whose a record is, its state, its side) is in no schema, and a form does not read it."""
+    """Columns that nobody may set (holder, state, side) are in no schema, and a form does not read them."""
     forbidden = {
         "institution_id": str(site.b.tenant.id), "unit_id": str(site.b.unit), "created_by": str(site.b.caseworker.id),
         "state": "taken", "party": "to", "common": str(uuid.uuid4()), "deleted_at": None, "row_version": 7,

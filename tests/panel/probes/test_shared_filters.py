@@ -14,7 +14,7 @@ Search = Callable[[str], str]  # a term to the page that answers it
 
 
 def crossed(searches: list[Search], terms: list[str], requests: int, enough: int) -> int:
-    """How many answers carried another thread's search term; each thread stops once `enough` are seen.
+    """The number of answers that carried another thread's search term; each thread stops once `enough` are seen.
 
     Term n belongs to search n; all threads start together.
     """
