@@ -138,13 +138,6 @@ as $$
                    and c.institution_id = is_held.institution and c.hold_reason is not null)
 $$;
 
--- The list erasure_ground in foundation/vocabularies.json (a test compares).
-create function itm.erases_for(ground text) returns boolean
-language sql immutable set search_path = pg_catalog, pg_temp
-as $$
-  select coalesce(ground in ('PERSON_REQUEST', 'PURPOSE_ENDED', 'CONSENT_WITHDRAWN', 'NO_LEGAL_BASIS', 'COURT_DECISION', 'BOARD_DECISION'), false)
-$$;
-
 -- By a manager of the person's unit: the person, everything about the person, and the narratives that are shredded with it.
 -- The entry counts the narratives that were reviewed, which the database cannot know.
 create function itm.erase_person(person uuid, ground text, shredded uuid[] default '{}', reviewed integer default 0) returns void
@@ -170,7 +163,7 @@ begin
   if itm.is_held(person, institution) then
     raise exception using errcode = 'restrict_violation', constraint = 'person_is_held', message = 'a legal hold keeps this person';
   end if;
-  if itm.erases_for(ground) is not true then
+  if (ground = any (itm.codes('erasure_ground'))) is not true then
     raise exception using errcode = 'invalid_parameter_value', message = 'a person is erased on a listed legal ground';
   elsif audit.context() -> 'actor' ->> 'user' is distinct from itm.account()::text then
     raise exception using errcode = 'insufficient_privilege', message = 'the ledger names somebody else';
@@ -238,7 +231,7 @@ begin
 end $$;
 
 revoke all on function itm.empty_value, itm.protected_places, itm.is_forgotten, itm.forget_about, itm.empty_own, itm.shred, itm.cases_about,
-  itm.persons_of_case, itm.is_held, itm.erases_for, itm.erase_person from public;
+  itm.persons_of_case, itm.is_held, itm.erase_person from public;
 grant execute on function itm.erase_person to itm_app;
 
 drop policy ages_read on public.case_file;
