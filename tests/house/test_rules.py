@@ -245,7 +245,11 @@ def test_each_declared_code_is_a_code_in_the_database(superuser: Connection) -> 
 def test_the_databases_lists_are_the_vocabularies(superuser: Connection) -> None:
     lists = {name: list(vocabulary.codes(name)) for name in vocabulary.names()} | {"role": list(ROLES)}
     of_others = {"citizenship", "country", "language"}
-    for name, codes in lists.items():
+    said = text("select substr(proname, 10) from pg_proc where proname like 'codes\\_of\\_%'")
+    used = {name for columns in coded(superuser).values() for name in columns.values()} - {"kind"}
+    assert used - of_others <= set(superuser.scalars(said)) <= set(lists)
+    for name in used | set(superuser.scalars(said)):
+        codes = lists[name]
         if name not in of_others:
             assert superuser.scalar(text("select itm.codes(:name)"), {"name": name}) == codes, name
         every = text("select bool_and(itm.is_code(:name, c)) from unnest(cast(:codes as text[])) c")

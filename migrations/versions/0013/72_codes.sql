@@ -1,78 +1,68 @@
--- A coded column holds a code: free text there would stay in the ledger for good. The lists are those of the panel's
--- vocabularies; a later migration that adds a code writes this function anew.
+-- A coded column holds a code: free text there would stay in the ledger for good. Each list in use is a function of its own,
+-- so that the catalogue shows it; the panel's vocabularies hold the same. A later migration that adds a code says its list anew.
 
 create function itm.codes(list text) returns text[]
-language sql immutable set search_path = pg_catalog, pg_temp
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
-  select (case list
-    when 'organisation_type' then '{NGO,LawEnforcement,HealthServiceOrganisation,CentralGovernmentOrganisation,'
-      'LocalGovernmentOrganisation,ImmigrationService,LegalService,CorporateBusiness,SchoolOrCollege,X_International,'
-      'X_Judiciary}'
-    when 'trafficking_status' then '{PossibleVictimOfTrafficking,ActualVictimOfTrafficking,InstitutionConsidersVictim,'
-      'NotAVictimOfTrafficking}'
-    when 'status_decision_maker' then '{Police,NGO,CourtOrProsecution,NonPoliceGovernmentalOrganization,Other}'
-    when 'exploitation_type' then '{ForcedLabour,SexualExploitation,ChildLabour,ForcedMarriage,Servitude,'
-      'ForcedMilitaryByNonStateActors,OrganRemoval,ForcedBegging,ForcedAdoption,Surrogacy,Other}'
-    when 'method_of_control' then '{PhysicalThreats,ThreatsLawEnforcement,ThreatensChildrenFamily,DebtBondage,'
-      'FalsePromises,PhysicalAbuse,SexualAbuse,TakesEarnings,RestrictsFinancialAccess,RestrictsMedicalCare,'
-      'WithholdsNecessities,PsychologicalAbuse,PsychoactiveSubstance,ExcessiveWorkingHours,WithholdsDocuments,Other}'
-    when 'method_of_recruitment' then '{AtAPlaceOfBusiness,AtAnEducationalInstitution,AtWork,'
-      'ThroughOnlineSocialNetworks,ThroughAnOnlineAdvertisement,ThroughATelevisionAdvert,ThroughANewspaperAdvert,'
-      'ThroughFamilyOrFamilyEvents,ThroughFriendsOrSocialEvents,Other}'
-    when 'gender' then '{Feminine,Masculine,TransgenderFeminine,TransgenderMasculine,NonConforming,'
-      'NonSpecifiedUnknown}'
-    when 'sex_exploitation_type' then '{Prostitution,Pornography,RemoteInteractiveServices,PrivateSexualServices}'
-    when 'case_status' then '{Active,FollowUp,Closed,ClosedReferred}'
-    when 'support_plan_type' then '{Education,Financial,Health,LabourExploitationRehabilitation,Legal,Livelihood,'
-      'RightsBasedTraining,SexualExploitationRehabilitation,SocialCare}'
-    when 'support_service_tr' then '{SHELTER,HEALTH,PSYCHOSOCIAL,LEGAL,EDUCATION,VOCATIONAL,FINANCIAL,NGO_IO,'
-      'INTERPRETATION,RETURN}'
-    when 'permit_event' then '{INITIAL_30D,EXTENSION,CANCELLED_RECONTACT,CANCELLED_OBLIGATIONS,CANCELLED_NOT_VICTIM,'
-      'MAX_3Y}'
-    when 'referral_status' then '{DRAFT,SENT,ACCEPTED,REJECTED,DONE,REVOKED,EXPIRED}'
-    when 'referral_reject_reason' then '{OUT_OF_MANDATE,NO_CAPACITY,INCOMPLETE,CONSENT,DUPLICATE,OTHER}'
-    when 'referral_source' then '{POLICE,GENDARMERIE,COASTGUARD,HOTLINE_157,PMM_PROVINCIAL,PROSECUTOR,'
-      'LABOUR_INSPECTOR,SOCIAL_SERVICES,HEALTH,EMBASSY,NGO,IO,SELF,OTHER}'
-    when 'proceeding_stage' then '{REPORT,INVESTIGATION,INDICTMENT,TRIAL,APPEAL,CASSATION,FINAL}'
-    when 'proceeding_outcome' then '{NON_PROSECUTION,CONVICTION,ACQUITTAL,RECLASSIFIED,DISMISSED,JURISDICTION}'
-    when 'activity_type' then '{TRAINING,AWARENESS,CAMPAIGN,WORKSHOP,INSPECTION}'
-    when 'action_status' then '{NOT_STARTED,IN_PROGRESS,DONE,DELAYED,CANCELLED}'
-    when 'submission_status' then '{DRAFT,SUBMITTED,RETURNED,ACCEPTED}'
-    when 'access_purpose' then '{CASE_WORK,REFERRAL,IDENTIFICATION,STATISTICS,SUPERVISION,AUDIT,EMERGENCY,COURT,'
-      'DATA_SUBJECT}'
-    when 'audit_event' then '{auth.login,auth.logout,record.list,record.search,record.read,record.reveal,'
-      'record.create,record.update,record.delete,record.restore,record.close,record.assign,record.approve,'
-      'record.import,record.export,record.print,attachment.download,referral.send,referral.answer,consent.give,'
-      'consent.withdraw,access.break_glass,account.change,role.change,person.erase,ledger.purge,ledger.verify,'
-      'ledger.checkpoint,ledger.key,ledger.open,ledger.export,alert.raise,alert.acknowledge,job.run}'
-    when 'hotline_language' then '{tr,de,ar,fa,en,ps,ru}'
-    when 'age_band' then '{0-8,9-17,18-20,21-23,24-26,27-29,30-38,39-47,48+,UNK}'
-    when 'institution_kind' then '{presidency,ministry,agency,law_enforcement,intelligence,judiciary,rapporteur,'
-      'local_government,professional_body,ngo,international}'
-    when 'case_closure_reason' then '{NOT_A_VICTIM,SUPPORT_COMPLETED,RETURNED,REFERRED,WITHDREW,LOST_CONTACT,'
-      'DUPLICATE,OTHER}'
-    when 'confidentiality' then '{OPEN,INTERNAL,CONFIDENTIAL,SPECIAL}'
-    when 'deletion_reason' then '{ENTERED_IN_ERROR,DUPLICATE,WRONG_CASE,NOT_IN_MANDATE,LEGAL_REQUEST,OTHER}'
-    when 'erasure_ground' then '{PERSON_REQUEST,PURPOSE_ENDED,CONSENT_WITHDRAWN,NO_LEGAL_BASIS,COURT_DECISION,'
-      'BOARD_DECISION}'
-    when 'hold_reason' then '{COURT_ORDER,PROSECUTOR_REQUEST,PROCEEDINGS,INSPECTION}'
-    when 'last_unlinking' then '{MOVE,DELETE,ERASE}'
-    when 'lowering_reason' then '{RISK_ENDED,MORE_STAFF_NEEDED,HANDOVER,SET_IN_ERROR}'
-    when 'hold_release' then '{ENDED,WITHDRAWN,SET_IN_ERROR}'
-    when 'case_role' then '{VICTIM,WITNESS,RELATIVE,GUARDIAN}'
-    when 'relation_to_trafficker' then '{IntimatePartner,Friend,Family,Employer,Recruiter,Stranger,Other,Unknown}'
-    when 'industry_isic' then '{A,B,C,D,E,F,G,H,I,J,K,L,M,N,O,P,Q,R,S,T,U}'
-    when 'support_need' then '{SHELTER,HEALTH,PSYCHOSOCIAL,LEGAL,INTERPRETATION,EDUCATION,WORK,FINANCIAL,SAFETY,'
-      'CHILDCARE,RETURN}'
-    when 'province' then '{TR-01,TR-02,TR-03,TR-04,TR-05,TR-06,TR-07,TR-08,TR-09,TR-10,TR-11,TR-12,TR-13,TR-14,TR-15,'
-      'TR-16,TR-17,TR-18,TR-19,TR-20,TR-21,TR-22,TR-23,TR-24,TR-25,TR-26,TR-27,TR-28,TR-29,TR-30,TR-31,TR-32,TR-33,'
-      'TR-34,TR-35,TR-36,TR-37,TR-38,TR-39,TR-40,TR-41,TR-42,TR-43,TR-44,TR-45,TR-46,TR-47,TR-48,TR-49,TR-50,TR-51,'
-      'TR-52,TR-53,TR-54,TR-55,TR-56,TR-57,TR-58,TR-59,TR-60,TR-61,TR-62,TR-63,TR-64,TR-65,TR-66,TR-67,TR-68,TR-69,'
-      'TR-70,TR-71,TR-72,TR-73,TR-74,TR-75,TR-76,TR-77,TR-78,TR-79,TR-80,TR-81}'
-    when 'role' then '{focal_point,caseworker,institution_manager,auditor_national,auditor_institution,'
-      'presidency_operator,presidency_supervisor,system_administrator}'
-  end)::text[]
-$$;
+declare
+  codes text[];
+begin
+  if to_regprocedure(format('itm.%I()', 'codes_of_' || list)) is not null then
+    execute format('select itm.%I()', 'codes_of_' || list) into codes;
+  end if;
+  return codes;
+end $$;
+
+create function itm.keep_list(list text, codes text[]) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format('create or replace function itm.%I() returns text[] language sql immutable'
+    ' set search_path = pg_catalog, pg_temp as %L', 'codes_of_' || list, format('select %L::text[]', codes));
+  execute format('revoke all on function itm.%1$I() from public; grant execute on function itm.%1$I() to itm_app, itm_owner, itm_signer',
+    'codes_of_' || list);
+end $$;
+comment on function itm.keep_list is 'Says a list of codes, or says it anew.';
+
+select itm.keep_list('trafficking_status', '{PossibleVictimOfTrafficking,ActualVictimOfTrafficking,InstitutionConsidersVictim,'
+  'NotAVictimOfTrafficking}');
+select itm.keep_list('status_decision_maker', '{Police,NGO,CourtOrProsecution,NonPoliceGovernmentalOrganization,Other}');
+select itm.keep_list('exploitation_type', '{ForcedLabour,SexualExploitation,ChildLabour,ForcedMarriage,Servitude,'
+  'ForcedMilitaryByNonStateActors,OrganRemoval,ForcedBegging,ForcedAdoption,Surrogacy,Other}');
+select itm.keep_list('method_of_control', '{PhysicalThreats,ThreatsLawEnforcement,ThreatensChildrenFamily,DebtBondage,'
+  'FalsePromises,PhysicalAbuse,SexualAbuse,TakesEarnings,RestrictsFinancialAccess,RestrictsMedicalCare,'
+  'WithholdsNecessities,PsychologicalAbuse,PsychoactiveSubstance,ExcessiveWorkingHours,WithholdsDocuments,Other}');
+select itm.keep_list('method_of_recruitment', '{AtAPlaceOfBusiness,AtAnEducationalInstitution,AtWork,'
+  'ThroughOnlineSocialNetworks,ThroughAnOnlineAdvertisement,ThroughATelevisionAdvert,ThroughANewspaperAdvert,'
+  'ThroughFamilyOrFamilyEvents,ThroughFriendsOrSocialEvents,Other}');
+select itm.keep_list('gender', '{Feminine,Masculine,TransgenderFeminine,TransgenderMasculine,NonConforming,'
+  'NonSpecifiedUnknown}');
+select itm.keep_list('case_status', '{Active,FollowUp,Closed,ClosedReferred}');
+select itm.keep_list('referral_source', '{POLICE,GENDARMERIE,COASTGUARD,HOTLINE_157,PMM_PROVINCIAL,PROSECUTOR,'
+  'LABOUR_INSPECTOR,SOCIAL_SERVICES,HEALTH,EMBASSY,NGO,IO,SELF,OTHER}');
+select itm.keep_list('access_purpose', '{CASE_WORK,REFERRAL,IDENTIFICATION,STATISTICS,SUPERVISION,AUDIT,EMERGENCY,COURT,'
+  'DATA_SUBJECT}');
+select itm.keep_list('age_band', '{0-8,9-17,18-20,21-23,24-26,27-29,30-38,39-47,48+,UNK}');
+select itm.keep_list('institution_kind', '{presidency,ministry,agency,law_enforcement,intelligence,judiciary,rapporteur,'
+  'local_government,professional_body,ngo,international}');
+select itm.keep_list('case_closure_reason', '{NOT_A_VICTIM,SUPPORT_COMPLETED,RETURNED,REFERRED,WITHDREW,LOST_CONTACT,'
+  'DUPLICATE,OTHER}');
+select itm.keep_list('confidentiality', '{OPEN,INTERNAL,CONFIDENTIAL,SPECIAL}');
+select itm.keep_list('deletion_reason', '{ENTERED_IN_ERROR,DUPLICATE,WRONG_CASE,NOT_IN_MANDATE,LEGAL_REQUEST,OTHER}');
+select itm.keep_list('erasure_ground', '{PERSON_REQUEST,PURPOSE_ENDED,CONSENT_WITHDRAWN,NO_LEGAL_BASIS,COURT_DECISION,'
+  'BOARD_DECISION}');
+select itm.keep_list('hold_reason', '{COURT_ORDER,PROSECUTOR_REQUEST,PROCEEDINGS,INSPECTION}');
+select itm.keep_list('lowering_reason', '{RISK_ENDED,MORE_STAFF_NEEDED,HANDOVER,SET_IN_ERROR}');
+select itm.keep_list('case_role', '{VICTIM,WITNESS,RELATIVE,GUARDIAN}');
+select itm.keep_list('relation_to_trafficker', '{IntimatePartner,Friend,Family,Employer,Recruiter,Stranger,Other,Unknown}');
+select itm.keep_list('industry_isic', '{A,B,C,D,E,F,G,H,I,J,K,L,M,N,O,P,Q,R,S,T,U}');
+select itm.keep_list('province', '{TR-01,TR-02,TR-03,TR-04,TR-05,TR-06,TR-07,TR-08,TR-09,TR-10,TR-11,TR-12,TR-13,TR-14,TR-15,'
+  'TR-16,TR-17,TR-18,TR-19,TR-20,TR-21,TR-22,TR-23,TR-24,TR-25,TR-26,TR-27,TR-28,TR-29,TR-30,TR-31,TR-32,TR-33,'
+  'TR-34,TR-35,TR-36,TR-37,TR-38,TR-39,TR-40,TR-41,TR-42,TR-43,TR-44,TR-45,TR-46,TR-47,TR-48,TR-49,TR-50,TR-51,'
+  'TR-52,TR-53,TR-54,TR-55,TR-56,TR-57,TR-58,TR-59,TR-60,TR-61,TR-62,TR-63,TR-64,TR-65,TR-66,TR-67,TR-68,TR-69,'
+  'TR-70,TR-71,TR-72,TR-73,TR-74,TR-75,TR-76,TR-77,TR-78,TR-79,TR-80,TR-81}');
+select itm.keep_list('role', '{focal_point,caseworker,institution_manager,auditor_national,auditor_institution,'
+  'presidency_operator,presidency_supervisor,system_administrator}');
 
 -- Countries and languages are lists of others (ISO 3166-1, ISO 639-1), which grow: a code has their form.
 create function itm.is_code(list text, code text) returns boolean
@@ -165,5 +155,5 @@ end $$;
 select itm.keep_rule('case_file', 'd_days', 'before insert or update of status, opened_on, closed_on, closure_reason'
                      ' when (session_user = ''itm_app'')', 'itm.days_of_case()');
 
-revoke all on function itm.codes, itm.is_code, itm.coded, itm.keep_codes, itm.days_of_case from public;
+revoke all on function itm.codes, itm.keep_list, itm.is_code, itm.coded, itm.keep_codes, itm.days_of_case from public;
 grant execute on function itm.codes, itm.is_code to itm_app, itm_owner, itm_signer;
