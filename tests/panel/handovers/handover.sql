@@ -9,3 +9,7 @@ create table public.visit (like itm.record including all, handover_id uuid not n
 select itm.keep('visit', 'visit', refs => '{handover_id>handover}', parent => 'handover_id',
   about => 'handover_id>handover>person_id', private => '{note_enc}', states => '{>planned,planned>done,planned>off}',
   recent => 'day');
+
+select itm.keep_list('support_need', '{SHELTER,HEALTH,PSYCHOSOCIAL,LEGAL,INTERPRETATION,EDUCATION,WORK,FINANCIAL,SAFETY,CHILDCARE,RETURN}');
+select itm.keep_codes('handover', '{need>support_need}');
+select itm.keep_codes('visit', '{province>province,needs>support_need}');
