@@ -18,11 +18,6 @@ from tests.panel.panel_app import RunningPanel
 
 
 @pytest.fixture(scope="module")
-def make(panel: RunningPanel) -> Factory:
-    return panel.make
-
-
-@pytest.fixture(scope="module")
 def author(make: Factory) -> Somebody:
     return make.focal_point()
 

@@ -36,18 +36,8 @@ LINK = (
 
 
 @pytest.fixture
-def make(panel: RunningPanel) -> Factory:
-    return panel.make
-
-
-@pytest.fixture
 def focal_point(make: Factory) -> Somebody:
     return make.focal_point()
-
-
-@pytest.fixture
-def manager(make: Factory) -> Somebody:
-    return make.manager()
 
 
 @pytest.fixture

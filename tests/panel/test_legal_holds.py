@@ -27,18 +27,8 @@ EMPTIED = {
 
 
 @pytest.fixture
-def make(panel: RunningPanel) -> Factory:
-    return panel.make
-
-
-@pytest.fixture
 def focal_point(make: Factory) -> Somebody:
     return make.focal_point()
-
-
-@pytest.fixture
-def manager(make: Factory) -> Somebody:
-    return make.manager()
 
 
 @pytest.fixture

@@ -31,11 +31,6 @@ TCKN = with_check_digits("123456789")
 
 
 @pytest.fixture(scope="module")
-def make(panel: RunningPanel) -> Factory:
-    return panel.make
-
-
-@pytest.fixture(scope="module")
 def author(make: Factory) -> Somebody:
     return make.focal_point()
 
@@ -43,11 +38,6 @@ def author(make: Factory) -> Somebody:
 @pytest.fixture(scope="module")
 def colleague(make: Factory) -> Somebody:
     return make.focal_point()
-
-
-@pytest.fixture(scope="module")
-def manager(make: Factory) -> Somebody:
-    return make.manager()
 
 
 @pytest.fixture

@@ -18,18 +18,8 @@ CASE = {"opened_on": "24.11.2026", "referral_source": "POLICE", "province": "TR-
 
 
 @pytest.fixture(scope="module")
-def make(panel: RunningPanel) -> Factory:
-    return panel.make
-
-
-@pytest.fixture(scope="module")
 def author(make: Factory) -> Somebody:
     return make.focal_point()
-
-
-@pytest.fixture(scope="module")
-def manager(make: Factory) -> Somebody:
-    return make.manager()
 
 
 @pytest.fixture

@@ -24,11 +24,6 @@ from tests.panel.panel_app import Browser, RunningPanel
 SOURCE = {"opened_on": "24.11.2026", "referral_source": "POLICE", "province": "TR-06", "confidentiality": "OPEN"}
 
 
-@pytest.fixture(scope="module")
-def make(panel: RunningPanel) -> Factory:
-    return panel.make
-
-
 def offered(page: str, name: str) -> set[str]:
     """The codes in a select of the page."""
     select = page.partition(f'name="{name}"')[2].partition("</select>")[0]

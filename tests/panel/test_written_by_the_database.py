@@ -12,11 +12,6 @@ from tests.factories import Factory, Somebody
 from tests.panel.panel_app import RunningPanel
 
 
-@pytest.fixture(scope="module")
-def make(panel: RunningPanel) -> Factory:
-    return panel.make
-
-
 def test_only_the_own_sign_in_writes_when_it_was_and_the_databases_time_counts(
     panel: RunningPanel, make: Factory
 ) -> None:

@@ -99,32 +99,20 @@ begin
   perform itm.empty_own('case_file', narrative, institution);
 end $$;
 
--- The cases that a record about this person is or was in, by whatever way.
-create function itm.cases_about(person uuid) returns setof uuid
+-- The persons and cases that a record leads to, by each way: those of one person, or of one case.
+create function itm.persons_and_cases(of_person uuid, of_case uuid) returns table (person uuid, in_case uuid)
 language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 declare
   place record;
+  to_case text[];
 begin
   for place in select k.relation, k.about, itm.way_up(k.relation) as way from itm.kept k where k.about is not null loop
     if place.way[cardinality(place.way)] = 'case_file' then
-      return query execute format('select itm.at_end_of(%L::text[], to_jsonb(r)) from public.%I r where %s',
-        trim_array(place.way, 1), place.relation, itm.about_condition(place.about)) using person;
-    end if;
-  end loop;
-end $$;
-
--- And the persons whom a record of this case is or was about.
-create function itm.persons_of_case(wanted uuid) returns setof uuid
-language plpgsql stable set search_path = pg_catalog, pg_temp
-as $$
-declare
-  place record;
-begin
-  for place in select k.relation, k.about, itm.way_up(k.relation) as way from itm.kept k where k.about is not null loop
-    if place.way[cardinality(place.way)] = 'case_file' then
-      return query execute format('select itm.at_end_of(%L::text[], to_jsonb(r)) from public.%I r where %s',
-        place.about, place.relation, itm.about_condition(trim_array(place.way, 1))) using wanted;
+      to_case := trim_array(place.way, 1);
+      return query execute format('select itm.at_end_of(%L::text[], to_jsonb(r)), itm.at_end_of(%L::text[], to_jsonb(r)) from public.%I r where %s',
+        place.about, to_case, place.relation, itm.about_condition(case when of_case is null then place.about else to_case end))
+        using coalesce(of_case, of_person);
     end if;
   end loop;
 end $$;
@@ -134,7 +122,7 @@ create function itm.is_held(person uuid, institution uuid) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
   select exists (select from public.person p where p.id = person and p.institution_id = institution and p.hold_reason is not null)
-      or exists (select from public.case_file c where c.id in (select itm.cases_about(person))
+      or exists (select from public.case_file c where c.id in (select b.in_case from itm.persons_and_cases(person, null) b)
                    and c.institution_id = is_held.institution and c.hold_reason is not null)
 $$;
 
@@ -156,9 +144,9 @@ begin
     raise exception using errcode = 'insufficient_privilege', message = 'only a manager erases a person';
   end if;
   -- A hold on a case, and one on another person of it, wait for these locks or are seen after them.
-  cases := array(select itm.cases_about(person));
+  cases := array(select b.in_case from itm.persons_and_cases(person, null) b);
   perform from public.case_file c where c.id = any (cases) and c.institution_id = institution order by c.reference for no key update;
-  perform from public.person p where p.id in (select itm.persons_of_case(c) from unnest(shredded) c) and p.institution_id = institution
+  perform from public.person p where p.id in (select b.person from unnest(shredded) c cross join itm.persons_and_cases(null, c) b) and p.institution_id = institution
     order by p.id for share;
   if itm.is_held(person, institution) then
     raise exception using errcode = 'restrict_violation', constraint = 'person_is_held', message = 'a legal hold keeps this person';
@@ -173,7 +161,7 @@ begin
   foreach narrative in array shredded loop
     if narrative <> all (mine) then
       raise exception using errcode = 'insufficient_privilege', message = 'only a manager shreds a narrative, of a case of the person';
-    elsif exists (select from public.person p where p.id in (select itm.persons_of_case(narrative)) and p.hold_reason is not null) then
+    elsif exists (select from public.person p where p.id in (select b.person from itm.persons_and_cases(null, narrative) b) and p.hold_reason is not null) then
       raise exception using errcode = 'restrict_violation', constraint = 'narrative_is_held',
         message = 'a legal hold keeps another person of this narrative';
     end if;
@@ -230,8 +218,8 @@ begin
   return new;
 end $$;
 
-revoke all on function itm.empty_value, itm.protected_places, itm.is_forgotten, itm.forget_about, itm.empty_own, itm.shred, itm.cases_about,
-  itm.persons_of_case, itm.is_held, itm.erase_person from public;
+revoke all on function itm.empty_value, itm.protected_places, itm.is_forgotten, itm.forget_about, itm.empty_own, itm.shred,
+  itm.persons_and_cases, itm.is_held, itm.erase_person from public;
 grant execute on function itm.erase_person to itm_app;
 
 drop policy ages_read on public.case_file;
