@@ -17,6 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from itm_admin.accounts import saved_views, sessions
 from itm_admin.accounts.actor import load_actor
+from itm_admin.accounts.passkeys import Site
 from itm_admin.accounts.returning import ask_to_sign_in
 from itm_admin.assurance import scheduler_watch
 from itm_admin.assurance.alerts import alerts_for
@@ -94,6 +95,7 @@ def _config(settings: Settings) -> dict[str, Any]:
         "WTF_CSRF_TIME_LIMIT": LIFETIME,
         "WTF_CSRF_SSL_STRICT": True,
         "ITM_HOME": str(settings.home),
+        "ITM_SITE": Site(settings.origin, settings.trusted_hosts[0]),
         "ITM_MAILS": settings.smtp_url is not None,
         "ITM_WITNESSED_HERE": settings.witnessed_here,
         "ITM_WITNESSES": settings.witnesses,

@@ -16,7 +16,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import sessions
-from itm_admin.accounts.forms import SignInForm
+from itm_admin.accounts.forms import SignInForm, WaitingForm
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.forgery import FIELD, is_of_an_account, is_valid
 from itm_admin.foundation.forms import AGAIN
@@ -64,19 +64,24 @@ def sign_in_page(form: SignInForm) -> str:
     )
 
 
-def go_on(form: SignInForm) -> Response:
+def go_on(form: WaitingForm) -> Response:
     """After a sign-in: the requested page, or the late form, to be checked once more."""
-    back = safe_next_url(form.next.data)
-    pairs = parse_qsl(form.held.data or "", keep_blank_values=True)
-    if not pairs:
+    back, fields = continuing(form)
+    if not fields:
         return redirect(back, 303)
-    if not is_valid(dict(pairs).get(FIELD)):
-        flash(_("What was typed before belongs to another person's session and is not shown."), "warning")
-        return redirect(back, 303)
-    fields = [pair for pair in pairs if pair[0] not in _NEVER]
     return make_response(
         render_template("accounts/go_on.html", heading=_("You are signed in again"), fields=fields, action=back)
     )
+
+
+def continuing(form: WaitingForm) -> tuple[str, list[tuple[str, str]]]:
+    """The page to go on at after a sign-in, and the fields of the late form; none that is another person's."""
+    back = safe_next_url(form.next.data)
+    pairs = parse_qsl(form.held.data or "", keep_blank_values=True)
+    if pairs and not is_valid(dict(pairs).get(FIELD)):
+        flash(_("What was typed before belongs to another person's session and is not shown."), "warning")
+        return back, []
+    return back, [pair for pair in pairs if pair[0] not in _NEVER]
 
 
 def _endpoint() -> str:
@@ -102,5 +107,5 @@ def _carried() -> str | None:
     pairs = list(request.form.items(multi=True))
     if not is_of_an_account(request.form.get(FIELD)) or not any(name not in _NEVER and text for name, text in pairs):
         return None
-    text = urlencode([(name, value) for name, value in pairs if not name.startswith(("password", "current", "again"))])
+    text = urlencode([(name, value) for name, value in pairs if not name.startswith(("password", "current", "again", "code"))])
     return text if len(text) <= LONGEST else None

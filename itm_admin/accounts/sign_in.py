@@ -65,8 +65,9 @@ class Named:
 
 
 def attempt(session: Session, username: str, password: str, *, key: bytes, now: datetime | None = None) -> Actor:
-    """The person, signed in. Raises SignInRefused or TooManyTries; commits in either case.
+    """The person whose password is right: the second factor is still missing (`finish`).
 
+    Raises SignInRefused or TooManyTries; commits in either case.
     `key` keys the digests of names and addresses. The address is the bound context's.
     """
     now = now or datetime.now(UTC)
@@ -90,6 +91,47 @@ def attempt(session: Session, username: str, password: str, *, key: bytes, now: 
             throttle.take_back(session, tries)
             session.commit()
     return found
+
+
+def finished(session: Session, actor: Actor, method: str, now: datetime | None = None) -> None:
+    """The entry of a sign-in whose second factor was shown (`factors.Proof.method`). Does not commit."""
+    with acting(actor.own_context(), session):
+        session.execute(update(Account).where(Account.id == actor.id).values(last_login=now or datetime.now(UTC)))
+        _entry(session, "auth.login", "success", actor.id, {"factor": method})
+        session.flush()
+
+
+def wrong_code(session: Session, actor: Actor, reason: str, signing_in: bool) -> None:
+    """The entry of a code or a passkey that was refused. Does not commit."""
+    detail = {"reason": reason} if signing_in else {"reason": reason, "while": "signed_in"}
+    with acting(actor.own_context(), session):
+        _entry(session, "auth.login", "failure", actor.id, detail)
+        session.flush()
+
+
+def unknown_passkey(session: Session) -> None:
+    """The entry of a passkey that proved nothing: nobody knows whose it was. Does not commit."""
+    _entry(session, "auth.login", "failure", None, {"reason": "wrong_passkey"}, to_presidency=True)
+
+
+def passkey_refused(session: Session, account: UUID, institution: UUID) -> None:
+    """The entry of a right passkey of an account that may not sign in. Does not commit."""
+    actor = actors.find(session, account, institution)
+    if actor is not None:
+        with acting(actor.own_context(), session):
+            _entry(session, "auth.login", "denied", account, {"reason": actor.obstacle or "reset_pending"})
+            session.flush()
+
+
+def may_sign_in(session: Session, account: UUID, institution: UUID) -> Actor | None:
+    """The person of a passkey, or of a password that was right minutes ago, as far as nothing stands in the way."""
+    actor = actors.find(session, account, institution)
+    if actor is None:
+        return None
+    with acting(actor.own_context(), session):
+        secret = session.execute(select(Credential.changed_at).where(Credential.account_id == account)).one_or_none()
+        free = secret is not None and _obstacle(session, actor, secret.changed_at) is None
+    return actor if free else None
 
 
 def confirm(session: Session, actor: Actor, password: str, now: datetime | None = None) -> bool:
@@ -173,10 +215,8 @@ def _compare(
     if secret.failures or secret.locked_until:
         _set_secret(session, account, {"failures": 0, "locked_until": None})
     if signing_in:
-        session.execute(update(Account).where(Account.id == account.id).values(last_login=now))
         with acting(actor.own_context(), session):
-            actor = replace(actor, session=session_rows.begin(session, actor.id, actor.institution_id))
-            _entry(session, "auth.login", "success", account.id, None)
+            _entry(session, "auth.login", "denied", account.id, {"reason": "factor_missing"})
     return actor
 
 

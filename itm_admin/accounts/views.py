@@ -20,17 +20,19 @@ from itm_admin.accounts import (
     sign_in,
     throttle,
 )
+from itm_admin.accounts.factor_sign_in import PasskeySignInView, SecondStepView, after_password
 from itm_admin.accounts.forms import OwnPasswordForm, PasswordForm, SignInForm, own_data_form
 from itm_admin.accounts.grant_views import GrantView
 from itm_admin.accounts.preference_views import PreferenceView
-from itm_admin.accounts.returning import go_on, sign_in_page
+from itm_admin.accounts.returning import sign_in_page
+from itm_admin.accounts.session_begin import begin_session
 from itm_admin.accounts.session_views import OwnSessionView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
-from itm_admin.foundation import forgery, i18n, tenancy
+from itm_admin.foundation import i18n, tenancy
 from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Invalid, NotFound, Unauthenticated
+from itm_admin.foundation.errors import Invalid, NotFound
 from itm_admin.foundation.forms import attempt, save, tell
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, redirect_after_post, route, safe_next_url
@@ -41,20 +43,6 @@ BOTH = ("GET", "POST")
 
 def digest_key() -> bytes:
     return throttle.key_from(str(current_app.config["SECRET_KEY"]))
-
-
-def begin_session(actor: Actor) -> None:
-    """Writes the cookie of a person who has just signed in; drops all of an earlier session."""
-    before = sessions.read(session)
-    if before is not None and before.account == actor.id and before.session != actor.session:
-        with writing() as work, tenancy.acting(actor.own_context(), work):
-            session_rows.end(work, before.session, "renewed")
-    if actor.session is None:
-        raise Unauthenticated
-    claim = sessions.new(actor.id, actor.institution_id, actor.session)
-    sessions.begin(session, claim, forgery.of_account(actor.id))
-    g.pop(forgery.FIELD, None)  # this answer's forms have the new session's token
-    i18n.remember(actor.language)
 
 
 class SignInView(Page):
@@ -75,7 +63,7 @@ class SignInView(Page):
                 with writing() as work:
                     actor = sign_in.attempt(work, form.username.data or "", form.password.data or "", key=digest_key())
                 begin_session(actor)
-                return go_on(form)
+                return after_password(actor, form)
             except (SignInRefused, TooManyTries) as refused:
                 form.told.append(str(refused))
                 status = 429 if isinstance(refused, TooManyTries) else 401
@@ -222,6 +210,8 @@ def _signed_in() -> bool:
 
 VIEWS: tuple[type, ...] = (
     SignInView,
+    PasskeySignInView,
+    SecondStepView,
     LanguageView,
     InvitationView,
     OwnProfileView,

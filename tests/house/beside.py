@@ -17,10 +17,12 @@ NOT_COMPARED = {
     "itm.side": "columns that tables are made like; nothing reads a row of it",
     "public.account_session": "opens nothing without the web server's key; an ended one is opened again by its cookie "
     "alone, which the browser threw away, for twelve hours at most, and each act in it is an entry",
+    "public.code_tries": "fewer wrong codes only mean more tries, each of which is an entry",
     "public.editing": "who has a form open, for a quarter of an hour: a hint to colleagues",
     "public.form_answer": "sealed with keys that the database does not have; kept for an hour",
     "public.login_throttle": "digests of tries, each of which is an entry; fewer rows only mean more tries",
     "public.mail": "words about changes that are captured; a link goes to the account's own address alone, which is",
+    "public.passkey_challenge": "random numbers for minutes: a passkey signs the one that the browser was sent",
     "public.saved_view": "a person's own filters, which the page shows",
     "public.submission": "the record that a form made: a person who is led there must be allowed to see it",
 }

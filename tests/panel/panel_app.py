@@ -20,8 +20,9 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from app import create_app
+from tests import signed_in
 from tests.conftest import Database, settings_for
-from tests.factories import PASSWORD, Factory, Somebody, Tenant
+from tests.factories import Factory, Somebody, Tenant
 
 _REQUEST = re.compile(r"\b[0-9a-f]{32}\b")
 _TOKEN = re.compile(r'(name="(?:csrf_token|form_key)" value=)"[^"]+"')
@@ -97,11 +98,9 @@ class RunningPanel:
     def browser(self, somebody: Somebody | None = None) -> Browser:
         """A new browser; of somebody who has signed in, if one is named."""
         browser = Browser(self.app.test_client())
-        browser.renew_token()
         if somebody is not None:
-            answer = browser.send("POST", "/api/v1/session/", {"username": somebody.username, "password": PASSWORD})
-            assert answer.status_code == 200, answer.text
-            browser.token = json.loads(answer.text)["csrf_token"]
+            signed_in.enter(browser.client, self.database, somebody.username)
+        browser.renew_token()
         return browser
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
