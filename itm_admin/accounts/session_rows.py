@@ -18,7 +18,8 @@ from sqlalchemy import ARRAY, Text, bindparam, func, select, text, update
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts import devices, sessions
-from itm_admin.accounts.models import Account, AccountSession
+from itm_admin.accounts.models import Account
+from itm_admin.accounts.session_model import AccountSession
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor, Here
 from itm_admin.foundation.tenancy import acting
