@@ -108,7 +108,7 @@ class Settings:
     web_connections_per_address: int = 200
     web_request_seconds: int = 10
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
-    trusted_proxies: int = 0
+    trusted_proxies: tuple[str, ...] = ()
     https: bool = False
     session_idle_minutes: int = 30
     session_hours: int = 12
