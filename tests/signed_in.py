@@ -1,24 +1,29 @@
-"""Sessions of people who have signed in, without the pages: a row as their sign-in writes it, and its cookie.
+"""Sessions of people who have signed in, without the pages: a row as their sign-in makes it, and its cookie.
 
-Tests about signing in go through the pages (tests/second_factors.py has the codes); all others begin here.
+Tests about signing in go through the pages (tests/second_factors.py has the codes); all others begin here. The factor
+of these sessions stays fresh: a module's people are at work longer than a step-up lasts.
 """
 
 from __future__ import annotations
 
-import uuid
+import hashlib
+import secrets
 from typing import Any, Protocol
 
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from itm_admin.accounts import sessions
 from itm_admin.foundation import forgery, tenancy
 from itm_admin.foundation.i18n import SESSION_KEY
 
 COOKIE = "itm"
-_BEGIN = text("insert into account_session (id, institution_id, account_id) values (:session, :institution, :account)")
+_BEGIN = text(
+    "select itm.open_session(:digest, array['password', 'totp'], interval '-12 hours', interval '30 minutes',"
+    " interval '12 hours', null, null)"
+)
 _PERSON = text("select id, institution_id, language from account where username = :name")
 
 
@@ -44,21 +49,22 @@ def cookie_of(secret_key: str | None, database: Database, username: str) -> str:
     return cookie
 
 
-def _content(app: Flask, database: Database, username: str) -> dict[str, Any]:
+def begin(database: Database, username: str) -> tuple[Any, bytes]:
+    """A new session of this person: the account's row, and the secret."""
     with database.engine("superuser").connect() as connection:
         person = connection.execute(_PERSON, {"name": username}).one()
-    claim = sessions.new(person.id, person.institution_id, uuid.uuid4())
+    secret = secrets.token_bytes(sessions.SECRET_BYTES)
+    own = tenancy.Context(scope="login", account=person.id, institution=person.institution_id)
     with database.engine("app").begin() as connection:
-        _begin(connection, claim)
+        tenancy.apply(connection, own)
+        connection.execute(_BEGIN, {"digest": hashlib.sha256(secret).digest()})
+    return person, secret
+
+
+def _content(app: Flask, database: Database, username: str) -> dict[str, Any]:
+    person, secret = begin(database, username)
     content: dict[str, Any] = {}
     with app.app_context():
-        sessions.begin(content, claim, forgery.of_account(claim.account))
+        sessions.begin(content, secret, forgery.of_account(person.id))
     content[SESSION_KEY] = person.language
     return content
-
-
-def _begin(connection: Connection, claim: sessions.Claim) -> None:
-    own = tenancy.Context(scope="login", account=claim.account, institution=claim.institution)
-    tenancy.apply(connection, own)
-    row = {"session": claim.session, "account": claim.account, "institution": claim.institution}
-    connection.execute(_BEGIN, row)

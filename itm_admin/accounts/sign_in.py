@@ -65,7 +65,7 @@ class Named:
 
 
 def attempt(session: Session, username: str, password: str, *, key: bytes, now: datetime | None = None) -> Actor:
-    """The person whose password is right: the second factor is still missing (`finish`).
+    """The person whose password is right: the session is half a one until a second factor is shown.
 
     Raises SignInRefused or TooManyTries; commits in either case.
     `key` keys the digests of names and addresses. The address is the bound context's.
@@ -93,11 +93,11 @@ def attempt(session: Session, username: str, password: str, *, key: bytes, now: 
     return found
 
 
-def finished(session: Session, actor: Actor, method: str, now: datetime | None = None) -> None:
+def finished(session: Session, actor: Actor, method: str | None, now: datetime | None = None) -> None:
     """The entry of a sign-in whose second factor was shown (`factors.Proof.method`). Does not commit."""
     with acting(actor.own_context(), session):
         session.execute(update(Account).where(Account.id == actor.id).values(last_login=now or datetime.now(UTC)))
-        _entry(session, "auth.login", "success", actor.id, {"factor": method})
+        _entry(session, "auth.login", "success", actor.id, {"factor": method} if method else None)
         session.flush()
 
 
@@ -216,7 +216,12 @@ def _compare(
         _set_secret(session, account, {"failures": 0, "locked_until": None})
     if signing_in:
         with acting(actor.own_context(), session):
-            _entry(session, "auth.login", "denied", account.id, {"reason": "factor_missing"})
+            here = session_rows.begin(session, actor, ("password",))
+            actor = replace(actor, here=here)
+            if here.half:
+                _entry(session, "auth.login", "denied", account.id, {"reason": "factor_missing"})
+        if not here.half:
+            finished(session, actor, None, now)
     return actor
 
 

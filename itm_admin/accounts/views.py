@@ -174,7 +174,7 @@ class OwnProfileView(Page):
             else:
                 renewed = attempt(form, lambda work: invitations.change_own_password(work, actor, form.chosen()))
                 if renewed is not None:
-                    sessions.go_on(session, renewed)
+                    sessions.go_on(session, renewed.secret)
                     flash(_("The password is changed. Your other sessions have ended."))
                     return redirect_after_post("OwnProfileView.show")
         return self.render(
