@@ -106,6 +106,7 @@ def _config(settings: Settings) -> dict[str, Any]:
         "ITM_WITNESSES": settings.witnesses,
         "ITM_QUORUM": settings.quorum,
         "ITM_SIGN_IN_ENDPOINT": "SignInView.sign_in",
+        "ITM_SECOND_STEP_ENDPOINT": "SecondStepView.code",
         "APP_NAME": "İTM",
     }
 

@@ -12,8 +12,8 @@ from itm_admin.institutions import models as institutions
 from itm_admin.record import access_note, drafts, editing
 
 __all__ = [
-    "OUR_TABLES", "access_note", "accounts", "assurance", "cases", "drafts", "editing", "factor_rows", "form_answers", "institutions",
-    "mail_rows", "metadata", "once", "references",
+    "OUR_TABLES", "access_note", "accounts", "assurance", "cases", "drafts", "editing", "factor_rows", "form_answers",
+    "institutions", "mail_rows", "metadata", "once", "references",
 ]  # fmt: skip
 
 metadata = Model.metadata

@@ -24,6 +24,7 @@ _BEGIN = text(
     "select itm.open_session(:digest, array['password', 'totp'], interval '-12 hours', interval '30 minutes',"
     " interval '12 hours', null, null)"
 )
+_SIGNED_IN = text("update account set last_login = now() where id = :account")
 _PERSON = text("select id, institution_id, language from account where username = :name")
 
 
@@ -39,13 +40,13 @@ def enter(client: FlaskClient, database: Database, username: str) -> None:
         cookie.update(content)
 
 
-def cookie_of(secret_key: str | None, database: Database, username: str) -> str:
+def cookie_of(secret_key: str | bytes | None, database: Database, username: str) -> str:
     """The cookie of a new session, for a server that runs elsewhere with this secret."""
     app = Flask("cookie")
     app.secret_key = secret_key
     signer = SecureCookieSessionInterface().get_signing_serializer(app)
     assert signer is not None
-    cookie: str = signer.dumps(_content(app, database, username))  # type: ignore[assignment]
+    cookie: str = signer.dumps(_content(app, database, username))
     return cookie
 
 
@@ -58,6 +59,7 @@ def begin(database: Database, username: str) -> tuple[Any, bytes]:
     with database.engine("app").begin() as connection:
         tenancy.apply(connection, own)
         connection.execute(_BEGIN, {"digest": hashlib.sha256(secret).digest()})
+        connection.execute(_SIGNED_IN, {"account": person.id})
     return person, secret
 
 

@@ -8,8 +8,8 @@ from marshmallow import Schema, fields
 
 from itm_admin.accounts import sessions, sign_in
 from itm_admin.accounts.actor import load_actor
-from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.accounts.session_begin import begin_session
+from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.accounts.views import digest_key
 from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.api import Api, body, describes, route

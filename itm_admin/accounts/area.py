@@ -30,8 +30,8 @@ _RIGHTS = frozenset({"list"})
 AREA = Area(
     "accounts",
     models=(
-        AccessChange, Account, AccountSession, Credential, GrantApproval, Invitation, RecoveryCodes, RoleGrant, SavedView,
-        SecondFactor,
+        AccessChange, Account, AccountSession, Credential, GrantApproval, Invitation, RecoveryCodes, RoleGrant,
+        SavedView, SecondFactor,
     ),
     views=(
         MenuEntry(AuditAccountView, _l("Accounts and roles"), "people", "Audit"),

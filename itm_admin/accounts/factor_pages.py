@@ -35,7 +35,7 @@ def person_of(actor: Actor) -> Person:
 
 
 def prove(work: Session, actor: Actor, form: Any, signing_in: bool) -> Proof | None:
-    """The proof of the form's code; None after its entry, the form then says why. Its transaction has to be committed."""
+    """The proof of the form's code; None after its entry, the form then says why. Commit in either case."""
     try:
         with acting(actor.own_context(), work):
             return factors.prove(work, keyring(), person_of(actor), form.code.data or "")

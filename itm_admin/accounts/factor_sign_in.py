@@ -22,9 +22,8 @@ from itm_admin.accounts.forms import CodeForm
 from itm_admin.accounts.passkeys import BadPasskey
 from itm_admin.accounts.returning import continuing, go_on
 from itm_admin.accounts.session_begin import begin_session
-from itm_admin.accounts.session_rows import Here
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.actor import Actor, me
+from itm_admin.foundation.actor import Actor, Here, me
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Denied, Invalid
 from itm_admin.foundation.forms import attempt

@@ -19,8 +19,7 @@ from itm_admin.accounts import factors, passkeys, recovery_codes, session_rows, 
 from itm_admin.accounts.factor_pages import BOTH, Answer, codes_page, person_of, set_up_page, site
 from itm_admin.accounts.forms import CodeForm
 from itm_admin.accounts.models import Account
-from itm_admin.accounts.session_rows import Here
-from itm_admin.foundation.actor import Actor, me
+from itm_admin.foundation.actor import Actor, Here, me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid
@@ -91,10 +90,18 @@ class OwnFactorView(Page):
     @route("/passkey", act="edit", methods=("POST",))
     def add_passkey(self) -> Answer:
         actor, sent = me(), request.form
-        name, question, credential = sent.get("name", _("Passkey")), sent.get("question", ""), sent.get("credential", "")
+        name, question, credential = (
+            sent.get("name", _("Passkey")),
+            sent.get("question", ""),
+            sent.get("credential", ""),
+        )
         add = _changing(actor, lambda work: passkeys.add(work, site(), person_of(actor), name, question, credential))
         done = attempt(form := PanelForm(), add)
-        return _refused(form) if done is None else _changed(done, _("The passkey is set up. Your other sessions have ended."))
+        return (
+            _refused(form)
+            if done is None
+            else _changed(done, _("The passkey is set up. Your other sessions have ended."))
+        )
 
     @route("/<uuid:id>/rename", act="edit", methods=("POST",))
     def rename(self, id: uuid.UUID) -> Answer:
@@ -107,7 +114,11 @@ class OwnFactorView(Page):
     def remove(self, id: uuid.UUID) -> Answer:
         actor = me()
         done = attempt(form := PanelForm(), _changing(actor, lambda work: factors.remove(work, actor.id, id)))
-        return _refused(form) if done is None else _changed(done, _("The second factor is removed. Your other sessions have ended."))
+        return (
+            _refused(form)
+            if done is None
+            else _changed(done, _("The second factor is removed. Your other sessions have ended."))
+        )
 
     @route("/codes", act="edit", methods=("POST",))
     def new_codes(self) -> Answer:

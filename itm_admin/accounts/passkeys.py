@@ -1,4 +1,4 @@
-"""Passkeys (W3C Web Authentication Level 3, by py_webauthn): user verification always, so that one alone is two factors.
+"""Passkeys (W3C Web Authentication Level 3): user verification always, so that one alone is two factors.
 
 The origin and the relying party's id are the installation's own address, exactly; neither comes from a request. The
 challenge is kept by the server alone, is taken away when it is used, and is worth nothing after five minutes.

@@ -25,6 +25,8 @@ from itm_admin.foundation.views import safe_next_url
 
 LONGEST = 200_000
 """Characters of a form that is carried over; a longer one may exist as a draft."""
+SECRETS = ("password", "current", "again", "code", "credential")
+"""Beginnings of the names of fields that are never carried over."""
 _NEVER = frozenset({FIELD, FORM_KEY, AGAIN})
 
 ENDED: dict[str, Message] = {
@@ -112,5 +114,5 @@ def _carried() -> str | None:
     pairs = list(request.form.items(multi=True))
     if not is_of_an_account(request.form.get(FIELD)) or not any(name not in _NEVER and text for name, text in pairs):
         return None
-    text = urlencode([(name, value) for name, value in pairs if not name.startswith(("password", "current", "again", "code"))])
+    text = urlencode([(name, value) for name, value in pairs if not name.startswith(SECRETS)])
     return text if len(text) <= LONGEST else None

@@ -106,7 +106,7 @@ def digits(typed: str) -> str:
 
 def address_of(secret: str, username: str) -> str:
     """The `otpauth` address that a QR code holds."""
-    return pyotp.TOTP(secret).provisioning_uri(username, issuer_name=ISSUER)
+    return pyotp.TOTP(secret).provisioning_uri(name=username, issuer_name=ISSUER)
 
 
 def picture(secret: str, username: str) -> Markup:

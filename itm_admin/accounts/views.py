@@ -21,6 +21,7 @@ from itm_admin.accounts import (
     throttle,
 )
 from itm_admin.accounts.factor_sign_in import PasskeySignInView, SecondStepView, after_password
+from itm_admin.accounts.factor_views import OwnFactorView
 from itm_admin.accounts.forms import OwnPasswordForm, PasswordForm, SignInForm, own_data_form
 from itm_admin.accounts.grant_views import GrantView
 from itm_admin.accounts.preference_views import PreferenceView
@@ -212,6 +213,7 @@ VIEWS: tuple[type, ...] = (
     SignInView,
     PasskeySignInView,
     SecondStepView,
+    OwnFactorView,
     LanguageView,
     InvitationView,
     OwnProfileView,

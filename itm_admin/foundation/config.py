@@ -210,7 +210,7 @@ class Settings:
     @property
     def origin(self) -> str:
         """The address at which browsers reach the panel, without a path."""
-        usual = self.trusted_proxies > 0 or self.port == (443 if self.https else 80)
+        usual = bool(self.trusted_proxies) or self.port == (443 if self.https else 80)
         port = "" if usual else f":{self.port}"  # a proxy in front uses the standard port
         return f"http{'s' if self.https else ''}://{self.trusted_hosts[0]}{port}"
 

@@ -127,8 +127,8 @@ class House:
     def visitor(self, somebody: Somebody, **options: Any) -> Visitor:
         """A window in which somebody has signed in."""
         visitor = self.window(**options)
-        cookie = {"name": signed_in.COOKIE, "value": self.let_in(somebody.username), "url": self.address}
-        visitor.page.context.add_cookies([cookie])
+        value = self.let_in(somebody.username)
+        visitor.page.context.add_cookies([{"name": signed_in.COOKIE, "value": value, "url": self.address}])
         return visitor.open("/")
 
     def another_tab(self, visitor: Visitor) -> Visitor:

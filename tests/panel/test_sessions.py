@@ -281,11 +281,12 @@ def test_half_a_session_opens_nothing_but_signing_out_and_is_over_soon(panel: Ru
     with panel.make.superuser() as connection:
         connection.execute(text(switch % "true"))
     try:
-        who = panel.make.focal_point()
-        browser = panel.browser(who)
+        who, browser = panel.make.focal_point(), panel.browser()
+        assert sign_in(browser, who).status_code == 303
         with browser.client.session_transaction() as cookie:
             secret = sessions.read(cookie) or b""
-        assert browser.get("/profile/").status_code == 302
+        answer = browser.get("/profile/")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in/factor?next=/profile/")
         assert browser.get("/api/v1/cases/").status_code == 401
         assert browser.get("/nowhere").text.count(who.username) == 0
         with bootstrap.making_sessions(panel.database.engine("app"))() as session:

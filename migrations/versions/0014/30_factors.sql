@@ -330,3 +330,19 @@ revoke all on function itm.tell_of_factor from public;
 create trigger d_tell after insert or update of confirmed_at, name, ended_at on public.second_factor
   for each row execute function itm.tell_of_factor();
 alter table public.second_factor enable always trigger d_tell;
+
+-- A session that has just begun whole writes when its account last signed in; half a session is no sign-in yet.
+create or replace function itm.last_login_rules() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_user = 'itm_app' then
+    if tg_op = 'INSERT' or itm.scope() is distinct from 'login' or itm.account() is distinct from new.id
+       or not exists (select from public.account_session s where s.account_id = new.id and s.begun_at = now() and s.ended_at is null
+                      and (s.factor_at is not null or not itm.factor_needed())) then
+      raise exception using errcode = 'restrict_violation', message = 'a sign-in writes when it was, and nothing else does';
+    end if;
+    new.last_login := now();
+  end if;
+  return new;
+end $$;
