@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from hypothesis import settings as examples
 from jinja2 import BytecodeCache
@@ -37,7 +38,7 @@ examples.load_profile("patient")
 
 # Passwords are slow to guess on purpose, and thousands of sign-ins would be slow with them: here they cost little,
 # but for `slow_passwords`.
-_METHOD_FOR_PEOPLE, passwords.METHOD = passwords.METHOD, "scrypt:256:8:1"
+_FOR_PEOPLE, passwords.HASHER = passwords.HASHER, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 class _Compiled(BytecodeCache):
@@ -104,7 +105,7 @@ class Database:
 @pytest.fixture
 def slow_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords are kept as they are for people."""
-    monkeypatch.setattr(passwords, "METHOD", _METHOD_FOR_PEOPLE)
+    monkeypatch.setattr(passwords, "HASHER", _FOR_PEOPLE)
 
 
 @pytest.fixture(scope="session")
