@@ -1,25 +1,21 @@
-"""Every identifier that an institution's rows have, by table: what somebody of another institution could come to know."""
+"""The identifiers of an institution's rows, by table: somebody of another institution may come to know them."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 
 from tests.factories import Tenant
 from tests.panel.panel_app import RunningPanel
 
 _TABLES = """
-select c.relname as name, array_agg(a.attname::text order by a.attname) filter (where a.attname like '%\\_id' or a.attname = 'id')
-       as columns, array_agg(a.attname::text) && array['institution_id', 'holder'] as owned,
+select c.relname as name,
+       array_agg(a.attname::text order by a.attname) as columns,
+       array_agg(a.attname::text) && array['institution_id', 'holder'] as owned,
        case when 'institution_id' = any (array_agg(a.attname::text)) then 'institution_id' else 'holder' end as owner
-  from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.atttypid = 'uuid'::regtype
- where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace group by c.relname order by c.relname
+  from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+ where a.atttypid = 'uuid'::regtype and c.relkind = 'r' and c.relnamespace = 'public'::regnamespace
+ group by c.relname order by c.relname
 """
-SHARED: Mapping[str, str] = {
-    "institution": "the register of institutions is everybody's",
-    "code": "codes are everybody's",
-}
-"""Tables whose rows belong to nobody, and why."""
 
 
 def of(panel: RunningPanel, tenant: Tenant) -> dict[str, uuid.UUID]:
@@ -34,10 +30,6 @@ def of(panel: RunningPanel, tenant: Tenant) -> dict[str, uuid.UUID]:
             f"select {key} from {table.name} where {table.owner} = :id and {key} is not null order by {key} limit 1",
             id=tenant.id,
         )
-        found |= {table.name: row[0] for row in rows}
+        if rows:
+            found[table.name] = rows[0][0]
     return found
-
-
-def without_an_owner(panel: RunningPanel) -> set[str]:
-    """Tables with an identifier and no institution."""
-    return {table.name for table in panel.rows(_TABLES) if not table.owned}

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from random import Random
 
 import pytest
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+from tests.house.expectations import FOCAL, INSIDE, MANAGER, WORKER
 from tests.house.walking import METHODS, Step, Walker, World, guarded
 from tests.isolation import identifiers
 from tests.panel.panel_app import RunningPanel, body_of
@@ -80,9 +82,7 @@ class Isolated:
 @pytest.fixture(scope="module")
 def isolated(panel: RunningPanel) -> Isolated:
     world = World(panel)
-    return Isolated(
-        world, identifiers.of(panel, world.ours.tenant), identifiers.of(panel, world.theirs.tenant)
-    )
+    return Isolated(world, identifiers.of(panel, world.ours.tenant), identifiers.of(panel, world.theirs.tenant))
 
 
 def _reaches(step: Step, who: Walker) -> bool:
@@ -157,3 +157,14 @@ def test_own_identifiers_of_another_table_and_malformed_ones_show_nothing_of_oth
             assert reaching or not [mark for mark in isolated.world.theirs.marks if mark in answer.text], step.key
     print(f"{isolated.asked} requests with own and malformed identifiers")
     assert isolated.asked > 5_000
+
+
+@pytest.mark.parametrize("role", [WORKER, FOCAL, MANAGER, INSIDE])
+def test_an_identifier_of_another_institution_has_no_name(isolated: Isolated, role: str) -> None:
+    """In no scope of the person, whatever page would ask."""
+    who = isolated.world.walkers[role].somebody
+    asked = {"ids": list(isolated.theirs.values())}
+    for scope in who.actor.scopes:
+        with isolated.world.panel.make.working(who, scope) as session:
+            named = session.execute(text("select kind, name from itm.names(cast(:ids as uuid[]))"), asked).all()
+        assert {each.kind for each in named} <= {"ledger"}, scope  # its name is the institution's code
