@@ -1,4 +1,4 @@
-"""What one institution does changes nothing that another one is shown: no count, no order, no number, no length.
+"""Another institution at work changes nothing that one is shown: no count, no order, no number, no length.
 
 One database is copied; in one copy another institution works. The same person then asks for the same pages in the same
 order of both, and the answers are alike.
