@@ -26,7 +26,7 @@ _TAILS = (
     "1967", "1919", "1990", "1985", "2000", "3434", "0606", "3535", "1907fb", "1905gs", "34", "06", "35", "123", "321",
     "00", "01", "11", "1", "12", "61", "123abc", "abc123", "qwe123", "2023!", "123!", "1234!", "!!", "..", "...",
 )  # fmt: skip
-"""What people put behind a word."""
+"""The ends that people put behind a word."""
 _HOLIDAYS = ("29ekim1923", "23nisan1920", "19mayis1919", "30agustos1922", "10kasim1938", "15temmuz2016", "29mayis1453")
 _LEET = (str.maketrans("aeios", "43105"), str.maketrans("aios", "@10$"), str.maketrans("aio", "@10"))
 _MANY = 24
