@@ -28,7 +28,7 @@ Match = dict[str, Any]
 
 
 def guesses(text: str, own: Iterable[str] = ()) -> float:
-    """The number of guesses that the text takes, `own` being the words that are tried first. The least of several readings."""
+    """The number of guesses that the text takes, `own` being the words that are tried first."""
     folded = name_key(ascii_digits(text))[:BOUND]
     letters = "".join(letter for letter in folded if not _separates(letter))
     mine = dict.fromkeys(own, 1)
