@@ -1,4 +1,4 @@
-"""What the pages of second factors share: the question for a code, setting one up, and recovery codes shown once."""
+"""Shared by the pages of second factors: the question for a code, setting one up, and recovery codes shown once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from itm_admin.accounts import factors, sign_in, totp
 from itm_admin.accounts.factor_rows import SecondFactor
-from itm_admin.accounts.factors import Delayed, Person, Proof, WrongCode
+from itm_admin.accounts.factors import Delayed, FactorOwner, ShownFactor, WrongCode
 from itm_admin.accounts.passkeys import Site
 from itm_admin.foundation import synthetic
 from itm_admin.foundation.actor import Actor
@@ -30,22 +30,34 @@ def site() -> Site:
     return found
 
 
-def person_of(actor: Actor) -> Person:
-    return Person(actor.id, actor.institution_id, actor.username)
+def person_of(actor: Actor) -> FactorOwner:
+    return FactorOwner(actor.id, actor.institution_id, actor.username)
 
 
-def prove(work: Session, actor: Actor, form: Any, signing_in: bool) -> Proof | None:
-    """The proof of the form's code; None after its entry, the form then says why. Commit in either case."""
+def show_code(work: Session, actor: Actor, typed: str, signing_in: bool) -> ShownFactor | WrongCode | Delayed:
+    """The proof of a code; or the refusal, after its entry. Commit in either case."""
+    refusal: WrongCode | Delayed
     try:
         with acting(actor.own_context(), work):
-            return factors.prove(work, keyring(), person_of(actor), form.code.data or "")
+            return factors.prove(work, keyring(), person_of(actor), typed)
     except WrongCode as error:
-        reason = "used_code" if error.wait else "wrong_code"
-        form.take(error)
+        reason, refusal = "used_code" if error.wait else "wrong_code", error
     except Delayed as error:
-        reason, form.refused_with = "delayed_code", 429
-        form.told.append(str(error))
+        reason, refusal = "delayed_code", error
     sign_in.wrong_code(work, actor, reason, signing_in)
+    return refusal
+
+
+def prove(work: Session, actor: Actor, form: Any, signing_in: bool) -> ShownFactor | None:
+    """As `show_code`, of the form's code. None: the form says why."""
+    found = show_code(work, actor, form.code.data or "", signing_in)
+    if isinstance(found, ShownFactor):
+        return found
+    if isinstance(found, WrongCode):
+        form.take(found)
+    else:
+        form.refused_with = 429
+        form.told.append(str(found))
     return None
 
 

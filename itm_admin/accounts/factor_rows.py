@@ -50,16 +50,16 @@ class SecondFactor(Model):
     )
     data_key: Mapped[bytes | None] = field(Opaque(label=_l("Key")), type_=LargeBinary)
     sealed: Mapped[bytes | None] = field(Opaque(label=_l("Secret of the app")), type_=LargeBinary)
-    last_step: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), default=0)
+    last_step: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     """The time step of the last accepted code: only a later one is accepted."""
     credential: Mapped[bytes | None] = field(Opaque(label=_l("Passkey")), type_=LargeBinary, unique=True)
     public_key: Mapped[bytes | None] = field(Opaque(label=_l("Public key")), type_=LargeBinary)
-    sign_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), default=0)
+    sign_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
     confirmed_at: Mapped[datetime | None] = field(fields.Moment(label=_l("Set up")))
     last_used_at: Mapped[datetime | None] = mapped_column(Moment)
     ended_at: Mapped[datetime | None] = field(fields.Moment(label=_l("Removed")))
-    """What it proved with is destroyed then."""
+    """Its secrets and keys are destroyed then."""
 
     @property
     def kind_label(self) -> Message:
@@ -90,7 +90,7 @@ class CodeTries(Model):
 
     account_id: Mapped[uuid.UUID] = mapped_column(Identifier, primary_key=True)
     institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
-    failures: Mapped[int] = mapped_column(server_default=text("0"), default=0)
+    failures: Mapped[int] = mapped_column(server_default=text("0"))
     blocked_until: Mapped[datetime | None] = mapped_column(Moment)
 
 

@@ -72,7 +72,7 @@ class SecondStepView(Page):
         if form.submitted():
             with writing() as work:
                 proof = prove(work, actor, form, signing_in=True)
-                here = _whole(work, actor, proof.method) if proof is not None else None
+                here = whole_session(work, actor, proof.method) if proof is not None else None
             if here is not None:
                 sessions.go_on(session, here.secret)
                 return go_on(form)
@@ -95,7 +95,7 @@ class SecondStepView(Page):
 
     @route("/set-up/passkey/ask", act="show", methods=("POST",), quiet=True, second_step=True)
     def ask_to_add(self) -> Response:
-        """What a browser is asked for a new passkey, by a script."""
+        """The question for a new passkey, which a script asks for."""
         actor = me()
         if not _is_half(actor) or _has_factor(actor):
             raise Denied
@@ -123,7 +123,7 @@ class PasskeySignInView(Page):
 
     @route("/ask", act="show", methods=("POST",), public=True, quiet=True)
     def ask(self) -> Response:
-        """What a browser's passkeys are asked, by a script."""
+        """The question for a browser's passkeys, which a script asks for."""
         with writing() as work, acting(_nobody(), work):
             asked = passkeys.ask_to_sign_in(work, site())
         return jsonify(question=str(asked.id), options=asked.options)
@@ -167,7 +167,7 @@ def _first(actor: Actor, form: CodeForm, set_up: Callable[[Session], SecondFacto
                 raise Invalid({"": _("This account has a second factor already. Sign in with it.")})
             made = set_up(session)
             codes = factors.codes_if_none(session, person_of(actor))
-        return _whole(session, actor, made.kind), codes
+        return whole_session(session, actor, made.kind), codes
 
     done = attempt(form, work)
     if done is None:
@@ -178,7 +178,8 @@ def _first(actor: Actor, form: CodeForm, set_up: Callable[[Session], SecondFacto
     return make_response(codes_page(codes, back, fields)) if codes else go_on(form)
 
 
-def _whole(work: Session, actor: Actor, method: str) -> Here:
+def whole_session(work: Session, actor: Actor, method: str) -> Here:
+    """Half a session becomes a whole one, with its entry. The cookie gets the new secret after the commit."""
     with acting(actor.own_context(), work):
         here = session_rows.promote(work, actor, method)
     sign_in.finished(work, actor, method)

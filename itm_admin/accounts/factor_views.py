@@ -81,7 +81,7 @@ class OwnFactorView(Page):
 
     @route("/passkey/ask", act="edit", methods=("POST",), quiet=True)
     def ask_to_add(self) -> Response:
-        """What a browser is asked for a new passkey, by a script."""
+        """The question for a new passkey, which a script asks for."""
         actor = me()
         with writing() as work, acting(actor.own_context(), work):
             asked = passkeys.ask_to_add(work, site(), person_of(actor), actor.full_name)
@@ -123,9 +123,11 @@ class OwnFactorView(Page):
     @route("/codes", act="edit", methods=("POST",))
     def new_codes(self) -> Answer:
         """Ten new recovery codes, shown in this answer alone."""
-        actor = me()
-        with writing() as work, acting(actor.own_context(), work):
-            codes = recovery_codes.renew(work, actor.id, actor.institution_id)
+        actor, codes = me(), list[str]()
+        renew = _changing(actor, lambda work: codes.extend(recovery_codes.renew(work, actor.id, actor.institution_id)))
+        with writing() as work:
+            here = renew(work)
+        sessions.go_on(session, here.secret)
         back = self.address_of_list()
         return revealing(codes_page(codes, back), back)
 

@@ -31,7 +31,7 @@ _LOCK = text("select pg_advisory_xact_lock(hashtextextended('itm factors of ' ||
 
 
 @dataclass(frozen=True)
-class Person:
+class FactorOwner:
     """The account that sets up or uses a factor."""
 
     id: uuid.UUID
@@ -40,7 +40,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Proof:
+class ShownFactor:
     """A factor that was shown: `method` is totp, passkey or recovery."""
 
     method: str
@@ -85,7 +85,9 @@ def pending(session: Session, account: uuid.UUID) -> SecondFactor | None:
     return session.scalars(select(SecondFactor).where(*mine).order_by(SecondFactor.created_at.desc())).first()
 
 
-def begin_app(session: Session, keyring: Keyring, person: Person, name: str, secret: str | None = None) -> SecondFactor:
+def begin_app(
+    session: Session, keyring: Keyring, person: FactorOwner, name: str, secret: str | None = None
+) -> SecondFactor:
     """An app with a new secret, which counts after its first code. Drops one that was begun before."""
     named = checked_name(name)
     make_room(session, person.id)
@@ -105,7 +107,7 @@ def secret_of(session: Session, keyring: Keyring, factor: SecondFactor) -> str:
     return totp.opened(totp.keys_of(session, keyring, factor.institution_id), factor)
 
 
-def confirm_app(session: Session, keyring: Keyring, person: Person, typed: str) -> SecondFactor:
+def confirm_app(session: Session, keyring: Keyring, person: FactorOwner, typed: str) -> SecondFactor:
     """The app counts from now on. Raises WrongCode."""
     factor = pending(session, person.id)
     if factor is None:
@@ -117,14 +119,16 @@ def confirm_app(session: Session, keyring: Keyring, person: Person, typed: str) 
     return factor
 
 
-def codes_if_none(session: Session, person: Person) -> list[str]:
+def codes_if_none(session: Session, person: FactorOwner) -> list[str]:
     """The first recovery codes of an account, which come with its first factor; [] if it has a set."""
     if recovery_codes.left(session, person.id):
         return []
     return recovery_codes.renew(session, person.id, person.institution)
 
 
-def prove(session: Session, keyring: Keyring, person: Person, typed: str, now: datetime | None = None) -> Proof:
+def prove(
+    session: Session, keyring: Keyring, person: FactorOwner, typed: str, now: datetime | None = None
+) -> ShownFactor:
     """The proof that a code gives: of any of the apps, or a recovery code.
 
     Raises WrongCode or Delayed; the wrong try is counted in this transaction, which has to be committed all the same.
@@ -139,7 +143,7 @@ def prove(session: Session, keyring: Keyring, person: Person, typed: str, now: d
     for each in apps if keys is not None else ():
         secret = totp.opened(keys, each)  # type: ignore[arg-type]
         if totp.take(session, each, secret, typed, now.timestamp()):
-            return _right(session, person, Proof("totp", each.id))
+            return _right(session, person, ShownFactor("totp", each.id))
         if totp.step_of(secret, typed, now.timestamp()) is not None:
             session.refresh(each)
             wait = max(1, totp.seconds_to_wait(each.last_step, now.timestamp()))
@@ -153,7 +157,7 @@ def prove(session: Session, keyring: Keyring, person: Person, typed: str, now: d
             wait,
         )
     if recovery_codes.use(session, person.id, typed):
-        return _right(session, person, Proof("recovery"))
+        return _right(session, person, ShownFactor("recovery"))
     _wrong(session, person, tries.failures + 1, now)
     raise WrongCode(WRONG)
 
@@ -211,7 +215,7 @@ def _open(account: uuid.UUID) -> tuple[ColumnElement[bool], ...]:
     return (SecondFactor.account_id == account, SecondFactor.ended_at.is_(None))
 
 
-def _tries(session: Session, person: Person) -> CodeTries:
+def _tries(session: Session, person: FactorOwner) -> CodeTries:
     """The account's count, locked: two wrong codes at the same moment are two."""
     own = {"account_id": person.id, "institution_id": person.institution}
     session.execute(insert(CodeTries).values(**own).on_conflict_do_nothing())
@@ -219,17 +223,17 @@ def _tries(session: Session, person: Person) -> CodeTries:
     return session.execute(wanted.execution_options(populate_existing=True)).scalar_one()
 
 
-def _right(session: Session, person: Person, proof: Proof) -> Proof:
+def _right(session: Session, person: FactorOwner, proof: ShownFactor) -> ShownFactor:
     _count(session, person, 0, None)
     return proof
 
 
-def _wrong(session: Session, person: Person, failures: int, now: datetime) -> None:
+def _wrong(session: Session, person: FactorOwner, failures: int, now: datetime) -> None:
     over = failures - FREE_TRIES
     until = now + min(FIRST_DELAY * 2 ** min(over, 10), LONGEST_DELAY) if over >= 0 else None
     _count(session, person, failures, until)
 
 
-def _count(session: Session, person: Person, failures: int, until: datetime | None) -> None:
+def _count(session: Session, person: FactorOwner, failures: int, until: datetime | None) -> None:
     mine = update(CodeTries).where(CodeTries.account_id == person.id)
     session.execute(mine.values(failures=failures, blocked_until=until))

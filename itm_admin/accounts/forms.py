@@ -50,12 +50,6 @@ class CodeForm(WaitingForm):
     )
 
 
-class FactorNameForm(PanelForm):
-    asks: ClassVar[Asks] = {"name": _l("Write a name.")}
-
-    name = StringField(_l("Name"), render_kw={"maxlength": "60"})
-
-
 class PasswordForm(PanelForm):
     """A new password, typed twice."""
 

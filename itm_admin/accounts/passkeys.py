@@ -33,7 +33,7 @@ from webauthn.helpers.structs import (
 
 from itm_admin.accounts import factors
 from itm_admin.accounts.factor_rows import PasskeyChallenge, SecondFactor
-from itm_admin.accounts.factors import Person
+from itm_admin.accounts.factors import FactorOwner
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.tenancy import acting
@@ -61,13 +61,13 @@ class Site:
 
 @dataclass(frozen=True)
 class Question:
-    """What the browser is asked: the challenge's number, and the options for `navigator.credentials`."""
+    """A question for the browser: the challenge's number, and the options for `navigator.credentials`."""
 
     id: uuid.UUID
     options: dict[str, Any]
 
 
-def ask_to_add(session: Session, site: Site, person: Person, full_name: str) -> Question:
+def ask_to_add(session: Session, site: Site, person: FactorOwner, full_name: str) -> Question:
     """For `navigator.credentials.create`: a passkey that this person's devices do not hold yet."""
     challenge = _challenge()
     known = [
@@ -85,7 +85,7 @@ def ask_to_add(session: Session, site: Site, person: Person, full_name: str) -> 
     return Question(_keep(session, challenge, "add", person), json.loads(options_to_json(options)))
 
 
-def add(session: Session, site: Site, person: Person, name: str, question: str, answer: str) -> SecondFactor:
+def add(session: Session, site: Site, person: FactorOwner, name: str, question: str, answer: str) -> SecondFactor:
     """The new passkey. Raises BadPasskey, or Invalid under `name`."""
     named = factors.checked_name(name)
     challenge = _take(session, question, "add", person.id)
@@ -112,13 +112,13 @@ def ask_to_sign_in(session: Session, site: Site) -> Question:
     return _ask(session, site, "sign_in", None, [])
 
 
-def ask_again(session: Session, site: Site, person: Person) -> Question:
+def ask_again(session: Session, site: Site, person: FactorOwner) -> Question:
     """For `navigator.credentials.get` of a known person: one of the account's passkeys."""
     known = [each.credential for each in factors.standing(session, person.id) if each.credential is not None]
     return _ask(session, site, "step_up", person, known)
 
 
-def prove(session: Session, site: Site, person: Person | None, question: str, answer: str) -> SecondFactor:
+def prove(session: Session, site: Site, person: FactorOwner | None, question: str, answer: str) -> SecondFactor:
     """The passkey that has answered; of this person, where one is known. Raises BadPasskey.
 
     Its account's context has to be bound before anything else is done with it.
@@ -144,7 +144,7 @@ def prove(session: Session, site: Site, person: Person | None, question: str, an
     return factor
 
 
-def _ask(session: Session, site: Site, purpose: str, person: Person | None, known: list[bytes]) -> Question:
+def _ask(session: Session, site: Site, purpose: str, person: FactorOwner | None, known: list[bytes]) -> Question:
     challenge = _challenge()
     options = generate_authentication_options(
         rp_id=site.rp_id, challenge=challenge, timeout=_TIMEOUT,
@@ -158,7 +158,7 @@ def _challenge() -> bytes:
     return os.urandom(32)
 
 
-def _keep(session: Session, challenge: bytes, purpose: str, person: Person | None) -> uuid.UUID:
+def _keep(session: Session, challenge: bytes, purpose: str, person: FactorOwner | None) -> uuid.UUID:
     session.execute(delete(PasskeyChallenge).where(PasskeyChallenge.made_at < func.now() - LIFETIME))
     id = uuid.uuid4()
     whose = {"account_id": person.id, "institution_id": person.institution} if person else {}

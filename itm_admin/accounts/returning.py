@@ -67,7 +67,12 @@ def ask_to_sign_in() -> Response:
 
 def sign_in_page(form: SignInForm) -> str:
     return render_template(
-        "login.html", heading=_("Sign in"), form=form, action=url_for(_endpoint()), ended=why_ended()
+        "login.html",
+        heading=_("Sign in"),
+        form=form,
+        action=url_for(_endpoint()),
+        ended=why_ended(),
+        origin=current_app.config["ITM_SITE"].origin,
     )
 
 

@@ -94,7 +94,7 @@ def attempt(session: Session, username: str, password: str, *, key: bytes, now: 
 
 
 def finished(session: Session, actor: Actor, method: str | None, now: datetime | None = None) -> None:
-    """The entry of a sign-in whose second factor was shown (`factors.Proof.method`). Does not commit."""
+    """The entry of a sign-in whose second factor was shown (`factors.ShownFactor.method`). Does not commit."""
     with acting(actor.own_context(), session):
         session.execute(update(Account).where(Account.id == actor.id).values(last_login=now or datetime.now(UTC)))
         _entry(session, "auth.login", "success", actor.id, {"factor": method} if method else None)

@@ -37,7 +37,7 @@ def windows(playwright: Playwright, world: KindWorld) -> Iterator[Visitors]:
     serving.start()
     panel = world.panel
     let_in = partial(signed_in.cookie_of, panel.app.secret_key, panel.database)
-    opened = House(chromium, f"http://127.0.0.1:{server.port}", let_in)
+    opened = House(chromium, f"http://127.0.0.1:{server.port}", let_in, panel.make.code)
     yield Visitors(opened, world)
     opened.close()
     server.shutdown()

@@ -25,6 +25,8 @@ class Visitor:
     page: Page
     address: str
     language: str = "tr"
+    code_of: Callable[[str], str] = field(default=lambda _username: "", repr=False)
+    """A code of this user name's authenticator app that is accepted now."""
     seen: list[str] = field(default_factory=list)
     """Every address that this window came to."""
 
@@ -76,7 +78,10 @@ class Visitor:
         return self
 
     def sign_in(self, username: str, password: str = PASSWORD) -> Visitor:
-        return self.open("/sign-in").fill(username=username, password=password).send("Oturum aç")
+        """By the pages: the password, and a code of the person's app, which is set up if there is none."""
+        code = self.code_of(username)
+        self.open("/sign-in").fill(username=username, password=password).send("Oturum aç")
+        return self.fill(code=code).send("Devam")
 
     def sign_out(self) -> Visitor:
         self.page.locator("details.person summary").click()
@@ -113,6 +118,7 @@ class House:
     address: str
     let_in: Callable[[str], str]
     """The cookie of a new session of this user name."""
+    code_of: Callable[[str], str]
     contexts: list[BrowserContext] = field(default_factory=list)
 
     def window(self, **options: Any) -> Visitor:
@@ -122,7 +128,7 @@ class House:
         )
         context.add_init_script(REPORT)
         self.contexts.append(context)
-        return Visitor(context.new_page(), self.address)
+        return Visitor(context.new_page(), self.address, code_of=self.code_of)
 
     def visitor(self, somebody: Somebody, **options: Any) -> Visitor:
         """A window in which somebody has signed in."""
@@ -132,7 +138,7 @@ class House:
         return visitor.open("/")
 
     def another_tab(self, visitor: Visitor) -> Visitor:
-        return Visitor(visitor.page.context.new_page(), self.address, visitor.language)
+        return Visitor(visitor.page.context.new_page(), self.address, visitor.language, self.code_of)
 
     def close(self) -> None:
         for context in self.contexts:

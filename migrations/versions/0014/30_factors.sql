@@ -268,7 +268,7 @@ alter table public.invitation enable always trigger c_factors;
 
 -- The owner is told of each change of the factors, and of a reset when it is asked for and when it is done.
 alter table public.mail drop constraint mail_kind, add constraint mail_kind check (kind in ('link', 'told_link', 'told_confirmed',
-  'told_rise', 'told_end', 'told_reset', 'told_password', 'told_email', 'told_factor', 'told_factors', 'told_factors_asked',
+  'told_rise', 'told_end', 'told_reset', 'told_password', 'told_email', 'told_factor', 'told_recovery', 'told_factors', 'told_factors_asked',
   'audit_link', 'audit_confirmed', 'audit_rise', 'audit_end', 'audit_reset', 'audit_factors'));
 
 create or replace function itm.tell(about uuid, kind text, address text default null) returns void
@@ -326,7 +326,19 @@ begin
   end if;
   return null;
 end $$;
-revoke all on function itm.tell_of_factor from public;
+-- A recovery code was used, or a new set was made; the first set comes with the first factor, which is told.
+create function itm.tell_of_recovery() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if session_user = 'itm_app' and pg_trigger_depth() = 1 then
+    perform itm.tell(new.account_id, case when new.made_at = old.made_at then 'recovery' else 'factor' end);
+  end if;
+  return null;
+end $$;
+create trigger d_tell after update on public.recovery_codes for each row execute function itm.tell_of_recovery();
+alter table public.recovery_codes enable always trigger d_tell;
+revoke all on function itm.tell_of_factor, itm.tell_of_recovery from public;
 create trigger d_tell after insert or update of confirmed_at, name, ended_at on public.second_factor
   for each row execute function itm.tell_of_factor();
 alter table public.second_factor enable always trigger d_tell;
@@ -345,4 +357,27 @@ begin
     new.last_login := now();
   end if;
   return new;
+end $$;
+
+-- From now on everybody needs one.
+create or replace function itm.factor_needed() returns boolean
+language sql immutable parallel safe set search_path = pg_catalog, pg_temp
+as $$ select true $$;
+
+-- Raising the epoch ends all sessions of the account. The reason is what this transaction changed.
+create or replace function itm.epoch_ends_sessions() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update public.account_session s set why = case
+      when not new.active then 'suspended'
+      when exists (select from public.second_factor f where f.account_id = new.id and now() in (f.confirmed_at, f.ended_at))
+           or exists (select from public.recovery_codes r where r.account_id = new.id and r.made_at = now()) then 'factor'
+      when exists (select from public.invitation n where n.account_id = new.id and n.created_at = now()) then 'link'
+      when exists (select from public.role_grant g where g.account_id = new.id and g.updated_at = now()) then 'role'
+      when exists (select from public.credential c where c.account_id = new.id and c.changed_at = now())
+           or not itm.has_password(new.id) then 'password'
+      else 'all' end
+   where s.account_id = new.id and s.ended_at is null;
+  return null;
 end $$;
