@@ -33,5 +33,19 @@ as $$
 $$;
 comment on function itm.case_turns is 'Changes of a case''s state that its ledger holds, oldest first: to those who see the case.';
 
-revoke all on function itm.sees_case, itm.case_turns from public;
-grant execute on function itm.case_turns to itm_app;
+-- Who took records of any kind away: deleted them, or erased the person. Asked with the reader's own rights, so it tells what
+-- the reader's ledger and register of accounts tell.
+create function itm.removals(wanted text, records uuid[]) returns table (id uuid, name text)
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+  select distinct on (e.target_id) e.target_id::uuid, a.first_name || ' ' || a.last_name
+    from audit.event e
+    left join public.account a on a.id::text = e.actor_id
+   where e.target_id = any (records::text[]) and e.target_kind = wanted and e.via = 'trigger'
+     and (e.content like '%"deleted_at":{"old":null,"new":"%' or e.content like '%"erased_at":{"old":null,"new":"%')
+   order by e.target_id, e.at desc, e.id
+$$;
+comment on function itm.removals is 'The person who deleted or erased each of these records last.';
+
+revoke all on function itm.sees_case, itm.case_turns, itm.removals from public;
+grant execute on function itm.case_turns, itm.removals to itm_app;
