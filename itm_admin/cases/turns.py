@@ -1,7 +1,7 @@
-"""The turns of a case that its row no longer tells: earlier closings, reopenings, other degrees of confidentiality, holds.
+"""The turns of a case that its row no longer tells: earlier closings, reopenings, degrees of confidentiality, holds.
 
-They come from the ledger through `itm.case_turns`, which gives them to those who see the case. A ledger whose old content
-was destroyed tells fewer of them.
+They come from the ledger through `itm.case_turns`, which gives them to those who see the case. A ledger whose old
+content was destroyed tells fewer of them.
 """
 
 from __future__ import annotations

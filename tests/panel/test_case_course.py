@@ -61,7 +61,7 @@ def test_each_turn_of_a_case_is_told_with_its_reason_and_its_person(
             assert words in told, words
         for name in (author.actor.full_name, manager.actor.full_name):
             assert f'<p class="soft">{name}</p>' in told
-        assert told.index("Başka kuruma yönlendirildi") < told.index("Dosya yeniden açıldı")  # by the day of its closing
+        assert told.index("Başka kuruma yönlendirildi") < told.index("Dosya yeniden açıldı")
 
 
 def test_the_turns_of_a_case_that_one_does_not_see_are_told_to_nobody(
