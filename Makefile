@@ -29,7 +29,7 @@ test: $(VENV)/bin/python  ## Lint, types, import contracts and every test
 
 # Marked with `wide`: what they would find, a test of `make test` finds too, unless it is in the places left out there
 wide: $(VENV)/bin/python  ## Tests that try every language, size and place where `make test` tries some
-	@$(BIN)/python tests/machine.py
+	@$(BIN)/python tests/machine.py wide
 	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m wide $(ARGS)
 
 check: lint types imports

@@ -13,7 +13,6 @@ from typing import Any
 
 from flask import Flask, Response, g, send_from_directory, session
 from werkzeug.exceptions import NotFound
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from itm_admin.accounts import saved_views, sessions
 from itm_admin.accounts.actor import load_actor
@@ -39,6 +38,7 @@ from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.forgery import LIFETIME, Forgery
+from itm_admin.foundation.proxies import BehindProxies
 from itm_admin.panel import FILES, LISTS, Panel, links, navigation
 from itm_admin.schedule import JOBS
 
@@ -50,9 +50,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environment()
     app = Flask("itm_admin", root_path=str(Path(__file__).parent / "itm_admin"))
     app.config.update(_config(settings))
-    if settings.trusted_proxies:
-        count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    inside = headers.WithHeaders(app.wsgi_app, settings.https)
+    app.wsgi_app = BehindProxies(  # type: ignore[method-assign]
+        inside, settings.trusted_proxies, settings.trusted_hosts, settings.https
+    )
     db.init_app(app)
     app.extensions["itm_keyring"] = Keyring.from_settings(settings)
     app.extensions["itm_erasures"] = Erasures.of(settings)
@@ -90,9 +91,9 @@ def _config(settings: Settings) -> dict[str, Any]:
         "MAX_CONTENT_LENGTH": LARGEST_REQUEST,
         "MAX_FORM_MEMORY_SIZE": LARGEST_REQUEST,
         "MAX_FORM_PARTS": 500,
-        "TRUSTED_HOSTS": settings.trusted_hosts or None,
+        "TRUSTED_HOSTS": settings.trusted_hosts,
         "WTF_CSRF_TIME_LIMIT": LIFETIME,
-        "WTF_CSRF_SSL_STRICT": True,
+        "WTF_CSRF_SSL_STRICT": False,  # it asks for a Referer, which programs do not send; forgery.py asks for Origin
         "ITM_HOME": str(settings.home),
         "ITM_MAILS": settings.smtp_url is not None,
         "ITM_WITNESSED_HERE": settings.witnessed_here,

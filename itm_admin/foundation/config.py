@@ -108,7 +108,7 @@ class Settings:
     web_connections_per_address: int = 200
     web_request_seconds: int = 10
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
-    trusted_proxies: int = 0
+    trusted_proxies: tuple[str, ...] = ()
     https: bool = False
     embedded: bool = False
     """True if the server is embedded: set by `from_environment`, kept when the addresses are filled in."""
