@@ -69,9 +69,14 @@ def told(session: AnySession, record: Any) -> str:
     """One sentence for the record's page."""
     learn(session, kind_of(type(record)), [record])
     name = by(record)
+    said: str
     if name is None:
-        return _("Deleted on %(day)s. Reason: %(reason)s", day=day(when(record)), reason=why(record))
-    return _("Deleted on %(day)s by %(name)s. Reason: %(reason)s", day=day(when(record)), name=name, reason=why(record))
+        said = _("Deleted on %(day)s. Reason: %(reason)s", day=day(when(record)), reason=why(record))
+    else:
+        said = _(
+            "Deleted on %(day)s by %(name)s. Reason: %(reason)s", day=day(when(record)), name=name, reason=why(record)
+        )
+    return said
 
 
 def _learned() -> dict[uuid.UUID, str | None]:

@@ -72,4 +72,4 @@ def test_the_turns_of_a_case_that_one_does_not_see_are_told_to_nobody(
     for who, least in ((author, 1), (make.focal_point(), 0), (make.caseworker(), 0), (make.auditor(), 0)):
         with make.working(who) as session:
             seen = session.scalar(turns, {"id": special.id})
-            assert (seen > 0) == bool(least), who.role
+            assert (seen > 0) == bool(least), who.username
