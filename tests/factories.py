@@ -233,6 +233,17 @@ def without_rules(connection: Connection, *tables: str) -> Iterator[None]:
         connection.execute(text(f"alter table {table} enable always trigger {rule}"))
 
 
+def grow_older(superuser: Engine, somebody: Somebody, *, idle: float, begun: float) -> None:
+    """Makes a person's open sessions older by so many seconds: since the last act, and since their begin."""
+    statement = text(
+        "update account_session set seen_at = seen_at - make_interval(secs => :idle), begun_at = begun_at -"
+        " make_interval(secs => :begun), ends_at = ends_at - make_interval(secs => :begun)"
+        " where account_id = :id and ended_at is null"
+    )
+    with superuser.begin() as connection, without_rules(connection, "account_session"):
+        connection.execute(statement, {"idle": idle, "begun": begun, "id": somebody.id})
+
+
 _digests: list[str] = []
 
 

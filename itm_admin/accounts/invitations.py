@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from itm_admin.accounts import passwords, session_rows
 from itm_admin.accounts.models import Account, Credential, Invitation
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.actor import Actor
+from itm_admin.foundation.actor import Actor, Here
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.tenancy import acting
 from itm_admin.institutions.models import Institution
@@ -102,8 +102,8 @@ def redeem(session: Session, token: str, password: str, now: datetime | None = N
     return invited
 
 
-def change_own_password(session: Session, actor: Actor, password: str) -> uuid.UUID:
-    """Sets a signed-in person's new password and ends all sessions; gives the id of the new session.
+def change_own_password(session: Session, actor: Actor, password: str) -> Here:
+    """Sets a signed-in person's new password and ends all sessions; gives the new session.
 
     `sign_in.confirm` checked the current password before. Raises Invalid under `password`.
     """
@@ -111,7 +111,7 @@ def change_own_password(session: Session, actor: Actor, password: str) -> uuid.U
     with acting(actor.own_context(), session):
         _keep(session, actor.id, actor.institution_id, password)
         session.flush()
-        return session_rows.begin(session, actor.id, actor.institution_id)
+        return session_rows.begin_again(session, actor)
 
 
 def _keep(session: Session, account: uuid.UUID, institution: uuid.UUID, password: str) -> None:

@@ -175,7 +175,7 @@ def _compare(
     if signing_in:
         session.execute(update(Account).where(Account.id == account.id).values(last_login=now))
         with acting(actor.own_context(), session):
-            actor = replace(actor, session=session_rows.begin(session, actor.id, actor.institution_id))
+            actor = replace(actor, here=session_rows.begin(session, actor, ("password",)))
             _entry(session, "auth.login", "success", account.id, None)
     return actor
 

@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from tests.conftest import Database, settings_for
-from tests.factories import PASSWORD, Factory, Somebody, Tenant
+from tests.factories import PASSWORD, Factory, Somebody, Tenant, grow_older
 
 _REQUEST = re.compile(r"\b[0-9a-f]{32}\b")
 _TOKEN = re.compile(r'(name="(?:csrf_token|form_key)" value=)"[^"]+"')
@@ -103,6 +103,10 @@ class RunningPanel:
             assert answer.status_code == 200, answer.text
             browser.token = json.loads(answer.text)["csrf_token"]
         return browser
+
+    def age(self, somebody: Somebody, *, idle: float = 0, begun: float = 0) -> None:
+        """Makes the person's open sessions older by so many seconds: since the last act, and since their begin."""
+        grow_older(self._superuser, somebody, idle=idle, begun=begun)
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
         with self._superuser.connect() as connection:

@@ -275,7 +275,7 @@ def test_the_own_password_changes_after_the_current_one_and_ends_other_sessions(
         assert not sign_in.confirm(session, me, "not the password at all")
         assert sign_in.confirm(session, me, PASSWORD)
         renewed = invitations.change_own_password(session, me, "mor masa yedi yıldız")
-    assert [world.ended(each) for each in (actor, replace(actor, session=renewed))] == ["password", None]
+    assert [world.ended(each) for each in (actor, replace(actor, here=renewed))] == ["password", None]
     world.sign_in(name, "mor masa yedi yıldız")
     assert world.events("auth.login", "ASHB")[-2].detail == {"reason": "wrong_password", "while": "signed_in"}
 
