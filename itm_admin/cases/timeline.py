@@ -58,7 +58,7 @@ def _opening(case: Case, turns: Sequence[Turn]) -> Iterator[Step]:
 
 
 def _of_row(case: Case) -> Iterator[Step]:
-    """What the row says itself, for a ledger that no longer tells it."""
+    """The present state in the row, for a ledger that no longer tells it."""
     if case.held_at:
         yield _on(case.held_at, _("A legal hold was set"), label(case.hold_reason, "hold_reason"))
     if case.closed_on:

@@ -1,4 +1,4 @@
-"""Who took a record away, when and why, stands in the list of deleted records and on the record's page."""
+"""The list of deleted records and a deleted record's page name the person who took it away, the day and the reason."""
 
 from __future__ import annotations
 
