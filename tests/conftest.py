@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -186,6 +187,16 @@ def _copy(cluster: Cluster, template: str) -> Iterator[Database]:
     yield database
     database.close()
     _drop(cluster, name)
+
+
+@contextmanager
+def copied(cluster: Cluster, original: Database) -> Iterator[Database]:
+    """A copy of a database that nobody uses any more."""
+    original.close()
+    with cluster.connect() as connection:
+        ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+        connection.execute(ended, (original.name,))
+    yield from _copy(cluster, original.name)
 
 
 @pytest.fixture

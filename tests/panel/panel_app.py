@@ -20,6 +20,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from app import create_app
+from itm_admin.foundation.database import db
 from tests.conftest import Database, settings_for
 from tests.factories import PASSWORD, Factory, Somebody, Tenant, grow_older
 
@@ -93,6 +94,12 @@ class RunningPanel:
         self.app: Flask = create_app(settings_for(database, home))
         self.make = Factory(database, self.app.extensions["itm_keyring"])
         self._superuser = database.engine("superuser")
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        with self.app.app_context():
+            db.engine.dispose()
+        self.make.close()
 
     def browser(self, somebody: Somebody | None = None) -> Browser:
         """A new browser; of somebody who has signed in, if one is named."""
