@@ -89,7 +89,6 @@ class Panel(AppBuilder):
             raise TypeError(f"the menu names views that do not exist: {sorted(found.keys() - known)}")
         return found
 
-
     def entry_of_page(self) -> str | None:
         """The menu's entry of the page that is asked for, by the page, by its view, or by the record it is about."""
         endpoint, kind = request.endpoint or "", kind_named((request.view_args or {}).get("kind"))

@@ -93,6 +93,7 @@ LEDGERS: Listing[AnyRow] = Listing(
     ),
 )
 
+
 def _findings(row: AnyRow) -> Cell:
     found = tampering.told(db.session, row.findings) if row.findings else ()
     if row.first_broken is None and not found:

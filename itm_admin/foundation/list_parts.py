@@ -135,7 +135,6 @@ class Query:
     mistaken: Mapping[str, tuple[str, Message]] = field(default_factory=dict)
     """Filters whose value cannot be read: what was typed and what is wrong with it. No row fits such a query."""
 
-
     def onward(self, following: str) -> dict[str, str]:
         """The address's values for the page after this one. It remembers so many pages as an address bears."""
         trail = (*self.trail, self.cursor or FIRST_PAGE)[-LONGEST_TRAIL:]

@@ -13,7 +13,7 @@ from flask import g, url_for
 from flask_babel import gettext as _
 
 from itm_admin.foundation import access
-from itm_admin.record.kind import Kind, kind_of, kinds, parts_of
+from itm_admin.record.kind import Kind, kind_of
 
 if TYPE_CHECKING:
     from itm_admin.record.pages import RecordPage
@@ -38,13 +38,9 @@ def new_parts(page: RecordPage, record: Any) -> Iterator[tuple[str, str, str]]:
 
 
 def pages_of(kind: Kind) -> Iterator[str]:
-    """The names of the classes with pages of a kind, then of the kinds that it is a part of."""
-    for cls in _PAGES:
-        if cls.datamodel.kind is kind:
-            yield cls.__name__
-    for whole in kinds().values():
-        if any(part is kind for part, _column in parts_of(whole)):
-            yield from pages_of(whole)
+    """The names of the classes with pages of a kind, then of those whose subject opens its history."""
+    yield from (cls.__name__ for cls in _PAGES if cls.datamodel.kind is kind)
+    yield from (cls.__name__ for cls in _PAGES if cls.datamodel.subject == kind.info.history)
 
 
 def url_of(record: Any) -> str | None:

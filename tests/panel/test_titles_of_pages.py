@@ -74,4 +74,4 @@ def test_values_of_an_erased_person_are_called_erased_in_each_kind(
         assert "İmha edildi" in panel.browser(manager).get(path).text, path
     with panel.app.test_request_context(), make.working(manager) as session:
         profile = session.scalars(select(VictimProfile).where(VictimProfile.case_person_id == link.id)).one()
-        assert facts(profile, ["health"])[0][1] == "Erased"  # as a page does that has not loaded the person
+        assert facts(profile, ["health"])[0][1] == "İmha edildi"  # the person is not loaded
