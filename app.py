@@ -11,11 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, g, send_from_directory, session
+from flask import Flask, Response, g, send_from_directory
 from werkzeug.exceptions import NotFound
-from werkzeug.middleware.proxy_fix import ProxyFix
 
-from itm_admin.accounts import saved_views, sessions
+from itm_admin.accounts import actor, saved_views, sessions
 from itm_admin.accounts.actor import load_actor
 from itm_admin.accounts.returning import ask_to_sign_in
 from itm_admin.assurance import scheduler_watch
@@ -39,6 +38,7 @@ from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.forgery import LIFETIME, Forgery
+from itm_admin.foundation.proxies import BehindProxies
 from itm_admin.panel import FILES, LISTS, Panel, links, navigation
 from itm_admin.schedule import JOBS
 
@@ -50,14 +50,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environment()
     app = Flask("itm_admin", root_path=str(Path(__file__).parent / "itm_admin"))
     app.config.update(_config(settings))
-    if settings.trusted_proxies:
-        count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    inside = headers.WithHeaders(app.wsgi_app, settings.https)
+    app.wsgi_app = BehindProxies(  # type: ignore[method-assign]
+        inside, settings.trusted_proxies, settings.trusted_hosts, settings.https
+    )
     db.init_app(app)
     app.extensions["itm_keyring"] = Keyring.from_settings(settings)
     app.extensions["itm_erasures"] = Erasures.of(settings)
     compression.install(app, _vendor_file)  # first of all, so that it gets the final response
     headers.install(app)
+    actor.install(app)
     form_answers.install_keeping(app)
     audited_reads.install(app)
     form_answers.install_showing(app)
@@ -81,18 +83,21 @@ def _config(settings: Settings) -> dict[str, Any]:
         "SECRET_KEY": settings.secret_key,
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings.web_threads),
-        "SESSION_COOKIE_NAME": "itm",
+        "SESSION_COOKIE_NAME": "__Host-itm" if settings.https else "itm",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.https,
+        "SESSION_COOKIE_PATH": "/",
         "SESSION_REFRESH_EACH_REQUEST": False,
-        "PERMANENT_SESSION_LIFETIME": timedelta(hours=12),
+        "PERMANENT_SESSION_LIFETIME": timedelta(hours=24),
+        "ITM_SESSION_IDLE": timedelta(minutes=settings.session_idle_minutes),
+        "ITM_SESSION_LASTS": timedelta(hours=settings.session_hours),
         "MAX_CONTENT_LENGTH": LARGEST_REQUEST,
         "MAX_FORM_MEMORY_SIZE": LARGEST_REQUEST,
         "MAX_FORM_PARTS": 500,
-        "TRUSTED_HOSTS": settings.trusted_hosts or None,
+        "TRUSTED_HOSTS": settings.trusted_hosts,
         "WTF_CSRF_TIME_LIMIT": LIFETIME,
-        "WTF_CSRF_SSL_STRICT": True,
+        "WTF_CSRF_SSL_STRICT": False,  # it asks for a Referer, which programs do not send; forgery.py asks for Origin
         "ITM_HOME": str(settings.home),
         "ITM_MAILS": settings.smtp_url is not None,
         "ITM_WITNESSED_HERE": settings.witnessed_here,
@@ -135,7 +140,7 @@ def _page_values() -> dict[str, Any]:
         "request_id": g.get("request_id"),
         "language": i18n.language(),
         "links": links(),
-        "session_left": sessions.left(session) if g.get("actor") is not None else None,
+        "session_left": sessions.left(g.actor.here) if g.get("actor") is not None else None,
         "found_changed": lambda id: found_changed(db.session, str(id)),
     }
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BROWSERS = ROOT / "build" / "browsers"
+NGINX = ROOT / "build" / "nginx"
 _GO_MODULES = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog")
 _NPM = ROOT / "tests" / "audit" / "npm"
 
@@ -34,10 +35,21 @@ def openssl() -> Path | None:
     return Path(found) if found else None
 
 
-def _runs(program: Path) -> bool:
+def nginx() -> Path | None:
+    """For `make wide` alone: the system's, or the one out of Debian's package that lies in `build/`."""
+    found = [Path(path) for path in (shutil.which("nginx"), "/usr/sbin/nginx", NGINX / "usr/sbin/nginx") if path]
+    return next((path for path in found if _runs(path, "-v")), None)
+
+
+def _runs(program: Path, *words: str) -> bool:
     """A program can be there without its libraries."""
     try:
-        return subprocess.run([program, "--version"], capture_output=True, timeout=60, check=False).returncode == 0
+        return (
+            subprocess.run(
+                [program, *(words or ("--version",))], capture_output=True, timeout=60, check=False
+            ).returncode
+            == 0
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
 
@@ -63,9 +75,20 @@ def _download_chromium() -> bool:
     return _quietly(command, environment)
 
 
-def _quietly(command: list[str], environment: dict[str, str]) -> bool:
+def _unpack_nginx() -> bool:
+    """Debian's package, unpacked: installing it would start a server on this machine."""
+    NGINX.mkdir(parents=True, exist_ok=True)
+    print(f"Unpacking nginx into {NGINX} …", flush=True)
+    fetch = ["apt-get", "-qq", "download", "nginx"]
+    if not _quietly(fetch, dict(os.environ), NGINX) and not os.geteuid():
+        _quietly(["apt-get", "-qq", "update"], dict(os.environ))
+        _quietly(fetch, dict(os.environ), NGINX)
+    return any(_quietly(["dpkg", "-x", str(each), str(NGINX)], dict(os.environ)) for each in NGINX.glob("*.deb"))
+
+
+def _quietly(command: list[str], environment: dict[str, str], folder: Path = ROOT) -> bool:
     try:
-        return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False).returncode == 0
     except OSError:
         return False
 
@@ -103,6 +126,10 @@ def _ask_others_again() -> None:
 def main() -> int:
     advice = "install it (Debian: apt-get install openssl)"
     if not (_see_to("OpenSSL", openssl, lambda: _install("openssl"), advice) and _see_to_chromium()):
+        return 1
+    if sys.argv[1:] == ["wide"] and not _see_to(
+        "nginx", nginx, _unpack_nginx, "install it (Debian: apt-get install nginx)"
+    ):
         return 1
     if os.environ.get("CI"):
         _ask_others_again()

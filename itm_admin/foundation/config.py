@@ -108,8 +108,10 @@ class Settings:
     web_connections_per_address: int = 200
     web_request_seconds: int = 10
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
-    trusted_proxies: int = 0
+    trusted_proxies: tuple[str, ...] = ()
     https: bool = False
+    session_idle_minutes: int = 30
+    session_hours: int = 12
     embedded: bool = False
     """True if the server is embedded: set by `from_environment`, kept when the addresses are filled in."""
 

@@ -3,7 +3,7 @@
 A signed-in person's token belongs to the account and not to one session, so a form still works after the session has
 ended and the same person has signed in again; a form from another person's page is refused. Pages without sign-in
 (sign-in, language, one-time link) may stay open overnight, longer than any cookie: for them the browser's own headers
-count (Sec-Fetch-Site, or Origin), which no script can forge.
+count (Sec-Fetch-Site, or Origin), which no script can forge. Where these name another site, every change is refused.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import uuid
+from urllib.parse import urlsplit
 
 from flask import current_app, g, request
 from flask_wtf.csrf import CSRFProtect, validate_csrf
@@ -30,6 +31,8 @@ class Forgery(CSRFProtect):
 
     def protect(self, apply_exemptions: bool = False) -> None:
         access = g.get("access")
+        if request.method in METHODS_THAT_CHANGE and comes_from_elsewhere():
+            self._error_response("Another site sent this request.")
         if request.method not in METHODS_THAT_CHANGE or access is None or not access.public or access.api:
             super().protect(apply_exemptions)
         elif says_browser():
@@ -46,6 +49,14 @@ def says_browser() -> bool:
     if site is not None:
         return site == "same-origin"
     return request.headers.get("Origin") == request.host_url.rstrip("/")
+
+
+def comes_from_elsewhere() -> bool:
+    """True if the browser names another site as the sender: then no token counts. Programs send neither header."""
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+        return True
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc != request.host
 
 
 def is_valid(token: str | None) -> bool:

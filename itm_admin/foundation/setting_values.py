@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from audit import authority
 from audit.witness_client import Witness
+from itm_admin.foundation.proxies import network
 
 
 def text(value: str) -> str:
@@ -39,9 +40,14 @@ def yes_or_no(value: str) -> bool:
 
 def names(value: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in value.split(",") if name.strip())
-    if any("/" in name or "*" in name or " " in name for name in names):
-        raise ValueError("host names are expected, with commas between them, without scheme or path")
+    if not names or any(name.startswith(".") or set(name) & set("/* @") for name in names):
+        raise ValueError("host names are expected, with commas between them, without scheme, path or pattern")
     return names
+
+
+def proxies(value: str) -> tuple[str, ...]:
+    """Addresses and networks; 0 for none."""
+    return () if value == "0" else tuple(network(part.strip()) for part in value.split(","))
 
 
 def secret(value: str) -> str:

@@ -193,7 +193,7 @@ SETTINGS: tuple[Setting, ...] = (
         "web_connections_per_address",
         read.between(10, 20000),
         "200",
-        "The same of one address (with ITM_TRUSTED_PROXIES: not bounded here)",
+        "The same of one address (a trusted proxy: not bounded here)",
     ),
     Setting(
         "ITM_WEB_REQUEST_SECONDS",
@@ -207,14 +207,14 @@ SETTINGS: tuple[Setting, ...] = (
         "trusted_hosts",
         read.names,
         "localhost,127.0.0.1",
-        "Host names that requests may name",
+        "Host names that requests may name, each exactly; with ITM_HTTPS a port other than 443 too",
     ),
     Setting(
         "ITM_TRUSTED_PROXIES",
         "trusted_proxies",
-        read.between(0, 8),
+        read.proxies,
         "0",
-        "Number of reverse proxies in front, exactly",
+        "Reverse proxies in front (127.0.0.1,10.0.0.0/24): only they may say for whom, for which host and how they ask",
     ),
     Setting(
         "ITM_HTTPS",
@@ -223,6 +223,14 @@ SETTINGS: tuple[Setting, ...] = (
         "no",
         "Whether people reach it by HTTPS: cookies are then Secure",
     ),
+    Setting(
+        "ITM_SESSION_IDLE_MINUTES",
+        "session_idle_minutes",
+        read.between(5, 120),
+        "30",
+        "Minutes without an act after which a session ends",
+    ),
+    Setting("ITM_SESSION_HOURS", "session_hours", read.between(1, 24), "12", "Hours after which it ends in any case"),
 )
 
 TEST_SETTINGS: Mapping[str, str] = {

@@ -25,6 +25,7 @@ from itm_admin import models  # noqa: F401 (each must be known before one is use
 from itm_admin.cases import upkeep_calls
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.log_trace import trace
+from itm_admin.foundation.proxies import Proxies
 from itm_admin.foundation.rotating_log import RotatingLog
 from itm_admin.local import lock_watch, processes, web_connections
 from itm_admin.local.ownership import LOGS
@@ -138,8 +139,9 @@ def _work(panel: Any, listening: socket.socket, settings: Settings) -> None:
     told: list[int] = []
     limits = web_connections.Limits(
         settings.web_connections,
-        None if settings.trusted_proxies else settings.web_connections_per_address,
+        settings.web_connections_per_address,
         settings.web_request_seconds,
+        Proxies(settings.trusted_proxies),
     )
     _allow_files(settings.web_connections + _SPARE_FILES)
     lock_watch.start(settings.database_url or "")

@@ -10,22 +10,30 @@ import logging
 import socket
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
-from waitress.task import WSGITask
+from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import RequestHeaderFieldsTooLarge
 
+from itm_admin.foundation.headers import ALWAYS
 from itm_admin.foundation.log_trace import trace
+from itm_admin.foundation.proxies import Proxies
 
 IDLE_SECONDS = 15
 """Seconds for which a connection may wait for its next request."""
 LEAST_RATE = 1000
 """Bytes a second, on average, that a body must arrive with and an answer must be taken with."""
 TAKING_SECONDS = 60
+LONGEST_LINE = 8 * 1024
+"""Bytes of a request's first line, as nginx allows."""
+MOST_FIELDS = 100
+"""Header fields of a request, as Apache allows."""
 _BEAT = 1.0
 
 
@@ -34,16 +42,51 @@ class Limits:
     """Limits for each process of the web server."""
 
     connections: int
-    per_address: int | None
-    """None: all requests come from a reverse proxy's address."""
+    per_address: int
     seconds: int
     """Seconds for a request's header, and again for its body; more for data at the least rate."""
+    proxies: Proxies = field(default_factory=lambda: Proxies(()))
+    """Each of them asks for many people: their addresses have no bound of their own."""
 
 
 class LineLog(Protocol):
     """Writes one whole line at a time."""
 
     def write(self, line: str, /) -> object: ...
+
+
+class _LineTooLong(RequestHeaderFieldsTooLarge):
+    code, reason = 414, "URI Too Long"
+
+
+class Parser(HTTPRequestParser):
+    """Reads one request; refuses a first line or a number of fields that no browser sends."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        line, _, fields = header_plus.partition(b"\r\n")
+        error = None
+        if len(line) > LONGEST_LINE:
+            error = _LineTooLong("")
+        elif fields.count(b"\r\n") > MOST_FIELDS:
+            error = RequestHeaderFieldsTooLarge("")
+        if error is None:
+            super().parse_header(header_plus)
+        else:  # as waitress itself does where the whole header is too long
+            super().parse_header(b"GET / HTTP/1.0\r\n")
+            self.error = error
+
+
+class RefusingTask(ErrorTask):
+    """An answer that the web server gives by itself, before the panel: its reason, and nothing of the request."""
+
+    def execute(self) -> None:
+        refused = self.request.error
+        body = f"{refused.reason}\n".encode("ascii")
+        self.status = f"{refused.code} {refused.reason}"
+        self.response_headers += [("Content-Type", "text/plain; charset=utf-8"), *ALWAYS.items()]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
 
 
 class BoundedTask(WSGITask):
@@ -79,6 +122,8 @@ class Channel(HTTPChannel):
     """One connection. Its times use the monotonic clock."""
 
     task_class = BoundedTask
+    error_task_class = RefusingTask
+    parser_class = Parser
     broken = False
     busy = False
 
@@ -174,8 +219,9 @@ class BoundedServer(TcpWSGIServer):
         """Over a limit, closes the connection that has waited longest; the new one only if all are at work."""
         everybody = [each for each in self.active_channels.values() if not each.will_close]
         neighbours = [each for each in everybody if each.addr[0] == new.addr[0]]
-        for those, limit in ((neighbours, self.limits.per_address), (everybody, self.limits.connections)):
-            if limit is not None and len(those) > limit:
+        alone = len(everybody) if new.addr[0] in self.limits.proxies else self.limits.per_address
+        for those, limit in ((neighbours, alone), (everybody, self.limits.connections)):
+            if len(those) > limit:
                 waiting = [each for each in those if each.waits and each is not new]
                 min(waiting, key=lambda each: each.begun or each.since, default=new).handle_close()
                 return

@@ -132,7 +132,7 @@ def test_closing_an_idle_connection_resets_no_request() -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     place = listening.getsockname()
     server = BoundedServer(
-        _answers_well, Limits(50, None, 10), io.StringIO(), map={}, _sock=listening, bind_socket=False,
+        _answers_well, Limits(50, 200, 10), io.StringIO(), map={}, _sock=listening, bind_socket=False,
         sockinfo=(listening.family, listening.type, listening.proto, place),
         adj=Adjustments(threads=1, cleanup_interval=0),
     )  # fmt: skip
