@@ -149,8 +149,8 @@ class RunningPanel:
             " and a.attname = 'institution_id') as owned from pg_class c where c.relkind = 'r'"
             " and c.relnamespace = 'public'::regnamespace"
             " and c.relname not in"
-            " ('login_throttle', 'account_session', 'mail', 'account_address', 'editing', 'draft', 'form_answer',"
-            " 'alembic_version', 'alert')"
+            " ('login_throttle', 'account_session', 'mail', 'account_address', 'former_password', 'editing', 'draft',"
+            " 'form_answer', 'alembic_version', 'alert')"
         )
         parts = []
         for each in tables:
