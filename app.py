@@ -11,10 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, g, send_from_directory, session
+from flask import Flask, Response, g, send_from_directory
 from werkzeug.exceptions import NotFound
 
-from itm_admin.accounts import saved_views, sessions
+from itm_admin.accounts import actor, saved_views, sessions
 from itm_admin.accounts.actor import load_actor
 from itm_admin.accounts.returning import ask_to_sign_in
 from itm_admin.assurance import scheduler_watch
@@ -59,6 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["itm_erasures"] = Erasures.of(settings)
     compression.install(app, _vendor_file)  # first of all, so that it gets the final response
     headers.install(app)
+    actor.install(app)
     form_answers.install_keeping(app)
     audited_reads.install(app)
     form_answers.install_showing(app)
@@ -82,12 +83,15 @@ def _config(settings: Settings) -> dict[str, Any]:
         "SECRET_KEY": settings.secret_key,
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings.web_threads),
-        "SESSION_COOKIE_NAME": "itm",
+        "SESSION_COOKIE_NAME": "__Host-itm" if settings.https else "itm",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.https,
+        "SESSION_COOKIE_PATH": "/",
         "SESSION_REFRESH_EACH_REQUEST": False,
-        "PERMANENT_SESSION_LIFETIME": timedelta(hours=12),
+        "PERMANENT_SESSION_LIFETIME": timedelta(hours=24),
+        "ITM_SESSION_IDLE": timedelta(minutes=settings.session_idle_minutes),
+        "ITM_SESSION_LASTS": timedelta(hours=settings.session_hours),
         "MAX_CONTENT_LENGTH": LARGEST_REQUEST,
         "MAX_FORM_MEMORY_SIZE": LARGEST_REQUEST,
         "MAX_FORM_PARTS": 500,
@@ -136,7 +140,7 @@ def _page_values() -> dict[str, Any]:
         "request_id": g.get("request_id"),
         "language": i18n.language(),
         "links": links(),
-        "session_left": sessions.left(session) if g.get("actor") is not None else None,
+        "session_left": sessions.left(g.actor.here) if g.get("actor") is not None else None,
         "found_changed": lambda id: found_changed(db.session, str(id)),
     }
 

@@ -103,7 +103,17 @@ class Factory:
             yield session
             session.commit()
 
+    def close(self) -> None:
+        """Lets go of the database."""
+        self._sessions.kw["bind"].dispose()
+        self._superuser.dispose()
+
     # Institutions
+
+    def knows(self, tenant: Tenant) -> None:
+        """The institution is there already: it came with the database."""
+        self._tenants[tenant.code] = tenant
+        self._numbers = count(1_000)
 
     def institution(self, code: str = "JGK", kind: str = "law_enforcement") -> Tenant:
         """The institution of this code, made once, with a root unit and its key."""
@@ -231,6 +241,17 @@ def without_rules(connection: Connection, *tables: str) -> Iterator[None]:
     yield
     for table, rule in found:
         connection.execute(text(f"alter table {table} enable always trigger {rule}"))
+
+
+def grow_older(superuser: Engine, somebody: Somebody, *, idle: float, begun: float) -> None:
+    """Makes a person's open sessions older by so many seconds: since the last act, and since their begin."""
+    statement = text(
+        "update account_session set seen_at = seen_at - make_interval(secs => :idle), begun_at = begun_at -"
+        " make_interval(secs => :begun), ends_at = ends_at - make_interval(secs => :begun)"
+        " where account_id = :id and ended_at is null"
+    )
+    with superuser.begin() as connection, without_rules(connection, "account_session"):
+        connection.execute(statement, {"idle": idle, "begun": begun, "id": somebody.id})
 
 
 _digests: list[str] = []

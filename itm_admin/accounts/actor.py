@@ -1,18 +1,19 @@
-"""Builds the signed-in person from the account and its active grants, with two statements."""
+"""Builds the signed-in person: from the secret of the session, with one statement; or from the account, with two."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import replace
 
-from flask import request
+from flask import Flask, Response, g, request
 from flask import session as cookie
 from sqlalchemy import RowMapping, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from itm_admin.accounts import sessions
+from itm_admin.accounts import session_rows, sessions
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.actor import Actor, HeldRole
+from itm_admin.foundation.actor import Actor, HeldRole, Here
 from itm_admin.foundation.database import db
 from itm_admin.foundation.tenancy import acting
 
@@ -22,13 +23,12 @@ _ACCOUNT = text(
            case when not a.active then 'inactive'
                 when i.status <> 'active' then 'institution_suspended'
                 when itm.waits(a.id) then 'unconfirmed' end as obstacle,
-           i.code, i.name_tr, i.name_en, i.kind,
-           case when s.id is null or (s.why is null and s.epoch <> a.epoch) then 'all' else s.why end as ended
+           i.code, i.name_tr, i.name_en, i.kind
       from account a join institution i on i.id = a.institution_id
-      left join account_session s on s.id = :session and s.account_id = a.id
      where a.id = :account and a.institution_id = :institution
     """
 )
+_ME = text("select * from itm.me(:secret)")
 _GRANTS = text(
     """
     select g.role, g.unit_id, array(
@@ -42,34 +42,66 @@ _GRANTS = text(
 )
 
 
-def find(session: Session, account: uuid.UUID, institution: uuid.UUID, at: uuid.UUID | None = None) -> Actor | None:
-    """The person, with the reason why they may not work now, if any (`obstacle`, `roles`; in session `at`: `ended`).
-
-    None if there is no such account.
-    """
+def find(session: Session, account: uuid.UUID, institution: uuid.UUID) -> Actor | None:
+    """The person, with the reason why they may not work now, if any (`obstacle`, `roles`). None: no such account."""
     alone = replace(tenancy.current(), scope="login", login=None, account=account, institution=institution)
     with acting(alone, session):
-        wanted = {"account": account, "institution": institution, "session": at}
-        row = session.execute(_ACCOUNT, wanted).mappings().one_or_none()
+        row = session.execute(_ACCOUNT, {"account": account, "institution": institution}).mappings().one_or_none()
         if row is None:
             return None
         grants = session.execute(_GRANTS, {"account": account}).all()
-    held = tuple(HeldRole(grant.role, tuple(grant.units) if grant.unit_id else "*") for grant in grants)
-    return replace(_actor(row, held), session=at, ended=row["ended"] if at else None)
+    return _actor(row, tuple(HeldRole(grant.role, tuple(grant.units) if grant.unit_id else "*") for grant in grants))
+
+
+def of_secret(session: Session, secret: bytes) -> Actor | None:
+    """The person of a session, ended or not (`here.ended`). None: no session has this secret."""
+    row = session.execute(_ME, {"secret": secret}).mappings().one_or_none()
+    if row is None:
+        return None
+    held = tuple(
+        HeldRole(grant["role"], tuple(map(uuid.UUID, grant["units"] or ())) if grant["unit"] else "*")
+        for grant in row["grants"]
+    )
+    times = (row["seen_age"], row["idle_left"], row["absolute_left"], row["ended"])
+    here = Here(row["session"], secret, tuple(row["methods"]), row["factor_age"], row["half"], *times)
+    return replace(_actor(row, held), here=here)
 
 
 def load_actor() -> Actor | None:
-    """The person of this request's session, if it has not ended. Extends the session."""
-    claim = sessions.read(cookie)
-    if claim is None:
+    """The person of this request's session, if it has not ended."""
+    secret = sessions.read(cookie)
+    if secret is None:
+        if sessions.COOKIE_KEY in cookie or "account" in cookie:  # broken, or of an earlier release
+            sessions.end(cookie)
         return None
-    actor = find(db.session, claim.account, claim.institution, claim.session)
-    if actor is None or not actor.is_active or actor.ended is not None:
-        sessions.end(cookie, (actor and actor.ended) or "suspended")
+    actor = of_secret(db.session, secret)
+    if actor is None or not actor.is_active or actor.here is None or actor.here.ended is not None:
+        sessions.end(cookie, (actor and actor.here and actor.here.ended) or "suspended")
         return None
-    if request.endpoint != sessions.PEEK:
-        sessions.keep_alive(cookie, claim)
     return actor
+
+
+def install(app: Flask) -> None:
+    """Notes an act in the session once its answer is ready: a refusal does not keep a session alive."""
+    app.after_request(_keep_alive)
+
+
+def _keep_alive(response: Response) -> Response:
+    actor = g.get("actor")
+    here = actor.here if isinstance(actor, Actor) else None
+    if here is None or here.seen < sessions.TOUCH or request.endpoint == sessions.PEEK:
+        return response
+    if response.status_code >= 500 or response.is_streamed:
+        return response
+    session: Session = db.session()
+    if session.in_transaction() and not tenancy.only_read(session):
+        return response
+    try:
+        session_rows.seen(session, here.secret)
+        session.commit()
+    except SQLAlchemyError:  # the answer stands; the next act is noted
+        session.rollback()
+    return response
 
 
 def _actor(row: RowMapping, held: tuple[HeldRole, ...]) -> Actor:

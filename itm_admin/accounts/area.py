@@ -10,7 +10,6 @@ from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView
 from itm_admin.accounts.models import (
     AccessChange,
     Account,
-    AccountSession,
     Credential,
     GrantApproval,
     Invitation,
@@ -18,6 +17,7 @@ from itm_admin.accounts.models import (
     SavedView,
 )
 from itm_admin.accounts.rights import RightsView
+from itm_admin.accounts.session_model import AccountSession
 from itm_admin.accounts.views import VIEWS
 from itm_admin.foundation.roles import READ, WORK
 from itm_admin.record.area import Area, MenuEntry

@@ -15,7 +15,6 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import (
     CheckConstraint,
-    FetchedValue,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -62,6 +61,7 @@ class Account(Stamped, Model):
         UniqueConstraint("institution_id", "id", name="account_in_institution"),
         UniqueConstraint("institution_id", "email", name="account_email_per_institution"),
         Index("account_email_once", "institution_id", text("itm.name_key(email)"), unique=True),
+        Index("account_username_once", text("itm.name_key(username)"), unique=True),
         CheckConstraint("username ~ '^[a-z0-9_]+(\\.[a-z0-9_]+)+$'", name="account_username_form"),
         CheckConstraint("language in ('tr', 'en')", name="account_language"),
         ForeignKeyConstraint(["institution_id", "unit_id"], ["unit.institution_id", "unit.id"], name="account_unit"),
@@ -157,31 +157,6 @@ class Credential(Model):
     failures: Mapped[int] = field(Whole(label=_l("Failed sign-ins")), server_default=text("0"), default=0)
     locked_until: Mapped[datetime | None] = field(fields.Moment(label=_l("Locked until")))
     changed_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
-
-
-class AccountSession(Model):
-    """One session of an account: it counts while its row is open and has the account's epoch."""
-
-    __tablename__ = "account_session"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="account_session_account"
-        ),
-        CheckConstraint(
-            "why in ('signed_out', 'renewed', 'all', 'password', 'link', 'role', 'suspended')",
-            name="account_session_why",
-        ),
-        CheckConstraint("(ended_at is null) = (why is null)", name="account_session_ended"),
-        Index("account_session_of_account", "account_id", "begun_at"),
-    )
-
-    id: Mapped[uuid.UUID] = identifier_column()
-    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
-    account_id: Mapped[uuid.UUID] = mapped_column(Identifier)
-    epoch: Mapped[int] = mapped_column(server_default=FetchedValue())
-    begun_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
-    ended_at: Mapped[datetime | None] = mapped_column(Moment)
-    why: Mapped[str | None]
 
 
 class Invitation(Model):

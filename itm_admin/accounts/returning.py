@@ -28,14 +28,19 @@ LONGEST = 200_000
 _NEVER = frozenset({FIELD, FORM_KEY, AGAIN})
 
 ENDED: dict[str, Message] = {
-    "idle": _l("Your session has ended because nothing was done for 30 minutes. Sign in to go on where you were."),
-    "absolute": _l("Your session has ended because it began 12 hours ago. Sign in to go on where you were."),
+    "idle": _l("Your session has ended because nothing was done in it for some time. Sign in to go on where you were."),
+    "absolute": _l(
+        "Your session has ended because the longest time of a session is over. Sign in to go on where you were."
+    ),
     "signed_out": _l("You have signed out in this session. Sign in to go on."),
     "renewed": _l("Your session was replaced by a newer sign-in in this browser. Sign in to go on."),
+    "elsewhere": _l("You ended this session from another one of yours. Sign in to go on."),
     "all": _l("All your sessions were ended, here or on another device. Sign in to go on."),
     "password": _l("Your session has ended because your password was changed. Sign in with the new one."),
+    "factor": _l("Your session has ended because your second factor was changed. Sign in with the new one."),
     "link": _l("Your session has ended because a new one-time link was made for your account. Use it to sign in."),
     "role": _l("Your session has ended because your roles have changed. Sign in again."),
+    "institution": _l("Your session has ended because your institution was suspended."),
     "suspended": _l("Your session has ended because your account or your institution was suspended."),
 }
 

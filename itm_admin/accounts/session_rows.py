@@ -1,55 +1,152 @@
-"""Sessions as rows: begun at the sign-in, ended one by one or all together. The database has the rules (0007).
+"""Sessions as rows: begun at the sign-in, renewed at each step-up, ended one by one or all together.
 
-Takes the session in the account's own scope (`actor.own_context()`). Flushes, never commits.
+The database has the rules (0014/20). Takes the session in the account's own scope (`actor.own_context()`) where no
+secret is given. Flushes, never commits.
 """
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, insert, select, text, update
+from flask import current_app, has_app_context
+from sqlalchemy import ARRAY, Text, bindparam, func, select, text, update
 from sqlalchemy.orm import Session
 
-from itm_admin.accounts.models import Account, AccountSession
+from itm_admin.accounts import devices, sessions
+from itm_admin.accounts.models import Account
+from itm_admin.accounts.session_model import AccountSession
+from itm_admin.foundation import tenancy
+from itm_admin.foundation.actor import Actor, Here
+from itm_admin.foundation.tenancy import acting
+
+METHODS = ("password", "totp", "passkey", "recovery", "provider", "machine")
+_OPENING = text(
+    "select itm.open_session(:digest, :methods, :factor_age, :idle, :lasts, :address, :device, :instead_of)"
+).bindparams(bindparam("methods", type_=ARRAY(Text)))
+_OPENED = text(
+    "select s.methods, s.factor_at is null and itm.factor_needed() as half,"
+    " extract(epoch from now() - s.factor_at)::float8 as factor_age,"
+    " extract(epoch from s.ends_at - now())::float8 as absolute from account_session s where s.id = :id"
+)
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A session that has not ended. It may be idle: only its own browser knows."""
+    """A session that has not ended."""
 
+    id: uuid.UUID
     begun_at: datetime
+    seen_at: datetime
+    device: str | None
+    address: str | None
     here: bool
 
 
-def begin(session: Session, account: uuid.UUID, institution: uuid.UUID) -> uuid.UUID:
-    """Begins a session; gives its id."""
-    id = uuid.uuid4()
-    session.execute(insert(AccountSession).values(id=id, account_id=account, institution_id=institution))
-    return id
+def begin(session: Session, actor: Actor, methods: Sequence[str], *, factor: bool = False) -> Here:
+    """Begins a session, with a new secret. Without a `factor`, where one is needed, it is half a session."""
+    return _open(session, actor, methods, 0 if factor else None, None)
 
 
-def end(session: Session, id: uuid.UUID, why: str = "signed_out") -> None:
+def begin_again(session: Session, actor: Actor) -> Here:
+    """Begins a session as the present one was, after all of the account ended: the last factor stays as old."""
+    here = actor.here
+    return _open(session, actor, here.methods if here else ("password",), here.factor_age if here else None, None)
+
+
+def renew(session: Session, actor: Actor, methods: Sequence[str], *, factor: bool) -> Here:
+    """Replaces the actor's present session: new id, new secret, `methods` added to those of before."""
+    return _open(session, actor, methods, 0 if factor else None, actor.session)
+
+
+def promote(session: Session, actor: Actor, method: str) -> Here:
+    """Makes half a session a whole one, after a second factor. The cookie gets the new secret (sessions.go_on)."""
+    return renew(session, actor, (method,), factor=True)
+
+
+def step_up(session: Session, actor: Actor, method: str) -> Here:
+    """Renews a whole session after a fresh factor. Its end stays; the cookie gets the new secret."""
+    return renew(session, actor, (method,), factor=True)
+
+
+def _open(
+    session: Session, actor: Actor, methods: Sequence[str], factor_age: float | None, instead_of: uuid.UUID | None
+) -> Here:
+    secret = secrets.token_bytes(sessions.SECRET_BYTES)
+    idle = _length("ITM_SESSION_IDLE", sessions.IDLE)
+    values = {
+        "digest": hashlib.sha256(secret).digest(),
+        "methods": list(methods),
+        "factor_age": None if factor_age is None else timedelta(seconds=factor_age),
+        "idle": idle,
+        "lasts": _length("ITM_SESSION_LASTS", sessions.ABSOLUTE),
+        "address": tenancy.current().address,
+        "device": devices.device_here(),
+        "instead_of": instead_of,
+    }
+    with acting(actor.own_context(), session):
+        id = session.scalar(_OPENING, values)
+        row = session.execute(_OPENED, {"id": id}).one()
+    return Here(
+        id, secret, tuple(row.methods), row.factor_age, row.half, 0.0, idle.total_seconds(), float(row.absolute)
+    )
+
+
+def _length(name: str, otherwise: timedelta) -> timedelta:
+    found = current_app.config.get(name, otherwise) if has_app_context() else otherwise
+    return found if isinstance(found, timedelta) else otherwise
+
+
+def end(session: Session, id: uuid.UUID, why: str = "signed_out") -> bool:
+    """Ends one of the own sessions. False: there is no such open one."""
     open_one = (AccountSession.id == id, AccountSession.ended_at.is_(None))
-    session.execute(update(AccountSession).where(*open_one).values(why=why))
+    done = session.execute(update(AccountSession).where(*open_one).values(why=why).returning(AccountSession.id))
+    return done.first() is not None
+
+
+def end_others(session: Session, account: uuid.UUID, here: uuid.UUID) -> int:
+    """Ends every own session but this one; gives their number."""
+    others = (AccountSession.account_id == account, AccountSession.ended_at.is_(None), AccountSession.id != here)
+    done = session.execute(update(AccountSession).where(*others).values(why="elsewhere").returning(AccountSession.id))
+    return len(done.all())
+
+
+def end_by_secret(session: Session, secret: bytes, why: str) -> None:
+    """Ends the session of a secret, if it is open, whoever's it is: this browser gives it up."""
+    session.execute(text("select itm.end_session(:secret, :why)"), {"secret": secret, "why": why})
 
 
 def end_all(session: Session, account: uuid.UUID) -> None:
     session.execute(update(Account).where(Account.id == account).values(epoch=Account.epoch + 1))
 
 
+def seen(session: Session, secret: bytes, *, at_once: bool = False) -> None:
+    """Moves the session's last act to now: once a minute, or `at_once`."""
+    session.execute(text("select itm.session_seen(:secret, :at_once)"), {"secret": secret, "at_once": at_once})
+
+
 def standing(session: Session, account: uuid.UUID, here: uuid.UUID | None) -> list[Standing]:
-    """The account's sessions that have not ended, the newest first."""
+    """The account's sessions that open something, the newest first."""
     rows = session.execute(
-        select(AccountSession.id, AccountSession.begun_at)
+        select(
+            AccountSession.id,
+            AccountSession.begun_at,
+            AccountSession.seen_at,
+            AccountSession.device,
+            AccountSession.address,
+        )
         .join(Account, Account.id == AccountSession.account_id)
         .where(
             AccountSession.account_id == account,
             AccountSession.ended_at.is_(None),
             AccountSession.epoch == Account.epoch,
-            AccountSession.begun_at > func.now() - text("interval '12 hours'"),
+            AccountSession.ends_at > func.now(),
+            AccountSession.seen_at > func.now() - AccountSession.idle,
         )
         .order_by(AccountSession.begun_at.desc(), AccountSession.id)
     )
-    return [Standing(row.begun_at, row.id == here) for row in rows]
+    return [Standing(row.id, row.begun_at, row.seen_at, row.device, row.address, row.id == here) for row in rows]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import flash, jsonify, session
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import sessions, sign_in
-from itm_admin.foundation.actor import me
+from itm_admin.accounts import session_rows, sessions, sign_in
+from itm_admin.foundation.actor import Here, me
 from itm_admin.foundation.errors import Unauthenticated
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, redirect_after_post, route
@@ -22,17 +24,19 @@ class OwnSessionView(Page):
     @route("/session", act="show", quiet=True)
     def left(self) -> Response:
         """Seconds until the session ends. This request does not extend it (`sessions.PEEK`)."""
-        return _left()
+        return _left(me().here)
 
     @route("/session", act="show", methods=("POST",), quiet=True)
     def stay(self) -> Response:
         """Extends the session: the person is still there."""
-        claim = sessions.read(session)
-        if claim is not None:
-            session["seen"] = sessions.new(claim.account, claim.institution, claim.session).seen
-        return _left()
+        here = me().here
+        if here is None:
+            raise Unauthenticated
+        with writing() as work:
+            session_rows.seen(work, here.secret, at_once=True)
+        return _left(replace(here, seen=0, idle=here.seen + here.idle))
 
-    @route("/sign-out", act="show", methods=("POST",), quiet=True)
+    @route("/sign-out", act="show", methods=("POST",), quiet=True, second_step=True)
     def sign_out(self) -> Response:
         with writing() as work:
             sign_in.sign_out(work, me())
@@ -49,8 +53,8 @@ class OwnSessionView(Page):
         return redirect_after_post("SignInView.sign_in")
 
 
-def _left() -> Response:
-    left = sessions.left(session)
+def _left(here: Here | None) -> Response:
+    left = sessions.left(here)
     if left is None:
         raise Unauthenticated
     return jsonify(left)

@@ -1,105 +1,65 @@
-"""The signed cookie of a session, and its lifetime.
+"""The signed cookie of a session: a secret that the database knows by its digest, and names nobody.
 
-A cookie cannot be revoked, so it names a row (session_rows.py) that can end: by signing out, or with all others of the
-account. After an end the cookie keeps the reason, for the sign-in page. Knows neither database nor account.
+The row (session_rows.py) has the account and all times; the database's clock judges. After an end the cookie keeps the
+reason, for the sign-in page. Knows neither database nor account.
 """
 
 from __future__ import annotations
 
-import time
-import uuid
+import base64
+import binascii
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from itm_admin.foundation.actor import Here
 from itm_admin.foundation.forgery import FIELD
 from itm_admin.foundation.i18n import SESSION_KEY
 
-IDLE = 30 * 60
-ABSOLUTE = 12 * 60 * 60
-WARNING = 5 * 60
+IDLE = timedelta(minutes=30)
+ABSOLUTE = timedelta(hours=12)
+WARNING = 2 * 60
 """Seconds before the end in which the page announces it."""
+TOUCH = 60
+"""Seconds that may pass before an act moves the row's time: not with every request."""
+SECRET_BYTES = 32
+COOKIE_KEY = "secret"
 ENDED = "ended"
 PEEK = "OwnSessionView.left"
 """The endpoint for the time left, which a script requests: it does not extend the session."""
-_TOUCH = 60
-"""Seconds that may pass before the cookie is written again: not with every request."""
 
 
-@dataclass(frozen=True)
-class Claim:
-    """The cookie's content. Times are seconds since 1970."""
-
-    account: uuid.UUID
-    institution: uuid.UUID
-    session: uuid.UUID
-    since: int
-    seen: int
-
-
-def begin(cookie: MutableMapping[str, Any], claim: Claim, token: str) -> None:
+def begin(cookie: MutableMapping[str, Any], secret: bytes, token: str) -> None:
     """Begins a session and drops the cookie's former content. `token` is the account's (forgery.py)."""
     cookie.clear()
-    cookie.update(
-        account=str(claim.account),
-        institution=str(claim.institution),
-        session=str(claim.session),
-        since=claim.since,
-        seen=claim.seen,
-    )
+    go_on(cookie, secret)
     cookie[FIELD] = token
 
 
-def new(account: uuid.UUID, institution: uuid.UUID, session: uuid.UUID) -> Claim:
-    moment = int(time.time())
-    return Claim(account, institution, session, moment, moment)
+def go_on(cookie: MutableMapping[str, Any], secret: bytes) -> None:
+    """Continues in this browser under a new secret: after a step-up, or one's own new password."""
+    cookie[COOKIE_KEY] = base64.urlsafe_b64encode(secret).decode("ascii")
 
 
-def read(cookie: MutableMapping[str, Any], now: float | None = None) -> Claim | None:
-    """The claim, if it is well-formed and neither idle too long nor over. An ended one is removed from the cookie."""
-    if "account" not in cookie:
-        return None
-    moment = time.time() if now is None else now
+def read(cookie: MutableMapping[str, Any]) -> bytes | None:
+    """The secret; None if the cookie has none that could be one."""
     try:
-        claim = Claim(
-            uuid.UUID(cookie["account"]),
-            uuid.UUID(cookie["institution"]),
-            uuid.UUID(cookie["session"]),
-            int(cookie["since"]),
-            int(cookie["seen"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):
-        end(cookie)
+        secret = base64.urlsafe_b64decode(cookie[COOKIE_KEY])
+    except (KeyError, TypeError, ValueError, binascii.Error):
         return None
-    reason = "idle" if moment - claim.seen > IDLE else "absolute" if moment - claim.since > ABSOLUTE else None
-    if reason:
-        end(cookie, reason)
-        return None
-    return claim
+    return secret if len(secret) == SECRET_BYTES else None
 
 
-def keep_alive(cookie: MutableMapping[str, Any], claim: Claim, now: float | None = None) -> None:
-    moment = int(time.time() if now is None else now)
-    if moment - claim.seen >= _TOUCH:
-        cookie["seen"] = moment
-
-
-def left(cookie: MutableMapping[str, Any], now: float | None = None) -> dict[str, int] | None:
+def left(here: Here | None) -> dict[str, int] | None:
     """Seconds until the session ends when idle, and in any case. None: there is no session.
 
-    `surely`: the time that is left after a page was sent, regardless of the cookie's last update.
+    `surely`: the time that is left after a page was sent, regardless of the row's last update.
     """
-    claim = read(cookie, now)
-    moment = int(time.time() if now is None else now)
-    if claim is None:
+    if here is None:
         return None
-    idle, absolute = claim.seen + IDLE - moment, claim.since + ABSOLUTE - moment
-    return {"idle": idle, "absolute": absolute, "surely": min(IDLE - _TOUCH, absolute), "warning": WARNING}
-
-
-def go_on(cookie: MutableMapping[str, Any], session: uuid.UUID) -> None:
-    """Continues this session under a new id after all others ended (one's own new password)."""
-    cookie["session"] = str(session)
+    whole = int(here.seen + here.idle)
+    surely = min(whole - TOUCH, int(here.absolute))
+    return {"idle": int(here.idle), "absolute": int(here.absolute), "surely": surely, "warning": WARNING}
 
 
 def end(cookie: MutableMapping[str, Any], reason: str | None = None) -> None:

@@ -45,14 +45,13 @@ def digest_key() -> bytes:
 
 def begin_session(actor: Actor) -> None:
     """Writes the cookie of a person who has just signed in; drops all of an earlier session."""
-    before = sessions.read(session)
-    if before is not None and before.account == actor.id and before.session != actor.session:
-        with writing() as work, tenancy.acting(actor.own_context(), work):
-            session_rows.end(work, before.session, "renewed")
-    if actor.session is None:
+    if actor.here is None:
         raise Unauthenticated
-    claim = sessions.new(actor.id, actor.institution_id, actor.session)
-    sessions.begin(session, claim, forgery.of_account(actor.id))
+    before = sessions.read(session)
+    if before is not None:
+        with writing() as work:
+            session_rows.end_by_secret(work, before, "renewed")
+    sessions.begin(session, actor.here.secret, forgery.of_account(actor.id))
     g.pop(forgery.FIELD, None)  # this answer's forms have the new session's token
     i18n.remember(actor.language)
 
@@ -170,7 +169,7 @@ class OwnProfileView(Page):
         record_read("record.read", "account", actor.id, detail={"page": "profile.edit"})
         if not form.submitted():
             form = own_data_form()(obj=account, version=account.row_version)
-        return self.render("accounts/profile_edit.html", heading=_("My data"), form=form), (
+        return self.render("accounts/profile_edit.html", heading=_("Change my data"), form=form), (
             form.refused_with if form.submitted() else 200
         )
 
@@ -186,7 +185,7 @@ class OwnProfileView(Page):
             else:
                 renewed = attempt(form, lambda work: invitations.change_own_password(work, actor, form.chosen()))
                 if renewed is not None:
-                    sessions.go_on(session, renewed)
+                    sessions.go_on(session, renewed.secret)
                     flash(_("The password is changed. Your other sessions have ended."))
                     return redirect_after_post("OwnProfileView.show")
         return self.render(

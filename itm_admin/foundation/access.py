@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import Flask, abort, current_app, g, request
+from flask import Flask, abort, current_app, g, request, url_for
 from flask_appbuilder.baseviews import expose
 from flask_appbuilder.security.decorators import has_access, protect
 from werkzeug.routing import RequestRedirect, UUIDConverter
+from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.foundation import tenancy
@@ -48,6 +49,8 @@ class Access:
     public: bool = False
     quiet: bool = False
     api: bool = False
+    second_step: bool = False
+    """It also opens for half a session: the password was right, and the second factor is missing."""
     kind: str = ""
     """The kind that its entries are about, where they name no other."""
 
@@ -59,12 +62,13 @@ def route(
     methods: Iterable[str] = ("GET",),
     public: bool = False,
     quiet: bool = False,
+    second_step: bool = False,
 ) -> Callable[[_Method], _Method]:
     """Routes a view's or API's method at `url` as `act` on its class's subject, behind the wall if it is not public."""
 
     def declare(method: _Method) -> _Method:
         is_new = not hasattr(method, "_public")  # of a method with two addresses
-        method.__dict__.update(_permission_name=act, _public=public, _quiet=quiet)
+        method.__dict__.update(_permission_name=act, _public=public, _quiet=quiet, _second_step=second_step)
         walled = behind_wall(method) if is_new and not public else method
         return expose(url, methods=tuple(methods))(walled)  # type: ignore[no-any-return]
 
@@ -127,6 +131,7 @@ def declare_views(app: Flask, views: Iterable[Any]) -> None:
                     public=method._public,
                     quiet=method._quiet,
                     api=view.is_api,
+                    second_step=method._second_step,
                     kind=model.kind.name if model is not None else view.subject.lower(),
                 )
 
@@ -214,6 +219,10 @@ def enter() -> Response | None:
     if access.public and access.quiet:
         return None
     g.actor = current_app.extensions["itm_load_actor"]()
+    if _is_half(g.actor) and not access.second_step:
+        g.actor = None
+        if not access.public and not access.api and (endpoint := current_app.config.get("ITM_SECOND_STEP_ENDPOINT")):
+            return redirect(url_for(endpoint, next=request.full_path.rstrip("?")), 303)
     if access.public:
         return None
     if g.actor is None:
@@ -228,9 +237,14 @@ def enter() -> Response | None:
 
 def _know_who_asks() -> None:
     """For the frame around a page that does not exist: it is the signed-in person's, in the scope of their work."""
-    g.actor = current_app.extensions["itm_load_actor"]()
+    found = current_app.extensions["itm_load_actor"]()
+    g.actor = None if _is_half(found) else found
     if g.actor is not None and g.actor.scopes:
         bind_request(g.actor.context(g.actor.scopes[0]))
+
+
+def _is_half(actor: Actor | None) -> bool:
+    return actor is not None and actor.here is not None and actor.here.half
 
 
 def _to_sign_in(is_api: bool) -> Response:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from flask import g
@@ -31,6 +31,28 @@ class HeldRole:
 
 
 @dataclass(frozen=True)
+class Here:
+    """The session in which a person is at work. Durations are seconds, by the database's clock."""
+
+    id: uuid.UUID
+    secret: bytes = field(repr=False)
+    methods: tuple[str, ...]
+    """The proofs: password, totp, passkey, recovery, provider, machine."""
+    factor_age: float | None
+    """Since the last second factor; None: there was none."""
+    half: bool
+    """A second factor is needed and missing: only the pages of the second step open."""
+    seen: float
+    """Since the last act that was noted."""
+    idle: float
+    """Until it ends if nothing is done."""
+    absolute: float
+    """Until it ends in any case."""
+    ended: str | None = None
+    """The reason if it has ended (AccountSession.why)."""
+
+
+@dataclass(frozen=True)
 class Actor:
     """A signed-in person; also Flask-Login's user."""
 
@@ -48,10 +70,8 @@ class Actor:
     held: tuple[HeldRole, ...]
     obstacle: str | None = None
     """The reason if account or institution may not work now."""
-    session: uuid.UUID | None = None
-    """The present session's id; None outside one."""
-    ended: str | None = None
-    """The reason if that session has ended (AccountSession.why)."""
+    here: Here | None = None
+    """The present session; None outside one."""
 
     is_authenticated = True
     is_anonymous = False
@@ -59,6 +79,11 @@ class Actor:
     @property
     def is_active(self) -> bool:
         return self.obstacle is None and bool(self.roles)
+
+    @property
+    def session(self) -> uuid.UUID | None:
+        """The present session's id; None outside one."""
+        return self.here.id if self.here else None
 
     def get_id(self) -> str:
         return str(self.id)

@@ -114,6 +114,8 @@ class Settings:
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
     trusted_proxies: tuple[str, ...] = ()
     https: bool = False
+    session_idle_minutes: int = 30
+    session_hours: int = 12
     embedded: bool = False
     """True if the server is embedded: set by `from_environment`, kept when the addresses are filled in."""
 

@@ -237,6 +237,14 @@ SETTINGS: tuple[Setting, ...] = (
         "no",
         "Whether people reach it by HTTPS: cookies are then Secure",
     ),
+    Setting(
+        "ITM_SESSION_IDLE_MINUTES",
+        "session_idle_minutes",
+        read.between(5, 120),
+        "30",
+        "Minutes without an act after which a session ends",
+    ),
+    Setting("ITM_SESSION_HOURS", "session_hours", read.between(1, 24), "12", "Hours after which it ends in any case"),
 )
 
 TEST_SETTINGS: Mapping[str, str] = {

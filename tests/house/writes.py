@@ -34,7 +34,6 @@ TABLES: dict[str, dict[tuple[str, str], tuple[str, str]]] = {
         ),
         ("account", "INSERT"): ("*", "managers and administrators add people; stamped, without sign-in or epoch"),
         ("account", "UPDATE"): ("*", "the own address and language; others by those who manage them: account_rules"),
-        ("account_session", "INSERT"): ("id institution_id account_id", "the own sign-in begins: session_rules"),
         ("account_session", "UPDATE"): ("why", "the own session ends, and stays ended: session_rules"),
         ("alert", "INSERT"): (
             "kind severity subject detail",
@@ -119,6 +118,10 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.age_days": "of a person whom the caller sees",
         "itm.audits": "a yes or no about an account that the caller names by id",
         "itm.differences": "for auditors, of ledgers in reach, and columns that are about no person",
+        "itm.end_session": "ends the session whose secret the caller has",
+        "itm.me": "the person of the session whose secret the caller has",
+        "itm.open_session": "the own account's; a session that it replaces is the own and open",
+        "itm.session_seen": "moves the last act of the session whose secret the caller has",
         "itm.erase_person": "a manager's, of a person in sight without a hold; the register says what goes",
         "itm.grant_end_keeps_last": "asks whether one of the kind is left; writes nothing",
         "itm.has_password": "a yes or no about an account that the caller names by id",

@@ -118,9 +118,10 @@ class World:
     def ended(self, actor: Actor) -> str | None:
         """Why the actor's session ended; None while it stands."""
         with self.sessions() as session:
-            found = actors.find(session, actor.id, actor.institution_id, actor.session)
+            found = actors.of_secret(session, actor.here.secret) if actor.here else None
         assert found is not None
-        return found.ended
+        assert found.here is not None
+        return found.here.ended
 
     def account(self, session: Session, username: str) -> Account:
         found = session.query(Account).filter_by(username=username).one_or_none()

@@ -20,8 +20,9 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from app import create_app
+from itm_admin.foundation.database import db
 from tests.conftest import Database, settings_for
-from tests.factories import PASSWORD, Factory, Somebody, Tenant
+from tests.factories import PASSWORD, Factory, Somebody, Tenant, grow_older
 
 _REQUEST = re.compile(r"\b[0-9a-f]{32}\b")
 _TOKEN = re.compile(r'(name="(?:csrf_token|form_key)" value=)"[^"]+"')
@@ -94,6 +95,12 @@ class RunningPanel:
         self.make = Factory(database, self.app.extensions["itm_keyring"])
         self._superuser = database.engine("superuser")
 
+    def close(self) -> None:
+        """Lets go of the database."""
+        with self.app.app_context():
+            db.engine.dispose()
+        self.make.close()
+
     def browser(self, somebody: Somebody | None = None) -> Browser:
         """A new browser; of somebody who has signed in, if one is named."""
         browser = Browser(self.app.test_client())
@@ -103,6 +110,10 @@ class RunningPanel:
             assert answer.status_code == 200, answer.text
             browser.token = json.loads(answer.text)["csrf_token"]
         return browser
+
+    def age(self, somebody: Somebody, *, idle: float = 0, begun: float = 0) -> None:
+        """Makes the person's open sessions older by so many seconds: since the last act, and since their begin."""
+        grow_older(self._superuser, somebody, idle=idle, begun=begun)
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
         with self._superuser.connect() as connection:
@@ -138,8 +149,8 @@ class RunningPanel:
             " and a.attname = 'institution_id') as owned from pg_class c where c.relkind = 'r'"
             " and c.relnamespace = 'public'::regnamespace"
             " and c.relname not in"
-            " ('login_throttle', 'account_session', 'mail', 'account_address', 'editing', 'draft', 'form_answer',"
-            " 'alembic_version', 'alert')"
+            " ('login_throttle', 'account_session', 'mail', 'account_address', 'former_password', 'editing', 'draft',"
+            " 'form_answer', 'alembic_version', 'alert')"
         )
         parts = []
         for each in tables:

@@ -75,8 +75,8 @@ def test_other_pages_without_sign_in_outlive_their_cookie_and_take_nothing_from_
 
 def end_it(panel: RunningPanel, who: Somebody, browser: Browser, why: str) -> None:
     if why in ("idle", "absolute"):
-        with browser.client.session_transaction() as cookie:
-            cookie["seen" if why == "idle" else "since"] -= (sessions.IDLE if why == "idle" else sessions.ABSOLUTE) + 5
+        long = (sessions.IDLE if why == "idle" else sessions.ABSOLUTE).total_seconds() + 5
+        panel.age(who, **{"idle" if why == "idle" else "begun": long})
         return
     boss = panel.browser(panel.make.manager(who.tenant))
     other = panel.browser(who)
@@ -190,14 +190,14 @@ def test_a_form_outlives_a_new_sign_in_of_the_same_person_and_of_nobody_else(pan
 
 
 def test_asking_how_long_the_session_lasts_is_no_sign_of_life_and_staying_is(panel: RunningPanel) -> None:
-    browser = panel.browser(panel.make.focal_point())
-    with browser.client.session_transaction() as cookie:
-        cookie["seen"] -= sessions.IDLE - 120
+    who = panel.make.focal_point()
+    browser, idle = panel.browser(who), sessions.IDLE.total_seconds()
+    panel.age(who, idle=idle - 100)
     for _ in range(2):
         left = browser.get("/profile/session").get_json()
-        assert left["idle"] <= 120
-    assert browser.post("/profile/session").get_json()["idle"] > sessions.IDLE - 60
-    assert browser.get("/profile/session").get_json()["idle"] > sessions.IDLE - 60
+        assert left["idle"] <= 100
+    assert browser.post("/profile/session").get_json()["idle"] > idle - 60
+    assert browser.get("/profile/session").get_json()["idle"] > idle - 60
 
 
 def test_the_database_keeps_the_sessions_rules(panel: RunningPanel) -> None:
@@ -218,21 +218,85 @@ def test_the_database_keeps_the_sessions_rules(panel: RunningPanel) -> None:
             session.commit()
         return int(count)
 
-    begin = "insert into account_session (institution_id, account_id) values (:home, :id)"
-    with pytest.raises(DBAPIError):
-        attempt(begin, home=other.tenant.id, id=other.id)
+    begin = (
+        "select itm.open_session(sha256(cast(:secret as bytea)), array['password'], null, interval '30 minutes',"
+        " interval '12 hours', null, null)"
+    )
+    with pytest.raises(DBAPIError, match="permission denied"):
+        attempt("insert into account_session (institution_id, account_id) values (:home, :id)",
+                home=other.tenant.id, id=other.id)  # fmt: skip
+    with pytest.raises(DBAPIError, match="permission denied"):
+        attempt("select secret_digest from account_session")
     assert attempt("update account_session set why = 'all' where account_id = :id", id=other.id) == 0
     assert attempt("update account_session set why = 'all' where account_id = :id", id=who.id) == 1
     for again in ("why = null", "why = 'renewed'"):
         with pytest.raises(DBAPIError, match="ended session stays ended"):
             attempt(f"update account_session set {again} where account_id = :id", id=who.id)
-    for column in ("epoch = 99", "ended_at = null", "begun_at = now()"):
+    for column in ("epoch = 99", "ended_at = null", "begun_at = now()", "seen_at = now()", "factor_at = now()"):
         with pytest.raises(DBAPIError, match="permission denied"):
             attempt(f"update account_session set {column}")
-    assert attempt(begin, home=who.tenant.id, id=who.id) == 1
+    assert attempt(begin, secret=b"1" * 32) == 1
     assert attempt("update account set epoch = epoch + 1 where id = :id", id=who.id) == 1
     assert standing(panel, who) == ["all", "all"]
     with panel.make.superuser() as connection:
         connection.execute(text("update account set active = false where id = :id"), {"id": who.id})
     with pytest.raises(DBAPIError, match="cannot sign in"):
-        attempt(begin, replace(context), home=who.tenant.id, id=who.id)
+        attempt(begin, replace(context), secret=b"2" * 32)
+
+
+def test_a_step_up_gives_a_new_session_and_the_secret_of_before_opens_nothing(panel: RunningPanel) -> None:
+    from itm_admin.accounts import actor, bootstrap, session_rows
+
+    who = panel.make.focal_point()
+    browser = panel.browser(who)
+    with browser.client.session_transaction() as cookie:
+        secret = sessions.read(cookie)
+    assert secret
+    with bootstrap.making_sessions(panel.database.engine("app"))() as session:
+        before = actor.of_secret(session, secret)
+        assert before
+        assert before.here
+        renewed = session_rows.step_up(session, before, "totp")
+        session.commit()
+        old, new = actor.of_secret(session, secret), actor.of_secret(session, renewed.secret)
+        assert old
+        assert new
+        assert old.here
+        assert new.here
+        assert (old.here.ended, new.here.ended, new.here.methods) == ("renewed", None, ("password", "totp"))
+        assert new.here.factor_age is not None
+        assert new.here.absolute <= before.here.absolute  # a step-up lengthens nothing
+        with pytest.raises(DBAPIError, match="ended session stays ended"):
+            session_rows.step_up(session, before, "totp")
+    assert browser.get("/profile/").status_code == 302
+
+
+def test_half_a_session_opens_nothing_but_signing_out_and_is_over_soon(panel: RunningPanel) -> None:
+    from itm_admin.accounts import actor, bootstrap, session_rows
+
+    switch = (
+        "create or replace function itm.factor_needed() returns boolean language sql immutable parallel safe"
+        " set search_path = pg_catalog, pg_temp as 'select %s'"
+    )
+    with panel.make.superuser() as connection:
+        connection.execute(text(switch % "true"))
+    try:
+        who = panel.make.focal_point()
+        browser = panel.browser(who)
+        with browser.client.session_transaction() as cookie:
+            secret = sessions.read(cookie) or b""
+        assert browser.get("/profile/").status_code == 302
+        assert browser.get("/api/v1/cases/").status_code == 401
+        assert browser.get("/nowhere").text.count(who.username) == 0
+        with bootstrap.making_sessions(panel.database.engine("app"))() as session:
+            half = actor.of_secret(session, secret)
+            assert half
+            assert half.here
+            assert (half.here.half, half.here.absolute <= 600) == (True, True)
+            whole = session_rows.promote(session, half, "totp")
+            assert (whole.half, whole.absolute > 600) == (False, True)
+            session.rollback()
+        assert browser.post("/profile/sign-out").status_code == 303
+    finally:
+        with panel.make.superuser() as connection:
+            connection.execute(text(switch % "false"))
