@@ -186,7 +186,7 @@ class Rotation:
     def _written(
         self, keys: InstitutionKeys, kind: str, owner: _Owner
     ) -> list[tuple[str, uuid.UUID, dict[str, bytes], list[bytes] | None]]:
-        """What is written for an owner: its key in the new wrapping; its values too if the key itself is new."""
+        """The new sealed values of an owner: its key in the new wrapping; its values too if the key itself is new."""
         wrapped = owner.rows[0][2].pop("data_key")
         secret = keys.unwrapped(owner.name, owner.id, wrapped)
         plain = {

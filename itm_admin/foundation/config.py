@@ -238,7 +238,7 @@ CREDENTIALS = {"itm-master-key": "master_key_file", "itm-master-key-share": "mas
 
 
 def _take_credentials(environ: Mapping[str, str], values: dict[str, Any]) -> None:
-    """What systemd hands over (LoadCredential=), where no setting names another place."""
+    """Takes the files of systemd's LoadCredential=, where no setting names another place."""
     folder = environ.get("CREDENTIALS_DIRECTORY")
     if folder and not {"master_key_file", "master_key_command"} & set(values):
         given = {name: Path(folder) / each for each, name in CREDENTIALS.items() if (Path(folder) / each).exists()}
