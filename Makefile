@@ -1,6 +1,6 @@
 # Needs Linux, Python 3.11 or newer, and make. No root and no installed server.
 .DEFAULT_GOAL := help
-.PHONY: help run test wide fuzz bench lint types imports check lock clean
+.PHONY: help run test wide isolation fuzz bench lint types imports check lock clean
 SHELL := /bin/bash
 # The system users that processes drop to when root starts them must be able to read what is installed.
 READABLE := umask 022;
@@ -31,6 +31,10 @@ test: $(VENV)/bin/python  ## Lint, types, import contracts and every test
 wide: $(VENV)/bin/python  ## Tests that try every language, size and place where `make test` tries some
 	@$(BIN)/python tests/machine.py wide
 	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m wide $(ARGS)
+
+isolation: $(VENV)/bin/python  ## Every route as every role with identifiers of every table of another institution
+	@$(BIN)/python tests/machine.py
+	@$(BIN)/pytest -q -s -n 3 --dist loadfile -m isolation tests/isolation tests/panel/test_api_generated.py $(ARGS)
 
 check: lint types imports
 

@@ -103,7 +103,17 @@ class Factory:
             yield session
             session.commit()
 
+    def close(self) -> None:
+        """Lets go of the database."""
+        self._sessions.kw["bind"].dispose()
+        self._superuser.dispose()
+
     # Institutions
+
+    def knows(self, tenant: Tenant) -> None:
+        """The institution is there already: it came with the database."""
+        self._tenants[tenant.code] = tenant
+        self._numbers = count(1_000)
 
     def institution(self, code: str = "JGK", kind: str = "law_enforcement") -> Tenant:
         """The institution of this code, made once, with a root unit and its key."""

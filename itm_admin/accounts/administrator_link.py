@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from itm_admin.accounts import bootstrap, invitations
+from itm_admin.accounts import bootstrap, invitations, usernames
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.config import Refusal, Settings
@@ -49,7 +49,7 @@ def _administrator(session: Session, username: str) -> Account:
         select(Account)
         .join(RoleGrant, RoleGrant.account_id == Account.id)
         .where(
-            Account.username == username.strip(),
+            Account.username == usernames.typed(username),
             Account.active,
             RoleGrant.role.in_(("system_administrator", "presidency_supervisor")),
             RoleGrant.state == "active",

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -47,6 +49,8 @@ class Invited:
     username: str
     first_name: str
     last_name: str
+    names: tuple[str, ...]
+    """Those of the person and of the institution: no password is made of them."""
     expires_at: datetime
     waits: bool
     """Its maker has seen it: another person confirms the first sign-in."""
@@ -94,7 +98,9 @@ def redeem(session: Session, token: str, password: str, now: datetime | None = N
     now = now or datetime.now(UTC)
     with acting(_with(token), session):
         invited = _find(session, token, now, lock=True)
-        passwords.require_good(password, invited.username, (invited.first_name, invited.last_name))
+        with acting(_as_invited(invited), session):
+            former = _former(session)
+        passwords.require_good(password, invited.username, invited.names, former)
         session.execute(update(Invitation).where(Invitation.id == invited.invitation).values(used_at=now))
         with acting(_as_invited(invited), session):
             _keep(session, invited.account, invited.institution, password)
@@ -107,11 +113,23 @@ def change_own_password(session: Session, actor: Actor, password: str) -> Here:
 
     `sign_in.confirm` checked the current password before. Raises Invalid under `password`.
     """
-    passwords.require_good(password, actor.username, tuple(actor.full_name.split()))
     with acting(actor.own_context(), session):
+        names = session.execute(_names().where(Account.id == actor.id)).one()
+        passwords.require_good(password, actor.username, tuple(names), _former(session))
         _keep(session, actor.id, actor.institution_id, password)
         session.flush()
         return session_rows.begin_again(session, actor)
+
+
+def _names() -> Any:
+    return select(
+        Account.first_name, Account.last_name, Account.email, Institution.code, Institution.name_tr, Institution.name_en
+    ).join(Institution, Institution.id == Account.institution_id)
+
+
+def _former(session: Session) -> Sequence[str]:
+    """The digests of the passwords of the person at work: the present one and those of before."""
+    return session.scalars(text("select itm.own_passwords()")).all()
 
 
 def _keep(session: Session, account: uuid.UUID, institution: uuid.UUID, password: str) -> None:
@@ -137,8 +155,8 @@ def _find(session: Session, token: str, now: datetime, lock: bool = False) -> In
     own = replace(tenancy.current(), account=found.account_id, institution=found.institution_id)
     with acting(own, session):
         row = session.execute(
-            select(Account.username, Account.first_name, Account.last_name, Institution.code)
-            .join(Institution, Institution.id == Account.institution_id)
+            _names()
+            .add_columns(Account.username)
             .where(Account.id == found.account_id, Account.active, Institution.status == "active")
         ).one_or_none()
     if row is None:
@@ -151,6 +169,7 @@ def _find(session: Session, token: str, now: datetime, lock: bool = False) -> In
         row.username,
         row.first_name,
         row.last_name,
+        tuple(row[:-1]),
         found.expires_at,
         found.created_by is not None,
     )

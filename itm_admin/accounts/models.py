@@ -61,6 +61,7 @@ class Account(Stamped, Model):
         UniqueConstraint("institution_id", "id", name="account_in_institution"),
         UniqueConstraint("institution_id", "email", name="account_email_per_institution"),
         Index("account_email_once", "institution_id", text("itm.name_key(email)"), unique=True),
+        Index("account_username_once", text("itm.name_key(username)"), unique=True),
         CheckConstraint("username ~ '^[a-z0-9_]+(\\.[a-z0-9_]+)+$'", name="account_username_form"),
         CheckConstraint("language in ('tr', 'en')", name="account_language"),
         ForeignKeyConstraint(["institution_id", "unit_id"], ["unit.institution_id", "unit.id"], name="account_unit"),

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from audit import store
@@ -169,8 +169,11 @@ def _compare(
 ) -> Actor | str:
     """The person, or the reason. The secret is read, compared without a lock, then judged under its lock."""
     stored = session.execute(_secret(account)).one_or_none()
+    old_ones = bool(session.scalar(select(func.itm.has_old_digests())))
     session.rollback()
     right = passwords.matches(stored.password_hash if stored else None, password)
+    if old_ones:
+        passwords.take_as_long(stored.password_hash if stored else None)
     if account is None:
         return "unknown_name"
     secret = session.execute(_secret(account).with_for_update(of=Credential)).one_or_none()
@@ -185,6 +188,8 @@ def _compare(
     reason = _obstacle(session, actor, secret.changed_at)
     if reason is not None or actor is None:
         return reason or "unknown_name"
+    if passwords.is_outdated(secret.password_hash):
+        _set_secret(session, account, {"password_hash": passwords.digest_of(password)})
     if secret.failures or secret.locked_until:
         _set_secret(session, account, {"failures": 0, "locked_until": None})
     if signing_in:

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from flask_babel import lazy_gettext as _l
 
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.turkish import turkish_lower
+from itm_admin.foundation.name_folding import name_key
 
 LONGEST = 80
 _FORM = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 
 
 def plain(text: str) -> str:
-    """The lower-case ASCII letters and digits of a Turkish text: İpek Şahin → ipeksahin."""
-    lowered = turkish_lower(text).replace("ı", "i")
-    parted = unicodedata.normalize("NFKD", lowered)
-    return "".join(letter for letter in parted if letter.isascii() and letter.isalnum())
+    """The lower-case ASCII letters and digits of a text: İpek Şahin → ipeksahin."""
+    return "".join(letter for letter in name_key(text) if letter.isascii() and letter.isalnum())
 
 
 def typed(text: str) -> str | None:
-    """The sign-in's input as a user name; None if it cannot be one (and may be a password)."""
-    name = text.strip()
-    if not name.isascii():
+    """The sign-in's input as a user name, from any keyboard; None if it cannot be one (and may be a password)."""
+    if len(text) > 4 * LONGEST:
         return None
-    name = name.lower()
+    name = name_key(text)
     return name if len(name) <= LONGEST and _FORM.fullmatch(name) else None
 
 

@@ -169,7 +169,7 @@ class OwnProfileView(Page):
         record_read("record.read", "account", actor.id, detail={"page": "profile.edit"})
         if not form.submitted():
             form = own_data_form()(obj=account, version=account.row_version)
-        return self.render("accounts/profile_edit.html", heading=_("My data"), form=form), (
+        return self.render("accounts/profile_edit.html", heading=_("Change my data"), form=form), (
             form.refused_with if form.submitted() else 200
         )
 

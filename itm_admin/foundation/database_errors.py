@@ -27,6 +27,7 @@ from itm_admin.foundation.errors import (
 
 _TAKEN: Mapping[str, tuple[str, Message]] = {
     "account_username_key": ("username", _l("This user name is taken.")),
+    "account_username_once": ("username", _l("This user name is taken.")),
     "account_email_per_institution": ("email", _l("Another account of the institution has this e-mail address.")),
     "account_email_once": ("email", _l("Another account of the institution has this e-mail address.")),
     "institution_name_tr_once": ("name_tr", _l("There is an institution of this name already.")),

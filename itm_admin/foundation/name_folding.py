@@ -70,6 +70,33 @@ def clean_name(name: str) -> str:
     return _SPACES.sub(" ", _STRAY.sub("", UNSEEN.sub("", text))).strip(" ")
 
 
+_MARKS = re.compile("[\u0300-\u036f]")
+_SMALL = {
+    **{chr(point): chr(point).lower() for point in (*range(65, 91), *range(0x391, 0x3AA), *range(0x400, 0x430))},
+    "ı": "i", "ς": "σ", "Ø": "o", "ø": "o", "Đ": "d", "đ": "d", "Ł": "l", "ł": "l", "Ħ": "h", "ħ": "h", "Ə": "ə",
+    "Ŋ": "ŋ", **dict.fromkeys("\u3002\u00b7\u2027\u30fb", "."),
+}  # fmt: skip
+_AS_TWO = {"ß": "ss", "ẞ": "ss", "Æ": "ae", "æ": "ae", "Œ": "oe", "œ": "oe", "Þ": "th", "þ": "th"}
+_FOLDS = str.maketrans({**_SMALL, **_AS_TWO})
+
+
+def folded(text: str) -> str:
+    """One form for letters that people write alike: without marks and case, and İ, I, ı and i are one letter.
+
+    In the database `itm.tr_fold`; a table of pairs and a test compare the two.
+    """
+    return _MARKS.sub("", unicodedata.normalize("NFKD", text)).translate(_FOLDS)
+
+
+def name_key(name: str) -> str:
+    """The form by which names are told apart: in sign-ins, searches, unique columns and passwords.
+
+    In the database `itm.name_key`.
+    """
+    cleaned = clean_name(unicodedata.normalize("NFKC", clean_name(name)))
+    return folded(cleaned).replace(NON_JOINER, "")
+
+
 def name_parts(name: str) -> frozenset[str]:
     """The parts of a name in the index's form; empty if there is no letter in it."""
     return frozenset(part for part in map(_spelling, _words(name)) if part)

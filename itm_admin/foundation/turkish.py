@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import LargeBinary, String, bindparam, case, func
 
 from itm_admin.foundation.i18n import language
-from itm_admin.foundation.name_folding import NON_JOINER, clean_name
+from itm_admin.foundation.name_folding import NON_JOINER, clean_name, folded
 
 _ALPHABET = "abcçdefgğhıijklmnoöpqrsştuüvwxyz"
 """The 29 letters, with q, w and x at the places where dictionaries and name lists put them."""
@@ -55,9 +55,9 @@ def shown_order(turkish: Any, english: Any) -> Any:
 
 def turkish_contains(column: Any, text: str) -> Any:
     """True where the column contains this text, ignoring case and marks: `isik` and `IŞIK` find Işık."""
-    wanted = _escaped(clean_name(text).replace(NON_JOINER, ""))
+    wanted = _escaped(folded(clean_name(text)).replace(NON_JOINER, ""))
     held = func.replace(func.itm.tr_fold(column), NON_JOINER, "", type_=String)
-    return held.contains(func.itm.tr_fold(wanted), escape="/")
+    return held.contains(wanted, escape="/")
 
 
 def _escaped(text: str) -> str:

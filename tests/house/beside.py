@@ -19,6 +19,7 @@ NOT_COMPARED = {
     "alone, which the browser threw away, and each act in it is an entry",
     "public.editing": "who has a form open, for a quarter of an hour: a hint to colleagues",
     "public.form_answer": "sealed with keys that the database does not have; kept for an hour",
+    "public.former_password": "digests of passwords that count no more: a lost one may be chosen again",
     "public.login_throttle": "digests of tries, each of which is an entry; fewer rows only mean more tries",
     "public.mail": "words about changes that are captured; a link goes to the account's own address alone, which is",
     "public.saved_view": "a person's own filters, which the page shows",

@@ -30,6 +30,7 @@ NOT_WATCHED = {
     "alembic_version": "the schema's version, the migration's own",
     "case_counter": "a number that is in the case's reference already",
     "editing": "who has a form open, for a quarter of an hour: nothing of a record",
+    "former_password": "each row is a change of the credential, which is captured",
     "job_run": "each run is an event of its own",
     "login_throttle": "digests of tries, each of which is an event of its own",
     "mail": "follows from changes that are captured; what it holds goes when it has left",

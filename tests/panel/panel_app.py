@@ -20,6 +20,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from app import create_app
+from itm_admin.foundation.database import db
 from tests.conftest import Database, settings_for
 from tests.factories import PASSWORD, Factory, Somebody, Tenant, grow_older
 
@@ -94,6 +95,12 @@ class RunningPanel:
         self.make = Factory(database, self.app.extensions["itm_keyring"])
         self._superuser = database.engine("superuser")
 
+    def close(self) -> None:
+        """Lets go of the database."""
+        with self.app.app_context():
+            db.engine.dispose()
+        self.make.close()
+
     def browser(self, somebody: Somebody | None = None) -> Browser:
         """A new browser; of somebody who has signed in, if one is named."""
         browser = Browser(self.app.test_client())
@@ -142,8 +149,8 @@ class RunningPanel:
             " and a.attname = 'institution_id') as owned from pg_class c where c.relkind = 'r'"
             " and c.relnamespace = 'public'::regnamespace"
             " and c.relname not in"
-            " ('login_throttle', 'account_session', 'mail', 'account_address', 'editing', 'draft', 'form_answer',"
-            " 'alembic_version', 'alert')"
+            " ('login_throttle', 'account_session', 'mail', 'account_address', 'former_password', 'editing', 'draft',"
+            " 'form_answer', 'alembic_version', 'alert')"
         )
         parts = []
         for each in tables:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask, g
 from flask_appbuilder import AppBuilder
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
+from werkzeug.security import generate_password_hash
+from zxcvbn import matching
 
 from itm_admin.accounts import actor as actors
-from itm_admin.accounts import passwords, usernames
+from itm_admin.accounts import common_passwords, password_strength, passwords, usernames
 from itm_admin.accounts.security import SecurityManager
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor, HeldRole, together
 from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.name_folding import folded, name_key
 from itm_admin.foundation.roles import ACCOUNTS, AUDIT, INSTITUTION, OVERSIGHT, ROLES
 from tests.conftest import Database
 from tests.factories import Factory
@@ -144,11 +150,29 @@ def test_an_unknown_role_gives_nothing() -> None:
         "yilmazyilmaz12",
         "x" * 129,
         "lone \ud800 surrogate here",
+        "1qaz2wsx3edc",
+        "zaq12wsxcde3",
+        "P@ssw0rd1234",
+        "Ş1fr3m123456",
+        "deneme123456",
+        "deneme.123.456",
+        "ｄｅｎｅｍｅ１２３４５６",
+        "qwertyuıopğü",
+        "fgğıodrnhpqw",
+        "türkiyem1923",
+        "TÜRKİYEM1923",
+        "29ekim192329",
+        "Eylül2026!!!",
+        "mehmetyilmaz1980",
+        "istanbul34istanbul",
+        "Yilmaz.Ayse.1985",
+        "4yş3.Y1lm4z.123",
+        "Jandarma.2026!",
     ],
 )
 def test_a_password_that_is_guessed_first_is_refused(password: str) -> None:
     with pytest.raises(Invalid):
-        passwords.require_good(password, "jgk.ayse.yilmaz", ("Ayşe", "Yılmaz"))
+        passwords.require_good(password, "jgk.ayse.yilmaz", ("Ayşe", "Yılmaz", "Jandarma Genel Komutanlığı"))
 
 
 @pytest.mark.parametrize(
@@ -169,23 +193,118 @@ def test_a_long_password_of_any_letters_is_accepted_and_found_again(password: st
     assert not passwords.matches(None, password)
 
 
+@pytest.mark.parametrize(
+    "password",
+    [
+        "isil.simsek123456",
+        "IŞIL.ŞİMŞEK2026",
+        "Simsek_Isil!!!",
+        "1s1l.s1msek123",
+        "ishil.shimshek123456",
+        "kesmislisi123",
+    ],
+)
+def test_the_own_names_in_any_order_case_and_spelling_are_no_password(password: str) -> None:
+    with pytest.raises(Invalid):
+        passwords.require_good(password, "jgk.baska.ad", ("Işıl", "Şimşek"))
+
+
+def test_the_list_of_common_passwords_is_what_its_facts_give_and_each_of_it_is_refused() -> None:
+    listed = common_passwords.common()
+    assert listed == common_passwords.made()
+    assert len(set(listed)) >= 3000
+    assert all(len(each) >= passwords.SHORTEST and name_key(each) == each for each in listed)
+    known = password_strength._known()
+    assert all(known[each] < passwords.FEWEST_GUESSES for each in listed)
+
+
+@pytest.mark.parametrize("typed", ["a{90xbe!52(6174<1szcgl+@[i$%83|t" * 4, "4@8({[<69!1|0$5+7%2" * 6, "aA@4" * 32])
+def test_no_text_makes_the_estimate_long(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many words are looked up as the bound allows, whatever digits stand for letters."""
+    looked: list[int] = []
+    real = matching.dictionary_match
+
+    def counted(reading: str, lists: Any) -> Any:
+        looked.append(len(reading))
+        return real(reading, lists)
+
+    monkeypatch.setattr(matching, "dictionary_match", counted)
+    passwords.require_good("mor masa yedi yıldız", "jgk.ayse.yilmaz")
+    with contextlib.suppress(Invalid):
+        passwords.require_good(typed, "jgk.ayse.yilmaz")
+    assert sum(looked) < 200 * password_strength.BOUND
+
+
+def test_digests_are_argon2id_as_owasp_asks_and_older_ones_still_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+    assert not hasher.check_needs_rehash(passwords._NOBODYS)
+    old = generate_password_hash("mor masa yedi yıldız", method="scrypt:256:8:1")
+    assert passwords.matches(old, "mor masa yedi yıldız")
+    assert not passwords.matches(old, "mor masa yedi yildiz")
+    assert passwords.is_outdated(old)
+    assert not passwords.is_outdated(passwords.digest_of("mor masa yedi yıldız"))
+
+
+PAIRS = [
+    ("İOM.ELİF.KAYA", "iom.elif.kaya"),
+    ("IOM.ELIF.KAYA", "iom.elif.kaya"),
+    ("ıom.elıf.kaya", "iom.elif.kaya"),
+    ("i\u0307om.eli\u0307f.kaya", "iom.elif.kaya"),
+    ("ｉｏｍ．ｅｌｉｆ．ｋａｙａ", "iom.elif.kaya"),
+    ("iom。elif｡kaya", "iom.elif.kaya"),
+    ("iom․elif․kaya", "iom.elif.kaya"),
+    ("iom\u200b.elif.kaya\ufeff", "iom.elif.kaya"),
+    ("jgk.ays\u0327e.go\u0308k", "jgk.ayse.gok"),
+    ("JGK.AYŞE.GÖK", "jgk.ayse.gok"),
+    ("jgk.ayșe.gök", "jgk.ayse.gok"),
+    ("Straße Øre Łódź Æsop", "strasse ore lodz aesop"),
+    ("ИВАН Ёлкин", "иван елкин"),
+    ("ΣΩΚΡΑΤΗΣ", "σωκρατησ"),
+    ("Kâzım Âdil Î Û", "kazim adil i u"),
+    ("علی\u200cرضا", "علیرضا"),
+]
+"""The ways of typing, and the form of each."""
+
+
+@pytest.mark.parametrize(("typed", "form"), PAIRS)
+def test_what_people_type_alike_has_one_form(typed: str, form: str) -> None:
+    assert name_key(typed) == form
+    assert name_key(form) == form
+    if form.count(".") == 2:
+        assert usernames.typed(f" {typed} ") == form
+
+
+def test_the_database_folds_names_as_the_panel_does(shared_database: Database) -> None:
+    letters = [chr(point) for point in (*range(0x20, 0x590), *range(0x1E00, 0x2030), *range(0xFF00, 0xFF70), 0x3002)]
+    texts = [*(typed for typed, _form in PAIRS), *(f"x{letter}x" for letter in letters)]
+    folds = text(
+        "select n, itm.tr_fold(t), itm.name_key(t) from unnest(cast(:texts as text[])) with ordinality u(t, n)"
+    )
+    with shared_database.engine("superuser").connect() as connection:
+        rows = connection.execute(folds, {"texts": texts}).all()
+    assert [(row[1], row[2]) for row in sorted(rows)] == [(folded(each), name_key(each)) for each in texts]
+
+
 def test_one_password_typed_on_two_keyboards_is_one() -> None:
     composed, decomposed = "ş" * 3 + "deniz feneri", "s\u0327" * 3 + "deniz feneri"
     assert passwords.matches(passwords.digest_of(composed), decomposed)
 
 
 @pytest.mark.parametrize(
-    ("text", "name"),
+    ("typed", "name"),
     [
         (" JGK.Ayse.Yilmaz ", "jgk.ayse.yilmaz"),
         ("jgk", None),
-        ("jgk.ayşe", None),
+        ("jgk.ayşe", "jgk.ayse"),
+        ("jgk.ay şe", None),
         ("jgk..a", None),
         ("GIB.X", "gib.x"),
         ("a.b\n", "a.b"),
         ("a.b c", None),
         ("a." + "b" * 90, None),
+        ("x" * 10_000, None),
     ],
 )
-def test_what_is_typed_as_a_user_name_is_one_or_none(text: str, name: str | None) -> None:
-    assert usernames.typed(text) == name
+def test_what_is_typed_as_a_user_name_is_one_or_none(typed: str, name: str | None) -> None:
+    assert usernames.typed(typed) == name

@@ -10,13 +10,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+from werkzeug.security import generate_password_hash
 
 from itm_admin.accounts import bootstrap, grants, invitations, passwords, services, sign_in
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.accounts.throttle import LIMITS
-from itm_admin.foundation.errors import DomainError
+from itm_admin.foundation.errors import DomainError, Invalid
 from itm_admin.foundation.tenancy import acting
 from tests.conftest import Database
+from tests.factories import without_rules
 from tests.panel.account_world import DIGEST_KEY, PASSWORD, World, holder
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -101,18 +104,79 @@ def test_broken_names_and_passwords_are_refused_like_any_other(world: World, typ
 @pytest.mark.usefixtures("slow_passwords")
 def test_the_hash_is_compared_even_where_there_is_no_account(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[str] = []
-    real: Callable[[str, str], bool] = passwords.check_password_hash  # type: ignore[attr-defined]
+    real: Callable[[str, str], bool] = passwords._compare
 
     def watched(stored: str, typed: str) -> bool:
-        compared.append(stored.split("$")[0])
+        compared.append("$".join(stored.split("$")[:4]))
         return real(stored, typed)
 
-    monkeypatch.setattr(passwords, "check_password_hash", watched)
+    monkeypatch.setattr(passwords, "_compare", watched)
     known = world.person("MEB", "Can", "Kaya", "focal_point")
     refusal(world, known, "not the password at all")
     refusal(world, "meb.no.such")
     refusal(world, "no name")
-    assert compared == ["scrypt:32768:8:1"] * 3
+    assert compared == ["$argon2id$v=19$m=19456,t=2,p=1"] * 3
+    with world.superuser.begin() as connection, without_rules(connection, "credential"):
+        old = {"old": generate_password_hash(PASSWORD), "id": world.id(known)}
+        connection.execute(text("update credential set password_hash = :old where account_id = :id"), old)
+    compared.clear()
+    refusal(world, known, "not the password at all")
+    refusal(world, "meb.no.such")
+    assert [sorted(each.split("$")[0] for each in compared[place : place + 2]) for place in (0, 2)] == [
+        ["", "scrypt:32768:8:1"]
+    ] * 2
+    world.sign_in(known)
+
+
+def test_a_digest_of_before_is_renewed_at_the_next_sign_in_and_nobody_is_told_of_a_new_password(world: World) -> None:
+    name = world.person("TIHEK", "Eski", "Özet", "focal_point")
+    with world.superuser.begin() as connection, without_rules(connection, "credential"):
+        old = {"old": generate_password_hash(PASSWORD, method="scrypt:256:8:1"), "id": world.id(name)}
+        connection.execute(text("update credential set password_hash = :old where account_id = :id"), old)
+    told = "select count(*) as n from mail where account_id = :id and kind = 'told_password'"
+    before = world.one(told, id=world.id(name)).n
+    world.sign_in(name)
+    kept = world.one("select password_hash from credential where account_id = :id", id=world.id(name)).password_hash
+    assert kept.startswith("$argon2id$")
+    world.sign_in(name)
+    assert world.one(told, id=world.id(name)).n == before
+
+
+def test_none_of_the_last_five_passwords_is_taken_again_and_only_functions_read_them(world: World) -> None:
+    name = world.person("ISKUR", "Eski", "Parola", "focal_point")
+    chosen = [PASSWORD, *(f"mor masa yedi yıldız {word}" for word in "bulut deniz kalem çatal toprak pencere".split())]
+    for password in chosen[1:]:
+        with world.acting(name) as (session, me):
+            invitations.change_own_password(session, me, password)
+    for password in chosen[1:]:
+        with world.acting(name) as (session, me), pytest.raises(Invalid):
+            invitations.change_own_password(session, me, password)
+    held = world.all("select account_id from former_password where account_id = :id", id=world.id(name))
+    assert len(held) == passwords.REMEMBERED
+    with world.acting(name) as (session, me):
+        invitations.change_own_password(session, me, chosen[0])
+    with world.acting(name) as (session, _me):
+        assert session.scalars(text("select itm.own_passwords()")).all() == []
+        with pytest.raises(ProgrammingError):
+            session.execute(text("select 1 from former_password"))
+        session.rollback()
+    other = world.person("ISKUR", "Başka", "Kişi", "focal_point")
+    with world.acting(other) as (session, me), acting(me.own_context(), session):
+        assert len(session.scalars(text("select itm.own_passwords()")).all()) == 1
+
+
+def test_a_password_that_two_people_have_ended_is_not_chosen_again(world: World) -> None:
+    name = world.person("ABB", "Yine", "Aynı", "focal_point")
+    with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
+        token = services.invite(session, actor, world.id(name))
+    with pytest.raises(Invalid):
+        world.redeem(token, PASSWORD)
+
+
+@pytest.mark.parametrize("digest", ["scrypt:32768:8:1$x$00", "$argon2i$v=19$m=1$x$y", "kırmızı gemi sekiz bulut"])
+def test_nothing_but_an_argon2id_digest_becomes_a_password(world: World, digest: str) -> None:
+    with world.superuser.connect() as connection, pytest.raises(DBAPIError):
+        connection.execute(text("update credential set password_hash = :digest"), {"digest": digest})
 
 
 def test_five_wrong_tries_lock_the_account_and_each_lock_is_twice_as_long(world: World) -> None:
@@ -224,7 +288,7 @@ def test_an_invitation_works_once_and_ends_what_went_before(world: World) -> Non
         world.redeem(first, new)
     world.redeem(second, new)
     with pytest.raises(invitations.BadInvitation):
-        world.redeem(second, "another password altogether")
+        world.redeem(second, "sarı kapı deniz feneri")
     world.confirm(name)
     assert world.sign_in(name, new).username == name
     refusal(world, name, PASSWORD)
