@@ -34,6 +34,7 @@ from itm_admin.foundation import (
     synthetic,
     tenancy,
 )
+from itm_admin.foundation.actor import shown_actor
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
@@ -135,7 +136,7 @@ def _vendor(name: str) -> Response:
 def _page_values() -> dict[str, Any]:
     """The values that layout.html uses on every page."""
     return {
-        "actor": g.get("actor"),
+        "actor": shown_actor(),
         "scope": tenancy.current().scope,
         "navigation": navigation(),
         "alerts": _alerts(),
@@ -143,14 +144,15 @@ def _page_values() -> dict[str, Any]:
         "request_id": g.get("request_id"),
         "language": i18n.language(),
         "links": links(),
-        "session_left": sessions.left(g.actor.here) if g.get("actor") is not None else None,
+        "session_left": sessions.left(who.here) if (who := shown_actor()) else None,
         "found_changed": lambda id: found_changed(db.session, str(id)),
     }
 
 
 def _alerts() -> list[Any]:
     """The alerts for auditors and the Presidency; not read again while an error page is written."""
-    return [] if g.get("actor") is None or g.get("failed") else alerts_for(g.actor)
+    who = shown_actor()
+    return [] if who is None or g.get("failed") else alerts_for(who)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Flask, current_app, g, request, url_for
+from flask import Flask, current_app, request, url_for
 from flask_appbuilder import AppBuilder
 from flask_appbuilder.menu import Menu
 from flask_babel import lazy_gettext as _l
@@ -21,13 +21,16 @@ from itm_admin.cases.person_views import PersonView
 from itm_admin.cases.views import CaseView
 from itm_admin.foundation import access
 from itm_admin.foundation.access import Access
+from itm_admin.foundation.actor import shown_actor
 from itm_admin.foundation.form_answers import AnswerView
 from itm_admin.foundation.i18n import Languages
 from itm_admin.foundation.openapi import OpenApiDocument, SwaggerPage
 from itm_admin.foundation.views import Frozen
 from itm_admin.home import HomeView
 from itm_admin.oversight import lists as oversight
+from itm_admin.record import parts
 from itm_admin.record.area import GROUPS, Area, MenuEntry
+from itm_admin.record.kind import kind_named
 
 _HOME = Area("home", views=(MenuEntry(HomeView, _l("Home"), "home", "Work"), AnswerView))
 _PRESIDENCY = ("presidency_operator", "presidency_supervisor")
@@ -79,19 +82,27 @@ class Panel(AppBuilder):
 
     def _entries(self) -> dict[str, str]:
         """TypeError for an entry that names a view which no area has."""
-        known = {type(view).__name__ for view in self.baseviews}
+        views = {type(view).__name__: type(view) for view in self.baseviews}
+        pages = {f"{name}.{page}" for name, view in views.items() for page in dir(view)}
+        known = {*views, *pages}
         found = {name: entry.key for area in _areas() for entry in area.entries() for name in (entry.key, *entry.also)}
         if not known >= found.keys():
             raise TypeError(f"the menu names views that do not exist: {sorted(found.keys() - known)}")
         return found
 
+    def entry_of_page(self) -> str | None:
+        """The menu's entry of the page that is asked for, by the page, by its view, or by the record it is about."""
+        endpoint, kind = request.endpoint or "", kind_named((request.view_args or {}).get("kind"))
+        names = (endpoint, endpoint.partition(".")[0], *(parts.pages_of(kind) if kind is not None else ()))
+        return next((self.pages[name] for name in names if name in self.pages), None)
+
 
 def navigation() -> list[dict[str, Any]]:
     """The groups and links that the signed-in person may follow, as Flask-AppBuilder's menu tells them."""
-    if g.get("actor") is None:
+    if shown_actor() is None:
         return []
     panel: Panel = current_app.extensions["appbuilder"]
-    here = panel.pages.get((request.endpoint or "").partition(".")[0])
+    here = panel.entry_of_page()
     return [
         {"label": group["label"], "items": [{**link, "current": link["name"] == here} for link in group["childs"]]}
         for group in panel.menu.get_data()
@@ -114,7 +125,7 @@ def links() -> dict[str, str]:
 def _finder() -> dict[str, str]:
     """The target of the header's search box, for people who may search."""
     for endpoint in ("FindView.find", "OversightFindView.find"):
-        if g.get("actor") is not None and access.allowed(endpoint, g.actor):
+        if (who := shown_actor()) is not None and access.allowed(endpoint, who):
             return {"find": url_for(endpoint)}
     return {}
 
