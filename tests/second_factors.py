@@ -77,7 +77,7 @@ def _main(answer: TestResponse) -> str:
 
 def _stored(session: Session, keyring: Keyring, who: FactorOwner) -> str | None:
     apps = [each for each in factors.standing(session, who.id) if each.kind == "totp"]
-    return totp.opened(totp.keys_of(session, keyring, who.institution), apps[0]) if apps else None
+    return totp.opened(keyring.of_institution(session), apps[0]) if apps else None
 
 
 def _set_up(session: Session, keyring: Keyring, who: FactorOwner) -> str:

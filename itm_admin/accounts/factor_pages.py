@@ -101,6 +101,6 @@ def synthetic_code(actor: Actor, app: SecondFactor | None = None) -> Mapping[str
         apps = [app] if app else [each for each in factors.standing(db.session, actor.id) if each.kind == "totp"]
         if not apps:
             return None
-        secret = totp.opened(totp.keys_of(db.session, keyring(), actor.institution_id), apps[0])
+        secret = totp.opened(keyring().of_institution(db.session), apps[0])
     code, wait = totp.acceptable(secret, apps[0].last_step)
     return {"code": code, "wait": wait}

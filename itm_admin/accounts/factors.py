@@ -93,7 +93,7 @@ def begin_app(
     make_room(session, person.id)
     begun = (*_open(person.id), SecondFactor.confirmed_at.is_(None))
     session.execute(update(SecondFactor).where(*begun).values(ended_at=func.now()))
-    keys, id = totp.keys_of(session, keyring, person.institution), uuid.uuid4()
+    keys, id = keyring.of_institution(session), uuid.uuid4()
     hidden = totp.sealed(keys, id, secret or totp.new_secret())
     made = {"id": id, "institution_id": person.institution, "account_id": person.id, "kind": "totp", "name": named}
     session.execute(insert(SecondFactor).values(**made, **hidden))
@@ -104,7 +104,7 @@ def secret_of(session: Session, keyring: Keyring, factor: SecondFactor) -> str:
     """The secret of an app that is being set up. NotFound for one that counts: it is never shown again."""
     if factor.kind != "totp" or factor.confirmed_at is not None:
         raise NotFound
-    return totp.opened(totp.keys_of(session, keyring, factor.institution_id), factor)
+    return totp.opened(keyring.of_institution(session), factor)
 
 
 def confirm_app(session: Session, keyring: Keyring, person: FactorOwner, typed: str) -> SecondFactor:
@@ -112,7 +112,7 @@ def confirm_app(session: Session, keyring: Keyring, person: FactorOwner, typed: 
     factor = pending(session, person.id)
     if factor is None:
         raise NotFound
-    secret = totp.opened(totp.keys_of(session, keyring, person.institution), factor)
+    secret = totp.opened(keyring.of_institution(session), factor)
     if not totp.take(session, factor, secret, typed):
         raise WrongCode(_l("This code is not correct. Check that the clock of your device is right."))
     session.refresh(factor)
@@ -139,7 +139,7 @@ def prove(
         raise Delayed(int((tries.blocked_until - now).total_seconds()) + 1)
     wait = 0
     apps = [each for each in standing(session, person.id) if each.kind == "totp"]
-    keys = totp.keys_of(session, keyring, person.institution) if apps and totp.digits(typed) else None
+    keys = keyring.of_institution(session) if apps and totp.digits(typed) else None
     for each in apps if keys is not None else ():
         secret = totp.opened(keys, each)  # type: ignore[arg-type]
         if totp.take(session, each, secret, typed, now.timestamp()):

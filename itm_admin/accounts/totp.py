@@ -16,24 +16,17 @@ import uuid
 import pyotp
 import segno
 from markupsafe import Markup
-from sqlalchemy import func, text, update
+from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts.factor_rows import SecondFactor
-from itm_admin.foundation.encryption import InstitutionKeys, Keyring, Place
+from itm_admin.foundation.encryption import InstitutionKeys, Place
 
 ISSUER = "İTM"
 STEP = 30
 DRIFT = 1
 """Steps that a device's clock may be off, either way."""
 _TABLE = "second_factor"
-_WRAPPED = text("select wrapped from institution_key where institution_id = :institution")
-
-
-def keys_of(session: Session, keyring: Keyring, institution: uuid.UUID) -> InstitutionKeys:
-    """The institution's keys while a person of it signs in (scope `login`)."""
-    wrapped = session.execute(_WRAPPED, {"institution": institution}).scalar_one()
-    return keyring.unwrap(institution, wrapped)
 
 
 def new_secret() -> str:

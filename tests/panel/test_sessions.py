@@ -291,34 +291,24 @@ def test_a_step_up_gives_a_new_session_and_the_secret_of_before_opens_nothing(pa
 def test_half_a_session_opens_nothing_but_signing_out_and_is_over_soon(panel: RunningPanel) -> None:
     from itm_admin.accounts import actor, bootstrap, session_rows
 
-    switch = (
-        "create or replace function itm.factor_needed() returns boolean language sql immutable parallel safe"
-        " set search_path = pg_catalog, pg_temp as 'select %s'"
-    )
-    with panel.make.superuser() as connection:
-        connection.execute(text(switch % "true"))
-    try:
-        who, browser = panel.make.focal_point(), panel.browser()
-        panel.make.code(who.username)
-        assert password(browser, who).status_code == 303
-        with browser.client.session_transaction() as cookie:
-            secret = sessions.read(cookie) or b""
-        answer = browser.get("/profile/")
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in/factor?next=/profile/")
-        assert browser.get("/api/v1/cases/").status_code == 401
-        assert browser.get("/nowhere").text.count(who.username) == 0
-        with bootstrap.making_sessions(panel.database.engine("app"))() as session:
-            half = actor.of_secret(session, secret)
-            assert half
-            assert half.here
-            assert (half.here.half, half.here.absolute <= 600) == (True, True)
-            whole = session_rows.promote(session, half, "totp")
-            assert (whole.half, whole.absolute > 600) == (False, True)
-            session.rollback()
-        assert browser.post("/profile/sign-out").status_code == 303
-    finally:
-        with panel.make.superuser() as connection:
-            connection.execute(text(switch % "false"))
+    who, browser = panel.make.focal_point(), panel.browser()
+    panel.make.code(who.username)
+    assert password(browser, who).status_code == 303
+    with browser.client.session_transaction() as cookie:
+        secret = sessions.read(cookie) or b""
+    answer = browser.get("/profile/")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in/factor?next=/profile/")
+    assert browser.get("/api/v1/cases/").status_code == 401
+    assert browser.get("/nowhere").text.count(who.username) == 0
+    with bootstrap.making_sessions(panel.database.engine("app"))() as session:
+        half = actor.of_secret(session, secret)
+        assert half
+        assert half.here
+        assert (half.here.half, half.here.absolute <= 600) == (True, True)
+        whole = session_rows.promote(session, half, "totp")
+        assert (whole.half, whole.absolute > 600) == (False, True)
+        session.rollback()
+    assert browser.post("/profile/sign-out").status_code == 303
 
 
 def kept(browser: Browser) -> str:
@@ -333,7 +323,7 @@ def test_a_session_that_was_planted_before_the_sign_in_is_not_the_one_after_it(p
     planted = kept(panel.browser(attacker))
     browser = panel.browser()
     browser.client.set_cookie("itm", planted)
-    assert sign_in(browser, victim).status_code == 303
+    assert sign_in(panel, browser, victim).status_code == 303
     assert kept(browser) != planted
     thief = panel.browser()
     thief.client.set_cookie("itm", planted)
@@ -358,7 +348,7 @@ def test_a_copied_cookie_opens_nothing_after_the_end_even_if_the_account_is_take
     elif how == "all others":
         assert other.post("/profile/sessions/end-others").status_code == 303
     elif how == "renewed":
-        assert sign_in(browser, who).status_code == 303
+        assert sign_in(panel, browser, who).status_code == 303
     elif how == "suspended":
         boss = panel.browser(panel.make.manager(who.tenant))
         assert boss.post(f"/accounts/{who.id}/suspend").status_code == 303
@@ -380,7 +370,7 @@ def test_the_own_sessions_are_listed_and_nobody_ends_anothers(panel: RunningPane
     browser, foreign = panel.browser(who), panel.browser(other)
     agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
     second = Browser(panel.app.test_client())
-    sign_in(second, who, {**OURS, "User-Agent": agent})
+    sign_in(panel, second, who, {**OURS, "User-Agent": agent})
     page = browser.get("/profile/sessions/").text
     assert "Firefox, Windows" in page
     assert "Bu sunucunun kendisi (127.0.0.1)" in page

@@ -97,9 +97,6 @@ create policy challenge_login on public.passkey_challenge for all to itm_app
   using ((select itm.scope()) = 'login' and (account_id is null or account_id = (select itm.account()))
          or made_at < now() - interval '5 minutes')
   with check ((select itm.scope()) = 'login' and (account_id is null or account_id = (select itm.account())));
--- An app's secret is sealed under the institution's key, also while its person signs in.
-create policy key_login on public.institution_key for select to itm_app
-  using ((select itm.scope()) = 'login' and institution_id = (select itm.home()));
 revoke all on public.second_factor, public.recovery_codes, public.code_tries, public.passkey_challenge from public;
 grant select, insert (id, institution_id, account_id, kind, name, data_key, sealed, credential, public_key, sign_count),
   update (name, last_step, sign_count, confirmed_at, last_used_at, ended_at) on public.second_factor to itm_app;
