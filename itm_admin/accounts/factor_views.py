@@ -61,9 +61,12 @@ class OwnFactorView(Page):
         done = _tried(lambda work: factors.begin_app(work, keyring(), person_of(actor), name))
         return redirect_after_post("OwnFactorView.app" if done else _LIST)
 
-    @route("/app", act="edit", methods=BOTH)
+    @route("/app", act="edit", methods=BOTH, quiet=True)
     def app(self) -> Answer:
         actor, form = me(), CodeForm()
+        with acting(actor.own_context(), db.session):
+            if factors.pending(db.session, actor.id) is None:
+                return redirect_after_post(_LIST)
         if form.submitted():
             typed = form.code.data or ""
             done = attempt(
@@ -71,11 +74,6 @@ class OwnFactorView(Page):
             )
             if done is not None:
                 return _changed(done, _("The authenticator app is set up. Your other sessions have ended."))
-        with acting(actor.own_context(), db.session):
-            begun = factors.pending(db.session, actor.id)
-        if begun is None:
-            return redirect_after_post(_LIST)
-        record_read("record.read", "second_factor", begun.id, detail={"page": "profile"})
         back = self.address_of_list()
         return set_up_page(actor, form, _SET_UP, back), form.refused_with if form.submitted() else 200
 

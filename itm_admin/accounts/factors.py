@@ -164,8 +164,8 @@ def prove(
 
 def rename(session: Session, account: uuid.UUID, id: uuid.UUID, name: str) -> None:
     """Gives a factor another name."""
-    named = checked_name(name)
     mine = _own(session, account, id)
+    named = checked_name(name)
     if mine.name != named:
         session.execute(update(SecondFactor).where(SecondFactor.id == mine.id).values(name=named))
 

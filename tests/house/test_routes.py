@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.conftest import Database
 
 CHANGES = ("POST", "PATCH", "PUT", "DELETE")
-LEAVING = ("OwnSessionView.sign_out", "OwnSessionView.sign_out_everywhere", "SessionApi.end")
+LEAVING = ("OwnSessionView.sign_out", "OwnSessionView.sign_out_everywhere", "SessionApi.end", "OwnFactorView.new_codes")
 
 
 @pytest.fixture(scope="module")
