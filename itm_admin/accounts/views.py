@@ -24,7 +24,7 @@ from itm_admin.accounts.forms import OwnPasswordForm, PasswordForm, SignInForm, 
 from itm_admin.accounts.grant_views import GrantView
 from itm_admin.accounts.preference_views import PreferenceView
 from itm_admin.accounts.returning import go_on, sign_in_page
-from itm_admin.accounts.session_views import OwnSessionView
+from itm_admin.accounts.session_views import OwnSessionsView, OwnSessionView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.foundation import forgery, i18n, tenancy
 from itm_admin.foundation.actor import Actor, me
@@ -225,6 +225,7 @@ VIEWS: tuple[type, ...] = (
     InvitationView,
     OwnProfileView,
     OwnSessionView,
+    OwnSessionsView,
     PreferenceView,
     GrantView,
 )

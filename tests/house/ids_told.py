@@ -72,17 +72,21 @@ def _asked(world: World, step: Step, who: Walker) -> Iterator[tuple[str, dict[st
             yield world.path(step, record), {}
 
 
-def ask_everything(world: World, *methods: str) -> Iterator[str]:
-    """Asks for each route as every role that may, and as one that may not: ids that no entry of the request told."""
+def ask_everything(world: World, *methods: str, every: bool = False) -> Iterator[str]:
+    """Asks for each route as two of the roles that may (or `every`), and as one that may not: ids that no entry of the
+    request told. Each route has other two, so that every role asks for many.
+    """
     register, told = world.panel.app.extensions["itm_access"], Told(world)
-    for step in sorted(world.steps(*methods), key=lambda step: step.endpoint == "OwnProfileView.password"):
+    steps = sorted(world.steps(*methods), key=lambda step: step.endpoint == "OwnProfileView.password")
+    for at, step in enumerate(steps):
         # Units and the register of institutions are everybody's: their choices are in no ledger
         quiet = register[step.endpoint].quiet
         if step.endpoint in LEAVING or (quiet and step.method == "GET"):
             continue
         may = [who for who in world.walkers.values() if who.role in step.expected.may]
         outside = [who for who in world.walkers.values() if who not in may][:1]
-        for who in may + outside:
+        first = at % len(may) if may else 0
+        for who in (may if every else (may[first:] + may[:first])[:2]) + outside:
             for path, fields in _asked(world, step, who):
                 answer = who.browser.ask(step.method, path, fields)
                 # A refusal tells of what was asked for, and a redirect leads to it; what is shown is told of always

@@ -7,6 +7,8 @@ entry of each kind, refusals included.
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
@@ -24,6 +26,10 @@ from tests.house.visiting import Visit, kind_of, visits
 from tests.house.walking import World
 from tests.panel.panel_app import RunningPanel
 
+if TYPE_CHECKING:
+    from tests.conftest import Database
+
+CHANGES = ("POST", "PATCH", "PUT", "DELETE")
 _CLASSES = re.compile(r'class="([^"]*)"')
 
 
@@ -34,7 +40,12 @@ def world(panel: RunningPanel) -> World:
 
 @pytest.fixture(scope="module")
 def untold_by_changes(world: World) -> list[str]:
-    return list(ask_everything(world, "POST", "PATCH", "PUT", "DELETE"))
+    return list(ask_everything(world, *CHANGES))
+
+
+@pytest.fixture
+def wide_world(database: Database, tmp_path: Path) -> World:
+    return World(RunningPanel(database, tmp_path / "home"))
 
 
 def _put_away(world: World) -> dict[str, list[str]]:
@@ -109,6 +120,12 @@ def test_every_id_in_an_answer_is_target_or_subject_of_an_entry_of_its_request(
     world: World, untold_by_changes: list[str]
 ) -> None:
     faults = [*untold_by_changes, *ask_everything(world, "GET")]
+    assert not faults, "\n".join(faults[:30])
+
+
+@pytest.mark.wide  # as each role, in a world of its own: what was changed above is not changed again
+def test_nor_is_any_id_untold_to_another_role(wide_world: World) -> None:
+    faults = [*ask_everything(wide_world, *CHANGES, every=True), *ask_everything(wide_world, "GET", every=True)]
     assert not faults, "\n".join(faults[:30])
 
 
