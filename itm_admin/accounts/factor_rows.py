@@ -70,7 +70,7 @@ class RecoveryCodes(Model):
     """The digests of an account's recovery codes that were not used yet."""
 
     __tablename__ = "recovery_codes"
-    __record__: ClassVar = RecordInfo(_l("Recovery codes"), parent="account_id")
+    __record__: ClassVar = RecordInfo(_l("Recovery codes"))
     __table_args__ = (
         _of_account("recovery_codes"),
         CheckConstraint("cardinality(digests) <= 10", name="recovery_codes_ten"),

@@ -18,12 +18,13 @@ from itm_admin.accounts.factors import FactorOwner
 from itm_admin.accounts.models import Account
 from itm_admin.demonstration import logins
 from itm_admin.demonstration.logins import Login
+from itm_admin.demonstration.staffing import BEGINS
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ACCOUNTS
-from itm_admin.foundation.synthetic import ROUTE
+from itm_admin.foundation.synthetic import ROUTE, route_at
 
 
 def set_up(sessions: sessionmaker[Session], keyring: Keyring, people: Mapping[str, Login]) -> None:
@@ -68,5 +69,5 @@ def code(settings: Settings, username: str) -> tuple[str, int]:
 def _own(owner: FactorOwner) -> tenancy.Context:
     id: uuid.UUID = owner.id
     return tenancy.Context(
-        scope="login", account=id, institution=owner.institution, account_name=owner.username, route=ROUTE
+        scope="login", account=id, institution=owner.institution, account_name=owner.username, route=route_at(BEGINS)
     )
