@@ -230,7 +230,7 @@ def enter() -> Response | None:
     scope = scope_for(access, g.actor.roles)
     if scope is None:
         raise Denied
-    bind_request(g.actor.context(scope))
+    bind_request(g.actor.own_context() if _is_half(g.actor) else g.actor.context(scope))
     _refuse_malformed_ids()
     return None
 
