@@ -125,7 +125,7 @@ def _stop_at_its_end(response: Response) -> Response:
     if here is None or not (response.is_streamed or response.direct_passthrough) or request.endpoint in _FILES:
         return response
     response.direct_passthrough = False
-    response.response = while_it_stands(response.response, here.secret, db.engine)
+    response.response = while_it_stands(response.response, tenancy.newest(here.secret), db.engine)
     return response
 
 

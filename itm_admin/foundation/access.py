@@ -178,6 +178,7 @@ def bind_request(context: Context) -> None:
 def _begin() -> None:
     g.request_id = uuid.uuid4().hex
     g.actor = None
+    tenancy.forget_renewals()
     g.access = access_of(request.endpoint)
     bind_request(tenancy.NOBODY)
 
@@ -263,4 +264,5 @@ def _refuse_broken_text() -> None:
 
 
 def _end(_error: BaseException | None) -> None:
+    tenancy.forget_renewals()
     tenancy.bind(tenancy.NOBODY)

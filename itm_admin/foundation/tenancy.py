@@ -112,6 +112,7 @@ def _units(units: Units) -> str | list[str]:
 
 
 _current: ContextVar[Context] = ContextVar("itm_context")
+_renewed: ContextVar[dict[bytes, bytes] | None] = ContextVar("itm_renewed", default=None)
 NOBODY = Context()
 
 _STATE = "select set_config('itm.context', %s, true), set_config('audit.context', %s, true), true"
@@ -122,6 +123,23 @@ _LOOK = ", pg_current_xact_id_if_assigned() is null"
 def current() -> Context:
     """The bound context, or one that sees nothing."""
     return _current.get(NOBODY)
+
+
+def renew(before: bytes, after: bytes) -> None:
+    """From now on in this request, one session's secret stands for another's, which it replaced (a step-up)."""
+    _renewed.set({**(_renewed.get() or {}), before: after})
+
+
+def newest(secret: bytes) -> bytes:
+    """The secret that replaced this one in this request, or itself."""
+    found = _renewed.get() or {}
+    while secret in found:
+        secret = found[secret]
+    return secret
+
+
+def forget_renewals() -> None:
+    _renewed.set(None)
 
 
 def bind(context: Context, session: AnySession | None = None) -> None:
@@ -167,11 +185,11 @@ def apply(connection: Connection, context: Context | None = None) -> None:
 def _tell(connection: Connection, context: Context, look: str = "") -> Any:
     if context.secret is None:
         return _execute(connection, _STATE + look, (context.panel_json(), context.ledger_json()))
-    said = (context.ledger_json(), context.secret, context.scope, context.reads)
-    row = _execute(connection, _ENTER + look, said)
-    if not row[2]:
-        raise Unauthenticated
-    return row
+    for secret in dict.fromkeys((newest(context.secret), context.secret)):  # the newer one may have been rolled back
+        row = _execute(connection, _ENTER + look, (context.ledger_json(), secret, context.scope, context.reads))
+        if row[2]:
+            return row
+    raise Unauthenticated
 
 
 def _execute(connection: Connection, statement: str, values: tuple[Any, ...]) -> Any:

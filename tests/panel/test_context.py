@@ -18,6 +18,7 @@ from itm_admin.accounts import actor as actors
 from itm_admin.accounts import bootstrap, session_rows
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
+from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.database import roles as server
 from itm_admin.foundation.errors import Unauthenticated
 from itm_admin.foundation.roles import ROLES, may
@@ -221,6 +222,25 @@ def test_only_the_owner_may_set_what_is_proved(panel: RunningPanel) -> None:
     with panel.database.engine("superuser").begin() as connection:
         server.refuse_setters(connection)
         connection.execute(text("grant set on parameter backtrace_functions to itm_app"))
-        with pytest.raises(server.Refusal, match="itm_app may set backtrace_functions"):
+        with pytest.raises(Refusal, match="itm_app may set backtrace_functions"):
             server.refuse_setters(connection)
         connection.rollback()
+
+
+def test_after_a_step_up_the_same_piece_of_work_goes_on_in_the_new_session(panel: RunningPanel) -> None:
+    who = panel.make.caseworker()
+    actor = signed_in(panel, who)
+    try:
+        with sessions(panel) as session, tenancy.acting(actor.context()):
+            session_rows.step_up(session, actor, "totp")
+            session.rollback()
+            assert session.scalar(text("select itm.account()")) == who.id
+            assert session.scalar(text("select itm.factor_age()")) is None
+            session_rows.step_up(session, actor, "totp")
+            session.commit()
+            assert session.scalar(text("select itm.account()")) == who.id
+            assert session.scalar(text("select itm.factor_age() < 60"))
+    finally:
+        tenancy.forget_renewals()
+    with sessions(panel) as session, tenancy.acting(actor.context()), pytest.raises(Unauthenticated):
+        session.execute(text("select 1"))

@@ -250,7 +250,6 @@ def test_the_database_keeps_the_sessions_rules(panel: RunningPanel) -> None:
 
 def test_a_step_up_gives_a_new_session_and_the_secret_of_before_opens_nothing(panel: RunningPanel) -> None:
     from itm_admin.accounts import actor, bootstrap, session_rows
-    from itm_admin.foundation.errors import Unauthenticated
 
     who = panel.make.focal_point()
     browser = panel.browser(who)
@@ -271,7 +270,7 @@ def test_a_step_up_gives_a_new_session_and_the_secret_of_before_opens_nothing(pa
         assert (old.here.ended, new.here.ended, new.here.methods) == ("renewed", None, ("password", "totp"))
         assert new.here.factor_age is not None
         assert new.here.absolute <= before.here.absolute  # a step-up lengthens nothing
-        with pytest.raises(Unauthenticated):
+        with pytest.raises(DBAPIError, match="ended session stays ended"):
             session_rows.step_up(session, before, "totp")
     assert browser.get("/profile/").status_code == 302
 
