@@ -1,4 +1,4 @@
-"""Who is at work is proved by a session's secret: nobody who runs SQL as itm_app can say anything else."""
+"""The person at work is proved by a session's secret: SQL as itm_app can say nothing else."""
 
 from __future__ import annotations
 
