@@ -245,7 +245,8 @@ class Keyring:
         institution = context.institution
         if context.scope != "institution" or institution is None:
             raise NotFound
-        found = session.execute(_KEYS).one_or_none()
+        with session.no_autoflush:  # what is being written may need its sealed values first: a case that is closed
+            found = session.execute(_KEYS).one_or_none()
         if found is None:
             raise NotFound
         asked = (institution, *found)
