@@ -245,7 +245,7 @@ class Keyring:
         institution = context.institution
         if context.scope != "institution" or institution is None:
             raise NotFound
-        with session.no_autoflush:  # what is being written may need its sealed values first: a case that is closed
+        with session.no_autoflush:  # one act is one version: a half-filled record is not written yet
             found = session.execute(_KEYS).one_or_none()
         if found is None:
             raise NotFound

@@ -137,7 +137,7 @@ def _everything(world: World) -> list[str]:
 
 
 def test_no_address_of_the_map_shows_a_stored_value_to_anybody(world: World) -> None:
-    """Derived from the address map, so that a new page is tried by being there; by who may see most, and by each role in turn."""
+    """Derived from the address map, so that a new page is tried by being there; by each role in turn."""
     stranger = Program(world.web.port, keeps=False)
     people = [*world.people.values(), stranger]
     shown = 0

@@ -20,7 +20,7 @@ from itm_admin.foundation.roles import ROLES
 from tests.factories import CASE
 from tests.house.empty_forms import faults_of_empty_forms
 from tests.house.expectations import FOCAL, MANAGER, NATIONAL, WORKER
-from tests.house.ids_told import ask_everything, untold
+from tests.house.ids_told import Told, ask_everything
 from tests.house.shown_names import Names
 from tests.house.visiting import Visit, kind_of, visits
 from tests.house.walking import World
@@ -141,7 +141,19 @@ def test_a_conflict_and_a_change_of_nothing_leave_an_entry_with_the_record(world
         answer = worker.send("PATCH", path, data)
         assert answer.status_code == status, answer.text
         assert [event.target for event in world.panel.events(answer)] == [case], status
-        assert not untold(world, answer)
+        assert not Told(world).untold(answer, who)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_record_that_a_page_on_the_way_names_is_in_an_entry_of_the_visit(role: str, walks: Walks) -> None:
+    told, register = Told(walks.world), walks.world.panel.app.extensions["itm_access"]
+    faults = [
+        f"{visit.endpoint} {visit.address}: {sorted(missing)[:3]}"
+        for visit in walks.of(role)
+        if visit.answer.status_code < 300 and not register[visit.endpoint].quiet
+        if (missing := told.untold(visit.answer, walks.world.walkers[role]))
+    ]
+    assert not faults, "\n".join(faults[:40])
 
 
 @pytest.mark.parametrize("role", ROLES)
