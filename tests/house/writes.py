@@ -70,9 +70,7 @@ TABLES: dict[str, dict[tuple[str, str], tuple[str, str]]] = {
             "a supervisor proposes; who and when are the database's",
         ),
         ("ledger_decision", "UPDATE"): ("decision", "a national auditor decides; who and when are the database's"),
-        ("login_throttle", "INSERT"): ("*", "tries are counted while signing in alone; digests, and no names"),
-        ("login_throttle", "UPDATE"): ("*", "tries are counted while signing in alone"),
-        ("login_throttle", "DELETE"): ("", "what turned out right is taken back, while signing in alone"),
+        ("known_device", "DELETE"): ("", "the person's own browser is forgotten"),
         ("mail", "INSERT"): (
             "id institution_id account_id kind about invitation_id language",
             "a link that the person has just made goes to its owner: mail_rules writes the address",
