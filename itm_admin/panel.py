@@ -27,7 +27,9 @@ from itm_admin.foundation.openapi import OpenApiDocument, SwaggerPage
 from itm_admin.foundation.views import Frozen
 from itm_admin.home import HomeView
 from itm_admin.oversight import lists as oversight
+from itm_admin.record import parts
 from itm_admin.record.area import GROUPS, Area, MenuEntry
+from itm_admin.record.kind import kind_named
 
 _HOME = Area("home", views=(MenuEntry(HomeView, _l("Home"), "home", "Work"), AnswerView))
 _PRESIDENCY = ("presidency_operator", "presidency_supervisor")
@@ -79,11 +81,19 @@ class Panel(AppBuilder):
 
     def _entries(self) -> dict[str, str]:
         """TypeError for an entry that names a view which no area has."""
-        known = {type(view).__name__ for view in self.baseviews}
+        views = {type(view).__name__: type(view) for view in self.baseviews}
+        pages = {f"{name}.{page}" for name, view in views.items() for page in dir(view)}
+        known = {*views, *pages}
         found = {name: entry.key for area in _areas() for entry in area.entries() for name in (entry.key, *entry.also)}
         if not known >= found.keys():
             raise TypeError(f"the menu names views that do not exist: {sorted(found.keys() - known)}")
         return found
+
+    def entry_of_page(self) -> str | None:
+        """The menu's entry of the page that is asked for, by the page, by its view, or by the record it is about."""
+        endpoint, kind = request.endpoint or "", kind_named((request.view_args or {}).get("kind"))
+        names = (endpoint, endpoint.partition(".")[0], *(parts.pages_of(kind) if kind is not None else ()))
+        return next((self.pages[name] for name in names if name in self.pages), None)
 
 
 def navigation() -> list[dict[str, Any]]:
@@ -91,7 +101,7 @@ def navigation() -> list[dict[str, Any]]:
     if g.get("actor") is None:
         return []
     panel: Panel = current_app.extensions["appbuilder"]
-    here = panel.pages.get((request.endpoint or "").partition(".")[0])
+    here = panel.entry_of_page()
     return [
         {"label": group["label"], "items": [{**link, "current": link["name"] == here} for link in group["childs"]]}
         for group in panel.menu.get_data()

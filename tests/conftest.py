@@ -112,10 +112,22 @@ def slow_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(passwords, name, value)
 
 
+def _in_memory() -> str | None:
+    """A file system in memory with room for a server, if there is one. A fresh database is 900 files: on a disk they
+    take ten times as long.
+    """
+    try:
+        found = os.statvfs("/dev/shm")
+    except OSError:
+        return None
+    roomy = found.f_bavail * found.f_frsize > 2 << 30
+    return "/dev/shm" if roomy and not found.f_flag & os.ST_NOEXEC and os.access("/dev/shm", os.W_OK) else None
+
+
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
     """A folder with a short name (a socket's path is limited) that another user may enter."""
-    folder = Path(tempfile.mkdtemp(prefix="itm-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="itm-test-", dir=_in_memory()))
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder)
@@ -164,6 +176,12 @@ def _name() -> str:
 
 def _drop(cluster: Cluster, name: str) -> None:
     with cluster.connect() as connection:
+        # DROP looks for those who are leaving ten times a second
+        left = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+        for _ in range(20):
+            if connection.execute(left, [name]).fetchone() == (0,):
+                break
+            connection.execute("SELECT pg_sleep(0.004)")
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 

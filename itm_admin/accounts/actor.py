@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from flask import Flask, Response, g, request
 from flask import session as cookie
 from sqlalchemy import RowMapping, text
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -84,6 +87,7 @@ def load_actor() -> Actor | None:
 def install(app: Flask) -> None:
     """Notes an act in the session once its answer is ready: a refusal does not keep a session alive."""
     app.after_request(_keep_alive)
+    app.after_request(_stop_at_its_end)
 
 
 def _keep_alive(response: Response) -> Response:
@@ -102,6 +106,34 @@ def _keep_alive(response: Response) -> Response:
     except SQLAlchemyError:  # the answer stands; the next act is noted
         session.rollback()
     return response
+
+
+_FILES = frozenset({"static", "static_vendor"})
+_LIVES = text("select coalesce((select m.ended is null and m.obstacle is null from itm.me(:secret) m), false)")
+
+
+class SessionOver(Exception):
+    """Ends a download in its middle: the connection breaks, and the file is not whole."""
+
+
+def _stop_at_its_end(response: Response) -> Response:
+    """A download asks before each of its pieces if its session still stands: its end is a download's end too."""
+    actor = g.get("actor")
+    here = actor.here if isinstance(actor, Actor) else None
+    if here is None or not (response.is_streamed or response.direct_passthrough) or request.endpoint in _FILES:
+        return response
+    response.direct_passthrough = False
+    response.response = while_it_stands(response.response, here.secret, db.engine)
+    return response
+
+
+def while_it_stands(pieces: Iterable[Any], secret: bytes, engine: Engine) -> Iterator[Any]:
+    """The pieces, as long as the session stands."""
+    for piece in pieces:
+        with engine.connect() as connection:
+            if not connection.scalar(_LIVES, {"secret": secret}):
+                raise SessionOver
+        yield piece
 
 
 def _actor(row: RowMapping, held: tuple[HeldRole, ...]) -> Actor:

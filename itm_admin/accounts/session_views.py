@@ -1,16 +1,20 @@
-"""The present session: its time left, staying signed in, and signing out here or everywhere."""
+"""Own sessions: the time left, staying signed in, signing out here or everywhere, and the list of them."""
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 
-from flask import flash, jsonify, session
+from flask import flash, jsonify, request, session
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import session_rows, sessions, sign_in
+from itm_admin.accounts import session_lists, session_rows, sessions, sign_in
+from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Here, me
-from itm_admin.foundation.errors import Unauthenticated
+from itm_admin.foundation.audited_reads import record_read
+from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Invalid, Unauthenticated
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, redirect_after_post, route
 
@@ -51,6 +55,40 @@ class OwnSessionView(Page):
         sessions.end(session)
         flash(_("All your sessions have ended, here and on every other device."))
         return redirect_after_post("SignInView.sign_in")
+
+
+class OwnSessionsView(Page):
+    """One's own open sessions."""
+
+    subject = "Profile"
+    route_base = "/profile/sessions"
+
+    @route("/", act="show")
+    def show(self) -> str:
+        actor = me()
+        record_read("record.read", "account", actor.id, detail={"page": "sessions"})
+        with tenancy.acting(actor.own_context(), db.session):
+            rows = session_rows.standing(db.session, actor.id, actor.session)
+        listing, others = session_lists.sessions(rows), any(not row.here for row in rows)
+        return self.render("accounts/sessions.html", heading=_("My sessions"), sessions=listing, others=others)
+
+    @route("/end", act="edit", methods=("POST",))
+    def end(self) -> Response:
+        try:
+            asked = uuid.UUID(request.form.get("session", ""))
+        except ValueError:
+            raise Invalid({"session": _("This is not one of the choices.")}) from None
+        with writing() as work:
+            done = sign_in.end_elsewhere(work, me(), asked)
+        flash(_("The session has ended.") if done else _("This session had ended already."))
+        return redirect_after_post("OwnSessionsView.show")
+
+    @route("/end-others", act="edit", methods=("POST",))
+    def end_others(self) -> Response:
+        with writing() as work:
+            done = sign_in.end_elsewhere(work, me())
+        flash(_("All other sessions have ended.") if done else _("There was no other session."))
+        return redirect_after_post("OwnSessionsView.show")
 
 
 def _left(here: Here | None) -> Response:

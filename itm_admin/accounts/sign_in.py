@@ -153,6 +153,21 @@ def forget_device(session: Session, actor: Actor, id: UUID) -> None:
         session.flush()
 
 
+def end_elsewhere(session: Session, actor: Actor, id: UUID | None = None) -> bool:
+    """Ends one other session of the account, or every other. False: there was none. Does not commit."""
+    if actor.session is None or id == actor.session:
+        return False
+    with acting(actor.own_context(), session):
+        if id is None:
+            done = session_rows.end_others(session, actor.id, actor.session) > 0
+        else:
+            done = session_rows.end(session, id, "elsewhere")
+        if done:
+            _entry(session, "auth.logout", "success", actor.id, {"sessions": "others" if id is None else "one"})
+        session.flush()
+    return done
+
+
 _WRONG = frozenset({"unknown_name", "wrong_password"})
 
 

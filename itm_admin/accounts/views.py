@@ -26,7 +26,7 @@ from itm_admin.accounts.forms import OwnPasswordForm, PasswordForm, SignInForm, 
 from itm_admin.accounts.grant_views import GrantView
 from itm_admin.accounts.preference_views import PreferenceView
 from itm_admin.accounts.returning import go_on, sign_in_page
-from itm_admin.accounts.session_views import OwnSessionView
+from itm_admin.accounts.session_views import OwnSessionsView, OwnSessionView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.foundation import forgery, i18n, tenancy
 from itm_admin.foundation.actor import Actor, me
@@ -182,7 +182,7 @@ class OwnProfileView(Page):
         record_read("record.read", "account", actor.id, detail={"page": "profile.edit"})
         if not form.submitted():
             form = own_data_form()(obj=account, version=account.row_version)
-        return self.render("accounts/profile_edit.html", heading=_("My data"), form=form), (
+        return self.render("accounts/profile_edit.html", heading=_("Change my data"), form=form), (
             form.refused_with if form.submitted() else 200
         )
 
@@ -241,6 +241,7 @@ VIEWS: tuple[type, ...] = (
     InvitationView,
     OwnProfileView,
     OwnSessionView,
+    OwnSessionsView,
     PreferenceView,
     GrantView,
 )

@@ -93,17 +93,21 @@ def _kinds() -> list[tuple[str, str]]:
     return [(code, str(text)) for code, text in labels.kinds().items()]
 
 
-def _institutions() -> list[tuple[str, str]]:
-    """The institutions whose ledgers the list has. Read once in a request."""
-    if "ledger_choices" not in g:
-        rows = ledger_queries.ledgers(db.session)
-        named_ones = {(row.code, labels.ledger_name(row)) for row in rows}
-        g.ledger_choices = sorted(named_ones, key=lambda each: turkish_sort_key(each[1]))
-    found: list[tuple[str, str]] = g.ledger_choices
+def ledgers() -> Sequence[AnyRow]:
+    """The ledgers that the reader may see. Read once in a request."""
+    if "ledgers" not in g:
+        g.ledgers = ledger_queries.ledgers(db.session)
+    found: Sequence[AnyRow] = g.ledgers
     return found
 
 
-_OF_LEDGER = _Word("ledger", _l("Institution"), "choice", _condition("ledger"), _institutions)
+def ledger_choices() -> list[tuple[str, str]]:
+    """The institutions whose ledgers the reader may see: code and name."""
+    named_ones = {(row.code, labels.ledger_name(row)) for row in ledgers()}
+    return sorted(named_ones, key=lambda each: turkish_sort_key(each[1]))
+
+
+_OF_LEDGER = _Word("ledger", _l("Institution"), "choice", _condition("ledger"), ledger_choices)
 FILTERS: tuple[Filter, ...] = (
     _Day("from", _l("From"), "day", _condition("from")),
     _Day("to", _l("Until"), "day", _condition("to")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from flask import g, request, url_for
@@ -55,22 +56,22 @@ class _HistoryPage(Page):
         events = told(db.session, found.rows, link, str(id))
         subjects = naming.told_with([str(id), *ids_of(found.rows)])
         record_read("record.read", kind, id, subjects=[each for each in subjects if each != str(id)], detail=detail)
-        older = url_for(request.endpoint or "", **(request.view_args or {}), **_following(found))
         return self.render(
             "assurance/history.html",
             target=labels.target_words(kind, naming.name_of(id)),
             kind=kind,
             id=id,
             events=events,
-            older=older if found.next else None,
-            narrowed=bool(wanted.after),
+            older=_at(wanted.onward(found.next)) if found.next else None,
+            newer=None if (before := wanted.backward()) is None else _at(before),
+            newest=_at({"after": None, "back": None}) if wanted.after else None,
             own_acts_only=tenancy.current().reads == "actor",
         )
 
 
-def _following(found: EntryPage) -> dict[str, Any]:
-    kept = {name: value for name, value in request.args.items() if name != "after"}
-    return {**kept, "after": found.next}
+def _at(place: Mapping[str, str | None]) -> str:
+    """This page's address at another place of the history."""
+    return url_for(request.endpoint or "", **{**(request.view_args or {}), **request.args, **place})
 
 
 class HistoryView(_HistoryPage):

@@ -163,15 +163,19 @@ def find_entry(session: AnySession, ledger_id: uuid.UUID, seq: int) -> AnyRow:
     return found
 
 
-def verdicts(session: AnySession, ledger_id: uuid.UUID | None = None) -> Sequence[AnyRow]:
-    """The last verdict of each ledger and level, or of one ledger's levels; those that are not intact first."""
-    statement = (
-        select(verification, ledger.c.code, Institution.name_tr, Institution.name_en)
-        .join(ledger, ledger.c.id == verification.c.ledger_id)
-        .outerjoin(Institution, Institution.id == ledger.c.holder)
-        .ext(distinct_on(verification.c.ledger_id, verification.c.level))
-        .order_by(verification.c.ledger_id, verification.c.level, verification.c.id.desc())
-    )
-    if ledger_id:
-        statement = statement.where(verification.c.ledger_id == ledger_id)
-    return sorted(session.execute(statement).all(), key=lambda row: (row.verdict == "intact", row.code, row.level))
+verdict = (
+    select(verification, ledger.c.code, Institution.name_tr, Institution.name_en)
+    .join(ledger, ledger.c.id == verification.c.ledger_id)
+    .outerjoin(Institution, Institution.id == ledger.c.holder)
+    .ext(distinct_on(verification.c.ledger_id, verification.c.level))
+    .order_by(verification.c.ledger_id, verification.c.level, verification.c.id.desc())
+    .subquery("verdict")
+)
+"""The last verdict of each ledger and level."""
+
+
+def verdicts(session: AnySession, ledger_id: uuid.UUID) -> Sequence[AnyRow]:
+    """The last verdict of each level of a ledger; those that are not intact first."""
+    statement = select(verdict).where(verdict.c.ledger_id == ledger_id)
+    found: Sequence[AnyRow] = session.execute(statement.order_by(verdict.c.verdict == "intact", verdict.c.level)).all()
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import render_template, url_for
@@ -10,14 +10,17 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from markupsafe import Markup
+from sqlalchemy import case
 
-from itm_admin.assurance import decisions, labels, tampering
-from itm_admin.assurance.ledger_queries import AnyRow, AnySession
+from itm_admin.assurance import decisions, labels, ledger_queries, tampering
+from itm_admin.assurance.entry_list import ledger_choices
+from itm_admin.assurance.ledger_queries import AnyRow
 from itm_admin.assurance.looks import Looker
 from itm_admin.assurance.models import LedgerDecision
+from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import moment, number
-from itm_admin.foundation.list_parts import Cell, Column
+from itm_admin.foundation.list_parts import Cell, Column, Filter
 from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.shown_list import Shown
 from itm_admin.foundation.turkish import SortKey, shown_order, turkish_sort_key
@@ -90,37 +93,43 @@ LEDGERS: Listing[AnyRow] = Listing(
     ),
 )
 
-Verdict = tuple[AnyRow, Sequence[tampering.FindingText]]
 
-
-def with_findings(session: AnySession, rows: Iterable[AnyRow]) -> list[Verdict]:
-    """Verdicts, each with its findings in sentences."""
-    return [(row, tampering.told(session, row.findings) if row.findings else ()) for row in rows]
-
-
-def _findings(verdict: Verdict) -> Cell:
-    row, found = verdict
+def _findings(row: AnyRow) -> Cell:
+    found = tampering.told(db.session, row.findings) if row.findings else ()
     if row.first_broken is None and not found:
         return Cell("markup", "")
     return Cell("markup", Markup(render_template("assurance/_findings.html", row=row, found=found)))  # noqa: S704
 
 
-VERDICTS: Listing[Verdict] = Listing(
+_LAST = ledger_queries.verdict.c
+_WORST_FIRST = case(labels.VERDICT_ORDER, value=_LAST.verdict, else_=-1)
+
+
+def _choices(words: Mapping[str, Any], place: int | None = None) -> Callable[[], list[tuple[str, str]]]:
+    return lambda: [(code, str(text if place is None else text[place])) for code, text in words.items()]
+
+
+VERDICTS: Listing[AnyRow] = Listing(
     caption=_l("Last verdicts"),
     empty_text=_l("Nothing was verified yet."),
-    identify=lambda verdict: str(verdict[0].id),
-    link=lambda verdict: url_for("LedgerView.show", id=verdict[0].ledger_id),
+    identify=lambda row: str(row.id),
+    link=lambda row: url_for("LedgerView.show", id=row.ledger_id),
+    default_sort="verdict",
+    tie=(_LAST.code, _LAST.level, _LAST.id),
     columns=(
-        Column(
-            "code",
-            _l("Ledger"),
-            lambda verdict: _institution(verdict[0]),
-        ),
-        Column("level", _l("What was read"), lambda verdict: _read(verdict[0])),
-        Column("verdict", _l("Verdict"), lambda verdict: _plain_verdict(verdict[0])),
+        Column("code", _l("Ledger"), _institution, (shown_order(_LAST.name_tr, _LAST.name_en),)),
+        Column("level", _l("What was read"), lambda row: _read(row)),
+        Column("verdict", _l("Verdict"), lambda row: _plain_verdict(row), (_WORST_FIRST,)),
         Column("findings", _l("Findings"), _findings),
-        Column("when", _l("When"), lambda verdict: Cell("moment", verdict[0].recorded_at)),
-        Column("checked", _l("Entries read"), lambda verdict: Cell("number", verdict[0].checked)),
+        Column("when", _l("When"), lambda row: Cell("moment", row.recorded_at), (_LAST.recorded_at,)),
+        Column("checked", _l("Entries read"), lambda row: Cell("number", row.checked), (_LAST.checked,)),
+    ),
+    filters=(
+        Filter("ledger", _l("Ledger"), "choice", lambda code: _LAST.code == code, ledger_choices),
+        Filter("level", _l("What was read"), "choice", lambda level: _LAST.level == level, _choices(labels.LEVELS)),
+        Filter(
+            "verdict", _l("Verdict"), "choice", lambda verdict: _LAST.verdict == verdict, _choices(labels.VERDICTS, 0)
+        ),
     ),
 )
 

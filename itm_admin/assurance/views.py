@@ -116,19 +116,20 @@ class VerificationView(Page):
     route_base = "/verification"
 
     @route("/", act="list")
-    def list(self) -> str:
-        record_read("record.list", "ledger", detail={"page": "verification"})
-        verdicts = ledger_queries.verdicts(db.session)
-        return self.render(
+    def list(self) -> tuple[str, int]:
+        wanted = lists.VERDICTS.asked(request.args)
+        record_read("record.list", "ledger", detail={**wanted.chosen, "page": "verification"})
+        listing = lists.VERDICTS.page(db.session, select(ledger_queries.verdict), wanted)
+        page = self.render(
             "assurance/verification.html",
-            verdicts=verdicts,
-            listing=lists.VERDICTS.all(lists.with_findings(db.session, verdicts)),
-            ledgers=ledger_queries.ledgers(db.session),
+            listing=listing,
+            ledgers=entry_list.ledgers(),
             requests=verification_requests.recent(db.session),
             alive=scheduler_seen(),
             sinks=lists.SINKS.all(backlog.shown(db.session.connection())),
             words=labels,
         )
+        return page, listing.status
 
     @route("/", act="verify", methods=("POST",))
     def ask(self) -> Response:

@@ -17,11 +17,15 @@ _PERSON = WORK | {"search", "reveal", "history"}
 _MANAGED = READ | {"delete", "restore", "export", "reveal", "history", "hold"}
 _DRAFT = frozenset({"edit"})
 
+_IN_CASES = (
+    "NewCaseView", "CaseHoldView", "ProfileView", "PersonView.add", "PersonView.link", "PersonView.unlink",
+)  # fmt: skip
+
 AREA = Area(
     "cases",
     models=(Case, CaseAssignment, CaseCounter, CasePerson, Person, VictimProfile),
     views=(
-        MenuEntry(CaseView, _l("Cases"), "case", "Work", ("NewCaseView", "CaseHoldView", "ProfileView")),
+        MenuEntry(CaseView, _l("Cases"), "case", "Work", _IN_CASES),
         MenuEntry(PersonView, _l("Persons"), "person", "Work", ("PersonHoldView", "ErasureView")),
         *VIEWS,
     ),

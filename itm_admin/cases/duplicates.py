@@ -60,10 +60,16 @@ def refuse(
     if not telling:
         return
     known = {**before, **values}
-    numbers = [blind_index.terms(keys, name, known.get(name)) for name in _NUMBERS if name in telling]
+    numbers = [
+        blind_index.terms(each, name, known.get(name))
+        for each in keys.for_lookups()
+        for name in _NUMBERS
+        if name in telling
+    ]
     name = " ".join(filter(None, (known.get(part) for part in _NAMES)))
     ways = [Person.index_terms.contains(terms) for terms in numbers if terms]
-    named = [Person.index_terms.contains(terms) for terms in blind_index.readings_of(keys, name)]
+    readings = [terms for each in keys.for_lookups() for terms in blind_index.readings_of(each, name)]
+    named = [Person.index_terms.contains(terms) for terms in readings]
     if not known.get("birth_date"):
         named = []
     if not ways and not named:

@@ -180,13 +180,19 @@ def find_persons(session: AnySession, keyring: Keyring, data: Mapping[str, Any],
 def _condition(keys: InstitutionKeys, name: str, value: str) -> Any:
     if name == "number":
         kinds = ("tckn", "ykn", "passport", "phone")
-        alternatives = [blind_index.terms(keys, kind, value) for kind in kinds]
+        alternatives = [blind_index.terms(each, kind, value) for each in keys.for_lookups() for kind in kinds]
         fitting = [Person.index_terms.contains(terms) for terms in alternatives if terms]
     else:
         if name == "name" and any(sign.isdigit() for sign in value):
             raise Invalid({name: _l("No name has digits. Write a number into the field for numbers below.")})
-        ways = blind_index.readings_of(keys, value) if name == "name" else [blind_index.terms(keys, name, value)]
-        fitting = [Person.index_terms.contains(terms) for terms in ways if terms]
+        fitting = [
+            Person.index_terms.contains(terms)
+            for each in keys.for_lookups()
+            for terms in (
+                blind_index.readings_of(each, value) if name == "name" else [blind_index.terms(each, name, value)]
+            )
+            if terms
+        ]
     if not fitting:
         raise Invalid({name: _l("There is nothing in this to search for.")})
     return or_(*fitting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import cast
 
 from itm_admin.cases.models import Person
@@ -38,12 +39,12 @@ def is_indexed(keys: InstitutionKeys, key: Key, person: Person) -> bool:
 
 
 def _terms(keys: InstitutionKeys, key: Key, person: Person) -> set[bytes]:
-    plain = opened(key, person)
-    terms = {
-        term
-        for name, kind in _INDEXED.items()
-        for term in blind_index.terms(keys, kind, cast("str | None", plain[name]))
-    }
+    return terms_of(keys, cast("Mapping[str, str | None]", opened(key, person)))
+
+
+def terms_of(keys: InstitutionKeys, plain: Mapping[str, str | None]) -> set[bytes]:
+    """The terms of a person's fields in plain text, without the random one."""
+    terms = {term for name, kind in _INDEXED.items() for term in blind_index.terms(keys, kind, plain.get(name))}
     for name in ("given_name", "family_name"):
-        terms.update(blind_index.name_terms(keys, cast("str | None", plain[name])))
+        terms.update(blind_index.name_terms(keys, plain.get(name)))
     return terms

@@ -80,7 +80,8 @@ class ProfileView(RecordPage):
         pseudonym = parent.person.pseudonym
         if where == "reveal":
             return str(_("Show protected values of %(pseudonym)s", pseudonym=pseudonym))
-        return str(_("Profile of %(pseudonym)s in %(reference)s", pseudonym=pseudonym, reference=parent.case.reference))
+        name = _("Profile of %(pseudonym)s in %(reference)s", pseudonym=pseudonym, reference=parent.case.reference)
+        return self.titled(where, str(name))
 
     def lead(self, where: str) -> str | None:
         if where == "show":

@@ -33,6 +33,7 @@ from itm_admin.cases.profile_views import ProfileView
 from itm_admin.cases.schemas import CASE_COLUMNS, AssignInput, CloseInput
 from itm_admin.cases.services import CASES
 from itm_admin.cases.timeline import course
+from itm_admin.cases.turns import turns_of
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.bulk import Chosen
@@ -231,7 +232,7 @@ class CaseView(RecordPage):
             "assigns": living and may("assign", "Case"),
             "assign": self.address("assign", id=id),
             "reopen": self.address("reopen", id=id) if reopen else None,
-            "course": course(record, people),
+            "course": course(record, people, turns_of(db.session, id)),
         }
 
     @action("assign", _l("Assign"), _l("Assign somebody to the chosen cases"), single=False)

@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from itm_admin.commands import database, demonstration, erasures, ledger
+from itm_admin.commands import database, demonstration, erasures, keys, ledger
 from itm_admin.foundation.config import Refusal, Settings
 
 NEEDED_BY_THE_PANEL = ("ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE")
@@ -159,7 +159,7 @@ def web() -> None:
     os.execv(command[0], command)  # noqa: S606 (our own words)
 
 
-for _group in (demonstration.demo, ledger.ledger, erasures.erasures, database.database):
+for _group in (demonstration.demo, keys.keys, ledger.ledger, erasures.erasures, database.database):
     itm.add_command(_group)
 
 

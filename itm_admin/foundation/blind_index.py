@@ -35,20 +35,20 @@ def terms(keys: InstitutionKeys, kind: str, value: str | None) -> list[bytes]:
     """The terms of one value, sorted; none for an empty value."""
     if not value:
         return []
-    key = keys.derive(f"index/{kind}/v1")
+    key = keys.index_key(kind)
     forms = {form for form in KINDS[kind](value) if form}
     return sorted(_term(key, form) for form in forms)
 
 
 def name_terms(keys: InstitutionKeys, name: str | None) -> list[bytes]:
     """The terms that find a stored name: its parts, and neighbours joined."""
-    key = keys.derive("index/name/v1")
+    key = keys.index_key("name")
     return sorted(_term(key, part) for part in index_parts(name or ""))
 
 
 def readings_of(keys: InstitutionKeys, name: str) -> list[list[bytes]]:
     """For a typed name: the terms of each reading. A person who has all terms of one reading fits."""
-    key = keys.derive("index/name/v1")
+    key = keys.index_key("name")
     return [sorted(_term(key, part) for part in way) for way in readings(name)]
 
 
@@ -58,6 +58,6 @@ def _term(key: bytes, form: str) -> bytes:
 
 def digest(keys: InstitutionKeys, typed: Iterable[str]) -> str:
     """A keyed digest of search text for the ledger: equal searches are equal, and nothing else is revealed."""
-    key = keys.derive("index/search/v1")
+    key = keys.index_key("search")
     text = "\x00".join(typed).encode("utf-8", "surrogatepass")
     return hmac.digest(key, text, "sha256")[:TERM_BYTES].hex()

@@ -6,8 +6,6 @@ It must never know where a secret comes from beyond its settings.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -60,12 +58,16 @@ def _parsed(line: str) -> SettingError:
 
 
 def private(name: str, path: Path) -> None:
-    """Raises SettingError if others than its owner may read or change a secret's file."""
+    """Raises SettingError if others than its owner may read or change a secret's file.
+
+    systemd shows the right of a service's user as the group's.
+    """
     try:
         mode = path.stat().st_mode & 0o777
     except OSError as error:
         raise SettingError(name, f"{path}: {error.strerror}") from None
-    if mode & 0o077:
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if mode & (0o037 if credentials and path.parent == Path(credentials) else 0o077):
         raise SettingError(name, f"{path}: others may read it (mode {mode:04o}): chmod 0600 {path}")
 
 
@@ -88,6 +90,8 @@ class Settings:
     full_seconds: int = 120
     secret_key: str | None = field(default=None, repr=False)
     master_key_file: Path | None = None
+    master_key_share_file: Path | None = None
+    master_key_command: str | None = None
     signing_key_file: Path | None = None
     checkpoints: Path | None = None
     erasures: Path | None = None
@@ -124,6 +128,7 @@ class Settings:
             *(partial(_refuse_unknown, name) for name in sorted(environ)),
             *(partial(_take, setting, environ.get(setting.name, ""), values) for setting in SETTINGS),
         )
+        _take_credentials(environ, values)
         settings = cls(**values)
         all_at_once(*(partial(settings._refuse, *each) for each in settings._contradictions()))
         return replace(settings, embedded=settings.database_url is None and settings.signer_url is None)
@@ -134,7 +139,14 @@ class Settings:
         webhook = any(SinkAddress.parse(each).is_webhook for each in self.sinks)
         too_many = (self.witness_quorum or 0) > len(self.witnesses)
         half = self.database_url is None and self.owner_url is not None
+        two = self.master_key_command is not None and bool(self.master_key_file or self.master_key_share_file)
         return [
+            (two, "ITM_MASTER_KEY_COMMAND", "is set beside a file: the master key comes from one place"),
+            (
+                self.master_key_share_file is not None and self.master_key_file is None,
+                "ITM_MASTER_KEY_FILE",
+                "is missing, while ITM_MASTER_KEY_SHARE_FILE is set",
+            ),
             (half, "ITM_DATABASE_URL", "is missing, while ITM_DATABASE_OWNER_URL is set"),
             (
                 bool(url) and not certificates,
@@ -176,24 +188,16 @@ class Settings:
         """Itself. Raises SettingError for those of these variables that have no value."""
         needed = [setting for setting in SETTINGS if setting.name in names]
         absent = [each for each in needed if getattr(self, each.attribute) is None]
+        if self.master_key_command:
+            absent = [each for each in absent if each.name != "ITM_MASTER_KEY_FILE"]
         all_at_once(*(partial(self._refuse, True, each.name, f"is missing ({each.meaning})") for each in absent))
         return self
 
     def master_key(self) -> bytes:
-        """The 32 bytes that wrap every institution's key, read from their file."""
-        path = self.master_key_file
-        if path is None:
-            raise SettingError("ITM_MASTER_KEY_FILE", "is missing")
-        private("ITM_MASTER_KEY_FILE", path)
-        try:
-            key = base64.b64decode(path.read_text("ascii").strip(), validate=True)
-        except OSError as error:
-            raise SettingError("ITM_MASTER_KEY_FILE", f"{path}: {error.strerror}") from None
-        except (UnicodeError, binascii.Error):
-            key = b""
-        if len(key) != 32:
-            raise SettingError("ITM_MASTER_KEY_FILE", f"{path}: 32 bytes in base64 are expected")
-        return key
+        """The 32 bytes that wrap every institution's key, wherever the settings have them from."""
+        from itm_admin.foundation import master_key
+
+        return master_key.read(self)
 
     def sink_secret(self) -> bytes:
         """The key that signs batches for webhooks, read from its file."""
@@ -210,6 +214,8 @@ class Settings:
     def environment(self, *names: str) -> dict[str, str]:
         """A child's clean environment: those of these variables that have a value, and the bare system's."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
+        if "ITM_MASTER_KEY_FILE" in names and "CREDENTIALS_DIRECTORY" in os.environ:
+            kept["CREDENTIALS_DIRECTORY"] = os.environ["CREDENTIALS_DIRECTORY"]
         ours = {s.name: _written(getattr(self, s.attribute), s.separator) for s in SETTINGS if s.name in names}
         return {"LANG": "C.UTF-8", **kept, **{name: value for name, value in ours.items() if value}}
 
@@ -226,6 +232,17 @@ def _take(setting: Setting, value: str, values: dict[str, Any]) -> None:
             values[setting.attribute] = setting.parse(value)
     except ValueError as error:
         raise SettingError(setting.name, str(error)) from None
+
+
+CREDENTIALS = {"itm-master-key": "master_key_file", "itm-master-key-share": "master_key_share_file"}
+
+
+def _take_credentials(environ: Mapping[str, str], values: dict[str, Any]) -> None:
+    """Takes the files of systemd's LoadCredential=, where no setting names another place."""
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    if folder and not {"master_key_file", "master_key_command"} & set(values):
+        given = {name: Path(folder) / each for each, name in CREDENTIALS.items() if (Path(folder) / each).exists()}
+        values.update(given)
 
 
 def _written(value: Any, separator: str) -> str:

@@ -20,6 +20,10 @@ from itm_admin.foundation.formats import day
 
 Row = TypeVar("Row")
 PAGE_SIZES = (25, 50, 100)
+FIRST_PAGE = "first"
+"""Stands in a trail for the page without a cursor."""
+LONGEST_TRAIL = 20
+TRAIL_SEPARATOR = "_"
 
 
 @dataclass(frozen=True)
@@ -124,8 +128,27 @@ class Query:
     """Names of the columns to show; none: all of them."""
     after: Any = None
     """The place of the last row of the page before, if pages follow each other by key."""
+    cursor: str = ""
+    """`after` as it stands in the address."""
+    trail: tuple[str, ...] = ()
+    """The cursors of the pages before this one, so that a list whose pages go by key leads back too."""
     mistaken: Mapping[str, tuple[str, Message]] = field(default_factory=dict)
     """Filters whose value cannot be read: what was typed and what is wrong with it. No row fits such a query."""
+
+    def onward(self, following: str) -> dict[str, str]:
+        """The address's values for the page after this one. It remembers so many pages as an address bears."""
+        trail = (*self.trail, self.cursor or FIRST_PAGE)[-LONGEST_TRAIL:]
+        return {"after": following, "back": TRAIL_SEPARATOR.join(trail)}
+
+    def backward(self) -> dict[str, str | None] | None:
+        """The address's values for the page before this one; None if the address does not tell it."""
+        if not self.trail:
+            return None
+        *trail, cursor = self.trail
+        return {
+            "after": None if cursor == FIRST_PAGE else cursor,
+            "back": TRAIL_SEPARATOR.join(trail) or None,
+        }
 
 
 @dataclass(frozen=True)

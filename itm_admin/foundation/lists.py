@@ -28,7 +28,10 @@ from werkzeug.exceptions import HTTPException
 
 from itm_admin.foundation.errors import Invalid, Message
 from itm_admin.foundation.list_parts import (
+    FIRST_PAGE,
+    LONGEST_TRAIL,
     PAGE_SIZES,
+    TRAIL_SEPARATOR,
     BulkAct,
     Cell,
     Column,
@@ -100,7 +103,7 @@ class Listing(Generic[Row]):
         value of a filter that the page offers becomes a part of the query.
         """
         wrong: dict[str, Message] = {}
-        places = {"after"} if self.by_key else {"page", "sort", "q"}
+        places = {"after", "back"} if self.by_key else {"page", "sort", "q"}
         known = {"size", *places, *(each.name for each in self.filters)}
         for name in args:
             if columns and name == COLUMNS:
@@ -119,7 +122,8 @@ class Listing(Generic[Row]):
             if columns:
                 raise WithoutSearch
             wrong["q"] = _("This looks for a reference or pseudonym. Names and numbers are searched by POST.")
-        after = self._after(args.get("after", ""), wrong)
+        cursor = args.get("after", "")
+        after, trail = self._after(cursor, wrong), self._trail(args.get("back", ""), wrong)
         chosen = {each.name: text for each in self.filters if (text := args.get(each.name, "").strip())}
         mistaken: dict[str, tuple[str, Message]] = {}
         for each in self.filters:
@@ -134,7 +138,7 @@ class Listing(Generic[Row]):
         shown = self._columns(args.getlist(COLUMNS), wrong)
         if wrong:
             raise Invalid(wrong)
-        return Query(page, size, sort, search, chosen, shown, after, mistaken)
+        return Query(page, size, sort, search, chosen, shown, after, cursor, trail, mistaken)
 
     def _after(self, text: str, wrong: dict[str, Message]) -> Any:
         try:
@@ -142,6 +146,16 @@ class Listing(Generic[Row]):
         except Invalid as error:
             wrong["after"] = error.message
             return None
+
+    def _trail(self, text: str, wrong: dict[str, Message]) -> tuple[str, ...]:
+        """The pages before, each checked like the place of this one."""
+        trail = tuple(text.split(TRAIL_SEPARATOR)) if text and self.by_key else ()
+        for cursor in trail:
+            if cursor != FIRST_PAGE:
+                self._after(cursor, wrong)
+        if len(trail) > LONGEST_TRAIL:
+            wrong["back"] = _("The address holds something that this list does not know.")
+        return trail
 
     def _may_stand_in_an_address(self, text: str) -> bool:
         """An old or typed address may hold a name or a number: it is looked for nowhere."""

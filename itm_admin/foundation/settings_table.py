@@ -92,6 +92,20 @@ SETTINGS: tuple[Setting, ...] = (
         "File with the master key, 32 bytes in base64 (embedded: made once, kept in ITM_HOME/secrets)",
     ),
     Setting(
+        "ITM_MASTER_KEY_SHARE_FILE",
+        "master_key_share_file",
+        read.folder,
+        "",
+        "File with the second share, if the master key is kept in two (itm keys split)",
+    ),
+    Setting(
+        "ITM_MASTER_KEY_COMMAND",
+        "master_key_command",
+        read.text,
+        "",
+        "Command that prints the master key instead, for a KMS or an HSM; no shell reads it",
+    ),
+    Setting(
         "ITM_SIGNING_KEY_FILE",
         "signing_key_file",
         read.folder,

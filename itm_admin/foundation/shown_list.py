@@ -174,11 +174,14 @@ class Shown(Generic[Row]):
 
     @property
     def previous_url(self) -> str | None:
+        if self._by_key:
+            before = self._query.backward()
+            return None if before is None else self._url(**before)
         return self._url(page=self.page - 1) if self.page > 1 else None
 
     @property
     def newest_url(self) -> str | None:
-        """The first page, where pages go by key and none leads back."""
+        """The first page, where pages go by key: it says no number that one could go back to."""
         return self._url(after=None) if self._query.after else None
 
     @property
@@ -191,7 +194,7 @@ class Shown(Generic[Row]):
     @property
     def next_url(self) -> str | None:
         if self._by_key:
-            return self._url(after=self._following) if self._following else None
+            return self._url(**self._query.onward(self._following)) if self._following else None
         if self.last >= COUNT_BOUND or self.whole:
             return None
         full = len(self.found) == self.page_size
@@ -205,6 +208,7 @@ class Shown(Generic[Row]):
     def _url(self, **changed: Any) -> str:
         """This list with something changed. It always says its order: so no view opens in its place by itself."""
         asked: Mapping[str, Any] = request.args.to_dict(flat=False)
-        values = {**(request.view_args or {}), **asked, "sort": self.sort, **changed}
+        trail = {"back": None} if "after" in changed else {}  # another page's way back is not this one's
+        values = {**(request.view_args or {}), **asked, "sort": self.sort, **trail, **changed}
         endpoint = request.endpoint or ""
         return url_for(endpoint, **{name: value for name, value in values.items() if value not in (None, "", [""])})

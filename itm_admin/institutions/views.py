@@ -45,7 +45,7 @@ class InstitutionView(RecordPage):
     added_text = _l("The institution is registered. The system administrator opens its manager's account.")
 
     def heading(self, where: str, record: Any, parent: Any) -> str:
-        return record.name if record is not None else self.new_title()
+        return self.titled(where, record.name) if record is not None else self.new_title()
 
     def lead(self, where: str) -> str | None:
         words = {

@@ -98,7 +98,8 @@ def of(settings: Settings) -> Installation:
     filled = replace(
         settings,
         secret_key=settings.secret_key or _read(settings.home, "session_key"),
-        master_key_file=settings.master_key_file or secret_files.path(settings.home, "master_key"),
+        master_key_file=settings.master_key_file
+        or (None if settings.master_key_command else secret_files.path(settings.home, "master_key")),
         signing_key_file=settings.signing_key_file or secret_files.path(settings.home, secret_files.SIGNING_KEY),
         witnesses=settings.witnesses or _witness_here(settings.home),
     )
@@ -203,7 +204,7 @@ def _wait_for(installation: Installation, seconds: float = 60) -> None:
 
 def _make_secrets(settings: Settings) -> None:
     exists = (settings.home / "postgres").exists()
-    told = {"session_key": settings.secret_key, "master_key": settings.master_key_file}
+    told = {"session_key": settings.secret_key, "master_key": settings.master_key_file or settings.master_key_command}
     secret_files.make_folders(settings.home)
     for name, setting in _MADE_ONCE.items():
         path = secret_files.path(settings.home, name)

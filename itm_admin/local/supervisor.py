@@ -240,7 +240,7 @@ def run(settings: Settings, tell_logins: Callable[[Settings], None] | None = Non
         *()
         if settings.embedded
         else (lambda: settings.require(*installation.NEEDED_EXTERNALLY, "ITM_SIGNING_KEY_FILE"),),
-        *(settings.master_key,) if settings.master_key_file else (),
+        *(settings.master_key,) if settings.master_key_file or settings.master_key_command else (),
         lambda: sink_process.maker(settings),
         lambda: signing_setup.check_key(settings),
     )

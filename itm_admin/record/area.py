@@ -54,7 +54,7 @@ class MenuEntry:
     category: str
     """One of GROUPS."""
     also: tuple[str, ...] = ()
-    """Names of views whose pages belong to the entry as well: it is marked as the current one there."""
+    """Names of views, or of single pages (`View.page`), that belong to the entry as well: it is marked there."""
     roles: frozenset[str] = frozenset()
     """The roles that it is shown to, if not to all who may enter the page."""
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask_babel import gettext as _
+from sqlalchemy import inspect as sa_inspect
 from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import object_session
 from wtforms import SelectField
 
 from itm_admin.foundation import dates, record_picker
@@ -24,7 +26,8 @@ _EMPTY: tuple[Any, ...] = (None, "", [])
 def facts(record: Stamped, columns: Iterable[str], revealed: Mapping[str, Any] | None = None) -> Facts:
     """The named fields. Of a protected one dots where it is filled, the value only where this answer revealed it."""
     kind, hidden = kind_of(type(record)), protected_values.masked(record)
-    gone = _("Erased") if kind.protected and _is_erased(record, kind.info.about) else None
+    stored = any(value is not None for value in hidden.values())
+    gone = _("Erased") if kind.protected and not stored and _is_erased(record, kind.info.about) else None
     rows: Facts = []
     for name in columns:
         found = kind.field(name)
@@ -43,11 +46,19 @@ def _is_erased(record: Any, way: str) -> bool:
     """True if the person whom the record is about, by the kind's way there, was erased."""
     owner = record
     for relation in filter(None, way.split(".")):
-        try:
-            owner = owner and getattr(owner, relation, None)
-        except InvalidRequestError:  # the page has not loaded it, and loads no more
-            return False
+        owner = owner and _related(owner, relation)
     return getattr(owner, "erased_at", None) is not None
+
+
+def _related(record: Any, relation: str) -> Any:
+    """The record behind a relation, also where the page has not loaded it: its key leads there."""
+    try:
+        return getattr(record, relation, None)
+    except InvalidRequestError:
+        found = sa_inspect(type(record)).relationships[relation]
+        session, (column,) = object_session(record), found.local_columns
+        key = getattr(record, sa_inspect(type(record)).get_property_by_column(column).key)
+        return session.get(found.mapper.class_, key) if session is not None and key is not None else None
 
 
 def _fact(record: Any, found: BoundField) -> Any:

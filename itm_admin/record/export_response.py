@@ -10,7 +10,10 @@ import io
 import uuid
 from typing import Any
 
-from flask import Response, send_file
+from flask import Response, flash, send_file, url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from markupsafe import Markup
 from sqlalchemy import Select, func, literal, select
 
 from itm_admin.foundation import purposes, tenancy, vocabulary
@@ -29,6 +32,19 @@ def how_many(session: AnySession, statement: Select[Any]) -> int:
     """Rows that an export of the filtered list would hold now."""
     narrowed = statement.order_by(None).with_only_columns(literal(1)).subquery()
     return session.scalar(select(func.count()).select_from(narrowed)) or 0
+
+
+def _taken(rows: int) -> Markup:
+    """The sentence for the page that stays: how many rows, and where the export stands in the ledger."""
+    place = url_for("OwnHistoryView.list", action="record.export")
+    link = Markup('<a href="{}">{}</a>').format(place, _("What I did"))
+    said = ngettext(
+        "%(num)s row was taken away. The export is entered in the ledger, and is the newest line here: %(link)s",
+        "%(num)s rows were taken away. The export is entered in the ledger, and is the newest line here: %(link)s",
+        rows,
+        link=link,
+    )
+    return Markup(said)  # noqa: S704 - the text is ours, and the link is escaped above
 
 
 def answer_export(session: AnySession, kind: Export[Any], statement: Select[Any], form: ExportForm) -> Response:
@@ -52,5 +68,6 @@ def answer_export(session: AnySession, kind: Export[Any], statement: Select[Any]
     words = str(kind.name)
     words = turkish_lower(words) if language() == "tr" else words.lower()
     name = f"itm-{words}-{today().isoformat()}.{chosen}"
+    flash(_taken(len(written)))
     mimetype = export.CSV_TYPE if chosen == "csv" else export.XLSX_TYPE
     return send_file(file, mimetype=mimetype, as_attachment=True, download_name=name)

@@ -30,10 +30,22 @@ class RecordWords(RecordColumns):
     """Methods that an area's page overrides, not options."""
 
     def heading(self, where: str, record: Any, parent: Any) -> str:
-        """The page's title; `where` is show, add, edit, reveal or delete."""
+        """The page's title; `where` is show, add, edit, reveal, delete or another act."""
         if where == "add":
             return self.new_title()
-        return str(record) if record is not None else str(self.datamodel.kind.info.label)
+        return self.titled(where, str(record) if record is not None else str(self.datamodel.kind.info.label))
+
+    def titled(self, where: str, name: str) -> str:
+        """The title of an act's page: never the record's name alone, which is the title of its own page."""
+        words = {
+            "show": name,
+            "edit": _("Edit: %(name)s", name=name),
+            "delete": _("Delete: %(name)s", name=name),
+            "reveal": _("Show protected values: %(name)s", name=name),
+        }
+        if where in words:
+            return str(words[where])
+        return f"{self.datamodel.transition(where)[0].label}: {name}"
 
     def lead(self, where: str) -> str | None:
         """One sentence below it."""

@@ -28,7 +28,7 @@ from itm_admin.foundation.forms import PanelForm, attempt, settled, tell, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once, unless_repeated
 from itm_admin.foundation.views import REMASK_AFTER, keyring, redirect_after_post, revealing, route
-from itm_admin.record import page_acts, parts, protected_values, together, versions
+from itm_admin.record import page_acts, parts, protected_values, removals, together, versions
 from itm_admin.record.display import compared, protected_choices
 from itm_admin.record.draft_views import DraftForm, finished, maybe_desk, own_form, register, resumed
 from itm_admin.record.export_response import answer_export, how_many
@@ -157,7 +157,7 @@ class RecordPage(RecordWords):
         return self.render(
             self.show_template,
             heading=self.heading("show", record, parent), lead=self.lead("show"), record=record, parent=parent,
-            is_deleted=page_acts.is_deleted(record),
+            removed=removals.told(db.session, record) if page_acts.is_deleted(record) else None,
             breadcrumbs=self.breadcrumbs(None, parent), steps=self.steps(record, parent), revealed=revealed,
             acts=self.acts(record, parent), groups=self.facts(record, revealed), restore=restore,
             url=self.record_url(record, parent), remask_after=REMASK_AFTER, **self.more(record, parent),
@@ -254,10 +254,11 @@ class RecordPage(RecordWords):
         return compared(form, versions.shown_values(record))
 
     def _listed(self, *, deleted: bool) -> Answer:
-        listing = self.listed()
+        listing = removals.listing(self.listed(), self.datamodel.model) if deleted else self.listed()
         shown = listing.page(db.session, self.datamodel.query(deleted=deleted), listing.asked(request.args))
         record_read("record.list", self.datamodel.kind.name, subjects=shown.ids)
         if deleted:
+            removals.learn(db.session, self.datamodel.kind, shown.found)
             shown.empty_text = _("Nothing is deleted.")
         else:
             shown.add, shown.bulk = self.adding(), together.offered(self)

@@ -13,7 +13,7 @@ from flask import g, url_for
 from flask_babel import gettext as _
 
 from itm_admin.foundation import access
-from itm_admin.record.kind import kind_of
+from itm_admin.record.kind import Kind, kind_of
 
 if TYPE_CHECKING:
     from itm_admin.record.pages import RecordPage
@@ -35,6 +35,12 @@ def new_parts(page: RecordPage, record: Any) -> Iterator[tuple[str, str, str]]:
         if _may(cls, "add") and model.why_locked_inside(record) is None:
             label = _("New: %(what)s", what=str(model.kind.info.label))
             yield url_for(f"{cls.__name__}.add", parent=record.id), label, "secondary"
+
+
+def pages_of(kind: Kind) -> Iterator[str]:
+    """The names of the classes with pages of a kind, then of those whose subject opens its history."""
+    yield from (cls.__name__ for cls in _PAGES if cls.datamodel.kind is kind)
+    yield from (cls.__name__ for cls in _PAGES if cls.datamodel.subject == kind.info.history)
 
 
 def url_of(record: Any) -> str | None:

@@ -40,7 +40,13 @@ def new_key(keys: InstitutionKeys, record: Owner) -> Key:
 
 
 def record_key(keys: InstitutionKeys, owner: Owner) -> Key:
-    """The key of an owner's values. CannotDecrypt after an erasure."""
+    """The key of an owner's values. CannotDecrypt after an erasure.
+
+    While persons' keys are replaced, one that was read before the transaction had its keys may be a former one.
+    """
+    session = object_session(owner)
+    if keys.renewing and session is not None and owner in session and not session.is_modified(owner):
+        session.refresh(owner)
     return keys.record_key(owner.__tablename__, owner.id, owner.data_key)
 
 
@@ -119,7 +125,10 @@ def reveal(
     try:
         values: dict[str, Value] = dict.fromkeys(kind_of(type(record)).protected)
         if filled(record):
-            values = opened(record_key(keyring.of_institution(session), owner), record)
+            key = record_key(keyring.of_institution(session), owner)
+            if object_session(record) is not None and keyring.of_institution(session).renewing:
+                session.refresh(record)
+            values = opened(key, record)
     except CannotDecrypt:
         record_read("record.reveal", kind, record.id, purpose=purpose, outcome="failure")
         raise

@@ -160,10 +160,33 @@ document.addEventListener("submit", (event) => {
   if (event.defaultPrevented || event.target.method !== "post") return;
   if (event.target.dataset.sent) event.preventDefault();
   event.target.dataset.sent = "yes";
-  if (event.target.hasAttribute("data-download")) forgetErrors(event.target);
-  // A download leaves the page where it is. Elsewhere the answer may be slow: the server stores a form once all the same.
-  window.setTimeout(() => delete event.target.dataset.sent, event.target.hasAttribute("data-download") ? 4000 : 30000);
+  // The answer may be slow: the server stores a form once all the same.
+  window.setTimeout(() => delete event.target.dataset.sent, 30000);
+  if (event.target.hasAttribute("data-download") && !event.defaultPrevented) takeAway(event);
 });
+
+// A file is fetched, so that its page can say what was taken. An answer that is no file is asked for as a form asks for it.
+async function takeAway(event) {
+  const form = event.target;
+  event.preventDefault();
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    const [, name] = /^attachment;.*filename\*=UTF-8''([^;]+)|$/.exec(answer.headers.get("Content-Disposition") || "");
+    const [, plain] = /^attachment; filename="?([^";]+)|$/.exec(answer.headers.get("Content-Disposition") || "");
+    if (!answer.ok || !(name || plain)) throw new Error("no file");
+    const link = make("a", { href: URL.createObjectURL(await answer.blob()), download: name ? decodeURIComponent(name) : plain });
+    link.click();
+    window.setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  } catch {
+    form.submit();
+    return;
+  }
+  forgetErrors(form);
+  delete form.dataset.sent;
+  const page = new DOMParser().parseFromString(await (await fetch(window.location.href)).text(), "text/html");
+  for (const old of document.querySelectorAll("main > .note[role]")) old.remove();
+  document.querySelector("main > .head").after(...page.querySelectorAll("main > .note[role]"));
+}
 
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent; // back from the browser's memory

@@ -17,6 +17,16 @@ if (session) {
     notice.hidden = false;
   };
 
+  // Protected values that are shown do not outlive the session: it is asked for more often while they are.
+  const revealed = document.querySelector("[data-remask-after]");
+  const over = () => {
+    if (revealed) {
+      document.querySelector("main").replaceChildren();
+      window.location.replace(revealed.dataset.remaskUrl);
+    } else say("over");
+  };
+  if (revealed) window.setInterval(() => ask(), 5000);
+
   const wait = (seconds) => {
     window.clearTimeout(timer);
     timer = window.setTimeout(ask, Math.max(seconds, 1) * 1000);
@@ -38,7 +48,7 @@ if (session) {
     try {
       const answer = await fetch(url, { redirect: "manual", cache: "no-store", ...sent });
       if (answer.ok) plan(await answer.json());
-      else if (answer.type === "opaqueredirect" || answer.status === 401) say("over");
+      else if (answer.type === "opaqueredirect" || answer.status === 401) over();
       else wait(30);
     } catch {
       wait(30); // the network is away; the session may be there still

@@ -6,10 +6,12 @@ as they are. Nobody but the holder of the key signs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+import pytest
 
 from audit.bundle import CHECKPOINTS, MANIFEST
 from tests.audit.evidence import ORIGIN, OTHER, TRUE, History, Parts, base64, bundle, packed
@@ -63,6 +65,15 @@ def cases(sizes: tuple[int, ...]) -> list[Case]:
             places = sorted({0, size // 2, size - 1}) if attack.each else [0]
             found += [Case(attack, size, place) for place in places if size >= attack.least]
     return found
+
+
+def once(sizes: tuple[int, ...]) -> Iterator[Any]:
+    """Each attack at one place of one size, another one than its neighbours in the table; the rest widely."""
+    every = cases(sizes)
+    for at, attack in enumerate(dict.fromkeys(case.attack.name for case in every)):
+        own = [case for case in every if case.attack.name == attack]
+        for case in own:
+            yield pytest.param(case, id=str(case), marks=() if case is own[at % len(own)] else pytest.mark.wide)
 
 
 @lru_cache(maxsize=16)

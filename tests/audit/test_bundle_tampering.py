@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.audit.archive_attacks import BROKEN
-from tests.audit.bundle_attacks import SIZES, Case, cases, ordered
+from tests.audit.bundle_attacks import SIZES, Case, cases, once, ordered
 from tests.audit.evidence import bundle, report, summary
 
 
-@pytest.mark.parametrize("case", cases(SIZES), ids=str)
+@pytest.mark.parametrize("case", once(SIZES))
 def test_an_attack_is_told_for_what_it_is_and_where(case: Case) -> None:
     verdict, assurance, place, kinds = summary(report(case.forged()))
     expected = case.expected()

@@ -18,7 +18,7 @@ from audit import verifier
 from audit.canonical_zip import ArchiveError
 from tests import machine
 from tests.audit.archive_attacks import BROKEN
-from tests.audit.bundle_attacks import FEW, Case, Kinds, cases, ordered
+from tests.audit.bundle_attacks import FEW, Case, Kinds, once, ordered
 from tests.audit.evidence import KEY, POLICY_TEXT, TRUE, Parts, bundle, report, summary
 from tests.audit.verifier_cases import QUESTIONS
 
@@ -96,16 +96,7 @@ def auditor(chromium: Browser, page_file: Path) -> Iterator[Auditor]:
     assert said == [], "the page asked the network for something, or failed"
 
 
-def _once(every: Sequence[Case]) -> Iterator[Any]:
-    """Each attack at one place of one size, another one than its neighbours in the table; the rest widely."""
-    attacks = list(dict.fromkeys(case.attack.name for case in every))
-    for at, attack in enumerate(attacks):
-        own = [case for case in every if case.attack.name == attack]
-        for case in own:
-            yield pytest.param(case, id=str(case), marks=() if case is own[at % len(own)] else pytest.mark.wide)
-
-
-@pytest.mark.parametrize("case", _once(cases(FEW)))
+@pytest.mark.parametrize("case", once(FEW))
 def test_an_attack_is_told_for_what_it_is_and_where(auditor: Auditor, case: Case) -> None:
     verdict, assurance, place, kinds = told(auditor.says(case.forged()))
     expected = case.expected()

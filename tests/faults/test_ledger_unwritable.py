@@ -119,11 +119,30 @@ def refused(answer: TestResponse) -> None:
     assert not [secret for secret in SECRETS if secret in answer.text]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+SOME = (
+    *("the home page", "a list", "a case revealed", "the API's case", "the API's refusal", "a rejected form"),
+    *("signing out", "a changed case", "the API's new case"),
+)
+"""One of each way in which an answer comes about."""
+_WHOLE = (breaking.append_is_revoked, breaking.disk_is_full_at_commit)
+"""One fault at an answer's own entry and one at the commit: they meet each of what people ask for."""
+
+
+@pytest.mark.parametrize(
+    ("fault", "every"),
+    [
+        pytest.param(
+            fault, every, id=f"{fault.__name__}-{'all' if every else 'some'}",
+            marks=pytest.mark.wide if every != (fault in _WHOLE) else (),
+        )
+        for fault in FAULTS for every in (True, False)
+    ],
+)  # fmt: skip
 def test_nothing_is_shown_and_nothing_stored(
-    world: World, fault: Fault, capfd: pytest.CaptureFixture[str], subtests: pytest.Subtests
+    world: World, fault: Fault, every: bool, capfd: pytest.CaptureFixture[str], subtests: pytest.Subtests
 ) -> None:
     asks = {**_looks(), **_comings_and_goings(), **(_writes() if fault in STOPPING_WRITES else {})}
+    asks = asks if every else {name: asks[name] for name in SOME if name in asks}
     before, told_before = world.panel.stored(), world.panel.alerts_in_ledger()
     with fault(world.panel.database):
         for name, ask in asks.items():

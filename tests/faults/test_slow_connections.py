@@ -34,10 +34,11 @@ KINDS = {
 }
 
 
-@pytest.fixture
-def server(database: Database, tmp_path: Path) -> Iterator[WebServer]:
-    settings = replace(settings_for(database, tmp_path / "home"), web_workers=1, web_threads=2, web_request_seconds=1)
-    server = WebServer(settings, tmp_path / "web.log")
+@pytest.fixture(scope="module")
+def server(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
+    folder = tmp_path_factory.mktemp("slow")
+    settings = settings_for(shared_database, folder / "home")
+    server = WebServer(replace(settings, web_workers=1, web_threads=2, web_request_seconds=1), folder / "web.log")
     server.start()
     yield server
     server.stop()
@@ -118,6 +119,7 @@ def test_a_request_that_comes_in_pieces_is_answered(server: WebServer) -> None:
 
 
 def test_a_server_that_is_told_to_stop_does_not_wait_for_those_who_send_nothing(server: WebServer) -> None:
+    """The last test with this server."""
     with socket.create_connection(("127.0.0.1", server.port)) as waiting:
         waiting.sendall(_HEAD)
         server.stop()

@@ -162,7 +162,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
     _differ("the form has an address of its own", "POST ReceiptView.compare InstitutionReceiptView.compare", empty=422),
     _differ("a wrong password", "POST SignInView.sign_in", empty=401),
     _differ("it names no version", "POST OwnProfileView.edit", empty=409),
-    _differ("a button without fields", "POST OwnSessionView.sign_out OwnSessionView.sign_out_everywhere", empty=303),
+    _differ("a button without fields", "POST OwnSessionView.sign_out OwnSessionView.sign_out_everywhere"
+            " OwnSessionsView.end_others", empty=303),
     _differ("a button without fields", "POST OwnSessionView.stay", empty=200),
     _differ("a button without fields", "DELETE SessionApi.end", empty=200),
     _differ("the link names whom it is for", "GET InvitationView.redeem", may=NOBODY),

@@ -28,6 +28,8 @@ KEPT_PAGES = {"form_answer", "submission"}
 
 CREATES_NOTHING: Mapping[str, str] = {
     "POST OwnSessionView.stay": "the session that is there goes on",
+    "POST OwnSessionsView.end": "ends a session",
+    "POST OwnSessionsView.end_others": "ends the sessions",
     "POST OwnSessionView.sign_out": "ends the session",
     "POST OwnSessionView.sign_out_everywhere": "ends the sessions",
     "POST OwnProfileView.password": "each password is confirmed with the one before",

@@ -245,7 +245,7 @@ def _io_error() -> BaseException:
     ("error", "persisted"),
     [
         pytest.param(Stopped, False, id="stopped-not persisted"),
-        pytest.param(_io_error, True, id="error-persisted"),
+        pytest.param(_io_error, True, id="error-persisted", marks=pytest.mark.wide),
         pytest.param(Stopped, True, id="stopped-persisted", marks=pytest.mark.wide),
         pytest.param(_io_error, False, id="error-not persisted", marks=pytest.mark.wide),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -60,8 +61,11 @@ def test_a_sign_in_that_comes_from_elsewhere_shows_the_page_anew(panel: RunningP
     who, browser = panel.make.focal_point(), panel.browser()
     answer = sign_in(browser, who, headers, csrf_token="an old one")
     assert answer.status_code == 400
-    assert who.username in answer.text
     assert PASSWORD not in answer.text
+    if headers:  # the browser names another site: no form comes back
+        assert browser.get("/profile/").status_code == 302
+        return
+    assert who.username in answer.text
     assert "bir kez daha oturum açın" in answer.text
     assert browser.get("/profile/").status_code == 302
     assert sign_in(browser, who, {}, csrf_token=token_of(answer)).status_code == 303
@@ -118,7 +122,7 @@ def test_a_session_that_ends_leaves_the_others_of_the_account(panel: RunningPane
     copied = here.client.get_cookie("itm")
     assert copied
     assert here.post("/profile/sign-out").status_code == 303
-    assert there.get("/profile/").text.count("(bu oturum)") == 1
+    assert there.get("/profile/sessions/").text.count("Bu oturum<") == 1
     here.client.set_cookie("itm", copied.value)
     assert here.get("/profile/").status_code == 302
     assert there.post("/profile/sign-out-everywhere").status_code == 303
@@ -300,3 +304,129 @@ def test_half_a_session_opens_nothing_but_signing_out_and_is_over_soon(panel: Ru
     finally:
         with panel.make.superuser() as connection:
             connection.execute(text(switch % "false"))
+
+
+def kept(browser: Browser) -> str:
+    """The cookie, as somebody would keep a copy of it."""
+    cookie = browser.client.get_cookie("itm")
+    assert cookie
+    return cookie.value
+
+
+def test_a_session_that_was_planted_before_the_sign_in_is_not_the_one_after_it(panel: RunningPanel) -> None:
+    attacker, victim = panel.make.focal_point(), panel.make.focal_point()
+    planted = kept(panel.browser(attacker))
+    browser = panel.browser()
+    browser.client.set_cookie("itm", planted)
+    assert sign_in(browser, victim).status_code == 303
+    assert kept(browser) != planted
+    thief = panel.browser()
+    thief.client.set_cookie("itm", planted)
+    assert thief.get("/profile/").status_code == 302
+    assert (standing(panel, attacker), standing(panel, victim)) == (["renewed"], [None])
+
+
+@pytest.mark.parametrize("how", ["signed_out", "ended elsewhere", "all others", "renewed", "suspended", "institution"])
+def test_a_copied_cookie_opens_nothing_after_the_end_even_if_the_account_is_taken_up_again(
+    panel: RunningPanel, how: str
+) -> None:
+    who = panel.make.focal_point(panel.make.institution("TUIK", "member"))
+    browser, other = panel.browser(who), panel.browser(who)
+    copied = kept(browser)
+    if how == "signed_out":
+        browser.post("/profile/sign-out")
+    elif how == "ended elsewhere":
+        first = panel.value(
+            "select id from account_session where account_id = :id order by begun_at limit 1", id=who.id
+        )
+        assert other.post("/profile/sessions/end", session=str(first)).status_code == 303
+    elif how == "all others":
+        assert other.post("/profile/sessions/end-others").status_code == 303
+    elif how == "renewed":
+        assert sign_in(browser, who).status_code == 303
+    elif how == "suspended":
+        boss = panel.browser(panel.make.manager(who.tenant))
+        assert boss.post(f"/accounts/{who.id}/suspend").status_code == 303
+        assert boss.post(f"/accounts/{who.id}/reactivate").status_code == 303
+    else:
+        for status in ("suspended", "active"):
+            with panel.make.superuser() as connection:
+                statement = text("update institution set status = :status where id = :id")
+                connection.execute(statement, {"status": status, "id": who.tenant.id})
+    thief = panel.browser()
+    for path in ("/profile/", "/cases/", "/api/v1/cases/"):
+        thief.client.set_cookie("itm", copied)
+        assert thief.get(path).status_code in (302, 401), path
+    assert other.get("/profile/").status_code == (302 if how in ("suspended", "institution") else 200)
+
+
+def test_the_own_sessions_are_listed_and_nobody_ends_anothers(panel: RunningPanel) -> None:
+    who, other = panel.make.focal_point(), panel.make.focal_point()
+    browser, foreign = panel.browser(who), panel.browser(other)
+    agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    second = Browser(panel.app.test_client())
+    sign_in(second, who, {**OURS, "User-Agent": agent})
+    page = browser.get("/profile/sessions/").text
+    assert "Firefox, Windows" in page
+    assert "Bu sunucunun kendisi (127.0.0.1)" in page
+    assert page.count('/profile/sessions/end"') == 1
+    theirs = panel.value("select id from account_session where account_id = :id", id=other.id)
+    assert browser.post("/profile/sessions/end", session=str(theirs)).status_code == 303
+    assert browser.post("/profile/sessions/end", session="x").status_code == 400
+    assert foreign.get("/profile/").status_code == 200
+    assert browser.post("/profile/sessions/end-others").status_code == 303
+    assert "kapattınız" in second.get(second.get("/profile/").headers["Location"]).text
+    assert browser.get("/profile/sessions/").text.count("/profile/sessions/end") == 0
+
+
+def test_a_download_that_runs_breaks_off_when_its_session_ends(
+    panel: RunningPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from itm_admin.accounts.actor import SessionOver
+    from itm_admin.record import export
+
+    who = panel.make.focal_point()
+    browser = panel.browser(who)
+    panel.make.case(who)
+    form = {"csrf_token": browser.token, "format": "xlsx", "purpose": "STATISTICS"}
+    whole = browser.client.post("/cases/export", data=form)
+    assert whole.status_code == 200
+    assert whole.get_data()[:2] == b"PK"
+    fix = export.fix_ids
+
+    def and_the_session_ends(*args: Any) -> Any:
+        with panel.database.engine("superuser").begin() as connection:
+            statement = text("update account_session set why = 'elsewhere' where account_id = :id")
+            connection.execute(statement, {"id": who.id})
+        return fix(*args)
+
+    monkeypatch.setattr(export, "fix_ids", and_the_session_ends)
+    with pytest.raises(SessionOver):
+        browser.client.post("/cases/export", data=form)
+
+
+def test_a_download_asks_before_each_of_its_pieces(panel: RunningPanel) -> None:
+    from itm_admin.accounts.actor import SessionOver, while_it_stands
+
+    browser = panel.browser(panel.make.focal_point())
+    with browser.client.session_transaction() as cookie:
+        secret = sessions.read(cookie) or b""
+    pieces = while_it_stands(iter([b"first", b"second"]), secret, panel.database.engine("app"))
+    assert next(pieces) == b"first"
+    assert browser.post("/profile/sign-out").status_code == 303
+    with pytest.raises(SessionOver):
+        next(pieces)
+
+
+def test_under_https_the_cookie_belongs_to_this_host_alone(panel: RunningPanel, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from app import create_app
+    from tests.conftest import settings_for
+
+    app = create_app(replace(settings_for(panel.database, tmp_path), https=True))
+    answer = app.test_client().get("/sign-in", base_url="https://localhost")
+    cookies = answer.headers.getlist("Set-Cookie")
+    assert len(cookies) == 1
+    assert cookies[0].startswith("__Host-itm=")
+    assert set(cookies[0].split("; ")[1:]) == {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"}

@@ -16,7 +16,7 @@ from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
 
 
-@pytest.fixture(params=(3, 16_384))
+@pytest.fixture(params=(3, pytest.param(16_384, marks=pytest.mark.wide)))
 def world(
     database: Database,
     superuser: Engine,
@@ -24,7 +24,7 @@ def world(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> SigningWorld:
-    """However few entries are read at once."""
+    """However few entries are read at once: three are fewer than lie between two checkpoints."""
     monkeypatch.setattr("audit.store.verifying.CHUNK", request.param)
     return SigningWorld(superuser, database, tmp_path)
 

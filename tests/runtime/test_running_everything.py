@@ -7,6 +7,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -16,19 +17,50 @@ import pytest
 from tests.runtime.running import System, itm, left_of, system
 
 
+class Kept:
+    """One system for all tests here, on one data folder; started when there is none, on what the one before left."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self._ending = home, ExitStack()
+        self._now: System | None = None
+
+    def started(self) -> System:
+        if self._now is None or self._now.process.poll() is not None:
+            self.end()
+            self._now = self._ending.enter_context(system(self.home))
+        return self._now
+
+    def end(self) -> None:
+        self._ending.close()
+        self._now = None
+
+
 @pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
-    """One data folder for all tests here, so that each starts what the one before left."""
+def kept() -> Iterator[Kept]:
     folder = Path(tempfile.mkdtemp(prefix="itm-run-"))
     folder.chmod(0o711)
-    yield folder / "home"
+    kept = Kept(folder / "home")
+    yield kept
+    kept.end()
     shutil.rmtree(folder)
 
 
 @pytest.fixture
-def running(home: Path) -> Iterator[System]:
-    with system(home) as running:
-        yield running
+def home(kept: Kept) -> Path:
+    return kept.home
+
+
+@pytest.fixture
+def running(kept: Kept) -> System:
+    return kept.started()
+
+
+def test_killing_make_stops_what_it_had_started(kept: Kept) -> None:
+    kept.end()
+    with system(kept.home, under_make=True) as running:
+        children = running.children()
+        running.process.kill()
+        assert left_of(children) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -42,19 +74,11 @@ def test_it_stops_in_order_and_leaves_no_process_behind(running: System, number:
     assert not (running.home / "postgres" / "postmaster.pid").exists()
 
 
-def test_killing_the_supervisor_leaves_no_process_behind_and_the_next_start_works(running: System, home: Path) -> None:
+def test_killing_the_supervisor_leaves_no_process_behind_and_the_next_start_works(running: System, kept: Kept) -> None:
     children = running.children()
     running.process.kill()
     assert left_of(children) == []
-    with system(home) as again:
-        assert again.get() < 500
-
-
-def test_killing_make_stops_what_it_had_started(home: Path) -> None:
-    with system(home, under_make=True) as running:
-        children = running.children()
-        running.process.kill()
-        assert left_of(children) == []
+    assert kept.started().get() < 500
 
 
 def test_a_killed_web_server_is_started_again(running: System) -> None:
@@ -99,17 +123,23 @@ def test_the_scheduler_knows_the_signer_and_neither_another_role_nor_a_key_of_th
     assert not {"ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE"} & set(told)
 
 
-def test_a_password_that_a_role_gave_itself_is_mended_by_a_restart(home: Path) -> None:
-    address = ""
-    with system(home):
-        address = itm(home, "database", "url", "--role", "app").stdout.strip()
-        with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute("ALTER ROLE itm_app PASSWORD 'another'")
-        with pytest.raises(psycopg.OperationalError):
-            psycopg.connect(address)
-    with system(home) as again:
-        psycopg.connect(address).close()
-        assert again.get("/sign-in") == 200
+def test_a_password_that_a_role_gave_itself_is_mended_by_a_restart(running: System, kept: Kept) -> None:
+    address = itm(kept.home, "database", "url", "--role", "app").stdout.strip()
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("ALTER ROLE itm_app PASSWORD 'another'")
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(address)
+    kept.end()
+    again = kept.started()
+    psycopg.connect(address).close()
+    assert again.get("/sign-in") == 200
+
+
+def test_without_the_demonstration_there_is_no_witness_but_those_that_the_settings_name(running: System) -> None:
+    assert "ITM_WITNESSES" not in running.scheduler().environ()
+    with pytest.raises(AssertionError):
+        running.child("audit.witness", "--listen")
+    assert not (running.home / "witness" / "address").exists()
 
 
 def test_passwords_are_in_no_command_line(running: System) -> None:

@@ -154,6 +154,8 @@ def test_nobody_reads_another_process_s_environment_and_none_holds_another_s_sec
             assert {path.name for path, value in values.items() if value in content} == told[kind]
             assert "/root/" not in content
         assert not [other for other in KINDS if other != kind and _reads(_account(other), environ)]
+    for _kind, line in _read_of_each(running, lambda process: Path(f"/proc/{process.pid}/cmdline").read_text("utf-8")):
+        assert not [path.name for path, value in values.items() if value in line], "everybody reads command lines"
 
 
 def test_a_process_inherits_no_file_of_another_s(running: System) -> None:

@@ -26,6 +26,9 @@ alter table public.account_session
 revoke all on public.account_session from itm_app;
 grant select (id, institution_id, account_id, epoch, begun_at, ended_at, why, seen_at, ends_at, idle, methods, factor_at, address, device),
   update (why) on public.account_session to itm_app;
+-- Also what an administrator of the database suspends ends sessions.
+alter policy session_rules on public.account_session
+  using ((select session_user) not in ('itm_signer', 'itm_purger')) with check ((select session_user) not in ('itm_signer', 'itm_purger'));
 create policy session_units on public.unit for select to itm_owner using ((select session_user) = 'itm_app');
 
 -- The one answer to: is a session without a second factor half a session?
