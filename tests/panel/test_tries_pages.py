@@ -132,7 +132,7 @@ def test_an_hour_in_which_the_institution_hardly_works_is_unusual(panel: Running
         connection.exec_driver_sql(
             "insert into account_session (institution_id, account_id, epoch, secret_digest, ends_at, begun_at)"
             f" select '{tenant.id}', '{person.id}', 0, sha256(n::text::bytea), at + interval '1 hour', at"
-            " from generate_series(1, 60) n, lateral (select now() - interval '7 days' - interval '12 hours') t(at)"
+            " from generate_series(1, 150) n, lateral (select now() - interval '7 days' - interval '12 hours') t(at)"
         )
         connection.exec_driver_sql("alter table account_session enable always trigger a_rules")
     browser.client.delete_cookie("session")
