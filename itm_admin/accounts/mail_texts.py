@@ -67,7 +67,7 @@ _AUDIT: Mapping[str, tuple[str, str]] = {
     "audit_reset": (_l("A password has ended"), _l("Two people have ended the password of the account %(username)s.")),
 }
 _MANAGER: Mapping[str, tuple[str, str]] = {
-    "manager_unusual": (
+    "told_manager_unusual": (
         _l("An unusual sign-in in your institution"),
         _l(
             "Somebody has signed in with the account %(username)s of your institution, and it was unusual: "
@@ -96,7 +96,7 @@ def compose(kind: str, language: str, values: Mapping[str, str]) -> tuple[str, s
     say = catalogue(language).gettext
     subject, words = TEXTS[kind]
     unusual = ", ".join(say(UNUSUAL[code]) for code in values.get("unusual", "").split(",") if code in UNUSUAL)
-    said = [say(words) % {**values, "unusual": unusual}]
+    said = [say(words) % {"device": "—", "place": "—", **values, "unusual": unusual}]
     if kind in _OWN:
         said.append(say(_UNKNOWN))
     elif kind in _AUDIT:

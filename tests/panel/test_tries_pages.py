@@ -111,8 +111,8 @@ def test_a_new_device_and_a_new_network_are_told_to_the_person_and_the_manager(p
     panel.browser(person)
     told = mails(panel, person, "told_unusual")
     assert [each["unusual"] for each in told] == ["device,network"]
-    assert [each["unusual"] for each in mails(panel, person, "manager_unusual")] == ["device,network"]
-    assert panel.rows("select 1 from mail where account_id = :id and kind = 'manager_unusual'", id=manager.id)
+    assert [each["unusual"] for each in mails(panel, person, "told_manager_unusual")] == ["device,network"]
+    assert panel.rows("select 1 from mail where account_id = :id and kind = 'told_manager_unusual'", id=manager.id)
     entry = panel.rows(
         "select content::jsonb -> 'detail' ->> 'unusual' as unusual from audit.event where action = 'auth.login'"
         " and outcome = 'success' and actor_id = :id order by at desc limit 1",

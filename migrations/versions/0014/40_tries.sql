@@ -233,7 +233,7 @@ begin
     select e.id from public.known_device e where e.account_id = person.id order by e.seen_at desc, e.id limit 20);
   if unusual <> '{}' then
     insert into public.mail (institution_id, account_id, kind, about, address, language, detail)
-    select a.institution_id, a.id, case when a.id = person.id then 'told_unusual' else 'manager_unusual' end, person.id, a.email, a.language,
+    select a.institution_id, a.id, case when a.id = person.id then 'told_unusual' else 'told_manager_unusual' end, person.id, a.email, a.language,
            jsonb_build_object('name', a.first_name || ' ' || a.last_name, 'username', person.username,
                               'unusual', array_to_string(unusual, ','), 'device', coalesce(note_sign_in.device, '—'),
                               'place', coalesce(note_sign_in.address, '—'))
@@ -244,9 +244,15 @@ begin
   return unusual;
 end $$;
 
-alter table public.mail drop constraint mail_kind, add constraint mail_kind check (kind in ('link', 'told_link', 'told_confirmed',
-  'told_rise', 'told_end', 'told_reset', 'told_password', 'told_email', 'told_factor', 'told_recovery', 'told_factors', 'told_factors_asked',
-  'told_unusual', 'manager_unusual', 'audit_link', 'audit_confirmed', 'audit_rise', 'audit_end', 'audit_reset', 'audit_factors'));
+-- Two kinds of mail more.
+do $$
+declare
+  kinds text[] := array(select m[1] from pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), '''(\w+)''', 'g') m
+                         where c.conrelid = 'public.mail'::regclass and c.conname = 'mail_kind');
+begin
+  execute format('alter table public.mail drop constraint mail_kind, add constraint mail_kind check (kind in (%s))',
+                 (select string_agg(quote_literal(k), ', ') from unnest(kinds || '{told_unusual,told_manager_unusual}') k));
+end $$;
 
 create function itm.forget_devices() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
