@@ -91,6 +91,9 @@ def cookie_name() -> str:
 
 
 def _remembered(response: Response) -> Response:
+    """Sets the cookie, unless the sign-in came to nothing after all."""
+    if response.status_code >= 400:
+        return response
     secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
     value = _signer().dumps(base64.urlsafe_b64encode(g.device_secret).decode("ascii"))
     response.set_cookie(

@@ -164,10 +164,14 @@ class OwnProfileView(Page):
             known_devices=devices,
         )
 
-    @route("/devices/<uuid:id>/forget", act="edit", methods=("POST",))
-    def forget_device(self, id: uuid.UUID) -> Response:
+    @route("/forget-device", act="edit", methods=("POST",))
+    def forget_device(self) -> Response:
+        try:
+            asked = uuid.UUID(request.form.get("device", ""))
+        except ValueError:
+            raise Invalid({"device": _("This is not one of the choices.")}) from None
         with writing() as work:
-            sign_in.forget_device(work, me(), id)
+            sign_in.forget_device(work, me(), asked)
         flash(_("The device is forgotten. A sign-in from it is told to you as one from a new device."))
         return redirect_after_post("OwnProfileView.show")
 

@@ -28,6 +28,7 @@ KEPT_PAGES = {"form_answer", "submission"}
 
 CREATES_NOTHING: Mapping[str, str] = {
     "POST OwnSessionView.stay": "the session that is there goes on",
+    "POST OwnProfileView.forget_device": "forgets a browser",
     "POST OwnSessionsView.end": "ends a session",
     "POST OwnSessionsView.end_others": "ends the sessions",
     "POST OwnSessionView.sign_out": "ends the session",

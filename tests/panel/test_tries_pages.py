@@ -86,9 +86,9 @@ def test_the_cookie_tells_nothing_and_is_for_no_script(panel: RunningPanel, foca
     assert len(kept) == 1
     again = panel.browser(focal)
     assert len(panel.rows("select 1 from known_device where account_id = :id", id=focal.id)) == 2
-    forget = re.search(r"/profile/devices/[0-9a-f-]{36}/forget", again.get("/profile/").text)
-    assert forget is not None
-    assert again.post(forget.group()).status_code == 303
+    device = re.search(r'name="device" value="([0-9a-f-]{36})"', again.get("/profile/").text)
+    assert device is not None
+    assert again.post("/profile/forget-device", device=device.group(1)).status_code == 303
     assert len(panel.rows("select 1 from known_device where account_id = :id", id=focal.id)) == 1
 
 
