@@ -24,7 +24,7 @@ run: $(VENV)/run.stamp  ## Start the whole system on this machine, with syntheti
 # What the tests need beside Python's packages is seen to before anything else: a test that cannot run has shown nothing.
 test: $(VENV)/bin/python  ## Lint, types, import contracts and every test
 	@$(BIN)/python tests/machine.py
-	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory -j 2 check
 	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Marked with `wide`: what they would find, a test of `make test` finds too, unless it is in the places left out there

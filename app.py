@@ -39,7 +39,7 @@ from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.erasure_list import Erasures
 from itm_admin.foundation.forgery import LIFETIME, Forgery
 from itm_admin.foundation.proxies import BehindProxies
-from itm_admin.panel import FILES, LISTS, Panel, links, navigation
+from itm_admin.panel import FILES, Panel, links, navigation
 from itm_admin.schedule import JOBS
 
 LARGEST_REQUEST = 1024 * 1024
@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     form_answers.install_showing(app)
     error_pages.install(app)
     access.install(app, load_actor, ask_to_sign_in, FILES)
-    saved_views.install(app, LISTS)
+    saved_views.install(app)
     scheduler_watch.install(app, JOBS)
     Forgery(app)
     formats.install(app)

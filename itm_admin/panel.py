@@ -14,11 +14,8 @@ from flask_appbuilder.menu import Menu
 from flask_babel import lazy_gettext as _l
 
 from itm_admin import areas
-from itm_admin.accounts.account_views import AccountView
-from itm_admin.accounts.saved_views import ListWithViews
+from itm_admin.accounts import saved_views
 from itm_admin.accounts.security import SecurityManager
-from itm_admin.cases.person_views import PersonView
-from itm_admin.cases.views import CaseView
 from itm_admin.foundation import access
 from itm_admin.foundation.access import Access
 from itm_admin.foundation.form_answers import AnswerView
@@ -26,7 +23,6 @@ from itm_admin.foundation.i18n import Languages
 from itm_admin.foundation.openapi import OpenApiDocument, SwaggerPage
 from itm_admin.foundation.views import Frozen
 from itm_admin.home import HomeView
-from itm_admin.oversight import lists as oversight
 from itm_admin.record import parts
 from itm_admin.record.area import GROUPS, Area, MenuEntry
 from itm_admin.record.kind import kind_named
@@ -75,6 +71,7 @@ class Panel(AppBuilder):
             area.register(self)
         self.pages = self._entries()
         access.declare_views(app, self.baseviews)
+        saved_views.know(app, self.baseviews)
         for view in self.baseviews:
             if isinstance(view, Frozen):
                 view.freeze()
@@ -128,14 +125,6 @@ def _finder() -> dict[str, str]:
             return {"find": url_for(endpoint)}
     return {}
 
-
-LISTS = {
-    "cases": ListWithViews("CaseView.list", lambda: CaseView.listing),
-    "persons": ListWithViews("PersonView.list", lambda: PersonView.listing),
-    "accounts": ListWithViews("AccountView.list", AccountView.listed),
-    "all_cases": ListWithViews("OversightCaseView.list", lambda: oversight.CASES),
-}
-"""Lists whose views people may save."""
 
 FILES = {
     "static": Access("Files", "show", public=True, quiet=True),

@@ -298,13 +298,18 @@ def playwright() -> Iterator[Playwright]:
 
 
 LONGEST = (
-    "journeys/test_every_page house/test_walks runtime/test_users_of_processes house/test_routes"
-    " runtime/test_demo_story audit/test_html_verifier audit/test_reconciliation panel/test_generations"
-    " panel/test_signing_crashes runtime/test_upgrade panel/test_api_generated audit/test_tampering_matrix"
-    " panel/test_purge faults/test_killed_web_server runtime/test_local_witness journeys/test_story"
-    " journeys/test_tampering panel/test_demo"
-    " journeys/test_accounts journeys/test_everyday journeys/test_sent_once faults/test_canaries"
-    " faults/test_ledger_unwritable runtime/test_running_everything"
+    "house/test_walks journeys/test_every_page runtime/test_users_of_processes runtime/test_demo_story"
+    " house/test_kinds house/test_routes runtime/test_running_everything faults/test_canaries"
+    " faults/test_ledger_unwritable panel/test_schedule journeys/test_everyday journeys/test_tampering"
+    " journeys/test_story journeys/test_accounts panel/test_bad_input audit/test_reconciliation"
+    " panel/test_signing_verification house/test_one_record panel/test_demo panel/test_resume_marks"
+    " audit/test_html_verifier journeys/test_keyboard journeys/test_forms journeys/test_sent_once"
+    " panel/test_purge panel/test_generations panel/test_assurance_verification panel/test_assurance_records"
+    " panel/test_signing_crashes runtime/test_local_witness runtime/test_commands runtime/test_evidence_commands"
+    " runtime/test_embedded_server panel/test_query_counts panel/test_api_generated panel/test_evidence_pages"
+    " panel/test_receipts runtime/test_upgrade faults/test_killed_web_server faults/test_held_heads"
+    " faults/test_slow_connections audit/test_restore audit/test_tampering journeys/test_lists"
+    " house/test_second_wall audit/test_tampering_matrix runtime/test_running_sinks"
 ).split()
 """Files that take longest, the longest first."""
 

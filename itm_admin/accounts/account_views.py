@@ -57,7 +57,6 @@ class Made:
 class AccountPage(RecordPage):
     """The list and the page of an account, for those who keep accounts and for auditors."""
 
-    list_name = "accounts"
     list_columns = ("full_name", "username", "institution_name", "role_names", "active", "last_login")
     order_columns = ("full_name", "username", "institution_name", "active", "last_login")
     order_by: ClassVar = {"full_name": BY_NAME, "institution_name": BY_HOME}

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from itm_admin.accounts.models import AccessChange, Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
+from itm_admin.foundation.audited_reads import named
 from itm_admin.foundation.errors import Denied, Invalid, Message, NotFound
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, ROLES
@@ -95,7 +96,9 @@ def names(session: Session, accounts: Iterable[uuid.UUID | None]) -> dict[uuid.U
         .join(Institution, Institution.id == Account.institution_id)
         .where(Account.id.in_(wanted))
     )
-    return {row.id: f"{row.first_name} {row.last_name} ({row.institution})" for row in rows}
+    found = rows.all()
+    named(*(row.id for row in found))
+    return {row.id: f"{row.first_name} {row.last_name} ({row.institution})" for row in found}
 
 
 def role_labels(session: Session, change: AccessChange) -> list[str]:

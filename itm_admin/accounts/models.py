@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from itm_admin.accounts.addresses import MailAddress
+from itm_admin.foundation.audited_reads import named
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.i18n import LANGUAGES
 from itm_admin.foundation.records import Identifier, Moment, identifier_column
@@ -56,7 +57,7 @@ class Account(Stamped, Model):
     """A person who may sign in. `epoch` rises to end every session of the account."""
 
     __tablename__ = "account"
-    __record__: ClassVar = RecordInfo(_l("Account"), _l("Accounts"), history="Account")
+    __record__: ClassVar = RecordInfo(_l("Account"), _l("Accounts"), history="Account", called="username")
     __table_args__ = (
         UniqueConstraint("institution_id", "id", name="account_in_institution"),
         UniqueConstraint("institution_id", "email", name="account_email_per_institution"),
@@ -114,6 +115,7 @@ class Account(Stamped, Model):
         return str(self.id)
 
     def get_full_name(self) -> str:
+        named(self.id)
         return f"{self.first_name} {self.last_name}"
 
     @property

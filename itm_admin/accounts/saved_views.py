@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import Flask, current_app, g, redirect, request, url_for
@@ -55,11 +56,22 @@ class Tab:
     opens: bool
 
 
-def install(app: Flask, lists: Mapping[str, ListWithViews]) -> None:
+def install(app: Flask) -> None:
     """Opens lists in the view that the person chose for them, and shows their views above them."""
-    app.extensions["itm_kept_lists"] = dict(lists)
+    app.extensions["itm_kept_lists"] = {}
     app.before_request(_open)
     app.jinja_env.globals["saved_views"] = tabs
+
+
+def know(app: Flask, views: Iterable[Any]) -> None:
+    """Reads the lists with a name from the registered pages. TypeError if two have the same."""
+    lists: dict[str, ListWithViews] = app.extensions["itm_kept_lists"]
+    for view in views:
+        listing, page = getattr(view, "listing", None), f"{view.endpoint}.list"
+        if listing is not None and listing.name:
+            found = ListWithViews(page, getattr(view, "listed", partial(getattr, view, "listing")))
+            if lists.setdefault(listing.name, found).endpoint != page:
+                raise TypeError(f"two lists are called {listing.name!r}")
 
 
 def kept_list(name: str) -> ListWithViews:
@@ -72,8 +84,8 @@ def kept_list(name: str) -> ListWithViews:
 
 def tabs(name: str, query: str) -> list[Tab] | None:
     """The person's views of a list by name; `query` is the present one. None if this page saves no views."""
-    where: ListWithViews = current_app.extensions["itm_kept_lists"][name]
-    if where.endpoint != request.endpoint:
+    where: ListWithViews | None = current_app.extensions["itm_kept_lists"].get(name)
+    if where is None or where.endpoint != request.endpoint:
         return None  # the same columns on another page: of deleted records, or for auditors
     path = url_for(where.endpoint)
     return [

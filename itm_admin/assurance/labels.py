@@ -21,6 +21,7 @@ from itm_admin.foundation import vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import label
 from itm_admin.foundation.i18n import language
+from itm_admin.foundation.roles import subject_words
 from itm_admin.institutions.names import full_name_by_code
 from itm_admin.ledger import two_sides
 from itm_admin.record.kind import kinds as record_kinds
@@ -58,7 +59,8 @@ _PAGES: Mapping[str, Message] = {
     "victimprofile": _l("Victim's profile"), "rolegrant": _l("Role of a person"), "grantapproval": _l("Approvals"),
     "accesschange": _l("Waiting for confirmation"),
     "ledgerdecision": _l("Decisions about ledgers"), "apidescription": _l("Programming interface"),
-    "health": _l("Verification"), "language": _l("Language"),
+    "health": _l("Verification"), "language": _l("Language"), "preference": _l("Saved views"),
+    "register": _l("Institutions"), "vocabulary": _l("Lists of codes"),
 }  # fmt: skip
 """The target of a refusal, or of a page that named nothing else: the gate's own subject."""
 
@@ -176,7 +178,8 @@ def kinds() -> dict[str, Message]:
 
 
 def kind_words(kind: str | None) -> str:
-    return str(kinds().get(kind or "") or _PAGES.get(kind or "", kind or ""))
+    told = kind or ""
+    return str(kinds().get(told) or _PAGES.get(told) or subject_words(told) or told)
 
 
 def action_words(action: str, actor_id: str | None = None) -> str:

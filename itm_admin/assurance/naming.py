@@ -15,6 +15,7 @@ from flask import g
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session, scoped_session
 
+from itm_admin.foundation import audited_reads
 from itm_admin.foundation.i18n import language
 
 AnySession = Session | scoped_session[Any]
@@ -65,6 +66,15 @@ def _inside() -> dict[str, list[str]]:
     return g.record_names_inside  # type: ignore[no-any-return]
 
 
+class Names(dict[str, str | None]):
+    """Names by id. One that is asked for is shown, so the entry of the page has its id."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        found = super().get(key, default)
+        audited_reads.named(key if found else None)
+        return found
+
+
 def named() -> Mapping[str, str | None]:
     return _names()
 
@@ -75,7 +85,7 @@ def _name(row: Row[Any]) -> str | None:
     return f"{name} ({row.name})" if name else row.name
 
 
-def _names() -> dict[str, str | None]:
+def _names() -> Names:
     if "record_names" not in g:
-        g.record_names = {}
+        g.record_names = Names()
     return g.record_names  # type: ignore[no-any-return]

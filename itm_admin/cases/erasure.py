@@ -26,8 +26,7 @@ from itm_admin.foundation.errors import DomainError, Invalid, Locked, Unavailabl
 from itm_admin.foundation.records import Identifier
 from itm_admin.foundation.transaction import writing
 from itm_admin.record import protected_values
-from itm_admin.record.access_note import AccessNote
-from itm_admin.record.lookup import Id
+from itm_admin.record.lookup import Id, identifier
 from itm_admin.record.permissions import require, require_management
 from itm_admin.record.schema import load
 from itm_admin.record.versions import expect
@@ -72,6 +71,8 @@ def destroy(
 ) -> tuple[Person, Erasure]:
     """Erases in this transaction (EraseInput). Locked by a legal hold; Invalid until each narrative is answered for."""
     actor = require("erase", "Person")
+    fates = [id for id, answer in answers.items() if answer.fate == "shredded"]
+    session.execute(select(func.itm.lock_for_erasure(identifier(person_id), cast(fates, ARRAY(Identifier)))))
     person = lookup.get_person(session, person_id, or_deleted=True, lock=True)
     require_management(person.unit_id, actor)
     protected_values.refuse_erased(person)
@@ -82,11 +83,12 @@ def destroy(
     values = load(EraseInput, data)
     if values["pseudonym"].upper() != person.pseudonym:
         raise Invalid({"pseudonym": _l("This is not the pseudonym of this person.")})
-    shredded = _judge(_asked(session, cases), answers, _keeping(session, person, cases))
+    asked = _asked(session, cases)
+    shredded = _judge(asked, answers, _keeping(session, person, cases))
     ids = tuple(sorted(case.id for case in shredded))
     session.flush()
     # The person, all that the register of protected columns names about them, drafts, these narratives, and the entry
-    reviewed = len(answers) - len(shredded)
+    reviewed = len(asked) - len(shredded)
     done = func.itm.erase_person(person.id, values["ground"], cast(list(ids), ARRAY(Identifier)), reviewed)
     session.execute(select(done))
     for record in (person, *shredded):
@@ -119,11 +121,10 @@ def _cases_of(session: AnySession, person: Person, *, lock: bool = False) -> lis
 
 
 def _asked(session: AnySession, cases: list[Case]) -> list[Case]:
-    noted = select(AccessNote.record).where(
-        AccessNote.record.in_([case.id for case in cases]), AccessNote.words.is_not(None)
-    )
-    words = set(session.scalars(noted))
-    return [case for case in cases if protected_values.filled(case) or case.id in words]
+    """Those about which something is stored in words: the register of protected columns says in which tables."""
+    ids = cast([case.id for case in cases], ARRAY(Identifier))
+    telling = set(session.scalar(select(func.itm.cases_that_tell(ids))) or ())
+    return [case for case in cases if case.id in telling]
 
 
 def _keeping(session: AnySession, person: Person, cases: list[Case]) -> set[uuid.UUID]:

@@ -62,7 +62,7 @@ class Case(CaseColumns, Owner, Model):
     """A suspected or confirmed event of trafficking that an institution works on (Dosya)."""
 
     __tablename__ = "case_file"
-    __record__: ClassVar = RecordInfo(_l("Case"), _l("Cases"), name="case", history="Case")
+    __record__: ClassVar = RecordInfo(_l("Case"), _l("Cases"), name="case", history="Case", called="reference")
     __table_args__ = (
         UniqueConstraint("institution_id", "id", name="case_file_in_institution"),
         UniqueConstraint("institution_id", "reference", name="case_file_reference"),
@@ -142,7 +142,7 @@ class Person(PersonColumns, Owner, Model):
     """A person met in one or more cases (Kişi). Always linked to at least one case."""
 
     __tablename__ = "person"
-    __record__: ClassVar = RecordInfo(_l("Person"), _l("Persons"), history="Person")
+    __record__: ClassVar = RecordInfo(_l("Person"), _l("Persons"), history="Person", called="pseudonym")
     __table_args__ = (
         UniqueConstraint("institution_id", "id", name="person_in_institution"),
         UniqueConstraint("institution_id", "pseudonym", name="person_pseudonym"),
@@ -158,6 +158,7 @@ class Person(PersonColumns, Owner, Model):
             name="person_erased",
         ),
         Index("person_index_terms", "index_terms", postgresql_using="gin"),
+        Index("person_erased", "institution_id", "erased_at", postgresql_where=text("erased_at is not null")),
         Index("person_recent", "institution_id", text("created_at desc"), text("id desc")),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import uuid
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from flask import flash, request, url_for
@@ -37,7 +38,7 @@ from itm_admin.foundation.errors import REQUIRED, Invalid
 from itm_admin.foundation.forms import attempt
 from itm_admin.foundation.once import once
 from itm_admin.foundation.views import keyring, redirect_after_post, route
-from itm_admin.record import drafts, parts
+from itm_admin.record import drafts, parts, removals
 from itm_admin.record.draft_views import DraftForm, desk, finished, register, resumed
 from itm_admin.record.drafts import Kept
 from itm_admin.record.kind import kind_of
@@ -142,6 +143,9 @@ class PersonView(RecordPage):
         )  # fmt: skip
         new = parts.new_parts(self, record) if is_open else ()
         return [*((url, text, tone) for offer, url, text, tone in offered if offer), *new]
+
+    def more(self, record: Any, parent: Any) -> Mapping[str, Any]:
+        return {"erased_by": removals.name_of(db.session, record) if record.erased_at else None}
 
     @route("/search", act="search", methods=BOTH)
     def search(self) -> Answer:

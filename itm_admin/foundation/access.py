@@ -29,7 +29,7 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Denied, Invalid, NotFound, Unauthenticated
-from itm_admin.foundation.roles import EVERYBODY, ROLES, SCOPES
+from itm_admin.foundation.roles import EVERYBODY, ROLES, SCOPES, kind_of_subject
 from itm_admin.foundation.tenancy import Context
 
 METHODS_THAT_CHANGE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -132,7 +132,7 @@ def declare_views(app: Flask, views: Iterable[Any]) -> None:
                     quiet=method._quiet,
                     api=view.is_api,
                     second_step=method._second_step,
-                    kind=model.kind.name if model is not None else view.subject.lower(),
+                    kind=model.kind.name if model is not None else kind_of_subject(view.subject),
                 )
 
 

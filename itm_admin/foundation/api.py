@@ -174,8 +174,10 @@ def parameters_of(listing: Listing[Any]) -> Parameters:
             "q": {"type": "string", "maxLength": 100},
         }
         for each in listing.filters:
-            codes = [code for code, _label in each.options()]
-            shapes[each.name] = {"type": "string", **({"enum": codes} if codes else {"format": "date"})}
+            codes = [code for code, _label in each.options()] if each.kind != "record" else []
+            # A register's ids are no part of the description: they are the installation's
+            shape = {"format": "date"} if each.kind == "day" else {"enum": codes} if each.kind != "record" else {}
+            shapes[each.name] = {"type": "string", **shape}
         return [{"in": "query", "name": name, "schema": shape} for name, shape in shapes.items()]
 
     return parameters

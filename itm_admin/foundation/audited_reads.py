@@ -2,8 +2,8 @@
 
 A view announces the records that it will show (`record_read`); when its response is ready, the entries are appended and
 committed, and only then it is sent. If the ledger cannot be written the response is 503 without data. A view that
-announces nothing is recorded as a read of its subject, and every further record id in a response is added: the ledger
-names all that was sent.
+announces nothing is recorded as a read of its subject, and every further record id in a response is added, and that of
+each record whose name was written into it (`named`): the ledger names all that was sent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, g, has_request_context, request
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -64,6 +64,12 @@ def record_read(
     _queue().append(look)
 
 
+def named(*ids: uuid.UUID | str | None) -> None:
+    """Adds records to this request's entries whose names its page shows: called where a name is made of a record."""
+    if has_request_context():
+        g.setdefault("named", {}).update((str(id), None) for id in ids if id)
+
+
 def queue(looks: Sequence[Look]) -> None:
     """Queues the entries for a refused form's page."""
     if looks:
@@ -79,6 +85,7 @@ def name_answer(request_id: str) -> None:
 def forget_looks() -> None:
     """Drops the queue: an error page will be shown instead."""
     _queue().clear()
+    g.pop("named", None)
 
 
 def install(app: Flask) -> None:
@@ -192,11 +199,16 @@ def _due(response: Response) -> list[Look]:
 
 
 def _ids_in(response: Response) -> list[str]:
-    """Record ids in a response's text and headers, once each. A stream announces its own."""
+    """Ids of records in a response's text and headers and of those that it names, once each.
+
+    A stream announces its own. One's own name is on every page: each entry says who looked. A redirect shows no page.
+    """
+    names = {} if 300 <= response.status_code < 400 else g.get("named", {})
+    shown = [id for id in names if id != str(g.actor.id)]
     texts = [response.headers.get("Location", "")]
     if not response.is_streamed and not response.direct_passthrough:
         texts.append(response.get_data(as_text=True) if response.mimetype in _READABLE else "")
-    return list(dict.fromkeys(id for each in texts for id in _ID.findall(each)))
+    return list(dict.fromkeys([*(id for each in texts for id in _ID.findall(each)), *shown]))
 
 
 def _asked() -> str | None:

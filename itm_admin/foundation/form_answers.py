@@ -34,7 +34,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import Access, Malformed, allowed, route
-from itm_admin.foundation.audited_reads import name_answer, record_read
+from itm_admin.foundation.audited_reads import name_answer, named, record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.encryption import KEY_BYTES, Key, Place
 from itm_admin.foundation.errors import CannotDecrypt
@@ -87,6 +87,8 @@ class KeptPage:
     place: str
     """The path of the form's page, on which alone it is shown; none for what has a page of its own."""
     expires_at: datetime
+    names: tuple[str, ...] = ()
+    """The ids of records whose names it shows: each look at it tells them."""
 
     @property
     def seconds(self) -> int:
@@ -143,7 +145,8 @@ def _keep(response: Response) -> Response:
     lifetime = timedelta(seconds=REMASK_AFTER) if back else KEPT
     try:
         retry, until = response.headers.pop("Retry-After", None), datetime.now(UTC) + lifetime
-        _store(id, KeptPage(response.get_data(), response.status_code, g.request_id, back, retry, place, until))
+        page, names = response.get_data(), tuple(g.get("named", ()))
+        _store(id, KeptPage(page, response.status_code, g.request_id, back, retry, place, until, names))
     except SQLAlchemyError as fault:  # then the page itself is the answer
         db.session.rollback()
         log.error("request %s: its answer could not be kept: %s", g.request_id, trace(fault))
@@ -159,8 +162,8 @@ def _keep(response: Response) -> Response:
 def _store(id: uuid.UUID, kept: KeptPage) -> None:
     context = tenancy.current()
     session.setdefault(OWN, secrets.token_hex(16))
-    head = json.dumps([kept.status, kept.request_id, kept.back, kept.retry_after, kept.place]).encode()
-    content = zlib.compress(head + b"\n" + kept.page)
+    head = json.dumps([kept.status, kept.request_id, kept.back, kept.retry_after, kept.names, kept.place])
+    content = zlib.compress(head.encode() + b"\n" + kept.page)
     db.session.rollback()
     work = db.session()
     own = FormAnswer.account_id == func.itm.account()
@@ -206,6 +209,7 @@ def _show(response: Response) -> Response:
 
 def _filled(response: Response, kept: KeptPage) -> Response:
     name_answer(kept.request_id)
+    named(*kept.names)
     page = kept.page
     if kept.back:
         response.headers["Refresh"] = f"{kept.seconds}; url={kept.back}"
@@ -232,10 +236,11 @@ def _find(name: str, place: str) -> KeptPage | None:
     except CannotDecrypt:
         return None
     head, _end, page = content.partition(b"\n")
-    status, request_id, back, retry_after, *kept_at = json.loads(head)
-    if kept_at != [place]:  # elsewhere nobody has asked whether the person may still see what it shows
+    status, request_id, back, retry_after, *names, kept_at = json.loads(head)
+    if kept_at != place:  # elsewhere nobody has asked whether the person may still see what it shows
         return None
-    return KeptPage(page, status, request_id, back, retry_after, place, row.expires_at)
+    ids = tuple(id for each in names for id in each)  # of a page of the version before there are none
+    return KeptPage(page, status, request_id, back, retry_after, place, row.expires_at, ids)
 
 
 def _key(id: uuid.UUID) -> Key:

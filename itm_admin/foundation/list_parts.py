@@ -64,7 +64,7 @@ class Column(Generic[Row]):
 
 @dataclass(frozen=True)
 class Filter:
-    """`kind`: choice (a code of `choices`), day (as people type it), flag (yes or no)."""
+    """`kind`: choice (a code of `choices`), day (as people type it), flag (yes or no), record (link_filter.py)."""
 
     name: str
     label: Message

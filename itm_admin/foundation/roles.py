@@ -45,6 +45,8 @@ class Subject:
     rows: Rights
     label: Message
     acts: Mapping[str, Message]
+    kind: str = ""
+    """The name in the ledger of the records that it is about; none: it is a page."""
 
 
 @dataclass(frozen=True)
@@ -150,18 +152,31 @@ SUBJECTS: dict[str, Subject] = {}
 """The subjects that the areas have added."""
 
 
-def permit(subject: str, rows: Rights, label: Message = "", acts: Mapping[str, Message] | None = None) -> None:
+def permit(
+    subject: str, rows: Rights, label: Message = "", acts: Mapping[str, Message] | None = None, kind: str = ""
+) -> None:
     """Adds an area's subject to the table: what each role may do with it, and the words for the page of all rights.
 
     TypeError for a subject that stands otherwise already, and for a role that does not exist.
     """
-    added = Subject(rows, label, acts or {})
+    added = Subject(rows, label, acts or {}, kind)
     if SUBJECTS.setdefault(subject, added).rows != rows:
         raise TypeError(f"{subject}: roles may do something else with it already")
     for code, each in rows.items():
         if code not in ROLES:
             raise TypeError(f"{subject}: there is no role {code!r}")
         ROLES[code].may[subject] = each
+
+
+def kind_of_subject(subject: str) -> str:
+    """The target of an entry about this subject, where the entry names no other: a kind of record, or the page."""
+    known = SUBJECTS.get(subject)
+    return (known.kind if known else "") or subject.lower()
+
+
+def subject_words(kind: str) -> Message | None:
+    """The name of the subject that an entry has as its target; None for another target."""
+    return next((each.label for name, each in SUBJECTS.items() if name.lower() == kind), None)
 
 
 def may(roles: frozenset[str], act: str, subject: str) -> bool:

@@ -33,7 +33,7 @@ class Institution(Stamped, Model):
     """A member institution. Its id is also the holder of its ledger; its code never changes."""
 
     __tablename__ = "institution"
-    __record__: ClassVar = RecordInfo(_l("Institution"), _l("Institutions"))
+    __record__: ClassVar = RecordInfo(_l("Institution"), _l("Institutions"), everybodys=True)
     __table_args__ = (
         CheckConstraint("code ~ '^[A-Z][A-Z0-9_]{1,15}$'", name="institution_code_form"),
         CheckConstraint("status in ('active', 'suspended')", name="institution_status"),
@@ -77,7 +77,7 @@ class Unit(Stamped, Model):
     """A part of an institution, in a tree; the root stands for the whole institution's headquarters."""
 
     __tablename__ = "unit"
-    __record__: ClassVar = RecordInfo(_l("Unit"), _l("Units"))
+    __record__: ClassVar = RecordInfo(_l("Unit"), _l("Units"), everybodys=True)
     __table_args__ = (
         UniqueConstraint("institution_id", "id", name="unit_in_institution"),
         Index("unit_name_per_parent", "institution_id", "parent_id", text("itm.name_key(name)"), unique=True),

@@ -54,6 +54,7 @@ class OversightCaseView(Page):
     subject = "OversightCase"
     scopes = (OVERSIGHT, AUDIT)
     route_base = "/oversight/cases"
+    listing = CASES
 
     @route("/", act="list")
     def list(self) -> tuple[str, int]:

@@ -96,7 +96,8 @@ class Area:
             words = {**ACTS, **self._own_acts(subject), **self.acts.get(subject, {})}
             if wordless := frozenset().union(*rows.values()) - words.keys():
                 raise TypeError(f"{self.name}: people need words for {sorted(wordless)} of {subject!r}")
-            permit(subject, rows, self._name(subject), words)
+            kind = self._kind(subject)
+            permit(subject, rows, self._name(subject), words, kind.name if kind else "")
 
     def register(self, builder: AppBuilder) -> None:
         """Adds the pages and APIs to Flask-AppBuilder, in their order."""

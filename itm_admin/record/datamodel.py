@@ -282,11 +282,16 @@ class RecordInterface(Rules[R]):
         names = self.subject, self.kind.name
         if record is None:
             return protected_values.reveal_nothing(session, names, parent.id, why)
-        owner = self.owner(session, record, parent)
-        if owner is None:
-            raise Locked(ABOUT_NOBODY)
+        owner = self.refuse_about_nobody(session, record, parent)
         sealed: Any = record
         return protected_values.reveal(session, keyring, names, sealed, owner, why)
+
+    def refuse_about_nobody(self, session: AnySession, record: R | None, parent: Any) -> Any:
+        """The owner of the record's protected values. Locked for a record about nobody yet; None without a record."""
+        owner = self.owner(session, record, parent) if record is not None else None
+        if record is not None and owner is None:
+            raise Locked(ABOUT_NOBODY)
+        return owner
 
     # -- parts ------------------------------------------------------------------------------------------------------
 
@@ -322,6 +327,8 @@ class RecordInterface(Rules[R]):
             return
         protected_values.refuse_erased(owner)
         if given:
+            if owner is not record:
+                protected_values.lock_key(session, owner)
             key = protected_values.key_to_write(keyring.of_institution(session), owner)
             protected_values.put(key, record, values)
 

@@ -114,7 +114,7 @@ _ANSWERS: dict[tuple[Any, str], type[Schema]] = {}
 
 
 def answer_schema(kind: Kind, name: str, columns: Sequence[str] = ()) -> type[Schema]:
-    """A record's columns, and each protected field as "hidden" or null. No key, digest or parent is in it.
+    """A record's columns, its parent's id too, and each protected field as "hidden" or null. No key or digest is in it.
 
     `columns`: these alone, in this order.
     """
@@ -136,7 +136,7 @@ def _answer_schema(kind: Kind, name: str) -> type[Schema]:
     table = getattr(kind.model, "__table__")  # noqa: B009 (a kind without a model has no answer)
     for column in table.columns:
         declared = column.info.get(INFO)
-        skipped = column.key in NEVER_TOLD or column.key == kind.info.parent or isinstance(declared, Opaque)
+        skipped = column.key in NEVER_TOLD or isinstance(declared, Opaque)
         if skipped or column.key.endswith(SEALED):
             continue
         if declared is None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import object_session
 from wtforms import SelectField
 
 from itm_admin.foundation import dates, record_picker
+from itm_admin.foundation.audited_reads import named
 from itm_admin.foundation.formats import HIDDEN, day, label
 from itm_admin.foundation.forms import PROTECTED, BirthField, CodeField, CodesField, DayField, PanelForm
 from itm_admin.record import protected_values
@@ -69,6 +70,7 @@ def shown(record: Any, found: BoundField) -> Any:
     """An open field's value as people read it; of another record its name."""
     if is_named(found):
         other = getattr(record, getattr(found.field, "shown", ""))
+        named(getattr(record, found.name))
         return None if other is None else str(other)
     return found.field.words(getattr(record, found.name))
 

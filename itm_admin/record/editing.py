@@ -16,6 +16,7 @@ from sqlalchemy import ForeignKeyConstraint, column, delete, func, or_, select, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from itm_admin.foundation.audited_reads import named
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.records import Identifier, Moment
 from itm_admin.record.permissions import require
@@ -58,7 +59,7 @@ def begin(session: AnySession, record: uuid.UUID) -> Sequence[Colleague]:
     noted = insert(Editing).values(record=record, account_id=actor.account, institution_id=actor.institution)
     noted = noted.on_conflict_do_update(index_elements=["record", "account_id"], set_={"seen_at": func.now()})
     others = session.execute(
-        select(_ACCOUNT.c.first_name, _ACCOUNT.c.last_name, Editing.seen_at)
+        select(_ACCOUNT.c.id, _ACCOUNT.c.first_name, _ACCOUNT.c.last_name, Editing.seen_at)
         .join(_ACCOUNT, _ACCOUNT.c.id == Editing.account_id)
         .where(
             Editing.record == record,
@@ -69,6 +70,7 @@ def begin(session: AnySession, record: uuid.UUID) -> Sequence[Colleague]:
         .add_cte(noted.cte("noted"))
     ).all()
     session.commit()
+    named(*(row.id for row in others))
     return [Colleague(f"{row.first_name} {row.last_name}", row.seen_at) for row in others]
 
 

@@ -60,10 +60,11 @@ class RecordInfo:
     """The names of a kind, and the records that it belongs to.
 
     `name`: the kind in the ledger, where that is not the table's. `parent`: the column of the record that it is a part
-    of; `part_of`: those of further ones. `about`: the path to the person whose key seals its protected values, "" where
-    it has a key of its own. `recent`: the column that its list is ordered by, newest first. `history`: the subject of
-    the roles' table whose act "history" opens its history. `common`: the columns that both sides hold, in a kind of two
-    parties (two_parties.py).
+    of; `part_of`: those of further ones. `about`: the path to the person or case whose key seals its protected values,
+    "" where it has a key of its own. `recent`: the column that its list is ordered by, newest first. `history`: the
+    subject of the roles' table whose act "history" opens its history. `common`: the columns that both sides hold, in
+    a kind of two parties (two_parties.py). `called`: the column by which people call a record, a reference that may
+    stand in an address. `everybodys`: everybody may read all of the kind, which are few: the register.
     """
 
     label: Message
@@ -76,6 +77,8 @@ class RecordInfo:
     states: States | None = None
     recent: str | None = None
     common: tuple[str, ...] = ()
+    called: str | None = None
+    everybodys: bool = False
 
 
 @dataclass(frozen=True)

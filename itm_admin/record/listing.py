@@ -9,7 +9,9 @@ from itm_admin.foundation.formats import HIDDEN
 from itm_admin.foundation.list_parts import Cell, Column, Filter
 from itm_admin.record.display import is_named, shown
 from itm_admin.record.export import ExportColumn
+from itm_admin.record.fields import Link
 from itm_admin.record.kind import BoundField, kind_of
+from itm_admin.record.link_filter import LinkFilter
 from itm_admin.record.models import Stamped
 
 
@@ -50,6 +52,11 @@ def filters(
     found = kind_of(model).field(field)
     if found.protected:
         raise TypeError(f"{model.__name__}.{field} is protected: no list is filtered by it")
+    if isinstance(found.field, Link) and found.field.shown is not None:
+        column, text = getattr(model, field), label or found.field.short or found.label
+        return (
+            LinkFilter(name or field, text, "record", lambda id: column == id, model=model, relation=found.field.shown),
+        )
     made = found.field.filters(name or field, getattr(model, field))
     label = label or found.field.short
     return tuple(Filter(each.name, label or each.label, each.kind, each.condition, each.choices) for each in made)

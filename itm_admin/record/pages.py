@@ -160,8 +160,13 @@ class RecordPage(RecordWords):
             removed=removals.told(db.session, record) if page_acts.is_deleted(record) else None,
             breadcrumbs=self.breadcrumbs(None, parent), steps=self.steps(record, parent), revealed=revealed,
             acts=self.acts(record, parent), groups=self.facts(record, revealed), restore=restore,
-            url=self.record_url(record, parent), remask_after=REMASK_AFTER, **self.more(record, parent),
+            parts=self.parts(record), url=self.record_url(record, parent), remask_after=REMASK_AFTER,
+            **self.more(record, parent),
         )  # fmt: skip
+
+    def parts(self, record: Any) -> builtins.list[parts.PartList]:
+        """The lists of the record's parts; a page that shows them otherwise gives fewer."""
+        return [] if record is None or page_acts.is_deleted(record) else [*parts.lists(self, record)]
 
     def render_edit(
         self,
@@ -203,6 +208,7 @@ class RecordPage(RecordWords):
     def render_reveal(self, id: uuid.UUID, record: Any, parent: Any, action: str, back: str) -> Answer:
         """Asks for a purpose, then shows the values until they are masked again."""
         form = PurposeForm()
+        self.datamodel.refuse_about_nobody(db.session, record, parent)
         if form.submitted():
             try:
                 why = (form.purpose.data or "", form.words.data)

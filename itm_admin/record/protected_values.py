@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, select
+from sqlalchemy import func, inspect, select
 from sqlalchemy.orm import object_session
 
 from itm_admin.foundation import purposes
@@ -53,6 +53,16 @@ def record_key(keys: InstitutionKeys, owner: Owner) -> Key:
 def key_to_write(keys: InstitutionKeys, owner: Owner) -> Key:
     """As `record_key`; a new one for an owner that has none and nothing sealed: a new record, or a shredded one."""
     return new_key(keys, owner) if owner.data_key is None and not filled(owner) else record_key(keys, owner)
+
+
+def lock_key(session: AnySession, owner: Owner) -> None:
+    """Reads the owner's newest key and keeps it until the commit: what a shredded one sealed never opens again.
+
+    An owner that is erased itself is refused by the database instead (itm.erased_stays).
+    """
+    state: Any = inspect(owner)
+    if not hasattr(owner, "erased_at") and state.persistent and not state.modified:
+        session.refresh(owner, ["data_key", "row_version"], with_for_update={"read": True})
 
 
 def refuse_erased(record: Stamped) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from flask import g
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, select
+from sqlalchemy import func, literal_column, select
 
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.formats import day
@@ -32,7 +32,7 @@ def listing(listed: Listing[Any], model: Any) -> Listing[Any]:
     """
     named, *others = listed.columns
     moments = [getattr(model, name) for name in ("erased_at", "deleted_at") if hasattr(model, name)]
-    order = (func.coalesce(*moments),) if len(moments) > 1 else tuple(moments)
+    order = (func.coalesce(*moments, literal_column("'-infinity'::timestamptz")),)
     removed = (
         Column[Any](_WHEN, _l("Deleted"), lambda row: Cell("moment", when(row)), order),
         Column[Any]("removed_by", _l("Deleted by"), lambda row: Cell("text", by(row))),
@@ -59,16 +59,23 @@ def by(record: Any) -> str | None:
     return _learned().get(record.id)
 
 
+def name_of(session: AnySession, record: Any) -> str | None:
+    """The name of the person who took this one record away."""
+    learn(session, kind_of(type(record)), [record])
+    return by(record)
+
+
 def why(record: Any) -> str:
-    """The reason for deleting; of an erased person the ground."""
+    """The reason for deleting; of an erased person the ground. A record can stand in the list for its case's sake."""
+    if when(record) is None:
+        return str(_("Not deleted itself: its case is deleted"))
     name = "erasure_ground" if getattr(record, "erased_at", None) else "deletion_reason"
     return str(shown(record, kind_of(type(record)).field(name)) or "")
 
 
 def told(session: AnySession, record: Any) -> str:
     """One sentence for the record's page."""
-    learn(session, kind_of(type(record)), [record])
-    name = by(record)
+    name = name_of(session, record)
     said: str
     if name is None:
         said = _("Deleted on %(day)s. Reason: %(reason)s", day=day(when(record)), reason=why(record))

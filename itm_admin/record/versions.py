@@ -8,7 +8,7 @@ from itm_admin.foundation.errors import Conflict
 from itm_admin.record import protected_values
 from itm_admin.record.models import Stamped
 
-NEVER_SHOWN = frozenset({"id", "institution_id", "case_person_id", "data_key", "index_terms"})
+NEVER_SHOWN = frozenset({"id", "institution_id", "data_key", "index_terms"})
 
 
 def expect(record: Stamped, version: int) -> None:

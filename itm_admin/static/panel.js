@@ -170,7 +170,7 @@ async function takeAway(event) {
   const form = event.target;
   event.preventDefault();
   try {
-    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    const answer = await fetch(form.action, { method: "POST", redirect: "manual", body: new URLSearchParams(new FormData(form)) });
     const [, name] = /^attachment;.*filename\*=UTF-8''([^;]+)|$/.exec(answer.headers.get("Content-Disposition") || "");
     const [, plain] = /^attachment; filename="?([^";]+)|$/.exec(answer.headers.get("Content-Disposition") || "");
     if (!answer.ok || !(name || plain)) throw new Error("no file");
@@ -183,7 +183,9 @@ async function takeAway(event) {
   }
   forgetErrors(form);
   delete form.dataset.sent;
-  const page = new DOMParser().parseFromString(await (await fetch(window.location.href)).text(), "text/html");
+  const place = new URL(form.action);
+  place.searchParams.delete("answer"); // what was wrong before is not asked for again
+  const page = new DOMParser().parseFromString(await (await fetch(place)).text(), "text/html");
   for (const old of document.querySelectorAll("main > .note[role]")) old.remove();
   document.querySelector("main > .head").after(...page.querySelectorAll("main > .note[role]"));
 }

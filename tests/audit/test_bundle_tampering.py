@@ -9,7 +9,7 @@ from tests.audit.bundle_attacks import SIZES, Case, cases, once, ordered
 from tests.audit.evidence import bundle, report, summary
 
 
-@pytest.mark.parametrize("case", once(SIZES))
+@pytest.mark.parametrize("case", list(once(SIZES)))
 def test_an_attack_is_told_for_what_it_is_and_where(case: Case) -> None:
     verdict, assurance, place, kinds = summary(report(case.forged()))
     expected = case.expected()

@@ -65,5 +65,6 @@ def test_it_believed_what_we_proved_and_nothing_else() -> None:
 
 if npm.NODE:
 
+    @pytest.mark.wide  # its answers are kept
     def test_it_still_gives_the_answers_that_are_kept() -> None:
         assert npm.ask(QUESTIONS) == KEPT

@@ -74,5 +74,6 @@ def test_go_opened_what_it_should_and_nothing_else() -> None:
 
 if go.GO:
 
+    @pytest.mark.wide  # its answers are kept
     def test_go_still_gives_the_answers_that_are_kept() -> None:
         assert go.ask(go.questions()) == {name: answer for name, (_, answer) in KEPT.items()}

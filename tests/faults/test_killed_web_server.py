@@ -19,7 +19,7 @@ from tests.factories import CASE, PASSWORD, Factory, Somebody
 from tests.faults.reconciling import differences
 from tests.faults.web_server import PATIENCE, Answer, Program, WebServer
 
-KILLS, WRITERS, BETWEEN = int(os.environ.get("ITM_TEST_KILLS", "3")), 8, 12
+KILLS, WRITERS, BETWEEN = int(os.environ.get("ITM_TEST_KILLS", "2")), 8, 12
 Gone = (OSError, http.client.HTTPException)
 
 

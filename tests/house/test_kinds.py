@@ -55,6 +55,11 @@ def world(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -
 
 each_kind = pytest.mark.parametrize("name", NAMES)
 each_page = pytest.mark.parametrize("name", PAGED)
+OTHERWISE_TRIED = ("case", "person", "victim_profile")
+each_new_page = pytest.mark.parametrize(
+    # tests/faults and tests/house/test_routes.py try the product's own kinds in the same ways
+    "name", [pytest.param(name, marks=pytest.mark.wide if name in OTHERWISE_TRIED else ()) for name in PAGED],
+)  # fmt: skip
 each_with_states = pytest.mark.parametrize("name", STATED)
 
 
@@ -106,7 +111,7 @@ def test_a_reveal_for_a_purpose_shows_what_is_stored_and_the_next_look_does_not(
 # Foreign, missing and malformed ids
 
 
-@each_page
+@each_new_page
 def test_a_foreign_a_missing_and_a_malformed_id_are_answered_alike(world: KindWorld, name: str) -> None:
     page = world.pages[name]
     for view, method in product(filter(None, (page, world.apis.get(name))), ("GET", "POST", "PATCH", "DELETE")):
@@ -284,7 +289,10 @@ def visitors(playwright: Playwright, world: KindWorld) -> Iterator[Visitors]:
         yield opened
 
 
-@each_page
+@pytest.mark.parametrize(
+    # tests/journeys/test_every_page.py looks at the product's own pages
+    "name", [pytest.param(name, marks=pytest.mark.wide if name in MADE_OTHERWISE else ()) for name in PAGED],
+)  # fmt: skip
 def test_its_pages_have_nothing_that_keeps_somebody_out(world: KindWorld, visitors: Visitors, name: str) -> None:
     page = world.pages[name]
     places = [(act, at) for each in (True, False) for _, act, at in world.rules(page, of_record=each)]
@@ -318,7 +326,7 @@ def test_a_list_asks_as_often_for_fifty_rows_as_for_five(world: KindWorld, name:
 # While the ledger cannot be written
 
 
-@each_page
+@each_new_page
 def test_while_the_ledger_cannot_be_written_nothing_is_shown_and_nothing_stored(world: KindWorld, name: str) -> None:
     page = world.pages[name]
     views = [*filter(None, (page, world.apis.get(name)))]

@@ -8,9 +8,9 @@ import pytest
 from flask import Flask
 from flask_babel import Babel
 
-from itm_admin import models  # noqa: F401 (every model is known)
+from itm_admin import areas  # noqa: F401 (every model and subject is known)
 from itm_admin.assurance import labels
-from itm_admin.foundation import formats, i18n
+from itm_admin.foundation import formats, i18n, roles
 from itm_admin.record import words
 from itm_admin.record.kind import Kind, kind_of, kinds
 
@@ -36,6 +36,12 @@ def test_what_this_version_does_not_know_is_shown_as_it_is(app: Flask) -> None:
     assert words.value_words("of_tomorrow", "state", "begun") == "begun"
     assert words.value_words("case", "province", "TR-99") == "TR-99"
     assert labels.kind_words("something new") == "something new"
+
+
+def test_the_target_of_each_refusal_has_words_and_is_named_as_where_the_act_succeeds(app: Flask) -> None:
+    targets = {subject: roles.kind_of_subject(subject) for subject in (*roles.SUBJECTS, *roles.EVERYBODY)}
+    assert [target for target in targets.values() if labels.kind_words(target) == target] == []
+    assert targets["RoleGrant"] == "role_grant"
 
 
 def test_each_kind_is_found_by_its_model(app: Flask) -> None:

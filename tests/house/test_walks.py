@@ -7,6 +7,8 @@ entry of each kind, refusals included.
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
@@ -18,12 +20,16 @@ from itm_admin.foundation.roles import ROLES
 from tests.factories import CASE
 from tests.house.empty_forms import faults_of_empty_forms
 from tests.house.expectations import FOCAL, MANAGER, NATIONAL, WORKER
-from tests.house.ids_told import ask_everything, untold
+from tests.house.ids_told import Told, ask_everything
 from tests.house.shown_names import Names
 from tests.house.visiting import Visit, kind_of, visits
 from tests.house.walking import World
 from tests.panel.panel_app import RunningPanel
 
+if TYPE_CHECKING:
+    from tests.conftest import Database
+
+CHANGES = ("POST", "PATCH", "PUT", "DELETE")
 _CLASSES = re.compile(r'class="([^"]*)"')
 
 
@@ -34,7 +40,12 @@ def world(panel: RunningPanel) -> World:
 
 @pytest.fixture(scope="module")
 def untold_by_changes(world: World) -> list[str]:
-    return list(ask_everything(world, "POST", "PATCH", "PUT", "DELETE"))
+    return list(ask_everything(world, *CHANGES))
+
+
+@pytest.fixture
+def wide_world(database: Database, tmp_path: Path) -> World:
+    return World(RunningPanel(database, tmp_path / "home"))
 
 
 def _put_away(world: World) -> dict[str, list[str]]:
@@ -112,6 +123,12 @@ def test_every_id_in_an_answer_is_target_or_subject_of_an_entry_of_its_request(
     assert not faults, "\n".join(faults[:30])
 
 
+@pytest.mark.wide  # as each role, in a world of its own: what was changed above is not changed again
+def test_nor_is_any_id_untold_to_another_role(wide_world: World) -> None:
+    faults = [*ask_everything(wide_world, *CHANGES, every=True), *ask_everything(wide_world, "GET", every=True)]
+    assert not faults, "\n".join(faults[:30])
+
+
 def test_a_conflict_and_a_change_of_nothing_leave_an_entry_with_the_record(world: World) -> None:
     who = world.walkers["focal_point"]
     worker, case = who.browser, str(world.panel.make.case(who.somebody).id)
@@ -124,7 +141,19 @@ def test_a_conflict_and_a_change_of_nothing_leave_an_entry_with_the_record(world
         answer = worker.send("PATCH", path, data)
         assert answer.status_code == status, answer.text
         assert [event.target for event in world.panel.events(answer)] == [case], status
-        assert not untold(world, answer)
+        assert not Told(world).untold(answer, who)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_record_that_a_page_on_the_way_names_is_in_an_entry_of_the_visit(role: str, walks: Walks) -> None:
+    told, register = Told(walks.world), walks.world.panel.app.extensions["itm_access"]
+    faults = [
+        f"{visit.endpoint} {visit.address}: {sorted(missing)[:3]}"
+        for visit in walks.of(role)
+        if visit.answer.status_code < 300 and not register[visit.endpoint].quiet
+        if (missing := told.untold(visit.answer, walks.world.walkers[role]))
+    ]
+    assert not faults, "\n".join(faults[:40])
 
 
 @pytest.mark.parametrize("role", ROLES)

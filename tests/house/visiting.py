@@ -15,7 +15,7 @@ from tests.house.walking import Walker, World
 
 KEPT = ("size", "sort", "cols")
 OF_A_KIND = 2
-"""So many addresses of one route, with the same names in their query, are followed."""
+"""So many addresses of one route are followed; of each filter of it, one."""
 
 
 @dataclass
@@ -86,7 +86,7 @@ def visits(world: World, who: Walker, more: Sequence[str] = ()) -> Iterator[Visi
         endpoint, kind = kind_of(world, address)
         if source != "more":
             times[kind] += 1
-            if times[kind] > OF_A_KIND or "static" in kind:
+            if times[kind] > (OF_A_KIND if kind.endswith("[]") else 1) or "static" in kind:
                 continue
         answer = who.browser.get(address)
         yield Visit(source, address, endpoint, answer)

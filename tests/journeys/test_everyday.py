@@ -60,6 +60,7 @@ def test_a_list_is_taken_away_with_a_purpose_and_without_protected_values(
         visitor.main.get_by_role("button", name="Dışa aktar").click()
     file = tmp_path / coming.value.suggested_filename
     coming.value.save_as(file)
+    visitor.main.get_by_role("status").get_by_role("link", name="İşlemlerim").wait_for()
     visitor.look()
     assert visitor.page.title() == "Listeyi dışa aktar – İTM", "a file came: nothing is wrong any more"
     assert visitor.main.locator(".error-summary, .field-error, [aria-invalid]").count() == 0

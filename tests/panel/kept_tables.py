@@ -23,6 +23,12 @@ select itm.keep('visit', 'visit', refs => '{stay_id>stay}', parent => 'stay_id',
 create table wish (like itm.record including all, person_id uuid not null, wish_enc bytea);
 select itm.keep('wish', 'wish', refs => '{person_id>person}', parent => 'person_id', about => 'person_id',
   private => '{wish_enc}');
+create table plan (like itm.record including all, case_id uuid not null, plan_enc bytea);
+select itm.keep('plan', 'plan', refs => '{case_id>case_file}', parent => 'case_id', about => 'case_id',
+  private => '{plan_enc}');
+create table step (like itm.record including all, plan_id uuid not null, step_enc bytea);
+select itm.keep('step', 'step', refs => '{plan_id>plan}', parent => 'plan_id', about => 'plan_id>plan>case_id',
+  private => '{step_enc}');
 create table office (like itm.record including all, name varchar not null, opened_on date not null);
 select itm.keep('office', 'office', recent => 'opened_on');
 create view oversight_stay with (security_barrier) as
@@ -72,6 +78,15 @@ def stay(factory: Factory, by: Somebody, link: Any, state: str = "requested", **
     place = {"institution": by.tenant.id, "unit": by.tenant.root, "case": link.case_id, "person": link.person_id}
     made: list[uuid.UUID] = run(factory, by, STAY, **{**place, "state": state, **more})
     return made[0]
+
+
+def plan(factory: Factory, by: Somebody, case: uuid.UUID) -> tuple[uuid.UUID, uuid.UUID]:
+    """Something protected about a case, and a part of it."""
+    into = "insert into {} (institution_id, unit_id, {}) values (:i, :u, :of, 'sealed') returning id"
+    place: dict[str, Any] = {"i": by.tenant.id, "u": by.tenant.root}
+    (made,) = run(factory, by, into.format("plan", "case_id, plan_enc"), **place, of=case)
+    (part,) = run(factory, by, into.format("step", "plan_id, step_enc"), **place, of=made)
+    return made, part
 
 
 def visit(factory: Factory, by: Somebody, of: uuid.UUID) -> uuid.UUID:

@@ -177,8 +177,9 @@ class RunningPanel:
     def shown(self, answer: TestResponse) -> list[Any]:
         """As `events`; of a form's answer, of the request that showed it."""
         return self.rows(
-            "select l.code, e.action, e.outcome, e.target_kind as kind, e.target_id as target, e.subjects"
-            " from audit.event e join audit.ledger l on l.id = e.ledger_id where e.request_id = :id",
+            "select l.code, e.action, e.outcome, e.target_kind as kind, e.target_id as target, e.subjects,"
+            " e.actor_id as actor from audit.event e join audit.ledger l on l.id = e.ledger_id"
+            " where e.request_id = :id",
             id=answer.headers["X-Request-Id"],
         )
 

@@ -40,6 +40,12 @@ def story(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -
     return Story(PanelWorld(shared_database, home))
 
 
+@pytest.fixture(scope="module")
+def forty_looks(story: Story) -> None:
+    for _look in range(40):
+        story.browsers["focal"].get("/cases/")
+
+
 @pytest.mark.parametrize("who", PAGES)
 def test_an_entry_of_after_a_leap_of_the_clock_is_found_by_its_own_time(story: Story, who: str) -> None:
     browser, page = story.browsers[who], PAGES[who]
@@ -93,10 +99,9 @@ def test_links_of_before_with_an_id_or_a_user_name_still_work(story: Story) -> N
 
 
 @pytest.mark.parametrize("who", PAGES)
+@pytest.mark.usefixtures("forty_looks")
 def test_pages_of_a_filtered_list_hold_each_entry_once(story: Story, who: str) -> None:
     browser, address = story.browsers[who], f"{PAGES[who]}?actor={story.focal.id}&size=25"
-    for _look in range(40):
-        story.browsers["focal"].get("/cases/")
     seen: list[str] = []
     while address:
         page = browser.get(address).text

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from itm_admin.cases import erasure, holds, lookup, person_services
 from itm_admin.cases.erasure import Answer
 from itm_admin.cases.models import Case, CasePerson, Person
+from itm_admin.foundation import form_answers
 from tests.factories import Factory, Somebody
 from tests.panel.erasing import NAME, erased, stored
 from tests.panel.panel_app import RunningPanel
@@ -126,6 +127,71 @@ def test_a_reveal_beside_an_erasure_shows_nothing_and_leaves_no_words(
     name = "victim_profile" if kind == "profile" else kind
     assert said(make, focal_point, NOTE, kind=name, **values) != ""
     assert words_of(panel, link.person_id, case.id, made) == []
+
+
+def test_two_erasures_that_shred_one_narrative_both_succeed(
+    panel: RunningPanel, make: Factory, focal_point: Somebody, manager: Somebody, link: CasePerson, case: Case
+) -> None:
+    """The second waits, and finds the narrative gone. Either of the two persons may have the lower id."""
+    other = make.person(focal_point, case)
+
+    def erase(one: CasePerson) -> Callable[[], None]:
+        def work() -> None:
+            with make.working(manager) as session:
+                person = lookup.get_person(session, one.person_id)
+                values = {"ground": "PERSON_REQUEST", "pseudonym": person.pseudonym}
+                answers = {case.id: Answer("shredded", case.row_version)}
+                erasure.destroy(session, person.id, values, answers, person.row_version)
+
+        return work
+
+    with erasing(make, manager, link):
+        second = beside(panel, erase(other))
+    assert second() is None
+    assert stored(make, "case_file", case.id)["narrative_enc"] is None
+    for one in (link, other):
+        assert stored(make, "person", one.person_id)["erased_at"] is not None
+    details = panel.rows("select content::jsonb -> 'detail' ->> 'shredded', content::jsonb -> 'detail' ->> 'reviewed'"
+                         " from audit.entry where action = 'person.erase' and target_id = any (:ids) order by seq",
+                         ids=[str(link.person_id), str(other.person_id)])  # fmt: skip
+    assert [tuple(each) for each in details] == [("1", "0"), ("0", "0")]
+
+
+def test_two_erasures_at_the_same_moment_wait_for_each_other_in_one_order(
+    panel: RunningPanel, make: Factory, focal_point: Somebody, manager: Somebody, case: Case
+) -> None:
+    """Each has locked nothing of the other's when it waits: neither is ended as a deadlock."""
+    links = [make.person(focal_point, case) for _ in range(2)]
+    lock = text("select itm.lock_for_erasure(:id, array[cast(:case as uuid)])")
+
+    def locking(one: CasePerson) -> str:
+        with make.working(manager) as session:
+            session.execute(lock, {"id": one.person_id, "case": case.id})
+        return "done"
+
+    for first, second in (links, links[::-1]):
+        with make.working(manager) as session:
+            session.execute(lock, {"id": first.person_id, "case": case.id})
+            result = beside(panel, lambda second=second: locking(second))  # type: ignore[misc]
+        assert result() == "done"
+
+
+def test_the_page_of_a_reveal_that_ends_beside_an_erasure_is_not_kept(
+    panel: RunningPanel, make: Factory, focal_point: Somebody, manager: Somebody, link: CasePerson,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The erasure comes between the entry of the reveal and the page that is kept for Back."""
+    browser, keep = panel.browser(focal_point), form_answers._store
+
+    def beside_an_erasure(*args: Any) -> None:
+        with erasing(make, manager, link):
+            pass
+        keep(*args)
+
+    monkeypatch.setattr(form_answers, "_store", beside_an_erasure)
+    answer = browser.post(f"/persons/{link.person_id}/reveal", purpose="CASE_WORK")
+    assert (answer.status_code, "Refresh" in answer.headers) == (200, True)
+    assert panel.value("select count(*) from form_answer where account_id = :id", id=focal_point.id) == 0
 
 
 def test_who_erases_beside_a_reveal_waits_and_takes_its_words(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from itm_admin.foundation.roles import may, permit
-from itm_admin.record import kind
+from itm_admin.foundation.roles import ROLES, may, permit
+from itm_admin.record import kind, parts
 from itm_admin.record.pages import RecordPage
 from tests.panel.handover_panel import NOTE, World, with_handovers
 from tests.panel.handovers.models import Handover, Visit
@@ -62,6 +63,50 @@ def test_a_part_is_reached_from_its_parent_and_leads_back_to_it(world: World) ->
     page = world.browser.get(form).text
     assert page.count(f'href="{above}"') == 2  # the trail, and the way back
     assert "Leave empty to keep what is stored" not in page
+
+
+def test_a_page_lists_the_parts_that_the_person_may_list_and_the_ledger_has_them(world: World) -> None:
+    visit = world.visit()
+    page = world.browser.get(f"/handovers/{world.id}")
+    assert f'href="/visits/{visit}"' in page.text
+    assert [visit in event.subjects for event in world.panel.events(page) if event.kind == "visit"] == [True]
+    shown = json.loads(world.browser.get(f"{API}/{visit}").text)
+    assert shown["handover_id"] == str(world.id)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ROLES["focal_point"].may, "Visit", ROLES["focal_point"].may["Visit"] - {"list"})
+        assert f'href="/visits/{visit}"' not in world.browser.get(f"/handovers/{world.id}").text
+
+
+def test_a_page_lists_the_first_parts_and_leads_to_all_of_them(world: World) -> None:
+    id = world.handover(world.browser)
+    for day in range(1, parts.MOST + 2):
+        added = world.browser.send("POST", f"{API}/in/{id}", {"day": f"2026-04-{day:02}"})
+        assert added.status_code == 201, added.text
+    page, more = world.browser.get(f"/handovers/{id}").text, f"/visits/?handover_id={id}"
+    assert page.count('href="/visits/') - page.count('href="/visits/new') >= parts.MOST
+    assert f'href="{more}"' in page
+    assert world.browser.get(more).text.count('class="kind-link"') == parts.MOST + 1
+
+
+def test_a_list_is_filtered_by_the_records_that_its_rows_name(world: World) -> None:
+    """A person by pseudonym or id, an institution out of the register, the parent from its page."""
+    person = world.panel.value("select pseudonym from person where id = :id", id=world.link.person_id)
+    other = world.panel.make.person(world.focal, world.panel.make.case(world.focal), role="VICTIM")
+    for wanted in (person, str(world.link.person_id)):
+        found = world.browser.get(f"/handovers/?person_id={wanted}")
+        assert found.status_code == 200
+        assert f'href="/handovers/{world.id}"' in found.text
+        assert f'name="person_id" value="{person}"' in found.text
+        assert any(str(world.link.person_id) in event.subjects for event in world.panel.events(found))
+        assert json.loads(world.browser.get(f"/api/v1/handovers/?person_id={wanted}").text)["total"] >= 1
+    empty = world.browser.get(f"/handovers/?person_id={other.person_id}")
+    assert f'href="/handovers/{world.id}"' not in empty.text
+    for wrong in ("K-NOBODY", str(uuid.uuid4())):
+        assert world.browser.get(f"/handovers/?person_id={wrong}").status_code == 400, wrong
+    institution = world.panel.value("select other_institution_id from handover where id = :id", id=world.id)
+    register = world.browser.get(f"/handovers/?other_institution_id={institution}")
+    assert f'href="/handovers/{world.id}"' in register.text
+    assert f'<option value="{institution}" selected>' in register.text
 
 
 def test_what_is_refused_stands_at_its_field_and_nothing_is_stored(world: World) -> None:
@@ -194,7 +239,8 @@ def test_a_list_is_filtered_and_ordered_by_what_was_declared_alone(world: World)
     page = json.loads(world.browser.get(f"{API}/?province=TR-34").text)
     assert [row["id"] for row in page["items"]] == [id]
     assert (page["items"][0]["note"], page["size"]) == ("hidden", 50)
-    assert not {"handover_id", "institution_id", "note_enc"} & set(page["items"][0])
+    assert page["items"][0]["handover_id"] == str(world.id), "a part names its parent"
+    assert not {"institution_id", "note_enc"} & set(page["items"][0])
 
 
 def test_an_export_holds_the_list_masked(world: World) -> None:

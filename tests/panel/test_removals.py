@@ -43,3 +43,16 @@ def test_a_list_of_deleted_records_names_who_erased_a_person(
     row = page[page.index(link.person.pseudonym) :].split("</tr>")[0]
     assert eraser.actor.full_name in row
     assert "İlgili kişinin talebi" in row
+    assert f"İmha eden: {eraser.actor.full_name}." in panel.browser(manager).get(f"/persons/{link.person_id}").text
+
+
+def test_a_person_whose_case_was_deleted_is_not_called_deleted(
+    panel: RunningPanel, make: Factory, manager: Somebody
+) -> None:
+    author = make.focal_point()
+    link = make.person(author, make.case(author))
+    with make.working(manager) as session:
+        CASES.delete(session, link.case_id, {"reason": "DUPLICATE"}, CASES.get(session, link.case_id).row_version)
+    page = panel.browser(manager).get("/persons/deleted").text
+    assert "Kendisi silinmedi: dosyası silindi" in page[page.index(link.person.pseudonym) :].split("</tr>")[0]
+    assert "Bu kişinin bütün dosyaları silinmiş." in panel.browser(manager).get(f"/persons/{link.person_id}").text

@@ -103,6 +103,8 @@ def test_nothing_protected_is_written_before_the_record_is_about_somebody(world:
     refused = world.receiving.send("PATCH", f"{API}/handovers/{other}", note)
     assert (refused.status_code, set(json.loads(refused.text)["fields"])) == (400, {"note"})
     assert world.receiving.send("POST", f"{API}/handovers/{other}/reveal", {"purpose": "CASE_WORK"}).status_code == 423
+    assert f"/handovers/{other}/reveal" not in world.receiving.get(f"/handovers/{other}").text
+    assert world.receiving.get(f"/handovers/{other}/reveal").status_code == 423, "no purpose is asked for in vain"
     visit = world.visit(other, world.receiving, note=None)
     refused = world.receiving.send("PATCH", f"{API}/visits/{visit}", note)
     assert (refused.status_code, set(json.loads(refused.text)["fields"])) == (400, {"note"})

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from audit.canonical_zip import Archive
 from tests.conftest import Database
 from tests.panel.signing_world import SigningWorld
-from tests.runtime.running import ROOT, itm
+from tests.runtime.running import ROOT, itm, itm_of_a_fork
 from tests.runtime.test_commands import external
 
 
@@ -28,6 +28,9 @@ class Office:
 
     def itm(self, *words: str) -> subprocess.CompletedProcess[str]:
         return itm(self.folder / "home", "ledger", *words, **self.settings)
+
+    def refusal(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return itm_of_a_fork(self.folder / "home", "ledger", *words, **self.settings)
 
     def told(self) -> list[str]:
         """The ledger's entries about exports."""
@@ -112,7 +115,7 @@ def test_a_proof_is_taken_told_and_verified(office: Office) -> None:
     assert office.verify(str(out)).stdout.startswith("intact, self-attested\n")
     assert len(office.told()) == 1
     newest = office.world.size("JGK") - 1
-    refused = office.itm("prove", "--institution", "JGK", "--seq", str(newest), "--out", str(office.folder / "p"))
+    refused = office.refusal("prove", "--institution", "JGK", "--seq", str(newest), "--out", str(office.folder / "p"))
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "not under a checkpoint yet" in refused.stderr
     assert not (office.folder / "p").exists()
@@ -129,7 +132,7 @@ def test_the_verifiers_are_written(office: Office) -> None:
         out = office.folder / name
         assert office.itm("verifier", "--out", str(out)).returncode == 0
         assert out.read_bytes().startswith(start)
-        assert office.itm("verifier", "--out", str(out)).returncode == 2
+        assert office.refusal("verifier", "--out", str(out)).returncode == 2
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,7 @@ def test_the_verifiers_are_written(office: Office) -> None:
     ],
 )
 def test_what_cannot_be_taken_is_one_line(office: Office, words: tuple[str, ...], said: str) -> None:
-    done = office.itm(*words, "--out", str(office.folder / "out"))
+    done = office.refusal(*words, "--out", str(office.folder / "out"))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith(said)
     assert not [path for path in office.folder.iterdir() if "out" in path.name and path.is_file()]
@@ -151,6 +154,6 @@ def test_what_cannot_be_taken_is_one_line(office: Office, words: tuple[str, ...]
 def test_evidence_is_never_written_over(office: Office) -> None:
     out = office.folder / "jgk.zip"
     out.write_bytes(b"kept")
-    done = office.itm("export", "--institution", "JGK", "--out", str(out))
+    done = office.refusal("export", "--institution", "JGK", "--out", str(out))
     assert (done.returncode, done.stderr) == (2, f"itm: --out: {out} is there already\n")
     assert out.read_bytes() == b"kept"

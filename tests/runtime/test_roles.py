@@ -13,7 +13,7 @@ from audit.store import catalogue
 from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.database import migration, roles
 from tests.conftest import PASSWORDS, Cluster, Database
-from tests.runtime.running import free_port, itm
+from tests.runtime.running import free_port, itm_of_a_fork
 from tests.runtime.test_commands import external
 
 CHANGES = {
@@ -92,7 +92,7 @@ def test_a_start_on_somebody_elses_server_names_every_role_that_is_not_let_in(
         try:
             for statement in change:
                 connection.execute(statement.encode())
-            refused = itm(tmp_path / "home", "run", **told, ITM_PORT=str(free_port()))
+            refused = itm_of_a_fork(tmp_path / "home", "run", **told, ITM_PORT=str(free_port()))
         finally:
             roles.ensure(connection, PASSWORDS)
     assert refused.returncode == 2
@@ -109,7 +109,7 @@ def test_a_power_given_by_a_superuser_refuses_each_start(
     with cluster.connect() as connection:
         connection.execute(b"ALTER ROLE itm_app BYPASSRLS")
         try:
-            refused = itm(tmp_path / "home", *words, **told, ITM_PORT=str(free_port()))
+            refused = itm_of_a_fork(tmp_path / "home", *words, **told, ITM_PORT=str(free_port()))
         finally:
             roles.ensure(connection, PASSWORDS)
     assert refused.returncode == 2

@@ -29,7 +29,7 @@ class HandoverView(RecordPage):
     show_columns = (
         "need", "other_institution_id", "party", "state", "due_day", "answer_day", "person_id", "note", "shared",
     )  # fmt: skip
-    search_columns = ("need", "due_day")
+    search_columns = ("need", "due_day", "person_id", "other_institution_id", "unit_id")
     order_columns = ("need", "due_day")
     base_order = ("due_day", "desc")
 
@@ -54,7 +54,7 @@ class VisitView(RecordPage):
     add_columns = ("day", "province", "needs", "urgent", "note")
     edit_columns = ("day", "province", "needs", "urgent", "note")
     show_columns = ("handover_id", "state", "day", "province", "needs", "urgent", "note")
-    search_columns = ("province", "needs", "day", "urgent")
+    search_columns = ("province", "needs", "day", "urgent", "handover_id")
     order_columns = ("day", "province")
     label_columns: ClassVar = {"title": said("Başlık", "Title"), "province": said("İl", "Province")}
     base_order = ("day", "desc")

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from audit import store
-from itm_admin.cases import lookup, services
+from itm_admin.cases import erasure, lookup, services
 from itm_admin.cases.models import CasePerson
 from itm_admin.ledger import beside_rows
 from itm_admin.record import drafts
@@ -106,6 +106,86 @@ def test_no_kept_record_about_the_person_begins_or_is_filled_beside_an_erasure(
     assert said == ["the person was erased"] * len(acts)
 
 
+def test_what_is_about_a_case_goes_when_the_case_is_shredded_and_is_asked_about_before(
+    make: Factory, author: Somebody, manager: Somebody
+) -> None:
+    """The case has no narrative: what is to be looked through is the record about it, the words, or both."""
+    link, other = make.person(author, make.case(author)), make.case(author)
+    (plan, step), (kept_plan, _step) = kept.plan(make, author, link.case_id), kept.plan(make, author, other.id)
+    with make.superuser() as connection:
+        connection.execute(
+            text("update case_file set data_key = 'key' where id = any (:ids)"), {"ids": [link.case_id, other.id]}
+        )
+    note = (
+        "insert into access_note (institution_id, account_id, kind, record, purpose, words)"
+        " values (:i, :account, 'step', :step, 'EMERGENCY', 'because of Kanarya')"
+    )
+    assert refused(make, author, note, i=author.tenant.id, account=author.id, step=step) == ""
+    with make.working(author) as session:
+        for form in (f"plan:{plan}", f"step:{step}", f"plan:{kept_plan}"):
+            drafts.keep(session, make.keyring, form, [("note", "Kanarya")])
+    with make.working(manager) as session:
+        person = lookup.get_person(session, link.person_id)
+        assert [case.id for case in erasure.narratives_of(session, person)] == [link.case_id]
+    erased(make, manager, link)
+    assert stored(make, "plan", plan)["plan_enc"] is None
+    assert stored(make, "step", step)["step_enc"] is None
+    assert stored(make, "plan", kept_plan)["plan_enc"] is not None
+    with make.superuser() as connection:
+        words = text("select words from access_note where record = :id")
+        assert connection.scalars(words, {"id": step}).all() == [None]
+        left = connection.scalars(text("select form from draft where form ~ '^(plan|step):'")).all()
+        assert left == [f"plan:{kept_plan}"]
+    assert "the narrative was shredded" in refused(make, author, note, i=author.tenant.id, account=author.id, step=step)
+
+
+def test_a_hold_on_somebody_in_a_case_or_on_the_case_keeps_what_is_about_the_case(
+    make: Factory, author: Somebody, manager: Somebody
+) -> None:
+    link = make.person(author, make.case(author))
+    plan, step = kept.plan(make, author, link.case_id)
+    for table, id in (("person", link.person_id), ("case_file", link.case_id)):
+        hold = f"update {table} set hold_reason = {{}} where id = :id"
+        assert refused(make, manager, hold.format("'COURT_ORDER'"), id=id) == ""
+        for name, each in (("plan", plan), ("step", step)):
+            empty = f"update {name} set {name}_enc = null where id = :id"
+            assert "a legal hold keeps" in refused(make, author, empty, id=each), (table, name)
+        assert refused(make, manager, hold.format("null"), id=id) == ""
+    assert refused(make, author, "update step set step_enc = null where id = :id", id=step) == ""
+
+
+def test_what_is_about_a_case_is_written_while_it_is_open_and_waits_for_a_shredding(
+    make: Factory, author: Somebody, manager: Somebody
+) -> None:
+    link = make.person(author, make.case(author, narrative="Kanarya"))
+    plan, _step = kept.plan(make, author, link.case_id)
+    again = "update plan set plan_enc = 'again' where id = :id"
+
+    def impatiently() -> None:
+        with make.working(author) as session:
+            session.execute(text("set local lock_timeout = '200ms'"))
+            session.execute(text(again), {"id": plan})
+
+    with make.working(manager) as session:
+        erase = text("select itm.erase_person(:id, 'PERSON_REQUEST', array[cast(:case as uuid)])")
+        session.execute(erase, {"id": link.person_id, "case": link.case_id})
+        with pytest.raises(DBAPIError, match="lock timeout"):
+            impatiently()
+    assert refused(make, author, again, id=plan) == ""
+    with make.working(author) as session:
+        version = lookup.get_case(session, link.case_id).row_version
+        services.close_case(session, make.keyring, link.case_id, {"reason": "OTHER"}, version)
+    assert "a closed case is reopened first" in refused(make, author, again, id=plan)
+
+
+def test_the_registers_say_whose_a_value_is(make: Factory) -> None:
+    owners = "select distinct owner from itm.protected where relation = any (array['plan', 'step']) or path[2] = 'step'"
+    with make.superuser() as superuser:
+        assert superuser.scalars(text(owners)).all() == ["case_file"]
+    with make.database.engine("signer").connect() as connection:
+        assert not beside_rows.check(connection, None).findings
+
+
 def test_a_hold_is_found_by_each_way_from_a_record_to_its_case(
     make: Factory, author: Somebody, manager: Somebody, link: CasePerson
 ) -> None:
@@ -164,7 +244,7 @@ def test_a_sealed_column_that_erasing_would_miss_is_counted_as_none(
         sealed = connection.execute(
             text("select c.relname, a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid"
                  " where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attname like '%\\_enc'"
-                 " and c.relname <> 'case_file'")
+                 " and c.relname <> all ('{case_file,plan,step}')")
         ).all()  # fmt: skip
         assert {tuple(row) for row in sealed} <= {tuple(row) for row in columns}
         profile = connection.scalar(

@@ -279,7 +279,7 @@ LOST = "refs => '{stay_id>stay}', about => 'stay_id>visit>person_id', private =>
             f"{ABOUT}, private => '{{a_enc}}'",
             "empty once its person was erased",
         ),
-        ("case_id uuid", "refs => '{case_id>case_file}', about => 'case_id'", "does not lead to a person"),
+        ("home_id uuid", "refs => '{home_id>unit}', about => 'home_id'", "does not lead to a person or a case"),
         ("stay_id uuid, a_enc bytea", LOST, "is broken at"),
         ("a integer", "states => '{one>two}'", "no column state"),
         ("state varchar", "states => '{one-two}'", "from>to"),
