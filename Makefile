@@ -74,16 +74,20 @@ $(VENV)/bin/python:
 	  { echo "Python's venv module is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@$(READABLE) $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
+OURSELVES := $(PIP) install --no-deps --no-build-isolation --no-index --editable .
+
 $(VENV)/run.stamp: requirements.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the packages of requirements.txt …"
 	@$(READABLE) $(INSTALL) -r requirements.txt
-	@$(READABLE) $(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	@$(READABLE) $(OURSELVES)
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+# Its lock holds all packages of the other one
+$(VENV)/dev.stamp: requirements-dev.txt requirements.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the packages of requirements-dev.txt …"
 	@$(READABLE) $(INSTALL) -r requirements-dev.txt
-	@touch $@
+	@$(READABLE) $(OURSELVES)
+	@touch $(VENV)/run.stamp $@
 
 # Both locks name exact versions and the hashes of all their files, and no registry.
 lock:  ## Renew the locks (needs uv)

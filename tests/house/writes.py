@@ -115,6 +115,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "audit.hashes": "no content: what proofs are made of, of ledgers in reach",
         "itm.age_days": "of a person whom the caller sees",
         "itm.audits": "a yes or no about an account that the caller names by id",
+        "itm.case_turns": "changes of a case's state, to those who see the case",
         "itm.cases_that_tell": "which of the named cases of the own institution hold something, asked by an erasure",
         "itm.differences": "for auditors, of ledgers in reach, and columns that are about no person",
         "itm.end_session": "ends the session whose secret the caller has",

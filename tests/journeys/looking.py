@@ -65,6 +65,8 @@ _SHAPES = """() => {
 """The input of axe's rules, from the frame and from the page in it: names of places, but no other words, and rows of
 one kind once.
 """
+_NOT_OURS = "Error with Permissions-Policy header: Unrecognized feature"
+"""A feature that is forbidden, and that this browser does not have."""
 _known: set[int] = set()
 """Frames and pages that axe-core had nothing against."""
 
@@ -78,7 +80,7 @@ class Console:
         page.on("pageerror", self._thrown)
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and not message.text.startswith(_NOT_OURS):
             self._said.append((message.text, message.location["url"]))
 
     def _thrown(self, error: Error) -> None:

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -17,9 +18,9 @@ from itm_admin.demonstration import logins, seeding
 from itm_admin.demonstration.story.altering import FILE, Altering
 from itm_admin.demonstration.story.browser import PageAnswer
 from itm_admin.demonstration.story.play import _play, language_of
-from itm_admin.demonstration.story.scenes import NOSY, Scenes
+from itm_admin.demonstration.story.scenes import NOSY, NotAsTold, Scenes
 from itm_admin.demonstration.story.words import WORDS, words
-from itm_admin.foundation.config import Settings
+from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.database import migration
 from itm_admin.local import installation
 from tests.runtime.running import ROOT, environment, free_port, itm, system
@@ -51,21 +52,23 @@ def played(home: Path, port: int, *options: str) -> subprocess.CompletedProcess[
     )  # fmt: skip
 
 
-def asked(home: Path, statement: str) -> list[tuple[object, ...]]:
+@contextmanager
+def asking(home: Path) -> Iterator[Callable[[str], list[tuple[object, ...]]]]:
+    """As the superuser, while nothing else runs on this data folder."""
     settings = Settings.from_environment({"ITM_HOME": str(home)})
     with installation.running(settings), psycopg.connect(installation.of(settings).url("superuser")) as connection:
-        return connection.execute(statement).fetchall()
+        connection.autocommit = True
+        yield lambda statement: connection.execute(statement.encode()).fetchall()
 
 
 def test_the_story_is_played_whole_after_one_that_was_interrupted_and_leaves_nothing_altered(home: Path) -> None:
     settings = Settings.from_environment({"ITM_HOME": str(home)})
-    triggers = asked(home, _TRIGGERS)
-    [(case, province)] = asked(
-        home,
-        "select c.id::text, c.province from case_file c join institution i on i.id = c.institution_id"
-        " where i.code = 'EGM' and c.province <> 'TR-55' limit 1",
-    )
-    with installation.running(settings):
+    with asking(home) as asked:
+        triggers = asked(_TRIGGERS)
+        [(case, province)] = asked(
+            "select c.id::text, c.province from case_file c join institution i on i.id = c.institution_id"
+            " where i.code = 'EGM' and c.province <> 'TR-55' limit 1"
+        )
         Altering(installation.of(settings).url("superuser"), home).alter(str(case), "TR-55")
 
     story = played(home, free_port(), "--language", "en")
@@ -76,14 +79,33 @@ def test_the_story_is_played_whole_after_one_that_was_interrupted_and_leaves_not
     assert told == sorted(told)
     assert words("undone", "en") in story.stdout
     assert story.stdout.count("http://127.0.0.1:") == len(scenes)
-    assert asked(home, f"select province from case_file where id = '{case}'") == [(province,)]
-    assert asked(home, _TRIGGERS) == triggers
     assert not (home / FILE).exists()
     assert itm(home, "ledger", "verify").returncode == 0
     raised = "select acknowledged_at is not null from alert where kind = 'ledger.tampered' and subject = 'JGK'"
-    assert asked(home, raised) == [(True,)]
+    with asking(home) as asked:
+        assert asked(f"select province from case_file where id = '{case}'") == [(province,)]
+        assert asked(_TRIGGERS) == triggers
+        assert asked(raised) == [(True,)]
 
 
+def test_a_step_that_does_not_do_what_it_claims_ends_the_story(capsys: pytest.CaptureFixture[str]) -> None:
+    class Failing(Scenes):
+        def nosy(self) -> None:
+            raise NotAsTold(NOSY.username)
+
+        def all(self) -> tuple[Callable[[], None], ...]:
+            return self.nosy, self.hotline
+
+    class Nothing:
+        def undo(self) -> bool:
+            return False
+
+    with pytest.raises(Refusal, match=f"nosy: {NOSY.username}"):
+        _play(Failing("", {}, Nothing(), lambda _file: 0, Path(), print), "tr", 0)  # type: ignore[arg-type]
+    assert words("end", "tr") not in capsys.readouterr().out
+
+
+@pytest.mark.wide  # as above, with a panel that runs
 def test_a_step_that_does_not_do_what_it_claims_ends_the_story_with_another_exit_code(home: Path) -> None:
     file = home / logins.FILE
     kept = file.read_text("utf-8")

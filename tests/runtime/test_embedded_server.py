@@ -31,11 +31,30 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def server(folder: Path) -> Iterator[EmbeddedServer]:
+def own(folder: Path) -> Iterator[EmbeddedServer]:
+    """For a test after which it does not start again."""
     server = EmbeddedServer(folder / "home", "a-superuser-for-tests")
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[EmbeddedServer]:
+    """One data folder for all others."""
+    folder = Path(tempfile.mkdtemp(prefix="itm-pg-"))
+    folder.chmod(0o711)
+    server = EmbeddedServer(folder / "home", "a-superuser-for-tests")
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def server(kept: EmbeddedServer) -> EmbeddedServer:
+    if kept.process is None or kept.process.poll() is not None:
+        kept.start()
+    return kept
 
 
 def connect(server: EmbeddedServer, role: str = "postgres", password: str | None = None) -> psycopg.Connection[object]:
@@ -151,19 +170,19 @@ def test_another_majors_data_folder_is_refused_by_the_settings_name(folder: Path
         EmbeddedServer(folder / "home", "a-superuser-for-tests").start()
 
 
-def test_a_server_that_cannot_start_says_why(server: EmbeddedServer) -> None:
-    server.stop()
-    (server.data / "global" / "pg_control").unlink()
+def test_a_server_that_cannot_start_says_why(own: EmbeddedServer) -> None:
+    own.stop()
+    (own.data / "global" / "pg_control").unlink()
     with pytest.raises(Refusal, match="PostgreSQL did not start: .*could not find the database system"):
-        server.start()
+        own.start()
 
 
 def test_another_installations_secrets_are_refused(server: EmbeddedServer) -> None:
     server.stop()
-    server.superuser_password = "another"
+    other = EmbeddedServer(server.home, "another")
     with pytest.raises(SettingError, match=r"^ITM_HOME: .*secrets does not belong to the database beside it"):
-        server.start()
-    assert server.process is None
+        other.start()
+    assert other.process is None
 
 
 def test_it_starts_from_a_package_that_only_we_can_reach(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def test_killing_make_stops_what_it_had_started(kept: Kept) -> None:
         assert left_of(children) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.wide)])
 def test_it_stops_in_order_and_leaves_no_process_behind(running: System, number: signal.Signals) -> None:
     children = running.children()
     assert running.get() < 500

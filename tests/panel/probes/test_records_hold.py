@@ -23,6 +23,7 @@ def record_site(shared_database: Database, tmp_path_factory: pytest.TempPathFact
         yield RecordSite(RunningPanel(shared_database, tmp_path_factory.mktemp("panel")))
 
 
+@pytest.mark.wide  # the panel's own records are kept by the same base: test_panel_holds.py
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
 def test_nothing_of_another_institution_is_seen_changed_or_told_apart(record_site: RecordSite, probe: Probe) -> None:
     getattr(on_records, probe.on_panel.__name__)(record_site)
