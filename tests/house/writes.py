@@ -118,6 +118,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.case_turns": "changes of a case's state, to those who see the case",
         "itm.cases_that_tell": "which of the named cases of the own institution hold something, asked by an erasure",
         "itm.differences": "for auditors, of ledgers in reach, and columns that are about no person",
+        "itm.enter": "proves the person of the session whose secret the caller has",
         "itm.end_session": "ends the session whose secret the caller has",
         "itm.me": "the person of the session whose secret the caller has",
         "itm.open_session": "the own account's; a session that it replaces is the own and open",
