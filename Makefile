@@ -1,6 +1,6 @@
 # Needs Linux, Python 3.11 or newer, and make. No root and no installed server.
 .DEFAULT_GOAL := help
-.PHONY: help run test wide isolation fuzz bench lint types imports collected check lock clean
+.PHONY: audit sbom help run test wide isolation fuzz bench lint types imports collected check lock clean
 SHELL := /bin/bash
 # The system users that processes drop to when root starts them must be able to read what is installed.
 READABLE := umask 022;
@@ -54,6 +54,19 @@ build/peers/stamp: tests/benchmarks/requirements.txt | $(VENV)/bin/python
 	@$(BIN)/python -m venv build/peers
 	@build/peers/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes --only-binary :all: -r $<
 	@touch $@
+
+audit: build/audit/stamp  ## Ask for known vulnerabilities of what ships (needs the network)
+	@build/audit/bin/python tests/security/audit.py build/audit/bin/pip-audit
+
+build/audit/stamp: tests/security/requirements.txt | $(VENV)/bin/python
+	@$(BIN)/python -m venv build/audit
+	@build/audit/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+sbom: $(VENV)/dev.stamp  ## Write the bill of materials of what ships, in CycloneDX, to build/sbom.cdx.json
+	@mkdir -p build
+	@$(BIN)/python -m cyclonedx_py requirements requirements.txt --output-reproducible --of JSON -o build/sbom.cdx.json
+	@echo build/sbom.cdx.json
 
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . && echo "lint: well"

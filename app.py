@@ -14,7 +14,7 @@ from typing import Any
 from flask import Flask, Response, g, send_from_directory
 from werkzeug.exceptions import NotFound
 
-from itm_admin.accounts import actor, saved_views, sessions
+from itm_admin.accounts import actor, preference_views, saved_views, sessions
 from itm_admin.accounts.actor import load_actor
 from itm_admin.accounts.returning import ask_to_sign_in
 from itm_admin.assurance import scheduler_watch
@@ -139,6 +139,7 @@ def _page_values() -> dict[str, Any]:
         "demo": not g.get("failed") and synthetic.is_synthetic(),
         "request_id": g.get("request_id"),
         "language": i18n.language(),
+        "preference": preference_views.preference,
         "links": links(),
         "session_left": sessions.left(g.actor.here) if g.get("actor") is not None else None,
         "found_changed": lambda id: found_changed(db.session, str(id)),

@@ -87,8 +87,18 @@ def _remember(name: str) -> Response:
     chosen: str = load(schema, {name: request.form.get(name)})[name]
     answer = redirect(safe_next_url(request.form.get("next")), 303)
     secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
-    answer.set_cookie(cookie, chosen, max_age=_A_YEAR, httponly=True, samesite="Lax", secure=secure)
+    answer.set_cookie(host_cookie(cookie), chosen, max_age=_A_YEAR, httponly=True, samesite="Lax", secure=secure)
     return answer
+
+
+def host_cookie(name: str) -> str:
+    """The cookie's name: bound to this host under HTTPS, where browsers let no other host of the domain write it."""
+    return f"__Host-{name}" if current_app.config["SESSION_COOKIE_SECURE"] else name
+
+
+def preference(name: str) -> str | None:
+    """A person's choice; also one that was stored before the panel was reached by HTTPS alone."""
+    return request.cookies.get(host_cookie(name)) or request.cookies.get(name)
 
 
 def _attempt(work: Callable[[Session], str], said: str) -> str | None:

@@ -245,7 +245,8 @@ class Keyring:
         institution = context.institution
         if context.scope != "institution" or institution is None:
             raise NotFound
-        found = session.execute(_KEYS).one_or_none()
+        with session.no_autoflush:  # one act is one version: a half-filled record is not written yet
+            found = session.execute(_KEYS).one_or_none()
         if found is None:
             raise NotFound
         asked = (institution, *found)

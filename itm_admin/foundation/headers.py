@@ -27,9 +27,9 @@ POLICY = "; ".join(
     )
 )
 _UNUSED = (
-    "accelerometer autoplay bluetooth browsing-topics camera display-capture encrypted-media fullscreen geolocation"
+    "accelerometer autoplay browsing-topics camera display-capture encrypted-media fullscreen geolocation"
     " gyroscope hid idle-detection local-fonts magnetometer microphone midi payment picture-in-picture serial"
-    " sync-xhr usb web-share xr-spatial-tracking"
+    " sync-xhr usb xr-spatial-tracking"
 ).split()
 ALWAYS: dict[str, str] = {
     "Content-Security-Policy": POLICY,

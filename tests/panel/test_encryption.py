@@ -6,6 +6,7 @@ import base64
 import pickle
 import re
 import uuid
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -176,6 +177,7 @@ class _Keys:
     """Stands for the table of wrapped keys, and counts how often it was asked."""
 
     def __init__(self, ring: Keyring) -> None:
+        self.no_autoflush = nullcontext()
         self.held: dict[uuid.UUID, bytes] = {one: ring.new_institution_key(one) for one in (HERE, THERE)}
 
     def execute(self, _statement: object) -> SimpleNamespace:

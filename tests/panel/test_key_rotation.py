@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app import create_app
 from itm_admin.cases import lookup, person_services
 from itm_admin.cases.key_rotation import KINDS, Rotation
 from itm_admin.cases.models import CasePerson, Person
@@ -23,7 +25,8 @@ from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.errors import CannotDecrypt
 from itm_admin.record import protected_values
 from tests.conftest import Database, settings_for
-from tests.factories import Factory, Somebody, without_rules
+from tests.factories import PASSWORD, Factory, Somebody, without_rules
+from tests.panel.panel_app import Browser
 
 NAMES = [("Işıl", "Şimşek"), ("Zehra", "Öztürk"), ("Mehmet", "Kaya")]
 RENEW = text("select itm.renew_values(:id, 'person', 'person', :row, cast(:sealed as jsonb))")
@@ -319,3 +322,23 @@ def test_a_key_from_two_places_is_refused() -> None:
         Settings.from_environment({"ITM_MASTER_KEY_COMMAND": "cat x", "ITM_MASTER_KEY_FILE": "/x"})
     with pytest.raises(SettingError, match="^ITM_MASTER_KEY_FILE: "):
         Settings.from_environment({"ITM_MASTER_KEY_SHARE_FILE": "/x"})
+
+
+def test_another_session_key_costs_sessions_and_nothing_else(world: World) -> None:
+    """The drill: who had signed in signs in again; what is sealed opens as before, and so does the same password."""
+    former = create_app(world.settings)
+    following = create_app(replace(world.settings, secret_key="another-secret-of-at-least-32-characters"))
+    browser = Browser(former.test_client())
+    browser.renew_token()
+    told = {"username": world.focal.username, "password": PASSWORD}
+    assert browser.send("POST", "/api/v1/session/", told).status_code == 200
+    cookie = browser.client.get_cookie("itm")
+    assert cookie is not None
+    again = Browser(following.test_client())
+    again.client.set_cookie("itm", cookie.value)
+    assert again.get("/cases/").status_code == 302
+    again.renew_token()
+    assert again.send("POST", "/api/v1/session/", told).status_code == 200
+    again.renew_token()
+    answer = again.send("POST", f"/api/v1/persons/{world.links[0].person_id}/reveal", {"purpose": "CASE_WORK"})
+    assert (answer.status_code, "Şimşek" in json.loads(answer.text)["family_name"]) == (200, True)
