@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
-from flask import current_app, flash, g, request, session, url_for
+from flask import current_app, flash, g, make_response, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
@@ -13,6 +14,7 @@ from itm_admin.accounts import (
     access_lists,
     history,
     invitations,
+    known_devices,
     passwords,
     services,
     session_rows,
@@ -55,7 +57,7 @@ class SignInView(Page):
     @route("/sign-in", act="show", methods=BOTH, public=True, quiet=True)
     def sign_in(self) -> Answer:
         form = SignInForm()
-        status = 200
+        status, headers = 200, {}
         if form.submitted() and g.get("stale"):
             form.told.append(_("This page was open for a long time. Type your password and sign in once more."))
             status = 400
@@ -67,10 +69,12 @@ class SignInView(Page):
                 return after_password(actor, form)
             except (SignInRefused, TooManyTries) as refused:
                 form.told.append(str(refused))
-                status = 429 if isinstance(refused, TooManyTries) else 401
+                status = 401
+                if isinstance(refused, TooManyTries):
+                    status, headers = 429, {"Retry-After": str(refused.retry_after)}
         else:
             form.next.data = request.args.get("next", "")
-        return sign_in_page(form), status
+        return make_response(sign_in_page(form), status, headers)
 
 
 class LanguageView(Page):
@@ -140,13 +144,26 @@ class OwnProfileView(Page):
         record_read("record.read", "account", actor.id, detail={"page": "profile"})
         with tenancy.acting(actor.own_context(), db.session):
             open_ones = session_rows.standing(db.session, actor.id, actor.session)
+            devices = known_devices.standing(db.session, actor.id)
         return self.render(
             "accounts/profile.html",
             heading=_("My profile"),
             account=account,
             events=listing,
             sessions=open_ones,
+            known_devices=devices,
         )
+
+    @route("/forget-device", act="edit", methods=("POST",))
+    def forget_device(self) -> Response:
+        try:
+            asked = uuid.UUID(request.form.get("device", ""))
+        except ValueError:
+            raise Invalid({"device": _("This is not one of the choices.")}) from None
+        with writing() as work:
+            sign_in.forget_device(work, me(), asked)
+        flash(_("The device is forgotten. A sign-in from it is told to you as one from a new device."))
+        return redirect_after_post("OwnProfileView.show")
 
     @route("/edit", act="edit", methods=BOTH)
     def edit(self) -> Answer:
@@ -167,17 +184,12 @@ class OwnProfileView(Page):
     def password(self) -> Answer:
         actor = me()
         form = OwnPasswordForm()
-        if form.submitted():
-            with writing() as work:
-                known = sign_in.confirm(work, actor, form.current.data or "")
-            if not known:
-                form.take(Invalid({"current": _("This is not your current password.")}))
-            else:
-                renewed = attempt(form, lambda work: invitations.change_own_password(work, actor, form.chosen()))
-                if renewed is not None:
-                    sessions.go_on(session, renewed.secret)
-                    flash(_("The password is changed. Your other sessions have ended."))
-                    return redirect_after_post("OwnProfileView.show")
+        if form.submitted() and _knows_password(form, actor, _("This is not your current password.")):
+            renewed = attempt(form, lambda work: invitations.change_own_password(work, actor, form.chosen()))
+            if renewed is not None:
+                sessions.go_on(session, renewed.secret)
+                flash(_("The password is changed. Your other sessions have ended."))
+                return redirect_after_post("OwnProfileView.show")
         return self.render(
             "accounts/password.html", heading=_("Change my password"), form=form, minimum=passwords.SHORTEST
         ), (form.refused_with if form.submitted() else 200)
@@ -189,10 +201,18 @@ def _may_change_address(form: Any, actor: Actor) -> bool:
         stored = services.own(db.session, actor).email
     if not form.email.data or services.same_address(stored, form.email.data):
         return True
-    with writing() as work:
-        known = sign_in.confirm(work, actor, form.current.data or "")
+    return _knows_password(form, actor, _("Your current password is needed for another e-mail address."))
+
+
+def _knows_password(form: Any, actor: Actor, otherwise: str) -> bool:
+    """True if the form holds the own password; else the form says why not."""
+    try:
+        with writing() as work:
+            known = sign_in.confirm(work, actor, form.current.data or "")
+    except TooManyTries as refused:
+        known, otherwise = False, str(refused)
     if not known:
-        form.take(Invalid({"current": _("Your current password is needed for another e-mail address.")}))
+        form.take(Invalid({"current": otherwise}))
     return known
 
 

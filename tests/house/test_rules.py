@@ -28,6 +28,7 @@ ABOUT_NOBODY = {
     "form_answer.sealed": "goes with the kept answers, which an erasure throws away",
     "institution_key.wrapped": "an institution's key opens nothing without a record's own key",
     "invitation.token_digest": "the digest of a random secret",
+    "known_device.secret_digest": "the digest of a random secret",
     "login_throttle.key": "a keyed digest of a try to sign in",
     "passkey_challenge.challenge": "a random number, for minutes",
     "recovery_codes.digests": "digests of random secrets",
@@ -35,6 +36,7 @@ ABOUT_NOBODY = {
     "second_factor.data_key": "the wrapped key of the next one",
     "second_factor.public_key": "a public key of a device",
     "second_factor.sealed": "the secret of a member of staff's app, under a key of its own",
+    "sign_in_tally.subject": "a keyed digest of a network, or an account's id",
 }
 """Binary columns outside the register of protected columns, with the reason."""
 ROWS = {

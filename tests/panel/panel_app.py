@@ -23,7 +23,7 @@ from app import create_app
 from itm_admin.foundation.database import db
 from tests import signed_in
 from tests.conftest import Database, settings_for
-from tests.factories import Factory, Somebody, Tenant, grow_older
+from tests.factories import PASSWORD, Factory, Somebody, Tenant, grow_older
 
 _REQUEST = re.compile(r"\b[0-9a-f]{32}\b")
 _TOKEN = re.compile(r'(name="(?:csrf_token|form_key)" value=)"[^"]+"')
@@ -110,6 +110,13 @@ class RunningPanel:
         browser.renew_token()
         return browser
 
+    def sign_in(self, browser: Browser, somebody: Somebody) -> None:
+        """Signs in with this browser's cookies."""
+        told = {"username": somebody.username, "password": PASSWORD, "code": self.make.code(somebody.username)}
+        answer = browser.send("POST", "/api/v1/session/", told)
+        assert answer.status_code == 200, answer.text
+        browser.token = json.loads(answer.text)["csrf_token"]
+
     def age(self, somebody: Somebody, *, idle: float = 0, begun: float = 0) -> None:
         """Makes the person's open sessions older by so many seconds: since the last act, and since their begin."""
         grow_older(self._superuser, somebody, idle=idle, begun=begun)
@@ -149,7 +156,8 @@ class RunningPanel:
             " and c.relnamespace = 'public'::regnamespace"
             " and c.relname not in"
             " ('login_throttle', 'account_session', 'code_tries', 'passkey_challenge', 'mail', 'account_address',"
-            " 'former_password', 'editing', 'draft', 'form_answer', 'alembic_version', 'alert')"
+            " 'former_password', 'known_device', 'sign_in_tally', 'editing', 'draft', 'form_answer', 'alembic_version',"
+            " 'alert')"
         )
         parts = []
         for each in tables:
