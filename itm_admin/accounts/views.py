@@ -42,6 +42,8 @@ from itm_admin.foundation.views import Page, redirect_after_post, route, safe_ne
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
+_INVITED = "invited"
+"""The place of an opened link's token in this browser's cookie, until it is redeemed."""
 
 
 def digest_key() -> bytes:
@@ -96,38 +98,52 @@ class LanguageView(Page):
 
 
 class InvitationView(Page):
-    """The one-time link by which a person chooses a password."""
+    """The one-time link by which a person chooses a password.
+
+    Opening the link changes nothing, however often a mail scanner does it: its token goes into this browser's cookie
+    and out of the address, so that no history, referer or later line of a log has it. Sending the form redeems it.
+    """
 
     subject = "Invitation"
     route_base = "/invitation"
 
-    @route("/<token>", act="show", methods=BOTH, public=True, quiet=True)
-    def redeem(self, token: str) -> Answer:
+    @route("/<token>", act="show", public=True, quiet=True)
+    def open_link(self, token: str) -> Response:
+        _invited(token)
+        session[_INVITED] = token
+        return redirect(url_for("InvitationView.redeem"), 303)
+
+    @route("/", act="show", methods=BOTH, public=True, quiet=True)
+    def redeem(self) -> Answer:
+        token = str(session.get(_INVITED, ""))
+        invited = _invited(token)
         form = PasswordForm()
-        invited = (
-            attempt(form, lambda work: invitations.redeem(work, token, form.chosen())) if form.submitted() else None
-        )
-        if invited is not None:
+        done = attempt(form, lambda work: invitations.redeem(work, token, form.chosen())) if form.submitted() else None
+        if done is not None:
             session.clear()
             flash(
                 _("The password is saved. Another person has to confirm that it was you; then you can sign in.")
-                if invited.waits
+                if done.waits
                 else _("The password is saved. Sign in with it now.")
             )
             return redirect_after_post("SignInView.sign_in")
-        try:
-            invited = invitations.look_up(db.session, token)
-        except invitations.BadInvitation as error:
-            raise NotFound(error.message) from None
         return self.render(
             "invitation.html",
             heading=_("Choose your password"),
             form=form,
-            action=url_for("InvitationView.redeem", token=token),
+            action=url_for("InvitationView.redeem"),
             username=invited.username,
             expires_at=invited.expires_at,
             minimum=passwords.SHORTEST,
         ), (form.refused_with if form.submitted() else 200)
+
+
+def _invited(token: str) -> invitations.Invited:
+    """The person of a link. Raises NotFound if it does not open any more."""
+    try:
+        return invitations.look_up(db.session, token)
+    except invitations.BadInvitation as error:
+        raise NotFound(error.message) from None
 
 
 class OwnProfileView(Page):
