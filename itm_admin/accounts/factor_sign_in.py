@@ -15,6 +15,7 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from audit import store
 from itm_admin.accounts import factors, passkeys, session_rows, sessions, sign_in
 from itm_admin.accounts.factor_pages import BOTH, Answer, code_page, codes_page, person_of, prove, set_up_page, site
 from itm_admin.accounts.factor_rows import SecondFactor
@@ -145,7 +146,8 @@ def _by_passkey(question: str, credential: str) -> Actor | None:
         try:
             factor = passkeys.prove(work, site(), None, question, credential)
         except BadPasskey:
-            sign_in.unknown_passkey(work)
+            reason = {"reason": "wrong_passkey"}  # nobody knows whose it was
+            store.append(work.connection(), "auth.login", outcome="failure", detail=reason, to_presidency=True)
             return None
         actor = sign_in.may_sign_in(work, factor.account_id, factor.institution_id)
         if actor is None:

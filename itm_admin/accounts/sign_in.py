@@ -126,11 +126,6 @@ def wrong_code(session: Session, actor: Actor, reason: str, signing_in: bool) ->
         session.flush()
 
 
-def unknown_passkey(session: Session) -> None:
-    """The entry of a passkey that proved nothing: nobody knows whose it was. Does not commit."""
-    _entry(session, "auth.login", "failure", None, {"reason": "wrong_passkey"}, to_presidency=True)
-
-
 def passkey_refused(session: Session, account: UUID, institution: UUID) -> None:
     """The entry of a right passkey of an account that may not sign in. Does not commit."""
     actor = actors.find(session, account, institution)
