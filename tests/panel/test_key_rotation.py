@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from itm_admin.cases.models import CasePerson, Person
 from itm_admin.commands import keys as commands
 from itm_admin.foundation import master_key
 from itm_admin.foundation.config import Refusal, SettingError, Settings
-from itm_admin.foundation.encryption import Keyring
+from itm_admin.foundation.encryption import Keyring, Place
 from itm_admin.foundation.errors import CannotDecrypt
 from itm_admin.record import protected_values
 from tests.conftest import Database, settings_for
@@ -29,6 +31,11 @@ from tests.factories import PASSWORD, Factory, Somebody, without_rules
 from tests.panel.panel_app import Browser
 
 NAMES = [("Işıl", "Şimşek"), ("Zehra", "Öztürk"), ("Mehmet", "Kaya")]
+WAITS = text("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
+PROFILE = text(
+    "insert into victim_profile (id, institution_id, unit_id, case_person_id, trafficking_status, health_enc)"
+    " values (:id, :institution, :unit, :link, 'PossibleVictimOfTrafficking', :sealed)"
+)
 RENEW = text("select itm.renew_values(:id, 'person', 'person', :row, cast(:sealed as jsonb))")
 _VALUES = {
     "person": "data_key given_name_enc family_name_enc birth_date_enc phone_enc",
@@ -188,6 +195,33 @@ def test_who_writes_while_persons_keys_are_replaced_loses_nothing(world: World) 
     world.rotation().renew("person", work)
     assert changed == [1, 4]
     assert [given for given, _family in world.names()] == ["Adı4", "Zehra", "Mehmet", "Yeni1", "Yeni4"]
+
+
+def test_who_is_at_work_with_a_persons_key_is_waited_for(world: World) -> None:
+    """A value that was sealed with the former key, and is stored after the person was renewed, would be lost."""
+    rotation = world.rotation()
+    found = rotation.open("person")
+    with rotation.transaction() as session:
+        session.execute(text("select itm.switch_key(:id, null, null)"), {"id": found.id})
+    link = world.links[0]
+    with ThreadPoolExecutor(1) as pool:
+        with world.make.working(world.focal) as session:
+            person = session.get_one(Person, link.person_id)
+            key = protected_values.record_key(world.ring.of_institution(session), person)
+            renewing = pool.submit(world.rotation().renew, "person", nothing)
+            with world.make.superuser() as watching:
+                while not renewing.done() and not watching.scalar(WAITS):
+                    time.sleep(0.05)
+            assert not renewing.done()
+            place = Place(world.tenant.id, "victim_profile", uuid.uuid4(), "health_enc")
+            values = {"id": place.row, "institution": world.tenant.id, "link": link.id, "unit": world.tenant.root}
+            session.execute(PROFILE, {**values, "sealed": key.seal_text(place, "Sağlık")})
+        assert renewing.result(60).unreadable == 0
+    with world.make.working(world.focal) as session:
+        person = session.get_one(Person, link.person_id)
+        stored = session.scalar(text("select health_enc from victim_profile where id = :id"), {"id": place.row})
+        key = protected_values.record_key(world.ring.of_institution(session), person)
+        assert key.open_text(place, bytes(stored or b"")) == "Sağlık"
 
 
 def test_the_panels_login_alone_replaces_nothing(world: World) -> None:
