@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -314,6 +315,21 @@ def test_a_key_in_two_shares_needs_both_and_is_replaced_like_another(world: Worl
     on(world, "rotate", "master")
     assert world.names() == NAMES
     assert two.master_key() != before
+
+
+def test_what_root_writes_is_read_by_the_process_that_has_the_key(world: World, tmp_path: Path) -> None:
+    file = world.settings.master_key_file
+    assert file is not None
+    if os.geteuid():
+        return  # one user's processes read the same files
+    os.chown(file, 65534, 65534)
+    master_key.prepare(world.settings)
+    assert file.with_name("master_key.next").stat().st_uid == 65534
+    assert master_key.promote(world.settings)
+    assert file.stat().st_uid == 65534
+    assert file.with_name("master_key.former").stat().st_uid == 0, "the former key is the operator's"
+    master_key.split(world.settings, tmp_path / "share")
+    assert {file.stat().st_uid, (tmp_path / "share").stat().st_uid} == {65534}
 
 
 def test_a_command_gives_the_key_and_the_one_that_follows(world: World, tmp_path: Path) -> None:
