@@ -1,6 +1,6 @@
 # Needs Linux, Python 3.11 or newer, and make. No root and no installed server.
 .DEFAULT_GOAL := help
-.PHONY: audit sbom help run test wide isolation fuzz bench lint types imports check lock clean
+.PHONY: audit sbom help run test wide isolation fuzz bench lint types imports collected check lock clean
 SHELL := /bin/bash
 # The system users that processes drop to when root starts them must be able to read what is installed.
 READABLE := umask 022;
@@ -24,7 +24,7 @@ run: $(VENV)/run.stamp  ## Start the whole system on this machine, with syntheti
 # What the tests need beside Python's packages is seen to before anything else: a test that cannot run has shown nothing.
 test: $(VENV)/bin/python  ## Lint, types, import contracts and every test
 	@$(BIN)/python tests/machine.py
-	@$(MAKE) --no-print-directory -j 2 check
+	@$(MAKE) --no-print-directory -j 2 types lint imports collected
 	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Marked with `wide`: what they would find, a test of `make test` finds too, unless it is in the places left out there
@@ -73,6 +73,10 @@ lint: $(VENV)/dev.stamp
 
 types: $(VENV)/dev.stamp
 	@$(BIN)/mypy
+
+# Beside mypy, which keeps one core: each test process would compile all tests by itself
+collected: $(VENV)/dev.stamp
+	@$(BIN)/pytest -q --collect-only >$(VENV)/collected.txt 2>&1 || { tail -n 50 $(VENV)/collected.txt; exit 1; }
 
 imports: $(VENV)/dev.stamp
 	@$(BIN)/lint-imports --no-logo >$(VENV)/imports.txt 2>&1 && echo "imports: one direction" || { cat $(VENV)/imports.txt; exit 1; }

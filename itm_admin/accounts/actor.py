@@ -47,7 +47,9 @@ _GRANTS = text(
 
 def find(session: Session, account: uuid.UUID, institution: uuid.UUID) -> Actor | None:
     """The person, with the reason why they may not work now, if any (`obstacle`, `roles`). None: no such account."""
-    alone = replace(tenancy.current(), scope="login", login=None, account=account, institution=institution)
+    now = tenancy.current()
+    secret = now.secret if now.account == account else None
+    alone = replace(now, scope="login", login=None, account=account, institution=institution, secret=secret)
     with acting(alone, session):
         row = session.execute(_ACCOUNT, {"account": account, "institution": institution}).mappings().one_or_none()
         if row is None:
@@ -123,7 +125,7 @@ def _stop_at_its_end(response: Response) -> Response:
     if here is None or not (response.is_streamed or response.direct_passthrough) or request.endpoint in _FILES:
         return response
     response.direct_passthrough = False
-    response.response = while_it_stands(response.response, here.secret, db.engine)
+    response.response = while_it_stands(response.response, tenancy.newest(here.secret), db.engine)
     return response
 
 

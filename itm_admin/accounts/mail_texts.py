@@ -44,6 +44,13 @@ _OWN: Mapping[str, tuple[str, str]] = {
         _l("The password of your account was changed"),
         _l("The password of your account %(username)s was changed. All other sessions have ended."),
     ),
+    "told_unusual": (
+        _l("An unusual sign-in with your account"),
+        _l(
+            "Somebody has signed in with your account %(username)s, and it was unusual: %(unusual)s.\n\nBrowser: "
+            "%(device)s. Address: %(place)s."
+        ),
+    ),
     "told_email": (
         _l("The e-mail address of your account was changed"),
         _l("The e-mail address of your account %(username)s was changed. This mail goes to the address of before."),
@@ -59,6 +66,21 @@ _AUDIT: Mapping[str, tuple[str, str]] = {
     "audit_end": (_l("A role has ended"), _l("A role of the account %(username)s has ended.")),
     "audit_reset": (_l("A password has ended"), _l("Two people have ended the password of the account %(username)s.")),
 }
+_MANAGER: Mapping[str, tuple[str, str]] = {
+    "told_manager_unusual": (
+        _l("An unusual sign-in in your institution"),
+        _l(
+            "Somebody has signed in with the account %(username)s of your institution, and it was unusual: "
+            "%(unusual)s.\n\nBrowser: %(device)s. Address: %(place)s.\n\nIf you do not know of it, ask the person; "
+            "suspend the account if it was somebody else."
+        ),
+    ),
+}
+UNUSUAL: Mapping[str, str] = {
+    "device": _l("a new device"),
+    "network": _l("a new network"),
+    "hour": _l("an hour in which your institution hardly works"),
+}
 _LINK = (
     _l("Your one-time link"),
     _l(
@@ -66,14 +88,15 @@ _LINK = (
         "%(link)s\n\nGive it to nobody: nobody of İTM asks for it."
     ),
 )
-TEXTS = {"link": _LINK, **_OWN, **_AUDIT}
+TEXTS = {"link": _LINK, **_OWN, **_MANAGER, **_AUDIT}
 
 
 def compose(kind: str, language: str, values: Mapping[str, str]) -> tuple[str, str]:
     """Subject and body."""
     say = catalogue(language).gettext
     subject, words = TEXTS[kind]
-    said = [say(words) % values]
+    unusual = ", ".join(say(UNUSUAL[code]) for code in values.get("unusual", "").split(",") if code in UNUSUAL)
+    said = [say(words) % {"device": "—", "place": "—", **values, "unusual": unusual}]
     if kind in _OWN:
         said.append(say(_UNKNOWN))
     elif kind in _AUDIT:

@@ -315,13 +315,3 @@ class SavedView(Model):
     """As `Listing.canonical` writes it: never what was searched for."""
     opens: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
     """True if the list opens so when its address asks for nothing."""
-
-
-class LoginThrottle(Model):
-    """The number of tries of a name or an address, by keyed digest, in one window of time."""
-
-    __tablename__ = "login_throttle"
-
-    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    window: Mapped[datetime] = mapped_column(Moment, primary_key=True)
-    tries: Mapped[int] = mapped_column(server_default=text("1"), default=1)

@@ -23,8 +23,9 @@ from itm_admin.foundation.name_folding import name_key
 from itm_admin.foundation.turkish import turkish_lower
 
 SHORTEST, LONGEST = 12, 128
-FEWEST_GUESSES = 1e10
-"""As many as nobody tries who meets the limits of signing in, and months of work for a thief of one digest."""
+FEWEST_GUESSES, OF_A_PHRASE = 1e10, 1e8
+"""As many as nobody tries who meets the limits of signing in. Three words and more, with spaces, are in no list of
+guesses as a whole, and people are asked for them."""
 REMEMBERED = 5
 """The passwords of before that are not taken again (0014/10_passwords.sql keeps as many)."""
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -111,9 +112,10 @@ def _fault(password: str, username: str, names: Iterable[str]) -> str | None:
     if len(set(name_key(normal))) < 5 or (normal.isascii() and letters.isdigit()):
         return "guessed"
     own = _own_words(username, names)
-    if guesses(normal, own) >= FEWEST_GUESSES:
+    about_them = any(word in letters for word in own)
+    if guesses(normal, own) >= (OF_A_PHRASE if len(normal.split()) >= 3 and not about_them else FEWEST_GUESSES):
         return None
-    return "own" if any(word in letters for word in own) else "guessed"
+    return "own" if about_them else "guessed"
 
 
 def _own_words(username: str, names: Iterable[str]) -> list[str]:

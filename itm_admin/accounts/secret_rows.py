@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 
 from flask_appbuilder import Model
-from sqlalchemy import ForeignKeyConstraint, Index, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from itm_admin.foundation.records import Identifier, Moment, identifier_column
@@ -30,3 +30,61 @@ class FormerPassword(Model):
         comment="Personal data: argon2id digest of a password that a member of staff had before"
     )
     replaced_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+
+
+class LoginThrottle(Model):
+    """The number of tries of a name, a network or a device, by keyed digest, and the end of its delay."""
+
+    __tablename__ = "login_throttle"
+    __table_args__ = (
+        CheckConstraint("kind in ('pair', 'name', 'network', 'device', 'session')", name="login_throttle_kind"),
+        Index("login_throttle_age", "last_at"),
+    )
+
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    window: Mapped[datetime] = mapped_column(Moment)
+    tries: Mapped[int] = mapped_column(server_default=text("1"))
+    kind: Mapped[str]
+    last_at: Mapped[datetime] = mapped_column(Moment)
+    until: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class SignInTally(Model):
+    """Refused tries that are not an entry yet: counted for a quarter of an hour."""
+
+    __tablename__ = "sign_in_tally"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="sign_in_tally_account"
+        ),
+        Index("sign_in_tally_age", "since"),
+    )
+
+    subject: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    institution_id: Mapped[uuid.UUID | None] = mapped_column(Identifier)
+    account_id: Mapped[uuid.UUID | None] = mapped_column(Identifier)
+    since: Mapped[datetime] = mapped_column(Moment)
+    tries: Mapped[int] = mapped_column(server_default=text("1"))
+
+
+class KnownDevice(Model):
+    """A browser from which an account has signed in: strangers' tries do not delay it."""
+
+    __tablename__ = "known_device"
+    __table_args__ = (
+        UniqueConstraint("account_id", "secret_digest", name="known_device_once"),
+        CheckConstraint("octet_length(secret_digest) = 32", name="known_device_digest"),
+        CheckConstraint("length(device) <= 60", name="known_device_words"),
+        ForeignKeyConstraint(
+            ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="known_device_account"
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = identifier_column()
+    institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    account_id: Mapped[uuid.UUID] = mapped_column(Identifier)
+    secret_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    device: Mapped[str | None]
+    made_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+    seen_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))

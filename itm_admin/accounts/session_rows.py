@@ -91,6 +91,8 @@ def _open(
     with acting(actor.own_context(), session):
         id = session.scalar(_OPENING, values)
         row = session.execute(_OPENED, {"id": id}).one()
+    if actor.here is not None:
+        tenancy.renew(actor.here.secret, secret)
     return Here(
         id, secret, tuple(row.methods), row.factor_age, row.half, 0.0, idle.total_seconds(), float(row.absolute)
     )

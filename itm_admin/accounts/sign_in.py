@@ -1,15 +1,16 @@
-"""Signing in and out. Every try is an entry in a ledger, in the same transaction as its counters.
+"""Signing in and out. Every refused try is an entry in a ledger, or is counted by one, in its own transaction.
 
-Promise: a refused person cannot tell the reason: unknown, inactive, locked, suspended, without a role and wrong look
-alike and cost the same; only the entry has the reason. A typed name that is no account's enters as a keyed digest,
-since people type passwords there. The only service that commits by itself: a refusal must outlive its request.
+Wrong tries delay the next one (throttle.py); nobody is locked out. Promise: a refused person cannot tell the reason:
+unknown, inactive, suspended, without a role and wrong look alike and cost the same; only the entry has the reason. A
+typed name that is no account's enters as a keyed digest, since people type passwords there. The only service that
+commits by itself: a refusal must outlive its request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,16 +20,13 @@ from sqlalchemy.orm import Session
 
 from audit import store
 from itm_admin.accounts import actor as actors
-from itm_admin.accounts import passwords, session_rows, throttle, usernames
+from itm_admin.accounts import known_devices, passwords, session_rows, throttle, usernames
 from itm_admin.accounts.models import Account, Credential, Invitation
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
-from itm_admin.foundation.errors import DomainError, TooMany
+from itm_admin.foundation.errors import DomainError, NotFound, TooMany
 from itm_admin.foundation.tenancy import acting
 from itm_admin.institutions.models import Institution
-
-FAILURES_TO_LOCK = 5
-FIRST_LOCK, LONGEST_LOCK = timedelta(minutes=1), timedelta(hours=1)
 
 
 class SignInRefused(DomainError):
@@ -49,9 +47,15 @@ class NotConfirmed(SignInRefused):
 
 
 class TooManyTries(TooMany):
-    """This name or this address was tried too often; also raised for unknown names."""
+    """This try came too early after wrong ones; also raised for unknown names."""
 
-    default = _l("Too many attempts. Wait a quarter of an hour, then try again.")
+    def __init__(self, wait: int) -> None:
+        super().__init__(
+            _l("Too many wrong attempts. Try again in %(seconds)s seconds.", seconds=wait)
+            if wait <= 90
+            else _l("Too many wrong attempts. Try again in %(minutes)s minutes.", minutes=-(-wait // 60)),
+            retry_after=wait,
+        )
 
 
 @dataclass(frozen=True)
@@ -64,45 +68,61 @@ class Named:
     username: str
 
 
-def attempt(session: Session, username: str, password: str, *, key: bytes, now: datetime | None = None) -> Actor:
+def attempt(
+    session: Session,
+    username: str,
+    password: str,
+    *,
+    key: bytes,
+    now: datetime | None = None,
+    device: bytes | None = None,
+) -> Actor:
     """The person, signed in. Raises SignInRefused or TooManyTries; commits in either case.
 
-    `key` keys the digests of names and addresses. The address is the bound context's.
+    `key` keys the digests of names and addresses. The address is the bound context's, `device` the browser's secret.
     """
     now = now or datetime.now(UTC)
     name = usernames.typed(username)
     looking = replace(tenancy.current(), scope="login", login=name or "-")
     with acting(looking, session):
-        tries = throttle.count(session, key, name or username.strip(), looking.address, now)
         account = _named(session, name)
+        _write_counted(session, now)
         with acting(_context(account), session):
-            if tries.over:
-                if tries.first_over:
-                    _refused(session, account, "too_many_tries", "denied", key, username)
+            known = known_devices.known(session, device or known_devices.secret_here())
+            tries = throttle.count(session, key, name or username.strip(), looking.address, known, now)
+            if tries.wait:
+                _refused(session, account, "too_many_tries", key, username, now)
                 session.commit()
-                raise TooManyTries
+                raise TooManyTries(tries.wait)
             session.commit()
             found = _compare(session, account, password, now)
             if isinstance(found, str):
-                _refused(session, account, found, "failure" if found in _WRONG else "denied", key, username)
+                _refused(session, account, found, key, username, now)
                 session.commit()
                 raise NotConfirmed if found == "unconfirmed" else SignInRefused
             throttle.take_back(session, tries)
+            _write_counted(session, now)
             session.commit()
     return found
 
 
 def confirm(session: Session, actor: Actor, password: str, now: datetime | None = None) -> bool:
-    """True if a signed-in person knows the own password. Counts and records failures as a sign-in does.
+    """True if a signed-in person knows the own password. Delays and records wrong ones. Raises TooManyTries.
 
     Commits, and drops uncommitted work of the session: call it before anything else.
     """
     now = now or datetime.now(UTC)
     account = Named(actor.id, actor.institution_id, actor.institution_code, actor.username)
     with acting(actor.own_context(), session):
+        tries = throttle.count_in_session(session, actor.session or actor.id, now)
+        session.commit()
+        if tries.wait:
+            raise TooManyTries(tries.wait)
         found = _compare(session, account, password, now, signing_in=False)
         if isinstance(found, str):
             _entry(session, "auth.login", "failure", actor.id, {"reason": found, "while": "signed_in"})
+        else:
+            throttle.take_back(session, tries)
         session.commit()
     return not isinstance(found, str)
 
@@ -121,6 +141,15 @@ def sign_out_everywhere(session: Session, actor: Actor) -> None:
     with acting(actor.own_context(), session):
         session_rows.end_all(session, actor.id)
         _entry(session, "auth.logout", "success", actor.id, {"sessions": "all"})
+        session.flush()
+
+
+def forget_device(session: Session, actor: Actor, id: UUID) -> None:
+    """Forgets a browser of the account. Raises NotFound; does not commit."""
+    with acting(actor.own_context(), session):
+        if not known_devices.forget(session, actor.id, id):
+            raise NotFound
+        _entry(session, "auth.logout", "success", actor.id, {"device": "forgotten"})
         session.flush()
 
 
@@ -179,10 +208,7 @@ def _compare(
     secret = session.execute(_secret(account).with_for_update(of=Credential)).one_or_none()
     if secret is None:
         return "no_password"
-    if secret.locked_until is not None and secret.locked_until > now:
-        return "locked"
     if not right or secret.password_hash != stored.password_hash:  # type: ignore[union-attr]
-        _count_failure(session, account, secret.failures + 1, now)
         return "wrong_password"
     actor = actors.find(session, account.id, account.institution)
     reason = _obstacle(session, actor, secret.changed_at)
@@ -190,18 +216,17 @@ def _compare(
         return reason or "unknown_name"
     if passwords.is_outdated(secret.password_hash):
         _set_secret(session, account, {"password_hash": passwords.digest_of(password)})
-    if secret.failures or secret.locked_until:
-        _set_secret(session, account, {"failures": 0, "locked_until": None})
     if signing_in:
         session.execute(update(Account).where(Account.id == account.id).values(last_login=now))
         with acting(actor.own_context(), session):
             actor = replace(actor, here=session_rows.begin(session, actor, ("password",)))
-            _entry(session, "auth.login", "success", account.id, None)
+            unusual = known_devices.note(session)
+            _entry(session, "auth.login", "success", account.id, {"unusual": unusual} if unusual else None)
     return actor
 
 
 def _secret(account: Named | None) -> Any:
-    return select(Credential.password_hash, Credential.failures, Credential.locked_until, Credential.changed_at).where(
+    return select(Credential.password_hash, Credential.changed_at).where(
         Credential.account_id == (account.id if account else None)
     )
 
@@ -223,25 +248,43 @@ def _obstacle(session: Session, actor: Actor | None, changed_at: datetime) -> st
     return "reset_pending" if pending else None
 
 
-def _count_failure(session: Session, account: Named, failures: int, now: datetime) -> None:
-    """After five wrong tries locks the account: for a minute, then twice as long each time, an hour at most."""
-    values: dict[str, Any] = {"failures": failures}
-    if failures >= FAILURES_TO_LOCK:
-        doublings = min(failures - FAILURES_TO_LOCK, 10)
-        values["locked_until"] = now + min(FIRST_LOCK * 2**doublings, LONGEST_LOCK)
-    _set_secret(session, account, values)
-
-
 def _set_secret(session: Session, account: Named, values: dict[str, Any]) -> None:
     session.execute(update(Credential).where(Credential.account_id == account.id).values(**values))
 
 
-def _refused(session: Session, account: Named | None, reason: str, outcome: str, key: bytes, username: str) -> None:
-    """Appends an entry to the account's institution's ledger; an unknown name's to the Presidency's, without it."""
+def _refused(session: Session, account: Named | None, reason: str, key: bytes, username: str, now: datetime) -> None:
+    """Writes the refusal into the account's institution's ledger, or counts it for the next entry.
+
+    An unknown name's goes to the Presidency's, without the name.
+    """
+    outcome = "failure" if reason in _WRONG else "denied"
+    address = tenancy.current().address
+    subject = (
+        throttle.keyed_digest(key, "network", throttle.network_of(address)) if account is None else account.id.bytes
+    )
+    if not throttle.is_entry(session, subject, reason, now):
+        return
     detail = {"reason": reason}
     if account is None:
         detail["name"] = throttle.keyed_digest(key, "typed-name", username.strip()).hex()
     _entry(session, "auth.login", outcome, account.id if account else None, detail, to_presidency=account is None)
+
+
+def _write_counted(session: Session, now: datetime) -> None:
+    """One entry for each kind of refusal that was counted: at the end of its quarter of an hour, or as its person."""
+    for each in throttle.counted(session, now):
+        outcome = "failure" if each.reason in _WRONG else "denied"
+        detail = {"reason": each.reason, "tries": each.tries, "since": each.since.astimezone(UTC).isoformat()}
+        whose = replace(
+            tenancy.current(),
+            institution=each.institution_id,
+            institution_code=each.code,
+            account=each.account_id,
+            account_name=each.username,
+            address=None,
+        )
+        with acting(whose, session):
+            _entry(session, "auth.login", outcome, each.account_id, detail, to_presidency=each.account_id is None)
 
 
 def _entry(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
-from flask import current_app, flash, g, request, session, url_for
+from flask import current_app, flash, g, make_response, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
@@ -13,6 +14,7 @@ from itm_admin.accounts import (
     access_lists,
     history,
     invitations,
+    known_devices,
     passwords,
     services,
     session_rows,
@@ -37,6 +39,8 @@ from itm_admin.foundation.views import Page, redirect_after_post, route, safe_ne
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
+_INVITED = "invited"
+"""The place of an opened link's token in this browser's cookie, until it is redeemed."""
 
 
 def digest_key() -> bytes:
@@ -65,7 +69,7 @@ class SignInView(Page):
     @route("/sign-in", act="show", methods=BOTH, public=True, quiet=True)
     def sign_in(self) -> Answer:
         form = SignInForm()
-        status = 200
+        status, headers = 200, {}
         if form.submitted() and g.get("stale"):
             form.told.append(_("This page was open for a long time. Type your password and sign in once more."))
             status = 400
@@ -77,10 +81,12 @@ class SignInView(Page):
                 return go_on(form)
             except (SignInRefused, TooManyTries) as refused:
                 form.told.append(str(refused))
-                status = 429 if isinstance(refused, TooManyTries) else 401
+                status = 401
+                if isinstance(refused, TooManyTries):
+                    status, headers = 429, {"Retry-After": str(refused.retry_after)}
         else:
             form.next.data = request.args.get("next", "")
-        return sign_in_page(form), status
+        return make_response(sign_in_page(form), status, headers)
 
 
 class LanguageView(Page):
@@ -102,38 +108,52 @@ class LanguageView(Page):
 
 
 class InvitationView(Page):
-    """The one-time link by which a person chooses a password."""
+    """The one-time link by which a person chooses a password.
+
+    Opening the link changes nothing, however often a mail scanner does it: its token goes into this browser's cookie
+    and out of the address, so that no history, referer or later line of a log has it. Sending the form redeems it.
+    """
 
     subject = "Invitation"
     route_base = "/invitation"
 
-    @route("/<token>", act="show", methods=BOTH, public=True, quiet=True)
-    def redeem(self, token: str) -> Answer:
+    @route("/<token>", act="show", public=True, quiet=True)
+    def open_link(self, token: str) -> Response:
+        _invited(token)
+        session[_INVITED] = token
+        return redirect(url_for("InvitationView.redeem"), 303)
+
+    @route("/", act="show", methods=BOTH, public=True, quiet=True)
+    def redeem(self) -> Answer:
+        token = str(session.get(_INVITED, ""))
+        invited = _invited(token)
         form = PasswordForm()
-        invited = (
-            attempt(form, lambda work: invitations.redeem(work, token, form.chosen())) if form.submitted() else None
-        )
-        if invited is not None:
+        done = attempt(form, lambda work: invitations.redeem(work, token, form.chosen())) if form.submitted() else None
+        if done is not None:
             session.clear()
             flash(
                 _("The password is saved. Another person has to confirm that it was you; then you can sign in.")
-                if invited.waits
+                if done.waits
                 else _("The password is saved. Sign in with it now.")
             )
             return redirect_after_post("SignInView.sign_in")
-        try:
-            invited = invitations.look_up(db.session, token)
-        except invitations.BadInvitation as error:
-            raise NotFound(error.message) from None
         return self.render(
             "invitation.html",
             heading=_("Choose your password"),
             form=form,
-            action=url_for("InvitationView.redeem", token=token),
+            action=url_for("InvitationView.redeem"),
             username=invited.username,
             expires_at=invited.expires_at,
             minimum=passwords.SHORTEST,
         ), (form.refused_with if form.submitted() else 200)
+
+
+def _invited(token: str) -> invitations.Invited:
+    """The person of a link. Raises NotFound if it does not open any more."""
+    try:
+        return invitations.look_up(db.session, token)
+    except invitations.BadInvitation as error:
+        raise NotFound(error.message) from None
 
 
 class OwnProfileView(Page):
@@ -150,13 +170,26 @@ class OwnProfileView(Page):
         record_read("record.read", "account", actor.id, detail={"page": "profile"})
         with tenancy.acting(actor.own_context(), db.session):
             open_ones = session_rows.standing(db.session, actor.id, actor.session)
+            devices = known_devices.standing(db.session, actor.id)
         return self.render(
             "accounts/profile.html",
             heading=_("My profile"),
             account=account,
             events=listing,
             sessions=open_ones,
+            known_devices=devices,
         )
+
+    @route("/forget-device", act="edit", methods=("POST",))
+    def forget_device(self) -> Response:
+        try:
+            asked = uuid.UUID(request.form.get("device", ""))
+        except ValueError:
+            raise Invalid({"device": _("This is not one of the choices.")}) from None
+        with writing() as work:
+            sign_in.forget_device(work, me(), asked)
+        flash(_("The device is forgotten. A sign-in from it is told to you as one from a new device."))
+        return redirect_after_post("OwnProfileView.show")
 
     @route("/edit", act="edit", methods=BOTH)
     def edit(self) -> Answer:
@@ -177,17 +210,12 @@ class OwnProfileView(Page):
     def password(self) -> Answer:
         actor = me()
         form = OwnPasswordForm()
-        if form.submitted():
-            with writing() as work:
-                known = sign_in.confirm(work, actor, form.current.data or "")
-            if not known:
-                form.take(Invalid({"current": _("This is not your current password.")}))
-            else:
-                renewed = attempt(form, lambda work: invitations.change_own_password(work, actor, form.chosen()))
-                if renewed is not None:
-                    sessions.go_on(session, renewed.secret)
-                    flash(_("The password is changed. Your other sessions have ended."))
-                    return redirect_after_post("OwnProfileView.show")
+        if form.submitted() and _knows_password(form, actor, _("This is not your current password.")):
+            renewed = attempt(form, lambda work: invitations.change_own_password(work, actor, form.chosen()))
+            if renewed is not None:
+                sessions.go_on(session, renewed.secret)
+                flash(_("The password is changed. Your other sessions have ended."))
+                return redirect_after_post("OwnProfileView.show")
         return self.render(
             "accounts/password.html", heading=_("Change my password"), form=form, minimum=passwords.SHORTEST
         ), (form.refused_with if form.submitted() else 200)
@@ -199,10 +227,18 @@ def _may_change_address(form: Any, actor: Actor) -> bool:
         stored = services.own(db.session, actor).email
     if not form.email.data or services.same_address(stored, form.email.data):
         return True
-    with writing() as work:
-        known = sign_in.confirm(work, actor, form.current.data or "")
+    return _knows_password(form, actor, _("Your current password is needed for another e-mail address."))
+
+
+def _knows_password(form: Any, actor: Actor, otherwise: str) -> bool:
+    """True if the form holds the own password; else the form says why not."""
+    try:
+        with writing() as work:
+            known = sign_in.confirm(work, actor, form.current.data or "")
+    except TooManyTries as refused:
+        known, otherwise = False, str(refused)
     if not known:
-        form.take(Invalid({"current": _("Your current password is needed for another e-mail address.")}))
+        form.take(Invalid({"current": otherwise}))
     return known
 
 

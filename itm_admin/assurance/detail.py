@@ -51,6 +51,7 @@ _DETAILS: Mapping[str, Message] = {
     "row": _l("Alert"), "row_digest": _l("Digest of the row"),
     "renewed": _l("Told again with what is known now"),
     "reviewed": _l("Narratives reviewed"), "replayed": _l("Repeated after a restore"), "repeated": _l("Erased again"),
+    "tries": _l("Attempts"), "unusual": _l("Unusual"), "device": _l("Device"),
     "open": _l("Begun and not carried out"), "unlisted": _l("Erased but on no list"),
 }  # fmt: skip
 
@@ -92,11 +93,16 @@ _STATEMENTS: Mapping[str, Message] = {
 _SIGN_INS: Mapping[str, Message] = {
     "unknown_name": _l("No account has this user name"), "wrong_password": _l("Wrong password"),
     "no_password": _l("The account has no password yet"), "locked": _l("Locked after wrong passwords"),
+    "unconfirmed": _l("Waits for a second person's confirmation"),
     "inactive": _l("The account is suspended"), "institution_suspended": _l("The institution is suspended"),
     "no_role": _l("The account has no role in force"),
     "reset_pending": _l("A new password is set with the link"), "too_many_tries": _l("Too many attempts"),
     "not_confirmed": _l("Waits for a second person's confirmation"),
     "signed_in": _l("While signed in"),
+}  # fmt: skip
+_UNUSUAL: Mapping[str, Message] = {
+    "device": _l("a new device"), "network": _l("a new network"),
+    "hour": _l("an hour in which your institution hardly works"),
 }  # fmt: skip
 _FORMS: Mapping[str, Message] = {
     "bundle": _l("Evidence bundle"), "proof": _l("Proof of one entry"), "receipt": _l("Receipt"),
@@ -110,7 +116,7 @@ _WORDS: Mapping[str, Mapping[str, Message]] = {
     "level": labels.LEVELS, "page": _PAGE_NAMES, "act": _ACTS, "finding": labels.FINDINGS,
     "object_finding": labels.FINDINGS,
     "outcome": labels.OUTCOMES, "reason": {**labels.REASONS, **_SIGN_INS}, "statement": _STATEMENTS,
-    "answer": _ANSWERS, "form": _FORMS, "format": _FORMS, "while": _SIGN_INS,
+    "answer": _ANSWERS, "device": {"forgotten": _l("Forgotten")}, "form": _FORMS, "format": _FORMS, "while": _SIGN_INS,
     "verdict": {code: words for code, (words, _tone) in labels.VERDICTS.items()},
 }  # fmt: skip
 _ORIGIN = re.compile(r"[a-z0-9.-]+/ledger/(?P<code>[\w.-]+)/(?P<generation>\d+)")
@@ -171,6 +177,8 @@ def _text(name: str, value: str, found: Mapping[str, Any], names: Names) -> str:
         return alert_words(value, str(found.get("subject") or found.get("account") or "–"), None)
     if name == "kind":
         return str(labels.kinds().get(value, ""))
+    if name == "unusual":
+        return ", ".join(str(_UNUSUAL[code]) for code in value.split(",") if code in _UNUSUAL)
     if name in _WORDS:
         return str(_WORDS[name].get(value, ""))
     kind, _colon, id = value.rpartition(":")

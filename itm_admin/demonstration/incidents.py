@@ -1,4 +1,4 @@
-"""Single incidents of the demonstration's story: a lockout, an erasure, an appointment that waits, first visits.
+"""Single incidents of the demonstration's story: wrong passwords, an erasure, an appointment that waits, first visits.
 
 Each is a transaction of its own that leaves a trace in the records, by which a later run knows that it happened.
 """
@@ -42,7 +42,7 @@ class Incidents:
 
     def all(self, drawn: Mapping[str, Sequence[PlannedCase]], last: date) -> list[Incident]:
         """The incidents with the story's time of each, none after `last`."""
-        found = [self._lockout(moment(date(2025, 5, 14), 8, 3))]
+        found = [self._wrong_passwords(moment(date(2025, 5, 14), 8, 3))]
         found += [self._erasure(cases, last) for code, cases in drawn.items() if code == "JGK"]
         found.append(self._waiting(moment(date(2026, 11, 19), 10, 20)))
         quiet = [member for member in TEAM if member.role == FOCAL_POINT and member.institution not in drawn]
@@ -50,19 +50,19 @@ class Incidents:
             found.append(self._visit(member.username, member.institution, moment(date(2026, 9, 14 + place), 11)))
         return [(min(when, moment(last, 17, 30)), do) for when, do in found]
 
-    def _lockout(self, when: datetime) -> Incident:
-        """Five wrong passwords, a sixth try that finds the account locked, and after a while the right one."""
+    def _wrong_passwords(self, when: datetime) -> Incident:
+        """Five wrong passwords, a sixth try that comes too early, and after a while the right one."""
         member = next(each for each in TEAM if each.institution == "EGM" and each.role == CASEWORKER)
 
-        def lock() -> None:
+        def mistype() -> None:
             if member.username in self._seen:
                 return
-            tries = [timedelta(seconds=20 * place) for place in range(sign_in.FAILURES_TO_LOCK + 1)]
+            tries = [timedelta(seconds=seconds) for seconds in (0, 20, 40, 60, 80, 82)]
             for place, later in enumerate(tries):
                 self._try(member.username, f"sentetik-yanlis-{place}", when + later)
             self._try(member.username, self._passwords[member.username], when + timedelta(minutes=20))
 
-        return when, lock
+        return when, mistype
 
     def _visit(self, username: str, institution: str, when: datetime) -> Incident:
         """An institution without cases looks into its list."""
@@ -88,7 +88,7 @@ class Incidents:
         ):
             try:
                 sign_in.attempt(session, username, password, key=key, now=when)
-            except sign_in.SignInRefused:
+            except (sign_in.SignInRefused, sign_in.TooManyTries):
                 return  # it is in the ledger
 
     def _waiting(self, when: datetime) -> Incident:

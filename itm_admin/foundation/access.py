@@ -178,6 +178,7 @@ def bind_request(context: Context) -> None:
 def _begin() -> None:
     g.request_id = uuid.uuid4().hex
     g.actor = None
+    tenancy.forget_renewals()
     g.access = access_of(request.endpoint)
     bind_request(tenancy.NOBODY)
 
@@ -230,7 +231,7 @@ def enter() -> Response | None:
     scope = scope_for(access, g.actor.roles)
     if scope is None:
         raise Denied
-    bind_request(g.actor.context(scope))
+    bind_request(g.actor.own_context() if _is_half(g.actor) else g.actor.context(scope))
     _refuse_malformed_ids()
     return None
 
@@ -263,4 +264,5 @@ def _refuse_broken_text() -> None:
 
 
 def _end(_error: BaseException | None) -> None:
+    tenancy.forget_renewals()
     tenancy.bind(tenancy.NOBODY)

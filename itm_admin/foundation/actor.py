@@ -130,6 +130,7 @@ class Actor:
         roles = self.roles_in(scope)
         if not roles:
             return replace(self.own_context(), scope=None)
+        secret = self.here.secret if self.here else None
         held = [each for each in self.held if each.role in roles]
         work = [each.units for each in held if ROLES[each.role].covers == "unit"]
         assigned = [each.units for each in held if ROLES[each.role].covers == "assigned"]
@@ -148,6 +149,7 @@ class Actor:
             national=scope == AUDIT and "auditor_national" in roles,
             approves=scope == OVERSIGHT and "presidency_supervisor" in roles,
             reads=max((ROLES[role].reads for role in roles), key=_WIDTH.index),
+            secret=secret,
         )
 
     def own_context(self) -> Context:
@@ -161,6 +163,7 @@ class Actor:
             account=self.id,
             account_name=self.username,
             roles=self.roles,
+            secret=self.here.secret if self.here else None,
         )
 
 

@@ -198,6 +198,8 @@ def _chosen() -> tuple[str, ...]:
 
 def _domain(error: DomainError) -> Response:
     db.session.rollback()
+    if isinstance(error, Unauthenticated) and g.get("actor") is not None:
+        return _session_over()
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     if status == 409 and g.get("matching"):
         status = 412  # RFC 9110: the condition of the request (If-Match) does not hold
@@ -217,6 +219,14 @@ def _domain(error: DomainError) -> Response:
     if status == 500:
         _note(error)
     return answer(status, error)
+
+
+def _session_over() -> Response:
+    """The session ended while the request was at work: nobody is at work any more, and what was typed is kept."""
+    g.actor = None
+    forget_looks()
+    tenancy.bind(tenancy.NOBODY)
+    return answer(401) if _wants_json() else make_response(current_app.extensions["itm_ask_to_sign_in"]())
 
 
 def _http(error: HTTPException) -> Response:

@@ -1,4 +1,7 @@
-"""The session context: the actor, institution and reach that PostgreSQL gets at the start of every transaction.
+"""The session context: who is at work, as PostgreSQL learns it at the start of every transaction.
+
+With a session's secret the database finds account, rights and names itself (`itm.enter`) and believes no other fact of
+the context. Without one (before a sign-in, in commands) what is stated counts.
 
 Row-level security reads it from two transaction-local settings. If nothing is bound, both are empty and no row of any
 institution is visible. Nothing here decides a role's acts (see roles.py).
@@ -11,13 +14,17 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import event, text
+from sqlalchemy import event
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, scoped_session
+
+from itm_admin.foundation.errors import Unauthenticated
 
 AnySession = Session | scoped_session[Session]
 Units = Literal["*"] | tuple[uuid.UUID, ...]
@@ -52,6 +59,8 @@ class Context:
     address: str | None = None
     login: str | None = None
     token: bytes | None = None
+    secret: bytes | None = field(default=None, repr=False)
+    """Of the session at work: what the database believes."""
 
     def panel_json(self) -> str:
         """The setting for the panel's row-level security (`itm.context`)."""
@@ -103,15 +112,34 @@ def _units(units: Units) -> str | list[str]:
 
 
 _current: ContextVar[Context] = ContextVar("itm_context")
+_renewed: ContextVar[dict[bytes, bytes] | None] = ContextVar("itm_renewed", default=None)
 NOBODY = Context()
 
-_SET = text("select set_config('itm.context', :panel, true), set_config('audit.context', :ledger, true)")
-_AND_LOOK = text(f"{_SET.text}, pg_current_xact_id_if_assigned() is null")
+_STATE = "select set_config('itm.context', %s, true), set_config('audit.context', %s, true), true"
+_ENTER = "select set_config('itm.context', '', true), set_config('audit.context', %s, true), itm.enter(%s, %s, %s)"
+_LOOK = ", pg_current_xact_id_if_assigned() is null"
 
 
 def current() -> Context:
     """The bound context, or one that sees nothing."""
     return _current.get(NOBODY)
+
+
+def renew(before: bytes, after: bytes) -> None:
+    """From now on in this request, one session's secret stands for another's, which it replaced (a step-up)."""
+    _renewed.set({**(_renewed.get() or {}), before: after})
+
+
+def newest(secret: bytes) -> bytes:
+    """The secret that replaced this one in this request, or itself."""
+    found = _renewed.get() or {}
+    while secret in found:
+        secret = found[secret]
+    return secret
+
+
+def forget_renewals() -> None:
+    _renewed.set(None)
 
 
 def bind(context: Context, session: AnySession | None = None) -> None:
@@ -150,9 +178,32 @@ def _failed(session: Session) -> bool:
 
 
 def apply(connection: Connection, context: Context | None = None) -> None:
-    """Tells PostgreSQL. The settings end with the transaction."""
-    context = context or current()
-    connection.execute(_SET, {"panel": context.panel_json(), "ledger": context.ledger_json()})
+    """Tells PostgreSQL; it ends with the transaction. Raises Unauthenticated for a session that has ended."""
+    _tell(connection, context or current())
+
+
+def _tell(connection: Connection, context: Context, look: str = "") -> Any:
+    if context.secret is None:
+        return _execute(connection, _STATE + look, (context.panel_json(), context.ledger_json()))
+    for secret in dict.fromkeys((newest(context.secret), context.secret)):  # the newer one may have been rolled back
+        row = _execute(connection, _ENTER + look, (context.ledger_json(), secret, context.scope, context.reads))
+        if row[2]:
+            return row
+    raise Unauthenticated
+
+
+def _execute(connection: Connection, statement: str, values: tuple[Any, ...]) -> Any:
+    """The row. Never prepared by name: another statement of that name would get the secret of the next person."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        return driver.execute(statement, values, prepare=False).fetchone()
+    except psycopg.Error as fault:
+        lost = connection.dialect.is_disconnect(fault, driver, None)  # type: ignore[arg-type]
+        if lost:
+            connection.invalidate(fault)
+        raise DBAPIError.instance(
+            statement, None, fault, psycopg.Error, hide_parameters=True, connection_invalidated=lost
+        ) from None
 
 
 def only_read(session: Session) -> bool:
@@ -162,14 +213,12 @@ def only_read(session: Session) -> bool:
     """
     if not session.in_transaction() or _failed(session) or session.new or session.dirty or session.deleted:
         return False
-    context = current()
-    values = {"panel": context.panel_json(), "ledger": context.ledger_json()}
-    return bool(session.connection().execute(_AND_LOOK, values).one()[2])
+    return bool(_tell(session.connection(), current(), _LOOK)[3])
 
 
 def install(session_class: type[Session] | Any) -> None:
     """Makes every transaction of this session class begin with the context."""
 
     @event.listens_for(session_class, "after_begin")
-    def _tell(_session: Session, _transaction: Any, connection: Connection) -> None:
+    def _begin(_session: Session, _transaction: Any, connection: Connection) -> None:
         apply(connection)

@@ -89,9 +89,10 @@ def test_a_whole_restore_is_intact_and_so_is_a_restore_of_it(
 
 @pytest.mark.parametrize(
     "left_out",
-    [("--schema-only",), ("--exclude-table-data=public.thing",), ("--exclude-table-data=audit.event",),
-     ("--exclude-table-data=audit.leaf",), ("--exclude-table-data=audit.ledger",),
-     ("--exclude-table-data=audit.watched",), ("--exclude-table=public.thing",)],
+    # To verify without a table's rows finds the same as where they were deleted: tests/audit/test_tampering.py
+    [("--schema-only",), ("--exclude-table-data=public.thing",), ("--exclude-table=public.thing",),
+     *(pytest.param((f"--exclude-table-data=audit.{name}",), marks=pytest.mark.wide)
+       for name in ("event", "leaf", "ledger", "watched"))],
     ids=" ".join,
 )  # fmt: skip
 def test_a_part_of_one_is_not_intact(restore: Restore, manifest: CatalogueManifest, left_out: tuple[str, ...]) -> None:

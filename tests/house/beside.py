@@ -22,9 +22,11 @@ NOT_COMPARED = {
     "public.editing": "who has a form open, for a quarter of an hour: a hint to colleagues",
     "public.form_answer": "sealed with keys that the database does not have; kept for an hour",
     "public.former_password": "digests of passwords that count no more: a lost one may be chosen again",
-    "public.login_throttle": "digests of tries, each of which is an entry; fewer rows only mean more tries",
+    "public.known_device": "a browser that strangers' tries do not delay; it opens nothing",
+    "public.login_throttle": "digests of tries, which entries tell of or count; fewer rows only mean more tries",
     "public.mail": "words about changes that are captured; a link goes to the account's own address alone, which is",
     "public.saved_view": "a person's own filters, which the page shows",
+    "public.sign_in_tally": "refused tries of a quarter of an hour, the first of which is an entry already",
     "public.submission": "the record that a form made: a person who is led there must be allowed to see it",
 }
 """An alteration of these misleads nobody about a record, a look or a verdict."""

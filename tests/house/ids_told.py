@@ -13,7 +13,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from tests.house.walking import Step, Walker, World
+from tests.house.walking import Step, Walker, World, in_turn
 
 LEAVING = ("OwnSessionView.sign_out", "OwnSessionView.sign_out_everywhere", "SessionApi.end")
 ALSO = {"CaseApi.add_person": ({"person_id": "", "role": "RELATIVE"},)}
@@ -85,8 +85,7 @@ def ask_everything(world: World, *methods: str, every: bool = False) -> Iterator
             continue
         may = [who for who in world.walkers.values() if who.role in step.expected.may]
         outside = [who for who in world.walkers.values() if who not in may][:1]
-        first = at % len(may) if may else 0
-        for who in (may if every else (may[first:] + may[:first])[:2]) + outside:
+        for who in [*in_turn(may, at, every), *outside]:
             for path, fields in _asked(world, step, who):
                 answer = who.browser.ask(step.method, path, fields)
                 # A refusal tells of what was asked for, and a redirect leads to it; what is shown is told of always

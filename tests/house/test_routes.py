@@ -16,7 +16,7 @@ from flask_appbuilder import expose
 from itm_admin.foundation import access
 from itm_admin.foundation.views import Page, route
 from tests.house.expectations import DEVIATIONS, FIELDS, PUBLIC, QUIET, expectations
-from tests.house.walking import Step, Walker, World, guarded, keys_of, steps
+from tests.house.walking import Step, Walker, World, guarded, in_turn, keys_of, steps
 from tests.panel.handover_panel import with_handovers
 from tests.panel.panel_app import RunningPanel, body_of
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from tests.conftest import Database
 
 CHANGES = ("POST", "PATCH", "PUT", "DELETE")
+every_role = pytest.mark.parametrize(
+    # The table of rights decides and is tested whole: each route refuses two roles here, others than the next one
+    "every", [False, pytest.param(True, marks=pytest.mark.wide)], ids=["roles in turn", "every role"],
+)  # fmt: skip
 LEAVING = ("OwnSessionView.sign_out", "OwnSessionView.sign_out_everywhere", "SessionApi.end")
 
 
@@ -66,14 +70,28 @@ def test_a_new_area_is_walked_without_a_word_about_it(panel: RunningPanel) -> No
     assert not {"HandoverView", "HandoverApi", "VisitView", "VisitApi"} & written
 
 
-def test_everybody_sees_what_is_theirs_and_each_look_stands_in_the_ledger_before_it_is_shown(world: World) -> None:
+def _inside(world: World, step: Step) -> list[Walker]:
+    return [who for who in world.walkers.values() if who.role in step.expected.may]
+
+
+def _outside(world: World, step: Step) -> list[Walker]:
+    return [who for who in world.walkers.values() if who.role not in step.expected.may and not step.expected.public]
+
+
+@every_role
+def test_everybody_sees_what_is_theirs_and_each_look_stands_in_the_ledger_before_it_is_shown(
+    world: World, every: bool
+) -> None:
     rows = world.panel.state()
-    for step in world.steps("GET"):
-        for who in world.walkers.values():
-            if who.role in step.expected.may:
-                look(world, step, who)
-            elif not step.expected.public:
-                refused(world, step, who)
+    for at, step in enumerate(world.steps("GET")):
+        inside = _inside(world, step)
+        asking = in_turn(inside, at, every)
+        for who in inside:
+            look(world, step, who)
+            if who in asking and step.expected.names and who.role not in step.expected.wide:
+                foreign(world, step, who)
+        for who in in_turn(_outside(world, step), at, every):
+            refused(world, step, who)
     assert world.panel.state() == rows, "a GET changed a row"
 
 
@@ -87,8 +105,6 @@ def look(world: World, step: Step, who: Walker) -> None:
     noted = world.panel.events(answer)
     assert bool(noted) != step.expected.quiet, (step.key, who.role)
     assert all((event.code, event.outcome) == (who.somebody.tenant.code, "success") for event in noted), step.key
-    if step.expected.names and not wide:
-        foreign(world, step, who)
 
 
 def foreign(world: World, step: Step, who: Walker) -> None:
@@ -117,13 +133,14 @@ def refused(world: World, step: Step, who: Walker) -> None:
     assert noted == [(who.somebody.tenant.code, "denied")], (step.key, who.role)
 
 
-def test_nobody_changes_what_is_not_theirs(world: World) -> None:
+@every_role
+def test_nobody_changes_what_is_not_theirs(world: World, every: bool) -> None:
     rows = world.panel.state()
-    for step in world.steps(*CHANGES):
-        for who in world.walkers.values():
-            if who.role not in step.expected.may and not step.expected.public:
-                refused(world, step, who)
-            elif step.expected.names and who.role in step.expected.wide:
+    for at, step in enumerate(world.steps(*CHANGES)):
+        for who in in_turn(_outside(world, step), at, every):
+            refused(world, step, who)
+        for who in in_turn(_inside(world, step), at, every):
+            if step.expected.names and who.role in step.expected.wide:
                 answer = who.browser.ask(step.method, world.path(step, None), world.fields(step, who))
                 guarded(answer, step)
                 assert answer.status_code == 404, (step.key, who.role, answer.status_code)

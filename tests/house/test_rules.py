@@ -23,11 +23,14 @@ from tests.factories import Factory, without_rules
 SOMETIMES: Mapping[str, str] = {}
 """Rules of ours that a session may switch off with session_replication_role, each with its reason. None needs it."""
 ABOUT_NOBODY = {
+    "account_session.secret_digest": "the digest of a random secret",
     "draft.sealed": "goes with the drafts, which an erasure throws away",
     "form_answer.sealed": "goes with the kept answers, which an erasure throws away",
     "institution_key.wrapped": "an institution's key opens nothing without a record's own key",
     "invitation.token_digest": "the digest of a random secret",
+    "known_device.secret_digest": "the digest of a random secret",
     "login_throttle.key": "a keyed digest of a try to sign in",
+    "sign_in_tally.subject": "a keyed digest of a network, or an account's id",
 }
 """Binary columns outside the register of protected columns, with the reason."""
 ROWS = {

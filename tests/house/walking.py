@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from tests.house.expectations import (
 )
 from tests.panel.panel_app import Browser, Records, RunningPanel
 
-__all__ = ["METHODS", "Step", "Walker", "World", "guarded", "keys_of", "sign", "steps"]
+__all__ = ["METHODS", "Step", "Walker", "World", "guarded", "in_turn", "keys_of", "sign", "steps"]
 
 
 def keys_of(app: Flask) -> set[str]:
@@ -63,6 +63,12 @@ class Walker:
     somebody: Somebody
     browser: Browser
     own: Records | None
+
+
+def in_turn(people: Sequence[Walker], at: int, every: bool = False) -> list[Walker]:
+    """Two of the people for the step with this number, others than for the next one; or every one of them."""
+    first = at % len(people) if people else 0
+    return list(people) if every else [*people[first:], *people[:first]][:2]
 
 
 @dataclass(frozen=True)

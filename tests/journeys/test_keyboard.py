@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.factories import PASSWORD
 from tests.journeys.cast import FOCAL, Cast
 from tests.journeys.panel import Panel
@@ -45,6 +47,7 @@ def skip_to_content(visitor: Visitor) -> None:
     visitor.page.keyboard.press("Enter")
 
 
+@pytest.mark.wide  # the new case below is opened in the same way
 def test_from_signing_in_to_an_open_case(house: House, cast: Cast, panel: Panel) -> None:
     worker = cast.of(FOCAL)
     reference = panel.make.case(worker).reference

@@ -106,10 +106,14 @@ class RunningPanel:
         browser = Browser(self.app.test_client())
         browser.renew_token()
         if somebody is not None:
-            answer = browser.send("POST", "/api/v1/session/", {"username": somebody.username, "password": PASSWORD})
-            assert answer.status_code == 200, answer.text
-            browser.token = json.loads(answer.text)["csrf_token"]
+            self.sign_in(browser, somebody)
         return browser
+
+    def sign_in(self, browser: Browser, somebody: Somebody) -> None:
+        """Signs in with this browser's cookies."""
+        answer = browser.send("POST", "/api/v1/session/", {"username": somebody.username, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        browser.token = json.loads(answer.text)["csrf_token"]
 
     def age(self, somebody: Somebody, *, idle: float = 0, begun: float = 0) -> None:
         """Makes the person's open sessions older by so many seconds: since the last act, and since their begin."""
@@ -149,7 +153,8 @@ class RunningPanel:
             " and a.attname = 'institution_id') as owned from pg_class c where c.relkind = 'r'"
             " and c.relnamespace = 'public'::regnamespace"
             " and c.relname not in"
-            " ('login_throttle', 'account_session', 'mail', 'account_address', 'former_password', 'editing', 'draft',"
+            " ('login_throttle', 'account_session', 'mail', 'account_address', 'former_password',"
+            " 'known_device', 'sign_in_tally', 'editing', 'draft',"
             " 'form_answer', 'alembic_version', 'alert')"
         )
         parts = []

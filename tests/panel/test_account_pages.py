@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from tests.conftest import Database, settings_for
-from tests.factories import PASSWORD, Factory, Somebody
+from tests.factories import PASSWORD, Factory, Somebody, without_rules
 
 NEW = "mor masa yedi yıldız"
 
@@ -154,6 +155,11 @@ def test_a_cookie_with_a_broken_secret_is_no_session(panel: Flask, factory: Fact
         assert browser.get("/profile/").status_code == 200
 
 
+def invitation_rows(factory: Factory) -> list[str]:
+    with factory.superuser() as connection:
+        return list(connection.scalars(text("select cast(to_jsonb(n) as text) from invitation n order by n.id")))
+
+
 def test_the_invitation_is_shown_once_and_opens_once(panel: Flask, factory: Factory) -> None:
     tenant = factory.institution()
     boss = signed_in(panel, factory.manager(tenant))
@@ -172,13 +178,23 @@ def test_the_invitation_is_shown_once_and_opens_once(panel: Flask, factory: Fact
     token = link[1].rsplit("/", 1)[1]
     assert token not in boss.get("/accounts/").text
     invited = Browser(panel)
-    page = invited.get(link[1])
-    assert page.status_code == 200
+    before = invitation_rows(factory)
+    with ThreadPoolExecutor(4) as scanners:  # of a mail server: they open whatever they see
+        opened = list(scanners.map(lambda _: Browser(panel).get(link[1]).status_code, range(4)))
+    assert opened == [303] * 4
+    assert panel.test_client().head(link[1]).status_code == 303
+    assert Browser(panel).client.post(link[1], data={"password": NEW, "again": NEW}).status_code == 405
+    assert invitation_rows(factory) == before, "opening it changes nothing"
+    answer = invited.get(link[1])
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/invitation/")
+    page = invited.get("/invitation/")
     assert "jgk.sule.gun" in page.text
+    assert token not in page.text
+    assert Browser(panel).get("/invitation/").status_code == 404, "it is open in this browser alone"
     for password, again in (("short", "short"), (NEW, "different"), ("jgk.sule.gun.2026", "jgk.sule.gun.2026")):
-        assert invited.post(link[1], page=link[1], password=password, again=again).status_code == 422
-    assert invited.post(link[1], page=link[1], password=NEW, again=NEW).status_code == 303
-    assert invited.get(link[1]).status_code == 404
+        assert invited.post("/invitation/", "/invitation/", password=password, again=again).status_code == 422
+    assert invited.post("/invitation/", "/invitation/", password=NEW, again=NEW).status_code == 303
+    assert [invited.get(address).status_code for address in (link[1], "/invitation/")] == [404, 404]
     told = Browser(panel).sign_in("jgk.sule.gun", NEW)
     assert (told.status_code, "başka bir kişinin onaylaması gerekir" in told.text) == (401, True)
     colleague = signed_in(panel, factory.focal_point(tenant))
@@ -251,6 +267,29 @@ def test_the_list_is_the_own_institutions_and_refuses_what_it_does_not_know(pane
     for bad in ("?institution=EGM", "?q=Kişi", "?page=abc", "?size=1000000", "?sort=password_hash", "?role=nobody"):
         assert boss.get(f"/accounts/{bad}").status_code == 400, bad
     assert boss.get("/accounts/?role=focal_point&active=yes&sort=-last_login").status_code == 200
+
+
+def test_accounts_that_are_silent_for_ninety_days_are_listed_for_the_manager(panel: Flask, factory: Factory) -> None:
+    tenant = factory.institution("KTB")
+    silent, new, busy, ended = (factory.focal_point(tenant) for _ in range(4))
+    days = {silent: 91, busy: 3, ended: 200}
+    with factory.superuser() as connection, without_rules(connection, "account"):
+        connection.execute(
+            text("update account set created_at = now() - interval '1 year' where institution_id = :tenant"),
+            {"tenant": tenant.id},
+        )
+        connection.execute(text("update account set created_at = now() where id = :id"), {"id": new.id})
+        connection.execute(text("update account set active = false where id = :id"), {"id": ended.id})
+        for who, since in days.items():
+            values = {"id": who.id, "since": since}
+            connection.execute(
+                text("update account set last_login = now() - :since * interval '1 day' where id = :id"), values
+            )
+    boss = signed_in(panel, factory.manager(tenant))
+    page = boss.get("/accounts/?silence=90").text
+    assert [who.username in page for who in (silent, new, busy, ended)] == [True, False, False, False]
+    page = boss.get("/accounts/?silence=never").text
+    assert [who.username in page for who in (silent, new, busy, ended)] == [False, True, False, False]
 
 
 def test_a_focal_point_and_an_auditor_reach_no_account_page(panel: Flask, factory: Factory) -> None:

@@ -205,7 +205,7 @@ def test_there_are_refusals_holds_an_erasure_and_an_appointment_that_waits(made:
     ) == [(staff.WAITING.username, 1)]
 
 
-def test_somebody_was_locked_out_and_may_sign_in_today(made: Demonstration) -> None:
+def test_somebody_mistyped_the_password_and_may_sign_in_today(made: Demonstration) -> None:
     reasons = Counter(
         row.reason
         for row in made.rows(
@@ -213,9 +213,11 @@ def test_somebody_was_locked_out_and_may_sign_in_today(made: Demonstration) -> N
             " where action = 'auth.login' and outcome <> 'success'"
         )
     )
-    assert reasons["locked"] == 1
-    assert reasons["wrong_password"] >= 5
-    assert made.one("select count(*) from credential where locked_until > now()") == 0
+    assert reasons["too_many_tries"] == 1
+    assert reasons["wrong_password"] >= 2
+    tries = "select content::jsonb -> 'detail' ->> 'tries' from audit.event where action = 'auth.login'"
+    assert [row[0] for row in made.rows(f"{tries} and content::jsonb -> 'detail' ? 'tries'")] == ["4"]
+    assert made.one("select count(*) from login_throttle where until > now()") == 0
 
 
 def test_the_whole_story_has_looks_and_refusals_at_night() -> None:

@@ -263,8 +263,15 @@ def _io_error() -> OSError:
     return OSError(5, "Input/output error")
 
 
-@pytest.mark.parametrize("persisted", [False, True], ids=["not persisted", "persisted but reported failed"])
-@pytest.mark.parametrize("error", [Stopped, _io_error], ids=["stopped", "error"])
+@pytest.mark.parametrize(
+    ("error", "persisted"),
+    [
+        pytest.param(Stopped, False, id="stopped-not persisted"),
+        pytest.param(_io_error, True, id="error-persisted but reported failed"),
+        pytest.param(Stopped, True, id="stopped-persisted", marks=pytest.mark.wide),
+        pytest.param(_io_error, False, id="error-not persisted", marks=pytest.mark.wide),
+    ],
+)
 def test_each_step_of_opening_on_the_disk(
     world: GenerationWorld, error: Callable[[], BaseException], persisted: bool
 ) -> None:

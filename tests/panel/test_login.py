@@ -14,8 +14,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from werkzeug.security import generate_password_hash
 
 from itm_admin.accounts import bootstrap, grants, invitations, passwords, services, sign_in
-from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
-from itm_admin.accounts.throttle import LIMITS
+from itm_admin.accounts.sign_in import SignInRefused
 from itm_admin.foundation.errors import DomainError, Invalid
 from itm_admin.foundation.tenancy import acting
 from tests.conftest import Database
@@ -50,7 +49,7 @@ def test_the_right_password_signs_in_and_is_an_entry_of_the_own_ledger(world: Wo
 def test_all_refusals_look_alike_and_the_ledger_knows_the_reason(world: World) -> None:
     people = {
         case: world.person("EGM", case, "Kişi", *([] if case == "norole" else ["focal_point"]))
-        for case in ("wrong", "suspended", "norole", "locked", "reset")
+        for case in ("wrong", "suspended", "norole", "reset")
     }
     at_asleep = world.person("IOM", "Asleep", "Person", "focal_point")
     with world.acting(bootstrap.ADMINISTRATOR) as (session, actor):
@@ -62,15 +61,10 @@ def test_all_refusals_look_alike_and_the_ledger_knows_the_reason(world: World) -
         ).username
     with world.superuser.begin() as connection:
         connection.execute(text("update institution set status = 'suspended' where code = 'IOM'"))
-        connection.execute(
-            text("update credential set locked_until = '2999-01-01' where account_id = :id"),
-            {"id": world.id(people["locked"])},
-        )
     told = {
         "wrong_password": refusal(world, people["wrong"], "not the password at all"),
         "inactive": refusal(world, people["suspended"]),
         "no_role": refusal(world, people["norole"]),
-        "locked": refusal(world, people["locked"]),
         "reset_pending": refusal(world, people["reset"]),
         "no_password": refusal(world, invited_only),
         "institution_suspended": refusal(world, at_asleep),
@@ -179,88 +173,6 @@ def test_nothing_but_an_argon2id_digest_becomes_a_password(world: World, digest:
         connection.execute(text("update credential set password_hash = :digest"), {"digest": digest})
 
 
-def test_five_wrong_tries_lock_the_account_and_each_lock_is_twice_as_long(world: World) -> None:
-    name = world.person("CSGB", "Ali", "Veli", "focal_point")
-    for _ in range(5):
-        refusal(world, name, "not the password at all", now=NOW)
-    assert isinstance(refusal(world, name, now=NOW + timedelta(seconds=59)), SignInRefused)
-    refusal(world, name, "still not the password", now=NOW + timedelta(seconds=61))
-    assert isinstance(refusal(world, name, now=NOW + timedelta(seconds=61 + 119)), SignInRefused)
-    assert world.sign_in(name, now=NOW + timedelta(seconds=61 + 121)).username == name
-    secret = world.one("select failures, locked_until from credential where account_id = :id", id=world.id(name))
-    assert (secret.failures, secret.locked_until) == (0, None)
-
-
-def test_eight_threads_get_no_more_tries_than_one(world: World) -> None:
-    name = world.person("ADALET", "Sekiz", "Kol", "focal_point")
-
-    def one_try(number: int) -> str:
-        try:
-            world.sign_in(name, f"wrong password {number}", address=f"198.51.100.{number}", now=NOW)
-        except DomainError as error:
-            return error.code
-        return "in"
-
-    with ThreadPoolExecutor(8) as threads:
-        told = list(threads.map(one_try, range(24)))
-    assert told.count("sign_in_refused") == LIMITS["name"]
-    assert told.count("too_many") == 24 - LIMITS["name"]
-    entries = world.events("auth.login", "ADALET")
-    assert [entry.detail["reason"] for entry in entries].count("too_many_tries") == 1
-    assert len(entries) == LIMITS["name"] + 1
-    secret = world.one("select failures from credential where account_id = :id", id=world.id(name))
-    assert secret.failures == 5  # what was tried while locked counts no further
-
-
-def test_a_lock_that_comes_while_the_password_is_compared_still_holds(world: World) -> None:
-    name = world.person("ICISLERI", "Tam", "O Anda", "focal_point")
-
-    def try_it() -> str:
-        try:
-            world.sign_in(name)
-        except SignInRefused as refused:
-            return refused.code
-        return "in"
-
-    with ThreadPoolExecutor(1) as threads:
-        with world.superuser.begin() as connection:
-            connection.execute(
-                text("update credential set failures = 5, locked_until = '2999-01-01' where account_id = :id"),
-                {"id": world.id(name)},
-            )
-            other = threads.submit(try_it)
-            world.until_it_waits(other)
-        assert other.result() == "sign_in_refused"
-
-
-def test_a_flood_of_unknown_names_from_one_address_is_bounded_in_the_ledger(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(LIMITS, "address", 5)
-    monkeypatch.setattr(passwords, "matches", lambda _stored, _typed: False)  # the work is not the question
-    before = len(world.events("auth.login", "GIB"))
-    for number in range(12):
-        with pytest.raises(DomainError):
-            world.sign_in(f"no.body{number}", address="203.0.113.9", now=NOW)
-    assert len(world.events("auth.login", "GIB")) - before == 5 + 1
-
-
-def test_throttling_is_the_same_for_known_and_unknown_names(world: World) -> None:
-    name = world.person("TICARET", "Bilinen", "Ad", "focal_point")
-    for tried in (name, "ticaret.bilinmeyen.ad"):
-        told = [type(refusal(world, tried, "not the password at all", now=NOW)) for _ in range(LIMITS["name"] + 1)]
-        assert told == [SignInRefused] * LIMITS["name"] + [TooManyTries]
-
-
-def test_right_tries_do_not_use_up_the_allowance_and_a_new_window_gives_a_new_one(world: World) -> None:
-    name = world.person("SAGLIK", "Sık", "Giren", "focal_point")
-    for _ in range(LIMITS["name"] + 2):
-        world.sign_in(name, now=NOW)
-    for _ in range(4):
-        refusal(world, name, "not the password at all", now=NOW)
-    assert world.sign_in(name, now=NOW + timedelta(minutes=15)).username == name
-
-
 def test_signing_out_ends_one_session_or_all_and_is_an_entry(world: World) -> None:
     name = world.person("KTB", "Çıkan", "Kişi", "focal_point")
     actor, other = world.sign_in(name), world.sign_in(name)
@@ -342,14 +254,6 @@ def test_the_own_password_changes_after_the_current_one_and_ends_other_sessions(
     assert [world.ended(each) for each in (actor, replace(actor, here=renewed))] == ["password", None]
     world.sign_in(name, "mor masa yedi yıldız")
     assert world.events("auth.login", "ASHB")[-2].detail == {"reason": "wrong_password", "while": "signed_in"}
-
-
-def test_guessing_the_current_password_in_a_stolen_session_locks_the_account(world: World) -> None:
-    name = world.person("DISISLERI", "Çalınan", "Oturum", "focal_point")
-    with world.acting(name) as (session, me):
-        for _ in range(5):
-            assert not sign_in.confirm(session, me, "not the password at all")
-        assert not sign_in.confirm(session, me, PASSWORD)
 
 
 def test_role_change_and_suspension_raise_the_epoch_of_whoever_has_signed_in(world: World) -> None:

@@ -63,10 +63,11 @@ class Counting:
             }.items()
         }  # fmt: skip
 
-    def statements(self, who: str, path: str) -> list[str]:
+    def statements(self, who: str, path: str, expected: int = 0) -> list[str]:
         """Of two requests the one that asked less: now and then one also looks whether the scheduler runs."""
         self.browsers[who].get(path)
-        return min(self._once(who, path), self._once(who, path), key=len)
+        first = self._once(who, path)
+        return first if len(first) == expected else min(first, self._once(who, path), key=len)
 
     def _once(self, who: str, path: str) -> list[str]:
         browser: Browser = self.browsers[who]
@@ -131,7 +132,10 @@ def figures(shared_database: Database, panel: RunningPanel) -> Figures:
     wanted = (*LISTS, *PAGES)
     little = {each: counting.statements(each[0], _path(each[1], counting.own)) for each in wanted}
     counting.grow()
-    return {each: (little[each], counting.statements(each[0], _path(each[1], counting.own))) for each in wanted}
+    return {
+        each: (little[each], counting.statements(each[0], _path(each[1], counting.own), len(little[each])))
+        for each in wanted
+    }
 
 
 @pytest.mark.parametrize("page", LISTS, ids=" ".join)

@@ -61,6 +61,7 @@ def asking(home: Path) -> Iterator[Callable[[str], list[tuple[object, ...]]]]:
         yield lambda statement: connection.execute(statement.encode()).fetchall()
 
 
+@pytest.mark.wide  # two minutes; tests/journeys/test_story.py and test_tampering.py do the same on the panel
 def test_the_story_is_played_whole_after_one_that_was_interrupted_and_leaves_nothing_altered(home: Path) -> None:
     settings = Settings.from_environment({"ITM_HOME": str(home)})
     with asking(home) as asked:

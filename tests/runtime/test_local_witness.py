@@ -79,15 +79,7 @@ def _wait_until_cosigned(home: Path, key: VerifierKey) -> None:
     raise AssertionError("no cosignature came within two minutes")
 
 
-def test_without_the_demonstration_there_is_no_witness_but_those_that_the_settings_name(home: Path) -> None:
-    with system(home) as running:
-        running.wait_until_it_says("Ctrl-C")
-        assert "ITM_WITNESSES" not in running.scheduler().environ()
-        with pytest.raises(AssertionError):
-            _witness(running)
-        assert not (home / "witness" / "address").exists()
-
-
+@pytest.mark.wide  # it ends as every other process does: tests/runtime/test_running_everything.py
 def test_killing_the_supervisor_ends_the_witness(home: Path) -> None:
     with system(home, demo=True) as running:
         running.wait_until_it_says("Ctrl-C")

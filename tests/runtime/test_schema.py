@@ -41,9 +41,9 @@ def test_a_current_schema_passes_and_migrating_again_changes_nothing(database: D
 
 def test_migrations_at_the_same_time_wait_for_each_other(empty_database: Database, tmp_path: Path) -> None:
     told = {"ITM_DATABASE_URL": empty_database.url("app"), "ITM_DATABASE_OWNER_URL": empty_database.url("owner")}
-    with ThreadPoolExecutor(3) as threads:
-        started = [threads.submit(itm, tmp_path, "migrate", **told) for _ in range(3)]
-        assert [done.result().returncode for done in started] == [0, 0, 0]
+    with ThreadPoolExecutor(2) as threads:
+        started = [threads.submit(itm, tmp_path, "migrate", **told) for _ in range(2)]
+        assert [done.result().returncode for done in started] == [0, 0]
     migration.check_version(empty_database.engine("app"))
 
 

@@ -62,8 +62,11 @@ def rows(database: Database) -> dict[str, int]:
 
 
 @FOLDERS
-def test_an_old_database_with_50000_more_entries_comes_up_whole(folder: Path, old: Database, tmp_path: Path) -> None:
-    released.add_looks(old, 50_000)
+@pytest.mark.parametrize("entries", [5_000, pytest.param(50_000, marks=pytest.mark.wide)])
+def test_an_old_database_with_thousands_more_entries_comes_up_whole(
+    folder: Path, entries: int, old: Database, tmp_path: Path
+) -> None:
+    released.add_looks(old, entries)
     assert verdicts(old, catalogue=False) == {"intact"}
     before = rows(old)
     migration.upgrade(old.url("owner"))

@@ -37,6 +37,11 @@ _LIMITS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+PROVED = "backtrace_functions"
+"""The setting in which the database writes who is at work: the owner's functions alone may set it."""
+_GRANT = f"GRANT SET ON PARAMETER {PROVED} TO {OWNER}"
+
+
 def _limits(role: str) -> list[str]:
     return [f"ALTER ROLE {role} SET {name} = '{value}'" for name, value in _LIMITS[role].items()]
 
@@ -80,6 +85,7 @@ def dba_sql() -> str:
     lines += [
         f"CREATE DATABASE {DATABASE} OWNER {OWNER} ENCODING 'UTF8' TEMPLATE template0;",
         *(f"{statement};" for statement in _rights(DATABASE)),
+        f"{_GRANT};",
         f"\\connect {DATABASE}",
         *(f"{statement};" for statement in _IN_THE_DATABASE),
     ]
@@ -106,6 +112,9 @@ def ensure(connection: psycopg.Connection[tuple[object, ...]], passwords: Mappin
             _take_away(connection, role)
             for statement in _limits(role):
                 connection.execute(statement.encode())
+        connection.execute(_GRANT.encode())
+        for role in (APP, SIGNER, PURGER):
+            connection.execute(f"REVOKE ALL ON PARAMETER {PROVED} FROM {role} CASCADE".encode())
 
 
 def _take_away(connection: psycopg.Connection[tuple[object, ...]], role: str) -> None:
@@ -166,6 +175,10 @@ def check(connection: Connection) -> None:
     role = connection.scalar(text("SELECT current_user"))
     if role != OWNER:
         raise Refusal(f"ITM_DATABASE_OWNER_URL: migrations run as {OWNER}, not as {role}")
+    if not connection.scalar(
+        text("SELECT has_parameter_privilege(:owner, :name, 'SET')"), {"owner": OWNER, "name": PROVED}
+    ):
+        raise Refusal(f"ITM_DATABASE_URL: a superuser must run once, as in what `itm database sql` prints: {_GRANT};")
     facts = {row.rolname: row for row in connection.execute(_FACTS, {"names": list(ROLES.values())})}
     for name in ROLES.values():
         if name not in facts or not facts[name].rolcanlogin:
@@ -237,11 +250,27 @@ _ATTRIBUTES = text("""
 """)
 
 
+_SETTERS = text("""
+    SELECT r.rolname || ' may set ' || :name FROM pg_roles r
+    WHERE NOT r.rolsuper AND r.rolname <> :owner AND has_parameter_privilege(r.rolname, :name, 'SET')
+    UNION ALL
+    SELECT :name || ' has a value' FROM pg_settings WHERE name = :name AND boot_val IS DISTINCT FROM reset_val
+""")
+
+
+def refuse_setters(connection: Connection) -> None:
+    """Raises Refusal if anybody but the owner may say who is at work, or if the server says it for everybody."""
+    wrong = connection.scalars(_SETTERS, {"name": PROVED, "owner": OWNER}).all()
+    if wrong:
+        raise Refusal(f"ITM_DATABASE_URL: {'; '.join(wrong)}: compare with what `itm database sql` prints")
+
+
 def refuse_deviations(connection: Connection) -> None:
     """Raises Refusal for an attribute, setting or membership that `itm database sql` does not give.
 
     Called at each start: a role may change its own settings, and an administrator of the server all of them.
     """
+    refuse_setters(connection)
     names = {"names": list(ROLES.values())}
     expected = {(role, f"{name}={value}") for role, settings in _LIMITS.items() for name, value in settings.items()}
     found = {(row.role, row.setting) for row in connection.execute(_SETTINGS, names)}
