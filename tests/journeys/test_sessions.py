@@ -55,10 +55,29 @@ def test_a_form_that_is_sent_after_the_end_comes_back_to_the_same_step(house: Ho
         save = visitor.main.locator("form .form-end button.btn-primary")
         visitor.press(save, 401)
         visitor.says("Bir süre işlem yapılmadığı için")
+        panel.make.code(worker.username)
         visitor.fill(username=worker.username, password=PASSWORD)
-        visitor.main.get_by_role("button", name="Oturum aç").click()
+        visitor.send("Oturum aç").fill(code=panel.make.code(worker.username))
+        visitor.main.get_by_role("button", name="Devam", exact=True).click()
         place = visitor.main.locator(f"[name={field}]")
         place.wait_for()
         assert visitor.path.startswith(path)
         assert place.input_value() == TYPED
         visitor.look()
+
+
+def test_own_sessions_are_seen_and_ended_and_revealed_values_go_with_them(
+    house: House, cast: Cast, panel: Panel
+) -> None:
+    worker = cast.of(FOCAL)
+    person = panel.make.person(worker, panel.make.case(worker), given_name="Görülen", family_name="Kişi")
+    here, there = house.visitor(worker), house.visitor(worker)
+    there.open(f"/persons/{person.person_id}/reveal").choose(purpose="Dosya işlemi").send("Göster").says("Görülen")
+    here.open("/profile/").follow("Oturumlarımı göster").says("Bu sunucunun kendisi")
+    assert here.main.get_by_role("button", name="Kapat", exact=True).count() >= 1
+    here.look()
+    here.main.get_by_role("button", name="Diğerlerinin hepsini kapat").click()
+    here.page.locator("dialog").get_by_role("button", name="Diğerlerinin hepsini kapat").click()
+    here.says("Diğer oturumların hepsi kapatıldı.")
+    there.page.wait_for_url("**/sign-in?**")  # within seconds, although nobody touched the page
+    assert "Görülen" not in there.words()

@@ -75,15 +75,24 @@ def test_no_redirect_leads_out_of_the_panel(panel: RunningPanel, focal: Browser)
         stays(focal.client.get(f"{path}?{query}", headers={"Referer": "https://evil.example/cases/"}), query)
         tried += 1
     assert tried > 30
+    who = panel.make.focal_point()
     for outside in OUTSIDE:
         fields = dict.fromkeys(NAMES, outside)
         for path in ("/cases/together", "/find", "/preferences/language", *_ways_back(panel)):
             headers = {"Referer": f"https://evil.example{path}"}
             stays(focal.client.post(path, data={"csrf_token": focal.token, **fields}, headers=headers), outside)
+        for path, field in (("/preferences/rows", {"rows": "compact"}), ("/preferences/keys", {"keys": "on"})):
+            told = focal.client.post(path, data={"csrf_token": focal.token, **field, **fields})
+            assert told.status_code == 303, path
+            stays(told, outside)
+        somebody = panel.browser()
+        data = {"csrf_token": somebody.token, "username": who.username, "password": PASSWORD, **fields}
+        told = somebody.client.post("/sign-in", data=data)
+        assert told.status_code == 303, outside
+        stays(told, outside)
         new = panel.browser()
         page = new.post("/sign-in", username="nobody", password="x", **fields)
         stays(page, outside)
-        somebody = panel.browser(panel.make.focal_point())
         stays(somebody.client.get(f"/sign-in?next={quote(outside)}"), outside)
 
 

@@ -64,9 +64,10 @@ $$ begin return itm.flag('n', 'national'); end $$;
 create or replace function itm.assigns() returns boolean language plpgsql stable parallel safe as
 $$ begin return itm.scope() = 'institution' and itm.flag('s', 'assigns'); end $$;
 
--- The roles' table (foundation/roles.py), as far as rights follow from it. A test compares the two.
+-- The roles' table (foundation/roles.py), as far as rights follow from it. A test compares the two. Without a pinned search path,
+-- so that it becomes part of its caller's plan.
 create function itm.role_table() returns table (role text, scopes text[], covers text, reads integer, assigns boolean)
-language sql immutable parallel safe set search_path = pg_catalog, pg_temp
+language sql immutable parallel safe
 as $$
   values ('focal_point', '{institution}'::text[], 'unit', 2, true),
          ('caseworker', '{institution}', 'assigned', 1, false),
@@ -78,68 +79,63 @@ as $$
          ('system_administrator', '{accounts}', null, 0, false)
 $$;
 
--- Grants as the facts have them: all, or ids without hyphens joined by _.
-create function itm.spread(every boolean, units uuid[]) returns text
-language sql immutable parallel safe set search_path = pg_catalog, pg_temp
-as $$ select case when every then 'all' else coalesce(replace(array_to_string(units, '_'), '-', ''), '') end $$;
+-- Where grants reach: all, if one covers the whole institution; else their units and those below, ids without hyphens joined by _.
+create function itm.reach(home uuid, granted uuid[]) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (with recursive below as (
+      select u.id from public.unit u where u.id = any (granted) and u.institution_id = home
+      union
+      select u.id from public.unit u join below b on u.parent_id = b.id and u.institution_id = home
+    ) select coalesce(replace(string_agg(b.id::text, '_'), '-', ''), '') from below b);
+end $$;
 
 -- Proves who is at work, by the secret of a session that stands, in a scope that one of the person's roles offers, or `login`: the own
 -- account alone. False: nobody. A session that this very transaction ended still stands in it, for its own last entry.
--- `reading` narrows what is read of the ledger: `actor` is everybody's own acts.
+-- `reading` narrows what is read of the ledger: `actor` is everybody's own acts. Three short statements whose plans are kept.
 create function itm.enter(secret bytea, wanted text, reading text default null) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  facts text;
+  p record;
+  g record;
 begin
-  select array_to_string(array['itm_1', wanted, replace(a.institution_id::text, '-', ''), replace(a.id::text, '-', ''), replace(s.id::text, '-', ''),
-           itm.spread(g.unit_all, g.unit), itm.spread(g.manage_all, g.manage), itm.spread(g.create_all, g.work),
-           concat(case when g.assigned then 'a' end, case when g.assigns then 's' end, case when g.national then 'n' end, case when g.approves then 'p' end),
-           floor(extract(epoch from s.factor_at))::text,
-           encode(convert_to(jsonb_build_object('ledger', a.institution_id, 'reads',
-             case when reading = 'actor' then 'actor' else (array['none', 'actor', 'ledger', 'all'])[1 + coalesce(g.reads, 0)] end,
-             'actor', jsonb_build_object('user', a.id, 'name', a.username, 'institution', i.code, 'role', g.roles))::text, 'UTF8'), 'hex')], ',', '')
-    into facts
+  select s.id, s.factor_at, a.id as account, a.institution_id as home, a.username, i.code into p
     from public.account_session s
     join public.account a on a.id = s.account_id and a.active
     join public.institution i on i.id = a.institution_id and i.status = 'active'
-    cross join lateral (
-      select count(*) as n, string_agg(distinct h.role, ',' order by h.role) as roles, max(h.reads) filter (where h.scoped) as reads,
-             bool_or(h.scoped and h.covers = 'unit' and h.unit_id is null) as unit_all,
-             array(select distinct unnest(h2.below) from unnest(array_agg(h.id) filter (where h.scoped and h.covers = 'unit')) x (id)
-                   cross join lateral itm.units_of_grant(x.id) h2 (below)) as unit,
-             bool_or(h.scoped and h.covers = 'manage' and h.unit_id is null) as manage_all,
-             array(select distinct unnest(h2.below) from unnest(array_agg(h.id) filter (where h.scoped and h.covers = 'manage')) x (id)
-                   cross join lateral itm.units_of_grant(x.id) h2 (below)) as manage,
-             bool_or(h.scoped and h.covers in ('unit', 'assigned') and h.unit_id is null) as create_all,
-             array(select distinct unnest(h2.below) from unnest(array_agg(h.id) filter (where h.scoped and h.covers in ('unit', 'assigned'))) x (id)
-                   cross join lateral itm.units_of_grant(x.id) h2 (below)) as work,
-             bool_or(h.scoped and h.covers = 'assigned') as assigned, bool_or(h.scoped and h.assigns) as assigns,
-             bool_or(h.scoped and h.role = 'auditor_national' and wanted = 'audit') as national,
-             bool_or(h.scoped and h.role = 'presidency_supervisor' and wanted = 'oversight') as approves
-        from (select g.id, g.unit_id, t.role, t.covers, t.reads, t.assigns, wanted = any (t.scopes) as scoped
-                from public.role_grant g join itm.role_table() t on t.role = g.role
-               where g.account_id = a.id and g.state = 'active'
-                 and (wanted is null or wanted = 'login' or wanted = any (t.scopes))) h
-    ) g
    where s.secret_digest = sha256(secret) and s.ends_at > now() and s.seen_at > now() - s.idle
-     and (s.ended_at is null and s.epoch = a.epoch or s.ended_at = now())
-     and (wanted is null or wanted = 'login' or g.n > 0)
-     and (wanted is not distinct from 'login' or s.factor_at is not null or not itm.factor_needed());
-  perform set_config('backtrace_functions', coalesce(facts, ''), true);
-  return facts is not null;
+     and (s.ended_at is null and s.epoch = a.epoch or s.ended_at = now());
+  if p.id is not null and (wanted is not distinct from 'login' or p.factor_at is not null or not itm.factor_needed()) then
+    select count(*) filter (where wanted = any (t.scopes)) as n, string_agg(distinct t.role, ',' order by t.role) as roles,
+           max(t.reads) filter (where wanted = any (t.scopes)) as reads,
+           array_agg(h.unit_id) filter (where t.covers = 'unit' and wanted = any (t.scopes)) as unit,
+           array_agg(h.unit_id) filter (where t.covers = 'manage' and wanted = any (t.scopes)) as manage,
+           array_agg(h.unit_id) filter (where t.covers in ('unit', 'assigned') and wanted = any (t.scopes)) as work,
+           bool_or(t.covers = 'assigned' and wanted = any (t.scopes)) as assigned, bool_or(t.assigns and wanted = any (t.scopes)) as assigns,
+           bool_or(t.role = 'auditor_national' and wanted = 'audit') as national,
+           bool_or(t.role = 'presidency_supervisor' and wanted = 'oversight') as approves
+      into g
+      from public.role_grant h join itm.role_table() t on t.role = h.role
+     where h.account_id = p.account and h.state = 'active' and (wanted is null or wanted = 'login' or wanted = any (t.scopes));
+    if wanted is null or wanted = 'login' or g.n > 0 then
+      perform set_config('backtrace_functions', concat('itm_1,', wanted, ',', replace(p.home::text, '-', ''), ',', replace(p.account::text, '-', ''), ',',
+        replace(p.id::text, '-', ''), ',',
+        case when array_position(g.unit, null) > 0 then 'all' when g.unit is not null then itm.reach(p.home, g.unit) end, ',',
+        case when array_position(g.manage, null) > 0 then 'all' when g.manage is not null then itm.reach(p.home, g.manage) end, ',',
+        case when array_position(g.work, null) > 0 then 'all' when g.work is not null then itm.reach(p.home, g.work) end, ',',
+        case when g.assigned then 'a' end, case when g.assigns then 's' end, case when g.national then 'n' end, case when g.approves then 'p' end, ',',
+        floor(extract(epoch from p.factor_at)), ',',
+        encode(convert_to(jsonb_build_object('ledger', p.home, 'reads',
+          case when reading = 'actor' then 'actor' else (array['none', 'actor', 'ledger', 'all'])[1 + coalesce(g.reads, 0)] end,
+          'actor', jsonb_build_object('user', p.account, 'name', p.username, 'institution', p.code, 'role', g.roles))::text, 'UTF8'), 'hex')), true);
+      return true;
+    end if;
+  end if;
+  perform set_config('backtrace_functions', '', true);
+  return false;
 end $$;
-
-create function itm.units_of_grant(id uuid) returns uuid[]
-language sql stable set search_path = pg_catalog, pg_temp
-as $$
-  with recursive below as (
-    select u.id, u.institution_id from public.role_grant g join public.unit u on u.id = g.unit_id and u.institution_id = g.institution_id
-     where g.id = units_of_grant.id
-    union
-    select u.id, u.institution_id from public.unit u join below b on u.parent_id = b.id and u.institution_id = b.institution_id
-  ) select array(select b.id from below b)
-$$;
 
 -- The ledger's actor is the proved one, whatever was said; request, purpose and address are the web server's word. An act that
 -- another institution reads too names nobody (itm.as_seen_from_outside), and the proved name goes with it.
@@ -159,5 +155,5 @@ begin
   return coalesce(said, '{}') || proved;
 end $$;
 
-revoke all on function itm.session, itm.factor_age, itm.flag, itm.role_table, itm.spread, itm.enter, itm.units_of_grant from public;
+revoke all on function itm.session, itm.factor_age, itm.flag, itm.role_table, itm.reach, itm.enter from public;
 grant execute on function itm.session, itm.factor_age, itm.flag, itm.enter to itm_app;
