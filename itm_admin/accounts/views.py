@@ -22,17 +22,20 @@ from itm_admin.accounts import (
     sign_in,
     throttle,
 )
+from itm_admin.accounts.factor_sign_in import PasskeySignInView, SecondStepView, after_password
+from itm_admin.accounts.factor_views import OwnFactorView
 from itm_admin.accounts.forms import OwnPasswordForm, PasswordForm, SignInForm, own_data_form
 from itm_admin.accounts.grant_views import GrantView
 from itm_admin.accounts.preference_views import PreferenceView
-from itm_admin.accounts.returning import go_on, sign_in_page
+from itm_admin.accounts.returning import sign_in_page
+from itm_admin.accounts.session_begin import begin_session
 from itm_admin.accounts.session_views import OwnSessionsView, OwnSessionView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
-from itm_admin.foundation import forgery, i18n, tenancy
+from itm_admin.foundation import i18n, tenancy
 from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Invalid, NotFound, Unauthenticated
+from itm_admin.foundation.errors import Invalid, NotFound
 from itm_admin.foundation.forms import attempt, save, tell
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, redirect_after_post, route, safe_next_url
@@ -45,19 +48,6 @@ _INVITED = "invited"
 
 def digest_key() -> bytes:
     return throttle.key_from(str(current_app.config["SECRET_KEY"]))
-
-
-def begin_session(actor: Actor) -> None:
-    """Writes the cookie of a person who has just signed in; drops all of an earlier session."""
-    if actor.here is None:
-        raise Unauthenticated
-    before = sessions.read(session)
-    if before is not None:
-        with writing() as work:
-            session_rows.end_by_secret(work, before, "renewed")
-    sessions.begin(session, actor.here.secret, forgery.of_account(actor.id))
-    g.pop(forgery.FIELD, None)  # this answer's forms have the new session's token
-    i18n.remember(actor.language)
 
 
 class SignInView(Page):
@@ -78,7 +68,7 @@ class SignInView(Page):
                 with writing() as work:
                     actor = sign_in.attempt(work, form.username.data or "", form.password.data or "", key=digest_key())
                 begin_session(actor)
-                return go_on(form)
+                return after_password(actor, form)
             except (SignInRefused, TooManyTries) as refused:
                 form.told.append(str(refused))
                 status = 401
@@ -257,6 +247,9 @@ def _signed_in() -> bool:
 
 VIEWS: tuple[type, ...] = (
     SignInView,
+    PasskeySignInView,
+    SecondStepView,
+    OwnFactorView,
     LanguageView,
     InvitationView,
     OwnProfileView,

@@ -11,11 +11,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
+from sqlalchemy.exc import NoResultFound
 from werkzeug.test import TestResponse
 
 from app import create_app
+from tests import second_factors
 from tests.conftest import Database, settings_for
 from tests.factories import PASSWORD, Factory, Somebody, without_rules
+from tests.signed_in import enter
 
 NEW = "mor masa yedi yıldız"
 
@@ -30,6 +33,7 @@ def factory(shared_database: Database, panel: Flask) -> Factory:
     made = Factory(shared_database, panel.extensions["itm_keyring"])
     made.presidency()
     made.other_institution()
+    panel.extensions["factory"] = made
     return made
 
 
@@ -38,6 +42,14 @@ class Browser:
 
     def __init__(self, panel: Flask) -> None:
         self.client: FlaskClient = panel.test_client()
+        self.panel = panel
+
+    def code(self, username: str) -> str | None:
+        make: Factory = self.panel.extensions["factory"]
+        try:
+            return make.code(username)
+        except NoResultFound:
+            return None
 
     def get(self, address: str) -> TestResponse:
         return self.client.get(address)
@@ -48,8 +60,13 @@ class Browser:
         return self.client.post(address, data={"csrf_token": token[1], **values})
 
     def sign_in(self, who: Somebody | str, password: str = PASSWORD, **values: str) -> TestResponse:
+        """Both steps, if the password is right."""
         username = who if isinstance(who, str) else who.username
-        return self.post("/sign-in", username=username, password=password, **values)
+        code = self.code(username)
+        answer = self.post("/sign-in", username=username, password=password, **values)
+        if answer.status_code != 303 or code is None:
+            return answer
+        return second_factors.show(self.client, answer, code)
 
     @property
     def cookie(self) -> str:
@@ -66,7 +83,12 @@ def browser(panel: Flask) -> Browser:
 
 
 def signed_in(panel: Flask, who: Somebody | str, password: str = PASSWORD) -> Browser:
+    """Has signed in, without the pages; by them, where the password is another one."""
     browser = Browser(panel)
+    if password == PASSWORD:
+        make: Factory = panel.extensions["factory"]
+        enter(browser.client, make.database, who if isinstance(who, str) else who.username)
+        return browser
     assert browser.sign_in(who, password).status_code == 303
     return browser
 
@@ -352,7 +374,9 @@ def test_the_own_password_changes_on_the_profile_and_this_session_goes_on(panel:
 def test_the_profile_shows_own_sign_ins_with_the_failed_ones(panel: Flask, factory: Factory) -> None:
     for who in (factory.focal_point(), factory.administrator(), factory.supervisor(), factory.caseworker()):
         Browser(panel).sign_in(who, "not the password at all")
-        page = signed_in(panel, who).get("/profile/")
+        browser = Browser(panel)
+        browser.sign_in(who)
+        page = browser.get("/profile/")
         assert page.text.count("127.0.0.1") == 2, who.username
     assert page.status_code == 200
 
@@ -460,7 +484,16 @@ def test_programs_sign_in_with_the_same_check_and_the_anti_forgery_token(panel: 
     unfit: tuple[object, ...] = ({"username": 1, "password": []}, [], "x")
     for broken in unfit:
         assert client.post(address, json=broken, headers=headers).status_code == 400
-    answer = client.post(address, json=told, headers=headers)
+    without = client.post(address, json=told, headers=headers)
+    assert (without.status_code, without.get_json()["code"]) == (401, "factor_needed")
+    code = factory.code(who.username)
+    missing = client.post(address, json=told, headers=headers)
+    assert (missing.status_code, missing.get_json()["code"]) == (401, "factor_needed")
+    assert missing.get_json()["detail"] != without.get_json()["detail"]
+    wrong = client.post(address, json={**told, "code": "000000"}, headers=headers)
+    assert (wrong.status_code, wrong.get_json()["code"]) == (401, "wrong_code")
+    assert client.get(address).get_json()["account"] is None
+    answer = client.post(address, json={**told, "code": code}, headers=headers)
     assert answer.status_code == 200
     assert answer.get_json()["account"]["username"] == who.username
     assert client.delete(address).status_code == 400
