@@ -130,7 +130,8 @@ def test_an_hour_in_which_the_institution_hardly_works_is_unusual(panel: Running
     with panel.database.engine("superuser").begin() as connection:
         connection.exec_driver_sql("alter table account_session disable trigger a_rules")
         connection.exec_driver_sql(
-            "insert into account_session (institution_id, account_id, epoch, secret_digest, ends_at, begun_at, factor_at)"
+            "insert into account_session"
+            " (institution_id, account_id, epoch, secret_digest, ends_at, begun_at, factor_at)"
             f" select '{tenant.id}', '{person.id}', 0, sha256(n::text::bytea), at + interval '1 hour', at, at"
             " from generate_series(1, 150) n, lateral (select now() - interval '7 days' - interval '12 hours') t(at)"
         )
