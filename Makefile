@@ -13,7 +13,9 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
-INSTALL := $(PIP) install --require-hashes --only-binary :all:
+INSTALL := $(PIP) install --no-compile --require-hashes --only-binary :all:
+# On all cores; pip does it on one. A few files of packages are meant for other Pythons, and stay
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 
 help:  ## What can be done
 	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -97,6 +99,7 @@ $(VENV)/run.stamp: requirements.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the packages of requirements.txt …"
 	@$(READABLE) $(INSTALL) -r requirements.txt
 	@$(READABLE) $(OURSELVES)
+	@$(READABLE) $(COMPILE)
 	@touch $@
 
 # Its lock holds all packages of the other one
@@ -104,6 +107,7 @@ $(VENV)/dev.stamp: requirements-dev.txt requirements.txt pyproject.toml | $(VENV
 	@echo "Installing the packages of requirements-dev.txt …"
 	@$(READABLE) $(INSTALL) -r requirements-dev.txt
 	@$(READABLE) $(OURSELVES)
+	@$(READABLE) $(COMPILE)
 	@touch $(VENV)/run.stamp $@
 
 # Both locks name exact versions and the hashes of all their files, and no registry.

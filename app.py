@@ -16,6 +16,7 @@ from werkzeug.exceptions import NotFound
 
 from itm_admin.accounts import actor, preference_views, saved_views, sessions
 from itm_admin.accounts.actor import load_actor
+from itm_admin.accounts.passkeys import Site
 from itm_admin.accounts.returning import ask_to_sign_in
 from itm_admin.assurance import scheduler_watch
 from itm_admin.assurance.alerts import alerts_for
@@ -33,6 +34,7 @@ from itm_admin.foundation import (
     synthetic,
     tenancy,
 )
+from itm_admin.foundation.actor import shown_actor
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import db, engine_options
 from itm_admin.foundation.encryption import Keyring
@@ -99,11 +101,13 @@ def _config(settings: Settings) -> dict[str, Any]:
         "WTF_CSRF_TIME_LIMIT": LIFETIME,
         "WTF_CSRF_SSL_STRICT": False,  # it asks for a Referer, which programs do not send; forgery.py asks for Origin
         "ITM_HOME": str(settings.home),
+        "ITM_SITE": Site(settings.origin, settings.trusted_hosts[0]),
         "ITM_MAILS": settings.smtp_url is not None,
         "ITM_WITNESSED_HERE": settings.witnessed_here,
         "ITM_WITNESSES": settings.witnesses,
         "ITM_QUORUM": settings.quorum,
         "ITM_SIGN_IN_ENDPOINT": "SignInView.sign_in",
+        "ITM_SECOND_STEP_ENDPOINT": "SecondStepView.code",
         "APP_NAME": "İTM",
     }
 
@@ -132,7 +136,7 @@ def _vendor(name: str) -> Response:
 def _page_values() -> dict[str, Any]:
     """The values that layout.html uses on every page."""
     return {
-        "actor": g.get("actor"),
+        "actor": shown_actor(),
         "scope": tenancy.current().scope,
         "navigation": navigation(),
         "alerts": _alerts(),
@@ -141,14 +145,15 @@ def _page_values() -> dict[str, Any]:
         "language": i18n.language(),
         "preference": preference_views.preference,
         "links": links(),
-        "session_left": sessions.left(g.actor.here) if g.get("actor") is not None else None,
+        "session_left": sessions.left(who.here) if (who := shown_actor()) else None,
         "found_changed": lambda id: found_changed(db.session, str(id)),
     }
 
 
 def _alerts() -> list[Any]:
     """The alerts for auditors and the Presidency; not read again while an error page is written."""
-    return [] if g.get("actor") is None or g.get("failed") else alerts_for(g.actor)
+    who = shown_actor()
+    return [] if who is None or g.get("failed") else alerts_for(who)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Flask, current_app, g, request, url_for
+from flask import Flask, current_app, request, url_for
 from flask_appbuilder import AppBuilder
 from flask_appbuilder.menu import Menu
 from flask_babel import lazy_gettext as _l
@@ -18,6 +18,7 @@ from itm_admin.accounts import saved_views
 from itm_admin.accounts.security import SecurityManager
 from itm_admin.foundation import access
 from itm_admin.foundation.access import Access
+from itm_admin.foundation.actor import shown_actor
 from itm_admin.foundation.form_answers import AnswerView
 from itm_admin.foundation.i18n import Languages
 from itm_admin.foundation.openapi import OpenApiDocument, SwaggerPage
@@ -95,7 +96,7 @@ class Panel(AppBuilder):
 
 def navigation() -> list[dict[str, Any]]:
     """The groups and links that the signed-in person may follow, as Flask-AppBuilder's menu tells them."""
-    if g.get("actor") is None:
+    if shown_actor() is None:
         return []
     panel: Panel = current_app.extensions["appbuilder"]
     here = panel.entry_of_page()
@@ -121,7 +122,7 @@ def links() -> dict[str, str]:
 def _finder() -> dict[str, str]:
     """The target of the header's search box, for people who may search."""
     for endpoint in ("FindView.find", "OversightFindView.find"):
-        if g.get("actor") is not None and access.allowed(endpoint, g.actor):
+        if (who := shown_actor()) is not None and access.allowed(endpoint, who):
             return {"find": url_for(endpoint)}
     return {}
 

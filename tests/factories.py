@@ -25,6 +25,7 @@ from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor, HeldRole
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.tenancy import Context, Units
+from tests import second_factors
 
 PASSWORD = "a long phrase for tests 1"
 CASE = {"opened_on": "2026-03-01", "province": "TR-06", "referral_source": "GENDARMERIE"}
@@ -197,6 +198,10 @@ class Factory:
             institution_kind=tenant.kind, language="tr", epoch=0, held=(HeldRole(role, covered),),
         )  # fmt: skip
         return Somebody(account, username, tenant, actor)
+
+    def code(self, username: str) -> str:
+        """A code of the person's authenticator app that is accepted now. The app is set up if there is none."""
+        return second_factors.code_of(self.database, self.keyring, username)
 
     def _below(self, unit: uuid.UUID) -> tuple[uuid.UUID, ...]:
         subtree = text(

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from itm_admin.accounts import access_lists, access_rows, changes, grants, invitations, mail, services
 from itm_admin.accounts.forms import new_account_form, role_choices
-from itm_admin.accounts.lists import BY_HOME, BY_NAME, OF_INSTITUTION, OF_ROLE, institution_choices
+from itm_admin.accounts.lists import BY_HOME, BY_NAME, OF_INSTITUTION, OF_ROLE, OF_SILENCE, institution_choices
 from itm_admin.accounts.models import Account
 from itm_admin.accounts.services import AUDITED, PERSON, REACHED
 from itm_admin.foundation import tenancy
@@ -64,8 +64,8 @@ class AccountPage(RecordPage):
     label_columns: ClassVar = {
         "full_name": _l("Name"), "institution_name": _l("Institution"), "role_names": _l("Roles"),
     }  # fmt: skip
-    search_columns = ("institution", "role", "active")
-    search_filters = (OF_INSTITUTION, OF_ROLE)
+    search_columns = ("institution", "role", "active", "silence")
+    search_filters = (OF_INSTITUTION, OF_ROLE, OF_SILENCE)
     show_columns = ("username", "title", "email", "language", "active", "last_login")
     empty_text = _l("There is no account yet.")
     show_template = "accounts/show.html"
@@ -249,7 +249,7 @@ class AccountView(AccountPage):
 
     def _show_link(self, made: Made, new: bool = False) -> Answer:
         """The only time the link is shown: as long as a revealed value. It is in no redirect and no cookie."""
-        link = url_for("InvitationView.redeem", token=made.token, _external=True) if made.token else None
+        link = url_for("InvitationView.open_link", token=made.token, _external=True) if made.token else None
         heading = _("The account is made: %(name)s", name=made.username) if new else _("One-time link")
         back = self.address("show", id=made.id)
         page = self.render(

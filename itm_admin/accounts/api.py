@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Response, session
+from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import generate_csrf
 from marshmallow import Schema, fields
 
-from itm_admin.accounts import sessions, sign_in
+from itm_admin.accounts import factors, session_rows, sessions, sign_in
 from itm_admin.accounts.actor import load_actor
-from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
-from itm_admin.accounts.views import begin_session, digest_key
+from itm_admin.accounts.factor_pages import show_code
+from itm_admin.accounts.factor_sign_in import whole_session
+from itm_admin.accounts.factors import ShownFactor, WrongCode
+from itm_admin.accounts.session_begin import begin_session
+from itm_admin.accounts.sign_in import SignInRefused
+from itm_admin.accounts.views import digest_key
 from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.api import Api, body, describes, route
 from itm_admin.foundation.api_schemas import Empty
 from itm_admin.foundation.error_pages import answer
+from itm_admin.foundation.errors import DomainError, TooMany
+from itm_admin.foundation.tenancy import acting
 from itm_admin.foundation.transaction import writing
 from itm_admin.record.checks import MESSAGES
 from itm_admin.record.schema import Input, load
@@ -22,6 +31,21 @@ from itm_admin.record.schema import Input, load
 class SignInInput(Input):
     username = fields.String(required=True, error_messages=dict(MESSAGES))  # type: ignore[arg-type]
     password = fields.String(required=True, error_messages=dict(MESSAGES))  # type: ignore[arg-type]
+    code = fields.String(metadata={"description": "The authenticator app's code of the moment, or a recovery code"})
+
+
+class CodeInput(Input):
+    code = fields.String(required=True, error_messages=dict(MESSAGES))  # type: ignore[arg-type]
+
+
+class FactorNeeded(DomainError):
+    """The password was right; a second factor is missing, or has to be set up on the sign-in page first."""
+
+    code = "factor_needed"
+    default = _l("The password is correct. Send the code of the moment as well: code.")
+
+    def __init__(self, known: bool) -> None:
+        super().__init__(None if known else _l("Sign in on the page first, and set up a second factor there."))
 
 
 class AccountAnswer(Schema):
@@ -48,7 +72,8 @@ class SessionApi(Api):
     @describes("Who is signed in, if anybody, and the anti-forgery token for the next change", gives=SessionAnswer)
     def show(self) -> Response:
         actor = load_actor()
-        return self.answer(csrf_token=generate_csrf(), account=_facts(actor) if actor else None)
+        whole = actor is not None and (actor.here is None or not actor.here.half)
+        return self.answer(csrf_token=generate_csrf(), account=_facts(actor) if actor and whole else None)
 
     @route("/", act="add", methods=("POST",), public=True, quiet=True)
     @describes(
@@ -61,9 +86,11 @@ class SessionApi(Api):
         try:
             with writing() as work:
                 actor = sign_in.attempt(work, typed["username"], typed["password"], key=digest_key())
-        except TooManyTries as error:
+            if actor.here is not None and actor.here.half:
+                actor = _whole(actor, typed.get("code"))
+        except TooMany as error:
             return answer(429, error)
-        except SignInRefused as error:
+        except (SignInRefused, FactorNeeded, WrongCode) as error:
             return answer(401, error)
         begin_session(actor)
         return self.answer(csrf_token=generate_csrf(), account=_facts(actor))
@@ -75,6 +102,20 @@ class SessionApi(Api):
             sign_in.sign_out(work, me())
         sessions.end(session)
         return self.answer()
+
+
+def _whole(actor: Actor, code: str | None) -> Actor:
+    """The person, after a code. Without a right one the half that has begun is over."""
+    refusal: DomainError | None = None
+    with writing() as work:
+        with acting(actor.own_context(), work):
+            known = bool(factors.standing(work, actor.id))
+        found = show_code(work, actor, code, signing_in=True) if known and code else FactorNeeded(known)
+        if isinstance(found, ShownFactor):
+            return replace(actor, here=whole_session(work, actor, found.method))
+        refusal = found
+        session_rows.end_by_secret(work, actor.here.secret if actor.here else b"", "signed_out")
+    raise refusal
 
 
 def _facts(actor: Actor) -> dict[str, object]:

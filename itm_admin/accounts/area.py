@@ -6,6 +6,7 @@ from flask_babel import lazy_gettext as _l
 
 from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.api import SessionApi
+from itm_admin.accounts.factor_rows import RecoveryCodes, SecondFactor
 from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView
 from itm_admin.accounts.models import (
     AccessChange,
@@ -28,7 +29,10 @@ _RIGHTS = frozenset({"list"})
 
 AREA = Area(
     "accounts",
-    models=(AccessChange, Account, AccountSession, Credential, GrantApproval, Invitation, RoleGrant, SavedView),
+    models=(
+        AccessChange, Account, AccountSession, Credential, GrantApproval, Invitation, RecoveryCodes, RoleGrant,
+        SavedView, SecondFactor,
+    ),
     views=(
         MenuEntry(AuditAccountView, _l("Accounts and roles"), "people", "Audit"),
         MenuEntry(

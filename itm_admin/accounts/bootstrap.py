@@ -70,8 +70,7 @@ def run(settings: Settings) -> First:
 
 def address_of(settings: Settings, token: str) -> str:
     """The one-time link of a token."""
-    port = "" if settings.trusted_proxies else f":{settings.port}"  # a proxy in front uses the standard port
-    return f"http{'s' if settings.https else ''}://{settings.trusted_hosts[0]}{port}{INVITATION_PATH}{token}"
+    return f"{settings.origin}{INVITATION_PATH}{token}"
 
 
 def making_sessions(engine: Engine) -> sessionmaker[Session]:

@@ -23,15 +23,31 @@ from itm_admin.record.schema import Input
 _ROLE = _l("Choose a role.")
 
 
-class SignInForm(PanelForm):
+class WaitingForm(PanelForm):
+    """A page of signing in: the page that was wanted, and a form that was sent too late, wait behind it."""
+
+    next = HiddenField()
+    held = HiddenField()
+
+
+class SignInForm(WaitingForm):
     asks: ClassVar[Asks] = {"username": _l("Write the user name."), "password": _l("Write the password.")}
 
     username = StringField(
         _l("User name"), render_kw={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
     )
     password = PasswordField(_l("Password"), render_kw={"autocomplete": "current-password"})
-    next = HiddenField()
-    held = HiddenField()
+
+
+class CodeForm(WaitingForm):
+    """A code of an authenticator app, or a recovery code."""
+
+    asks: ClassVar[Asks] = {"code": _l("Write the code.")}
+
+    code = StringField(
+        _l("Code"),
+        render_kw={"autocomplete": "one-time-code", "autocapitalize": "characters", "spellcheck": "false"},
+    )
 
 
 class PasswordForm(PanelForm):

@@ -1,4 +1,7 @@
-"""The ledger's entries of sign-ins with one's own account: time, address and result."""
+"""The ledger's entries of sign-ins with one's own account: time, address and result.
+
+A right password is an entry of its own; it is shown where no sign-in came of it.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,9 @@ _OWN = text(
     select at, action, outcome, content::jsonb -> 'request' ->> 'address' as address
       from audit.entry
      where actor_id = :account and action in ('auth.login', 'auth.logout')
+       and not (content::jsonb -> 'detail' ->> 'reason' is not distinct from 'factor_missing' and exists (
+             select from audit.entry s where s.actor_id = :account and s.action = 'auth.login' and s.outcome = 'success'
+                and s.at between entry.at and entry.at + interval '15 minutes'))
      order by at desc limit :most
     """
 )

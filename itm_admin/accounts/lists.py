@@ -5,9 +5,12 @@ Names of people are no filter: they would be in the address.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 from flask import g
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, func, select
 
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation.database import db
@@ -39,6 +42,14 @@ OF_INSTITUTION = Filter(
     lambda code: Account.institution_id == select(Institution.id).where(Institution.code == code).scalar_subquery(),
     institution_choices,
 )
+SILENT = timedelta(days=90)
+OF_SILENCE = Filter(
+    "silence",
+    _l("Silence"),
+    "choice",
+    lambda code: _silent(never=code == "never"),
+    lambda: [("90", str(_l("No sign-in for 90 days"))), ("never", str(_l("Never signed in")))],
+)
 OF_ROLE = Filter(
     "role",
     _l("Role"),
@@ -46,3 +57,11 @@ OF_ROLE = Filter(
     lambda code: exists().where(RoleGrant.account_id == Account.id, RoleGrant.role == code, RoleGrant.state != "ended"),
     lambda: [(code, str(role.label)) for code, role in ROLES.items()],
 )
+
+
+def _silent(never: bool) -> Any:
+    """Accounts that may sign in, and do not: a manager asks whether the person is still there."""
+    if never:
+        return and_(Account.active, Account.last_login.is_(None))
+    last = func.coalesce(Account.last_login, Account.created_at)
+    return and_(Account.active, last < datetime.now(UTC) - SILENT)

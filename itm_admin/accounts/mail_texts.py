@@ -44,6 +44,31 @@ _OWN: Mapping[str, tuple[str, str]] = {
         _l("The password of your account was changed"),
         _l("The password of your account %(username)s was changed. All other sessions have ended."),
     ),
+    "told_factor": (
+        _l("A second factor of your account was changed"),
+        _l(
+            "A second factor of your account %(username)s was set up, renamed or removed, or new recovery codes were "
+            "made. All other sessions have ended."
+        ),
+    ),
+    "told_recovery": (
+        _l("A recovery code of your account was used"),
+        _l("Somebody has signed in to your account %(username)s with a recovery code. The code is used up."),
+    ),
+    "told_factors_asked": (
+        _l("Somebody asks to end your second factors"),
+        _l(
+            "For your account %(username)s it was asked to end all second factors, as if they were lost. It happens "
+            "only if another person confirms it."
+        ),
+    ),
+    "told_factors": (
+        _l("The second factors of your account have ended"),
+        _l(
+            "Two people have ended all second factors of your account %(username)s. Set up a new one at your next "
+            "sign-in."
+        ),
+    ),
     "told_unusual": (
         _l("An unusual sign-in with your account"),
         _l(
@@ -64,6 +89,10 @@ _AUDIT: Mapping[str, tuple[str, str]] = {
     ),
     "audit_rise": (_l("A new role"), _l("The account %(username)s has got a role that opens data or raises somebody.")),
     "audit_end": (_l("A role has ended"), _l("A role of the account %(username)s has ended.")),
+    "audit_factors": (
+        _l("Second factors have ended"),
+        _l("Two people have ended all second factors of the account %(username)s."),
+    ),
     "audit_reset": (_l("A password has ended"), _l("Two people have ended the password of the account %(username)s.")),
 }
 _MANAGER: Mapping[str, tuple[str, str]] = {

@@ -43,6 +43,7 @@ CHANGE_KINDS: Mapping[str, Message] = {
     "rise": _l("New role"),
     "end": _l("End of a role"),
     "reset": _l("End of the password"),
+    "factors": _l("Lost second factors"),
 }
 CHANGE_STATES: Mapping[str, Message] = {
     "waiting": _l("Waits for confirmation"),
@@ -249,7 +250,7 @@ class AccessChange(Model):
     __tablename__ = "access_change"
     __record__: ClassVar = RecordInfo(_l("Change of access"))
     __table_args__ = (
-        CheckConstraint("kind in ('link', 'rise', 'end', 'reset')", name="access_change_kind"),
+        CheckConstraint("kind in ('link', 'rise', 'end', 'reset', 'factors')", name="access_change_kind"),
         CheckConstraint("state in ('waiting', 'done', 'refused', 'replaced')", name="access_change_state"),
         ForeignKeyConstraint(
             ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="access_change_account"

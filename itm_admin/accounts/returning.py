@@ -16,7 +16,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import sessions
-from itm_admin.accounts.forms import SignInForm
+from itm_admin.accounts.forms import SignInForm, WaitingForm
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.forgery import FIELD, is_of_an_account, is_valid
 from itm_admin.foundation.forms import AGAIN
@@ -25,6 +25,8 @@ from itm_admin.foundation.views import safe_next_url
 
 LONGEST = 200_000
 """Characters of a form that is carried over; a longer one may exist as a draft."""
+SECRETS = ("password", "current", "again", "code", "credential")
+"""Beginnings of the names of fields that are never carried over."""
 _NEVER = frozenset({FIELD, FORM_KEY, AGAIN})
 
 ENDED: dict[str, Message] = {
@@ -65,23 +67,33 @@ def ask_to_sign_in() -> Response:
 
 def sign_in_page(form: SignInForm) -> str:
     return render_template(
-        "login.html", heading=_("Sign in"), form=form, action=url_for(_endpoint()), ended=why_ended()
+        "login.html",
+        heading=_("Sign in"),
+        form=form,
+        action=url_for(_endpoint()),
+        ended=why_ended(),
+        origin=current_app.config["ITM_SITE"].origin,
     )
 
 
-def go_on(form: SignInForm) -> Response:
+def go_on(form: WaitingForm) -> Response:
     """After a sign-in: the requested page, or the late form, to be checked once more."""
-    back = safe_next_url(form.next.data)
-    pairs = parse_qsl(form.held.data or "", keep_blank_values=True)
-    if not pairs:
+    back, fields = continuing(form)
+    if not fields:
         return redirect(back, 303)
-    if not is_valid(dict(pairs).get(FIELD)):
-        flash(_("What was typed before belongs to another person's session and is not shown."), "warning")
-        return redirect(back, 303)
-    fields = [pair for pair in pairs if pair[0] not in _NEVER]
     return make_response(
         render_template("accounts/go_on.html", heading=_("You are signed in again"), fields=fields, action=back)
     )
+
+
+def continuing(form: WaitingForm) -> tuple[str, list[tuple[str, str]]]:
+    """The page to go on at after a sign-in, and the fields of the late form; none that is another person's."""
+    back = safe_next_url(form.next.data)
+    pairs = parse_qsl(form.held.data or "", keep_blank_values=True)
+    if pairs and not is_valid(dict(pairs).get(FIELD)):
+        flash(_("What was typed before belongs to another person's session and is not shown."), "warning")
+        return back, []
+    return back, [pair for pair in pairs if pair[0] not in _NEVER]
 
 
 def _endpoint() -> str:
@@ -107,5 +119,5 @@ def _carried() -> str | None:
     pairs = list(request.form.items(multi=True))
     if not is_of_an_account(request.form.get(FIELD)) or not any(name not in _NEVER and text for name, text in pairs):
         return None
-    text = urlencode([(name, value) for name, value in pairs if not name.startswith(("password", "current", "again"))])
+    text = urlencode([(name, value) for name, value in pairs if not name.startswith(SECRETS)])
     return text if len(text) <= LONGEST else None

@@ -77,8 +77,9 @@ def attempt(
     now: datetime | None = None,
     device: bytes | None = None,
 ) -> Actor:
-    """The person, signed in. Raises SignInRefused or TooManyTries; commits in either case.
+    """The person whose password is right: the session is half a one until a second factor is shown.
 
+    Raises SignInRefused or TooManyTries; commits in either case.
     `key` keys the digests of names and addresses. The address is the bound context's, `device` the browser's secret.
     """
     now = now or datetime.now(UTC)
@@ -104,6 +105,45 @@ def attempt(
             _write_counted(session, now)
             session.commit()
     return found
+
+
+def finished(session: Session, actor: Actor, method: str | None, now: datetime | None = None) -> None:
+    """The entry of a sign-in whose second factor was shown (`factors.ShownFactor.method`). Does not commit."""
+    with acting(actor.own_context(), session):
+        session.execute(update(Account).where(Account.id == actor.id).values(last_login=now or datetime.now(UTC)))
+        detail = {"factor": method, "unusual": known_devices.note(session)}
+        _entry(
+            session, "auth.login", "success", actor.id, {name: word for name, word in detail.items() if word} or None
+        )
+        session.flush()
+
+
+def wrong_code(session: Session, actor: Actor, reason: str, signing_in: bool) -> None:
+    """The entry of a code or a passkey that was refused. Does not commit."""
+    detail = {"reason": reason} if signing_in else {"reason": reason, "while": "signed_in"}
+    with acting(actor.own_context(), session):
+        _entry(session, "auth.login", "failure", actor.id, detail)
+        session.flush()
+
+
+def passkey_refused(session: Session, account: UUID, institution: UUID) -> None:
+    """The entry of a right passkey of an account that may not sign in. Does not commit."""
+    actor = actors.find(session, account, institution)
+    if actor is not None:
+        with acting(actor.own_context(), session):
+            _entry(session, "auth.login", "denied", account, {"reason": actor.obstacle or "reset_pending"})
+            session.flush()
+
+
+def may_sign_in(session: Session, account: UUID, institution: UUID) -> Actor | None:
+    """The person of a passkey, or of a password that was right minutes ago, as far as nothing stands in the way."""
+    actor = actors.find(session, account, institution)
+    if actor is None:
+        return None
+    with acting(actor.own_context(), session):
+        secret = session.execute(select(Credential.changed_at).where(Credential.account_id == account)).one_or_none()
+        free = secret is not None and _obstacle(session, actor, secret.changed_at) is None
+    return actor if free else None
 
 
 def confirm(session: Session, actor: Actor, password: str, now: datetime | None = None) -> bool:
@@ -217,11 +257,13 @@ def _compare(
     if passwords.is_outdated(secret.password_hash):
         _set_secret(session, account, {"password_hash": passwords.digest_of(password)})
     if signing_in:
-        session.execute(update(Account).where(Account.id == account.id).values(last_login=now))
         with acting(actor.own_context(), session):
-            actor = replace(actor, here=session_rows.begin(session, actor, ("password",)))
-            unusual = known_devices.note(session)
-            _entry(session, "auth.login", "success", account.id, {"unusual": unusual} if unusual else None)
+            here = session_rows.begin(session, actor, ("password",))
+            actor = replace(actor, here=here)
+            if here.half:
+                _entry(session, "auth.login", "denied", account.id, {"reason": "factor_missing"})
+        if not here.half:
+            finished(session, actor, None, now)
     return actor
 
 

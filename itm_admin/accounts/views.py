@@ -22,40 +22,32 @@ from itm_admin.accounts import (
     sign_in,
     throttle,
 )
+from itm_admin.accounts.factor_sign_in import PasskeySignInView, SecondStepView, after_password
+from itm_admin.accounts.factor_views import OwnFactorView
 from itm_admin.accounts.forms import OwnPasswordForm, PasswordForm, SignInForm, own_data_form
 from itm_admin.accounts.grant_views import GrantView
 from itm_admin.accounts.preference_views import PreferenceView
-from itm_admin.accounts.returning import go_on, sign_in_page
+from itm_admin.accounts.returning import sign_in_page
+from itm_admin.accounts.session_begin import begin_session
 from itm_admin.accounts.session_views import OwnSessionsView, OwnSessionView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
-from itm_admin.foundation import forgery, i18n, tenancy
+from itm_admin.foundation import i18n, tenancy
 from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Invalid, NotFound, Unauthenticated
+from itm_admin.foundation.errors import Invalid, NotFound
 from itm_admin.foundation.forms import attempt, save, tell
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, redirect_after_post, route, safe_next_url
 
 Answer = str | tuple[str, int] | Response
 BOTH = ("GET", "POST")
+_INVITED = "invited"
+"""The place of an opened link's token in this browser's cookie, until it is redeemed."""
 
 
 def digest_key() -> bytes:
     return throttle.key_from(str(current_app.config["SECRET_KEY"]))
-
-
-def begin_session(actor: Actor) -> None:
-    """Writes the cookie of a person who has just signed in; drops all of an earlier session."""
-    if actor.here is None:
-        raise Unauthenticated
-    before = sessions.read(session)
-    if before is not None:
-        with writing() as work:
-            session_rows.end_by_secret(work, before, "renewed")
-    sessions.begin(session, actor.here.secret, forgery.of_account(actor.id))
-    g.pop(forgery.FIELD, None)  # this answer's forms have the new session's token
-    i18n.remember(actor.language)
 
 
 class SignInView(Page):
@@ -76,7 +68,7 @@ class SignInView(Page):
                 with writing() as work:
                     actor = sign_in.attempt(work, form.username.data or "", form.password.data or "", key=digest_key())
                 begin_session(actor)
-                return go_on(form)
+                return after_password(actor, form)
             except (SignInRefused, TooManyTries) as refused:
                 form.told.append(str(refused))
                 status = 401
@@ -106,38 +98,52 @@ class LanguageView(Page):
 
 
 class InvitationView(Page):
-    """The one-time link by which a person chooses a password."""
+    """The one-time link by which a person chooses a password.
+
+    Opening the link changes nothing, however often a mail scanner does it: its token goes into this browser's cookie
+    and out of the address, so that no history, referer or later line of a log has it. Sending the form redeems it.
+    """
 
     subject = "Invitation"
     route_base = "/invitation"
 
-    @route("/<token>", act="show", methods=BOTH, public=True, quiet=True)
-    def redeem(self, token: str) -> Answer:
+    @route("/<token>", act="show", public=True, quiet=True)
+    def open_link(self, token: str) -> Response:
+        _invited(token)
+        session[_INVITED] = token
+        return redirect(url_for("InvitationView.redeem"), 303)
+
+    @route("/", act="show", methods=BOTH, public=True, quiet=True)
+    def redeem(self) -> Answer:
+        token = str(session.get(_INVITED, ""))
+        invited = _invited(token)
         form = PasswordForm()
-        invited = (
-            attempt(form, lambda work: invitations.redeem(work, token, form.chosen())) if form.submitted() else None
-        )
-        if invited is not None:
+        done = attempt(form, lambda work: invitations.redeem(work, token, form.chosen())) if form.submitted() else None
+        if done is not None:
             session.clear()
             flash(
                 _("The password is saved. Another person has to confirm that it was you; then you can sign in.")
-                if invited.waits
+                if done.waits
                 else _("The password is saved. Sign in with it now.")
             )
             return redirect_after_post("SignInView.sign_in")
-        try:
-            invited = invitations.look_up(db.session, token)
-        except invitations.BadInvitation as error:
-            raise NotFound(error.message) from None
         return self.render(
             "invitation.html",
             heading=_("Choose your password"),
             form=form,
-            action=url_for("InvitationView.redeem", token=token),
+            action=url_for("InvitationView.redeem"),
             username=invited.username,
             expires_at=invited.expires_at,
             minimum=passwords.SHORTEST,
         ), (form.refused_with if form.submitted() else 200)
+
+
+def _invited(token: str) -> invitations.Invited:
+    """The person of a link. Raises NotFound if it does not open any more."""
+    try:
+        return invitations.look_up(db.session, token)
+    except invitations.BadInvitation as error:
+        raise NotFound(error.message) from None
 
 
 class OwnProfileView(Page):
@@ -241,6 +247,9 @@ def _signed_in() -> bool:
 
 VIEWS: tuple[type, ...] = (
     SignInView,
+    PasskeySignInView,
+    SecondStepView,
+    OwnFactorView,
     LanguageView,
     InvitationView,
     OwnProfileView,

@@ -99,6 +99,12 @@ _SIGN_INS: Mapping[str, Message] = {
     "reset_pending": _l("A new password is set with the link"), "too_many_tries": _l("Too many attempts"),
     "not_confirmed": _l("Waits for a second person's confirmation"),
     "signed_in": _l("While signed in"),
+    "factor_missing": _l("Right password; the second factor was asked for"), "wrong_code": _l("Wrong code"),
+    "used_code": _l("A code that was used before"), "delayed_code": _l("Too many wrong codes"),
+    "wrong_passkey": _l("The passkey proved nothing"),
+}  # fmt: skip
+_FACTORS: Mapping[str, Message] = {
+    "totp": _l("Authenticator app"), "passkey": _l("Passkey"), "recovery": _l("Recovery code"),
 }  # fmt: skip
 _UNUSUAL: Mapping[str, Message] = {
     "device": _l("a new device"), "network": _l("a new network"),
@@ -117,6 +123,7 @@ _WORDS: Mapping[str, Mapping[str, Message]] = {
     "object_finding": labels.FINDINGS,
     "outcome": labels.OUTCOMES, "reason": {**labels.REASONS, **_SIGN_INS}, "statement": _STATEMENTS,
     "answer": _ANSWERS, "device": {"forgotten": _l("Forgotten")}, "form": _FORMS, "format": _FORMS, "while": _SIGN_INS,
+    "factor": _FACTORS,
     "verdict": {code: words for code, (words, _tone) in labels.VERDICTS.items()},
 }  # fmt: skip
 _ORIGIN = re.compile(r"[a-z0-9.-]+/ledger/(?P<code>[\w.-]+)/(?P<generation>\d+)")

@@ -30,7 +30,7 @@ def demo(context: click.Context) -> None:
 @demo.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def logins(as_json: bool) -> None:
-    """The demonstration's users with their passwords."""
+    """The demonstration's users with their passwords; --json has the secrets of their authenticator apps too (totp)."""
     from itm_admin.demonstration import seeding
     from itm_admin.local import installation
 
@@ -41,6 +41,20 @@ def logins(as_json: bool) -> None:
         return
     for login in found:
         click.echo(f"{login['role']:<24}{login['username']:<28}{login['password']:<24}{login['institution']}")
+
+
+@demo.command()
+@click.argument("user")
+def code(user: str) -> None:
+    """Print the code of the moment of USER's authenticator app."""
+    from itm_admin.demonstration import codes
+    from itm_admin.local import installation
+
+    with installation.running(Settings.from_environment(), *installation.NEEDED_EXTERNALLY) as settings:
+        found, wait = codes.code(settings, user)
+    if wait:
+        click.echo(f"The code before it was used: this one works in {wait} seconds.", err=True)
+    click.echo(found)
 
 
 @demo.command()
@@ -67,4 +81,5 @@ def tell_first_logins(settings: Settings) -> None:
     click.echo("Synthetic data. One login per role (all of them: itm demo logins):")
     for login in first.values():
         click.echo(f"  {login['role']:<24}{login['username']:<28}{login['password']:<24}{login['institution']}")
+    click.echo("The sign-in page shows the code of the second factor; a command does too: itm demo code USER")
     click.echo("")

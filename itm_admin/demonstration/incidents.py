@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from itm_admin.accounts import sign_in, throttle
+from itm_admin.accounts import session_rows, sign_in, throttle
 from itm_admin.accounts.models import Account
 from itm_admin.cases import erasure, lookup
 from itm_admin.cases.models import CasePerson, Person
@@ -87,7 +87,11 @@ class Incidents:
             tenancy.acting(tenancy.Context(address=_ADDRESS, route=route_at(when)), session),
         ):
             try:
-                sign_in.attempt(session, username, password, key=key, now=when)
+                actor = sign_in.attempt(session, username, password, key=key, now=when)
+                with tenancy.acting(actor.own_context(), session):
+                    session_rows.promote(session, actor, "totp")
+                sign_in.finished(session, actor, "totp", now=when)
+                session.commit()
             except (sign_in.SignInRefused, sign_in.TooManyTries):
                 return  # it is in the ledger
 

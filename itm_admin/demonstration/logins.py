@@ -1,4 +1,4 @@
-"""The demonstration's passwords: random for each installation, kept in one file that its owner alone may read.
+"""The demonstration's passwords and apps' secrets: random for each installation, in one file that its owner may read.
 
 They are written before the first account is made, so that an interrupted demonstration finds them again.
 """
@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from itm_admin.accounts import totp
 from itm_admin.demonstration.staff import ADMINISTRATOR, TEAM, StaffMember
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.roles import ROLES
 
 FILE = "demo-logins.json"
+_KEYS = ("username", "password", "totp", "role", "institution")
 _CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
 
 
@@ -23,27 +27,38 @@ def kept(settings: Settings) -> list[dict[str, str]] | None:
     path = settings.home / FILE
     try:
         logins = json.loads(path.read_text("utf-8"))
-        return [{key: str(login[key]) for key in ("username", "password", "role", "institution")} for login in logins]
+        return [
+            {key: str(login.get(key, "")) if key == "totp" else str(login[key]) for key in _KEYS} for login in logins
+        ]
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError):
         raise Refusal(f"ITM_HOME: {path} cannot be read as the demonstration's logins") from None
 
 
-def complete(settings: Settings) -> dict[str, str]:
-    """User name → password for the whole team; adds the missing passwords."""
-    passwords = {login["username"]: login["password"] for login in kept(settings) or ()}
+@dataclass(frozen=True)
+class Login:
+    """One person's password, and the secret of the authenticator app."""
+
+    password: str
+    totp: str
+
+
+def complete(settings: Settings) -> dict[str, Login]:
+    """User name → login for the whole team; adds what is missing."""
+    before = {login["username"]: login for login in kept(settings) or ()}
     members = sorted((*TEAM, ADMINISTRATOR), key=lambda member: list(ROLES).index(member.role))
-    logins = [_login(member, passwords.get(member.username) or _password()) for member in members]
+    logins = [_login(member, before.get(member.username, {})) for member in members]
     if logins != kept(settings):
         _write(settings.home / FILE, logins)
-    return {login["username"]: login["password"] for login in logins}
+    return {login["username"]: Login(login["password"], login["totp"]) for login in logins}
 
 
-def _login(member: StaffMember, password: str) -> dict[str, str]:
+def _login(member: StaffMember, before: Mapping[str, str]) -> dict[str, str]:
     return {
         "username": member.username,
-        "password": password,
+        "password": before.get("password") or _password(),
+        "totp": before.get("totp") or totp.new_secret(),
         "role": member.role,
         "institution": member.institution,
     }

@@ -17,7 +17,7 @@ import itm_admin.areas
 import itm_admin.models  # noqa: F401 relationships resolve once every table is known
 from itm_admin.accounts import bootstrap, invitations
 from itm_admin.accounts.models import Account
-from itm_admin.demonstration import acts, plan
+from itm_admin.demonstration import acts, codes, plan
 from itm_admin.demonstration import logins as kept_logins
 from itm_admin.demonstration.casework import Casework
 from itm_admin.demonstration.incidents import Incidents
@@ -51,7 +51,7 @@ def seed(settings: Settings, progress: Progress, *, volume: int = plan.FULL) -> 
 
 
 def logins(settings: Settings) -> list[dict[str, str]]:
-    """Each of username, password, role, institution, ordered by role. Refusal if there is no demonstration."""
+    """Each of username, password, totp, role, institution, ordered by role. Refusal if there is no demonstration."""
     found = kept_logins.kept(settings)
     if found is None:
         raise Refusal(f"ITM_HOME: there is no demonstration in {settings.home}: `itm demo` makes it")
@@ -77,7 +77,8 @@ def _fill(
             f"ITM_HOME: the logins of this database's demonstration are not in {settings.home}:"
             " name the folder where they are, or begin with an empty database"
         )
-    passwords = kept_logins.complete(settings)
+    people = kept_logins.complete(settings)
+    passwords = {name: login.password for name, login in people.items()}
     if not begun:
         _begin(sessions, keyring, passwords)
     last = min(plan.LAST, today())
@@ -85,6 +86,7 @@ def _fill(
     steps = _Steps(progress, len(TEAM) + sum(len(cases) for cases in drawn.values()))
     office = Office(sessions, passwords, steps.one)
     office.staff()
+    codes.set_up(sessions, keyring, people)
     works = {code: Casework(sessions, keyring, office, code) for code in drawn}
     told = Incidents(sessions, settings, office, passwords).all(drawn, last)
     for portion in acts.portions(drawn, last):

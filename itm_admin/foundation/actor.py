@@ -167,6 +167,12 @@ class Actor:
         )
 
 
+def shown_actor() -> Actor | None:
+    """The person whom the frame around a page shows: nobody while the second factor is missing."""
+    actor = g.get("actor")
+    return actor if isinstance(actor, Actor) and not (actor.here and actor.here.half) else None
+
+
 def together(parts: Iterable[Units]) -> Units:
     """The union of several grants' units."""
     found: dict[uuid.UUID, None] = {}

@@ -211,6 +211,13 @@ class Settings:
             raise SettingError("ITM_SINK_SECRET_FILE", f"{path}: at least 32 bytes are expected")
         return secret
 
+    @property
+    def origin(self) -> str:
+        """The address at which browsers reach the panel, without a path."""
+        usual = bool(self.trusted_proxies) or self.port == (443 if self.https else 80)
+        port = "" if usual else f":{self.port}"  # a proxy in front uses the standard port
+        return f"http{'s' if self.https else ''}://{self.trusted_hosts[0]}{port}"
+
     def environment(self, *names: str) -> dict[str, str]:
         """A child's clean environment: those of these variables that have a value, and the bare system's."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}

@@ -238,12 +238,13 @@ class Keyring:
     def of_institution(self, session: AnySession) -> InstitutionKeys:
         """The keys of the institution at work, never another one's, cached or not.
 
-        Raises NotFound outside an institution's scope, or if the institution has no key yet. The database is asked
-        each time, since a key may be replaced while the panel runs; no key is replaced before the transaction ends.
+        Also of the institution of a person who signs in. Raises NotFound outside these scopes, or if the institution
+        has no key yet. The database is asked each time, since a key may be replaced while the panel runs; no key is
+        replaced before the transaction ends.
         """
         context = tenancy.current()
         institution = context.institution
-        if context.scope != "institution" or institution is None:
+        if context.scope not in ("institution", "login") or institution is None:
             raise NotFound
         with session.no_autoflush:  # one act is one version: a half-filled record is not written yet
             found = session.execute(_KEYS).one_or_none()

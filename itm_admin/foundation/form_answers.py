@@ -4,8 +4,9 @@ Back and reload then request that page again and send nothing, also in a browser
 it. Each page that would answer a POST is stored after its looks are recorded, and the browser is redirected (303) to
 the form's own address with the stored page's number. There the form's view runs first: a reader who may no longer see
 the record is refused, and each look is recorded with the ids on the stored page. A page with revealed values lives as
-long as a reveal, any other one for an hour. The key derives from the application's secret, the session's and the
-number: database and application together cannot open a page without the reader's cookie.
+long as a reveal, any other one for an hour. Pages of signing in are not stored: what they answer is gone afterwards.
+The key derives from the application's secret, the session's and the number: database and application together cannot
+open a page without the reader's cookie.
 """
 
 from __future__ import annotations
@@ -134,7 +135,8 @@ def _keep(response: Response) -> Response:
     access: Access | None = g.get("access")
     context = tenancy.current()
     if (
-        request.method != "POST" or access is None or access.api or g.get("actor") is None or context.account is None
+        request.method != "POST" or access is None or access.api or access.second_step
+        or g.get("actor") is None or context.account is None
         or 300 <= response.status_code < 400 or response.status_code >= 500 or g.get("failed")
         or response.mimetype != "text/html" or response.is_streamed
     ):  # fmt: skip

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import os
 import secrets
 import shlex
 import subprocess
@@ -44,8 +46,11 @@ def read_next(settings: Settings) -> bytes | None:
 
 
 def all_of(settings: Settings) -> tuple[bytes, ...]:
-    """The present key, and the next one if there is one. Raises SettingError."""
-    return tuple(key for key in (read(settings), read_next(settings)) if key is not None)
+    """The present key, and the next one if there is one that can be read. Raises SettingError."""
+    following = None
+    with contextlib.suppress(SettingError):
+        following = read_next(settings)
+    return (read(settings), following) if following else (read(settings),)
 
 
 def prepare(settings: Settings) -> bytes:
@@ -59,6 +64,7 @@ def prepare(settings: Settings) -> bytes:
     other = _decoded(_SHARE, share) if share else bytes(BYTES)  # the second share stays: one file alone is replaced
     try:
         durable.create(file, _written(_combined(key, other)))
+        _give(file, settings.master_key_file)
     except OSError as error:
         raise Refusal(f"{_FILE}: {file}: {error.strerror}: put the next key there yourself") from None
     return key
@@ -72,9 +78,19 @@ def split(settings: Settings, share: Path) -> None:
     rest = _combined(read(settings), other)
     try:
         durable.create(share, _written(other))
+        owner = settings.master_key_file.stat()
         durable.replace(settings.master_key_file, _written(rest))
+        for path in (share, settings.master_key_file):
+            _give(path, owner)
     except OSError as error:
         raise Refusal(f"{error.filename or share}: {error.strerror}") from None
+
+
+def _give(path: Path, like: Path | os.stat_result) -> None:
+    """The process that reads the present key reads the other as well, also where root writes it."""
+    owner = like.stat() if isinstance(like, Path) else like
+    if os.geteuid() == 0:
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _written(key: bytes) -> bytes:

@@ -26,6 +26,7 @@ EVERYBODY: Mapping[str, frozenset[str]] = {
     "Home": frozenset({"get"}),
     "Answer": frozenset({"show"}),
     "Profile": frozenset({"show", "edit"}),
+    "SecondFactor": frozenset({"list", "edit"}),
     "Language": frozenset({"index"}),
     "Preference": frozenset({"edit"}),
     "ApiDescription": frozenset({"show"}),

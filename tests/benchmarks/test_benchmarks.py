@@ -21,14 +21,8 @@ def place(cluster: Cluster) -> Iterator[Place]:
     place.close()
 
 
-@pytest.mark.parametrize(
-    "name",
-    # A figure of each way to load a ledger; the others with the figures themselves
-    [
-        pytest.param(name, marks=() if name in ("pages", "verification") else pytest.mark.wide)
-        for name in ("updates", "ledgers", "one-ledger", "pages", "proofs", "verification", "appends")
-    ],
-)
+@pytest.mark.wide  # of the harness, which nobody but a developer runs
+@pytest.mark.parametrize("name", ["updates", "ledgers", "one-ledger", "pages", "proofs", "verification", "appends"])
 def test_each_figure_can_be_taken(place: Place, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(others, "PYTHON", tmp_path / "no other packages")
     found = run.measures(place, scale=0.001)[name]()

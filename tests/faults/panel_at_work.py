@@ -17,6 +17,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from app import create_app
+from tests import signed_in
 from tests.conftest import Database, settings_for
 from tests.factories import PASSWORD, Factory, Somebody
 
@@ -69,8 +70,7 @@ class Panel:
 
     def browser(self, somebody: Somebody) -> Browser:
         browser = Browser(self.app.test_client())
-        answer = browser.sign_in(somebody.username)
-        assert answer.status_code == 303, answer.text
+        signed_in.enter(browser.client, self.database, somebody.username)
         return browser.learn_token()
 
     def records(self, by: Somebody, **personal: Any) -> Records:

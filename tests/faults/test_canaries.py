@@ -29,7 +29,7 @@ from itm_admin.foundation.config import Settings
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.local import processes, web
 from tests.conftest import settings_for
-from tests.factories import CASE, PASSWORD, Factory, Somebody
+from tests.factories import CASE, Factory, Somebody
 from tests.faults import canaries
 from tests.faults.breaking import connect
 from tests.faults.canaries import CLOSING, HEALTH, NARRATIVE, PERSON, STORED, found_in, typed
@@ -57,7 +57,7 @@ class World:
 
     def program(self, somebody: Somebody) -> Program:
         program = Program(self.web.port, keeps=False)
-        assert program.sign_in(somebody.username, PASSWORD).status == 200
+        program.enter(self.settings, self.own.database, somebody.username)
         return program
 
     @property

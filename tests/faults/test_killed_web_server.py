@@ -15,7 +15,7 @@ from sqlalchemy import text
 from audit import report
 from itm_admin.foundation.encryption import Keyring
 from tests.conftest import Database, settings_for
-from tests.factories import CASE, PASSWORD, Factory, Somebody
+from tests.factories import CASE, Factory, Somebody
 from tests.faults.reconciling import differences
 from tests.faults.web_server import PATIENCE, Answer, Program, WebServer
 
@@ -46,6 +46,8 @@ class Progress:
 class Writer:
     """Signs in, opens cases, adds persons, edits; signs in anew after being cut off four times."""
 
+    server: WebServer
+    database: Database
     program: Program
     person: Somebody
     progress: Progress
@@ -57,7 +59,7 @@ class Writer:
         while not self.progress.stop:
             try:
                 if cut_off >= 4:
-                    assert self.program.sign_in(self.person.username, PASSWORD).status == 200
+                    self.program.enter(self.server.settings, self.database, self.person.username)
                     cut_off = 0
                 self._an_edit()
                 self._a_case()
@@ -108,7 +110,8 @@ def test_kills_among_eight_writers_leave_changes_and_entries_that_agree(database
     tenants = [make.institution(), make.other_institution()]
     progress, server = Progress(), WebServer(settings, tmp_path / "web.log")
     writers = [
-        Writer(Program(server.port), make.focal_point(tenants[number % 2]), progress) for number in range(WRITERS)
+        Writer(server, database, Program(server.port), make.focal_point(tenants[number % 2]), progress)
+        for number in range(WRITERS)
     ]
     server.start()
     try:

@@ -16,6 +16,8 @@ import psutil
 
 from itm_admin.foundation.config import Settings
 from itm_admin.local import processes, web
+from tests import signed_in
+from tests.conftest import Database
 
 PATIENCE = 60
 _SETTINGS = (
@@ -117,6 +119,11 @@ class Program:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+
+    def enter(self, settings: Settings, database: Database, username: str) -> None:
+        """Has signed in: a new session, without the sign-in page."""
+        self.cookie = f"{signed_in.COOKIE}={signed_in.cookie_of(settings.secret_key, database, username)}"
+        self.token = self.ask("GET", "/api/v1/session/").json["csrf_token"]
 
     def sign_in(self, username: str, password: str) -> Answer:
         self.token = self.ask("GET", "/api/v1/session/").json["csrf_token"]

@@ -50,7 +50,10 @@ class Expected:
 PUBLIC: Mapping[str, str] = {
     "SignInView.sign_in": "who signs in is not signed in yet",
     "LanguageView.choose": "the sign-in page has both languages",
+    "InvitationView.open_link": "with a one-time link somebody signs in for the first time",
     "InvitationView.redeem": "with a one-time link somebody signs in for the first time",
+    "PasskeySignInView.ask": "as the sign-in page",
+    "PasskeySignInView.sign_in": "as the sign-in page",
     "SessionApi.show": "a client asks whether it is signed in, and for its token",
     "SessionApi.begin": "as the sign-in page",
     "SessionApi.end": "a session that has ended already can be ended",
@@ -61,9 +64,14 @@ PUBLIC: Mapping[str, str] = {
 }
 """Endpoints that need no session, and why."""
 
-_CHANGING = ("LanguageView.choose", "SessionApi.begin", "SessionApi.end")
+_CHANGING = (
+    "LanguageView.choose", "PasskeySignInView.ask", "PasskeySignInView.sign_in", "SessionApi.begin", "SessionApi.end"
+)  # fmt: skip
 QUIET: Mapping[str, str] = {
     "OwnProfileView.password": "an empty form",
+    "OwnFactorView.app": "the secret of one's own new app, before it counts",
+    "SecondStepView.code": "the question for one's own second factor",
+    "SecondStepView.set_up": "the secret of one's own new app, before it counts",
     "OwnSessionView.left": "the end of one's own session",
     "OpenApiDocument.show": "the description of the interface",
     "SwaggerPage.show": "the description of the interface",
@@ -81,6 +89,7 @@ _NAMED: Mapping[str, str] = {
     "AuditAccount": "account", "RoleGrant": "grant", "GrantApproval": "grant", "AccessChange": "change", "Unit": "unit",
     "Institution": "institution", "OversightInstitution": "institution", "OversightCase": "case", "Ledger": "ledger",
     "InstitutionHistory": "ledger", "Alert": "alert", "LedgerDecision": "decision", "Preference": "view",
+    "SecondFactor": "factor",
     "Invitation": "token",
 }  # fmt: skip
 """The record in an address of a page that is about no kind of its own, by the page's subject."""
@@ -118,6 +127,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "GrantView.add": {"role": "focal_point"},
     "UnitView.edit": {"name": "Birim"},
     "PreferenceView.change": {"label": "Mine"},
+    "OwnFactorView.rename": {"name": "Mine"},
     "DecisionView.decide": {"decision": "rejected"},
     "EvidenceView.take": {"purpose": "SUPERVISION"},
     "InstitutionEvidenceView.take": {"purpose": "SUPERVISION"},
@@ -161,13 +171,23 @@ DEVIATIONS: tuple[Deviation, ...] = (
             " PersonChoicesView.persons UnitChoicesView.units", empty=200),
     _differ("the form has an address of its own", "POST ReceiptView.compare InstitutionReceiptView.compare", empty=422),
     _differ("a wrong password", "POST SignInView.sign_in", empty=401),
+    _differ("the sign-in is over: on to the panel", "GET SecondStepView.code SecondStepView.set_up", shown=303),
+    _differ("the sign-in is over: on to the panel",
+            "POST SecondStepView.code SecondStepView.set_up SecondStepView.add_passkey", empty=303),
+    _differ("the sign-in is over", "POST SecondStepView.ask_to_add", empty=403),
+    _differ("what a browser's passkeys are asked", "POST PasskeySignInView.ask OwnFactorView.ask_to_add", empty=200),
+    _differ("a passkey that proves nothing", "POST PasskeySignInView.sign_in OwnFactorView.add_passkey", empty=303),
+    _differ("no app was begun", "GET OwnFactorView.app", shown=303),
+    _differ("no app was begun", "POST OwnFactorView.app OwnFactorView.begin_app", empty=303),
+    _differ("a button without fields", "POST OwnFactorView.new_codes", empty=303),
     _differ("it names no version", "POST OwnProfileView.edit", empty=409),
     _differ("a button without fields", "POST OwnSessionView.sign_out OwnSessionView.sign_out_everywhere"
             " OwnSessionsView.end_others", empty=303),
     _differ("a button without fields", "POST OwnSessionView.stay", empty=200),
     _differ("a button without fields", "DELETE SessionApi.end", empty=200),
-    _differ("the link names whom it is for", "GET InvitationView.redeem", may=NOBODY),
-    _differ("the link names whom it is for", "POST InvitationView.redeem", may=NOBODY),
+    _differ("the link names whom it is for", "GET InvitationView.open_link", may=NOBODY),
+    _differ("no link was opened in this browser", "GET InvitationView.redeem", shown=404),
+    _differ("no link was opened in this browser", "POST InvitationView.redeem", empty=404),
     _differ("the case is asked for before the colleague", "POST CaseView.unassign", names="case"),
     _differ("the case is asked for before the colleague", "DELETE CaseApi.unassign", names="case"),
     _differ("a verification was asked for", "GET VerificationView.show VerificationView.progress", names="request"),

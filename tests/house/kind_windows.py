@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Thread
 
 from playwright.sync_api import Playwright
 from werkzeug.serving import make_server
 
-from tests import machine
+from tests import machine, signed_in
 from tests.house.kind_world import KindWorld
 from tests.journeys.conftest import _FLAGS
 from tests.journeys.visitor import NARROW, House, Visitor
@@ -34,7 +35,9 @@ def windows(playwright: Playwright, world: KindWorld) -> Iterator[Visitors]:
     server = make_server("127.0.0.1", 0, world.panel.app, threaded=True)
     serving = Thread(target=server.serve_forever)
     serving.start()
-    opened = House(chromium, f"http://127.0.0.1:{server.port}")
+    panel = world.panel
+    let_in = partial(signed_in.cookie_of, panel.app.secret_key, panel.database)
+    opened = House(chromium, f"http://127.0.0.1:{server.port}", let_in, panel.make.code)
     yield Visitors(opened, world)
     opened.close()
     server.shutdown()

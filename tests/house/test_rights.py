@@ -72,6 +72,7 @@ def test_each_role_may_do_what_the_matrix_says_and_nothing_else() -> None:
 def test_everybody_may_do_to_their_own_what_is_named_here_alone() -> None:
     own = {
         "Home": "get", "Answer": "show", "Profile": "edit show", "Language": "index", "Preference": "edit",
+        "SecondFactor": "edit list",
         "ApiDescription": "show", "Vocabulary": "list", "Register": "list",
     }  # fmt: skip
     assert {subject: " ".join(sorted(acts)) for subject, acts in EVERYBODY.items()} == own

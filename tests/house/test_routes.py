@@ -28,7 +28,7 @@ every_role = pytest.mark.parametrize(
     # The table of rights decides and is tested whole: each route refuses two roles here, others than the next one
     "every", [False, pytest.param(True, marks=pytest.mark.wide)], ids=["roles in turn", "every role"],
 )  # fmt: skip
-LEAVING = ("OwnSessionView.sign_out", "OwnSessionView.sign_out_everywhere", "SessionApi.end")
+LEAVING = ("OwnSessionView.sign_out", "OwnSessionView.sign_out_everywhere", "SessionApi.end", "OwnFactorView.new_codes")
 
 
 @pytest.fixture(scope="module")

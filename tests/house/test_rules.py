@@ -30,6 +30,12 @@ ABOUT_NOBODY = {
     "invitation.token_digest": "the digest of a random secret",
     "known_device.secret_digest": "the digest of a random secret",
     "login_throttle.key": "a keyed digest of a try to sign in",
+    "passkey_challenge.challenge": "a random number, for minutes",
+    "recovery_codes.digests": "digests of random secrets",
+    "second_factor.credential": "a number that a device drew",
+    "second_factor.data_key": "the wrapped key of the next one",
+    "second_factor.public_key": "a public key of a device",
+    "second_factor.sealed": "the secret of a member of staff's app, under a key of its own",
     "sign_in_tally.subject": "a keyed digest of a network, or an account's id",
 }
 """Binary columns outside the register of protected columns, with the reason."""

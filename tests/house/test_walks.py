@@ -68,17 +68,18 @@ def _put_away(world: World) -> dict[str, list[str]]:
 
 def _entries(world: World, role: str) -> list[str]:
     """Pages of one entry of each kind of act, record, outcome and page, the newest, for those who read ledgers."""
+    if role not in (NATIONAL, MANAGER):
+        return []
     rows = world.panel.rows(
-        "select ledger_id::text, max(seq), min(code) from audit.entry group by ledger_id, action, target_kind, outcome,"
-        " content::jsonb -> 'detail' ->> 'page', (select array_agg(k order by k) from jsonb_object_keys("
-        " coalesce(nullif(content::jsonb -> 'changes', 'null'), '{}')) k)"
+        "select distinct on (e.action, e.target_kind, e.outcome, e.page, e.changed) e.ledger_id::text, e.seq from ("
+        " select *, content::jsonb -> 'detail' ->> 'page' as page, (select array_agg(k order by k) from"
+        " jsonb_object_keys(coalesce(nullif(content::jsonb -> 'changes', 'null'), '{}')) k) as changed"
+        " from audit.entry) e where :code in ('', e.code)"
+        " order by e.action, e.target_kind, e.outcome, e.page, e.changed, e.ledger_id, e.seq desc",
+        code=world.walkers[role].somebody.tenant.code if role == MANAGER else "",
     )
-    if role == NATIONAL:
-        return [f"/ledgers/{id}/{seq}" for id, seq, _code in rows]
-    if role == MANAGER:
-        own = world.walkers[role].somebody.tenant.code
-        return [f"/institution-history/{id}/{seq}" for id, seq, code in rows if code == own]
-    return []
+    pages = "/institution-history" if role == MANAGER else "/ledgers"
+    return [f"{pages}/{id}/{seq}" for id, seq in rows]
 
 
 class Walks:

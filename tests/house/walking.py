@@ -116,6 +116,8 @@ class World:
             for role, person in people.items()
         }
         self.anonymous = panel.browser()
+        for walker in self.walkers.values():  # an entry of everybody's, to be signed
+            assert walker.browser.get("/profile/").status_code == 200
         sign(panel.database)
         makers = {FOCAL: self.ours, OPERATOR: self.presidency}
         self.more = {each.tenant.code: self._assurance(each) for each in (self.ours, self.theirs, self.presidency)}

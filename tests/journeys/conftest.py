@@ -70,7 +70,7 @@ def cast(panel: Panel) -> Cast:
 @pytest.fixture
 def house(browser: Browser, panel: Panel) -> Iterator[House]:
     """Windows at the shared panel."""
-    found = House(browser, panel.address)
+    found = House(browser, panel.address, panel.let_in, panel.make.code)
     yield found
     found.close()
 
@@ -78,6 +78,6 @@ def house(browser: Browser, panel: Panel) -> Iterator[House]:
 @pytest.fixture
 def own_house(browser: Browser, own_panel: Panel) -> Iterator[House]:
     """Windows at the module's own panel."""
-    found = House(browser, own_panel.address)
+    found = House(browser, own_panel.address, own_panel.let_in, own_panel.make.code)
     yield found
     found.close()

@@ -20,6 +20,7 @@ from sqlalchemy import text
 
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.local import processes, web
+from tests import signed_in
 from tests.conftest import Database, settings_for
 from tests.factories import Factory
 
@@ -40,6 +41,10 @@ class Panel:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._log = home / "log"
+
+    def let_in(self, username: str) -> str:
+        """The cookie of a new session of somebody who has signed in."""
+        return signed_in.cookie_of(self.settings.secret_key, self.database, username)
 
     @contextmanager
     def serving(self) -> Iterator[Panel]:

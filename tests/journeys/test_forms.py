@@ -23,7 +23,8 @@ def test_what_was_typed_is_still_there_after_the_session_has_ended(house: House,
     visitor.page.context.clear_cookies()
     visitor.open(f"/cases/{case.id}/edit")
     assert visitor.path.startswith("/sign-in")
-    visitor.fill(username=worker.username, password=PASSWORD).send("Oturum aç")
+    code = panel.make.code(worker.username)
+    visitor.fill(username=worker.username, password=PASSWORD).send("Oturum aç").fill(code=code).send("Devam")
     assert visitor.path == f"/cases/{case.id}/edit"
     assert visitor.main.locator("[name=narrative]").input_value() == ""
     visitor.follow("Kaldığınız yerden devam edin").says("Henüz hiçbir şey kaydedilmedi.")

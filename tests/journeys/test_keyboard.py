@@ -39,6 +39,10 @@ def sign_in(visitor: Visitor, username: str) -> None:
     visitor.page.keyboard.type(username)
     tab_to(visitor, field="password")
     visitor.page.keyboard.type(PASSWORD)
+    code = visitor.code_of(username)
+    visitor.key("Enter")
+    tab_to(visitor, field="code")
+    visitor.page.keyboard.type(code)
     visitor.key("Enter")
 
 

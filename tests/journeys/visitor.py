@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, ViewportSize
 
+from tests import signed_in
 from tests.factories import PASSWORD, Somebody
 from tests.journeys.looking import REPORT, Console, axe_faults, frame_faults
 
@@ -23,6 +25,8 @@ class Visitor:
     page: Page
     address: str
     language: str = "tr"
+    code_of: Callable[[str], str] = field(default=lambda _username: "", repr=False)
+    """A code of this user name's authenticator app that is accepted now."""
     seen: list[str] = field(default_factory=list)
     """Every address that this window came to."""
 
@@ -74,7 +78,10 @@ class Visitor:
         return self
 
     def sign_in(self, username: str, password: str = PASSWORD) -> Visitor:
-        return self.open("/sign-in").fill(username=username, password=password).send("Oturum aç")
+        """By the pages: the password, and a code of the person's app, which is set up if there is none."""
+        code = self.code_of(username)
+        self.open("/sign-in").fill(username=username, password=password).send("Oturum aç")
+        return self.fill(code=code).send("Devam")
 
     def sign_out(self) -> Visitor:
         self.page.locator("details.person summary").click()
@@ -109,6 +116,9 @@ class House:
 
     browser: Browser
     address: str
+    let_in: Callable[[str], str]
+    """The cookie of a new session of this user name."""
+    code_of: Callable[[str], str]
     contexts: list[BrowserContext] = field(default_factory=list)
 
     def window(self, **options: Any) -> Visitor:
@@ -118,14 +128,17 @@ class House:
         )
         context.add_init_script(REPORT)
         self.contexts.append(context)
-        return Visitor(context.new_page(), self.address)
+        return Visitor(context.new_page(), self.address, code_of=self.code_of)
 
     def visitor(self, somebody: Somebody, **options: Any) -> Visitor:
         """A window in which somebody has signed in."""
-        return self.window(**options).sign_in(somebody.username)
+        visitor = self.window(**options)
+        value = self.let_in(somebody.username)
+        visitor.page.context.add_cookies([{"name": signed_in.COOKIE, "value": value, "url": self.address}])
+        return visitor.open("/")
 
     def another_tab(self, visitor: Visitor) -> Visitor:
-        return Visitor(visitor.page.context.new_page(), self.address, visitor.language)
+        return Visitor(visitor.page.context.new_page(), self.address, visitor.language, self.code_of)
 
     def close(self) -> None:
         for context in self.contexts:

@@ -14,8 +14,9 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from itm_admin.ledger import alert_raising, verification_jobs
+from tests import signed_in
 from tests.conftest import Database, settings_for
-from tests.factories import PASSWORD, Factory, Somebody
+from tests.factories import Factory, Somebody
 
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
@@ -63,9 +64,7 @@ class PanelWorld:
         with self.make.superuser() as connection:
             connection.execute(text("update account set language = 'en' where id = :id"), {"id": somebody.id})
         browser = Browser(self.app.test_client())
-        browser.get("/sign-in")
-        answer = browser.post("/sign-in", username=somebody.username, password=PASSWORD)
-        assert answer.status_code == 303, answer.get_data(as_text=True)
+        signed_in.enter(browser.client, self.database, somebody.username)
         browser.get("/")
         return browser
 

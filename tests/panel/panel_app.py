@@ -21,12 +21,13 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from itm_admin.foundation.database import db
+from tests import signed_in
 from tests.conftest import Database, settings_for
 from tests.factories import PASSWORD, Factory, Somebody, Tenant, grow_older
 
 _REQUEST = re.compile(r"\b[0-9a-f]{32}\b")
 _TOKEN = re.compile(r'(name="(?:csrf_token|form_key)" value=)"[^"]+"')
-_NOT_COMPARED = "array['last_login', 'row_version', 'updated_at', 'updated_by', 'epoch']"
+_NOT_COMPARED = "array['last_login', 'row_version', 'updated_at', 'updated_by', 'epoch', 'last_step', 'last_used_at']"
 """Columns that signing in and the database's stamps change."""
 
 
@@ -104,14 +105,15 @@ class RunningPanel:
     def browser(self, somebody: Somebody | None = None) -> Browser:
         """A new browser; of somebody who has signed in, if one is named."""
         browser = Browser(self.app.test_client())
-        browser.renew_token()
         if somebody is not None:
-            self.sign_in(browser, somebody)
+            signed_in.enter(browser.client, self.database, somebody.username)
+        browser.renew_token()
         return browser
 
     def sign_in(self, browser: Browser, somebody: Somebody) -> None:
         """Signs in with this browser's cookies."""
-        answer = browser.send("POST", "/api/v1/session/", {"username": somebody.username, "password": PASSWORD})
+        told = {"username": somebody.username, "password": PASSWORD, "code": self.make.code(somebody.username)}
+        answer = browser.send("POST", "/api/v1/session/", told)
         assert answer.status_code == 200, answer.text
         browser.token = json.loads(answer.text)["csrf_token"]
 
@@ -153,9 +155,9 @@ class RunningPanel:
             " and a.attname = 'institution_id') as owned from pg_class c where c.relkind = 'r'"
             " and c.relnamespace = 'public'::regnamespace"
             " and c.relname not in"
-            " ('login_throttle', 'account_session', 'mail', 'account_address', 'former_password',"
-            " 'known_device', 'sign_in_tally', 'editing', 'draft',"
-            " 'form_answer', 'alembic_version', 'alert')"
+            " ('login_throttle', 'account_session', 'code_tries', 'passkey_challenge', 'mail', 'account_address',"
+            " 'former_password', 'known_device', 'sign_in_tally', 'editing', 'draft', 'form_answer', 'alembic_version',"
+            " 'alert')"
         )
         parts = []
         for each in tables:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
+from sqlalchemy.exc import NoResultFound
 from werkzeug.test import TestResponse
 
 from app import create_app
+from tests import second_factors
 from tests.conftest import Database, settings_for
-from tests.factories import PASSWORD, Factory, Somebody
+from tests.factories import PASSWORD, Factory, Somebody, without_rules
+from tests.signed_in import enter
 
 NEW = "mor masa yedi yıldız"
 
@@ -29,6 +33,7 @@ def factory(shared_database: Database, panel: Flask) -> Factory:
     made = Factory(shared_database, panel.extensions["itm_keyring"])
     made.presidency()
     made.other_institution()
+    panel.extensions["factory"] = made
     return made
 
 
@@ -37,6 +42,14 @@ class Browser:
 
     def __init__(self, panel: Flask) -> None:
         self.client: FlaskClient = panel.test_client()
+        self.panel = panel
+
+    def code(self, username: str) -> str | None:
+        make: Factory = self.panel.extensions["factory"]
+        try:
+            return make.code(username)
+        except NoResultFound:
+            return None
 
     def get(self, address: str) -> TestResponse:
         return self.client.get(address)
@@ -47,8 +60,13 @@ class Browser:
         return self.client.post(address, data={"csrf_token": token[1], **values})
 
     def sign_in(self, who: Somebody | str, password: str = PASSWORD, **values: str) -> TestResponse:
+        """Both steps, if the password is right."""
         username = who if isinstance(who, str) else who.username
-        return self.post("/sign-in", username=username, password=password, **values)
+        code = self.code(username)
+        answer = self.post("/sign-in", username=username, password=password, **values)
+        if answer.status_code != 303 or code is None:
+            return answer
+        return second_factors.show(self.client, answer, code)
 
     @property
     def cookie(self) -> str:
@@ -65,7 +83,12 @@ def browser(panel: Flask) -> Browser:
 
 
 def signed_in(panel: Flask, who: Somebody | str, password: str = PASSWORD) -> Browser:
+    """Has signed in, without the pages; by them, where the password is another one."""
     browser = Browser(panel)
+    if password == PASSWORD:
+        make: Factory = panel.extensions["factory"]
+        enter(browser.client, make.database, who if isinstance(who, str) else who.username)
+        return browser
     assert browser.sign_in(who, password).status_code == 303
     return browser
 
@@ -154,6 +177,11 @@ def test_a_cookie_with_a_broken_secret_is_no_session(panel: Flask, factory: Fact
         assert browser.get("/profile/").status_code == 200
 
 
+def invitation_rows(factory: Factory) -> list[str]:
+    with factory.superuser() as connection:
+        return list(connection.scalars(text("select cast(to_jsonb(n) as text) from invitation n order by n.id")))
+
+
 def test_the_invitation_is_shown_once_and_opens_once(panel: Flask, factory: Factory) -> None:
     tenant = factory.institution()
     boss = signed_in(panel, factory.manager(tenant))
@@ -172,13 +200,23 @@ def test_the_invitation_is_shown_once_and_opens_once(panel: Flask, factory: Fact
     token = link[1].rsplit("/", 1)[1]
     assert token not in boss.get("/accounts/").text
     invited = Browser(panel)
-    page = invited.get(link[1])
-    assert page.status_code == 200
+    before = invitation_rows(factory)
+    with ThreadPoolExecutor(4) as scanners:  # of a mail server: they open whatever they see
+        opened = list(scanners.map(lambda _: Browser(panel).get(link[1]).status_code, range(4)))
+    assert opened == [303] * 4
+    assert panel.test_client().head(link[1]).status_code == 303
+    assert Browser(panel).client.post(link[1], data={"password": NEW, "again": NEW}).status_code == 405
+    assert invitation_rows(factory) == before, "opening it changes nothing"
+    answer = invited.get(link[1])
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/invitation/")
+    page = invited.get("/invitation/")
     assert "jgk.sule.gun" in page.text
+    assert token not in page.text
+    assert Browser(panel).get("/invitation/").status_code == 404, "it is open in this browser alone"
     for password, again in (("short", "short"), (NEW, "different"), ("jgk.sule.gun.2026", "jgk.sule.gun.2026")):
-        assert invited.post(link[1], page=link[1], password=password, again=again).status_code == 422
-    assert invited.post(link[1], page=link[1], password=NEW, again=NEW).status_code == 303
-    assert invited.get(link[1]).status_code == 404
+        assert invited.post("/invitation/", "/invitation/", password=password, again=again).status_code == 422
+    assert invited.post("/invitation/", "/invitation/", password=NEW, again=NEW).status_code == 303
+    assert [invited.get(address).status_code for address in (link[1], "/invitation/")] == [404, 404]
     told = Browser(panel).sign_in("jgk.sule.gun", NEW)
     assert (told.status_code, "başka bir kişinin onaylaması gerekir" in told.text) == (401, True)
     colleague = signed_in(panel, factory.focal_point(tenant))
@@ -253,6 +291,29 @@ def test_the_list_is_the_own_institutions_and_refuses_what_it_does_not_know(pane
     assert boss.get("/accounts/?role=focal_point&active=yes&sort=-last_login").status_code == 200
 
 
+def test_accounts_that_are_silent_for_ninety_days_are_listed_for_the_manager(panel: Flask, factory: Factory) -> None:
+    tenant = factory.institution("KTB")
+    silent, new, busy, ended = (factory.focal_point(tenant) for _ in range(4))
+    days = {silent: 91, busy: 3, ended: 200}
+    with factory.superuser() as connection, without_rules(connection, "account"):
+        connection.execute(
+            text("update account set created_at = now() - interval '1 year' where institution_id = :tenant"),
+            {"tenant": tenant.id},
+        )
+        connection.execute(text("update account set created_at = now() where id = :id"), {"id": new.id})
+        connection.execute(text("update account set active = false where id = :id"), {"id": ended.id})
+        for who, since in days.items():
+            values = {"id": who.id, "since": since}
+            connection.execute(
+                text("update account set last_login = now() - :since * interval '1 day' where id = :id"), values
+            )
+    boss = signed_in(panel, factory.manager(tenant))
+    page = boss.get("/accounts/?silence=90").text
+    assert [who.username in page for who in (silent, new, busy, ended)] == [True, False, False, False]
+    page = boss.get("/accounts/?silence=never").text
+    assert [who.username in page for who in (silent, new, busy, ended)] == [False, True, False, False]
+
+
 def test_a_focal_point_and_an_auditor_reach_no_account_page(panel: Flask, factory: Factory) -> None:
     for who in (factory.focal_point(), factory.auditor(), factory.supervisor()):
         browser = signed_in(panel, who)
@@ -313,7 +374,9 @@ def test_the_own_password_changes_on_the_profile_and_this_session_goes_on(panel:
 def test_the_profile_shows_own_sign_ins_with_the_failed_ones(panel: Flask, factory: Factory) -> None:
     for who in (factory.focal_point(), factory.administrator(), factory.supervisor(), factory.caseworker()):
         Browser(panel).sign_in(who, "not the password at all")
-        page = signed_in(panel, who).get("/profile/")
+        browser = Browser(panel)
+        browser.sign_in(who)
+        page = browser.get("/profile/")
         assert page.text.count("127.0.0.1") == 2, who.username
     assert page.status_code == 200
 
@@ -421,7 +484,16 @@ def test_programs_sign_in_with_the_same_check_and_the_anti_forgery_token(panel: 
     unfit: tuple[object, ...] = ({"username": 1, "password": []}, [], "x")
     for broken in unfit:
         assert client.post(address, json=broken, headers=headers).status_code == 400
-    answer = client.post(address, json=told, headers=headers)
+    without = client.post(address, json=told, headers=headers)
+    assert (without.status_code, without.get_json()["code"]) == (401, "factor_needed")
+    code = factory.code(who.username)
+    missing = client.post(address, json=told, headers=headers)
+    assert (missing.status_code, missing.get_json()["code"]) == (401, "factor_needed")
+    assert missing.get_json()["detail"] != without.get_json()["detail"]
+    wrong = client.post(address, json={**told, "code": "000000"}, headers=headers)
+    assert (wrong.status_code, wrong.get_json()["code"]) == (401, "wrong_code")
+    assert client.get(address).get_json()["account"] is None
+    answer = client.post(address, json={**told, "code": code}, headers=headers)
     assert answer.status_code == 200
     assert answer.get_json()["account"]["username"] == who.username
     assert client.delete(address).status_code == 400

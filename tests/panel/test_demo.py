@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from flask import Flask
 from flask_babel import Babel
@@ -17,9 +18,10 @@ from sqlalchemy import Row, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from audit import report
-from itm_admin.accounts import bootstrap, sign_in
+from itm_admin.accounts import bootstrap, factors, sign_in
+from itm_admin.accounts.factors import FactorOwner
 from itm_admin.assurance import detail
-from itm_admin.demonstration import acts, plan, seeding, staff
+from itm_admin.demonstration import acts, codes, plan, seeding, staff
 from itm_admin.demonstration.clock import HERE, OFFICE_HOURS
 from itm_admin.foundation import national, synthetic, tenancy, vocabulary
 from itm_admin.foundation.config import Refusal, Settings
@@ -96,6 +98,14 @@ def test_every_role_has_somebody_who_can_sign_in_with_the_told_password(made: De
             continue
         with sessions() as session, tenancy.acting(tenancy.Context(address="192.0.2.7")):
             actor = sign_in.attempt(session, login["username"], login["password"], key=b"a key for tests")
+            code, wait = codes.code(made.settings, login["username"])
+            with tenancy.acting(actor.own_context(), session):
+                owner = FactorOwner(actor.id, actor.institution_id, actor.username)
+                assert (factors.prove(session, Keyring.from_settings(made.settings), owner, code).method, wait) == (
+                    "totp",
+                    0,
+                )
+            assert pyotp.TOTP(login["totp"]).verify(code, valid_window=1)
         assert actor.roles == {login["role"]}
         assert actor.institution_code == login["institution"]
         signed_in.add(login["role"])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ from itm_admin.cases.models import CasePerson, Person
 from itm_admin.commands import keys as commands
 from itm_admin.foundation import master_key
 from itm_admin.foundation.config import Refusal, SettingError, Settings
-from itm_admin.foundation.encryption import Keyring
+from itm_admin.foundation.encryption import Keyring, Place
 from itm_admin.foundation.errors import CannotDecrypt
 from itm_admin.record import protected_values
 from tests.conftest import Database, settings_for
@@ -29,6 +32,11 @@ from tests.factories import PASSWORD, Factory, Somebody, without_rules
 from tests.panel.panel_app import Browser
 
 NAMES = [("Işıl", "Şimşek"), ("Zehra", "Öztürk"), ("Mehmet", "Kaya")]
+WAITS = text("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
+PROFILE = text(
+    "insert into victim_profile (id, institution_id, unit_id, case_person_id, trafficking_status, health_enc)"
+    " values (:id, :institution, :unit, :link, 'PossibleVictimOfTrafficking', :sealed)"
+)
 RENEW = text("select itm.renew_values(:id, 'person', 'person', :row, cast(:sealed as jsonb))")
 _VALUES = {
     "person": "data_key given_name_enc family_name_enc birth_date_enc phone_enc",
@@ -190,6 +198,33 @@ def test_who_writes_while_persons_keys_are_replaced_loses_nothing(world: World) 
     assert [given for given, _family in world.names()] == ["Adı4", "Zehra", "Mehmet", "Yeni1", "Yeni4"]
 
 
+def test_who_is_at_work_with_a_persons_key_is_waited_for(world: World) -> None:
+    """A value that was sealed with the former key, and is stored after the person was renewed, would be lost."""
+    rotation = world.rotation()
+    found = rotation.open("person")
+    with rotation.transaction() as session:
+        session.execute(text("select itm.switch_key(:id, null, null)"), {"id": found.id})
+    link = world.links[0]
+    with ThreadPoolExecutor(1) as pool:
+        with world.make.working(world.focal) as session:
+            person = session.get_one(Person, link.person_id)
+            key = protected_values.record_key(world.ring.of_institution(session), person)
+            renewing = pool.submit(world.rotation().renew, "person", nothing)
+            with world.make.superuser() as watching:
+                while not renewing.done() and not watching.scalar(WAITS):
+                    time.sleep(0.05)
+            assert not renewing.done()
+            place = Place(world.tenant.id, "victim_profile", uuid.uuid4(), "health_enc")
+            values = {"id": place.row, "institution": world.tenant.id, "link": link.id, "unit": world.tenant.root}
+            session.execute(PROFILE, {**values, "sealed": key.seal_text(place, "Sağlık")})
+        assert renewing.result(60).unreadable == 0
+    with world.make.working(world.focal) as session:
+        person = session.get_one(Person, link.person_id)
+        stored = session.scalar(text("select health_enc from victim_profile where id = :id"), {"id": place.row})
+        key = protected_values.record_key(world.ring.of_institution(session), person)
+        assert key.open_text(place, bytes(stored or b"")) == "Sağlık"
+
+
 def test_the_panels_login_alone_replaces_nothing(world: World) -> None:
     rows = world.sealed()
     rotation = world.rotation()
@@ -282,6 +317,21 @@ def test_a_key_in_two_shares_needs_both_and_is_replaced_like_another(world: Worl
     assert two.master_key() != before
 
 
+def test_what_root_writes_is_read_by_the_process_that_has_the_key(world: World, tmp_path: Path) -> None:
+    file = world.settings.master_key_file
+    assert file is not None
+    if os.geteuid():
+        return  # one user's processes read the same files
+    os.chown(file, 65534, 65534)
+    master_key.prepare(world.settings)
+    assert file.with_name("master_key.next").stat().st_uid == 65534
+    assert master_key.promote(world.settings)
+    assert file.stat().st_uid == 65534
+    assert file.with_name("master_key.former").stat().st_uid == 0, "the former key is the operator's"
+    master_key.split(world.settings, tmp_path / "share")
+    assert {file.stat().st_uid, (tmp_path / "share").stat().st_uid} == {65534}
+
+
 def test_a_command_gives_the_key_and_the_one_that_follows(world: World, tmp_path: Path) -> None:
     file, script = world.settings.master_key_file, tmp_path / "kms"
     assert file is not None
@@ -330,7 +380,7 @@ def test_another_session_key_costs_sessions_and_nothing_else(world: World) -> No
     following = create_app(replace(world.settings, secret_key="another-secret-of-at-least-32-characters"))
     browser = Browser(former.test_client())
     browser.renew_token()
-    told = {"username": world.focal.username, "password": PASSWORD}
+    told = {"username": world.focal.username, "password": PASSWORD, "code": world.make.code(world.focal.username)}
     assert browser.send("POST", "/api/v1/session/", told).status_code == 200
     cookie = browser.client.get_cookie("itm")
     assert cookie is not None
@@ -338,6 +388,7 @@ def test_another_session_key_costs_sessions_and_nothing_else(world: World) -> No
     again.client.set_cookie("itm", cookie.value)
     assert again.get("/cases/").status_code == 302
     again.renew_token()
+    told["code"] = world.make.code(world.focal.username)
     assert again.send("POST", "/api/v1/session/", told).status_code == 200
     again.renew_token()
     answer = again.send("POST", f"/api/v1/persons/{world.links[0].person_id}/reveal", {"purpose": "CASE_WORK"})

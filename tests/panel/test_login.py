@@ -253,7 +253,7 @@ def test_the_own_password_changes_after_the_current_one_and_ends_other_sessions(
         renewed = invitations.change_own_password(session, me, "mor masa yedi yıldız")
     assert [world.ended(each) for each in (actor, replace(actor, here=renewed))] == ["password", None]
     world.sign_in(name, "mor masa yedi yıldız")
-    assert world.events("auth.login", "ASHB")[-2].detail == {"reason": "wrong_password", "while": "signed_in"}
+    assert world.events("auth.login", "ASHB")[-3].detail == {"reason": "wrong_password", "while": "signed_in"}
 
 
 def test_role_change_and_suspension_raise_the_epoch_of_whoever_has_signed_in(world: World) -> None:

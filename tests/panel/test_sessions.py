@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from itm_admin.accounts import sessions
 from itm_admin.accounts.returning import ENDED
+from tests import second_factors
 from tests.factories import PASSWORD, Somebody
 from tests.panel.panel_app import Browser, RunningPanel
 
@@ -30,9 +31,21 @@ def token_of(page: TestResponse) -> str:
     return found[1]
 
 
-def sign_in(browser: Browser, who: Somebody, headers: dict[str, str] | None = None, **fields: str) -> TestResponse:
+def password(browser: Browser, who: Somebody, headers: dict[str, str] | None = None, **fields: str) -> TestResponse:
+    """The first step alone."""
     sent = {"username": who.username, "password": PASSWORD, **fields}
     return browser.client.post("/sign-in", data=sent, headers=OURS if headers is None else headers)
+
+
+def sign_in(
+    panel: RunningPanel, browser: Browser, who: Somebody, headers: dict[str, str] | None = None, **fields: str
+) -> TestResponse:
+    """Both steps."""
+    code = panel.make.code(who.username)
+    answer = password(browser, who, headers, **fields)
+    if answer.status_code not in (200, 303):
+        return answer
+    return second_factors.show(browser.client, answer, code, OURS if headers is None else headers)
 
 
 def standing(panel: RunningPanel, who: Somebody) -> list[str | None]:
@@ -46,10 +59,10 @@ def test_a_sign_in_page_that_was_left_overnight_signs_in(panel: RunningPanel, he
     who, browser = panel.make.focal_point(), panel.browser()
     old = token_of(browser.get("/sign-in"))
     browser.client.delete_cookie("itm")
-    assert sign_in(browser, who, headers, csrf_token=old).status_code == 303
+    assert sign_in(panel, browser, who, headers, csrf_token=old).status_code == 303
     assert browser.get("/profile/").status_code == 200
-    assert sign_in(browser, who, headers, csrf_token=old).status_code == 303  # the browser's Back, and once more
-    assert standing(panel, who) == ["renewed", None]
+    assert sign_in(panel, browser, who, headers, csrf_token=old).status_code == 303  # the browser's Back, and once more
+    assert standing(panel, who) == ["renewed", "renewed", "renewed", None]  # two halves, and the first whole one
 
 
 @pytest.mark.parametrize(
@@ -59,7 +72,7 @@ def test_a_sign_in_page_that_was_left_overnight_signs_in(panel: RunningPanel, he
 )
 def test_a_sign_in_that_comes_from_elsewhere_shows_the_page_anew(panel: RunningPanel, headers: dict[str, str]) -> None:
     who, browser = panel.make.focal_point(), panel.browser()
-    answer = sign_in(browser, who, headers, csrf_token="an old one")
+    answer = sign_in(panel, browser, who, headers, csrf_token="an old one")
     assert answer.status_code == 400
     assert PASSWORD not in answer.text
     if headers:  # the browser names another site: no form comes back
@@ -68,7 +81,7 @@ def test_a_sign_in_that_comes_from_elsewhere_shows_the_page_anew(panel: RunningP
     assert who.username in answer.text
     assert "bir kez daha oturum açın" in answer.text
     assert browser.get("/profile/").status_code == 302
-    assert sign_in(browser, who, {}, csrf_token=token_of(answer)).status_code == 303
+    assert sign_in(panel, browser, who, {}, csrf_token=token_of(answer)).status_code == 303
 
 
 def test_other_pages_without_sign_in_outlive_their_cookie_and_take_nothing_from_elsewhere(panel: RunningPanel) -> None:
@@ -112,7 +125,7 @@ def test_the_sign_in_page_says_why_the_session_ended_and_leads_back(panel: Runni
         assert html.escape(str(ENDED[why]), quote=False) in html.unescape(page.text).replace("&", "&amp;")
     assert html.escape("/cases/?status=OPEN&q=") in page.text
     if why in ("idle", "absolute", "all"):
-        again = sign_in(browser, who, next="/cases/?status=OPEN&q=")
+        again = sign_in(panel, browser, who, next="/cases/?status=OPEN&q=")
         assert again.headers["Location"] == "/cases/?status=OPEN&q="
 
 
@@ -154,8 +167,9 @@ def test_what_was_sent_after_the_end_is_shown_again_to_its_author(panel: Running
         assert "a password!" not in late.text
         held = re.search(r'name="held"[^>]*value="([^"]*)"', late.text)
         assert held
+        panel.make.code(who.username)
         before = panel.state(who.tenant)
-        page = sign_in(browser, who, held=html.unescape(held[1]), next=path)
+        page = sign_in(panel, browser, who, held=html.unescape(held[1]), next=path)
         assert page.status_code == 200
         fields = {name: html.unescape(value) for name, value in
                   re.findall(r'<textarea name="([^"]+)" hidden>\n(.*?)</textarea>', page.text, re.DOTALL)}  # fmt: skip
@@ -173,9 +187,9 @@ def test_what_was_sent_after_the_end_is_shown_to_nobody_else(panel: RunningPanel
     late = browser.post("/profile/edit", title=TYPED)
     held = re.search(r'name="held"[^>]*value="([^"]*)"', late.text)
     assert held
-    answer = sign_in(browser, other, held=html.unescape(held[1]), next="/profile/edit")
+    answer = sign_in(panel, browser, other, held=html.unescape(held[1]), next="/profile/edit")
     assert (answer.status_code, TYPED in answer.text) == (303, False)
-    forged = sign_in(panel.browser(), who, held="title=Planted", next="/profile/edit")
+    forged = sign_in(panel, panel.browser(), who, held="title=Planted", next="/profile/edit")
     assert (forged.status_code, "Planted" in forged.text) == (303, False)
 
 
@@ -185,11 +199,11 @@ def test_a_form_outlives_a_new_sign_in_of_the_same_person_and_of_nobody_else(pan
     old = browser.token
     browser.post("/profile/sign-out")
     fields = {"version": "1", "email": "yeni@jgk.invalid", "title": "Uzman", "language": "tr", "csrf_token": old}
-    sign_in(browser, other)
+    sign_in(panel, browser, other)
     refused = browser.client.post("/profile/edit", data=fields)
     assert refused.status_code == 400
     assert "önceki bir oturuma" in refused.text
-    sign_in(browser, who)
+    sign_in(panel, browser, who)
     assert browser.client.post("/profile/edit", data=fields).status_code in (303, 422)
 
 
@@ -278,32 +292,25 @@ def test_a_step_up_gives_a_new_session_and_the_secret_of_before_opens_nothing(pa
 def test_half_a_session_opens_nothing_but_signing_out_and_is_over_soon(panel: RunningPanel) -> None:
     from itm_admin.accounts import actor, bootstrap, session_rows
 
-    switch = (
-        "create or replace function itm.factor_needed() returns boolean language sql immutable parallel safe"
-        " set search_path = pg_catalog, pg_temp as 'select %s'"
-    )
-    with panel.make.superuser() as connection:
-        connection.execute(text(switch % "true"))
-    try:
-        who = panel.make.focal_point()
-        browser = panel.browser(who)
-        with browser.client.session_transaction() as cookie:
-            secret = sessions.read(cookie) or b""
-        assert browser.get("/profile/").status_code == 302
-        assert browser.get("/api/v1/cases/").status_code == 401
-        assert browser.get("/nowhere").text.count(who.username) == 0
-        with bootstrap.making_sessions(panel.database.engine("app"))() as session:
-            half = actor.of_secret(session, secret)
-            assert half
-            assert half.here
-            assert (half.here.half, half.here.absolute <= 600) == (True, True)
-            whole = session_rows.promote(session, half, "totp")
-            assert (whole.half, whole.absolute > 600) == (False, True)
-            session.rollback()
-        assert browser.post("/profile/sign-out").status_code == 303
-    finally:
-        with panel.make.superuser() as connection:
-            connection.execute(text(switch % "false"))
+    who, browser = panel.make.focal_point(), panel.browser()
+    panel.make.code(who.username)
+    assert password(browser, who).status_code == 303
+    with browser.client.session_transaction() as cookie:
+        secret = sessions.read(cookie) or b""
+    answer = browser.get("/profile/")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in/factor?next=/profile/")
+    assert browser.get("/api/v1/cases/").status_code == 401
+    assert browser.get("/nowhere").text.count(who.username) == 0
+    with bootstrap.making_sessions(panel.database.engine("app"))() as session:
+        half = actor.of_secret(session, secret)
+        assert half
+        assert half.here
+        assert (half.here.half, half.here.absolute <= 600) == (True, True)
+        whole = session_rows.promote(session, half, "totp")
+        assert (whole.half, whole.absolute > 600) == (False, True)
+        session.rollback()
+    browser.renew_token()
+    assert browser.post("/profile/sign-out").status_code == 303
 
 
 def kept(browser: Browser) -> str:
@@ -318,12 +325,12 @@ def test_a_session_that_was_planted_before_the_sign_in_is_not_the_one_after_it(p
     planted = kept(panel.browser(attacker))
     browser = panel.browser()
     browser.client.set_cookie("itm", planted)
-    assert sign_in(browser, victim).status_code == 303
+    assert sign_in(panel, browser, victim).status_code == 303
     assert kept(browser) != planted
     thief = panel.browser()
     thief.client.set_cookie("itm", planted)
     assert thief.get("/profile/").status_code == 302
-    assert (standing(panel, attacker), standing(panel, victim)) == (["renewed"], [None])
+    assert (standing(panel, attacker), standing(panel, victim)) == (["renewed"], ["renewed", None])
 
 
 @pytest.mark.parametrize("how", ["signed_out", "ended elsewhere", "all others", "renewed", "suspended", "institution"])
@@ -343,7 +350,7 @@ def test_a_copied_cookie_opens_nothing_after_the_end_even_if_the_account_is_take
     elif how == "all others":
         assert other.post("/profile/sessions/end-others").status_code == 303
     elif how == "renewed":
-        assert sign_in(browser, who).status_code == 303
+        assert sign_in(panel, browser, who).status_code == 303
     elif how == "suspended":
         boss = panel.browser(panel.make.manager(who.tenant))
         assert boss.post(f"/accounts/{who.id}/suspend").status_code == 303
@@ -365,7 +372,7 @@ def test_the_own_sessions_are_listed_and_nobody_ends_anothers(panel: RunningPane
     browser, foreign = panel.browser(who), panel.browser(other)
     agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
     second = Browser(panel.app.test_client())
-    sign_in(second, who, {**OURS, "User-Agent": agent})
+    sign_in(panel, second, who, {**OURS, "User-Agent": agent})
     page = browser.get("/profile/sessions/").text
     assert "Firefox, Windows" in page
     assert "Bu sunucunun kendisi (127.0.0.1)" in page

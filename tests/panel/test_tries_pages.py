@@ -120,7 +120,7 @@ def test_a_new_device_and_a_new_network_are_told_to_the_person_and_the_manager(p
     )
     assert entry[0].unusual == "device,network"
     _subject, body = compose("told_unusual", "tr", told[0])
-    assert "yeni bir aygıt, yeni bir ağ" in body
+    assert "yeni bir cihaz, yeni bir ağ" in body
 
 
 def test_an_hour_in_which_the_institution_hardly_works_is_unusual(panel: RunningPanel) -> None:

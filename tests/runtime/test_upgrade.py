@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyotp
 import pytest
 from sqlalchemy import text
 
@@ -83,6 +84,14 @@ def test_an_old_database_with_thousands_more_entries_comes_up_whole(
         browser.token = token[1]
         signed_in = browser.post("/sign-in", username=login["username"], password=login["password"])
         assert signed_in.status_code == 303, login
+        assert browser.get("/").status_code == 303, login  # a second factor is set up first
+        page = browser.get("/sign-in/set-up").text
+        secret = re.search(r'<code class="secret">([^<]+)</code>', page)
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page)
+        assert secret
+        assert token
+        browser.token, code = token[1], pyotp.TOTP(secret[1].replace(" ", "")).now()
+        assert browser.post("/sign-in/set-up", code=code).text.count("<li><code>") == 10
         assert browser.get("/").status_code == 200, login
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import unescape
@@ -16,6 +17,8 @@ from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, OpenerDirec
 
 PATIENCE = 60
 _KEPT = re.compile(r"[?&]answer=[0-9a-f]{32}$|^/answers/")
+_SECOND_STEP = "/sign-in/factor"
+_CODE = re.compile(r'data-synthetic-code data-wait="(?P<wait>\d+)">.*?<code>(?P<code>\d{6})</code>', re.DOTALL)
 _CHECKABLE = ("checkbox", "radio")
 
 
@@ -62,7 +65,16 @@ class Browser:
         self._opener: OpenerDirector = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()), _NoRedirects())
 
     def sign_in(self, password: str) -> PageAnswer:
-        return self.fill("/sign-in", username=self.username, password=password)
+        """The password, and the code that the demonstration shows on its page."""
+        answer = self.fill("/sign-in", username=self.username, password=password)
+        if answer.status != 303 or not answer.location.startswith(_SECOND_STEP):
+            return answer
+        shown = self.get(_SECOND_STEP).text
+        code = _CODE.search(shown)
+        if code is None:
+            raise LookupError(f"{_SECOND_STEP}: the demonstration shows no code")
+        time.sleep(int(code["wait"]))
+        return self.fill(_SECOND_STEP, code=code["code"])
 
     def get(self, path: str) -> PageAnswer:
         return self._send(Request(self.address + path))  # noqa: S310 (http: our own address)
