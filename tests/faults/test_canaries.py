@@ -37,7 +37,19 @@ from tests.faults.conftest import OwnServer
 from tests.faults.faulty_app import ROUTES
 from tests.faults.web_server import PATIENCE, Answer, Program, WebServer
 
-KEPT = {"account", "institution", "session", "ended", "since", "seen", "csrf_token", "locale", "_flashes", "answers"}
+KEPT = {
+    "account",
+    "institution",
+    "session",
+    "secret",
+    "ended",
+    "since",
+    "seen",
+    "csrf_token",
+    "locale",
+    "_flashes",
+    "answers",
+}
 FORM = "application/x-www-form-urlencoded"
 
 
