@@ -205,7 +205,8 @@ def test_the_ledger_has_the_address_that_nginx_saw(front: Front) -> None:
     answer, body = front.ask("GET", "/api/v1/session/", headers=forged)
     cookie = str(answer.headers["Set-Cookie"]).partition(";")[0]
     told = {"X-CSRFToken": json.loads(body)["csrf_token"], "Cookie": cookie, "Content-Type": "application/json"}
-    sent = json.dumps({"username": somebody.username, "password": PASSWORD}).encode()
+    code = front.make.code(somebody.username)
+    sent = json.dumps({"username": somebody.username, "password": PASSWORD, "code": code}).encode()
     answer, body = front.ask("POST", "/api/v1/session/", sent, forged | told)
     assert answer.status == 200, body
     with front.database.engine("superuser").connect() as connection:

@@ -380,7 +380,7 @@ def test_another_session_key_costs_sessions_and_nothing_else(world: World) -> No
     following = create_app(replace(world.settings, secret_key="another-secret-of-at-least-32-characters"))
     browser = Browser(former.test_client())
     browser.renew_token()
-    told = {"username": world.focal.username, "password": PASSWORD}
+    told = {"username": world.focal.username, "password": PASSWORD, "code": world.make.code(world.focal.username)}
     assert browser.send("POST", "/api/v1/session/", told).status_code == 200
     cookie = browser.client.get_cookie("itm")
     assert cookie is not None
@@ -388,6 +388,7 @@ def test_another_session_key_costs_sessions_and_nothing_else(world: World) -> No
     again.client.set_cookie("itm", cookie.value)
     assert again.get("/cases/").status_code == 302
     again.renew_token()
+    told["code"] = world.make.code(world.focal.username)
     assert again.send("POST", "/api/v1/session/", told).status_code == 200
     again.renew_token()
     answer = again.send("POST", f"/api/v1/persons/{world.links[0].person_id}/reveal", {"purpose": "CASE_WORK"})

@@ -120,12 +120,13 @@ def signed_in_from(
         "headers": {"Host": HOST, **(headers or FORGED)},
         "environ_overrides": {"REMOTE_ADDR": peer},
     }
+    code = panel.make.code(username)
     known = {row.id for row in panel.rows("select id from audit.event")}
     given["base_url"] = f"https://{HOST}"
     token = client.get("/api/v1/session/", **given).json
     assert token is not None
     given["headers"] = {**given["headers"], "X-CSRFToken": token["csrf_token"]}
-    answer = client.post("/api/v1/session/", json={"username": username, "password": PASSWORD}, **given)
+    answer = client.post("/api/v1/session/", json={"username": username, "password": PASSWORD, "code": code}, **given)
     assert answer.status_code == 200, answer.text
     assert client.get("/cases/", **given).status_code == 200
     written = [row for row in panel.rows("select * from audit.event") if row.id not in known]
