@@ -37,7 +37,7 @@ from tests.faults.conftest import OwnServer
 from tests.faults.faulty_app import ROUTES
 from tests.faults.web_server import PATIENCE, Answer, Program, WebServer
 
-KEPT = {"account", "institution", "session", "ended", "since", "seen", "csrf_token", "locale", "_flashes", "answers"}
+KEPT = {"secret", "ended", "csrf_token", "locale", "_flashes", "answers"}
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -150,7 +150,7 @@ def test_no_address_of_the_map_shows_a_stored_value_to_anybody(world: World) -> 
             if not path.startswith(("/static/", "/vendor/")):
                 assert answer.headers["Cache-Control"] == "no-store", path
             shown += answer.status == 200
-    assert shown > 100
+    assert shown > 60
 
 
 def _pages(world: World) -> list[str]:
@@ -284,7 +284,8 @@ def test_a_session_holds_ids_and_no_value(world: World) -> None:
     for program in world.people.values():
         for answer in program.answers:
             for line in answer.headers.get_all("Set-Cookie", []):
-                content = serializer.loads(line.partition("=")[2].partition(";")[0]) if "itm=;" not in line else {}
+                name, _, value = line.partition(";")[0].partition("=")
+                content = serializer.loads(value) if name == "itm" and value else {}
                 assert found_in(repr(content)) == []
                 assert set(content) <= KEPT
 

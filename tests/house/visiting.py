@@ -118,7 +118,7 @@ class Seen(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag in _VOID:
-            if tag == "input" and given.get("type", "text") != "hidden" and not self._closed:
+            if tag == "input" and given.get("type", "text") != "hidden" and "hidden" not in given and not self._closed:
                 shown = () if given.get("type") in ("checkbox", "radio") else (given.get("value", ""),)
                 self.texts += [*shown, given.get("placeholder", "")]
         elif (
