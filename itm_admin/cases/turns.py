@@ -43,11 +43,11 @@ def turns_of(session: AnySession, case_id: uuid.UUID) -> list[Turn]:
         column("changes", JSONB), name="turn",
     )  # fmt: skip
     statement = (
-        select(turn.c.at, turn.c.purpose, turn.c.changes, Account.first_name, Account.last_name)
+        select(turn.c.at, turn.c.purpose, turn.c.changes, Account)
         .outerjoin_from(turn, Account, cast(Account.id, String) == turn.c.actor)
         .order_by(turn.c.at)
     )
     return [
-        Turn(row.at, f"{row.first_name} {row.last_name}" if row.first_name else None, row.purpose, row.changes)
+        Turn(row.at, row.Account.get_full_name() if row.Account else None, row.purpose, row.changes)
         for row in session.execute(statement)
     ]

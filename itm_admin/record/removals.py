@@ -15,6 +15,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, literal_column, select
 
+from itm_admin.foundation.audited_reads import named as tell_named
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.formats import day
 from itm_admin.foundation.list_parts import Cell, Column
@@ -45,8 +46,9 @@ def learn(session: AnySession, kind: Kind, records: Iterable[Any]) -> None:
     """Reads who took these records away, for `by`. One statement."""
     ids = [record.id for record in records]
     if ids:
-        told = func.itm.removals(kind.name, ids).table_valued("id", "name")
-        rows = session.execute(select(told.c.id, told.c.name)).all()
+        told = func.itm.removals(kind.name, ids).table_valued("id", "account", "name")
+        rows = session.execute(select(told.c.id, told.c.account, told.c.name)).all()
+        tell_named(*(row.account for row in rows))
         g.removals = {**_learned(), **{row.id: row.name for row in rows}}
 
 

@@ -35,10 +35,10 @@ comment on function itm.case_turns is 'Changes of a case''s state that its ledge
 
 -- Who took records of any kind away: deleted them, or erased the person. Asked with the reader's own rights, so it tells what
 -- the reader's ledger and register of accounts tell.
-create function itm.removals(wanted text, records uuid[]) returns table (id uuid, name text)
+create function itm.removals(wanted text, records uuid[]) returns table (id uuid, account uuid, name text)
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-  select distinct on (e.target_id) e.target_id::uuid, a.first_name || ' ' || a.last_name
+  select distinct on (e.target_id) e.target_id::uuid, a.id, a.first_name || ' ' || a.last_name
     from audit.event e
     left join public.account a on a.id::text = e.actor_id
    where e.target_id = any (records::text[]) and e.target_kind = wanted and e.via = 'trigger'
