@@ -252,7 +252,8 @@ def grow_older(superuser: Engine, somebody: Somebody, *, idle: float, begun: flo
     """Makes a person's open sessions older by so many seconds: since the last act, and since their begin."""
     statement = text(
         "update account_session set seen_at = seen_at - make_interval(secs => :idle), begun_at = begun_at -"
-        " make_interval(secs => :begun), ends_at = ends_at - make_interval(secs => :begun)"
+        " make_interval(secs => :begun), ends_at = ends_at - make_interval(secs => :begun),"
+        " factor_at = factor_at - make_interval(secs => :begun)"
         " where account_id = :id and ended_at is null"
     )
     with superuser.begin() as connection, without_rules(connection, "account_session"):

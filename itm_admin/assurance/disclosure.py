@@ -27,6 +27,8 @@ SHOWN: Mapping[str, frozenset[str]] = {
     "case_assignment": frozenset({"id", "institution_id", "case_id", "account_id", "assigned_at", "ended_at"}),
     "account": frozenset({"id", "institution_id", "unit_id", "username", "title", "language", "active", "epoch"}),
     "credential": frozenset({"account_id", "institution_id", "locked_until"}),
+    "second_factor": frozenset({"id", "institution_id", "account_id", "kind", "confirmed_at", "ended_at"}),
+    "recovery_codes": frozenset({"account_id", "institution_id", "made_at"}),
     "invitation": frozenset({"id", "institution_id", "account_id", "created_by", "expires_at", "used_at"}),
     "role_grant": frozenset({"id", "institution_id", "account_id", "role", "unit_id", "state"}),
     "grant_approval": frozenset(
@@ -86,6 +88,8 @@ ABOUT_A_PERSON: Mapping[str, frozenset[str]] = {
     ),
     "account": frozenset({"first_name", "last_name", "email"}),
     "credential": frozenset({"password_hash"}),
+    "second_factor": frozenset({"name", "data_key", "sealed", "credential", "public_key"}),
+    "recovery_codes": frozenset({"digests"}),
     "invitation": frozenset({"token_digest"}),
     "access_note": frozenset({"words"}),
     "institution_key": frozenset({"wrapped"}),

@@ -57,7 +57,7 @@ _PAGES: Mapping[str, Message] = {
     "oversightcase": _l("Cases of all institutions"), "oversightinstitution": _l("Institutions"),
     "auditaccount": _l("Accounts and roles"), "institutionhistory": _l("Our access history"),
     "victimprofile": _l("Victim's profile"), "rolegrant": _l("Role of a person"), "grantapproval": _l("Approvals"),
-    "accesschange": _l("Waiting for confirmation"),
+    "accesschange": _l("Waiting for confirmation"), "secondfactor": _l("Second factor"),
     "ledgerdecision": _l("Decisions about ledgers"), "apidescription": _l("Programming interface"),
     "health": _l("Verification"), "language": _l("Language"), "preference": _l("Saved views"),
     "register": _l("Institutions"), "vocabulary": _l("Lists of codes"),

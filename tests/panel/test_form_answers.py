@@ -13,6 +13,12 @@ from tests.panel.panel_app import RunningPanel
 PUBLIC = {
     "SignInView.sign_in": "nobody is signed in, so no account keeps a page; a script makes the browser forget the form",
     "InvitationView.redeem": "as the sign-in page",
+    "SecondStepView.code": "as the sign-in page, whose second step it is",
+    "SecondStepView.set_up": "as the sign-in page, whose second step it is",
+    "SecondStepView.add_passkey": "as the sign-in page, whose second step it is",
+    "SecondStepView.ask_to_add": "as the sign-in page, whose second step it is",
+    "PasskeySignInView.ask": "as the sign-in page",
+    "PasskeySignInView.sign_in": "as the sign-in page",
     "LanguageView.choose": "open to those who are not signed in; it answers with a page to a forged form alone",
 }
 """POSTs that are answered with a page, and why."""

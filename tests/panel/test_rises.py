@@ -17,6 +17,7 @@ from itm_admin.foundation.errors import Denied
 from tests.conftest import Database
 from tests.panel.account_world import PASSWORD, World, holder
 
+ANOTHER = "mavi kapı dokuz yaprak"
 ADMINISTRATOR, SUPERVISOR = bootstrap.ADMINISTRATOR, bootstrap.SUPERVISOR
 RISES = (
     "institution_manager", "presidency_supervisor", "presidency_operator", "system_administrator",
@@ -94,11 +95,11 @@ def test_a_rise_voids_the_password_the_links_and_the_sessions_of_before(world: W
     waits = world.one("select id from access_change where state = 'waiting' and account_id = :i", i=world.id(name))
     with pytest.raises(Denied), world.acting(ADMINISTRATOR) as (session, actor):
         changes.decide(session, actor, waits.id, confirm=True)
-    world.redeem(token)
+    world.redeem(token, ANOTHER)
     with pytest.raises(NotConfirmed):
-        world.sign_in(name)
+        world.sign_in(name, ANOTHER)
     world.confirm(name)
-    assert "institution_manager" in world.sign_in(name).roles
+    assert "institution_manager" in world.sign_in(name, ANOTHER).roles
 
 
 def test_a_link_that_its_maker_has_seen_opens_nothing_before_another_person_confirms(world: World) -> None:
@@ -186,9 +187,9 @@ def test_the_last_national_auditor_stays_and_ending_one_takes_two(world: World) 
         assert approve(world, grant, boss, "institution") == "active"
         with world.acting(ADMINISTRATOR) as (session, actor):
             token = services.invite(session, actor, world.id(name))
-        world.redeem(token)
+        world.redeem(token, ANOTHER)
         world.confirm(name)
-        assert world.sign_in(name).roles == {"auditor_national"}
+        assert world.sign_in(name, ANOTHER).roles == {"auditor_national"}
         found.append((name, grant))
     for name, grant in found:
         with world.acting(ADMINISTRATOR) as (session, actor):
