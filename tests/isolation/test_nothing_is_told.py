@@ -21,6 +21,7 @@ from tests.panel.panel_app import Browser, Records, RunningPanel, body_of
 OWN = (WORKER, FOCAL, MANAGER, INSIDE)
 """Roles whose reach is their institution."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+\d\d:\d\d)|\b\d{1,2}[:.]\d\d(?:[:.]\d\d)?\b")
+_LEFT = re.compile(r'"(absolute|idle|surely)":\d+')
 _MADE = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|[0-9a-f]{40,}|[A-Za-z0-9+/]{40,}={0,2}")
 _LINK = re.compile(r'href="(/[^"#]*\?[^"#]*)"')
 
@@ -66,7 +67,7 @@ def _plain(answer: TestResponse) -> str:
     """The text without moments, and without numbers that each copy draws for itself."""
     if not answer.content_type.startswith(("text/", "application/json")):
         return answer.content_type
-    return _MADE.sub("MADE", _MOMENT.sub("MOMENT", body_of(answer)))
+    return _MADE.sub("MADE", _LEFT.sub("LEFT", _MOMENT.sub("MOMENT", body_of(answer))))
 
 
 def _pages(world: World, who: Walker) -> list[str]:
