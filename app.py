@@ -101,7 +101,7 @@ def _config(settings: Settings) -> dict[str, Any]:
         "WTF_CSRF_TIME_LIMIT": LIFETIME,
         "WTF_CSRF_SSL_STRICT": False,  # it asks for a Referer, which programs do not send; forgery.py asks for Origin
         "ITM_HOME": str(settings.home),
-        "ITM_SITE": Site(settings.origin, settings.trusted_hosts[0]),
+        "ITM_SITE": Site.at(settings.origin),
         "ITM_MAILS": settings.smtp_url is not None,
         "ITM_WITNESSED_HERE": settings.witnessed_here,
         "ITM_WITNESSES": settings.witnesses,

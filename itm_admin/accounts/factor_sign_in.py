@@ -19,9 +19,9 @@ from audit import store
 from itm_admin.accounts import factors, passkeys, session_rows, sessions, sign_in
 from itm_admin.accounts.factor_pages import BOTH, Answer, code_page, codes_page, person_of, prove, set_up_page, site
 from itm_admin.accounts.factor_rows import SecondFactor
-from itm_admin.accounts.forms import CodeForm
+from itm_admin.accounts.forms import CodeForm, SignInForm
 from itm_admin.accounts.passkeys import BadPasskey
-from itm_admin.accounts.returning import continuing, go_on
+from itm_admin.accounts.returning import continuing, go_on, sign_in_page
 from itm_admin.accounts.session_begin import begin_session
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor, Here, me
@@ -134,10 +134,21 @@ class PasskeySignInView(Page):
         form = CodeForm()
         actor = _by_passkey(request.form.get("question", ""), request.form.get("credential", ""))
         if actor is None:
-            flash(str(BadPasskey.default), "warning")
-            return redirect(url_for("SignInView.sign_in", next=_named(safe_next_url(form.next.data))), 303)
+            return _back(form)
         begin_session(actor)
         return go_on(form)
+
+
+def _back(form: CodeForm) -> Response:
+    """After a refused passkey: the page that it came from, with the form that waits (no redirect could carry it)."""
+    if form.held.data:
+        again = SignInForm(formdata=None)
+        again.next.data, again.held.data = form.next.data, form.held.data
+        again.told.append(str(BadPasskey.default))
+        return make_response(sign_in_page(again), 401)
+    flash(str(BadPasskey.default), "warning")
+    came_from = "SignInView.sign_in" if sessions.read(session) is None else "SecondStepView.code"
+    return redirect(url_for(came_from, next=_named(safe_next_url(form.next.data))), 303)
 
 
 def _by_passkey(question: str, credential: str) -> Actor | None:

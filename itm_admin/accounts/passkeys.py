@@ -11,6 +11,7 @@ import os
 import uuid
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import delete, func, select, text
@@ -36,6 +37,7 @@ from itm_admin.accounts.factor_rows import PasskeyChallenge, SecondFactor
 from itm_admin.accounts.factors import FactorOwner
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.proxies import is_number
 from itm_admin.foundation.tenancy import acting
 
 LIFETIME = text("interval '5 minutes'")
@@ -53,10 +55,15 @@ class BadPasskey(Invalid):
 
 @dataclass(frozen=True)
 class Site:
-    """The installation as browsers know it."""
+    """The installation as browsers know it. `origin` is None where it has no name: passkeys need one."""
 
-    origin: str
+    origin: str | None
     rp_id: str
+
+    @classmethod
+    def at(cls, origin: str) -> Site:
+        host = urlsplit(origin).hostname or ""
+        return cls(None if is_number(host) else origin, host)
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def add(session: Session, site: Site, person: FactorOwner, name: str, question: 
     try:
         found = verify_registration_response(
             credential=_parsed(answer), expected_challenge=challenge, expected_rp_id=site.rp_id,
-            expected_origin=site.origin, require_user_verification=True,
+            expected_origin=site.origin or "", require_user_verification=True,
         )  # fmt: skip
     except Exception as error:  # the library parses strangers' bytes with several parsers, each with faults of its own
         raise BadPasskey from error
@@ -134,7 +141,7 @@ def prove(session: Session, site: Site, person: FactorOwner | None, question: st
             raise BadPasskey
         found = verify_authentication_response(
             credential=credential, expected_challenge=challenge, expected_rp_id=site.rp_id,
-            expected_origin=site.origin, credential_public_key=factor.public_key or b"",
+            expected_origin=site.origin or "", credential_public_key=factor.public_key or b"",
             credential_current_sign_count=factor.sign_count, require_user_verification=True,
         )  # fmt: skip
     except Exception as error:  # as above

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.witness_client import Witness
+from itm_admin.foundation.proxies import is_number
 from itm_admin.foundation.settings_table import SETTINGS, TEST_SETTINGS, Setting
 from itm_admin.foundation.sink_address import SinkAddress
 
@@ -213,10 +214,12 @@ class Settings:
 
     @property
     def origin(self) -> str:
-        """The address at which browsers reach the panel, without a path."""
-        usual = bool(self.trusted_proxies) or self.port == (443 if self.https else 80)
+        """The address at which browsers reach the panel, without a path: by a name, as passkeys need one."""
+        hosts = self.trusted_hosts
+        host = next((each for each in hosts if not is_number(each)), hosts[0])
+        usual = bool(self.trusted_proxies) or self.port == (443 if self.https else 80) or ":" in host.rpartition("]")[2]
         port = "" if usual else f":{self.port}"  # a proxy in front uses the standard port
-        return f"http{'s' if self.https else ''}://{self.trusted_hosts[0]}{port}"
+        return f"http{'s' if self.https else ''}://{host}{port}"
 
     def environment(self, *names: str) -> dict[str, str]:
         """A child's clean environment: those of these variables that have a value, and the bare system's."""

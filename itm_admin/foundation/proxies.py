@@ -95,6 +95,11 @@ def _is_forwarded(name: str) -> bool:
     return name.startswith("HTTP_X_FORWARDED") or name in ("HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP")
 
 
+def is_number(host: str) -> bool:
+    """True for a host that is an address and no name."""
+    return _address(host) is not None
+
+
 def _last(values: str) -> str:
     """The nearest proxy's part: others may stand before it."""
     return values.rpartition(",")[2].strip()

@@ -1,5 +1,5 @@
 // Passkeys: the server's question goes to the browser, the browser's answer into the form. Without support the form stays
-// hidden, and codes are there.
+// hidden, a sentence says why, and codes are there.
 "use strict";
 
 const bytesOf = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
@@ -27,9 +27,10 @@ const written = (credential) => {
 };
 
 for (const form of document.querySelectorAll("form[data-passkey]")) {
-  const elsewhere = form.nextElementSibling;
-  if (!window.PublicKeyCredential || window.location.origin !== form.dataset.origin) {
-    if (elsewhere?.matches("[data-passkey-elsewhere]")) elsewhere.hidden = !window.PublicKeyCredential;
+  const elsewhere = window.location.origin !== form.dataset.origin;
+  if (elsewhere || !window.PublicKeyCredential) {
+    const why = elsewhere ? "elsewhere" : "unknown";
+    form.parentElement.querySelector(`:scope > [data-passkey-${why}]`).hidden = false;
     continue;
   }
   const kind = form.dataset.passkey;

@@ -25,7 +25,10 @@ from tests.conftest import Database, settings_for
 from tests.factories import Factory
 
 PATIENCE = 60
-_WEB = ("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE", "ITM_WEB_WORKERS", "ITM_WEB_THREADS")
+_WEB = (
+    *("ITM_HOME", "ITM_DATABASE_URL", "ITM_SECRET_KEY", "ITM_MASTER_KEY_FILE"),
+    *("ITM_WEB_WORKERS", "ITM_WEB_THREADS", "ITM_PORT"),
+)
 _SIGNER = ("ITM_HOME", "ITM_DATABASE_SIGNER_URL", "ITM_SIGNING_KEY_FILE")
 
 
@@ -34,11 +37,12 @@ class Panel:
 
     def __init__(self, database: Database, home: Path) -> None:
         self.database = database
-        self.settings = replace(
-            settings_for(database, home), web_workers=1, web_threads=8, signing_key_file=home / "signing-key"
-        )
-        self.make = Factory(database, Keyring.from_settings(self.settings))
         self._socket = socket.create_server(("127.0.0.1", 0))
+        self.settings = replace(
+            settings_for(database, home), web_workers=1, web_threads=8, signing_key_file=home / "signing-key",
+            port=self._socket.getsockname()[1],
+        )  # fmt: skip
+        self.make = Factory(database, Keyring.from_settings(self.settings))
         self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._log = home / "log"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from audit.key import Algorithm, SigningKey
+from itm_admin.accounts.passkeys import Site
 from itm_admin.foundation.config import SettingError, Settings, default_home
 from itm_admin.foundation.settings_table import SETTINGS
 
@@ -183,3 +184,20 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
 @pytest.mark.parametrize("place", ["localhost", "127.0.0.1", "[::1]:5433", ""])
 def test_a_server_on_this_machine_needs_no_tls(place: str) -> None:
     assert Settings.from_environment({"ITM_DATABASE_URL": f"postgresql://itm_app:x@{place}/itm"}).database_url
+
+
+@pytest.mark.parametrize(
+    ("hosts", "https", "proxies", "origin", "site"),
+    [
+        (("localhost", "127.0.0.1"), False, (), "http://localhost:8080", "localhost"),
+        (("127.0.0.1", "localhost"), False, (), "http://localhost:8080", "localhost"),
+        (("itm.example",), True, ("10.0.0.1",), "https://itm.example", "itm.example"),
+        (("itm.example:8443",), True, ("10.0.0.1",), "https://itm.example:8443", "itm.example"),
+        (("10.0.0.5",), False, (), None, "10.0.0.5"),
+    ],
+)
+def test_passkeys_belong_to_the_first_name_and_to_no_number(
+    hosts: tuple[str, ...], https: bool, proxies: tuple[str, ...], origin: str | None, site: str
+) -> None:
+    settings = Settings(trusted_hosts=hosts, https=https, trusted_proxies=proxies)
+    assert Site.at(settings.origin) == Site(origin, site)
