@@ -22,7 +22,7 @@ OWN = (WORKER, FOCAL, MANAGER, INSIDE)
 """Roles whose reach is their institution."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+\d\d:\d\d)|\b\d{1,2}[:.]\d\d(?:[:.]\d\d)?\b")
 _LEFT = re.compile(r'"(absolute|idle|surely)":\d+')
-_MADE = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|[0-9a-f]{40,}|[A-Za-z0-9+/]{40,}={0,2}")
+_MADE = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|[0-9a-f]{40,}|[A-Za-z0-9+/_.-]{40,}={0,2}")
 _LINK = re.compile(r'href="(/[^"#]*\?[^"#]*)"')
 
 
