@@ -118,7 +118,7 @@ def end_others(session: Session, account: uuid.UUID, here: uuid.UUID) -> int:
 
 
 def end_by_secret(session: Session, secret: bytes, why: str) -> None:
-    """Ends the session of a secret, if it is open, whoever's it is: this browser gives it up."""
+    """Ends the open session of a secret, of any account: this browser gives it up."""
     session.execute(text("select itm.end_session(:secret, :why)"), {"secret": secret, "why": why})
 
 
