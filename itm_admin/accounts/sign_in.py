@@ -118,6 +118,13 @@ def finished(session: Session, actor: Actor, method: str | None, now: datetime |
         session.flush()
 
 
+def stepped_up(session: Session, actor: Actor, method: str) -> None:
+    """The entry of a fresh second factor in a session. Does not commit."""
+    with acting(actor.own_context(), session):
+        _entry(session, "auth.login", "success", actor.id, {"factor": method, "while": "signed_in"})
+        session.flush()
+
+
 def wrong_code(session: Session, actor: Actor, reason: str, signing_in: bool) -> None:
     """The entry of a code or a passkey that was refused. Does not commit."""
     detail = {"reason": reason} if signing_in else {"reason": reason, "while": "signed_in"}
