@@ -120,26 +120,26 @@ def finished(session: Session, actor: Actor, method: str | None, now: datetime |
 
 def stepped_up(session: Session, actor: Actor, method: str) -> None:
     """The entry of a fresh second factor in a session. Does not commit."""
-    with acting(actor.own_context(), session):
-        _entry(session, "auth.login", "success", actor.id, {"factor": method, "while": "signed_in"})
-        session.flush()
+    _own_entry(session, actor, "success", {"factor": method, "while": "signed_in"})
 
 
 def wrong_code(session: Session, actor: Actor, reason: str, signing_in: bool) -> None:
     """The entry of a code or a passkey that was refused. Does not commit."""
-    detail = {"reason": reason} if signing_in else {"reason": reason, "while": "signed_in"}
-    with acting(actor.own_context(), session):
-        _entry(session, "auth.login", "failure", actor.id, detail)
-        session.flush()
+    _own_entry(
+        session, actor, "failure", {"reason": reason} if signing_in else {"reason": reason, "while": "signed_in"}
+    )
 
 
 def passkey_refused(session: Session, account: UUID, institution: UUID) -> None:
     """The entry of a right passkey of an account that may not sign in. Does not commit."""
-    actor = actors.find(session, account, institution)
-    if actor is not None:
-        with acting(actor.own_context(), session):
-            _entry(session, "auth.login", "denied", account, {"reason": actor.obstacle or "reset_pending"})
-            session.flush()
+    if (actor := actors.find(session, account, institution)) is not None:
+        _own_entry(session, actor, "denied", {"reason": actor.obstacle or "reset_pending"})
+
+
+def _own_entry(session: Session, actor: Actor, outcome: str, detail: dict[str, Any]) -> None:
+    with acting(actor.own_context(), session):
+        _entry(session, "auth.login", outcome, actor.id, detail)
+        session.flush()
 
 
 def may_sign_in(session: Session, account: UUID, institution: UUID) -> Actor | None:
