@@ -118,25 +118,19 @@ def finished(session: Session, actor: Actor, method: str | None, now: datetime |
         session.flush()
 
 
-def stepped_up(session: Session, actor: Actor, method: str) -> None:
-    """The entry of a fresh second factor in a session. Does not commit."""
-    _own_entry(session, actor, "success", {"factor": method, "while": "signed_in"})
-
-
 def wrong_code(session: Session, actor: Actor, reason: str, signing_in: bool) -> None:
     """The entry of a code or a passkey that was refused. Does not commit."""
-    _own_entry(
-        session, actor, "failure", {"reason": reason} if signing_in else {"reason": reason, "while": "signed_in"}
-    )
+    own_entry(session, actor, "failure", {"reason": reason, **({} if signing_in else {"while": "signed_in"})})
 
 
 def passkey_refused(session: Session, account: UUID, institution: UUID) -> None:
     """The entry of a right passkey of an account that may not sign in. Does not commit."""
     if (actor := actors.find(session, account, institution)) is not None:
-        _own_entry(session, actor, "denied", {"reason": actor.obstacle or "reset_pending"})
+        own_entry(session, actor, "denied", {"reason": actor.obstacle or "reset_pending"})
 
 
-def _own_entry(session: Session, actor: Actor, outcome: str, detail: dict[str, Any]) -> None:
+def own_entry(session: Session, actor: Actor, outcome: str, detail: dict[str, Any]) -> None:
+    """An entry about one's own sign-in or second factor. Does not commit."""
     with acting(actor.own_context(), session):
         _entry(session, "auth.login", outcome, actor.id, detail)
         session.flush()

@@ -98,7 +98,7 @@ class StepUpView(Page):
 def _renewed(work: Session, actor: Actor, method: str) -> Here:
     """The session with a fresh factor, and its entry. The cookie gets the new secret after the commit."""
     here = session_rows.step_up(work, actor, method)
-    sign_in.stepped_up(work, actor, method)
+    sign_in.own_entry(work, actor, "success", {"factor": method, "while": "signed_in"})
     return here
 
 
