@@ -24,7 +24,7 @@ SUBJECTS_OF_ROLES = {subject for role in ROLES.values() for subject in role.may}
 AUDITORS = ("auditor_national", "auditor_institution")
 READS_ALONE = {"list", "show", "search", "history", "export", "verify"}
 TAKES_UP = {("Alert", "acknowledge"), ("LedgerDecision", "approve")}
-"""What an auditor does beside reading: takes care of an alert, and is the second person of a decision."""
+"""The acts of auditors beside reading: one takes care of an alert, and is the second person of a decision."""
 
 
 @pytest.fixture(scope="module")
