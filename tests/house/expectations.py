@@ -1,6 +1,6 @@
 """Expectations of each route: its roles, its named records, its reach. They follow from the declarations.
 
-The roles come from the roles' table, which tests/house/test_rights.py holds as it was decided; the records from the
+The roles come from the roles' table, which tests/house/rights.txt holds as it was decided; the records from the
 addresses and the kinds. What does not follow is written here, with its reason. A new area needs nothing here.
 """
 
