@@ -120,12 +120,17 @@ class AccessChangeView(Page):
                 flash(_("The end of the second factors waits for another person's confirmation."))
                 return redirect_after_post("AccountView.show", id=id)
         account = services.get(db.session, me(), id)
-        if not form.submitted() and (refused := services.why_not_factors(db.session, me(), account)) is not None:
+        if (refused := services.may_not_ask(db.session, me(), account)) is not None:
             raise Denied(refused)
+        why_not = None if form.submitted() else services.no_end_of_factors(db.session, me(), account)
         form.reason.choices = [("", _("— choose —")), *((code, str(text)) for code, text in FACTOR_REASONS.items())]
         record_read("record.read", "account", id, detail={"page": "factors"})
         return self.render(
-            "accounts/lost_factors.html", heading=_("Lost second factors"), form=form, account=account
+            "accounts/lost_factors.html",
+            heading=_("Lost second factors"),
+            form=form,
+            account=account,
+            why_not=why_not,
         ), form.refused_with if form.submitted() else 200
 
     def _decide(self, id: uuid.UUID, confirm: bool) -> Answer:

@@ -188,21 +188,12 @@ def invite(session: Session, actor: Actor, account_id: uuid.UUID) -> str:
     return invitations.issue(session, account.id, account.institution_id)
 
 
-def why_not_factors(session: AnySession, actor: Actor, account: Account) -> Message | None:
-    """The reason why the person at work may not ask to end the account's lost factors; None if they may.
+def may_not_ask(session: AnySession, actor: Actor, account: Account) -> Message | None:
+    """The reason why the person at work may not ask to end an account's lost factors; None if they may.
 
     The rights are those of a new link; an auditor's end as the password does.
     """
-    none: Message = _l("This account has no second factor.")
-    if changes.standing_auditor(session, actor, account) is None and (reason := why_not(session, account)) is not None:
-        return reason
-    if not can_lose_factors(session, account):
-        return none if account.active else _SUSPENDED
-    nobody: Message = _l(
-        "Nobody else could confirm it: it takes a second person, whom you did not appoint and who did not appoint you. "
-        "Who keeps the server can help an administrator or a supervisor with a link of the server."
-    )
-    return None if session.scalar(select(func.itm.somebody_confirms(account.id, actor.id))) else nobody
+    return None if changes.standing_auditor(session, actor, account) else why_not(session, account)
 
 
 def can_lose_factors(session: AnySession, account: Account) -> bool:
@@ -210,10 +201,26 @@ def can_lose_factors(session: AnySession, account: Account) -> bool:
     return account.active and bool(session.scalar(select(func.itm.has_factor(account.id))))
 
 
+def no_end_of_factors(session: AnySession, actor: Actor, account: Account) -> Message | None:
+    """The reason why there is nothing to end now, or nobody to confirm it."""
+    if not account.active:
+        return _SUSPENDED
+    if not can_lose_factors(session, account):
+        none: Message = _l("This account has no second factor.")
+        return none
+    nobody: Message = _l(
+        "Nobody else could confirm it: it takes a second person, whom you did not appoint and who did not appoint you. "
+        "Who keeps the server can help an administrator or a supervisor with a link of the server."
+    )
+    return None if session.scalar(select(func.itm.somebody_confirms(account.id, actor.id))) else nobody
+
+
 def ask_to_end_factors(session: Session, actor: Actor, account: Account, reason: str) -> AccessChange:
     """Proposes the end of all second factors and recovery codes of an account, which another person confirms."""
-    if (refused := why_not_factors(session, actor, account)) is not None:
+    if (refused := may_not_ask(session, actor, account)) is not None:
         raise Denied(refused)
+    if (refused := no_end_of_factors(session, actor, account)) is not None:
+        raise Invalid({"": refused})
     found = AccessChange(institution_id=account.institution_id, account_id=account.id, kind="factors", reason=reason)
     session.add(found)
     session.flush()

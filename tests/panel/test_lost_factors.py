@@ -178,7 +178,7 @@ def test_it_is_refused_in_words_where_nobody_else_could_confirm(panel: RunningPa
     with panel.make.superuser() as connection, without_rules(connection, "role_grant", "account"):
         connection.execute(text(f"update role_grant set state = 'ended' where state = 'active' and {others}"))
     assert "Bunu onaylayabilecek başka kimse yok" in panel.browser(boss).get(f"/confirmations/factors/{who.id}").text
-    assert ask(panel.browser(boss), who).status_code == 403
+    assert ask(panel.browser(boss), who).status_code == 422
     insert = text(
         "insert into access_change (institution_id, account_id, kind, reason) values (:h, :id, 'factors', :r)"
     )
