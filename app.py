@@ -18,6 +18,7 @@ from itm_admin.accounts import actor, preference_views, saved_views, sessions
 from itm_admin.accounts.actor import load_actor
 from itm_admin.accounts.passkeys import Site
 from itm_admin.accounts.returning import ask_to_sign_in
+from itm_admin.accounts.step_up import ask_for_factor
 from itm_admin.assurance import scheduler_watch
 from itm_admin.assurance.alerts import alerts_for
 from itm_admin.assurance.tampering import found_changed
@@ -66,7 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     audited_reads.install(app)
     form_answers.install_showing(app)
     error_pages.install(app)
-    access.install(app, load_actor, ask_to_sign_in, FILES)
+    access.install(app, load_actor, ask_to_sign_in, ask_for_factor, FILES)
     saved_views.install(app)
     scheduler_watch.install(app, JOBS)
     Forgery(app)

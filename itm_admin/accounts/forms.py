@@ -99,9 +99,9 @@ class GrantForm(PanelForm):
 
 
 class LostFactorsForm(PanelForm):
-    asks: ClassVar[Asks] = {"reason": _l("Choose why.")}
+    asks: ClassVar[Asks] = {"reason": _l("Choose a reason.")}
 
-    reason = SelectField(_l("Why"), choices=[], validate_choice=False)
+    reason = SelectField(_l("Reason"), choices=[], validate_choice=False)
 
 
 class LostFactorsInput(Input):

@@ -46,7 +46,7 @@ class GrantView(Page):
         """The proposals that wait."""
         return _waiting(self)
 
-    @route("/of/<uuid:id>/new", act="add", methods=BOTH)
+    @route("/of/<uuid:id>/new", act="add", methods=BOTH, fresh=True)
     def add(self, id: uuid.UUID) -> Answer:
         form = GrantForm()
         if form.submitted():
@@ -65,7 +65,7 @@ class GrantView(Page):
             "accounts/grant.html", heading=_("Give a role"), form=form, account=account
         ), form.refused_with if form.submitted() else 200
 
-    @route("/<uuid:id>/end", act="end", methods=("POST",))
+    @route("/<uuid:id>/end", act="end", methods=("POST",), fresh=True)
     def end(self, id: uuid.UUID) -> Answer:
         with writing() as session:
             grant = once(session, RoleGrant, lambda: grants.end(session, me(), id))
@@ -73,11 +73,11 @@ class GrantView(Page):
         flash(_("The role has ended.") if ended else _("The end of the role waits for another person's confirmation."))
         return redirect_after_post("AccountView.show", id=account)
 
-    @route("/<uuid:id>/approve", act="approve", methods=("POST",))
+    @route("/<uuid:id>/approve", act="approve", methods=("POST",), fresh=True)
     def approve(self, id: uuid.UUID) -> Answer:
         return _decide(id, "GrantView.list", approves=True)
 
-    @route("/<uuid:id>/refuse", act="approve", methods=("POST",))
+    @route("/<uuid:id>/refuse", act="approve", methods=("POST",), fresh=True)
     def refuse(self, id: uuid.UUID) -> Answer:
         return _decide(id, "GrantView.list", approves=False)
 
@@ -95,22 +95,22 @@ class AccessChangeView(Page):
         record_read("record.list", "access_change", subjects=[row["id"] for row in rows])
         return self.render("accounts/confirmations.html", heading=_("Waiting for confirmation"), changes=rows)
 
-    @route("/<uuid:id>/confirm", act="approve", methods=("POST",))
+    @route("/<uuid:id>/confirm", act="approve", methods=("POST",), fresh=True)
     def confirm(self, id: uuid.UUID) -> Answer:
         return self._decide(id, confirm=True)
 
-    @route("/<uuid:id>/refuse", act="approve", methods=("POST",))
+    @route("/<uuid:id>/refuse", act="approve", methods=("POST",), fresh=True)
     def refuse(self, id: uuid.UUID) -> Answer:
         return self._decide(id, confirm=False)
 
-    @route("/reset/<uuid:id>", act="add", methods=("POST",))
+    @route("/reset/<uuid:id>", act="add", methods=("POST",), fresh=True)
     def reset(self, id: uuid.UUID) -> Answer:
         with writing() as session:
             once(session, AccessChange, lambda: changes.ask(session, me(), services.get(session, me(), id), "reset"))
         flash(_("The end of the password waits for another person's confirmation."))
         return redirect_after_post("AccountView.show", id=id)
 
-    @route("/factors/<uuid:id>", act="add", methods=BOTH)
+    @route("/factors/<uuid:id>", act="add", methods=BOTH, fresh=True)
     def factors(self, id: uuid.UUID) -> Answer:
         """Asks to end the lost second factors of a person."""
         form = LostFactorsForm()
@@ -180,11 +180,11 @@ class ApprovalView(Page):
     def list(self) -> Answer:
         return _waiting(self)
 
-    @route("/<uuid:id>/approve", act="approve", methods=("POST",))
+    @route("/<uuid:id>/approve", act="approve", methods=("POST",), fresh=True)
     def approve(self, id: uuid.UUID) -> Answer:
         return _decide(id, "ApprovalView.list", approves=True)
 
-    @route("/<uuid:id>/refuse", act="approve", methods=("POST",))
+    @route("/<uuid:id>/refuse", act="approve", methods=("POST",), fresh=True)
     def refuse(self, id: uuid.UUID) -> Answer:
         return _decide(id, "ApprovalView.list", approves=False)
 

@@ -299,7 +299,7 @@ class AccessChange(Model):
     created_by: Mapped[uuid.UUID | None] = field(Link(label=_l("Made by")))
     decided_at: Mapped[datetime | None] = field(fields.Moment(label=_l("Decided on")))
     decided_by: Mapped[uuid.UUID | None] = field(Link(label=_l("Decided by")))
-    reason: Mapped[str | None] = field(Choice(label=_l("Why"), choices=FACTOR_REASONS))
+    reason: Mapped[str | None] = field(Choice(label=_l("Reason"), choices=FACTOR_REASONS))
 
     account: Mapped[Account] = relationship(
         "Account", primaryjoin="foreign(AccessChange.account_id) == Account.id", viewonly=True

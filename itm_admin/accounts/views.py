@@ -32,6 +32,7 @@ from itm_admin.accounts.returning import sign_in_page
 from itm_admin.accounts.session_begin import begin_session
 from itm_admin.accounts.session_views import OwnSessionsView, OwnSessionView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
+from itm_admin.accounts.step_up import StepUpView
 from itm_admin.foundation import i18n, tenancy
 from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.audited_reads import record_read
@@ -199,7 +200,7 @@ class OwnProfileView(Page):
             form.refused_with if form.submitted() else 200
         )
 
-    @route("/password", act="edit", methods=BOTH, quiet=True)
+    @route("/password", act="edit", methods=BOTH, quiet=True, fresh=True)
     def password(self) -> Answer:
         actor = me()
         form = OwnPasswordForm()
@@ -252,6 +253,7 @@ VIEWS: tuple[type, ...] = (
     SignInView,
     PasskeySignInView,
     SecondStepView,
+    StepUpView,
     OwnFactorView,
     LanguageView,
     InvitationView,

@@ -17,7 +17,7 @@ from flask_babel import lazy_gettext as _l
 from itm_admin.assurance import labels
 from itm_admin.assurance.alert_words import alert_words
 from itm_admin.assurance.labels import Names
-from itm_admin.foundation import synthetic, vocabulary
+from itm_admin.foundation import record_ids, synthetic, vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import day, moment
 from itm_admin.institutions.names import full_name_by_code
@@ -190,7 +190,7 @@ def _text(name: str, value: str, found: Mapping[str, Any], names: Names) -> str:
     if name in _WORDS:
         return str(_WORDS[name].get(value, ""))
     kind, _colon, id = value.rpartition(":")
-    if labels.ID.fullmatch(id):
+    if record_ids.ID.fullmatch(id):
         return labels.target_words(kind or None, names.get(id) or _("a record without a name here"))
     if name in _TIMES:
         return _time(value)

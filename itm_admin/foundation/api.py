@@ -62,7 +62,7 @@ class Api(Frozen, BaseApi):
         for code, text in {
             "400": "The request is malformed or has wrong values.",
             "401": "Nobody is signed in.",
-            "403": "Not permitted.",
+            "403": "Not permitted. Of the type urn:itm:problem:factor-too-old: sign in again with a code, then repeat.",
             "404": "Not found, or not for this person.",
             "409": "Somebody else has changed the record (row_version).",
             "412": "Somebody else has changed the record (If-Match).",

@@ -1,6 +1,6 @@
 """Expectations of each route: its roles, its named records, its reach. They follow from the declarations.
 
-The roles come from the roles' table, which tests/house/test_rights.py holds as it was decided; the records from the
+The roles come from the roles' table, which tests/house/rights.txt holds as it was decided; the records from the
 addresses and the kinds. What does not follow is written here, with its reason. A new area needs nothing here.
 """
 
@@ -70,6 +70,7 @@ _CHANGING = (
 QUIET: Mapping[str, str] = {
     "OwnProfileView.password": "an empty form",
     "OwnFactorView.app": "the secret of one's own new app, before it counts",
+    "StepUpView.code": "the question for one's own second factor",
     "SecondStepView.code": "the question for one's own second factor",
     "SecondStepView.set_up": "the secret of one's own new app, before it counts",
     "OwnSessionView.left": "the end of one's own session",
@@ -176,8 +177,10 @@ DEVIATIONS: tuple[Deviation, ...] = (
     _differ("the sign-in is over: on to the panel",
             "POST SecondStepView.code SecondStepView.set_up SecondStepView.add_passkey", empty=303),
     _differ("the sign-in is over", "POST SecondStepView.ask_to_add", empty=403),
-    _differ("what a browser's passkeys are asked", "POST PasskeySignInView.ask OwnFactorView.ask_to_add", empty=200),
-    _differ("a passkey that proves nothing", "POST PasskeySignInView.sign_in OwnFactorView.add_passkey", empty=303),
+    _differ("what a browser's passkeys are asked", "POST PasskeySignInView.ask OwnFactorView.ask_to_add StepUpView.ask",
+            empty=200),
+    _differ("a passkey that proves nothing", "POST PasskeySignInView.sign_in OwnFactorView.add_passkey"
+            " StepUpView.passkey", empty=303),
     _differ("no app was begun", "GET OwnFactorView.app", shown=303),
     _differ("no app was begun", "POST OwnFactorView.app OwnFactorView.begin_app", empty=303),
     _differ("a button without fields", "POST OwnFactorView.new_codes", empty=303),

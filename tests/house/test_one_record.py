@@ -31,6 +31,7 @@ CREATES_NOTHING: Mapping[str, str] = {
     "POST OwnProfileView.forget_device": "forgets a browser",
     "POST OwnFactorView.new_codes": "each set replaces the one before, and the browser shows the last answer",
     "POST OwnFactorView.ask_to_add": "a question to a passkey, asked anew",
+    "POST StepUpView.ask": "a question to a passkey, asked anew",
     "POST PasskeySignInView.ask": "a question to a passkey, asked anew",
     "POST OwnSessionsView.end": "ends a session",
     "POST OwnSessionsView.end_others": "ends the sessions",

@@ -1,7 +1,7 @@
 """The columns that each login may write, each with a reason: a test refuses a grant without one.
 
 Columns of an INSERT or UPDATE, `*` for all of them. A login may write a column only because its rows, policies and
-triggers hold something: each reason names it.
+triggers hold something: each reason names it. Tables of itm.keep are not here: their rights follow from its rule.
 """
 
 from __future__ import annotations
