@@ -100,6 +100,7 @@ class Database:
             options = engine_options()
             if role == "superuser":  # who leaves functions of its own behind on purpose
                 del options["pool_events"]
+                options["pool_pre_ping"] = True
             self._engines[role] = create_engine(self.url(role), **options)
         return self._engines[role]
 
