@@ -139,7 +139,14 @@ def person(row: AnyRow) -> str:
     # A user name means nothing to a reader who may not see its account
     known = naming.name_of(row.actor_id) if row.actor_id else _machine(row.actor_name)
     name = known or str(_("A person whose name is not shown here"))
-    return f"{name} ({about})" if about else name
+    return by_key(row, f"{name} ({about})" if about else name)
+
+
+def by_key(row: AnyRow, name: str) -> str:
+    """Who acted, with the API key of an act that a program did in that person's name."""
+    kind, _space, rest = str(content_of(row).get("on_behalf_of") or "").partition(" ")
+    key = rest.partition(" ")[2]
+    return str(_("With the API key “%(key)s”, responsible: %(who)s", key=key, who=name)) if kind == "api_key" else name
 
 
 def _machine(name: str) -> str:

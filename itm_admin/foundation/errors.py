@@ -58,6 +58,20 @@ class Denied(DomainError):
     default = _("You are not permitted to do this.")
 
 
+class KeyTooNarrow(Denied):
+    """The API key does not include this act, though its responsible person may do it."""
+
+    code = "key_scope"
+    default = _("This API key does not include this. A key is made for named acts on named records.")
+
+
+class KeyOnlyForInterface(Denied):
+    """An API key was sent to a page, or to the operations that sign people in and out."""
+
+    code = "key_only_for_interface"
+    default = _("An API key opens the programming interface alone: no page, and no session of a person.")
+
+
 class Invalid(DomainError):
     """Input that cannot be accepted. ``fields`` maps a field's name to its message ('' = the whole form)."""
 
@@ -69,6 +83,13 @@ class Invalid(DomainError):
         if message is None and len(self.fields) == 1:
             message = next(iter(self.fields.values()))
         super().__init__(message)
+
+
+class KeyAndSession(Invalid):
+    """An API key came together with a session's cookie: it is not clear who is at work."""
+
+    code = "key_and_session"
+    default = _("Send an API key or the cookie of a session, not both.")
 
 
 class Conflict(DomainError):

@@ -1,2 +1,0 @@
--- Files of this folder, in this order: 10 lost factors, 20 fresh factors, 30 keys of programs, 40 providers of sign-in,
--- 50 accounts by managers, 80 the context outside a session.
