@@ -18,6 +18,7 @@ from itm_admin.accounts import actor, api_key_use, preference_views, saved_views
 from itm_admin.accounts.api_key_use import who_is_at_work
 from itm_admin.accounts.passkeys import Site
 from itm_admin.accounts.returning import ask_to_sign_in
+from itm_admin.accounts.step_up import ask_for_factor
 from itm_admin.assurance import scheduler_watch
 from itm_admin.assurance.alerts import alerts_for
 from itm_admin.assurance.tampering import found_changed
@@ -67,7 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     audited_reads.install(app)
     form_answers.install_showing(app)
     error_pages.install(app)
-    access.install(app, who_is_at_work, ask_to_sign_in, FILES)
+    access.install(app, who_is_at_work, ask_to_sign_in, ask_for_factor, FILES)
     saved_views.install(app)
     scheduler_watch.install(app, JOBS)
     Forgery(app)

@@ -248,6 +248,15 @@ def without_rules(connection: Connection, *tables: str) -> Iterator[None]:
         connection.execute(text(f"alter table {table} enable always trigger {rule}"))
 
 
+def forget_factors(superuser: Engine, somebody: Somebody) -> None:
+    """The last second factor of a person's open sessions is an hour ago."""
+    statement = text(
+        "update account_session set factor_at = now() - interval '1 hour' where account_id = :id and ended_at is null"
+    )
+    with superuser.begin() as connection, without_rules(connection, "account_session"):
+        connection.execute(statement, {"id": somebody.id})
+
+
 def grow_older(superuser: Engine, somebody: Somebody, *, idle: float, begun: float) -> None:
     """Makes a person's open sessions older by so many seconds: since the last act, and since their begin."""
     statement = text(

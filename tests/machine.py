@@ -11,11 +11,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BROWSERS = ROOT / "build" / "browsers"
-NGINX = ROOT / "build" / "nginx"
+UNPACKED = ROOT / "build"
 _GO_MODULES = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog")
 _NPM = ROOT / "tests" / "audit" / "npm"
 
@@ -36,9 +37,27 @@ def openssl() -> Path | None:
 
 
 def nginx() -> Path | None:
-    """For `make wide` alone: the system's, or the one out of Debian's package that lies in `build/`."""
-    found = [Path(path) for path in (shutil.which("nginx"), "/usr/sbin/nginx", NGINX / "usr/sbin/nginx") if path]
-    return next((path for path in found if _runs(path, "-v")), None)
+    """For `make wide` alone."""
+    return _server("nginx", "-v")
+
+
+def pgbouncer() -> Path | None:
+    """For `make wide` alone."""
+    return _server("pgbouncer", "--version")
+
+
+def environment_of(program: Path) -> dict[str, str]:
+    """The environment in which an unpacked program finds its libraries."""
+    folder = next((each for each in program.parents if each.parent == UNPACKED), None)
+    libraries = [] if folder is None else [*folder.glob("usr/lib/*-linux-gnu"), *folder.glob("lib/*-linux-gnu")]
+    found = {"LD_LIBRARY_PATH": ":".join(map(str, libraries))} if libraries else {}
+    return {**os.environ, **found}
+
+
+def _server(name: str, *words: str) -> Path | None:
+    """The one out of Debian's package that lies in `build/`, or the system's."""
+    places = (UNPACKED / name / "usr/sbin" / name, shutil.which(name), f"/usr/sbin/{name}")
+    return next((Path(path) for path in places if path and _runs(Path(path), *words)), None)
 
 
 def _runs(program: Path, *words: str) -> bool:
@@ -46,7 +65,11 @@ def _runs(program: Path, *words: str) -> bool:
     try:
         return (
             subprocess.run(
-                [program, *(words or ("--version",))], capture_output=True, timeout=60, check=False
+                [program, *(words or ("--version",))],
+                capture_output=True,
+                timeout=60,
+                check=False,
+                env=environment_of(program),
             ).returncode
             == 0
         )
@@ -75,15 +98,26 @@ def _download_chromium() -> bool:
     return _quietly(command, environment)
 
 
-def _unpack_nginx() -> bool:
-    """Debian's package, unpacked: installing it would start a server on this machine."""
-    NGINX.mkdir(parents=True, exist_ok=True)
-    print(f"Unpacking nginx into {NGINX} …", flush=True)
-    fetch = ["apt-get", "-qq", "download", "nginx"]
-    if not _quietly(fetch, dict(os.environ), NGINX) and not os.geteuid():
+def _unpack(package: str) -> bool:
+    """Debian's package, with those that it needs and this machine lacks: installing it would start a server here."""
+    folder = UNPACKED / package
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"Unpacking {package} into {folder} …", flush=True)
+    if not _fetch(package, folder) and not os.geteuid():
         _quietly(["apt-get", "-qq", "update"], dict(os.environ))
-        _quietly(fetch, dict(os.environ), NGINX)
-    return any(_quietly(["dpkg", "-x", str(each), str(NGINX)], dict(os.environ)) for each in NGINX.glob("*.deb"))
+        _fetch(package, folder)
+    done = [_quietly(["dpkg", "-x", str(each), str(folder)], dict(os.environ)) for each in folder.glob("*.deb")]
+    return all(done)
+
+
+def _fetch(package: str, folder: Path) -> bool:
+    words = ["apt-get", "-s", "install", "--no-install-recommends", package]
+    try:
+        told = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return False
+    wanted = [line.split()[1] for line in told.splitlines() if line.startswith("Inst ")]
+    return _quietly(["apt-get", "-qq", "download", *(wanted or [package])], dict(os.environ), folder)
 
 
 def _quietly(command: list[str], environment: dict[str, str], folder: Path = ROOT) -> bool:
@@ -128,8 +162,9 @@ def main() -> int:
     if not (_see_to("OpenSSL", openssl, lambda: _install("openssl"), advice) and _see_to_chromium()):
         return 1
     if sys.argv[1:] == ["wide"]:
-        if not _see_to("nginx", nginx, _unpack_nginx, "install it (Debian: apt-get install nginx)"):
-            return 1
+        for name, find in (("nginx", nginx), ("pgbouncer", pgbouncer)):
+            if not _see_to(name, find, partial(_unpack, name), f"install it (Debian: apt-get install {name})"):
+                return 1
         _ask_others_again()
     return 0
 

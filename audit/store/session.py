@@ -33,9 +33,9 @@ ONE_BY_ONE = {
     "enable_mergejoin": "off", "work_mem": "64MB",
 }  # fmt: skip
 """Sequential access: every row of the table, even if an index misses it."""
-OPTIONS = " ".join(
-    f"-c {name}={value}" for name, value in {"search_path": "public", **_READING, **dict.fromkeys(_WAYS, "on")}.items()
-)
+WORKING: Mapping[str, str] = {"search_path": "public", **_READING, **dict.fromkeys(_WAYS, "on")}
+"""For the work of the panel and its processes."""
+OPTIONS = " ".join(f"-c {name}={value}" for name, value in WORKING.items())
 """For libpq's ``options``: they come with the connection and override a role's or a database's settings."""
 TIME = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 """A time in the format of contents and frames."""

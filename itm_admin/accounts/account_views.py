@@ -156,6 +156,9 @@ class AccountView(AccountPage):
         if _why_not(record) is None:
             steps.append((self.address("edit", id=record.id), _("Edit"), "primary"))
             steps.append((url_for("GrantView.add", id=record.id), _("Give a role"), "secondary"))
+        if (_why_not(record) is None or _open_act(record)) and services.can_lose_factors(db.session, record):
+            lost = url_for("AccessChangeView.factors", id=record.id)
+            steps.append((lost, _("Lost second factors"), "secondary"))
         return steps
 
     def to_end(self, record: Account) -> Collection[str]:
@@ -204,7 +207,7 @@ class AccountView(AccountPage):
         if "role_unit" in form:
             offer_units(form.role_unit, home, _("The whole institution"))
 
-    @route("/new", act="add", methods=BOTH)
+    @route("/new", act="add", methods=BOTH, fresh=True)
     def add(self) -> Answer:  # type: ignore[override]
         """A new account with its first role. Its link is shown once, in the answer."""
         form = new_account_form(services.add_columns())(**{} if request.method == "POST" else {"language": "tr"})
@@ -235,7 +238,7 @@ class AccountView(AccountPage):
     def reactivate(self, id: uuid.UUID) -> Answer:
         return _do(id, lambda session: services.reactivate(session, me(), id), _("The account is active again."))
 
-    @route("/<uuid:id>/invite", act="invite", methods=("POST",))
+    @route("/<uuid:id>/invite", act="invite", methods=("POST",), fresh=True)
     def invite(self, id: uuid.UUID) -> Answer:
         form = PanelForm()
         made = save(form, lambda session: _invite(session, services.get(session, me(), id)))

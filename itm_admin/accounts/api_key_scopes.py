@@ -37,7 +37,7 @@ def offered() -> tuple[str, ...]:
     found = {
         scope_of(each)
         for each in register.values()
-        if each.api and not each.public and not getattr(each, "fresh", False) and each.act not in NEVER
+        if each.api and not each.public and not each.fresh and each.act not in NEVER
     }
     order = [*SUBJECTS, *EVERYBODY]
     return tuple(sorted(found, key=lambda scope: (order.index(scope.partition(".")[0]), scope)))

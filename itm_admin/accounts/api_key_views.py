@@ -167,7 +167,7 @@ class ApiKeyView(RecordPage):
     def more(self, record: ApiKey, parent: Any) -> Mapping[str, Any]:
         return {"uses": api_key_lists.USES.all(api_keys.uses(db.session, record))}
 
-    @route("/new", act="add", methods=BOTH)
+    @route("/new", act="add", methods=BOTH, fresh=True)
     def add(self) -> Answer:  # type: ignore[override]
         form = KeyForm()
         if form.submitted():
@@ -212,7 +212,7 @@ class OwnKeyView(Page):
         listing = api_key_lists.OWN.all(rows)
         return self.render("accounts/api_keys_own.html", heading=_("My API keys"), keys=listing)
 
-    @route("/secret", act="edit", methods=BOTH)
+    @route("/secret", act="edit", methods=BOTH, fresh=True)
     def take(self) -> Answer:
         """The first secret, or another one. It is in this answer alone."""
         id = _asked()

@@ -54,14 +54,14 @@ class OwnFactorView(Page):
             app_name=_("Authenticator app"), passkey_name=_("Passkey"), full=len(rows) >= factors.MOST - 1,
         )  # fmt: skip
 
-    @route("/app/new", act="edit", methods=("POST",))
+    @route("/app/new", act="edit", methods=("POST",), fresh=True)
     def begin_app(self) -> Answer:
         """A new secret, which counts once its first code is typed."""
         actor, name = me(), request.form.get("name", "")
         done = _tried(lambda work: factors.begin_app(work, keyring(), person_of(actor), name))
         return redirect_after_post("OwnFactorView.app" if done else _LIST)
 
-    @route("/app", act="edit", methods=BOTH, quiet=True)
+    @route("/app", act="edit", methods=BOTH, quiet=True, fresh=True)
     def app(self) -> Answer:
         actor, form = me(), CodeForm()
         with acting(actor.own_context(), db.session):
@@ -77,7 +77,7 @@ class OwnFactorView(Page):
         back = self.address_of_list()
         return set_up_page(actor, form, _SET_UP, back), form.refused_with if form.submitted() else 200
 
-    @route("/passkey/ask", act="edit", methods=("POST",), quiet=True)
+    @route("/passkey/ask", act="edit", methods=("POST",), quiet=True, fresh=True)
     def ask_to_add(self) -> Response:
         """The question for a new passkey, which a script asks for."""
         actor = me()
@@ -85,7 +85,7 @@ class OwnFactorView(Page):
             asked = passkeys.ask_to_add(work, site(), person_of(actor), actor.full_name)
         return jsonify(question=str(asked.id), options=asked.options)
 
-    @route("/passkey", act="edit", methods=("POST",))
+    @route("/passkey", act="edit", methods=("POST",), fresh=True)
     def add_passkey(self) -> Answer:
         actor, sent = me(), request.form
         name, question, credential = (
@@ -101,14 +101,14 @@ class OwnFactorView(Page):
             else _changed(done, _("The passkey is set up. Your other sessions have ended."))
         )
 
-    @route("/<uuid:id>/rename", act="edit", methods=("POST",))
+    @route("/<uuid:id>/rename", act="edit", methods=("POST",), fresh=True)
     def rename(self, id: uuid.UUID) -> Answer:
         actor, name = me(), request.form.get("name", "")
         if _tried(lambda work: factors.rename(work, actor.id, id, name)):
             flash(_("The name is saved."))
         return redirect_after_post(_LIST)
 
-    @route("/<uuid:id>/remove", act="edit", methods=("POST",))
+    @route("/<uuid:id>/remove", act="edit", methods=("POST",), fresh=True)
     def remove(self, id: uuid.UUID) -> Answer:
         actor = me()
         done = attempt(form := PanelForm(), _changing(actor, lambda work: factors.remove(work, actor.id, id)))
@@ -118,7 +118,7 @@ class OwnFactorView(Page):
             else _changed(done, _("The second factor is removed. Your other sessions have ended."))
         )
 
-    @route("/codes", act="edit", methods=("POST",))
+    @route("/codes", act="edit", methods=("POST",), fresh=True)
     def new_codes(self) -> Answer:
         """Ten new recovery codes, shown in this answer alone."""
         actor, codes = me(), list[str]()

@@ -56,13 +56,22 @@ def ask_to_sign_in() -> Response:
     """The sign-in page as the answer to a request without a session; with the form that was sent, if any."""
     if request.method == "GET":
         return redirect(url_for(_endpoint(), next=_with_query(request.path, request.query_string.decode("latin-1"))))
-    back = _page_of_form()
-    text = _carried()
+    back, text = interrupted()
     if back is None or text is None:
         return redirect(url_for(_endpoint(), next=back), 303)
     form = SignInForm(formdata=None)
     form.next.data, form.held.data = back, text
     return make_response(sign_in_page(form), 401)
+
+
+def interrupted() -> tuple[str | None, str | None]:
+    """The page of the form that was sent, and the form as text; None where there is nothing to come back to.
+
+    Of a download, the page with its button.
+    """
+    if request.method in ("GET", "HEAD"):
+        return _referring_page() or _with_query(request.path, request.query_string.decode("latin-1")), None
+    return _page_of_form(), _carried()
 
 
 def sign_in_page(form: SignInForm) -> str:
@@ -76,13 +85,15 @@ def sign_in_page(form: SignInForm) -> str:
     )
 
 
-def go_on(form: WaitingForm) -> Response:
-    """After a sign-in: the requested page, or the late form, to be checked once more."""
+def go_on(form: WaitingForm, heading: Message | None = None) -> Response:
+    """After a sign-in or a step-up: the requested page, or the late form, to be checked once more."""
     back, fields = continuing(form)
     if not fields:
         return redirect(back, 303)
     return make_response(
-        render_template("accounts/go_on.html", heading=_("You are signed in again"), fields=fields, action=back)
+        render_template(
+            "accounts/go_on.html", heading=heading or _("You are signed in again"), fields=fields, action=back
+        )
     )
 
 
@@ -104,6 +115,10 @@ def _page_of_form() -> str | None:
     """The form's page: its own address, or the browser's referrer."""
     if request.url_rule is not None and "GET" in (request.url_rule.methods or ()):
         return _with_query(request.path, request.query_string.decode("latin-1"))
+    return _referring_page()
+
+
+def _referring_page() -> str | None:
     came = urlsplit(request.referrer or "")
     return _with_query(came.path, came.query) if came.path and came.netloc == request.host else None
 

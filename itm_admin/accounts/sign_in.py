@@ -120,19 +120,20 @@ def finished(session: Session, actor: Actor, method: str | None, now: datetime |
 
 def wrong_code(session: Session, actor: Actor, reason: str, signing_in: bool) -> None:
     """The entry of a code or a passkey that was refused. Does not commit."""
-    detail = {"reason": reason} if signing_in else {"reason": reason, "while": "signed_in"}
-    with acting(actor.own_context(), session):
-        _entry(session, "auth.login", "failure", actor.id, detail)
-        session.flush()
+    own_entry(session, actor, "failure", {"reason": reason, **({} if signing_in else {"while": "signed_in"})})
 
 
 def passkey_refused(session: Session, account: UUID, institution: UUID) -> None:
     """The entry of a right passkey of an account that may not sign in. Does not commit."""
-    actor = actors.find(session, account, institution)
-    if actor is not None:
-        with acting(actor.own_context(), session):
-            _entry(session, "auth.login", "denied", account, {"reason": actor.obstacle or "reset_pending"})
-            session.flush()
+    if (actor := actors.find(session, account, institution)) is not None:
+        own_entry(session, actor, "denied", {"reason": actor.obstacle or "reset_pending"})
+
+
+def own_entry(session: Session, actor: Actor, outcome: str, detail: dict[str, Any]) -> None:
+    """An entry about one's own sign-in or second factor. Does not commit."""
+    with acting(actor.own_context(), session):
+        _entry(session, "auth.login", outcome, actor.id, detail)
+        session.flush()
 
 
 def may_sign_in(session: Session, account: UUID, institution: UUID) -> Actor | None:

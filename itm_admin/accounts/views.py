@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from itm_admin.accounts import (
     access_lists,
+    changes,
     history,
     invitations,
     known_devices,
@@ -31,6 +32,7 @@ from itm_admin.accounts.returning import sign_in_page
 from itm_admin.accounts.session_begin import begin_session
 from itm_admin.accounts.session_views import OwnSessionsView, OwnSessionView
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
+from itm_admin.accounts.step_up import StepUpView
 from itm_admin.foundation import i18n, tenancy
 from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.audited_reads import record_read
@@ -161,6 +163,7 @@ class OwnProfileView(Page):
         with tenancy.acting(actor.own_context(), db.session):
             open_ones = session_rows.standing(db.session, actor.id, actor.session)
             devices = known_devices.standing(db.session, actor.id)
+            lost = changes.lost_factors(db.session, actor.id)
         return self.render(
             "accounts/profile.html",
             heading=_("My profile"),
@@ -168,6 +171,7 @@ class OwnProfileView(Page):
             events=listing,
             sessions=open_ones,
             known_devices=devices,
+            lost=lost if lost is not None and lost.state == "waiting" else None,
         )
 
     @route("/forget-device", act="edit", methods=("POST",))
@@ -196,7 +200,7 @@ class OwnProfileView(Page):
             form.refused_with if form.submitted() else 200
         )
 
-    @route("/password", act="edit", methods=BOTH, quiet=True)
+    @route("/password", act="edit", methods=BOTH, quiet=True, fresh=True)
     def password(self) -> Answer:
         actor = me()
         form = OwnPasswordForm()
@@ -249,6 +253,7 @@ VIEWS: tuple[type, ...] = (
     SignInView,
     PasskeySignInView,
     SecondStepView,
+    StepUpView,
     OwnFactorView,
     LanguageView,
     InvitationView,

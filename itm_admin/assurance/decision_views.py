@@ -97,7 +97,7 @@ class DecisionView(Page):
             listing.add = (url_for(f"{self.endpoint}.add"), _("Propose a decision"))
         return self.render("assurance/decisions.html", listing=listing), listing.status
 
-    @route("/new", act="add", methods=("GET", "POST"))
+    @route("/new", act="add", methods=("GET", "POST"), fresh=True)
     def add(self) -> Answer:
         form = DecisionForm()
         if form.submitted():
@@ -125,7 +125,7 @@ class DecisionView(Page):
         decisions.find(db.session, id)
         return self._page(id, PanelForm())
 
-    @route("/<uuid:id>", act="approve", methods=("POST",))
+    @route("/<uuid:id>", act="approve", methods=("POST",), fresh=True)
     def decide(self, id: uuid.UUID) -> Answer:
         form = PanelForm()
         chosen = request.form.get("decision")

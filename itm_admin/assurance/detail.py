@@ -17,7 +17,7 @@ from flask_babel import lazy_gettext as _l
 from itm_admin.assurance import labels
 from itm_admin.assurance.alert_words import alert_words
 from itm_admin.assurance.labels import Names
-from itm_admin.foundation import synthetic, vocabulary
+from itm_admin.foundation import record_ids, synthetic, vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import day, moment
 from itm_admin.institutions.names import full_name_by_code
@@ -74,6 +74,7 @@ _PAGE_NAMES: Mapping[str, Message] = {
     "delete": _l("Form to delete"), "find": _l("The header's box"), "choices": _l("Choices of a form"),
     "oversight": _l("Cases of all institutions"), "together": _l("Several at once"), "erase": _l("Form to erase"),
     "profile": _l("Own profile"), "profile.edit": _l("Own profile"), "grant": _l("Form to give a role"),
+    "factors": _l("Lost second factors"),
     "verification": _l("Verification"), "evidence": _l("Evidence"), "root": _l("Signed ledger summary on paper"),
     "api_key": _l("Form to make an API key"),
     "own": _l("What I did"), "check": _l("Check and open"), "looks": _l("Who looked?"), "acts": _l("What somebody did"),
@@ -194,7 +195,7 @@ def _text(name: str, value: str, found: Mapping[str, Any], names: Names) -> str:
     if name in _WORDS:
         return str(_WORDS[name].get(value, ""))
     kind, _colon, id = value.rpartition(":")
-    if labels.ID.fullmatch(id):
+    if record_ids.ID.fullmatch(id):
         return labels.target_words(kind or None, names.get(id) or _("a record without a name here"))
     if name in _TIMES:
         return _time(value)

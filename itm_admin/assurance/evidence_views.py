@@ -96,15 +96,13 @@ class _Evidence(Page):
     entry: ClassVar[str]
     """The page of one entry."""
 
-    @route("/<uuid:id>", act="export")
-    def show(self, id: uuid.UUID) -> str:
-        record_read("record.read", "ledger", id, detail={"page": "evidence"})
-        return self._page(id, EvidenceForm())
-
-    @route("/<uuid:id>", act="export", methods=("POST",))
-    def take(self, id: uuid.UUID) -> Response | tuple[str, int]:
-        code = ledger_queries.find_ledger(db.session, id).code
+    @route("/<uuid:id>", act="export", methods=("GET", "POST"), fresh=True)
+    def take(self, id: uuid.UUID) -> Response | str | tuple[str, int]:
         form = EvidenceForm()
+        if not form.submitted():
+            record_read("record.read", "ledger", id, detail={"page": "evidence"})
+            return self._page(id, form)
+        code = ledger_queries.find_ledger(db.session, id).code
         try:
             period = evidence.numbered(db.session.connection(), id, form.asked())
             evidence.require_reach(db.session, id, period.numbers)
@@ -125,7 +123,7 @@ class _Evidence(Page):
         answer.call_on_close(file.close)
         return _file(answer, f"itm-{code}-evidence.zip")
 
-    @route("/<uuid:id>/<int:seq>", act="export")
+    @route("/<uuid:id>/<int:seq>", act="export", fresh=True)
     def proof(self, id: uuid.UUID, seq: int) -> Answer:
         ledger = ledger_queries.find_ledger(db.session, id)
         row = ledger_queries.find_entry(db.session, id, seq)
@@ -203,7 +201,7 @@ def signed(id: uuid.UUID) -> SignedState | None:
 
 def links(view: str, ledger: uuid.UUID) -> list[tuple[str, str, str]]:
     """The ledger's exports, as buttons."""
-    offered = (("show", _("Take evidence away")), ("root", _("Signed ledger summary on paper")))
+    offered = (("take", _("Take evidence away")), ("root", _("Signed ledger summary on paper")))
     return [
         (url_for(f"{view}.{act}", id=ledger), label, "secondary")
         for act, label in offered

@@ -5,7 +5,6 @@ Promise: a code without words here is shown as it is, never hidden. Asks the dat
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +16,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from itm_admin.assurance.models import DECISION_REASONS
-from itm_admin.foundation import vocabulary
+from itm_admin.foundation import record_ids, vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import label
 from itm_admin.foundation.i18n import language
@@ -65,7 +64,6 @@ _PAGES: Mapping[str, Message] = {
 """The target of a refusal, or of a page that named nothing else: the gate's own subject."""
 
 Names = Mapping[str, str | None]
-ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 SINK_STATES: Mapping[str, tuple[Message, str]] = {
     "current": (_l("Up to date"), "good"), "busy": (_l("Catching up"), "info"),
@@ -183,7 +181,7 @@ def kind_words(kind: str | None) -> str:
 
 
 def action_words(action: str, actor_id: str | None = None) -> str:
-    if action == "job.run" and actor_id and ID.fullmatch(actor_id):
+    if action == "job.run" and actor_id and record_ids.ID.fullmatch(actor_id):
         return str(_("Verification asked for"))  # of all jobs the one that people can ask for
     return vocabulary.label("audit_event", action)
 

@@ -6,7 +6,6 @@ without a name is shown by its kind alone.
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from flask import g
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session, scoped_session
 
-from itm_admin.foundation import audited_reads
+from itm_admin.foundation import audited_reads, record_ids
 from itm_admin.foundation.i18n import language
 
 AnySession = Session | scoped_session[Any]
@@ -28,12 +27,11 @@ _NAMES = text(
     " left join public.institution i on n.kind in ('institution', 'ledger') and i.code = n.name"
     " union all select id, null, null, null, inside from itm.names_inside(cast(:ids as uuid[]))"
 )
-_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 def ids_in(*texts: str | None) -> set[str]:
     """The ids in these texts."""
-    return {id for each in texts if each for id in _ID.findall(each)}
+    return {id for each in texts if each for id in record_ids.ids_in(each)}
 
 
 def learn(session: AnySession, ids: Iterable[str | uuid.UUID | None]) -> None:

@@ -77,7 +77,7 @@ def _told(session: AnySession, finding: Mapping[str, Any]) -> FindingText:
     if last is not None:
         lines.append(str(_("Last lawful change: %(when)s, by %(who)s.", when=last[1], who=last[2])))
         links.append((url_for("LedgerView.entry", id=last[0].ledger_id, seq=last[0].seq), _("Its last entry")))
-        links.append((url_for("EvidenceView.show", id=last[0].ledger_id), _("Take evidence away")))
+        links.append((url_for("EvidenceView.take", id=last[0].ledger_id), _("Take evidence away")))
     if found.info.history:
         links.insert(0, (url_for("AuditHistoryView.record", kind=kind, id=id), _("Access history")))
     if kind == "case" and session.scalar(select(board.case.c.id).where(board.case.c.id == id)):

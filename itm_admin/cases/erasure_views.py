@@ -35,7 +35,7 @@ class ErasureView(Page):
     route_base = "/erasures"
     shown = "PersonView.show"
 
-    @route("/<uuid:id>", act="erase", methods=BOTH)
+    @route("/<uuid:id>", act="erase", methods=BOTH, fresh=True)
     def erase(self, id: uuid.UUID) -> Answer:
         form = EraseForm()
         if form.submitted():

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.store.session import OPTIONS
 from itm_admin.cases import upkeep
 from itm_admin.foundation.config import Settings
+from itm_admin.foundation.database.pooler import is_pooled
 from itm_admin.ledger.job_runs import Halt, Scalar, Stopped
 
 log = logging.getLogger("itm.upkeep")
@@ -72,7 +73,11 @@ def serve(settings: Settings, stopped: Callable[[], bool]) -> None:
     pause = threading.Event()
     while not stopped():
         try:
-            with _connection(settings.database_url or "", "itm-upkeep") as connection:
+            with _connection(settings.direct_url or settings.database_url or "", "itm-upkeep") as connection:
+                if is_pooled(connection):  # it passes no call on, and would keep the lock for everybody
+                    log.error("ITM_DATABASE_URL leads through a pooler: name the server in ITM_DATABASE_DIRECT_URL too")
+                    _wait(pause, stopped)
+                    return
                 connection.execute(f"LISTEN {CALL}".encode())
                 while not stopped():
                     for told in _heard(connection):
@@ -80,6 +85,11 @@ def serve(settings: Settings, stopped: Callable[[], bool]) -> None:
         except psycopg.Error as fault:
             log.warning("no connection to listen on (%s); trying again", type(fault).__name__)
             pause.wait(BEAT)
+
+
+def _wait(pause: threading.Event, stopped: Callable[[], bool]) -> None:
+    while not stopped():
+        pause.wait(BEAT)
 
 
 def _do(connection: psycopg.Connection[Any], settings: Settings, run: str, stopped: Callable[[], bool]) -> None:

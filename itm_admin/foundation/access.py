@@ -30,9 +30,11 @@ from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import (
     Denied,
+    FactorTooOld,
     Invalid,
     KeyAndSession,
     KeyOnlyForInterface,
+    KeyTakesNoFactor,
     KeyTooNarrow,
     NotFound,
     Unauthenticated,
@@ -41,6 +43,8 @@ from itm_admin.foundation.roles import EVERYBODY, ROLES, SCOPES, kind_of_subject
 from itm_admin.foundation.tenancy import Context
 
 METHODS_THAT_CHANGE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+FRESH = 5 * 60
+"""Seconds since the last second factor with which an act that takes a fresh one is done."""
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
@@ -59,6 +63,9 @@ class Access:
     api: bool = False
     second_step: bool = False
     """It also opens for half a session: the password was right, and the second factor is missing."""
+    fresh: bool = False
+    """It takes a second factor of the last five minutes: an open session that somebody finds is not enough. A form is
+    shown without one, and sent with one."""
     kind: str = ""
     """The kind that its entries are about, where they name no other."""
 
@@ -71,12 +78,14 @@ def route(
     public: bool = False,
     quiet: bool = False,
     second_step: bool = False,
+    fresh: bool = False,
 ) -> Callable[[_Method], _Method]:
     """Routes a view's or API's method at `url` as `act` on its class's subject, behind the wall if it is not public."""
 
     def declare(method: _Method) -> _Method:
         is_new = not hasattr(method, "_public")  # of a method with two addresses
-        method.__dict__.update(_permission_name=act, _public=public, _quiet=quiet, _second_step=second_step)
+        method.__dict__.update(_permission_name=act, _public=public, _quiet=quiet)
+        method.__dict__.update(_second_step=second_step, _fresh=fresh)
         walled = behind_wall(method) if is_new and not public else method
         return expose(url, methods=tuple(methods))(walled)  # type: ignore[no-any-return]
 
@@ -107,16 +116,20 @@ def install(
     app: Flask,
     load_actor: Callable[[], Actor | None],
     ask_to_sign_in: Callable[[], Response],
+    ask_for_factor: Callable[[FactorTooOld], Response],
     declared: Mapping[str, Access],
 ) -> None:
     """Puts the gate before every request. `declared`: the endpoints that no view class declares.
 
-    `ask_to_sign_in` answers a page's request that needs a session and has none.
+    `ask_to_sign_in` answers a page's request that needs a session and has none, `ask_for_factor` one whose last second
+    factor is too old for it.
     """
     app.extensions["itm_access"] = dict(declared)
     app.extensions["itm_load_actor"] = load_actor
     app.extensions["itm_ask_to_sign_in"] = ask_to_sign_in
+    app.extensions["itm_ask_for_factor"] = ask_for_factor
     app.url_map.converters["uuid"] = RecordId
+    app.register_error_handler(FactorTooOld, _factor_too_old)
     app.before_request(_begin)
     app.before_request(enter)
     app.teardown_request(_end)
@@ -140,6 +153,7 @@ def declare_views(app: Flask, views: Iterable[Any]) -> None:
                     quiet=method._quiet,
                     api=view.is_api,
                     second_step=method._second_step,
+                    fresh=method._fresh,
                     kind=model.kind.name if model is not None else kind_of_subject(view.subject),
                 )
 
@@ -249,6 +263,8 @@ def enter() -> Response | None:
         raise KeyTooNarrow if g.actor.key is not None and scope_for(access, g.actor.roles) else Denied
     bind_request(g.actor.own_context() if _is_half(g.actor) else g.actor.context(scope))
     _refuse_malformed_ids()
+    if access.fresh and not _shows_a_form() and not _has_fresh_factor(g.actor):
+        raise FactorTooOld
     return None
 
 
@@ -280,6 +296,25 @@ def _know_who_asks() -> None:
 
 def _is_half(actor: Actor | None) -> bool:
     return actor is not None and actor.here is not None and actor.here.half
+
+
+def _shows_a_form() -> bool:
+    """True for the page of a form; false for a download, which the same address does not answer otherwise."""
+    methods = (request.url_rule.methods or ()) if request.url_rule else ()
+    return request.method not in METHODS_THAT_CHANGE and bool(METHODS_THAT_CHANGE.intersection(methods))
+
+
+def _has_fresh_factor(actor: Actor) -> bool:
+    age = actor.here.factor_age if actor.here is not None else None
+    return age is not None and age <= FRESH
+
+
+def _factor_too_old(error: FactorTooOld) -> Response:
+    """The question for a factor, also where a service refuses; the interface has a problem document instead."""
+    asked = "itm_problem_page" if g.access.api else "itm_ask_for_factor"
+    by_key = g.actor is not None and g.actor.key is not None
+    answer: Response = current_app.extensions[asked](KeyTakesNoFactor() if by_key else error)
+    return answer
 
 
 def _to_sign_in(is_api: bool) -> Response:

@@ -8,7 +8,6 @@ each record whose name was written into it (`named`): the ledger names all that 
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,9 +25,9 @@ from itm_admin.foundation.database import db
 from itm_admin.foundation.database_errors import domain_error
 from itm_admin.foundation.errors import DomainError, LedgerUnavailable, Locked
 from itm_admin.foundation.ledger_outage import ledger_failed, ledger_works
+from itm_admin.foundation.record_ids import ids_in
 
 MOST_SUBJECTS = 1000
-_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _READABLE = ("text/html", "application/json", "application/problem+json", "text/csv")
 
 
@@ -208,7 +207,7 @@ def _ids_in(response: Response) -> list[str]:
     texts = [response.headers.get("Location", "")]
     if not response.is_streamed and not response.direct_passthrough:
         texts.append(response.get_data(as_text=True) if response.mimetype in _READABLE else "")
-    return list(dict.fromkeys([*(id for each in texts for id in _ID.findall(each)), *shown]))
+    return list(dict.fromkeys([*(id for each in texts for id in ids_in(each)), *shown]))
 
 
 def _asked() -> str | None:
@@ -218,7 +217,7 @@ def _asked() -> str | None:
 
 def _sent() -> set[str]:
     """Ids in the request: after a change the response may redirect to them."""
-    return set(_ID.findall(" ".join((request.path, *(str(value) for _name, value in request.form.items(multi=True))))))
+    return set(ids_in(" ".join((request.path, *(str(value) for _name, value in request.form.items(multi=True))))))
 
 
 def _written() -> set[str]:

@@ -84,6 +84,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     database_url: str | None = field(default=None, repr=False)
+    direct_url: str | None = field(default=None, repr=False)
     owner_url: str | None = field(default=None, repr=False)
     signer_url: str | None = field(default=None, repr=False)
     purger_url: str | None = field(default=None, repr=False)
@@ -150,6 +151,11 @@ class Settings:
                 "is missing, while ITM_MASTER_KEY_SHARE_FILE is set",
             ),
             (half, "ITM_DATABASE_URL", "is missing, while ITM_DATABASE_OWNER_URL is set"),
+            (
+                self.database_url is None and self.direct_url is not None,
+                "ITM_DATABASE_URL",
+                "is missing, while ITM_DATABASE_DIRECT_URL is set",
+            ),
             (
                 bool(url) and not certificates,
                 "ITM_TIMESTAMP_CERTIFICATES",

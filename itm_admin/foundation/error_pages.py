@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-import re
 import uuid
 from collections.abc import Mapping
 
@@ -51,9 +50,9 @@ from itm_admin.foundation.lists import WithoutSearch
 from itm_admin.foundation.log_trace import trace
 from itm_admin.foundation.once import Reused
 from itm_admin.foundation.problem import problem_document
+from itm_admin.foundation.record_ids import ID
 
 log = logging.getLogger("itm")
-_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Stale(DomainError):
@@ -193,7 +192,7 @@ def _chosen() -> tuple[str, ...]:
         sent = [text.partition(":")[0] for text in request.form.getlist("chosen")[: PAGE_SIZES[-1] + 1]]
     except HTTPException:
         return ()
-    return tuple(dict.fromkeys(id for id in sent if _ID.fullmatch(id)))
+    return tuple(dict.fromkeys(id for id in sent if ID.fullmatch(id)))
 
 
 def _domain(error: DomainError) -> Response:

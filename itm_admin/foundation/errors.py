@@ -25,6 +25,8 @@ class DomainError(Exception):
     """The base: an error with a message for people. ``code`` is stable, for machines."""
 
     code = "error"
+    problem_type = "about:blank"
+    """The type of its problem document (RFC 9457)."""
     default: Message = _("The request could not be carried out.")
     looks: Sequence[Any] = ()
     """Entries for records that the refusal itself shows (`audited_reads.Look`): committed before it is sent."""
@@ -56,6 +58,21 @@ class Denied(DomainError):
 
     code = "denied"
     default = _("You are not permitted to do this.")
+
+
+class FactorTooOld(Denied):
+    """The act takes a second factor of the last minutes."""
+
+    code = "factor_too_old"
+    problem_type = "urn:itm:problem:factor-too-old"
+    default = _("This takes a second factor of the last five minutes. Sign in again with a code, then repeat it.")
+
+
+class KeyTakesNoFactor(FactorTooOld):
+    """As `FactorTooOld`, of a program: a key shows no second factor."""
+
+    code = "key_factor"
+    default = _("This takes a person with a fresh second factor: an API key cannot do it.")
 
 
 class KeyTooNarrow(Denied):

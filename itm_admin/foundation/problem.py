@@ -15,7 +15,7 @@ from itm_admin.foundation.errors import Conflict, DomainError, Invalid, Locked, 
 def problem_document(status: int, title: Message, advice: Message, error: DomainError | None) -> dict[str, Any]:
     """The document. ``title`` and ``advice`` are the page's own words for the status."""
     document: dict[str, Any] = {
-        "type": "about:blank",
+        "type": error.problem_type if error else "about:blank",
         "title": str(title),
         "status": status,
         "detail": str(error) if error else str(advice),

@@ -2,7 +2,7 @@
 
 The panel's permissions, the row-level scopes and the pages all read this one table. Nothing here touches the database:
 a role that is not written here can do nothing, and one that no area names may do nothing with the area's subjects.
-The matrix is shown whole on a page (accounts/rights.py) and held by tests/house/test_rights.py.
+The matrix is shown whole on a page (accounts/rights.py) and held by tests/house/rights.txt.
 """
 
 from __future__ import annotations

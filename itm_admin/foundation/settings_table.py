@@ -43,6 +43,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Application role on an external server (none: embedded)",
     ),
     Setting(
+        "ITM_DATABASE_DIRECT_URL",
+        "direct_url",
+        read.database,
+        "",
+        "The same on the server itself, if ITM_DATABASE_URL leads through a pooler: for what needs a whole session",
+    ),
+    Setting(
         "ITM_DATABASE_OWNER_URL",
         "owner_url",
         read.database,

@@ -208,8 +208,7 @@ class Supervisor:
         if self.ready is not None:
             self.ready.close()
             self.ready = None
-        host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host  # noqa: S104 (compared)
-        click.echo(f"\nReady: http://{host}:{self.settings.port}/\n")
+        click.echo(f"\nReady: {self.settings.origin}/\n")
         if self.tell_logins is not None:
             self.tell_logins(self.settings)
         elif self.empty:

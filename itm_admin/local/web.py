@@ -144,7 +144,7 @@ def _work(panel: Any, listening: socket.socket, settings: Settings) -> None:
         Proxies(settings.trusted_proxies),
     )
     _allow_files(settings.web_connections + _SPARE_FILES)
-    lock_watch.start(settings.database_url or "")
+    lock_watch.start(settings.direct_url or settings.database_url or "")
     server = web_connections.BoundedServer(
         panel,
         _sock=listening,

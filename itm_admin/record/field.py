@@ -7,7 +7,6 @@ the export's cell, the answer of the programming interface. A new kind of field 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -25,7 +24,6 @@ Value = TypeVar("Value", covariant=True)
 Names = Mapping[str, str | None]
 Exported = str | int | date | None
 NO_NAMES: Names = {}
-ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 INFO = "field"
 """Under which a column's `info` holds its declaration."""
 

@@ -21,10 +21,11 @@ from itm_admin.foundation import forms, vocabulary
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import day, label, moment
 from itm_admin.foundation.lists import Cell, Filter
+from itm_admin.foundation.record_ids import ID
 from itm_admin.foundation.records import Identifier
 from itm_admin.foundation.records import Moment as MomentType
 from itm_admin.record import checks
-from itm_admin.record.field import ID, NO_NAMES, Exported, Field, Names
+from itm_admin.record.field import NO_NAMES, Exported, Field, Names
 from itm_admin.record.texts import Birth, Checked, Email, Name, Text
 
 __all__ = [

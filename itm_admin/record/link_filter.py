@@ -21,9 +21,9 @@ from itm_admin.foundation.audited_reads import named
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.list_parts import Filter
+from itm_admin.foundation.record_ids import ID
 from itm_admin.foundation.roles import INSTITUTION
 from itm_admin.foundation.turkish import turkish_sort_key
-from itm_admin.record.field import ID
 from itm_admin.record.kind import kind_named, kind_of
 
 

@@ -52,8 +52,9 @@ def keep_routes(cls: type[Any], base: type[Any]) -> None:
         for url, methods in inherited._urls:
             at = ALONE if name == "add" and stands_alone else url
             own = route(
-                at, act=inherited._permission_name, methods=methods, public=inherited._public, quiet=inherited._quiet
-            )(own)
+                at, act=inherited._permission_name, methods=methods, public=inherited._public, quiet=inherited._quiet,
+                second_step=inherited._second_step, fresh=inherited._fresh,
+            )(own)  # fmt: skip
         setattr(cls, name, own)
 
 

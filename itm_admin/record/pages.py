@@ -136,7 +136,7 @@ class RecordPage(RecordWords):
         told(ReasonForm(), lambda session: self.datamodel.restore(session, id), str(self.restored_text))
         return redirect_after_post(f"{self.endpoint}.show", id=id)
 
-    @route("/export", act="export", methods=BOTH)
+    @route("/export", act="export", methods=BOTH, fresh=True)
     def export(self) -> Answer:
         form = ExportForm()
         statement = self.listing.narrowed(self.datamodel.query(), self.listing.read(request.args))

@@ -122,7 +122,7 @@ def reveal(
 
     `names`: the subject of the roles' table and the kind in the ledger; `owner` has the key. Invalid without a
     purpose, Denied without the permission or outside the person's circle, TooMany beyond the hour's limit,
-    CannotDecrypt if a value does not open.
+    FactorTooOld for a second person's values, CannotDecrypt if a value does not open.
     """
     subject, kind = names
     actor = require("reveal", subject)
@@ -131,7 +131,7 @@ def reveal(
     purpose = purposes.check("reveal", actor.context.roles, why[0], words)
     if session.scalar(select(func.itm.reveal_refused(kind, record.id, purpose))) is not None:
         raise Denied(_l("Only those assigned to a case of this person, and managers, may do this."))
-    limits.heed(session, "record.reveal")
+    limits.heed_reveal(session, kind, record.id)
     try:
         values: dict[str, Value] = dict.fromkeys(kind_of(type(record)).protected)
         if filled(record):
@@ -155,7 +155,7 @@ def reveal_nothing(
     """
     actor = require("reveal", names[0])
     purpose = purposes.check("reveal", actor.context.roles, *why)
-    limits.heed(session, "record.reveal")
+    limits.heed_reveal(session, names[1], parent)
     record_read("record.reveal", names[1], parent, purpose=purpose)
     return {}
 

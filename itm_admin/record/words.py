@@ -11,7 +11,8 @@ from typing import Any
 
 from flask_babel import gettext as _
 
-from itm_admin.record.field import ID, NO_NAMES, Field, Names
+from itm_admin.foundation.record_ids import ID
+from itm_admin.record.field import NO_NAMES, Field, Names
 from itm_admin.record.kind import kind_named
 
 

@@ -42,7 +42,11 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
     event.stopImmediatePropagation();
     failed.hidden = true;
     try {
-      const answer = await fetch(form.dataset.ask, { method: "POST", body: new FormData(form), redirect: "error", cache: "no-store" });
+      const answer = await fetch(form.dataset.ask, { method: "POST", body: new FormData(form), cache: "no-store" });
+      if (answer.redirected) {
+        window.location.assign(answer.url); // a fresh second factor comes first
+        return;
+      }
       if (!answer.ok) throw new Error(answer.status);
       const { question, options } = await answer.json();
       const credential = await navigator.credentials[kind]({ publicKey: asked[kind](options) });

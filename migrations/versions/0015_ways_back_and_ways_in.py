@@ -1,4 +1,4 @@
-"""Ways back and ways in: a lost second factor, fresh factors before dangerous acts, keys of programs, other providers of sign-in.
+"""Ways back and ways in: lost and fresh second factors, keys of programs, other providers of sign-in.
 
 Each file of the folder is one subject; their order is their numbers'.
 """

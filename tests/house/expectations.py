@@ -1,6 +1,6 @@
 """Expectations of each route: its roles, its named records, its reach. They follow from the declarations.
 
-The roles come from the roles' table, which tests/house/test_rights.py holds as it was decided; the records from the
+The roles come from the roles' table, which tests/house/rights.txt holds as it was decided; the records from the
 addresses and the kinds. What does not follow is written here, with its reason. A new area needs nothing here.
 """
 
@@ -70,6 +70,7 @@ _CHANGING = (
 QUIET: Mapping[str, str] = {
     "OwnProfileView.password": "an empty form",
     "OwnFactorView.app": "the secret of one's own new app, before it counts",
+    "StepUpView.code": "the question for one's own second factor",
     "SecondStepView.code": "the question for one's own second factor",
     "SecondStepView.set_up": "the secret of one's own new app, before it counts",
     "OwnSessionView.left": "the end of one's own session",
@@ -126,6 +127,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "AccountView.edit": {"first_name": "Ad", "last_name": "Soyad", "email": "ad@example.invalid", "language": "tr"},
     "GrantView.add": {"role": "focal_point"},
     "ApiKeyView.end": {"reason": "not_needed"},
+    "AccessChangeView.factors": {"reason": "DEVICE_LOST"},
     "UnitView.edit": {"name": "Birim"},
     "PreferenceView.change": {"label": "Mine"},
     "OwnFactorView.rename": {"name": "Mine"},
@@ -176,8 +178,10 @@ DEVIATIONS: tuple[Deviation, ...] = (
     _differ("the sign-in is over: on to the panel",
             "POST SecondStepView.code SecondStepView.set_up SecondStepView.add_passkey", empty=303),
     _differ("the sign-in is over", "POST SecondStepView.ask_to_add", empty=403),
-    _differ("what a browser's passkeys are asked", "POST PasskeySignInView.ask OwnFactorView.ask_to_add", empty=200),
-    _differ("a passkey that proves nothing", "POST PasskeySignInView.sign_in OwnFactorView.add_passkey", empty=303),
+    _differ("what a browser's passkeys are asked", "POST PasskeySignInView.ask OwnFactorView.ask_to_add StepUpView.ask",
+            empty=200),
+    _differ("a passkey that proves nothing", "POST PasskeySignInView.sign_in OwnFactorView.add_passkey"
+            " StepUpView.passkey", empty=303),
     _differ("no app was begun", "GET OwnFactorView.app", shown=303),
     _differ("no app was begun", "POST OwnFactorView.app OwnFactorView.begin_app", empty=303),
     _differ("a button without fields", "POST OwnFactorView.new_codes", empty=303),
@@ -195,6 +199,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
     _differ("the case is asked for before the colleague", "DELETE CaseApi.unassign", names="case"),
     _differ("a verification was asked for", "GET VerificationView.show VerificationView.progress", names="request"),
     _differ("the account whose password ends", "POST AccessChangeView.reset", names="account"),
+    _differ("the account whose factors were lost", "GET AccessChangeView.factors", names="account"),
+    _differ("the account whose factors were lost", "POST AccessChangeView.factors", names="account"),
     _differ("the account that gets the role", "GET GrantView.add", names="account"),
     _differ("the account that gets the role", "POST GrantView.add", names="account"),
     _differ("a history of a record", "GET InstitutionLooksView.show", names="case"),

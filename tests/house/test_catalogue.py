@@ -19,9 +19,10 @@ from audit.store import catalogue
 from itm_admin import models
 from itm_admin.foundation.database import migration, roles
 from itm_admin.local.binaries import MAJOR
-from tests.conftest import Database
+from tests.conftest import Cluster, Database, _copy
 from tests.house.beside import COMPARED, NOT_COMPARED
 from tests.house.catalogue import SCHEMAS
+from tests.panel.handover_panel import with_handovers
 
 NOT_WATCHED = {
     "account_address": "who set an address: the account's own event tells of it",
@@ -53,13 +54,21 @@ ACROSS = {
     ("ledger_decision", "account", "decided_by"): "a national auditor of another institution decides",
     ("ledger_decision", "institution", "decider_institution_id"): "a national auditor of another institution decides",
 }
-"""References that may leave the institution, with the reason."""
+"""References that may leave the institution, with the reason; beside them, each side of two parties names the other."""
 
 
 @pytest.fixture(scope="module")
 def superuser(shared_database: Database) -> Iterator[Connection]:
     with shared_database.engine("superuser").connect() as connection:
         yield connection
+
+
+@pytest.fixture(scope="module")
+def grown(cluster: Cluster, template: str) -> Iterator[Connection]:
+    """A database with the tests' own area: what every table must have, a new area's has without a word here."""
+    for database in _copy(cluster, template):
+        with with_handovers(database), database.engine("superuser").connect() as connection:
+            yield connection
 
 
 def test_the_catalogue_is_the_one_that_was_reviewed(superuser: Connection) -> None:
@@ -89,8 +98,8 @@ def test_every_table_is_a_model_or_the_migrations_own(superuser: Connection) -> 
     assert _tables(superuser) == {*models.OUR_TABLES, "alembic_version"}
 
 
-def test_every_table_has_forced_row_level_security_and_its_policies_name_their_roles(superuser: Connection) -> None:
-    rows = superuser.execute(
+def test_every_table_has_forced_row_level_security_and_its_policies_name_their_roles(grown: Connection) -> None:
+    rows = grown.execute(
         text(
             "select c.relname, c.relrowsecurity and c.relforcerowsecurity as held,"
             " (select count(*) from pg_policy p where p.polrelid = c.oid) as policies"
@@ -103,13 +112,16 @@ def test_every_table_has_forced_row_level_security_and_its_policies_name_their_r
         "select count(*) from pg_policy p join pg_class c on c.oid = p.polrelid"
         " where polroles = '{0}' and relnamespace = 'public'::regnamespace"
     )
-    assert superuser.scalar(for_everybody) == 0
+    assert grown.scalar(for_everybody) == 0
 
 
-def test_no_row_of_an_institution_points_into_another(superuser: Connection) -> None:
+def test_no_row_of_an_institution_points_into_another(grown: Connection) -> None:
     """Each reference to a table of institutions' rows carries the institution on both sides."""
-    owned = _owned(superuser)
-    keys = superuser.execute(
+    owned = _owned(grown)
+    two_parties = grown.scalars(text("select relation from itm.kept where common <> '{}' and not by_hand")).all()
+    sides = [(table, "institution", "other_institution_id") for table in two_parties]
+    assert sides
+    keys = grown.execute(
         text(
             "select k.conrelid::regclass::text as source, k.confrelid::regclass::text as target,"
             " array(select a.attname::text from unnest(k.conkey) with ordinality n(number, place)"
@@ -121,7 +133,7 @@ def test_no_row_of_an_institution_points_into_another(superuser: Connection) -> 
     ).all()
     assert keys
     for key in keys:
-        if len(key.columns) == 1 and (key.source, key.target, key.columns[0]) in ACROSS:
+        if len(key.columns) == 1 and (key.source, key.target, key.columns[0]) in {*ACROSS, *sides}:
             continue
         if key.target in owned:
             assert (key.columns[0], key.others[0]) == ("institution_id", "institution_id"), key
@@ -129,9 +141,9 @@ def test_no_row_of_an_institution_points_into_another(superuser: Connection) -> 
             assert (key.target, key.columns) == ("institution", ["institution_id"]), key
 
 
-def test_every_column_that_names_a_row_is_a_key(superuser: Connection) -> None:
+def test_every_column_that_names_a_row_is_a_key(grown: Connection) -> None:
     """`…_id` of an institution's table is a foreign key, so that a row of another institution cannot be named."""
-    free = superuser.execute(
+    free = grown.execute(
         text(
             "select c.relname, a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid"
             " where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attname like '%\\_id'"
@@ -142,34 +154,34 @@ def test_every_column_that_names_a_row_is_a_key(superuser: Connection) -> None:
     assert [tuple(row) for row in free] == []
 
 
-def test_every_table_of_an_institution_is_watched_by_the_ledger_or_says_why_not(superuser: Connection) -> None:
-    watched = set(superuser.scalars(text("select replace(relation, 'public.', '') from audit.watched")))
-    assert _tables(superuser) - watched == set(NOT_WATCHED)
+def test_every_table_of_an_institution_is_watched_by_the_ledger_or_says_why_not(grown: Connection) -> None:
+    watched = set(grown.scalars(text("select replace(relation, 'public.', '') from audit.watched")))
+    assert _tables(grown) - watched == set(NOT_WATCHED)
     always = text("select tgrelid::regclass::text from pg_trigger where tgname = 'audit_capture' and tgenabled = 'A'")
-    assert set(superuser.scalars(always)) == watched
+    assert set(grown.scalars(always)) == watched
 
 
-def test_every_table_is_captured_or_compared_or_says_why_nobody_is_misled(superuser: Connection) -> None:
+def test_every_table_is_captured_or_compared_or_says_why_nobody_is_misled(grown: Connection) -> None:
     """The ledger's own tables have a row for each column in tests/audit/test_tampering_matrix.py."""
     found = text(
         "select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
         " where n.nspname in ('itm', 'public') and c.relkind in ('r', 'p', 'm', 'f')"
     )
-    tables = set(superuser.scalars(found))
-    watched = set(superuser.scalars(text("select relation from audit.watched")))
+    tables = set(grown.scalars(found))
+    watched = set(grown.scalars(text("select relation from audit.watched")))
     assert tables - watched == {*COMPARED, *NOT_COMPARED}
     assert not COMPARED & set(NOT_COMPARED)
     others = text("select nspname from pg_namespace where nspname !~ '^(pg_|information_schema$)'")
-    assert set(superuser.scalars(others)) == set(SCHEMAS), "a schema that nothing looks at"
+    assert set(grown.scalars(others)) == set(SCHEMAS), "a schema that nothing looks at"
 
 
-def test_the_application_owns_nothing_and_deletes_no_record(superuser: Connection) -> None:
-    owners = superuser.scalars(text(
+def test_the_application_owns_nothing_and_deletes_no_record(grown: Connection) -> None:
+    owners = grown.scalars(text(
         "select distinct pg_get_userbyid(relowner) from pg_class c join pg_namespace n on n.oid = c.relnamespace"
         " where n.nspname in ('public', 'itm', 'audit')")).all()  # fmt: skip
     assert owners == ["itm_owner"]
     for role in ("itm_app", "itm_signer"):
-        gone = superuser.scalars(text(
+        gone = grown.scalars(text(
             "select c.oid::regclass::text from pg_class c where c.relkind = 'r' and c.relnamespace in"
             " ('public'::regnamespace, 'itm'::regnamespace, 'audit'::regnamespace)"
             " and (has_table_privilege(:role, c.oid, 'DELETE') or has_table_privilege(:role, c.oid, 'TRUNCATE'))"),

@@ -31,6 +31,7 @@ CREATES_NOTHING: Mapping[str, str] = {
     "POST OwnProfileView.forget_device": "forgets a browser",
     "POST OwnFactorView.new_codes": "each set replaces the one before, and the browser shows the last answer",
     "POST OwnFactorView.ask_to_add": "a question to a passkey, asked anew",
+    "POST StepUpView.ask": "a question to a passkey, asked anew",
     "POST PasskeySignInView.ask": "a question to a passkey, asked anew",
     "POST OwnKeyView.take": "a key's secret is shown once: another one takes another version of the key",
     "POST OwnSessionsView.end": "ends a session",
@@ -94,6 +95,12 @@ class Office:
     @property
     def colleague(self) -> uuid.UUID:
         return self.make.focal_point(self.ours.tenant).id
+
+    def with_factor(self) -> uuid.UUID:
+        """A colleague who has an authenticator app."""
+        who = self.make.focal_point(self.ours.tenant)
+        self.make.code(who.username)
+        return who.id
 
     @property
     def grant(self) -> uuid.UUID:
@@ -194,6 +201,9 @@ CREATES: Mapping[str, Made] = {
     "POST ApprovalView.approve": lambda o: o.sending(SUPERVISOR, f"/approvals/{o.grant}/approve"),
     "POST AccessChangeView.reset": lambda o: o.sending(
         ADMIN, f"/confirmations/reset/{o.make.auditor(o.ours.tenant).id}"
+    ),
+    "POST AccessChangeView.factors": lambda o: o.sending(
+        MANAGER, f"/confirmations/factors/{o.with_factor()}", reason="DEVICE_LOST"
     ),
     "POST InstitutionView.add": lambda o: o.sending(
         SUPERVISOR, "/institutions/new", code=_code(), name_tr=f"Kurum {_code()}", name_en="Body", kind="agency",

@@ -1,7 +1,7 @@
 """The columns that each login may write, each with a reason: a test refuses a grant without one.
 
 Columns of an INSERT or UPDATE, `*` for all of them. A login may write a column only because its rows, policies and
-triggers hold something: each reason names it.
+triggers hold something: each reason names it. Tables of itm.keep are not here: their rights follow from its rule.
 """
 
 from __future__ import annotations
@@ -185,6 +185,8 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.parts_for_audit": "for auditors, of institutions in reach: ids of a record's parts",
         "itm.renew_values": "what is filled is written anew, while the owner's login has a replacement open",
         "itm.renewed_until": "its own place in a replacement that the owner's login has open",
+        "itm.revealed_here": "the caller's own reveals, in the session or by the key at work",
+        "itm.somebody_confirms": "a yes or no about an account that the caller names by id",
         "itm.roles_at_stake": "role names of a change that the caller may decide",
         "itm.seconds_to_wait": "the caller's own measure, from the ledger",
         "itm.sealed_values": "what is sealed under one key, while the owner's login has a replacement open",

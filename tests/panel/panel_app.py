@@ -23,7 +23,7 @@ from app import create_app
 from itm_admin.foundation.database import db
 from tests import signed_in
 from tests.conftest import Database, settings_for
-from tests.factories import PASSWORD, Factory, Somebody, Tenant, grow_older
+from tests.factories import PASSWORD, Factory, Somebody, Tenant, grow_older, without_rules
 
 _REQUEST = re.compile(r"\b[0-9a-f]{32}\b")
 _TOKEN = re.compile(r'(name="(?:csrf_token|form_key)" value=)"[^"]+"')
@@ -121,6 +121,11 @@ class RunningPanel:
     def age(self, somebody: Somebody, *, idle: float = 0, begun: float = 0) -> None:
         """Makes the person's open sessions older by so many seconds: since the last act, and since their begin."""
         grow_older(self._superuser, somebody, idle=idle, begun=begun)
+
+    def show_factors(self) -> None:
+        """Every open session has shown its second factor just now: for walks that take longer than it stays fresh."""
+        with self._superuser.begin() as connection, without_rules(connection, "account_session"):
+            connection.execute(text("update account_session set factor_at = now() where ended_at is null"))
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
         with self._superuser.connect() as connection:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from itm_admin.accounts import api_key_scopes, api_key_text
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.errors import Unauthenticated
 from itm_admin.foundation.roles import ROLES
 from tests.factories import Factory, Somebody
 from tests.panel.panel_app import RunningPanel
@@ -118,7 +119,7 @@ def test_sql_in_a_key_s_transaction_changes_no_other_kind(
     robot, _key = program(panel, manager, person)
     secret = api_key_text.read(robot.secret)
     context = tenancy.Context(scope="institution", secret=secret, address="127.0.0.1")
-    attempts = (
+    attempts: tuple[tuple[str, dict[str, Any]], ...] = (
         ("update case_file set province = 'TR-34' where id = :case", {"case": case.id}),
         ("update account set epoch = epoch + 1 where id = :id", {"id": person.id}),
         ("select itm.open_session(sha256('x'), '{password}', '0', '5 minutes', '1 hour', null, null)", {}),
@@ -128,8 +129,16 @@ def test_sql_in_a_key_s_transaction_changes_no_other_kind(
             tenancy.apply(connection, context)
             with pytest.raises(DBAPIError):
                 connection.execute(text(statement), values)
-    with panel.database.engine("app").connect() as connection, pytest.raises(tenancy.Unauthenticated):
+    with panel.database.engine("app").connect() as connection, pytest.raises(Unauthenticated):
         tenancy.apply(connection, tenancy.Context(scope="login", secret=secret, address="127.0.0.1"))
+
+
+def test_a_key_reveals_one_person_and_no_second(panel: RunningPanel, manager: Somebody, person: Somebody) -> None:
+    robot, _key = program(panel, manager, person, ("Person.show", "Person.reveal"))
+    one, other = (panel.make.person(person, panel.make.case(person)).person_id for _ in range(2))
+    answers = [robot.send("POST", f"/api/v1/persons/{id}/reveal", {"purpose": "CASE_WORK"}) for id in (one, one, other)]
+    assert [answer.status_code for answer in answers] == [200, 200, 403]
+    assert code_of(answers[2]) == "key_factor"
 
 
 # -- who is at work
@@ -214,7 +223,7 @@ def test_an_ended_key_opens_nothing_with_the_next_request(panel: RunningPanel, m
     assert code_of(answer) in ("key_ended", "key_expired", "key_person")
     assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
     context = tenancy.Context(scope="institution", secret=api_key_text.read(robot.secret), address="127.0.0.1")
-    with panel.database.engine("app").connect() as connection, pytest.raises(tenancy.Unauthenticated):
+    with panel.database.engine("app").connect() as connection, pytest.raises(Unauthenticated):
         tenancy.apply(connection, context)
     if end == "suspended":
         with make.superuser() as connection:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+from webauthn.helpers import base64url_to_bytes
 
 from itm_admin.accounts import factors, recovery_codes
 from tests import second_factors
@@ -132,6 +135,21 @@ def test_wrong_codes_wait_and_never_delay_a_passkey(panel: RunningPanel) -> None
     refused = browser.client.post("/sign-in/passkey/", data=fields, headers=OURS)
     assert (refused.status_code, refused.headers["Location"]) == (303, "/sign-in/factor")
     assert "Retry-After" not in refused.headers
+
+
+def test_each_question_for_a_passkey_has_32_random_bytes_of_its_own(panel: RunningPanel) -> None:
+    browser = panel.browser()
+    asked = [browser.client.post("/sign-in/passkey/ask", headers=OURS).json["options"]["challenge"] for _ in range(3)]  # type: ignore[index]
+    assert [len(base64url_to_bytes(each)) for each in asked] == [32, 32, 32]
+    assert len(set(asked)) == 3
+
+
+def test_the_panel_cannot_replace_what_proves_a_passkey(panel: RunningPanel) -> None:
+    who = panel.make.focal_point()
+    for column in ("public_key", "credential", "account_id"):
+        change = text(f"update second_factor set {column} = {column} where account_id = :id")
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            in_own_scope(panel, who, lambda session, change=change: session.execute(change, {"id": who.id}))  # type: ignore[misc]
 
 
 def test_a_refused_passkey_keeps_the_form_that_waits(panel: RunningPanel) -> None:

@@ -193,7 +193,7 @@ def system(
     running = System(home, under_make, demo, root, **settings)
     children: list[psutil.Process] = []
     try:
-        running.wait_until_it_says("Ready:")
+        running.wait_until_it_says(f"Ready: http://localhost:{running.port}/")
         children = running.children()
         yield running
     finally:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from itm_admin.foundation.database.session import db as db
 
 from audit.store.session import OPTIONS
+from itm_admin.foundation.database import pooler
+
+pooler.install()
 
 __all__ = ["db", "engine_options"]
 

@@ -416,6 +416,24 @@ end $$;
 create trigger d_tell after insert or update of ended_at, why, secret_at on public.api_key for each row execute function itm.tell_of_key();
 alter table public.api_key enable always trigger d_tell;
 
+-- As in 20_fresh_factors.sql; a key shows no factor, so that it reveals one person in a day.
+create or replace function itm.revealed_here() returns table (kind text, record text)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+  with recursive here as (
+      select s.id, s.account_id, s.begun_at from public.account_session s where s.id = itm.session()
+      union
+      select b.id, b.account_id, b.begun_at from public.account_session b
+        join here h on b.account_id = h.account_id and b.why = 'renewed' and b.ended_at = h.begun_at
+    )
+  select e.target_kind, e.target_id from audit.event e
+   where e.actor_id = itm.account()::text and e.action = 'record.reveal' and e.outcome = 'success'
+     and case when itm.by_key() then e.at > now() - interval '1 day'
+                and e.content::jsonb ->> 'on_behalf_of' like concat('api_key ', itm.session(), ' %')
+              else e.at >= (select min(h.begun_at) from here h) end
+   group by e.target_kind, e.target_id order by max(e.at) desc
+$$;
+
 -- Wrong keys are counted by address, as wrong passwords are: a right one never waits.
 alter table public.login_throttle drop constraint login_throttle_kind,
   add constraint login_throttle_kind check (kind in ('pair', 'name', 'network', 'device', 'session', 'key'));

@@ -317,7 +317,7 @@ def test_each_rule_of_a_kept_table_fires_always_and_is_row_secure(make: Factory)
                  " from pg_class c where relname in ('stay', 'visit', 'office', 'wish') order by 1")
         ).all()  # fmt: skip
     rules = {name: (held, [rule for rule in found if not rule.startswith("audit")]) for name, held, found in rows}
-    common = ["a_stamp", "b_deletion", "b_place", "b_stays"]
+    common = ["a_stamp", "b_deletion", "b_place", "b_stays", "c_codes"]
     assert rules == {
         "office": (True, common),
         "stay": (True, [*common, "c_state", "d_erased", "d_hold", "e_circle", "e_open"]),

@@ -1,0 +1,79 @@
+-- A person at work decides about power, ledgers and a person's end with a second factor of the last minutes: an open session that
+-- somebody finds is not enough. The gate asks for five minutes; here is a minute more, for the time that a request takes.
+create function itm.factor_is_fresh() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as
+$$ begin
+  if itm.session() is not null and coalesce(itm.factor_age(), 'infinity') > 360 then
+    raise exception using errcode = 'insufficient_privilege', message = 'this takes a second factor of the last minutes';
+  end if;
+  return new;
+end $$;
+revoke all on function itm.factor_is_fresh from public;
+
+create trigger c_fresh_factor before insert on public.grant_approval for each row execute function itm.factor_is_fresh();
+create trigger c_fresh_factor before insert on public.ledger_decision for each row execute function itm.factor_is_fresh();
+create trigger c_fresh_decision before update on public.ledger_decision for each row
+  when (old.decision is distinct from new.decision) execute function itm.factor_is_fresh();
+create trigger c_fresh_factor before insert on public.role_grant for each row execute function itm.factor_is_fresh();
+create trigger c_fresh_factor before update on public.access_change for each row
+  when (old.state = 'waiting' and new.state in ('done', 'refused')) execute function itm.factor_is_fresh();
+create trigger c_fresh_factor before update on public.person for each row
+  when (old.erased_at is null and new.erased_at is not null) execute function itm.factor_is_fresh();
+alter table public.grant_approval enable always trigger c_fresh_factor;
+alter table public.ledger_decision enable always trigger c_fresh_factor, enable always trigger c_fresh_decision;
+alter table public.role_grant enable always trigger c_fresh_factor;
+alter table public.access_change enable always trigger c_fresh_factor;
+alter table public.person enable always trigger c_fresh_factor;
+
+-- What the person at work revealed since the sign-in, the newest first: of the present session and of those that it renewed.
+create function itm.revealed_here() returns table (kind text, record text)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+  with recursive here as (
+      select s.id, s.account_id, s.begun_at from public.account_session s where s.id = itm.session()
+      union
+      select b.id, b.account_id, b.begun_at from public.account_session b
+        join here h on b.account_id = h.account_id and b.why = 'renewed' and b.ended_at = h.begun_at
+    )
+  select e.target_kind, e.target_id from audit.event e
+   where e.actor_id = itm.account()::text and e.action = 'record.reveal' and e.outcome = 'success'
+     and e.at >= (select min(h.begun_at) from here h)
+   group by e.target_kind, e.target_id order by max(e.at) desc
+$$;
+
+-- Whose values a record holds: the person's, or the case's. A record that is not there, or not for this person, stands for itself.
+create function itm.whose_values(kind text, record uuid) returns uuid
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  kept itm.kept;
+  row_values jsonb;
+begin
+  select k.* into kept from itm.kept k where k.kind = whose_values.kind;
+  if kept.relation is null or kept.about is null then
+    return record;
+  end if;
+  execute format('select to_jsonb(r) from public.%I r where r.id = $1', kept.relation) into row_values using record;
+  return coalesce(itm.at_end_of(kept.about, row_values),
+    (select l.person_id from public.case_person l where l.id = record), record);
+end $$;
+
+-- Is this a reveal of more than one person? Values of somebody else were shown since the sign-in, and the last second
+-- factor is older than five minutes.
+create function itm.reveal_takes_factor(kind text, record uuid) returns boolean
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  before record;
+begin
+  if itm.session() is null or coalesce(itm.factor_age(), 'infinity') <= 300 then
+    return false;
+  end if;
+  for before in select r.kind, r.record from itm.revealed_here() r loop
+    if itm.whose_values(before.kind, before.record::uuid) is distinct from itm.whose_values(reveal_takes_factor.kind, reveal_takes_factor.record) then
+      return true;
+    end if;
+  end loop;
+  return false;
+end $$;
+revoke all on function itm.revealed_here, itm.whose_values, itm.reveal_takes_factor from public;
+grant execute on function itm.revealed_here, itm.whose_values, itm.reveal_takes_factor to itm_app;
