@@ -114,7 +114,7 @@ def who(row: AnyRow) -> str:
     user = outside_user(row)
     if user:
         return outside_words(user, row)
-    return upgrade_words(row) if upgrades.says(row) else person(row)
+    return upgrade_words(row) if upgrades.says(row) else by_key(row, person(row))
 
 
 def upgrade_words(row: AnyRow) -> str:
@@ -139,7 +139,7 @@ def person(row: AnyRow) -> str:
     # A user name means nothing to a reader who may not see its account
     known = naming.name_of(row.actor_id) if row.actor_id else _machine(row.actor_name)
     name = known or str(_("A person whose name is not shown here"))
-    return by_key(row, f"{name} ({about})" if about else name)
+    return f"{name} ({about})" if about else name
 
 
 def by_key(row: AnyRow, name: str) -> str:
