@@ -18,7 +18,7 @@ from itm_admin.foundation.lists import Listing
 
 
 @dataclass(frozen=True)
-class _EndButton:
+class _KeyButton:
     url: str
     label: str
     question: str
@@ -29,7 +29,7 @@ def _end(key: ApiKey) -> Cell:
     if key.is_over:
         return Cell("markup", "")
     question = _("End this key? The program that uses it stops at once.")
-    return Cell("button", _EndButton(url_for("OwnKeyView.end"), _("End"), question, {"key": str(key.id)}))
+    return Cell("button", _KeyButton(url_for("OwnKeyView.end"), _("End"), question, {"key": str(key.id)}))
 
 
 def _secret(key: ApiKey) -> Cell:

@@ -139,7 +139,7 @@ class ApiKey(Stamped, Model):
 
     @property
     def state(self) -> Cell:
-        """What it opens now."""
+        """Its standing now, as a badge."""
         if self.ended_at is not None:
             return Cell("badge", _("Ended"), "neutral")
         if self.is_over:

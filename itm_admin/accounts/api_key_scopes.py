@@ -1,4 +1,4 @@
-"""What a key may be allowed: acts on subjects that the programming interface has, as `Case.add`.
+"""The scopes of keys: acts on subjects that the programming interface has, as `Case.add`.
 
 They follow from the routes: an interface that an area adds is offered without a word here. What takes a fresh second
 factor, and power itself, is never a program's; the database refuses it too (`itm.key_may`).

@@ -17,8 +17,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from audit import store
 from itm_admin.accounts import actor as actors
-from itm_admin.accounts import api_key_text, sign_in, throttle
+from itm_admin.accounts import api_key_text, throttle
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import sent_key
 from itm_admin.foundation.actor import Actor, HeldKey
@@ -95,11 +96,22 @@ def _count_wrong(session: Session) -> None:
     now = datetime.now(UTC)
     with tenancy.acting(dataclasses.replace(tenancy.current(), scope="login", login="-"), session):
         tries = throttle.count_key(session, key, request.remote_addr, now)
-        sign_in.wrong_key(session, key, now)
+        _note_wrong(session, key, now)
         session.commit()
     if tries.wait:
         raise TooMany(_l("Too many wrong API keys. Try again in %(seconds)s seconds.", seconds=tries.wait),
                       retry_after=tries.wait)  # fmt: skip
+
+
+def _note_wrong(session: Session, key: bytes, now: datetime) -> None:
+    """An entry of the Presidency's, or counted by one, as an unknown name's."""
+    subject = throttle.keyed_digest(key, "network", throttle.network_of(tenancy.current().address))
+    if throttle.is_entry(session, subject, "wrong_key", now):
+        detail = {"reason": "wrong_key"}
+        store.append(
+            session.connection(), action="auth.login", outcome="failure", kind="account", detail=detail,
+            to_presidency=True,
+        )  # fmt: skip
 
 
 def install(app: Flask) -> None:

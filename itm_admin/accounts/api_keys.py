@@ -55,7 +55,7 @@ class ApiKeys(RecordInterface[ApiKey]):
         return ()
 
 
-KEYS = ApiKeys(ApiKey, scopes=(INSTITUTION, OVERSIGHT, AUDIT))
+KEYS = ApiKeys(ApiKey, scopes=(OVERSIGHT, AUDIT, INSTITUTION))
 
 
 class KeyInput(Input):

@@ -209,14 +209,6 @@ def end_elsewhere(session: Session, actor: Actor, id: UUID | None = None) -> boo
     return done
 
 
-def wrong_key(session: Session, key: bytes, now: datetime) -> None:
-    """A wrong API key: an entry of the Presidency's, or counted by one, as an unknown name. Does not commit."""
-    _write_counted(session, now)
-    subject = throttle.keyed_digest(key, "network", throttle.network_of(tenancy.current().address))
-    if throttle.is_entry(session, subject, "wrong_key", now):
-        _entry(session, "auth.login", "failure", None, {"reason": "wrong_key"}, to_presidency=True)
-
-
 _WRONG = frozenset({"unknown_name", "wrong_password", "wrong_key"})
 
 

@@ -143,7 +143,7 @@ def person(row: AnyRow) -> str:
 
 
 def by_key(row: AnyRow, name: str) -> str:
-    """Who acted, with the API key of an act that a program did in that person's name."""
+    """The person, with the API key of an act that a program did in the person's name."""
     kind, _space, rest = str(content_of(row).get("on_behalf_of") or "").partition(" ")
     key = rest.partition(" ")[2]
     return str(_("With the API key “%(key)s”, responsible: %(who)s", key=key, who=name)) if kind == "api_key" else name

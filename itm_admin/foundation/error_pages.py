@@ -329,11 +329,7 @@ def _way_back(status: int) -> str | None:
 
 def _wants_json() -> bool:
     access: Access | None = g.get("access")
-    if sent_key() is not None:
-        return True
-    if access is not None:
-        return access.api
-    return request.path.startswith("/api/")
+    return sent_key() is not None or (request.path.startswith("/api/") if access is None else access.api)
 
 
 def _note(fault: BaseException) -> None:
