@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from werkzeug.test import TestResponse
 
-_PERSON = ("role", "given_name", "family_name", "birth_date", "gender", "citizenships", "language")
+_PERSON = ("role", "given_name", "family_name", "birth_date", "tckn", "gender", "citizenships", "language")
 _RISK = ("exploitation_types", "industry", "narrative", "trafficking_status", "control_methods")
 
 

@@ -10,7 +10,15 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts import changes
-from itm_admin.accounts.models import CHANGE_KINDS, CHANGE_STATES, CHANGE_TONES, AccessChange, Account, RoleGrant
+from itm_admin.accounts.models import (
+    CHANGE_KINDS,
+    CHANGE_STATES,
+    CHANGE_TONES,
+    FACTOR_REASONS,
+    AccessChange,
+    Account,
+    RoleGrant,
+)
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.roles import ROLES
 from itm_admin.institutions.services import units
@@ -55,15 +63,19 @@ def _changed(
     return [
         {
             "when": each.created_at,
-            "what": f"{CHANGE_KINDS[each.kind]}: {_label(given[each.grant_id])}"
-            if each.grant_id in given
-            else CHANGE_KINDS[each.kind],
+            "what": _what(each, given),
             "state": (CHANGE_STATES[each.state], CHANGE_TONES[each.state]),
             "by": names.get(each.created_by) or ("–" if each.created_by else _("the server itself")),
             "confirmed": names.get(each.decided_by, "–"),
         }
         for each in found
     ]
+
+
+def _what(change: AccessChange, given: Mapping[uuid.UUID | None, RoleGrant]) -> Message:
+    """The kind, with the role or the reason that it is about."""
+    about = _label(given[change.grant_id]) if change.grant_id in given else FACTOR_REASONS.get(change.reason or "")
+    return f"{CHANGE_KINDS[change.kind]}: {about}" if about else CHANGE_KINDS[change.kind]
 
 
 def standing(session: Session, account: Account) -> list[dict[str, Any]]:

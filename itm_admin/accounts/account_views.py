@@ -156,6 +156,9 @@ class AccountView(AccountPage):
         if _why_not(record) is None:
             steps.append((self.address("edit", id=record.id), _("Edit"), "primary"))
             steps.append((url_for("GrantView.add", id=record.id), _("Give a role"), "secondary"))
+        if (_why_not(record) is None or _open_act(record)) and services.can_lose_factors(db.session, record):
+            lost = url_for("AccessChangeView.factors", id=record.id)
+            steps.append((lost, _("Lost second factors"), "secondary"))
         return steps
 
     def to_end(self, record: Account) -> Collection[str]:

@@ -1,4 +1,4 @@
-"""Changes that need a second person: a first sign-in by a link that its maker saw, an auditor's end or new password.
+"""Changes that need a second person: a first sign-in by a link, an auditor's end or new password, lost second factors.
 
 The database enforces the rules (0006/30_triggers.sql); here they get words before the database refuses. Flushes, never
 commits.
@@ -11,19 +11,21 @@ from collections.abc import Iterable
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import Select, and_, func, not_, or_, select
+from sqlalchemy import Select, and_, exists, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts.models import AccessChange, Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.audited_reads import named
+from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Denied, Invalid, Message, NotFound
 from itm_admin.foundation.i18n import language
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, ROLES
 from itm_admin.institutions.models import Institution
 
 AUDITORS = ("auditor_national", "auditor_institution")
+FACTORS = "factors"
 
 
 def waiting(session: Session, actor: Actor) -> list[AccessChange]:
@@ -83,9 +85,25 @@ def why_not(session: Session, actor: Actor, change: AccessChange) -> Message | N
         return _said(_l("You asked for this: another person has to confirm it."))
     if not is_ordinary(session, change) and not independent(session, change.created_by, actor.id):
         return _said(_l("One of you appointed the other: somebody independent has to confirm it."))
+    if not session.scalar(select(func.itm.is_no_raiser(actor.id, change.account_id))):
+        return _said(_l("This person appointed you: somebody independent has to confirm it."))
+    if change.kind == FACTORS and not session.scalar(select(_is_recent(change.id))):
+        return _said(_l("This was asked for more than 72 hours ago: it has to be asked for anew."))
     if change.invitation_id is not None and not session.scalar(select(func.itm.link_is_used(change.invitation_id))):
         return _said(_l("The person has not used the link yet."))
     return None
+
+
+_RECENT = AccessChange.created_at >= func.now() - func.itm.factors_wait()
+
+
+def _is_recent(change: uuid.UUID) -> Any:
+    return exists().where(AccessChange.id == change, _RECENT)
+
+
+def lost_factors(session: Session, account: uuid.UUID) -> AccessChange | None:
+    """The newest request to end an account's factors, for its own person and its pages."""
+    return next((each for each in of_account(session, account) if each.kind == FACTORS), None)
 
 
 def names(session: Session, accounts: Iterable[uuid.UUID | None]) -> dict[uuid.UUID | None, str]:
@@ -121,6 +139,7 @@ def to_decide(actor: Actor) -> Select[Any]:
     """Selects the changes that this person may confirm now; the rules of `why_not` as one statement."""
     scope = tenancy.current().scope
     ordinary = and_(AccessChange.kind == "link", func.itm.is_ordinary(AccessChange.account_id))
+    recent = or_(AccessChange.kind != FACTORS, _RECENT)
     used = or_(AccessChange.invitation_id.is_(None), func.itm.link_is_used(AccessChange.invitation_id))
     own = [AccessChange.institution_id == actor.institution_id] if scope == INSTITUTION else []
     return select(func.count()).where(
@@ -128,6 +147,8 @@ def to_decide(actor: Actor) -> Select[Any]:
         AccessChange.account_id != actor.id,
         AccessChange.created_by.is_distinct_from(actor.id),
         or_(ordinary, func.itm.is_independent(AccessChange.created_by, actor.id)),
+        func.itm.is_no_raiser(actor.id, AccessChange.account_id),
+        recent,
         used,
         *own,
     )
@@ -142,7 +163,7 @@ def is_ordinary(session: Session, change: AccessChange) -> bool:
     return change.kind == "link" and bool(session.scalar(select(func.itm.is_ordinary(change.account_id))))
 
 
-def standing_roles(session: Session, account: uuid.UUID) -> set[str]:
+def standing_roles(session: AnySession, account: uuid.UUID) -> set[str]:
     return set(
         session.scalars(select(RoleGrant.role).where(RoleGrant.account_id == account, RoleGrant.state != "ended"))
     )
@@ -153,7 +174,7 @@ def independent(session: Session, one: uuid.UUID | None, other: uuid.UUID) -> bo
     return bool(session.scalar(select(func.itm.is_independent(one, other))))
 
 
-def is_fresh_auditor(session: Session, account: uuid.UUID) -> bool:
+def is_fresh_auditor(session: AnySession, account: uuid.UUID) -> bool:
     """True for an auditor without a password: newly appointed, or ended by two people.
 
     The administrator makes a link.
@@ -161,7 +182,7 @@ def is_fresh_auditor(session: Session, account: uuid.UUID) -> bool:
     return bool(session.scalar(select(and_(func.itm.audits(account), not_(func.itm.has_password(account))))))
 
 
-def standing_auditor(session: Session, actor: Actor, account: Account) -> str | None:
+def standing_auditor(session: AnySession, actor: Actor, account: Account) -> str | None:
     """The act open for an auditor: 'link' while there is no password, else 'reset'. None: no act."""
     if account.id == actor.id or not session.scalar(select(func.itm.audits(account.id))):
         return None

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import factors, sign_in, totp
+from itm_admin.accounts import changes, factors, sign_in, totp
 from itm_admin.accounts.factor_rows import SecondFactor
 from itm_admin.accounts.factors import Delayed, FactorOwner, ShownFactor, WrongCode
 from itm_admin.accounts.passkeys import Site
@@ -76,12 +76,14 @@ def set_up_page(actor: Actor, form: Any, endpoints: Mapping[str, str], back: str
     with acting(actor.own_context(), db.session):
         app = factors.pending(db.session, actor.id)
         secret = factors.secret_of(db.session, keyring(), app) if app is not None else None
+        lost = changes.lost_factors(db.session, actor.id) if back is None else None
     return render_template(
         "accounts/set_up.html", heading=_("Set up a second factor"), form=form, origin=site().origin, back=back,
         picture=totp.picture(secret, actor.username) if secret else None,
         secret=totp.in_groups(secret) if secret else None,
         urls={name: url_for(endpoint) for name, endpoint in endpoints.items()},
         synthetic_code=synthetic_code(actor, app) if app is not None else None,
+        lost=lost if lost is not None and lost.state == "done" else None,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import HiddenField, PasswordField, SelectField, StringField
 
 from itm_admin.accounts import services
-from itm_admin.accounts.models import Account
+from itm_admin.accounts.models import FACTOR_REASONS, Account
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import Asks, PanelForm
@@ -96,6 +96,16 @@ class GrantForm(PanelForm):
 
     role = SelectField(_l("Role"), choices=[], validate_choice=False)
     unit = SelectField(_l("The role covers"), choices=[], validate_choice=False)
+
+
+class LostFactorsForm(PanelForm):
+    asks: ClassVar[Asks] = {"reason": _l("Choose a reason.")}
+
+    reason = SelectField(_l("Reason"), choices=[], validate_choice=False)
+
+
+class LostFactorsInput(Input):
+    reason = ChoiceCheck(FACTOR_REASONS, required=True)
 
 
 class GrantInput(Input):

@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import changes, grants, services
-from itm_admin.accounts.forms import GrantForm, GrantInput, role_choices
-from itm_admin.accounts.models import CHANGE_KINDS, AccessChange, RoleGrant
+from itm_admin.accounts.forms import GrantForm, GrantInput, LostFactorsForm, LostFactorsInput, role_choices
+from itm_admin.accounts.models import CHANGE_KINDS, FACTOR_REASONS, AccessChange, RoleGrant
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Denied
 from itm_admin.foundation.forms import PanelForm, attempt, save, tell
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
@@ -82,7 +83,7 @@ class GrantView(Page):
 
 
 class AccessChangeView(Page):
-    """Changes that wait for a second person: first sign-ins, and ends of auditors' roles and passwords."""
+    """Changes that wait for a second person: first sign-ins, ends of auditors' roles and passwords, lost factors."""
 
     subject = "AccessChange"
     scopes = (INSTITUTION, OVERSIGHT, ACCOUNTS)
@@ -109,10 +110,36 @@ class AccessChangeView(Page):
         flash(_("The end of the password waits for another person's confirmation."))
         return redirect_after_post("AccountView.show", id=id)
 
+    @route("/factors/<uuid:id>", act="add", methods=BOTH, fresh=True)
+    def factors(self, id: uuid.UUID) -> Answer:
+        """Asks to end the lost second factors of a person."""
+        form = LostFactorsForm()
+        if form.submitted():
+            done = attempt(form, lambda session: once(session, AccessChange, lambda: _lost(session, id, form)))
+            if done is not None:
+                flash(_("The end of the second factors waits for another person's confirmation."))
+                return redirect_after_post("AccountView.show", id=id)
+        account = services.get(db.session, me(), id)
+        if (refused := services.may_not_ask(db.session, me(), account)) is not None:
+            raise Denied(refused)
+        why_not = None if form.submitted() else services.no_end_of_factors(db.session, me(), account)
+        form.reason.choices = [("", _("— choose —")), *((code, str(text)) for code, text in FACTOR_REASONS.items())]
+        record_read("record.read", "account", id, detail={"page": "factors"})
+        return self.render(
+            "accounts/lost_factors.html",
+            heading=_("Lost second factors"),
+            form=form,
+            account=account,
+            why_not=why_not,
+        ), form.refused_with if form.submitted() else 200
+
     def _decide(self, id: uuid.UUID, confirm: bool) -> Answer:
         form = PanelForm()
-        if save(form, lambda session: changes.decide(session, me(), id, confirm)) is None:
+        done = save(form, lambda session: changes.decide(session, me(), id, confirm))
+        if done is None:
             flash(" ".join(form.told), "warning")
+        elif isinstance(done, AccessChange) and done.kind == changes.FACTORS and not confirm:
+            tell(_("It is refused; the second factors stay."))
         else:
             tell(_("It is confirmed.") if confirm else _("It is refused; the link and the password are void."))
         return redirect_after_post("AccessChangeView.list")
@@ -130,6 +157,8 @@ def change_rows() -> Sequence[dict[str, Any]]:
             "account": each.account,
             "institution": institutions.get(each.institution_id, ""),
             "kind": CHANGE_KINDS[each.kind],
+            "of_factors": each.kind == changes.FACTORS,
+            "reason": FACTOR_REASONS.get(each.reason or ""),
             "roles": changes.role_labels(db.session, each),
             "by": names.get(each.created_by, ""),
             "since": each.created_at,
@@ -164,6 +193,12 @@ def _give(session: Session, id: uuid.UUID, form: GrantForm) -> RoleGrant:
     account = services.get(session, me(), id)
     values = load(GrantInput, form.payload())
     return grants.give(session, me(), account, values["role"], values.get("unit"))
+
+
+def _lost(session: Session, id: uuid.UUID, form: LostFactorsForm) -> AccessChange:
+    account = services.get(session, me(), id)
+    reason = load(LostFactorsInput, form.payload())["reason"]
+    return services.ask_to_end_factors(session, me(), account, reason)
 
 
 def _decide(id: uuid.UUID, back: str, approves: bool) -> Answer:

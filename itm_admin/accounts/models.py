@@ -45,6 +45,12 @@ CHANGE_KINDS: Mapping[str, Message] = {
     "reset": _l("End of the password"),
     "factors": _l("Lost second factors"),
 }
+FACTOR_REASONS: Mapping[str, Message] = {
+    "DEVICE_LOST": _l("The device is lost or was stolen"),
+    "DEVICE_BROKEN": _l("The device is broken"),
+    "DEVICE_REPLACED": _l("The device was replaced or set up anew"),
+    "MISUSE_FEARED": _l("Somebody else may be using the second factor"),
+}
 CHANGE_STATES: Mapping[str, Message] = {
     "waiting": _l("Waits for confirmation"),
     "done": _l("Done"),
@@ -242,7 +248,7 @@ class GrantApproval(Model):
 
 
 class AccessChange(Model):
-    """A new link, a rise in power, or the end of an auditor's role or password: who asked, and who confirmed it.
+    """A new link, a rise in power, an end of an auditor's role or password, lost factors: who asked, who confirmed it.
 
     What waits is in force after another person confirmed it; the database's triggers hold who that may be.
     """
@@ -252,6 +258,11 @@ class AccessChange(Model):
     __table_args__ = (
         CheckConstraint("kind in ('link', 'rise', 'end', 'reset', 'factors')", name="access_change_kind"),
         CheckConstraint("state in ('waiting', 'done', 'refused', 'replaced')", name="access_change_state"),
+        CheckConstraint("kind = 'factors' or reason is null", name="access_change_reason_of_factors"),
+        CheckConstraint(
+            "reason in ('DEVICE_LOST', 'DEVICE_BROKEN', 'DEVICE_REPLACED', 'MISUSE_FEARED')",
+            name="access_change_reason",
+        ),
         ForeignKeyConstraint(
             ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="access_change_account"
         ),
@@ -288,6 +299,7 @@ class AccessChange(Model):
     created_by: Mapped[uuid.UUID | None] = field(Link(label=_l("Made by")))
     decided_at: Mapped[datetime | None] = field(fields.Moment(label=_l("Decided on")))
     decided_by: Mapped[uuid.UUID | None] = field(Link(label=_l("Decided by")))
+    reason: Mapped[str | None] = field(Choice(label=_l("Reason"), choices=FACTOR_REASONS))
 
     account: Mapped[Account] = relationship(
         "Account", primaryjoin="foreign(AccessChange.account_id) == Account.id", viewonly=True

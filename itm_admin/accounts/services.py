@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
 from itm_admin.accounts import addresses, changes, grants, invitations, usernames
-from itm_admin.accounts.models import Account, RoleGrant
+from itm_admin.accounts.models import AccessChange, Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.encryption import AnySession
@@ -36,6 +36,7 @@ OWN = ("email", "title", "language")
 """The fields of the own account that its person changes."""
 _NO_KEYS: Any = None
 """An account has nothing protected: its secrets are in tables of their own."""
+_SUSPENDED: Message = _l("This account is suspended.")
 
 
 class Accounts(RecordInterface[Account]):
@@ -183,8 +184,47 @@ def invite(session: Session, actor: Actor, account_id: uuid.UUID) -> str:
     if tenancy.current().scope != ALL_ACCOUNTS or not changes.is_fresh_auditor(session, account.id):
         account = _changeable(session, account_id)
     if not account.active:
-        raise Invalid({"": _l("This account is suspended.")})
+        raise Invalid({"": _SUSPENDED})
     return invitations.issue(session, account.id, account.institution_id)
+
+
+def may_not_ask(session: AnySession, actor: Actor, account: Account) -> Message | None:
+    """The reason why the person at work may not ask to end an account's lost factors; None if they may.
+
+    The rights are those of a new link; an auditor's end as the password does.
+    """
+    return None if changes.standing_auditor(session, actor, account) else why_not(session, account)
+
+
+def can_lose_factors(session: AnySession, account: Account) -> bool:
+    """True for an active account with a second factor."""
+    return account.active and bool(session.scalar(select(func.itm.has_factor(account.id))))
+
+
+def no_end_of_factors(session: AnySession, actor: Actor, account: Account) -> Message | None:
+    """The reason why there is nothing to end now, or nobody to confirm it."""
+    if not account.active:
+        return _SUSPENDED
+    if not can_lose_factors(session, account):
+        none: Message = _l("This account has no second factor.")
+        return none
+    nobody: Message = _l(
+        "Nobody else could confirm it: it takes a second person, whom you did not appoint and who did not appoint you. "
+        "Who keeps the server can help an administrator or a supervisor with a link of the server."
+    )
+    return None if session.scalar(select(func.itm.somebody_confirms(account.id, actor.id))) else nobody
+
+
+def ask_to_end_factors(session: Session, actor: Actor, account: Account, reason: str) -> AccessChange:
+    """Proposes the end of all second factors and recovery codes of an account, which another person confirms."""
+    if (refused := may_not_ask(session, actor, account)) is not None:
+        raise Denied(refused)
+    if (refused := no_end_of_factors(session, actor, account)) is not None:
+        raise Invalid({"": refused})
+    found = AccessChange(institution_id=account.institution_id, account_id=account.id, kind="factors", reason=reason)
+    session.add(found)
+    session.flush()
+    return found
 
 
 def _changeable(session: Session, account_id: uuid.UUID) -> Account:

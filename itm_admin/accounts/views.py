@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from itm_admin.accounts import (
     access_lists,
+    changes,
     history,
     invitations,
     known_devices,
@@ -162,6 +163,7 @@ class OwnProfileView(Page):
         with tenancy.acting(actor.own_context(), db.session):
             open_ones = session_rows.standing(db.session, actor.id, actor.session)
             devices = known_devices.standing(db.session, actor.id)
+            lost = changes.lost_factors(db.session, actor.id)
         return self.render(
             "accounts/profile.html",
             heading=_("My profile"),
@@ -169,6 +171,7 @@ class OwnProfileView(Page):
             events=listing,
             sessions=open_ones,
             known_devices=devices,
+            lost=lost if lost is not None and lost.state == "waiting" else None,
         )
 
     @route("/forget-device", act="edit", methods=("POST",))

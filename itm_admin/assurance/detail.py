@@ -74,6 +74,7 @@ _PAGE_NAMES: Mapping[str, Message] = {
     "delete": _l("Form to delete"), "find": _l("The header's box"), "choices": _l("Choices of a form"),
     "oversight": _l("Cases of all institutions"), "together": _l("Several at once"), "erase": _l("Form to erase"),
     "profile": _l("Own profile"), "profile.edit": _l("Own profile"), "grant": _l("Form to give a role"),
+    "factors": _l("Lost second factors"),
     "verification": _l("Verification"), "evidence": _l("Evidence"), "root": _l("Signed ledger summary on paper"),
     "own": _l("What I did"), "check": _l("Check and open"), "looks": _l("Who looked?"), "acts": _l("What somebody did"),
 }  # fmt: skip

@@ -37,7 +37,7 @@ SHOWN: Mapping[str, frozenset[str]] = {
     "access_change": frozenset(
         {
             "id", "institution_id", "account_id", "kind", "state", "invitation_id", "grant_id", "created_by",
-            "decided_at", "decided_by",
+            "decided_at", "decided_by", "reason",
         }
     ),
     "access_note": frozenset({"id", "institution_id", "account_id", "kind", "record", "purpose"}),

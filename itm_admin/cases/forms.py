@@ -65,7 +65,7 @@ class MatchForm(PanelForm):
 
 _Role: Any = form_class(_LINK, ("role",))
 _Person: Any = form_class(_PERSON, PERSON_COLUMNS, hints=PERSON_HINTS, base=MatchForm)
-_FirstPerson: Any = form_class(_PERSON, ("given_name", "family_name", "birth_date", *ABOUT_COLUMNS))
+_FirstPerson: Any = form_class(_PERSON, (*IDENTITY_COLUMNS, *ABOUT_COLUMNS))
 SourceForm: Any = form_class(
     _CASE,
     (*SOURCE_COLUMNS, *PLACE_COLUMNS),

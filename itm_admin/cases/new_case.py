@@ -47,7 +47,7 @@ from itm_admin.foundation.views import Page, keyring, redirect_after_post, route
 from itm_admin.record import drafts
 from itm_admin.record.checks import today
 from itm_admin.record.display import Facts, filled
-from itm_admin.record.draft_views import DraftForm, register
+from itm_admin.record.draft_views import DraftForm, register, waiting
 from itm_admin.record.drafts import Kept
 from itm_admin.record.page_acts import grouped
 from itm_admin.record.page_columns import Fieldset
@@ -223,6 +223,7 @@ class NewCaseView(Page):
             form=form,
             kept=kept,
             draft=id,
+            unfinished=waiting(db.session, FORM) if _asked() is None and not form.submitted() else [],
             fieldsets=grouped(form, step.fieldsets, without=_not_asked(kept)),
         )
         return page, form.refused_with if form.submitted() else 200

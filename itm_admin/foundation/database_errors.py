@@ -38,6 +38,7 @@ _TAKEN: Mapping[str, tuple[str, Message]] = {
     "case_person_once": ("person", _l("This person is in the case in this role already.")),
     "case_assignment_once": ("account", _l("This person is assigned to the case already.")),
     "grant_approval_once": ("", _l("You have approved this already.")),
+    "access_change_waits_once": ("", _l("This waits for another person's confirmation already.")),
 }
 HELD = _l("A legal hold keeps what is stored here: it is neither removed nor replaced. An empty field can be filled.")
 CLOSED = _l("This case is closed. Reopen it first.")

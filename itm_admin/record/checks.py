@@ -26,6 +26,7 @@ _OVERRIDES = "\u202d\u202e"
 """Left-to-right and right-to-left override: they can make a text read as something that it is not."""
 
 _NOT_TEXT = _l("This must be text.")
+IN_FUTURE = _l("This day is in the future.")
 MESSAGES: Mapping[str, Message] = {
     "required": REQUIRED,
     "null": REQUIRED,
@@ -119,7 +120,9 @@ class BirthCheck(TextCheck):
                 raise ValueError("estimated in the future")
         except ValueError:
             raise ValidationError(dates.why_no_birth(text)) from None  # type: ignore[arg-type]
-        if born.earliest > today() or born.latest.year < today().year - OLDEST:
+        if born.earliest > today():
+            raise ValidationError(IN_FUTURE)
+        if born.latest.year < today().year - OLDEST:
             raise ValidationError(_l("Nobody alive was born then."))
         return str(born)
 
@@ -198,8 +201,10 @@ class DayCheck(fields.Date):
             day = date.fromisoformat(value)
         except ValueError:
             raise ValidationError(dates.why_no_day(value)) from None  # type: ignore[arg-type]
-        if not self.FIRST <= day <= (self._last or today()):
-            raise ValidationError(_l("This day is in the future, or too long ago."))
+        if day > (self._last or today()):
+            raise ValidationError(IN_FUTURE)
+        if day < self.FIRST:
+            raise ValidationError(_l("This day is too long ago: no day before 1990 is taken."))
         return day
 
 

@@ -156,12 +156,12 @@ def own_form(_session: AnySession, id: uuid.UUID) -> None:
         raise NotFound
 
 
-def waiting(session: AnySession) -> list[tuple[str, str, datetime]]:
-    """(what it is, where it goes on, moment) of the person's own drafts."""
+def waiting(session: AnySession, only: str | None = None) -> list[tuple[str, str, datetime]]:
+    """(what it is, where it goes on, moment) of the person's own drafts; only of one form, if it is named."""
     found: list[tuple[str, str, datetime]] = []
     for form, saved_at in drafts.waiting(session):
         kind, _colon, id = form.partition(":")
-        if kind in _FORMS:
+        if kind in _FORMS and only in (None, kind):
             found.append((str(_FORMS[kind].label), _FORMS[kind].resume_url(id), saved_at))
     return found
 

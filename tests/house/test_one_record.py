@@ -95,6 +95,12 @@ class Office:
     def colleague(self) -> uuid.UUID:
         return self.make.focal_point(self.ours.tenant).id
 
+    def with_factor(self) -> uuid.UUID:
+        """A colleague who has an authenticator app."""
+        who = self.make.focal_point(self.ours.tenant)
+        self.make.code(who.username)
+        return who.id
+
     @property
     def grant(self) -> uuid.UUID:
         """A role that waits for somebody: proposed by the administrator."""
@@ -190,6 +196,9 @@ CREATES: Mapping[str, Made] = {
     "POST ApprovalView.approve": lambda o: o.sending(SUPERVISOR, f"/approvals/{o.grant}/approve"),
     "POST AccessChangeView.reset": lambda o: o.sending(
         ADMIN, f"/confirmations/reset/{o.make.auditor(o.ours.tenant).id}"
+    ),
+    "POST AccessChangeView.factors": lambda o: o.sending(
+        MANAGER, f"/confirmations/factors/{o.with_factor()}", reason="DEVICE_LOST"
     ),
     "POST InstitutionView.add": lambda o: o.sending(
         SUPERVISOR, "/institutions/new", code=_code(), name_tr=f"Kurum {_code()}", name_en="Body", kind="agency",

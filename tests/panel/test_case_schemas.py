@@ -201,3 +201,20 @@ def test_every_age_has_a_band() -> None:
     assert {age_band(BirthDate(2026 - age), date(2026, 12, 31)) for age in range(121)} == {
         "0-8", "9-17", "18-20", "21-23", "24-26", "27-29", "30-38", "39-47", "48+",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [("2999-01-01", "in the future"), ("1989-12-31", "before 1990")],
+)
+def test_a_day_is_refused_with_its_reason(day: str, said: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        load(schemas.CaseInput, {**CASE, "opened_on": day})
+    assert said in str(refusal.value.fields["opened_on"])
+
+
+def test_a_birth_in_the_future_is_no_question_of_age() -> None:
+    for born, said in (("2999-01-01", "in the future"), ("1850", "Nobody alive")):
+        with pytest.raises(Invalid) as refusal:
+            load(schemas.PersonInput, {**PERSON, "birth_date": born})
+        assert said in str(refusal.value.fields["birth_date"])

@@ -221,11 +221,21 @@ def test_the_way_can_be_left_and_taken_up_again_where_it_was(desk: Desk) -> None
     desk.own.post(person)
     draft = person.partition("=")[2]
     again = desk.browser(desk.author)
-    assert f"/cases/new?draft={draft}" in again.get("/").text
+    for begins in ("/", "/cases/new"):
+        assert f'<li><a href="/cases/new?draft={draft}">' in again.get(begins).text
+    assert "henüz açılmamış" not in again.get(f"/cases/new?draft={draft}").text
     assert again.get(f"/cases/new/check?draft={draft}").headers["Location"] == f"/cases/new/risk?draft={draft}"
     assert f'<option selected value="{FORM["province"]}">' in again.get(f"/cases/new?draft={draft}").text
     assert again.post(f"/cases/new/discard?draft={draft}").status_code == 303
     assert again.get(f"/cases/new/risk?draft={draft}").headers["Location"].endswith("/cases/new")
+
+
+def test_a_first_person_is_found_by_the_number_that_was_typed_on_the_way(desk: Desk) -> None:
+    victim = {**PERSON, "role": "VICTIM", "tckn": "10000000146"}
+    assert open_case(desk.own, **FORM, **victim).status_code == 303
+    found = desk.own.send("POST", "/api/v1/persons/search", {"number": "10000000146"}).json
+    assert found is not None
+    assert len(found["items"]) == 1
 
 
 def _begun(browser: Browser, **fields: str) -> str:
