@@ -205,7 +205,7 @@ def test_every_age_has_a_band() -> None:
 
 @pytest.mark.parametrize(
     ("day", "said"),
-    [("2999-01-01", "in the future"), ("1989-12-31", "before 1990"), ("31.02.2026", "no 31st in February")],
+    [("2999-01-01", "in the future"), ("1989-12-31", "before 1990")],
 )
 def test_a_day_is_refused_with_its_reason(day: str, said: str) -> None:
     with pytest.raises(Invalid) as refusal:
