@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
+from itm_admin.assurance.alert_views import AlertView
 from itm_admin.assurance.decision_views import DecisionView
 from itm_admin.assurance.history_views import InstitutionHistoryView
 from itm_admin.assurance.looks_views import InstitutionLooksView, LooksView
 from itm_admin.assurance.models import Alert, JobRun, LedgerDecision, VerificationRequest
-from itm_admin.assurance.views import VIEWS, AlertView, LedgerView, VerificationView
+from itm_admin.assurance.views import VIEWS, LedgerView, VerificationView
 from itm_admin.foundation.roles import READ
 from itm_admin.record.area import Area, MenuEntry
 
@@ -24,7 +25,7 @@ AREA = Area(
         MenuEntry(LedgerView, _l("Ledgers"), "ledger", "Audit", ("EvidenceView", "ReceiptView")),
         MenuEntry(VerificationView, _l("Verification"), "check", "Audit"),
         MenuEntry(InstitutionHistoryView, _l("Our access history"), "history", "Audit", _OURS),
-        MenuEntry(AlertView, _l("Alerts"), "alert", "Audit", ("AlertsTogetherView",)),
+        MenuEntry(AlertView, _l("Alerts"), "alert", "Audit"),
         MenuEntry(DecisionView, _l("Decisions about ledgers"), "check", "Audit"),
         *VIEWS,
     ),

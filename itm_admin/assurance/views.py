@@ -8,31 +8,25 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from functools import partial
 
-from flask import flash, jsonify, request, url_for
-from flask_babel import gettext as _
+from flask import jsonify, request, url_for
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from itm_admin.assurance import (
-    alerts,
     entry_list,
     evidence_views,
     labels,
     ledger_queries,
     lists,
     named,
-    naming,
     paging,
     receipt_views,
     tampering,
     verification_requests,
 )
-from itm_admin.assurance.alert_words import to_do
-from itm_admin.assurance.alerts_together import AlertsTogetherView
 from itm_admin.assurance.health import HealthView
 from itm_admin.assurance.history_views import (
     AccountHistoryView,
@@ -43,13 +37,12 @@ from itm_admin.assurance.history_views import (
     filtered,
 )
 from itm_admin.assurance.ledger_queries import AnyRow
-from itm_admin.assurance.models import Alert, VerificationRequest
+from itm_admin.assurance.models import VerificationRequest
 from itm_admin.assurance.scheduler_watch import scheduler_seen
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Conflict
-from itm_admin.foundation.once import once, unless_repeated
-from itm_admin.foundation.roles import AUDIT, OVERSIGHT
+from itm_admin.foundation.once import once
+from itm_admin.foundation.roles import AUDIT
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, redirect_after_post, route
 from itm_admin.ledger import backlog
@@ -160,49 +153,6 @@ class VerificationView(Page):
         return jsonify({**progress, "left": labels.left_words(progress["seconds_left"])})
 
 
-class AlertView(Page):
-    """Alerts that auditors and the Presidency see until somebody acknowledges them."""
-
-    subject = "Alert"
-    scopes = (AUDIT, OVERSIGHT)
-    route_base = "/alerts"
-
-    @route("/", act="list")
-    def list(self) -> str:
-        waiting = db.session.scalars(alerts.open_alerts()).all()
-        last = (Alert.acknowledged_at.desc(), Alert.id)
-        past = db.session.scalars(
-            select(Alert).where(Alert.acknowledged_at.is_not(None)).order_by(*last).limit(50)
-        ).all()
-        everything = (*waiting, *past)
-        concerned = naming.ids_in(*(f"{alert.detail} {alert.acknowledged_by}" for alert in everything))
-        naming.learn(db.session, concerned)
-        record_read("record.list", "alert", subjects=[*(alert.id for alert in everything), *sorted(concerned)])
-        found = {alert.id: tampering.told(db.session, alerts.findings(alert)) for alert in waiting}
-        return self.render(
-            "assurance/alerts.html",
-            open=waiting,
-            past=past,
-            words=alerts.words,
-            by_whom=alerts.by_whom,
-            detail=alerts.facts,
-            technical=alerts.technical,
-            found=found,
-            to_do=to_do,
-        )
-
-    @route("/<uuid:id>/acknowledge", act="acknowledge", methods=("POST",))
-    def acknowledge(self, id: uuid.UUID) -> Response:
-        try:
-            with writing() as session:
-                unless_repeated(session, partial(alerts.acknowledge, session, id))
-        except Conflict:
-            flash(_("Somebody else has acknowledged this alert already."), "info")
-        else:
-            flash(_("The alert is acknowledged. It stays in the ledger."), "success")
-        return redirect_after_post("AlertView.list")
-
-
 def entry_url(row: AnyRow) -> str:
     return url_for("LedgerView.entry", id=row.ledger_id, seq=row.seq)
 
@@ -218,7 +168,6 @@ def _ask(session: Session) -> VerificationRequest:
 
 
 VIEWS: tuple[type, ...] = (
-    AlertsTogetherView,
     HistoryView,
     AccountHistoryView,
     AuditHistoryView,

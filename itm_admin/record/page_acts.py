@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 from itm_admin.foundation import access
 from itm_admin.foundation.forms import PanelForm, settled, tell
 from itm_admin.foundation.views import keyring, redirect_after_post, route
-from itm_admin.record import parts, protected_values, together
+from itm_admin.record import parts, protected_values
 
 if TYPE_CHECKING:
     from itm_admin.record.kind import Transition
@@ -70,11 +70,9 @@ def add_acts(cls: type[RecordPage]) -> None:
             setattr(cls, act, route(f"/<uuid:id>/{act}", act=act, methods=BOTH)(_transition_page(act)))
     for method in list(vars(cls).values()):
         if hasattr(method, "_action"):
-            name, _text, _confirmation, _icon, multiple, single = method._action
+            name, _text, _confirmation, _icon, _multiple, single = method._action
             if single:
                 setattr(cls, f"{name}_action", _action_route(name, method))
-            if multiple:
-                together.add_route(cls, name, method)
 
 
 def _transition_page(act: str) -> Callable[[RecordPage, uuid.UUID], Any]:

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 from flask import url_for
 from flask_babel import lazy_gettext as _l
-from marshmallow import Schema
 from sqlalchemy import ColumnElement, or_
 
 from itm_admin.foundation import tenancy
@@ -26,22 +25,20 @@ from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.roles import may
 from itm_admin.foundation.shown_list import COUNT_BOUND
 from itm_admin.foundation.turkish import turkish_contains
-from itm_admin.foundation.views import Page
 from itm_admin.record import listing
 from itm_admin.record.datamodel import RecordInterface
 from itm_admin.record.derive import changed_columns, default_of, form_class, typed_columns
 from itm_admin.record.display import Facts, facts
 from itm_admin.record.export import Export, ExportColumn
 from itm_admin.record.kind import Kind
+from itm_admin.record.together import ActsTogether
 
 Columns = tuple[str, ...]
 Fieldset = tuple[Message | None, Mapping[str, Any]]
 UNSET: Columns = ("",)
-Ask = tuple[type[PanelForm], type[Schema]]
-"""The form of what an action asks for, and the check of its answers."""
 
 
-class RecordColumns(Page):
+class RecordColumns(ActsTogether):
     """The columns, forms and lists of a page of records."""
 
     datamodel: ClassVar[RecordInterface[Any]]
@@ -71,12 +68,6 @@ class RecordColumns(Page):
     add_template: ClassVar[str] = "record/form.html"
     edit_template: ClassVar[str] = "record/form.html"
     reveal_template: ClassVar[str] = "record/reveal.html"
-    action_forms: ClassVar[Mapping[str, Ask]] = {}
-    """Forms of actions on several records, by name. Such a method gets each record as it was chosen, and the answers:
-    the service of a single record finds and checks it. Any other gets the record found, checked and locked.
-    """
-    danger_acts: ClassVar[Columns] = ("delete",)
-    """Actions with a red button."""
     form_base: ClassVar[type[PanelForm]] = PanelForm
     address_names: ClassVar[Mapping[str, str]] = {}
     """Names of columns in addresses, where saved views hold older ones."""

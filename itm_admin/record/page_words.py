@@ -7,14 +7,11 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from flask import g, url_for
+from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
-from itm_admin.foundation import access
-from itm_admin.foundation.forms import PanelForm
 from itm_admin.foundation.views import redirect_after_post
 from itm_admin.record import page_acts, parts
 from itm_admin.record.page_columns import RecordColumns
@@ -60,9 +57,6 @@ class RecordWords(RecordColumns):
             crumbs.append((str(parent), above))
         return crumbs if record is None else [*crumbs, (str(record), self.record_url(record, parent))]
 
-    def offer(self, form: PanelForm, parent: Any, record: Any) -> None:
-        """Gives the form's links to other records their choices."""
-
     def steps(self, record: Any, parent: Any) -> builtins.list[Step]:
         """The buttons of the record's page; decided here, not in a template."""
         return page_acts.steps(self, record, parent)
@@ -92,24 +86,12 @@ class RecordWords(RecordColumns):
         url = page_acts.new_url(self)
         return None if url is None else (url, self.new_title())
 
-    def done_words(self, action: str, count: int) -> str:
-        """The answer to an action on several records."""
-        words: str = ngettext("%(num)s record is changed.", "%(num)s records are changed.", count)
-        return words
-
     def more(self, record: Any, parent: Any) -> Mapping[str, Any]:
         """Values for what the kind's own template shows beside the fields."""
         return {}
 
     def record_url(self, record: Any, parent: Any) -> str:
         return self.address("show", id=record.id)
-
-    def address(self, page: str, **values: Any) -> str:
-        return url_for(f"{self.endpoint}.{page}", **values)
-
-    def may(self, page: str) -> bool:
-        """True if this class has the page and the person at work may enter it."""
-        return access.allowed(f"{self.endpoint}.{page}", g.actor)
 
     def new_title(self) -> str:
         return str(self.add_title or _("New: %(what)s", what=self.datamodel.kind.info.label))

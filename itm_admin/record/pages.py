@@ -20,10 +20,11 @@ from werkzeug.wrappers import Response
 
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
+from itm_admin.foundation.bulk import Asked, Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.database_errors import HELD
 from itm_admin.foundation.encryption import AnySession
-from itm_admin.foundation.errors import Conflict, Invalid
+from itm_admin.foundation.errors import Conflict, Invalid, Message, NotFound
 from itm_admin.foundation.forms import PanelForm, attempt, settled, tell, told
 from itm_admin.foundation.lists import with_query
 from itm_admin.foundation.once import once, unless_repeated
@@ -246,6 +247,34 @@ class RecordPage(RecordWords):
             breadcrumbs=self.breadcrumbs(record, parent), fieldsets=page_acts.fieldsets(self, where, form), **values,
         )  # fmt: skip
         return answer, status or (form.refused_with if form.submitted() else 200)
+
+    # -- several records of the list --------------------------------------------------------------------------------
+
+    def rows_title(self) -> Message:
+        return self.listing.caption
+
+    def find_chosen(self, session: AnySession, act: str, chosen: Chosen) -> Any:
+        return self.datamodel.get_to_change(session, chosen.id, act, chosen.version)
+
+    def chosen_rows(self, asked: Asked) -> builtins.list[Line]:
+        """In the order of their names. After a refusal the newest version stands there: who chooses it has seen it."""
+        model, columns = self.datamodel.model, self.listing.columns
+        seen = {each.id: each.version for each in asked.offered}
+        statement = self.datamodel.query().where(model.id.in_(seen)).order_by(*columns[0].order, model.id)
+        records = db.session.scalars(statement, execution_options={"populate_existing": True}).unique().all()
+        if not {each.id for each in asked.chosen} <= {record.id for record in records}:
+            raise NotFound
+        named = [id for record in records for column in columns[:3] if column.names for id in column.names(record)]
+        shown = list(dict.fromkeys([*(str(record.id) for record in records), *named]))
+        record_read("record.list", self.datamodel.kind.name, subjects=shown, detail={"page": request.endpoint or ""})
+        return [
+            asked.line(
+                record.id, record.row_version if asked.reasons else seen[record.id],
+                str(columns[0].cell(record).value),
+                ", ".join(filter(None, (together.words_of(column.cell(record)) for column in columns[1:3]))),
+            )
+            for record in records
+        ]  # fmt: skip
 
     def _compared(self, form: PanelForm, record: Any, conflict: Conflict | None) -> builtins.list[Any]:
         if record is None:

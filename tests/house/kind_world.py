@@ -34,6 +34,7 @@ from tests.faults.canaries import PERSON
 from tests.panel.handover_panel import ROOM
 from tests.panel.handovers import views as handover_views
 from tests.panel.panel_app import Browser, RunningPanel
+from tests.panel.program import make_key
 from tests.panel.test_query_counts import counted
 
 DAY, VARIETY = "2026-04-01", 7
@@ -42,7 +43,7 @@ OF_ARGUMENTS = {"link": "case_person", "case": "case", "person": "person"}
 MADE_OTHERWISE = {
     "case": "with a wizard", "person": "in a case", "case_person": "with its person",
     "victim_profile": "once for a link", "institution": "by the Presidency", "unit": "by a manager",
-    "account": "by two people",
+    "account": "by two people", "api_key": "by a manager, for a person",
 }  # fmt: skip
 """Kinds whose records the factories make, with the reason. Records of all others are made by their interface."""
 BESIDE = {"case": {"status"}, "person": {"somebody_else"}}
@@ -142,6 +143,7 @@ class KindWorld:
         return {
             "case": case, "person": link["person_id"], "case_person": link["id"], "victim_profile": str(found),
             "institution": str(self.own.tenant.id), "unit": str(self.own.unit), "account": str(self.own.colleague.id),
+            "api_key": str(make_key(self.browsers[self.manager], self.own.colleague)),
         }  # fmt: skip
 
     def new(self, name: str, **values: Any) -> str:

@@ -245,3 +245,34 @@ def test_after_a_step_up_the_same_piece_of_work_goes_on_in_the_new_session(panel
         tenancy.forget_renewals()
     with sessions(panel) as session, tenancy.acting(actor.context()), pytest.raises(Unauthenticated):
         session.execute(text("select 1"))
+
+
+def test_an_entry_is_never_written_under_a_context_that_was_left(panel: RunningPanel) -> None:
+    """The open transaction is told anew if it was told something else, or if a savepoint took back what it was told."""
+    actor, other = signed_in(panel, panel.make.caseworker()), signed_in(panel, panel.make.manager())
+    with sessions(panel) as session, tenancy.acting(actor.context()):
+        assert session.scalar(text("select itm.account()")) == actor.id
+        for change in (FORGE, text("select itm.enter(:secret, 'institution')")):
+            secret = other.here.secret if other.here else b""
+            session.execute(change, {"panel": FORGED, "ledger": SAID, "secret": secret})
+            session.execute(text("select set_config('audit.context', '{}', true)"))
+            assert tenancy.only_read(session)
+            assert session.scalar(text("select itm.account()")) == actor.id
+            assert session.scalar(text("select audit.context() -> 'actor' ->> 'user'")) == str(actor.id)
+        inner = session.begin_nested()
+        with tenancy.acting(replace(actor.context(), purpose="CASE_WORK")):
+            tenancy.apply(session.connection())
+            inner.rollback()
+            assert session.scalar(text("select audit.context() ->> 'purpose'")) is None
+            assert tenancy.only_read(session)
+            assert session.scalar(text("select audit.context() ->> 'purpose'")) == "CASE_WORK"
+
+
+def test_a_transaction_that_wrote_is_not_called_one_that_read(panel: RunningPanel) -> None:
+    who = panel.make.caseworker()
+    actor = signed_in(panel, who)
+    with sessions(panel) as session, tenancy.acting(actor.context()):
+        assert session.scalar(text("select itm.account()")) == who.id
+        assert tenancy.only_read(session)
+        session.execute(text("select pg_current_xact_id()"))
+        assert not tenancy.only_read(session)
