@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tests.panel.panel_app import Browser, RunningPanel
 
 SECOND_STEP = {
-    "SecondStepView.code", "SecondStepView.set_up", "SecondStepView.ask_to_add", "SecondStepView.add_passkey", "SecondStepView.ask_passkey", "SecondStepView.show_passkey",
+    "SecondStepView.code", "SecondStepView.set_up", "SecondStepView.ask_to_add", "SecondStepView.add_passkey",
+    "SecondStepView.ask_passkey", "SecondStepView.show_passkey",
     "OwnSessionView.sign_out",
 }  # fmt: skip
 """All that half a session opens, beside what is open to everybody."""
