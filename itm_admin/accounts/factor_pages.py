@@ -70,7 +70,7 @@ def ask_passkey(actor: Actor) -> Response:
 
 
 def prove_passkey(work: Session, actor: Actor, signing_in: bool) -> bool:
-    """True if one of this person's own passkeys has answered. False after the refusal's entry: commit in either case."""
+    """True if an own passkey of this person has answered. False after the refusal's entry: commit in either case."""
     sent = request.form
     try:
         with acting(actor.own_context(), work):
