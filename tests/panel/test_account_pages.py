@@ -158,9 +158,9 @@ def test_suspension_reset_and_role_change_end_a_session_at_once(panel: Flask, fa
     if deed == "end":
         with factory.superuser() as connection:
             grant = connection.scalar(text("select id from role_grant where account_id = :id"), {"id": who.id})
-        answer = boss.post(f"/roles/{grant}/end", page=page)
+        answer = boss.post(f"/roles/{grant}/end", page=page, reason="WRITTEN_ORDER")
     else:
-        answer = boss.post(f"{page}/{deed}", page=page)
+        answer = boss.post(f"{page}/{deed}", page=page, reason="WRITTEN_ORDER")
     assert answer.status_code in (200, 303)
     assert browser.get("/profile/").status_code == 302
 
@@ -188,6 +188,7 @@ def test_the_invitation_is_shown_once_and_opens_once(panel: Flask, factory: Fact
     answer = boss.post(
         "/accounts/new",
         page="/accounts/new",
+        reason="WRITTEN_ORDER",
         first_name="Şule",
         last_name="Gün",
         email="sule.gun@jgk.invalid",
@@ -251,7 +252,7 @@ def test_another_institutions_account_is_404_like_one_that_does_not_exist(panel:
             f"/roles/{role}/refuse",
         ):
             values = {"version": "1", "first_name": "x", "last_name": "y", "email": "a@b.c", "language": "tr"}
-            answer = boss.post(address, page="/accounts/new", role="focal_point", **values)
+            answer = boss.post(address, page="/accounts/new", role="focal_point", reason="WRITTEN_ORDER", **values)
             assert answer.status_code == 404, address
     with factory.superuser() as connection:
         now = connection.execute(text("select row_version, epoch from account where id = :id"), {"id": foreign.id})
@@ -342,6 +343,7 @@ def test_an_appointment_goes_from_proposal_to_active_through_the_pages(panel: Fl
     answer = root.post(
         "/accounts/new",
         page="/accounts/new",
+        reason="WRITTEN_ORDER",
         institution_id=str(home.id),
         first_name="Deniz",
         last_name="Bakar",
@@ -426,7 +428,7 @@ def test_an_accounts_page_tells_of_a_link_that_waits_and_of_one_that_has_expired
     browser = signed_in(panel, factory.manager())
     page = f"/accounts/{colleague.id}"
     assert "Davet bekliyor" not in browser.get(page).text
-    assert "data-copy=" in browser.post(f"{page}/invite", page=page).text
+    assert "data-copy=" in browser.post(f"{page}/invite", page=page, reason="WRITTEN_ORDER").text
     assert "Davet bekliyor" in browser.get(page).text
     with factory.superuser() as connection:
         connection.execute(
