@@ -176,8 +176,9 @@ DEVIATIONS: tuple[Deviation, ...] = (
     _differ("a wrong password", "POST SignInView.sign_in", empty=401),
     _differ("the sign-in is over: on to the panel", "GET SecondStepView.code SecondStepView.set_up", shown=303),
     _differ("the sign-in is over: on to the panel",
-            "POST SecondStepView.code SecondStepView.set_up SecondStepView.add_passkey", empty=303),
-    _differ("the sign-in is over", "POST SecondStepView.ask_to_add", empty=403),
+            "POST SecondStepView.code SecondStepView.set_up SecondStepView.add_passkey SecondStepView.show_passkey",
+            empty=303),
+    _differ("the sign-in is over", "POST SecondStepView.ask_to_add SecondStepView.ask_passkey", empty=403),
     _differ("what a browser's passkeys are asked", "POST PasskeySignInView.ask OwnFactorView.ask_to_add StepUpView.ask",
             empty=200),
     _differ("a passkey that proves nothing", "POST PasskeySignInView.sign_in OwnFactorView.add_passkey"
