@@ -14,8 +14,8 @@ from typing import Any
 from flask import Flask, Response, g, send_from_directory
 from werkzeug.exceptions import NotFound
 
-from itm_admin.accounts import actor, preference_views, saved_views, sessions
-from itm_admin.accounts.actor import load_actor
+from itm_admin.accounts import actor, api_key_use, preference_views, saved_views, sessions
+from itm_admin.accounts.api_key_use import who_is_at_work
 from itm_admin.accounts.passkeys import Site
 from itm_admin.accounts.returning import ask_to_sign_in
 from itm_admin.accounts.step_up import ask_for_factor
@@ -63,11 +63,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     compression.install(app, _vendor_file)  # first of all, so that it gets the final response
     headers.install(app)
     actor.install(app)
+    api_key_use.install(app)
     form_answers.install_keeping(app)
     audited_reads.install(app)
     form_answers.install_showing(app)
     error_pages.install(app)
-    access.install(app, load_actor, ask_to_sign_in, ask_for_factor, FILES)
+    access.install(app, who_is_at_work, ask_to_sign_in, ask_for_factor, FILES)
     saved_views.install(app)
     scheduler_watch.install(app, JOBS)
     Forgery(app)
@@ -94,6 +95,7 @@ def _config(settings: Settings) -> dict[str, Any]:
         "SESSION_REFRESH_EACH_REQUEST": False,
         "PERMANENT_SESSION_LIFETIME": timedelta(hours=24),
         "ITM_SESSION_IDLE": timedelta(minutes=settings.session_idle_minutes),
+        "ITM_API_KEY_DAYS": settings.api_key_days,
         "ITM_SESSION_LASTS": timedelta(hours=settings.session_hours),
         "MAX_CONTENT_LENGTH": LARGEST_REQUEST,
         "MAX_FORM_MEMORY_SIZE": LARGEST_REQUEST,

@@ -97,7 +97,11 @@ class Database:
 
     def engine(self, role: str) -> Engine:
         if role not in self._engines:
-            self._engines[role] = create_engine(self.url(role), **engine_options())
+            options = engine_options()
+            if role == "superuser":  # who leaves functions of its own behind on purpose
+                del options["pool_events"]
+                options["pool_pre_ping"] = True
+            self._engines[role] = create_engine(self.url(role), **options)
         return self._engines[role]
 
     def close(self) -> None:

@@ -63,13 +63,22 @@ def of_secret(session: Session, secret: bytes) -> Actor | None:
     row = session.execute(_ME, {"secret": secret}).mappings().one_or_none()
     if row is None:
         return None
-    held = tuple(
-        HeldRole(grant["role"], tuple(map(uuid.UUID, grant["units"] or ())) if grant["unit"] else "*")
-        for grant in row["grants"]
-    )
+    held = _held(row)
     times = (row["seen_age"], row["idle_left"], row["absolute_left"], row["ended"])
     here = Here(row["session"], secret, tuple(row["methods"]), row["factor_age"], row["half"], *times)
     return replace(_actor(row, held), here=here)
+
+
+def of_row(row: RowMapping) -> Actor:
+    """The person of a row with grants, without a session."""
+    return _actor(row, _held(row))
+
+
+def _held(row: RowMapping) -> tuple[HeldRole, ...]:
+    return tuple(
+        HeldRole(grant["role"], tuple(map(uuid.UUID, grant["units"] or ())) if grant["unit"] else "*")
+        for grant in row["grants"]
+    )
 
 
 def load_actor() -> Actor | None:

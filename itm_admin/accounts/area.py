@@ -6,6 +6,9 @@ from flask_babel import lazy_gettext as _l
 
 from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.api import SessionApi
+from itm_admin.accounts.api_key_model import ApiKey, ApiKeySecret
+from itm_admin.accounts.api_key_views import VIEWS as KEY_VIEWS
+from itm_admin.accounts.api_key_views import ApiKeyView
 from itm_admin.accounts.factor_rows import RecoveryCodes, SecondFactor
 from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView
 from itm_admin.accounts.models import (
@@ -30,8 +33,8 @@ _RIGHTS = frozenset({"list"})
 AREA = Area(
     "accounts",
     models=(
-        AccessChange, Account, AccountSession, Credential, GrantApproval, Invitation, RecoveryCodes, RoleGrant,
-        SavedView, SecondFactor,
+        AccessChange, Account, AccountSession, ApiKey, ApiKeySecret, Credential, GrantApproval, Invitation,
+        RecoveryCodes, RoleGrant, SavedView, SecondFactor,
     ),
     views=(
         MenuEntry(AuditAccountView, _l("Accounts and roles"), "people", "Audit"),
@@ -42,7 +45,9 @@ AREA = Area(
         MenuEntry(ApprovalView, _l("Approvals"), "check", "Administration"),
         MenuEntry(AccessChangeView, _l("Waiting for confirmation"), "check", "Administration"),
         MenuEntry(RightsView, _l("Roles and rights"), "key", "Administration"),
+        MenuEntry(ApiKeyView, _l("API keys"), "key", "Administration"),
         *VIEWS,
+        *KEY_VIEWS,
     ),
     apis=(SessionApi,),
     may={
@@ -59,6 +64,13 @@ AREA = Area(
             "presidency_operator": _CONFIRMS,
             "presidency_supervisor": _CONFIRMS,
             "system_administrator": _CONFIRMS | {"add"},
+        },
+        "ApiKey": {
+            "institution_manager": READ | {"add", "end", "history"},
+            "auditor_national": READ | {"end"},
+            "auditor_institution": READ | {"end"},
+            "presidency_operator": READ,
+            "presidency_supervisor": READ,
         },
         "AuditAccount": {"auditor_national": READ, "auditor_institution": READ},
         "Rights": {
@@ -79,6 +91,7 @@ AREA = Area(
     },
     acts={
         "Account": {"suspend": _l("Suspend and reactivate"), "invite": _l("Give a one-time link")},
+        "ApiKey": {"add": _l("Make a key"), "end": _l("End a key")},
         "RoleGrant": {"add": _l("Give a role"), "end": _l("End a role")},
     },
 )  # fmt: skip

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import current_app, render_template, url_for
+from flask import current_app, jsonify, render_template, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import changes, factors, sign_in, totp
+from itm_admin.accounts import changes, factors, passkeys, sign_in, totp
 from itm_admin.accounts.factor_rows import SecondFactor
 from itm_admin.accounts.factors import Delayed, FactorOwner, ShownFactor, WrongCode
-from itm_admin.accounts.passkeys import Site
+from itm_admin.accounts.passkeys import BadPasskey, Site
 from itm_admin.foundation import synthetic
 from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.database import db
 from itm_admin.foundation.tenancy import acting
+from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import REMASK_AFTER, keyring
 
 Answer = str | tuple[str, int] | Response
@@ -59,6 +60,25 @@ def prove(work: Session, actor: Actor, form: Any, signing_in: bool) -> ShownFact
         form.refused_with = 429
         form.told.append(str(found))
     return None
+
+
+def ask_passkey(actor: Actor) -> Response:
+    """The question for one of this person's own passkeys, which a script asks for."""
+    with writing() as work, acting(actor.own_context(), work):
+        asked = passkeys.ask_again(work, site(), person_of(actor))
+    return jsonify(question=str(asked.id), options=asked.options)
+
+
+def prove_passkey(work: Session, actor: Actor, signing_in: bool) -> bool:
+    """True if an own passkey of this person has answered. False after the refusal's entry: commit in either case."""
+    sent = request.form
+    try:
+        with acting(actor.own_context(), work):
+            passkeys.prove(work, site(), person_of(actor), sent.get("question", ""), sent.get("credential", ""))
+    except BadPasskey:
+        sign_in.wrong_code(work, actor, "wrong_passkey", signing_in)
+        return False
+    return True
 
 
 def code_page(actor: Actor, form: Any) -> str:

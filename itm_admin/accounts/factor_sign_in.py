@@ -17,7 +17,18 @@ from werkzeug.wrappers import Response
 
 from audit import store
 from itm_admin.accounts import factors, passkeys, session_rows, sessions, sign_in
-from itm_admin.accounts.factor_pages import BOTH, Answer, code_page, codes_page, person_of, prove, set_up_page, site
+from itm_admin.accounts.factor_pages import (
+    BOTH,
+    Answer,
+    ask_passkey,
+    code_page,
+    codes_page,
+    person_of,
+    prove,
+    prove_passkey,
+    set_up_page,
+    site,
+)
 from itm_admin.accounts.factor_rows import SecondFactor
 from itm_admin.accounts.forms import CodeForm, SignInForm
 from itm_admin.accounts.passkeys import BadPasskey
@@ -78,6 +89,30 @@ class SecondStepView(Page):
                 sessions.go_on(session, here.secret)
                 return go_on(form)
         return code_page(actor, form), form.refused_with if form.submitted() else 200
+
+    @route("/factor/passkey/ask", act="show", methods=("POST",), quiet=True, second_step=True)
+    def ask_passkey(self) -> Response:
+        if not _is_half(me()):
+            raise Denied
+        return ask_passkey(me())
+
+    @route("/factor/passkey", act="show", methods=("POST",), quiet=True, second_step=True)
+    def show_passkey(self) -> Answer:
+        """One of the passkeys of the person whose password was right: nobody else's."""
+        actor, form = me(), CodeForm()
+        if (led := _elsewhere(actor, form, "SecondStepView.code")) is not None:
+            return led
+        with writing() as work:
+            proved = prove_passkey(work, actor, signing_in=True)
+            here = whole_session(work, actor, "passkey") if proved else None
+        if here is not None:
+            sessions.go_on(session, here.secret)
+            return go_on(form)
+        if form.held.data:  # no redirect could carry it
+            form.told.append(str(BadPasskey.default))
+            return code_page(actor, form), 422
+        flash(str(BadPasskey.default), "warning")
+        return redirect(url_for("SecondStepView.code", next=_named(safe_next_url(form.next.data))), 303)
 
     @route("/set-up", act="show", methods=BOTH, quiet=True, second_step=True)
     def set_up(self) -> Answer:
@@ -147,8 +182,7 @@ def _back(form: CodeForm) -> Response:
         again.told.append(str(BadPasskey.default))
         return make_response(sign_in_page(again), 401)
     flash(str(BadPasskey.default), "warning")
-    came_from = "SignInView.sign_in" if sessions.read(session) is None else "SecondStepView.code"
-    return redirect(url_for(came_from, next=_named(safe_next_url(form.next.data))), 303)
+    return redirect(url_for("SignInView.sign_in", next=_named(safe_next_url(form.next.data))), 303)
 
 
 def _by_passkey(question: str, credential: str) -> Actor | None:

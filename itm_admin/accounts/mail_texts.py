@@ -69,6 +69,28 @@ _OWN: Mapping[str, tuple[str, str]] = {
             "sign-in."
         ),
     ),
+    "told_key_made": (
+        _l("A new API key"),
+        _l(
+            "An API key was made: %(key)s. The account %(username)s is responsible for it and takes its secret in the "
+            "panel: My profile, API keys. Nobody else ever sees the secret."
+        ),
+    ),
+    "told_key_taken": (
+        _l("The secret of an API key was taken"),
+        _l("The secret of the API key %(key)s was taken with the account %(username)s. The key works from now on."),
+    ),
+    "told_key_rotated": (
+        _l("An API key has another secret"),
+        _l("Another secret of the API key %(key)s was taken with the account %(username)s."),
+    ),
+    "told_key_ended": (
+        _l("An API key has ended"),
+        _l(
+            "The API key %(key)s, for which the account %(username)s was responsible, has ended. Programs that use it "
+            "have stopped."
+        ),
+    ),
     "told_unusual": (
         _l("An unusual sign-in with your account"),
         _l(

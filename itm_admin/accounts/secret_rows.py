@@ -37,7 +37,7 @@ class LoginThrottle(Model):
 
     __tablename__ = "login_throttle"
     __table_args__ = (
-        CheckConstraint("kind in ('pair', 'name', 'network', 'device', 'session')", name="login_throttle_kind"),
+        CheckConstraint("kind in ('pair', 'name', 'network', 'device', 'session', 'key')", name="login_throttle_kind"),
         Index("login_throttle_age", "last_at"),
     )
 

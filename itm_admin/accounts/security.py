@@ -55,7 +55,7 @@ class SecurityManager(BaseSecurityManager):
         actor, here = self.current_user, g.get("access")
         scopes = here.scopes if here is not None and here.subject == view_name else ()
         asked = Access(view_name, permission_name.removeprefix(PERMISSION_PREFIX), scopes)
-        return actor is not None and actor.is_active and access.scope_for(asked, actor.roles) is not None
+        return actor is not None and actor.is_active and access.scope_of(asked, actor) is not None
 
     def is_item_public(self, permission_name: str, view_name: str) -> bool:
         return False

@@ -209,7 +209,7 @@ def end_elsewhere(session: Session, actor: Actor, id: UUID | None = None) -> boo
     return done
 
 
-_WRONG = frozenset({"unknown_name", "wrong_password"})
+_WRONG = frozenset({"unknown_name", "wrong_password", "wrong_key"})
 
 
 def _named(session: Session, name: str | None) -> Named | None:

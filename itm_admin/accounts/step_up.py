@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import flash, jsonify, make_response, redirect, render_template, request, session, url_for
+from flask import flash, make_response, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import factors, passkeys, session_rows, sessions, sign_in
-from itm_admin.accounts.factor_pages import BOTH, Answer, person_of, prove, site, synthetic_code
+from itm_admin.accounts import factors, session_rows, sessions, sign_in
+from itm_admin.accounts.factor_pages import BOTH, Answer, ask_passkey, prove, prove_passkey, site, synthetic_code
 from itm_admin.accounts.forms import CodeForm
 from itm_admin.accounts.passkeys import BadPasskey
 from itm_admin.accounts.returning import go_on, interrupted
@@ -72,22 +72,14 @@ class StepUpView(Page):
     @route("/ask", act="show", methods=("POST",), quiet=True)
     def ask(self) -> Response:
         """The question for one of the account's passkeys, which a script asks for."""
-        actor = me()
-        with writing() as work, acting(actor.own_context(), work):
-            asked = passkeys.ask_again(work, site(), person_of(actor))
-        return jsonify(question=str(asked.id), options=asked.options)
+        return ask_passkey(me())
 
     @route("/passkey", act="show", methods=("POST",), quiet=True)
     def passkey(self) -> Answer:
-        actor, form, sent = me(), CodeForm(), request.form
+        actor, form = me(), CodeForm()
         with writing() as work:
-            here = None
-            try:
-                with acting(actor.own_context(), work):
-                    passkeys.prove(work, site(), person_of(actor), sent.get("question", ""), sent.get("credential", ""))
-                here = _renewed(work, actor, "passkey")
-            except BadPasskey:
-                sign_in.wrong_code(work, actor, "wrong_passkey", signing_in=False)
+            proved = prove_passkey(work, actor, signing_in=False)
+            here = _renewed(work, actor, "passkey") if proved else None
         if here is not None:
             return _done(here, form)
         flash(str(BadPasskey.default), "warning")

@@ -76,6 +76,7 @@ _PAGE_NAMES: Mapping[str, Message] = {
     "profile": _l("Own profile"), "profile.edit": _l("Own profile"), "grant": _l("Form to give a role"),
     "factors": _l("Lost second factors"),
     "verification": _l("Verification"), "evidence": _l("Evidence"), "root": _l("Signed ledger summary on paper"),
+    "api_key": _l("Form to make an API key"),
     "own": _l("What I did"), "check": _l("Check and open"), "looks": _l("Who looked?"), "acts": _l("What somebody did"),
 }  # fmt: skip
 _ACTS: Mapping[str, Message] = {
@@ -103,6 +104,10 @@ _SIGN_INS: Mapping[str, Message] = {
     "factor_missing": _l("Right password; the second factor was asked for"), "wrong_code": _l("Wrong code"),
     "used_code": _l("A code that was used before"), "delayed_code": _l("Too many wrong codes"),
     "wrong_passkey": _l("The passkey proved nothing"),
+    "wrong_key": _l("No API key has this secret"), "key_ended": _l("The API key was ended"),
+    "key_expired": _l("The API key has expired"), "key_replaced": _l("A former secret of the API key"),
+    "key_person": _l("The person responsible for the API key cannot work"),
+    "key_address": _l("The API key does not work from this address"),
 }  # fmt: skip
 _FACTORS: Mapping[str, Message] = {
     "totp": _l("Authenticator app"), "passkey": _l("Passkey"), "recovery": _l("Recovery code"),

@@ -40,6 +40,12 @@ SHOWN: Mapping[str, frozenset[str]] = {
             "decided_at", "decided_by", "reason",
         }
     ),
+    "api_key": frozenset(
+        {
+            "id", "institution_id", "account_id", "name", "scopes", "networks", "expires_at", "secret_at",
+            "overlap_until", "ended_at", "ended_by", "why",
+        }
+    ),
     "access_note": frozenset({"id", "institution_id", "account_id", "kind", "record", "purpose"}),
     "institution": frozenset(
         {"id", "code", "name_tr", "name_en", "kind", "member_from", "member_to", "votes", "status", "k_threshold"}

@@ -114,7 +114,7 @@ def who(row: AnyRow) -> str:
     user = outside_user(row)
     if user:
         return outside_words(user, row)
-    return upgrade_words(row) if upgrades.says(row) else person(row)
+    return upgrade_words(row) if upgrades.says(row) else by_key(row, person(row))
 
 
 def upgrade_words(row: AnyRow) -> str:
@@ -140,6 +140,13 @@ def person(row: AnyRow) -> str:
     known = naming.name_of(row.actor_id) if row.actor_id else _machine(row.actor_name)
     name = known or str(_("A person whose name is not shown here"))
     return f"{name} ({about})" if about else name
+
+
+def by_key(row: AnyRow, name: str) -> str:
+    """The person, with the API key of an act that a program did in the person's name."""
+    kind, _space, rest = str(content_of(row).get("on_behalf_of") or "").partition(" ")
+    key = rest.partition(" ")[2]
+    return str(_("With the API key “%(key)s”, responsible: %(who)s", key=key, who=name)) if kind == "api_key" else name
 
 
 def _machine(name: str) -> str:

@@ -28,7 +28,17 @@ from werkzeug.wrappers import Response
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Denied, FactorTooOld, Invalid, NotFound, Unauthenticated
+from itm_admin.foundation.errors import (
+    Denied,
+    FactorTooOld,
+    Invalid,
+    KeyAndSession,
+    KeyOnlyForInterface,
+    KeyTakesNoFactor,
+    KeyTooNarrow,
+    NotFound,
+    Unauthenticated,
+)
 from itm_admin.foundation.roles import EVERYBODY, ROLES, SCOPES, kind_of_subject
 from itm_admin.foundation.tenancy import Context
 
@@ -166,12 +176,19 @@ def scope_for(access: Access, roles: frozenset[str]) -> str | None:
     return next((scope for scope in access.scopes or SCOPES if scope in offered), None)
 
 
+def scope_of(access: Access, actor: Actor) -> str | None:
+    """As `scope_for`, of a person or of a program: a key does of its person's rights what it names."""
+    if actor.key is not None and not actor.key.covers(access.act, access.subject):
+        return None
+    return scope_for(access, actor.roles)
+
+
 def allowed(endpoint: str, actor: Actor | None) -> bool:
     """True if the person may enter the endpoint: for menus and buttons, without a query."""
     access = access_of(endpoint)
     if access is None:
         return False
-    return access.public or (actor is not None and scope_for(access, actor.roles) is not None)
+    return access.public or (actor is not None and scope_of(access, actor) is not None)
 
 
 def bind_request(context: Context) -> None:
@@ -229,6 +246,7 @@ def enter() -> Response | None:
     _refuse_broken_text()
     if access.public:
         _refuse_malformed_ids()
+    _refuse_key(access)
     if access.public and access.quiet:
         return None
     g.actor = current_app.extensions["itm_load_actor"]()
@@ -240,9 +258,9 @@ def enter() -> Response | None:
         return None
     if g.actor is None:
         return _to_sign_in(access.api)
-    scope = scope_for(access, g.actor.roles)
+    scope = scope_of(access, g.actor)
     if scope is None:
-        raise Denied
+        raise KeyTooNarrow if g.actor.key is not None and scope_for(access, g.actor.roles) else Denied
     bind_request(g.actor.own_context() if _is_half(g.actor) else g.actor.context(scope))
     _refuse_malformed_ids()
     if access.fresh and not _shows_a_form() and not _has_fresh_factor(g.actor):
@@ -250,8 +268,26 @@ def enter() -> Response | None:
     return None
 
 
+def sent_key() -> str | None:
+    """The API key in the request's header (RFC 6750); None without one. An address or a form never holds one."""
+    scheme, _space, sent = request.headers.get("Authorization", "").partition(" ")
+    return sent.strip() if scheme.lower() == "bearer" else None
+
+
+def _refuse_key(access: Access) -> None:
+    """A key opens the programming interface alone, without a cookie. What is public and shows nothing stays open."""
+    if sent_key() is None or (access.public and access.quiet and not access.api):
+        return
+    if not access.api or access.public:
+        raise KeyOnlyForInterface
+    if current_app.config["SESSION_COOKIE_NAME"] in request.cookies:
+        raise KeyAndSession
+
+
 def _know_who_asks() -> None:
     """For the frame around a page that does not exist: it is the signed-in person's, in the scope of their work."""
+    if sent_key() is not None:
+        return
     found = current_app.extensions["itm_load_actor"]()
     g.actor = None if _is_half(found) else found
     if g.actor is not None and g.actor.scopes:
@@ -276,7 +312,8 @@ def _has_fresh_factor(actor: Actor) -> bool:
 def _factor_too_old(error: FactorTooOld) -> Response:
     """The question for a factor, also where a service refuses; the interface has a problem document instead."""
     asked = "itm_problem_page" if g.access.api else "itm_ask_for_factor"
-    answer: Response = current_app.extensions[asked](error)
+    by_key = g.actor is not None and g.actor.key is not None
+    answer: Response = current_app.extensions[asked](KeyTakesNoFactor() if by_key else error)
     return answer
 
 

@@ -53,6 +53,22 @@ class Here:
 
 
 @dataclass(frozen=True)
+class HeldKey:
+    """The API key by which a program is at work in its responsible person's name."""
+
+    id: uuid.UUID
+    name: str
+    secret: bytes = field(repr=False)
+    scopes: frozenset[str]
+    """As `Case.add`: what of the person's rights the key has."""
+    must_be_noted: bool = False
+    """Its last use was noted some time ago, or from another address."""
+
+    def covers(self, act: str, subject: str) -> bool:
+        return f"{subject}.{act}" in self.scopes
+
+
+@dataclass(frozen=True)
 class Actor:
     """A signed-in person; also Flask-Login's user."""
 
@@ -72,6 +88,8 @@ class Actor:
     """The reason if account or institution may not work now."""
     here: Here | None = None
     """The present session; None outside one."""
+    key: HeldKey | None = None
+    """The key by which a program is at work; None: the person is."""
 
     is_authenticated = True
     is_anonymous = False
@@ -122,7 +140,12 @@ class Actor:
         return frozenset(role for role in self.roles if scope in ROLES[role].scopes)
 
     def may(self, act: str, subject: str) -> bool:
-        return table.may(self.roles, act, subject)
+        return table.may(self.roles, act, subject) and (self.key is None or self.key.covers(act, subject))
+
+    @property
+    def secret(self) -> bytes | None:
+        """Of the session or the key: what the database believes."""
+        return self.here.secret if self.here else self.key.secret if self.key else None
 
     def context(self, scope: str | None = None) -> Context:
         """The context for PostgreSQL. A scope that no role offers gives a context that sees no row."""
@@ -130,7 +153,6 @@ class Actor:
         roles = self.roles_in(scope)
         if not roles:
             return replace(self.own_context(), scope=None)
-        secret = self.here.secret if self.here else None
         held = [each for each in self.held if each.role in roles]
         work = [each.units for each in held if ROLES[each.role].covers == "unit"]
         assigned = [each.units for each in held if ROLES[each.role].covers == "assigned"]
@@ -149,7 +171,7 @@ class Actor:
             national=scope == AUDIT and "auditor_national" in roles,
             approves=scope == OVERSIGHT and "presidency_supervisor" in roles,
             reads=max((ROLES[role].reads for role in roles), key=_WIDTH.index),
-            secret=secret,
+            secret=self.secret,
         )
 
     def own_context(self) -> Context:
@@ -163,7 +185,7 @@ class Actor:
             account=self.id,
             account_name=self.username,
             roles=self.roles,
-            secret=self.here.secret if self.here else None,
+            secret=self.secret,
         )
 
 

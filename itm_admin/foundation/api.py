@@ -61,7 +61,7 @@ class Api(Frozen, BaseApi):
         code: {"description": text, **_PROBLEM}
         for code, text in {
             "400": "The request is malformed or has wrong values.",
-            "401": "Nobody is signed in.",
+            "401": "Nobody is signed in, or the API key opens nothing (any more).",
             "403": "Not permitted. Of the type urn:itm:problem:factor-too-old: sign in again with a code, then repeat.",
             "404": "Not found, or not for this person.",
             "409": "Somebody else has changed the record (row_version).",
@@ -105,7 +105,8 @@ class Api(Frozen, BaseApi):
             told["parameters"] = [*inside, *(each for make in func._parameters for each in make())]
             told["operationId"] = f"{type(self).__name__}.{func.__name__}"
             token: dict[str, list[str]] = {"session": [], **({} if method == "GET" else {"csrf": []})}
-            told["security"] = [token] if not func._public else [{}] if method == "GET" else [{"csrf": []}]
+            by_key: list[dict[str, list[str]]] = [] if func._fresh else [{"bearer": []}]
+            told["security"] = [token, *by_key] if not func._public else [{}] if method == "GET" else [{"csrf": []}]
             operations[method.lower()] = told
 
     def changed(self, record: Any) -> Response:

@@ -49,6 +49,8 @@ _LOCKED: Mapping[str, Message] = {
     "side_deleted": _l("One of the two institutions has deleted its side of this record."),
     "person_is_erased": _l("This person was erased. What was stored cannot be brought back."),
     "person_is_held": _l("A legal hold keeps this person. Nothing may be erased."),
+    "key_over": _l("This key has ended. Ask your manager for another one."),
+    "key_overlaps": _l("The former secret still works. End it with this one, or wait until it has ended."),
     "narrative_is_held": _l("A legal hold keeps another person of this case. Its narrative may not be shredded."),
     "nothing_is_shown": _l("This case holds no narrative. There is nothing to show."),
 }

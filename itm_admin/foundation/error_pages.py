@@ -23,7 +23,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from itm_admin.foundation import tenancy
-from itm_admin.foundation.access import METHODS_THAT_CHANGE, Access, allowed
+from itm_admin.foundation.access import METHODS_THAT_CHANGE, Access, allowed, sent_key
 from itm_admin.foundation.audited_reads import Look, append_now, forget_looks
 from itm_admin.foundation.database import db
 from itm_admin.foundation.database_errors import domain_error
@@ -295,6 +295,8 @@ def answer(status: int, error: DomainError | None = None) -> Response:
         session.modified = False  # send no cookie: the session's changes are dropped
     if status == 503:
         response.headers["Retry-After"] = "30"
+    if status == 401 and sent_key() is not None:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="itm", error="invalid_token"'
     if isinstance(error, TooMany) and error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response
@@ -327,9 +329,7 @@ def _way_back(status: int) -> str | None:
 
 def _wants_json() -> bool:
     access: Access | None = g.get("access")
-    if access is not None:
-        return access.api
-    return request.path.startswith("/api/")
+    return sent_key() is not None or (request.path.startswith("/api/") if access is None else access.api)
 
 
 def _note(fault: BaseException) -> None:

@@ -68,6 +68,27 @@ class FactorTooOld(Denied):
     default = _("This takes a second factor of the last five minutes. Sign in again with a code, then repeat it.")
 
 
+class KeyTakesNoFactor(FactorTooOld):
+    """As `FactorTooOld`, of a program: a key shows no second factor."""
+
+    code = "key_factor"
+    default = _("This takes a person with a fresh second factor: an API key cannot do it.")
+
+
+class KeyTooNarrow(Denied):
+    """The API key does not include this act, though its responsible person may do it."""
+
+    code = "key_scope"
+    default = _("This API key does not include this. A key is made for named acts on named records.")
+
+
+class KeyOnlyForInterface(Denied):
+    """An API key was sent to a page, or to the operations that sign people in and out."""
+
+    code = "key_only_for_interface"
+    default = _("An API key opens the programming interface alone: no page, and no session of a person.")
+
+
 class Invalid(DomainError):
     """Input that cannot be accepted. ``fields`` maps a field's name to its message ('' = the whole form)."""
 
@@ -79,6 +100,13 @@ class Invalid(DomainError):
         if message is None and len(self.fields) == 1:
             message = next(iter(self.fields.values()))
         super().__init__(message)
+
+
+class KeyAndSession(Invalid):
+    """An API key came together with a session's cookie: it is not clear who is at work."""
+
+    code = "key_and_session"
+    default = _("Send an API key or the cookie of a session, not both.")
 
 
 class Conflict(DomainError):

@@ -24,6 +24,12 @@ _SCHEMES = {
         "name": "session",
         "description": "Set by POST /api/v1/session/, which signs in.",
     },
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A program's API key (itm_…), made by the institution's manager. It does what its scopes name, "
+        "comes without a cookie and needs no anti-forgery token; acts that take a fresh second factor stay people's.",
+    },
     "csrf": {
         "type": "apiKey",
         "in": "header",
@@ -62,7 +68,7 @@ def described() -> dict[str, Any]:
 
 
 def _cookie(scheme: dict[str, str]) -> dict[str, str]:
-    return {"name": current_app.config["SESSION_COOKIE_NAME"]} if scheme["in"] == "cookie" else {}
+    return {"name": current_app.config["SESSION_COOKIE_NAME"]} if scheme.get("in") == "cookie" else {}
 
 
 def _describe_protected_fields(spec: Any) -> None:

@@ -252,6 +252,9 @@ SETTINGS: tuple[Setting, ...] = (
         "Minutes without an act after which a session ends",
     ),
     Setting("ITM_SESSION_HOURS", "session_hours", read.between(1, 24), "12", "Hours after which it ends in any case"),
+    Setting(
+        "ITM_API_KEY_DAYS", "api_key_days", read.between(1, 366), "90", "Days for which an API key is valid at most"
+    ),
 )
 
 TEST_SETTINGS: Mapping[str, str] = {

@@ -12,6 +12,7 @@ COMPARED = frozenset(
 """By itm.beside_the_ledger, itm.registers_otherwise and ledger/alert_rows.py: an altered row is a finding."""
 
 NOT_COMPARED = {
+    "itm.act_session": "the session of an act; the act and its actor are captured, with the session or without",
     "itm.key_rotation": "which key is being replaced: a false row makes values unreadable, and shows none; each value "
     "that a replacement writes is captured",
     "itm.proposal": "columns that tables are made like; nothing reads a row of it",

@@ -126,6 +126,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "ProfileApi.edit": {"trafficking_status": "PossibleVictimOfTrafficking"},
     "AccountView.edit": {"first_name": "Ad", "last_name": "Soyad", "email": "ad@example.invalid", "language": "tr"},
     "GrantView.add": {"role": "focal_point"},
+    "ApiKeyView.end": {"reason": "not_needed"},
     "AccessChangeView.factors": {"reason": "DEVICE_LOST"},
     "UnitView.edit": {"name": "Birim"},
     "PreferenceView.change": {"label": "Mine"},
@@ -175,8 +176,9 @@ DEVIATIONS: tuple[Deviation, ...] = (
     _differ("a wrong password", "POST SignInView.sign_in", empty=401),
     _differ("the sign-in is over: on to the panel", "GET SecondStepView.code SecondStepView.set_up", shown=303),
     _differ("the sign-in is over: on to the panel",
-            "POST SecondStepView.code SecondStepView.set_up SecondStepView.add_passkey", empty=303),
-    _differ("the sign-in is over", "POST SecondStepView.ask_to_add", empty=403),
+            "POST SecondStepView.code SecondStepView.set_up SecondStepView.add_passkey SecondStepView.show_passkey",
+            empty=303),
+    _differ("the sign-in is over", "POST SecondStepView.ask_to_add SecondStepView.ask_passkey", empty=403),
     _differ("what a browser's passkeys are asked", "POST PasskeySignInView.ask OwnFactorView.ask_to_add StepUpView.ask",
             empty=200),
     _differ("a passkey that proves nothing", "POST PasskeySignInView.sign_in OwnFactorView.add_passkey"
@@ -184,6 +186,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
     _differ("no app was begun", "GET OwnFactorView.app", shown=303),
     _differ("no app was begun", "POST OwnFactorView.app OwnFactorView.begin_app", empty=303),
     _differ("a button without fields", "POST OwnFactorView.new_codes", empty=303),
+    _differ("no key was chosen", "GET OwnKeyView.take", shown=303),
+    _differ("no key was chosen", "POST OwnKeyView.take", empty=303),
     _differ("it names no version", "POST OwnProfileView.edit", empty=409),
     _differ("a button without fields", "POST OwnSessionView.sign_out OwnSessionView.sign_out_everywhere"
             " OwnSessionsView.end_others", empty=303),

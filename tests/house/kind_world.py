@@ -34,6 +34,7 @@ from tests.house.samples import MADE_OTHERWISE, Samples
 from tests.panel.handover_panel import ROOM
 from tests.panel.handovers import views as handover_views
 from tests.panel.panel_app import Browser, RunningPanel
+from tests.panel.program import make_key
 from tests.panel.test_query_counts import counted
 
 VARIETY = 7
@@ -136,6 +137,7 @@ class KindWorld:
         return {
             "case": case, "person": link["person_id"], "case_person": link["id"], "victim_profile": str(found),
             "institution": str(self.own.tenant.id), "unit": str(self.own.unit), "account": str(self.own.colleague.id),
+            "api_key": str(make_key(self.browsers[self.manager], self.own.colleague)),
         }  # fmt: skip
 
     def new(self, name: str, **values: Any) -> str:

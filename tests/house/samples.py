@@ -21,7 +21,7 @@ SIMPLE: Mapping[type, Any] = {fields.Day: DAY, fields.Flag: False}
 MADE_OTHERWISE = {
     "case": "with a wizard", "person": "in a case", "case_person": "with its person",
     "victim_profile": "once for a link", "institution": "by the Presidency", "unit": "by a manager",
-    "account": "by two people",
+    "account": "by two people", "api_key": "by a manager, for a person",
 }  # fmt: skip
 """Kinds whose records the factories make, with the reason. Records of all others are made by their interface."""
 

@@ -42,6 +42,7 @@ CREATES_NOTHING: Mapping[str, str] = {
     "POST OwnFactorView.ask_to_add": "a question to a passkey, asked anew",
     "POST StepUpView.ask": "a question to a passkey, asked anew",
     "POST PasskeySignInView.ask": "a question to a passkey, asked anew",
+    "POST OwnKeyView.take": "a key's secret is shown once: another one takes another version of the key",
     "POST OwnSessionsView.end": "ends a session",
     "POST OwnSessionsView.end_others": "ends the sessions",
     "POST OwnSessionView.sign_out": "ends the session",
@@ -190,6 +191,10 @@ CREATES: Mapping[str, Made] = {
     "POST AccountView.add": lambda o: o.sending(MANAGER, "/accounts/new", "/accounts/", **_NEW, role="caseworker"),
     "POST AccountView.invite": lambda o: o.sending(
         MANAGER, (path := f"/accounts/{o.colleague}") + "/invite", path
+    ),
+    "POST ApiKeyView.add": lambda o: o.sending(
+        MANAGER, "/api-keys/new", name="Aktarım", account_id=str(o.colleague), scopes=["Case.list"],
+        networks="10.0.0.0/8", days="30",
     ),
     "POST GrantView.add": lambda o: o.sending(MANAGER, f"/roles/of/{o.colleague}/new", role="caseworker"),
     "POST GrantView.end": lambda o: o.sending(

@@ -25,6 +25,7 @@ SOMETIMES: Mapping[str, str] = {}
 """Rules of ours that a session may switch off with session_replication_role, each with its reason. None needs it."""
 ABOUT_NOBODY = {
     "account_session.secret_digest": "the digest of a random secret",
+    "api_key_secret.digest": "the digest of a random secret",
     "draft.sealed": "goes with the drafts, which an erasure throws away",
     "form_answer.sealed": "goes with the kept answers, which an erasure throws away",
     "institution_key.wrapped": "an institution's key opens nothing without a record's own key",

@@ -140,7 +140,8 @@ class World:
 
     def _assurance(self, records: Records) -> dict[str, uuid.UUID]:
         """A verification that was asked for, an alert, and a proposed decision, of the institution's ledger."""
-        found = {"request": uuid.uuid4(), "alert": uuid.uuid4(), "decision": uuid.uuid4(), "change": uuid.uuid4()}
+        found = {"request": uuid.uuid4(), "alert": uuid.uuid4(), "decision": uuid.uuid4(), "change": uuid.uuid4(),
+                 "api_key": uuid.uuid4()}  # fmt: skip
         supervisor = self.walkers[SUPERVISOR].somebody
         values = {
             **found,
@@ -164,6 +165,11 @@ class World:
             connection.execute(
                 text("insert into access_change (id, institution_id, account_id, kind)"
                      " values (:change, :holder, :colleague, 'link')"), values)  # fmt: skip
+            connection.execute(
+                text("insert into api_key (id, institution_id, account_id, name, scopes, networks, expires_at)"
+                     " values (:api_key, :holder, :colleague, 'Aktarım', '{Case.list}', '{::/0}',"
+                     " now() + interval '1 day')"),
+                values)  # fmt: skip
         return found
 
     def path(self, step: Step, record: Records | None, seq: int = 1) -> str:

@@ -37,6 +37,9 @@ class Device:
         found: list[dict[str, Any]] = self._send("WebAuthn.getCredentials", authenticatorId=self._id)["credentials"]
         return found
 
+    def forget(self, id: str) -> None:
+        self._send("WebAuthn.removeCredential", authenticatorId=self._id, credentialId=id)
+
     def verifies(self, whether: bool) -> None:
         self._send("WebAuthn.setUserVerified", authenticatorId=self._id, isUserVerified=whether)
 
@@ -62,7 +65,20 @@ def without_verification(visitor: Visitor) -> None:
         told["options"]["userVerification"] = "discouraged"
         route.fulfill(response=answer, json=told)
 
-    visitor.page.route("**/sign-in/passkey/ask", ask)
+    for step in ("sign-in/passkey", "sign-in/factor/passkey"):
+        visitor.page.route(f"**/{step}/ask", ask)
+
+
+def any_passkey(visitor: Visitor) -> None:
+    """The page's script asks the device for any passkey that it holds."""
+
+    def ask(route: Route) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        told["options"]["allowCredentials"] = []
+        route.fulfill(response=answer, json=told)
+
+    visitor.page.route("**/sign-in/factor/passkey/ask", ask)
 
 
 def delay_codes(panel: Panel, who: Somebody) -> None:
@@ -123,6 +139,25 @@ def test_a_passkey_signs_in_alone_and_as_a_second_step_and_never_without_its_per
     visitor.sign_out().open("/sign-in").send(ALONE).says(REFUSED)
     asked = "select count(*) from audit.event where action = 'auth.login' and content like '%wrong_passkey%'"
     assert panel.ask(asked)[0][0] >= 3
+
+
+def test_after_a_password_nobody_elses_passkey_is_taken(own_name: House, cast: Cast, panel: Panel) -> None:
+    one, other = panel.make.focal_point(cast.jgk), panel.make.focal_point(cast.jgk)
+    window = own_name.visitor(one)
+    device = Device(window)
+    for who in (one, other):
+        panel.make.code(who.username)
+        if who is other:
+            window.sign_out()
+            window.sign_in(other.username)
+        window.open("/profile/factors/").page.locator("#passkey-name").fill(NAME)
+        window.send("Geçiş anahtarı kur").says("Geçiş anahtarı kuruldu")
+    [mine] = [each["credentialId"] for each in device.held() if each["userName"] == other.username]
+    device.forget(mine)
+    any_passkey(window)
+    window.sign_out().open("/sign-in").fill(username=other.username, password=PASSWORD).send("Oturum aç")
+    window.send(SECOND).says(REFUSED)
+    assert window.path == "/sign-in/factor"
 
 
 def test_at_a_number_the_page_names_the_address_at_which_passkeys_work(house: House, cast: Cast, panel: Panel) -> None:

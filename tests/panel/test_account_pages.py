@@ -1,4 +1,4 @@
-"""The pages of accounts and of one's own, through the web: 404 for ids of others, and nothing that was typed is lost."""
+"""The pages of accounts and of one's own, through the web: 404 for ids of others, and nothing typed is lost."""
 
 from __future__ import annotations
 

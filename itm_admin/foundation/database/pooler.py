@@ -30,6 +30,11 @@ def is_pooled(driver: psycopg.Connection[Any]) -> bool:
     return row is None or int(next(iter(row))) != driver.info.backend_pid
 
 
+def is_marked(record: Any) -> bool:
+    """True if this connection of a pool goes through a pooler."""
+    return bool(record.info.get(_POOLED))
+
+
 def install() -> None:
     """For all engines of this process."""
     event.listen(Pool, "connect", _look)

@@ -1,10 +1,46 @@
 -- A person at work decides about power, ledgers and a person's end with a second factor of the last minutes: an open session that
 -- somebody finds is not enough. The gate asks for five minutes; here is a minute more, for the time that a request takes.
-create function itm.factor_is_fresh() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as
-$$ begin
-  if itm.session() is not null and coalesce(itm.factor_age(), 'infinity') > 360 then
-    raise exception using errcode = 'insufficient_privilege', message = 'this takes a second factor of the last minutes';
+
+-- Under which session each such act stands: what itm.enter proved, whatever the statement said. Functions alone write and read it.
+create table itm.act_session (
+  relation text not null,
+  record uuid not null,
+  session uuid not null,
+  account uuid not null,
+  factor_at timestamp with time zone not null,
+  at timestamp with time zone default now() not null,
+  primary key (relation, record, session),
+  unique (relation, record, account)
+);
+comment on table itm.act_session is 'Who proposed, approved, decided or erased: session, account and last second factor, as they were proved.';
+comment on column itm.act_session.account is 'The person; kept as long as the record that the act is about.';
+revoke all on itm.act_session from public;
+
+-- A person acts in a session that stands at this moment, and nobody has both halves. Keys of programs propose and decide
+-- nothing. A command states itself (`itm init`, the demonstration): it was let in by the owner's login.
+create function itm.factor_is_fresh() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as
+$$
+declare
+  facts constant text := current_setting('backtrace_functions');
+  about constant text := case tg_table_name when 'grant_approval' then 'role_grant' else tg_table_name end;
+  object constant uuid := coalesce(to_jsonb(new) ->> 'grant_id', to_jsonb(new) ->> 'id')::uuid;
+  factor timestamptz;
+begin
+  if session_user <> 'itm_app' or facts = '' or starts_with(facts, 'itm_c,') then
+    return new;
   end if;
+  select s.factor_at into factor from public.account_session s
+   where s.id = itm.session() and s.account_id = itm.account() and s.ended_at is null and s.ends_at > now();
+  if not found then
+    raise exception using errcode = 'insufficient_privilege', message = 'this takes a person''s own session';
+  elsif coalesce(extract(epoch from now() - factor), 'infinity') > 360 then
+    raise exception using errcode = 'insufficient_privilege', message = 'this takes a second factor of the last minutes';
+  elsif exists (select from itm.act_session a where a.relation = about and a.record = object
+                   and (a.session = itm.session() or a.account = itm.account())) then
+    raise exception using errcode = 'restrict_violation', message = 'the other half is another person''s, in another session';
+  end if;
+  insert into itm.act_session (relation, record, session, account, factor_at)
+  values (about, object, itm.session(), itm.account(), factor);
   return new;
 end $$;
 revoke all on function itm.factor_is_fresh from public;
