@@ -24,7 +24,7 @@ SUBJECTS_OF_ROLES = {subject for role in ROLES.values() for subject in role.may}
 AUDITORS = ("auditor_national", "auditor_institution")
 READS_ALONE = {"list", "show", "search", "history", "export", "verify"}
 TAKES_UP = {("Alert", "acknowledge"), ("LedgerDecision", "approve"), ("ApiKey", "end")}
-"""The acts of auditors beside reading: one takes care of an alert, is the second person of a decision, and ends a key of a program."""
+"""The acts of auditors beside reading: care of an alert, the second part of a decision, the end of a key."""
 
 
 @pytest.fixture(scope="module")
