@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
@@ -17,7 +16,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from audit import store
 from itm_admin.accounts import actor as actors
 from itm_admin.accounts import api_key_text, throttle
 from itm_admin.foundation import tenancy
@@ -31,6 +29,7 @@ USED_EVERY = 60.0
 """Seconds between two notes of a key's last use from one address."""
 _ME = text("select * from itm.me_by_key(:secret, :address)")
 _USED = text("select itm.key_used(:secret, :address)")
+_WRONG = text("select itm.count_wrong_key(:address, :network)")
 _REFUSED = text("select itm.key_refused(:secret, :address)")
 
 
@@ -93,25 +92,14 @@ def who_is_at_work() -> Actor | None:
 def _count_wrong(session: Session) -> None:
     """Counts a wrong key by its address. Raises TooMany where the next one has to wait."""
     key = throttle.key_from(str(current_app.config["SECRET_KEY"]))
-    now = datetime.now(UTC)
-    with tenancy.acting(dataclasses.replace(tenancy.current(), scope="login", login="-"), session):
-        tries = throttle.count_key(session, key, request.remote_addr, now)
-        _note_wrong(session, key, now)
-        session.commit()
-    if tries.wait:
-        raise TooMany(_l("Too many wrong API keys. Try again in %(seconds)s seconds.", seconds=tries.wait),
-                      retry_after=tries.wait)  # fmt: skip
-
-
-def _note_wrong(session: Session, key: bytes, now: datetime) -> None:
-    """An entry of the Presidency's, or counted by one, as an unknown name's."""
-    subject = throttle.keyed_digest(key, "network", throttle.network_of(tenancy.current().address))
-    if throttle.is_entry(session, subject, "wrong_key", now):
-        detail = {"reason": "wrong_key"}
-        store.append(
-            session.connection(), action="auth.login", outcome="failure", kind="account", detail=detail,
-            to_presidency=True,
-        )  # fmt: skip
+    values = {
+        "address": throttle.keyed_digest(key, "key", request.remote_addr or "none"),
+        "network": throttle.keyed_digest(key, "network", throttle.network_of(request.remote_addr)),
+    }
+    wait = int(session.scalar(_WRONG, values) or 0)
+    session.commit()
+    if wait:
+        raise TooMany(_l("Too many wrong API keys. Try again in %(seconds)s seconds.", seconds=wait), retry_after=wait)
 
 
 def install(app: Flask) -> None:

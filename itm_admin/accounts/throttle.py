@@ -83,11 +83,6 @@ def count_in_session(session: Session, of: UUID, now: datetime) -> Tries:
     return _count(session, {"session": hashlib.sha256(b"itm/session/v1\0" + of.bytes).digest()}, now)
 
 
-def count_key(session: Session, key: bytes, address: str | None, now: datetime) -> Tries:
-    """Counts one wrong API key of an address."""
-    return _count(session, {"key": keyed_digest(key, "key", address or "none")}, now)
-
-
 def take_back(session: Session, tries: Tries) -> None:
     """The try was right."""
     session.execute(_TAKE_BACK, {"keys": list(tries.keys)})

@@ -145,6 +145,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.me": "the person of the session whose secret the caller has",
         "itm.open_session": "the own account's; a session that it replaces is the own and open",
         "itm.session_seen": "moves the last act of the session whose secret the caller has",
+        "itm.count_wrong_key": "a wrong key is counted; digests go in, seconds come out",
         "itm.key_may": "a yes or no about a scope, for the rule of keys",
         "itm.key_refused": "an entry, seldom, about the key whose secret the caller has",
         "itm.key_used": "the last use of the key whose secret the caller has",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import uuid
@@ -157,8 +158,23 @@ def test_entries_name_the_key_and_the_person_responsible(
         for row in rows:
             assert row.c["on_behalf_of"] == f"api_key {key} Aktarım"
             assert row.c["actor"]["user"] == str(person.id)
-    page = panel.browser(manager).get(f"/audit/our-history/?actor={person.username}")
-    assert page.status_code in (200, 404)
+    page = panel.browser(manager).get(f"/history/account/{person.id}/acts").text
+    assert "“Aktarım” API anahtarı ile, sorumlu: Deneme" in page
+    assert "“Aktarım” API anahtarı ile" not in panel.browser(manager).get(f"/history/account/{manager.id}/acts").text
+
+
+def test_another_institution_reads_the_name_of_no_key(panel: RunningPanel, manager: Somebody, person: Somebody) -> None:
+    robot, _key = program(panel, manager, person)
+    secret = api_key_text.read(robot.secret)
+    context = dataclasses.replace(person.context(), secret=secret, address="127.0.0.1")
+    with panel.database.engine("app").connect() as connection:
+        tenancy.apply(connection, context)
+        assert "Aktarım" in str(connection.scalar(text("select audit.context()")))
+        said = """{"actor": {"role": "x"}, "on_behalf_of": "api_key Aktarım"}"""
+        connection.execute(text("select set_config('audit.context', :said, true)"), {"said": said})
+        told = str(connection.scalar(text("select audit.context()")))
+        assert "Aktarım" not in told
+        assert person.username not in told
 
 
 def test_a_key_needs_no_token_and_comes_without_a_cookie(

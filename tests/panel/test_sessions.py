@@ -164,6 +164,7 @@ def test_what_was_sent_after_the_end_is_shown_again_to_its_author(panel: Running
             assert (late.status_code, late.headers["Location"].split("=", 1)[0]) == (303, "/sign-in?next")
             continue
         assert late.status_code == 401, path
+        assert "Yazdıklarınız bu sayfada duruyor." in late.text
         assert "a password!" not in late.text
         held = re.search(r'name="held"[^>]*value="([^"]*)"', late.text)
         assert held

@@ -148,8 +148,8 @@ as $$
     from itm.key_of(secret, address) k join public.account a on a.id = k.account join public.institution i on i.id = a.institution_id
 $$;
 
--- itm.enter of 0014/80_context.sql, which also lets a key's secret in. A key proves no second factor, so what takes one stays
--- shut; it never enters the person's own room (`login`); its entries name it (`on_behalf_of`).
+-- itm.enter of 0014/80_context.sql, and the lines with `key`: it also lets a key's secret in. A key proves no second factor, so
+-- what takes one stays shut; it never enters the person's own room (`login`); its entries name it (`on_behalf_of`).
 create or replace function itm.enter(secret bytea, wanted text, reading text default null) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -200,23 +200,6 @@ begin
   end if;
   perform set_config('backtrace_functions', '', true);
   return false;
-end $$;
-
--- As in 0014/80_context.sql; what another institution reads too names no key either.
-create or replace function audit.context() returns jsonb language plpgsql stable as
-$$
-declare
-  said constant jsonb := nullif(pg_catalog.current_setting('audit.context', true), '')::jsonb;
-  proved jsonb;
-begin
-  if pg_catalog.current_setting('backtrace_functions') = '' then
-    return said;
-  end if;
-  proved := pg_catalog.convert_from(pg_catalog.decode(pg_catalog.split_part(pg_catalog.current_setting('backtrace_functions'), ',', 11), 'hex'), 'UTF8')::jsonb;
-  if said ? 'actor' and not coalesce(said -> 'actor', '{}') ? 'name' then
-    proved := proved #- '{actor,name}' || '{"on_behalf_of": null}';
-  end if;
-  return coalesce(said, '{}') || proved;
 end $$;
 
 -- A program is at work: the session that was proved is a key.
@@ -326,24 +309,24 @@ as $$
      and (k.last_used_at is null or k.last_used_at < now() - interval '1 minute' or k.last_used_address is distinct from left(key_used.address, 60))
 $$;
 
--- A right secret that opens nothing: the first of a quarter of an hour is an entry of the institution.
+-- A right secret that opens nothing: the first of a quarter of an hour is an entry of the institution, in the person's name and
+-- with the key's, and with no right.
 create function itm.key_refused(secret bytea, address text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  said constant text := current_setting('audit.context', true);
+  before constant text := current_setting('backtrace_functions');
   k record;
 begin
   select o.* into k from itm.key_of(secret, address) o where o.refused is not null;
   update public.api_key p set refused_at = now()
    where p.id = k.key and (p.refused_at is null or p.refused_at < now() - interval '15 minutes');
   if found then
-    perform set_config('audit.context', (coalesce(nullif(said, ''), '{}')::jsonb || jsonb_build_object(
-      'actor', jsonb_build_object('user', k.account, 'name', k.username, 'institution', k.code),
-      'on_behalf_of', concat('api_key ', k.key, ' ', k.name)))::text, true);
-    perform audit.write(k.home, 'auth.login', 'denied', 'append', 'api_key', k.key::text, k.home, '{}', null,
-                        ',"detail":' || jsonb_build_object('reason', 'key_' || k.refused)::text);
-    perform set_config('audit.context', coalesce(said, ''), true);
+    perform set_config('backtrace_functions', concat('itm_k,door,', replace(k.home::text, '-', ''), ',', replace(k.account::text, '-', ''), ',,,,,,,',
+      encode(convert_to(jsonb_build_object('ledger', k.home, 'on_behalf_of', concat('api_key ', k.key, ' ', k.name),
+        'actor', jsonb_build_object('user', k.account, 'name', k.username, 'institution', k.code))::text, 'UTF8'), 'hex')), true);
+    perform audit.append('auth.login', 'denied', 'api_key', k.key::text, detail => jsonb_build_object('reason', 'key_' || k.refused));
+    perform set_config('backtrace_functions', before, true);
   end if;
 end $$;
 
@@ -451,6 +434,24 @@ as $$
   ) as l (kind, free, first, longest, quiet) where l.kind = try_limits.kind
 $$;
 
+-- Counts a wrong key of an address; both are keyed digests. The seconds until the next one may come; 0: it is counted. The first
+-- of a network in a quarter of an hour is an entry of the Presidency's, the others are counted by one, as unknown names are.
+create function itm.count_wrong_key(address bytea, network bytea) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  before constant text := current_setting('backtrace_functions');
+  wait integer;
+begin
+  perform set_config('backtrace_functions', 'itm_k,login,,,,,,,,,7b7d', true);
+  wait := itm.count_try(array[count_wrong_key.address], '{key}', now());
+  if itm.tally_try(network, 'wrong_key', now()) then
+    perform audit.append('auth.login', 'failure', 'account', detail => '{"reason": "wrong_key"}', to_presidency => true);
+  end if;
+  perform set_config('backtrace_functions', before, true);
+  return wait;
+end $$;
+
 -- As in 0013/60_names.sql, and the names of keys.
 create or replace function itm.names(ids uuid[]) returns table (id uuid, kind text, name text)
 language sql stable set search_path = pg_catalog, pg_temp
@@ -500,7 +501,7 @@ as $$
 $$;
 
 revoke all on function itm.kind_of_subject, itm.key_may, itm.key_writes, itm.address_in, itm.key_of, itm.me_by_key, itm.by_key, itm.key_changes,
-  itm.no_key, itm.key_rules, itm.is_network, itm.take_key, itm.key_used, itm.key_refused, itm.epoch_ends_keys, itm.role_ends_keys,
+  itm.no_key, itm.key_rules, itm.is_network, itm.take_key, itm.key_used, itm.key_refused, itm.count_wrong_key, itm.epoch_ends_keys, itm.role_ends_keys,
   itm.institution_ends_keys, itm.tell_of_key from public;
-grant execute on function itm.me_by_key, itm.by_key, itm.take_key, itm.key_used, itm.key_refused, itm.key_may, itm.is_network, itm.kind_of_subject to itm_app;
+grant execute on function itm.me_by_key, itm.by_key, itm.take_key, itm.key_used, itm.key_refused, itm.count_wrong_key, itm.key_may, itm.is_network, itm.kind_of_subject to itm_app;
 grant execute on function itm.by_key to itm_signer, itm_purger;
