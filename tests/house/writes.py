@@ -153,6 +153,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.take_key": "the digest of a secret of the own account's key; a factor of the last minutes",
         "itm.erase_person": "a manager's, of a person in sight without a hold; the register says what goes",
         "itm.grant_end_keeps_last": "asks whether one of the kind is left; writes nothing",
+        "itm.had_factor": "a yes or no about an account that the caller names by id",
         "itm.has_factor": "a yes or no about an account that the caller names by id",
         "itm.count_try": "a try is counted or has to wait, while signing in alone; digests go in, seconds come out",
         "itm.device_known": "the own account's browser, by its secret",
