@@ -28,6 +28,7 @@ NOT_WATCHED = {
     "account_address": "who set an address: the account's own event tells of it",
     "account_session": "each begin and end is an event of its own, or follows from one",
     "alert": "raised and acknowledged by events of their own",
+    "api_key_secret": "that a secret was taken stands in its key's row, which is captured",
     "alembic_version": "the schema's version, the migration's own",
     "code_tries": "each wrong code is an event of its own",
     "case_counter": "a number that is in the case's reference already",
