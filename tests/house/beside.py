@@ -23,7 +23,8 @@ NOT_COMPARED = {
     "itm.side": "columns that tables are made like; nothing reads a row of it",
     "public.account_session": "digests of secrets that only browsers have; an ended one is opened again by its cookie "
     "alone, which the browser threw away, and each act in it is an entry",
-    "public.api_key_secret": "digests of secrets: a false one acts in its key's name alone, as entries say",
+    "public.api_key_secret": "digests of secrets; one that was put there opens what its key does, and each use is an "
+    "entry in the name of the key and of its person",
     "public.code_tries": "fewer wrong codes only mean more tries, each of which is an entry",
     "public.editing": "who has a form open, for a quarter of an hour: a hint to colleagues",
     "public.form_answer": "sealed with keys that the database does not have; kept for an hour",
