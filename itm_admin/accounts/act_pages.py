@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from itm_admin.accounts import changes, open_work, services
-from itm_admin.accounts.forms import LeavingForm, ReasonForm
+from itm_admin.accounts.forms import LeavingForm, ActForm
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
@@ -34,7 +34,7 @@ class ActPage:
     lead: str
     submit: str
     kind: str
-    form: ReasonForm
+    form: ActForm
     facts: Sequence[tuple[str, Any]] = ()
     tone: str = "primary"
     why_not: Message | None = None
@@ -77,7 +77,7 @@ class ActPage:
         return notes
 
 
-def successor(form: ReasonForm) -> str | None:
+def successor(form: ActForm) -> str | None:
     """The chosen colleague, where the form asks for one."""
     chosen = form.successor if isinstance(form, LeavingForm) and "successor" in form else None
     return (chosen.data or None) if chosen is not None else None
@@ -95,7 +95,7 @@ def resumption(account: Account) -> ActPage:
     return ActPage(
         "resume", account, _("Reactivate the account"),
         _("The person can sign in again, with the roles that stand. What was assigned before does not come back."),
-        _("Reactivate"), "resume", ReasonForm(),
+        _("Reactivate"), "resume", ActForm(),
     )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def new_link(account: Account) -> ActPage:
         "link", account, _("Make a one-time link"),
         _("The link works once and for 72 hours. Until it is used, the old password does not work and all sessions"
           " have ended."),
-        _("Make the link"), "link", ReasonForm(),
+        _("Make the link"), "link", ActForm(),
     )  # fmt: skip
 
 
@@ -121,13 +121,13 @@ def password_end(account: Account) -> ActPage:
     return ActPage(
         "reset", account, _("Ask for the end of the password"),
         _("Another person has to confirm it. After that a new link can be made."),
-        _("Ask for the end of the password"), "reset", ReasonForm(),
+        _("Ask for the end of the password"), "reset", ActForm(),
         why_not=None if is_open else _("This is asked for auditors who have a password."),
     )  # fmt: skip
 
 
 def lost_factors(account: Account) -> ActPage:
-    form = ReasonForm()
+    form = ActForm()
     return ActPage(
         "factors", account, _("Lost second factors"),
         _("Speak with the person first. When another person has confirmed it, all second factors, recovery codes and"

@@ -95,7 +95,7 @@ def new_account_form(columns: Sequence[str]) -> type[PanelForm]:
     return type("NewAccountForm", (below,), role)
 
 
-class ReasonForm(PanelForm):
+class ActForm(PanelForm):
     """An act on an account asks for its reason, and for who takes over the open work where there is some."""
 
     asks: ClassVar[Asks] = {"reason": _l("Choose a reason.")}
@@ -110,17 +110,17 @@ class ReasonForm(PanelForm):
         return str(load(_REASON_INPUTS[kind], {"reason": self.reason.data or ""})["reason"])
 
 
-class LeavingForm(ReasonForm):
+class LeavingForm(ActForm):
     asks: ClassVar[Asks] = {"successor": _l("Choose who takes the open cases over.")}
 
     successor = SelectField(_l("Takes the open cases over"), choices=[], validate_choice=False)
 
 
-class SuspendForm(ReasonForm):
+class SuspendForm(ActForm):
     """Of several accounts at once."""
 
 
-class GrantForm(ReasonForm):
+class GrantForm(ActForm):
     asks: ClassVar[Asks] = {"role": _ROLE}
 
     role = SelectField(_l("Role"), choices=[], validate_choice=False)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import act_pages, changes, grants, open_work, reasons, services
-from itm_admin.accounts.forms import GrantForm, GrantInput, ReasonForm, role_choices
+from itm_admin.accounts.forms import GrantForm, GrantInput, ActForm, role_choices
 from itm_admin.accounts.models import CHANGE_KINDS, AccessChange, RoleGrant
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
@@ -202,16 +202,16 @@ def _give(session: Session, id: uuid.UUID, form: GrantForm) -> RoleGrant:
     return grants.give(session, me(), account, values["role"], values.get("unit"), values["reason"])
 
 
-def _end(session: Session, id: uuid.UUID, form: ReasonForm) -> RoleGrant:
+def _end(session: Session, id: uuid.UUID, form: ActForm) -> RoleGrant:
     return grants.end(session, me(), id, reason=form.chosen_reason("end"), successor=act_pages.successor(form))
 
 
-def _reset(session: Session, id: uuid.UUID, form: ReasonForm) -> AccessChange:
+def _reset(session: Session, id: uuid.UUID, form: ActForm) -> AccessChange:
     account = services.get(session, me(), id)
     return changes.ask(session, me(), account, "reset", reason=form.chosen_reason("reset"))
 
 
-def _lost(session: Session, id: uuid.UUID, form: ReasonForm) -> AccessChange:
+def _lost(session: Session, id: uuid.UUID, form: ActForm) -> AccessChange:
     account = services.get(session, me(), id)
     return services.ask_to_end_factors(session, me(), account, form.chosen_reason("factors"))
 

@@ -41,7 +41,7 @@ KEEPERS: list[Keeper] = []
 
 
 def open_ones(session: AnySession, account: uuid.UUID) -> list[tuple[uuid.UUID, str]]:
-    """What is assigned to this person, for those who see it."""
+    """Id and name of each open assignment of this person, for those who see it."""
     if tenancy.current().scope != INSTITUTION:
         return []
     return [one for keeper in KEEPERS for one in keeper.open_ones(session, account)]
