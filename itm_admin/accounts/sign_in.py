@@ -275,7 +275,7 @@ def _secret(account: Named | None) -> Any:
 
 
 def _obstacle(session: Session, actor: Actor | None, changed_at: datetime) -> str | None:
-    """The obstacle for a person who knows the password."""
+    """The reason for which a person who knows the password may not sign in; None: there is none."""
     if actor is None:
         return "unknown_name"
     newer = select(Invitation.id).where(
@@ -314,7 +314,7 @@ def _refused(session: Session, account: Named | None, reason: str, key: bytes, u
 
 
 def _write_counted(session: Session, now: datetime) -> None:
-    """One entry for each kind of refusal that was counted: at the end of its quarter of an hour, or as its person."""
+    """Writes one entry for each kind of refusal that was counted: after its quarter of an hour, or as its person."""
     for each in throttle.counted(session, now):
         outcome = "failure" if each.reason in _WRONG else "denied"
         detail = {"reason": each.reason, "tries": each.tries, "since": each.since.astimezone(UTC).isoformat()}
