@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from itm_admin.accounts import changes, open_work, services
-from itm_admin.accounts.forms import LeavingForm, ActForm
+from itm_admin.accounts.forms import ActForm, LeavingForm
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me

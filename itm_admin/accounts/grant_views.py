@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from itm_admin.accounts import act_pages, changes, grants, open_work, reasons, services
-from itm_admin.accounts.forms import GrantForm, GrantInput, ActForm, role_choices
+from itm_admin.accounts.forms import ActForm, GrantForm, GrantInput, role_choices
 from itm_admin.accounts.models import CHANGE_KINDS, AccessChange, RoleGrant
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read

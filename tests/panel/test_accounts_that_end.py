@@ -81,7 +81,7 @@ def test_who_chooses_nobody_and_who_sees_no_case_leave_the_cases_among_the_unass
         who = make.caseworker()
         case = case_of(panel, who, opener)
         page = panel.browser(by).get(f"/accounts/{who.id}/suspend").text
-        assert ("kimsenin görevli olmadığı açık dosyalar" in page) is True
+        assert ("görevlisi olmayan açık dosyalar" in page) is True
         sent = panel.browser(by).post(f"/accounts/{who.id}/suspend", reason="SILENT", **chosen)
         assert sent.status_code == 303
         assert on_it(panel, case) == set()
