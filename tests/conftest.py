@@ -28,6 +28,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Engine, make_url
 
 from itm_admin.accounts import passwords
+from itm_admin.foundation import claims
+from itm_admin.foundation.command_door import CommandDoor
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.database import engine_options, migration, roles
 from itm_admin.local.embedded import SUPERUSER, EmbeddedServer
@@ -39,9 +41,8 @@ examples.load_profile("patient")
 
 # Passwords are slow to guess on purpose, and thousands of sign-ins would be slow with them: here they cost little,
 # but for `slow_passwords`.
-_FOR_PEOPLE = {"HASHER": passwords.HASHER, "_NOBODYS": passwords._NOBODYS}
+_FOR_PEOPLE = {"HASHER": passwords.HASHER}
 passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-passwords._NOBODYS = passwords.HASHER.hash("nobody knows this one")
 
 
 class _Compiled(BytecodeCache):
@@ -60,6 +61,7 @@ class _Compiled(BytecodeCache):
 
 Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": _Compiled()}
 
+SECRET = "a-secret-of-the-tests-of-at-least-32-characters"
 PASSWORDS = {
     "owner": "an-owner-for-tests",
     "app": "an-app-for-tests",
@@ -102,6 +104,8 @@ class Database:
                 del options["pool_events"]
                 options["pool_pre_ping"] = True
             self._engines[role] = create_engine(self.url(role), **options)
+            if role == "app":  # tests work as commands do; the panel's own engine has no such door
+                CommandDoor(self.engine("owner"), "tests").open(self._engines[role])
         return self._engines[role]
 
     def close(self) -> None:
@@ -198,6 +202,7 @@ def template(cluster: Cluster) -> Iterator[str]:
     with cluster.connect(name) as connection:
         roles.prepare_database(connection)
     migration.upgrade(cluster.url("owner", name))
+    claims.bring(cluster.url("owner", name), SECRET)
     yield name
     _drop(cluster, name)
 
@@ -283,7 +288,7 @@ def settings_for(database: Database, home: Path) -> Settings:
         database_url=database.url("app"),
         owner_url=database.url("owner"),
         signer_url=database.url("signer"),
-        secret_key="a-secret-of-the-tests-of-at-least-32-characters",
+        secret_key=SECRET,
         master_key_file=key,
         web_threads=4,
     )

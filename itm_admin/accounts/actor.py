@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from flask import Flask, Response, g, request
 from flask import session as cookie
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -18,7 +18,7 @@ from itm_admin.accounts import session_rows, sessions
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor, HeldRole, Here
 from itm_admin.foundation.database import db
-from itm_admin.foundation.tenancy import acting
+from itm_admin.foundation.tenancy import acting, unnamed
 
 _ACCOUNT = text(
     """
@@ -31,7 +31,7 @@ _ACCOUNT = text(
      where a.id = :account and a.institution_id = :institution
     """
 )
-_ME = text("select * from itm.me(:secret)")
+_ME = "select * from itm.me(%(secret)s)"
 _GRANTS = text(
     """
     select g.role, g.unit_id, array(
@@ -49,7 +49,7 @@ def find(session: Session, account: uuid.UUID, institution: uuid.UUID) -> Actor 
     """The person, with the reason why they may not work now, if any (`obstacle`, `roles`). None: no such account."""
     now = tenancy.current()
     secret = now.secret if now.account == account else None
-    alone = replace(now, scope="login", login=None, account=account, institution=institution, secret=secret)
+    alone = replace(now, scope="login", account=account, institution=institution, secret=secret)
     with acting(alone, session):
         row = session.execute(_ACCOUNT, {"account": account, "institution": institution}).mappings().one_or_none()
         if row is None:
@@ -60,21 +60,22 @@ def find(session: Session, account: uuid.UUID, institution: uuid.UUID) -> Actor 
 
 def of_secret(session: Session, secret: bytes) -> Actor | None:
     """The person of a session, ended or not (`here.ended`). None: no session has this secret."""
-    row = session.execute(_ME, {"secret": secret}).mappings().one_or_none()
-    if row is None:
+    rows = unnamed(session, _ME, {"secret": secret})
+    if not rows:
         return None
+    (row,) = rows
     held = _held(row)
     times = (row["seen_age"], row["idle_left"], row["absolute_left"], row["ended"])
     here = Here(row["session"], secret, tuple(row["methods"]), row["factor_age"], row["half"], *times)
     return replace(_actor(row, held), here=here)
 
 
-def of_row(row: RowMapping) -> Actor:
+def of_row(row: Mapping[Any, Any]) -> Actor:
     """The person of a row with grants, without a session."""
     return _actor(row, _held(row))
 
 
-def _held(row: RowMapping) -> tuple[HeldRole, ...]:
+def _held(row: Mapping[Any, Any]) -> tuple[HeldRole, ...]:
     return tuple(
         HeldRole(grant["role"], tuple(map(uuid.UUID, grant["units"] or ())) if grant["unit"] else "*")
         for grant in row["grants"]
@@ -120,7 +121,7 @@ def _keep_alive(response: Response) -> Response:
 
 
 _FILES = frozenset({"static", "static_vendor"})
-_LIVES = text("select coalesce((select m.ended is null and m.obstacle is null from itm.me(:secret) m), false)")
+_LIVES = "select from itm.me(%(secret)s) m where m.ended is null and m.obstacle is null"
 
 
 class SessionOver(Exception):
@@ -142,12 +143,12 @@ def while_it_stands(pieces: Iterable[Any], secret: bytes, engine: Engine) -> Ite
     """The pieces, as long as the session stands."""
     for piece in pieces:
         with engine.connect() as connection:
-            if not connection.scalar(_LIVES, {"secret": secret}):
+            if not unnamed(connection, _LIVES, {"secret": secret}):
                 raise SessionOver
         yield piece
 
 
-def _actor(row: RowMapping, held: tuple[HeldRole, ...]) -> Actor:
+def _actor(row: Mapping[Any, Any], held: tuple[HeldRole, ...]) -> Actor:
     return Actor(
         id=row["id"],
         username=row["username"],

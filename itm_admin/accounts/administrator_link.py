@@ -13,9 +13,8 @@ from sqlalchemy.pool import NullPool
 
 from itm_admin.accounts import bootstrap, invitations, usernames
 from itm_admin.accounts.models import Account, RoleGrant
-from itm_admin.foundation import tenancy
+from itm_admin.foundation import command_door, tenancy
 from itm_admin.foundation.config import Refusal, Settings
-from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.roles import ACCOUNTS
 from itm_admin.ledger import alert_raising
 
@@ -24,8 +23,8 @@ COMMAND = "itm invite"
 
 def make(settings: Settings, username: str) -> str:
     """A new one-time link for an administrator or supervisor, after its alert. Raises Refusal for other accounts."""
-    settings.require("ITM_DATABASE_URL", "ITM_DATABASE_SIGNER_URL")
-    engine = create_engine(settings.database_url or "", **engine_options())
+    settings.require("ITM_DATABASE_URL", "ITM_DATABASE_OWNER_URL", "ITM_DATABASE_SIGNER_URL")
+    engine = command_door.engine(settings, COMMAND)
     try:
         acting = tenancy.acting(tenancy.Context(scope=ACCOUNTS, account_name=COMMAND, route=COMMAND))
         with bootstrap.making_sessions(engine)() as session, acting:

@@ -23,14 +23,15 @@ from itm_admin.foundation.access import sent_key
 from itm_admin.foundation.actor import Actor, HeldKey
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Denied, Message, TooMany, Unauthenticated
+from itm_admin.foundation.tenancy import unnamed
 from itm_admin.foundation.transaction import writing
 
 USED_EVERY = 60.0
 """Seconds between two notes of a key's last use from one address."""
-_ME = text("select * from itm.me_by_key(:secret, :address)")
-_USED = text("select itm.key_used(:secret, :address)")
+_ME = "select * from itm.me_by_key(%(secret)s, %(address)s)"
+_USED = "select itm.key_used(%(secret)s, %(address)s)"
+_REFUSED = "select itm.key_refused(%(secret)s, %(address)s)"
 _WRONG = text("select itm.count_wrong_key(:address, :network)")
-_REFUSED = text("select itm.key_refused(:secret, :address)")
 
 
 class WrongKey(Unauthenticated):
@@ -68,15 +69,14 @@ def actor_of(sent: str) -> Actor:
     secret = api_key_text.read(sent)
     session: Session = db.session()
     address = request.remote_addr
-    row = None
-    if secret is not None:
-        row = session.execute(_ME, {"secret": secret, "address": address}).mappings().one_or_none()
-    if secret is None or row is None:
+    rows = unnamed(session, _ME, {"secret": secret, "address": address}) if secret is not None else []
+    if secret is None or not rows:
         _count_wrong(session)
         raise WrongKey
+    (row,) = rows
     if row["refused"] is not None:
         with writing() as work:
-            work.execute(_REFUSED, {"secret": secret, "address": address})
+            unnamed(work, _REFUSED, {"secret": secret, "address": address})
         raise KeyElsewhere if row["refused"] == "address" else KeyOver(row["refused"])
     must_be_noted = row["used_age"] is None or row["used_age"] >= USED_EVERY or row["used_address"] != address
     key = HeldKey(row["key"], row["key_name"], secret, frozenset(row["scopes"]), must_be_noted)
@@ -90,7 +90,7 @@ def who_is_at_work() -> Actor | None:
 
 
 def _count_wrong(session: Session) -> None:
-    """Counts a wrong key by its address. Raises TooMany where the next one has to wait."""
+    """Counts a wrong key by its address, with its entry. Raises TooMany where the next one has to wait."""
     key = throttle.key_from(str(current_app.config["SECRET_KEY"]))
     values = {
         "address": throttle.keyed_digest(key, "key", request.remote_addr or "none"),
@@ -116,7 +116,7 @@ def _note_use(response: Response) -> Response:
     if session.in_transaction() and not tenancy.only_read(session):
         return response
     try:
-        session.execute(_USED, {"secret": key.secret, "address": request.remote_addr})
+        unnamed(session, _USED, {"secret": key.secret, "address": request.remote_addr})
         session.commit()
     except SQLAlchemyError:  # the answer stands; the next use is noted
         session.rollback()

@@ -10,14 +10,13 @@ from __future__ import annotations
 import uuid
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Engine, create_engine, func, select, text
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from itm_admin.accounts import invitations
 from itm_admin.accounts.models import Account, RoleGrant
-from itm_admin.foundation import tenancy, vocabulary
+from itm_admin.foundation import command_door, tenancy, vocabulary
 from itm_admin.foundation.config import Refusal, Settings
-from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ACCOUNTS
 from itm_admin.foundation.synthetic import mark
@@ -58,7 +57,7 @@ class NotEmpty(Refusal):
 def run(settings: Settings) -> First:
     """For `itm init`: fills an empty installation; gives the two one-time links. Raises NotEmpty."""
     settings.require("ITM_DATABASE_URL", "ITM_MASTER_KEY_FILE")
-    engine = create_engine(settings.database_url or "", **engine_options())
+    engine = command_door.engine(settings, "itm init")
     try:
         with making_sessions(engine)() as session:
             tokens = begin(session, Keyring(settings.master_key()))

@@ -7,7 +7,6 @@ factor cannot set up another one here instead of showing it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from flask import flash, jsonify, make_response, redirect, request, session, url_for
@@ -15,7 +14,6 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from audit import store
 from itm_admin.accounts import factors, passkeys, session_rows, sessions, sign_in
 from itm_admin.accounts.factor_pages import (
     BOTH,
@@ -34,7 +32,6 @@ from itm_admin.accounts.forms import CodeForm, SignInForm
 from itm_admin.accounts.passkeys import BadPasskey
 from itm_admin.accounts.returning import continuing, go_on, sign_in_page
 from itm_admin.accounts.session_begin import begin_session
-from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor, Here, me
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Denied, Invalid
@@ -160,7 +157,7 @@ class PasskeySignInView(Page):
     @route("/ask", act="show", methods=("POST",), public=True, quiet=True)
     def ask(self) -> Response:
         """The question for a browser's passkeys, which a script asks for."""
-        with writing() as work, acting(_nobody(), work):
+        with writing() as work:
             asked = passkeys.ask_to_sign_in(work, site())
         return jsonify(question=str(asked.id), options=asked.options)
 
@@ -187,21 +184,19 @@ def _back(form: CodeForm) -> Response:
 
 def _by_passkey(question: str, credential: str) -> Actor | None:
     """The person, signed in; None after the refusal's entry."""
-    with writing() as work, acting(_nobody(), work):
+    with writing() as work:
         try:
-            factor = passkeys.prove(work, site(), None, question, credential)
+            known = passkeys.prove_alone(work, site(), question, credential)
         except BadPasskey:
-            reason = {"reason": "wrong_passkey"}  # nobody knows whose it was
-            store.append(work.connection(), "auth.login", outcome="failure", detail=reason, to_presidency=True)
+            sign_in.passkey_refused(work)
             return None
-        actor = sign_in.may_sign_in(work, factor.account_id, factor.institution_id)
+        actor = sign_in.by_claim(work, known.account, ("passkey",), factor=True)
         if actor is None:
-            sign_in.passkey_refused(work, factor.account_id, factor.institution_id)
             return None
         with acting(actor.own_context(), work):
-            here = session_rows.begin(work, actor, ("passkey",), factor=True)
+            factors.used(work, known.factor, {"sign_count": known.sign_count})
         sign_in.finished(work, actor, "passkey")
-    return replace(actor, here=here)
+    return actor
 
 
 def _first(actor: Actor, form: CodeForm, set_up: Callable[[Session], SecondFactor]) -> Response | None:
@@ -248,10 +243,6 @@ def _is_half(actor: Actor) -> bool:
 def _has_factor(actor: Actor) -> bool:
     with acting(actor.own_context(), db.session):
         return bool(factors.standing(db.session, actor.id))
-
-
-def _nobody() -> tenancy.Context:
-    return replace(tenancy.current(), scope="login", login=None)
 
 
 def _named(address: str) -> str | None:

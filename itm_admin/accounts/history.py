@@ -20,6 +20,7 @@ _OWN = text(
     select at, action, outcome, content::jsonb -> 'request' ->> 'address' as address
       from audit.entry
      where actor_id = :account and action in ('auth.login', 'auth.logout')
+       and not (outcome = 'success' and content::jsonb -> 'detail' ->> 'while' is not distinct from 'signed_in')
        and not (content::jsonb -> 'detail' ->> 'reason' is not distinct from 'factor_missing' and exists (
              select from audit.entry s where s.actor_id = :account and s.action = 'auth.login' and s.outcome = 'success'
                 and s.at between entry.at and entry.at + interval '15 minutes'))

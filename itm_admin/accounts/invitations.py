@@ -15,18 +15,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts import passwords, session_rows
-from itm_admin.accounts.models import Account, Credential, Invitation
+from itm_admin.accounts.models import Account, Invitation
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor, Here
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.tenancy import acting
+from itm_admin.foundation.tenancy import acting, unnamed
 from itm_admin.institutions.models import Institution
 
+_INVITED = "select * from itm.invited(%(token)s, %(at)s)"
+_SALTS_OF_INVITED = "select itm.salts_of_invited(%(token)s) as salt"
+_REDEEM = "select itm.redeem(%(token)s, %(kept)s, %(proofs)s, %(at)s) as fault"
+_OWN_SALTS = text("select itm.own_salts()")
+_CHANGE = "select itm.change_own_password(%(kept)s, %(proofs)s) as done"
 LIFETIME = timedelta(hours=72)
 _TOKEN_BYTES = 32
 
@@ -89,22 +93,32 @@ def is_expired(invitation: Invitation, now: datetime | None = None) -> bool:
 
 def look_up(session: Session, token: str, now: datetime | None = None) -> Invited:
     """The person of this link. Raises BadInvitation if it does not open any more."""
-    with acting(_with(token), session):
-        return _find(session, token, now or datetime.now(UTC))
+    with acting(_asking(now), session):
+        rows = unnamed(session, _INVITED, {"token": _sent(token), "at": now})
+    if not rows:
+        raise BadInvitation
+    (row,) = rows
+    return Invited(
+        row["id"], row["account_id"], row["institution_id"], row["code"], row["username"], row["first_name"],
+        row["last_name"], tuple(row[name] for name in _OF_THE_PERSON), row["expires_at"], row["waits"],
+    )  # fmt: skip
+
+
+_OF_THE_PERSON = ("first_name", "last_name", "email", "code", "name_tr", "name_en")
 
 
 def redeem(session: Session, token: str, password: str, now: datetime | None = None) -> Invited:
     """Sets the password that the invited person chose. Raises BadInvitation, or Invalid under `password`."""
-    now = now or datetime.now(UTC)
-    with acting(_with(token), session):
-        invited = _find(session, token, now, lock=True)
-        with acting(_as_invited(invited), session):
-            former = _former(session)
-        passwords.require_good(password, invited.username, invited.names, former)
-        session.execute(update(Invitation).where(Invitation.id == invited.invitation).values(used_at=now))
-        with acting(_as_invited(invited), session):
-            _keep(session, invited.account, invited.institution, password)
-            session.flush()
+    invited = look_up(session, token, now)
+    passwords.require_good(password, invited.username, invited.names)
+    with acting(_asking(now), session):
+        salts = [row["salt"] for row in unnamed(session, _SALTS_OF_INVITED, {"token": _sent(token)})]
+        kept = {"kept": passwords.digest_of(password), "proofs": _proofs(salts, password)}
+        fault = unnamed(session, _REDEEM, {"token": _sent(token), "at": now, **kept})[0]["fault"]
+    if fault == "former":
+        passwords.refuse_former()
+    if fault is not None:
+        raise BadInvitation
     return invited
 
 
@@ -115,9 +129,10 @@ def change_own_password(session: Session, actor: Actor, password: str) -> Here:
     """
     with acting(actor.own_context(), session):
         names = session.execute(_names().where(Account.id == actor.id)).one()
-        passwords.require_good(password, actor.username, tuple(names), _former(session))
-        _keep(session, actor.id, actor.institution_id, password)
-        session.flush()
+        passwords.require_good(password, actor.username, tuple(names))
+        proofs = _proofs(session.scalars(_OWN_SALTS).all(), password)
+        if not unnamed(session, _CHANGE, {"kept": passwords.digest_of(password), "proofs": proofs})[0]["done"]:
+            passwords.refuse_former()
         return session_rows.begin_again(session, actor)
 
 
@@ -127,66 +142,19 @@ def _names() -> Any:
     ).join(Institution, Institution.id == Account.institution_id)
 
 
-def _former(session: Session) -> Sequence[str]:
-    """The digests of the passwords of the person at work: the present one and those of before."""
-    return session.scalars(text("select itm.own_passwords()")).all()
+def _proofs(salts: Sequence[str], password: str) -> list[bytes]:
+    """Of a new password, under the salt of each one before: the database compares."""
+    return [passwords.proof(salt, password) for salt in salts]
 
 
-def _keep(session: Session, account: uuid.UUID, institution: uuid.UUID, password: str) -> None:
-    values = {
-        "password_hash": passwords.digest_of(password),
-        "failures": 0,
-        "locked_until": None,
-        "changed_at": func.now(),
-    }
-    session.execute(
-        insert(Credential)
-        .values(account_id=account, institution_id=institution, **values)
-        .on_conflict_do_update(index_elements=["account_id"], set_=values)
-    )
-    session.execute(update(Account).where(Account.id == account).values(epoch=Account.epoch + 1))
+def _asking(now: datetime | None) -> tenancy.Context:
+    """Nobody is at work; a command may play another time."""
+    return replace(tenancy.asked(tenancy.current()), scope=None if now is None else "story")
 
 
-def _find(session: Session, token: str, now: datetime, lock: bool = False) -> Invited:
-    wanted = select(Invitation).where(Invitation.token_digest == _digest(token))
-    found = session.execute(wanted.with_for_update() if lock else wanted).scalar_one_or_none()
-    if found is None or found.used_at is not None or found.expires_at <= now:
-        raise BadInvitation
-    own = replace(tenancy.current(), account=found.account_id, institution=found.institution_id)
-    with acting(own, session):
-        row = session.execute(
-            _names()
-            .add_columns(Account.username)
-            .where(Account.id == found.account_id, Account.active, Institution.status == "active")
-        ).one_or_none()
-    if row is None:
-        raise BadInvitation
-    return Invited(
-        found.id,
-        found.account_id,
-        found.institution_id,
-        row.code,
-        row.username,
-        row.first_name,
-        row.last_name,
-        tuple(row[:-1]),
-        found.expires_at,
-        found.created_by is not None,
-    )
-
-
-def _with(token: str) -> tenancy.Context:
-    return replace(tenancy.current(), scope="login", login=None, token=_digest(token))
-
-
-def _as_invited(invited: Invited) -> tenancy.Context:
-    return replace(
-        tenancy.current(),
-        account=invited.account,
-        account_name=invited.username,
-        institution=invited.institution,
-        institution_code=invited.institution_code,
-    )
+def _sent(token: str) -> str:
+    """A token as it may be asked for: what is no text of ours is nobody's."""
+    return token if token.isascii() and token.isprintable() else ""
 
 
 def _digest(token: str) -> bytes:

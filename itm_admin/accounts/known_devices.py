@@ -26,7 +26,6 @@ _LASTS = timedelta(days=400)
 """As long as browsers keep a cookie at most; each sign-in renews it."""
 _SECRET_BYTES = 32
 _NOTE = text("select itm.note_sign_in(:digest, :device, :address)")
-_KNOWN = text("select itm.device_known(:digest)")
 
 
 @dataclass(frozen=True)
@@ -46,13 +45,6 @@ def secret_here() -> bytes | None:
     if "device_secret" not in g:
         g.device_secret = _read(request.cookies.get(cookie_name(), ""))
     found: bytes | None = g.device_secret
-    return found
-
-
-def known(session: Session, secret: bytes | None) -> uuid.UUID | None:
-    """The row of this browser for the account at work."""
-    digest = hashlib.sha256(secret or b"").digest()
-    found: uuid.UUID | None = session.scalar(_KNOWN, {"digest": digest})
     return found
 
 

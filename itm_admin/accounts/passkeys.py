@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,11 +35,11 @@ from webauthn.helpers.structs import (
 from itm_admin.accounts import factors
 from itm_admin.accounts.factor_rows import PasskeyChallenge, SecondFactor
 from itm_admin.accounts.factors import FactorOwner
-from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.proxies import is_number
-from itm_admin.foundation.tenancy import acting
 
+_ASK = text("select itm.ask_passkey(:challenge)")
+_ANSWER = text("select * from itm.answer_passkey(:question, :credential)")
 LIFETIME = text("interval '5 minutes'")
 _TIMEOUT = 5 * 60 * 1000
 _LONGEST = 20_000
@@ -72,6 +72,15 @@ class Question:
 
     id: uuid.UUID
     options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """Somebody who is known by a passkey alone."""
+
+    account: uuid.UUID
+    factor: uuid.UUID
+    sign_count: int
 
 
 def ask_to_add(session: Session, site: Site, person: FactorOwner, full_name: str) -> Question:
@@ -116,74 +125,87 @@ def add(session: Session, site: Site, person: FactorOwner, name: str, question: 
 
 def ask_to_sign_in(session: Session, site: Site) -> Question:
     """For `navigator.credentials.get` of somebody who is not known yet: the passkey names the account."""
-    return _ask(session, site, "sign_in", None, [])
+    challenge = _challenge()
+    return Question(session.scalar(_ASK, {"challenge": challenge}), _options(site, challenge, []))
 
 
 def ask_again(session: Session, site: Site, person: FactorOwner) -> Question:
     """For `navigator.credentials.get` of a known person: one of the account's passkeys."""
     known = [each.credential for each in factors.standing(session, person.id) if each.credential is not None]
-    return _ask(session, site, "step_up", person, known)
+    challenge = _challenge()
+    return Question(_keep(session, challenge, "step_up", person), _options(site, challenge, known))
 
 
-def prove(session: Session, site: Site, person: FactorOwner | None, question: str, answer: str) -> SecondFactor:
-    """The passkey that has answered; of this person, where one is known. Raises BadPasskey.
-
-    Its account's context has to be bound before anything else is done with it.
-    """
-    challenge = _take(session, question, "step_up" if person else "sign_in", person.id if person else None)
+def prove(session: Session, site: Site, person: FactorOwner, question: str, answer: str) -> SecondFactor:
+    """The passkey of this person that has answered. Raises BadPasskey."""
+    challenge = _take(session, question, "step_up", person.id)
     credential = _parsed(answer)
-    factor = _named(session, credential)
-    if factor is None or (person is not None and factor.account_id != person.id):
+    mine = select(SecondFactor).where(SecondFactor.credential == _id_in(credential))
+    factor = session.scalars(mine.execution_options(populate_existing=True)).one_or_none()
+    if factor is None or factor.account_id != person.id:
         raise BadPasskey
-    handle = credential.get("response", {}).get("userHandle")
-    try:
-        if (person is None or handle) and base64url_to_bytes(handle) != factor.account_id.bytes:
-            raise BadPasskey
-        found = verify_authentication_response(
-            credential=credential, expected_challenge=challenge, expected_rp_id=site.rp_id,
-            expected_origin=site.origin or "", credential_public_key=factor.public_key or b"",
-            credential_current_sign_count=factor.sign_count, require_user_verification=True,
-        )  # fmt: skip
-    except Exception as error:  # as above
-        raise BadPasskey from error
-    with acting(replace(tenancy.current(), account=factor.account_id, institution=factor.institution_id), session):
-        factors.used(session, factor.id, {"sign_count": max(found.new_sign_count, factor.sign_count)})
+    count = _verified(site, credential, challenge, person.id, factor.public_key or b"", factor.sign_count)
+    factors.used(session, factor.id, {"sign_count": max(count, factor.sign_count)})
     return factor
 
 
-def _ask(session: Session, site: Site, purpose: str, person: FactorOwner | None, known: list[bytes]) -> Question:
-    challenge = _challenge()
+def prove_alone(session: Session, site: Site, question: str, answer: str) -> Stranger:
+    """The passkey that has answered, of somebody who is not known yet. Raises BadPasskey."""
+    credential = _parsed(answer)
+    found = session.execute(_ANSWER, {"question": _number(question), "credential": _id_in(credential)}).one_or_none()
+    if found is None or found.account_id is None or not credential["response"].get("userHandle"):
+        raise BadPasskey
+    before = (bytes(found.public_key), found.sign_count)
+    count = _verified(site, credential, bytes(found.challenge), found.account_id, *before)
+    return Stranger(found.account_id, found.factor, max(count, found.sign_count))
+
+
+def _verified(
+    site: Site, credential: dict[str, Any], challenge: bytes, account: uuid.UUID, public_key: bytes, sign_count: int
+) -> int:
+    """The passkey's new count. Raises BadPasskey."""
+    handle = credential["response"].get("userHandle")
+    try:
+        if handle and base64url_to_bytes(handle) != account.bytes:
+            raise BadPasskey
+        found = verify_authentication_response(
+            credential=credential, expected_challenge=challenge, expected_rp_id=site.rp_id,
+            expected_origin=site.origin or "", credential_public_key=public_key,
+            credential_current_sign_count=sign_count, require_user_verification=True,
+        )  # fmt: skip
+    except Exception as error:  # as above
+        raise BadPasskey from error
+    return int(found.new_sign_count)
+
+
+def _options(site: Site, challenge: bytes, known: list[bytes]) -> dict[str, Any]:
     options = generate_authentication_options(
         rp_id=site.rp_id, challenge=challenge, timeout=_TIMEOUT,
         allow_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known],
         user_verification=UserVerificationRequirement.REQUIRED,
     )  # fmt: skip
-    return Question(_keep(session, challenge, purpose, person), json.loads(options_to_json(options)))
+    written: dict[str, Any] = json.loads(options_to_json(options))
+    return written
 
 
 def _challenge() -> bytes:
     return os.urandom(32)
 
 
-def _keep(session: Session, challenge: bytes, purpose: str, person: FactorOwner | None) -> uuid.UUID:
+def _keep(session: Session, challenge: bytes, purpose: str, person: FactorOwner) -> uuid.UUID:
     session.execute(delete(PasskeyChallenge).where(PasskeyChallenge.made_at < func.now() - LIFETIME))
     id = uuid.uuid4()
-    whose = {"account_id": person.id, "institution_id": person.institution} if person else {}
-    kept = insert(PasskeyChallenge).values(id=id, challenge=challenge, purpose=purpose, **whose)
-    session.execute(kept)
+    whose = {"account_id": person.id, "institution_id": person.institution}
+    session.execute(insert(PasskeyChallenge).values(id=id, challenge=challenge, purpose=purpose, **whose))
     return id
 
 
-def _take(session: Session, question: str, purpose: str, account: uuid.UUID | None) -> bytes:
+def _take(session: Session, question: str, purpose: str, account: uuid.UUID) -> bytes:
     """The challenge, which is gone with this transaction: a second answer to it finds none."""
-    try:
-        id = uuid.UUID(question)
-    except ValueError:
-        raise BadPasskey from None
     wanted = (
-        PasskeyChallenge.id == id,
+        PasskeyChallenge.id == _number(question),
         PasskeyChallenge.purpose == purpose,
-        PasskeyChallenge.account_id.is_not_distinct_from(account),
+        PasskeyChallenge.account_id == account,
         PasskeyChallenge.made_at >= func.now() - LIFETIME,
     )
     found = session.execute(delete(PasskeyChallenge).where(*wanted).returning(PasskeyChallenge.challenge))
@@ -191,6 +213,13 @@ def _take(session: Session, question: str, purpose: str, account: uuid.UUID | No
     if challenge is None:
         raise BadPasskey
     return bytes(challenge)
+
+
+def _number(question: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(question)
+    except ValueError:
+        raise BadPasskey from None
 
 
 def _parsed(answer: str) -> dict[str, Any]:
@@ -203,13 +232,8 @@ def _parsed(answer: str) -> dict[str, Any]:
     return found
 
 
-def _named(session: Session, credential: dict[str, Any]) -> SecondFactor | None:
-    """The factor of this credential's id, whosever it is."""
+def _id_in(credential: dict[str, Any]) -> bytes:
     try:
-        id = base64url_to_bytes(str(credential.get("rawId", "")))
+        return base64url_to_bytes(str(credential.get("rawId", "")))
     except ValueError:
         raise BadPasskey from None
-    with acting(replace(tenancy.current(), token=id), session):
-        return session.scalars(
-            select(SecondFactor).where(SecondFactor.credential == id).execution_options(populate_existing=True)
-        ).one_or_none()

@@ -1,20 +1,23 @@
-"""Passwords: stored, compared and judged.
+"""Passwords: kept, proved and judged.
 
-Stored as argon2id digests only (OWASP: 19 MiB, two passes, one lane); scrypt digests of before count until the next
-sign-in. Judged by NIST SP 800-63B-4: length, and not easily guessed; no rules of composition, no expiry. A comparison
-costs the same with and without a stored password.
+Kept as the SHA-256 of an argon2id digest (OWASP: 19 MiB, two passes, one lane) with its parameters and salt. This
+process computes the slow digest, the proof, and the database compares: what is kept is read nowhere. Those of scrypt,
+of before, count until the next sign-in. Judged by NIST SP 800-63B-4: length, and not easily guessed; no rules of
+composition, no expiry. A comparison costs the same with and without a password.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
+import secrets
 import unicodedata
 from collections.abc import Iterable, Mapping
+from typing import NoReturn
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2 import PasswordHasher, low_level
 from flask_babel import lazy_gettext as _l
-from werkzeug.security import check_password_hash
 
 from itm_admin.accounts.password_strength import guesses
 from itm_admin.accounts.usernames import plain
@@ -30,64 +33,84 @@ REMEMBERED = 5
 """The passwords of before that are not taken again (0014/10_passwords.sql keeps as many)."""
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
-# The digest of a random password that nobody knows: compared if there is no account.
-_NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$+oHPreqMhpW6pnhBDj4MsQ$5bZPqsQNsqdhR2rSvELP5W7NUgUZXceNwuvXbOLUFVw"
-_OLD = "scrypt:"
-_NOBODYS_OLD = (
-    "scrypt:32768:8:1$zSNqgPVUm3zoyUxL$"
-    "36509ed648c57fcf27401dc10070623390d018b8499f3ac1bf1b42f76d96992f"
-    "7e77f746a0e67249a0de40733ad2608724afe5d9b82a6c8be233fb69de08175f"
-)
+_KEPT, _OLD = "$argon2id-sha256$", "scrypt-sha256:"
+_OLD_SALT = "scrypt-sha256:32768:8:1$zSNqgPVUm3zoyUxL"
 _ABROAD = str.maketrans({"ş": "sh", "ç": "ch", "ö": "oe", "ü": "ue", "ğ": "gh", "ı": "y"})
 MOST_OWN_WORDS = 24
 
 
+def parameters() -> str:
+    """Today's, as they are stored before the salt."""
+    return f"{_KEPT}v={low_level.ARGON2_VERSION}$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}"
+
+
 def digest_of(password: str) -> str:
-    """The digest to store."""
-    return HASHER.hash(_normal(password))
+    """The kept form of a new password."""
+    salt = f"{parameters()}${_plain64(secrets.token_bytes(HASHER.salt_len))}"
+    return f"{salt}${hashlib.sha256(_slow(salt, _normal(password))).hexdigest()}"
 
 
-def matches(stored: str | None, password: str) -> bool:
-    """True if `password` is the stored one. Without a stored one: the same work, and False."""
+def proof(salt: str, password: str) -> bytes:
+    """The slow digest of a typed password, of which the database knows the SHA-256. `salt`: parameters and salt."""
     try:
         typed = _normal(password)
     except ValueError:  # lone surrogates, or longer than any stored one
         typed = ""
-    right = _compare(stored or _NOBODYS, typed)
-    return right and stored is not None
+    return _slow(salt, typed)
 
 
-def take_as_long(stored: str | None) -> None:
+def matches(stored: str, password: str) -> bool:
+    """True if `password` is the one of which this is stored."""
+    salt, _, digest = stored.rpartition("$")
+    return secrets.compare_digest(hashlib.sha256(proof(salt, password)).hexdigest(), digest)
+
+
+def take_as_long(salt: str) -> None:
     """The work of the other kind of digest, while digests of before are stored: time tells nobody's kind."""
-    _compare(_NOBODYS if (stored or "").startswith(_OLD) else _NOBODYS_OLD, "")
+    _slow(f"{parameters()}${_plain64(bytes(16))}" if salt.startswith(_OLD) else _OLD_SALT, "")
 
 
-def is_outdated(stored: str) -> bool:
-    """True for a digest with other parameters than today's: to be made anew when the password is known."""
-    return stored.startswith(_OLD) or HASHER.check_needs_rehash(stored)
+def is_outdated(salt: str) -> bool:
+    """True under other parameters than today's: kept anew when the password is known."""
+    return not salt.startswith(f"{parameters()}$")
 
 
-def _compare(stored: str, typed: str) -> bool:
-    if stored.startswith(_OLD):
-        return check_password_hash(stored, typed)
-    try:
-        return HASHER.verify(stored, typed)
-    except (VerificationError, InvalidHashError):
-        return False
+def _slow(salt: str, typed: str) -> bytes:
+    if salt.startswith(_OLD):
+        names, _, salted = salt.removeprefix(_OLD).partition("$")
+        n, r, p = map(int, names.split(":"))
+        return hashlib.scrypt(typed.encode(), salt=salted.encode(), n=n, r=r, p=p, maxmem=132 * n * r * p)
+    _empty, _kind, version, costs, salted = salt.split("$")
+    cost = {name: int(value) for name, value in (each.split("=") for each in costs.split(","))}
+    return low_level.hash_secret_raw(
+        typed.encode(),
+        base64.b64decode(salted + "=" * (-len(salted) % 4)),
+        time_cost=cost["t"],
+        memory_cost=cost["m"],
+        parallelism=cost["p"],
+        hash_len=HASHER.hash_len,
+        type=low_level.Type.ID,
+        version=int(version.removeprefix("v=")),
+    )
 
 
-def require_good(
-    password: str, username: str, names: Iterable[str] = (), former: Iterable[str] = (), field: str = "password"
-) -> None:
-    """Raises Invalid under `field` if the password is too short, too long, easily guessed, or one of `former`.
+def _plain64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii").rstrip("=")
 
-    `names`: those of the person and of the institution; `former`: digests of the passwords of before.
+
+def require_good(password: str, username: str, names: Iterable[str] = (), field: str = "password") -> None:
+    """Raises Invalid under `field` if the password is too short, too long or easily guessed.
+
+    `names`: those of the person and of the institution.
     """
     fault = _fault(password, username, names)
-    if fault is None and any(matches(digest, password) for digest in former):
-        fault = "former"
     if fault is not None:
         raise Invalid({field: _FAULTS[fault]})
+
+
+def refuse_former(field: str = "password") -> NoReturn:
+    """Raises Invalid: the account had this password before."""
+    raise Invalid({field: _FAULTS["former"]})
 
 
 _FAULTS: Mapping[str, Message] = {

@@ -27,7 +27,7 @@ class FormerPassword(Model):
     institution_id: Mapped[uuid.UUID] = mapped_column(Identifier)
     account_id: Mapped[uuid.UUID] = mapped_column(Identifier)
     password_hash: Mapped[str] = mapped_column(
-        comment="Personal data: argon2id digest of a password that a member of staff had before"
+        comment="Personal data: SHA-256 of the argon2id digest of a password that a member of staff had before"
     )
     replaced_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
 

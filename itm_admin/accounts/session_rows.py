@@ -10,8 +10,9 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask import current_app, has_app_context
 from sqlalchemy import ARRAY, Text, bindparam, func, select, text, update
@@ -20,13 +21,13 @@ from sqlalchemy.orm import Session
 from itm_admin.accounts import devices, sessions
 from itm_admin.accounts.models import Account
 from itm_admin.accounts.session_model import AccountSession
-from itm_admin.foundation import tenancy
+from itm_admin.foundation import claims, tenancy
 from itm_admin.foundation.actor import Actor, Here
-from itm_admin.foundation.tenancy import acting
+from itm_admin.foundation.tenancy import acting, unnamed
 
 METHODS = ("password", "totp", "passkey", "recovery", "provider", "machine")
 _OPENING = text(
-    "select itm.open_session(:digest, :methods, :factor_age, :idle, :lasts, :address, :device, :instead_of)"
+    "select itm.open_session(:digest, :methods, :factor_age, :idle, :lasts, :address, :device, :instead_of, :at, :mac)"
 ).bindparams(bindparam("methods", type_=ARRAY(Text)))
 _OPENED = text(
     "select s.methods, s.factor_at is null and itm.factor_needed() as half,"
@@ -76,26 +77,37 @@ def step_up(session: Session, actor: Actor, method: str) -> Here:
 def _open(
     session: Session, actor: Actor, methods: Sequence[str], factor_age: float | None, instead_of: uuid.UUID | None
 ) -> Here:
-    secret = secrets.token_bytes(sessions.SECRET_BYTES)
-    idle = _length("ITM_SESSION_IDLE", sessions.IDLE)
-    values = {
-        "digest": hashlib.sha256(secret).digest(),
-        "methods": list(methods),
-        "factor_age": None if factor_age is None else timedelta(seconds=factor_age),
-        "idle": idle,
-        "lasts": _length("ITM_SESSION_LASTS", sessions.ABSOLUTE),
-        "address": tenancy.current().address,
-        "device": devices.device_here(),
-        "instead_of": instead_of,
-    }
-    with acting(actor.own_context(), session):
-        id = session.scalar(_OPENING, values)
+    secret = new_secret()
+    values = opening(secret)
+    age = None if factor_age is None else timedelta(seconds=factor_age)
+    seconds = "-" if age is None else age // timedelta(seconds=1)
+    claim = claims.made(
+        session, "open", actor.id, values["digest"].hex(), ",".join(methods), seconds, instead_of or "-"
+    )
+    context = actor.own_context() if claim["mac"] else replace(actor.own_context(), secret=None)  # a command's
+    with acting(context, session):
+        more = {"methods": list(methods), "factor_age": age, "instead_of": instead_of, **claim}
+        id = session.scalar(_OPENING, {**values, **more})
         row = session.execute(_OPENED, {"id": id}).one()
     if actor.here is not None:
         tenancy.renew(actor.here.secret, secret)
-    return Here(
-        id, secret, tuple(row.methods), row.factor_age, row.half, 0.0, idle.total_seconds(), float(row.absolute)
-    )
+    idle = values["idle"].total_seconds()
+    return Here(id, secret, tuple(row.methods), row.factor_age, row.half, 0.0, idle, float(row.absolute))
+
+
+def new_secret() -> bytes:
+    return secrets.token_bytes(sessions.SECRET_BYTES)
+
+
+def opening(secret: bytes) -> dict[str, Any]:
+    """The values of a session that begins here and now with this secret."""
+    return {
+        "digest": hashlib.sha256(secret).digest(),
+        "idle": _length("ITM_SESSION_IDLE", sessions.IDLE),
+        "lasts": _length("ITM_SESSION_LASTS", sessions.ABSOLUTE),
+        "address": tenancy.current().address,
+        "device": devices.device_here(),
+    }
 
 
 def _length(name: str, otherwise: timedelta) -> timedelta:
@@ -119,7 +131,7 @@ def end_others(session: Session, account: uuid.UUID, here: uuid.UUID) -> int:
 
 def end_by_secret(session: Session, secret: bytes, why: str) -> None:
     """Ends the open session of a secret, of any account: this browser gives it up."""
-    session.execute(text("select itm.end_session(:secret, :why)"), {"secret": secret, "why": why})
+    unnamed(session, "select itm.end_session(%(secret)s, %(why)s)", {"secret": secret, "why": why})
 
 
 def end_all(session: Session, account: uuid.UUID) -> None:
@@ -128,7 +140,8 @@ def end_all(session: Session, account: uuid.UUID) -> None:
 
 def seen(session: Session, secret: bytes, *, at_once: bool = False) -> None:
     """Moves the session's last act to now: once a minute, or `at_once`."""
-    session.execute(text("select itm.session_seen(:secret, :at_once)"), {"secret": secret, "at_once": at_once})
+    values = {"secret": secret, "at_once": at_once}
+    unnamed(session, "select itm.session_seen(%(secret)s, %(at_once)s)", values)
 
 
 def standing(session: Session, account: uuid.UUID, here: uuid.UUID | None) -> list[Standing]:

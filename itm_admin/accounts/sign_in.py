@@ -4,29 +4,46 @@ Wrong tries delay the next one (throttle.py); nobody is locked out. Promise: a r
 unknown, inactive, suspended, without a role and wrong look alike and cost the same; only the entry has the reason. A
 typed name that is no account's enters as a keyed digest, since people type passwords there. The only service that
 commits by itself: a refusal must outlive its request.
+
+Nobody is at work before the password is right: the database counts, compares and opens the session itself, by small
+functions (0015/82_door.sql). The slow digest is computed here; what is stored of it is read nowhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, select, update
+from sqlalchemy import ARRAY, Text, bindparam, text, update
 from sqlalchemy.orm import Session
 
 from audit import store
 from itm_admin.accounts import actor as actors
 from itm_admin.accounts import known_devices, passwords, session_rows, throttle, usernames
-from itm_admin.accounts.models import Account, Credential, Invitation
-from itm_admin.foundation import tenancy
+from itm_admin.accounts.models import Account
+from itm_admin.foundation import claims, tenancy
 from itm_admin.foundation.actor import Actor
 from itm_admin.foundation.errors import DomainError, NotFound, TooMany
-from itm_admin.foundation.tenancy import acting
-from itm_admin.institutions.models import Institution
+from itm_admin.foundation.tenancy import acting, asked, unnamed
+
+STORY = "story"
+"""A scope without rights, in which a command plays another time."""
+_WRITE_COUNTED = text("select itm.write_counted(:at)")
+_COUNT = text("select wait, ticket from itm.count_sign_in(:name, :pair, :network, :counted, :typed, :device, :at)")
+_COUNT_OWN = text("select wait, ticket from itm.count_own(:at)")
+_SALT = text("select itm.salt_of(:name, :otherwise), itm.has_old_digests()")
+_PROOF = "select itm.offer_proof(%(ticket)s, %(proof)s)"
+_SIGN_IN = text("select itm.sign_in(:ticket, :network, :typed, :digest, :idle, :lasts, :address, :device, :at)")
+_KEEP_ANEW = "select itm.keep_anew(%(proof)s, %(kept)s)"
+_CONFIRM = text("select itm.confirm(:ticket)")
+_BY_CLAIM = text(
+    "select itm.sign_in_by_claim(:account, :digest, :methods, :factor, :at, :mac, :idle, :lasts, :address, :device)"
+).bindparams(bindparam("methods", type_=ARRAY(Text)))
 
 
 class SignInRefused(DomainError):
@@ -58,16 +75,6 @@ class TooManyTries(TooMany):
         )
 
 
-@dataclass(frozen=True)
-class Named:
-    """The account of a name."""
-
-    id: UUID
-    institution: UUID
-    code: str
-    username: str
-
-
 def attempt(
     session: Session,
     username: str,
@@ -81,30 +88,37 @@ def attempt(
 
     Raises SignInRefused or TooManyTries; commits in either case.
     `key` keys the digests of names and addresses. The address is the bound context's, `device` the browser's secret.
+    `now` is a command's, which plays another time.
     """
-    now = now or datetime.now(UTC)
-    name = usernames.typed(username)
-    looking = replace(tenancy.current(), scope="login", login=name or "-")
-    with acting(looking, session):
-        account = _named(session, name)
-        _write_counted(session, now)
-        with acting(_context(account), session):
-            known = known_devices.known(session, device or known_devices.secret_here())
-            tries = throttle.count(session, key, name or username.strip(), looking.address, known, now)
-            if tries.wait:
-                _refused(session, account, "too_many_tries", key, username, now)
-                session.commit()
-                raise TooManyTries(tries.wait)
+    here = tenancy.current()
+    with acting(replace(asked(here), scope=None if now is None else STORY), session):
+        session.execute(_WRITE_COUNTED, {"at": now})
+        session.commit()
+        typed = _Typed.of(username, here.address, key, device or known_devices.secret_here())
+        counted = session.execute(_COUNT, {**typed.values(), "device": typed.device, "at": now}).one()
+        session.commit()
+        if counted.wait:
+            raise TooManyTries(counted.wait)
+        salt, proof = _offer(session, counted.ticket, password, typed.name)
+        secret = session_rows.new_secret()
+        values = {"ticket": counted.ticket, "at": now, **typed.refusal(), **session_rows.opening(secret)}
+        reason = session.scalar(_SIGN_IN, values)
+        if reason is not None:
             session.commit()
-            found = _compare(session, account, password, now)
-            if isinstance(found, str):
-                _refused(session, account, found, key, username, now)
-                session.commit()
-                raise NotConfirmed if found == "unconfirmed" else SignInRefused
-            throttle.take_back(session, tries)
-            _write_counted(session, now)
-            session.commit()
-    return found
+            raise NotConfirmed if reason == "unconfirmed" else SignInRefused
+        actor = actors.of_secret(session, secret)
+        if actor is None or actor.here is None:
+            raise SignInRefused
+        with acting(actor.own_context(), session):
+            if actor.here.half:
+                _entry(session, "auth.login", "denied", actor.id, {"reason": "factor_missing"})
+            if passwords.is_outdated(salt):
+                unnamed(session, _KEEP_ANEW, {"proof": proof, "kept": passwords.digest_of(password)})
+            session.execute(_WRITE_COUNTED, {"at": now})
+        if not actor.here.half:
+            finished(session, actor, None, now)
+        session.commit()
+    return actor
 
 
 def finished(session: Session, actor: Actor, method: str | None, now: datetime | None = None) -> None:
@@ -123,10 +137,9 @@ def wrong_code(session: Session, actor: Actor, reason: str, signing_in: bool) ->
     own_entry(session, actor, "failure", {"reason": reason, **({} if signing_in else {"while": "signed_in"})})
 
 
-def passkey_refused(session: Session, account: UUID, institution: UUID) -> None:
-    """The entry of a right passkey of an account that may not sign in. Does not commit."""
-    if (actor := actors.find(session, account, institution)) is not None:
-        own_entry(session, actor, "denied", {"reason": actor.obstacle or "reset_pending"})
+def passkey_refused(session: Session) -> None:
+    """The entry of a passkey that nobody has, or that proved nothing. Does not commit."""
+    session.execute(text("select itm.refuse_passkey()"))
 
 
 def own_entry(session: Session, actor: Actor, outcome: str, detail: dict[str, Any]) -> None:
@@ -136,15 +149,18 @@ def own_entry(session: Session, actor: Actor, outcome: str, detail: dict[str, An
         session.flush()
 
 
-def may_sign_in(session: Session, account: UUID, institution: UUID) -> Actor | None:
-    """The person of a passkey, or of a password that was right minutes ago, as far as nothing stands in the way."""
-    actor = actors.find(session, account, institution)
-    if actor is None:
+def by_claim(session: Session, account: UUID, methods: Sequence[str], *, factor: bool) -> Actor | None:
+    """The person whom this process has recognised: by a passkey, or through a provider. None after the refusal's entry.
+
+    The session begins; with a `factor` it is a whole one. Does not commit.
+    """
+    secret = session_rows.new_secret()
+    opening = session_rows.opening(secret)
+    words = ("sign_in", account, opening["digest"].hex(), ",".join(methods), "t" if factor else "f")
+    values = {"account": account, "methods": list(methods), "factor": factor, **opening, **claims.made(session, *words)}
+    if session.scalar(_BY_CLAIM, values) is not None:
         return None
-    with acting(actor.own_context(), session):
-        secret = session.execute(select(Credential.changed_at).where(Credential.account_id == account)).one_or_none()
-        free = secret is not None and _obstacle(session, actor, secret.changed_at) is None
-    return actor if free else None
+    return actors.of_secret(session, secret)
 
 
 def confirm(session: Session, actor: Actor, password: str, now: datetime | None = None) -> bool:
@@ -152,20 +168,16 @@ def confirm(session: Session, actor: Actor, password: str, now: datetime | None 
 
     Commits, and drops uncommitted work of the session: call it before anything else.
     """
-    now = now or datetime.now(UTC)
-    account = Named(actor.id, actor.institution_id, actor.institution_code, actor.username)
+    session.rollback()
     with acting(actor.own_context(), session):
-        tries = throttle.count_in_session(session, actor.session or actor.id, now)
+        counted = session.execute(_COUNT_OWN, {"at": now}).one()
         session.commit()
-        if tries.wait:
-            raise TooManyTries(tries.wait)
-        found = _compare(session, account, password, now, signing_in=False)
-        if isinstance(found, str):
-            _entry(session, "auth.login", "failure", actor.id, {"reason": found, "while": "signed_in"})
-        else:
-            throttle.take_back(session, tries)
+        if counted.wait:
+            raise TooManyTries(counted.wait)
+        _offer(session, counted.ticket, password, actor.username)
+        reason = session.scalar(_CONFIRM, {"ticket": counted.ticket})
         session.commit()
-    return not isinstance(found, str)
+    return reason is None
 
 
 def sign_out(session: Session, actor: Actor) -> None:
@@ -209,125 +221,47 @@ def end_elsewhere(session: Session, actor: Actor, id: UUID | None = None) -> boo
     return done
 
 
-_WRONG = frozenset({"unknown_name", "wrong_password", "wrong_key"})
+@dataclass(frozen=True)
+class _Typed:
+    """A typed name and where it came from, as they are counted: digests, but for the form of a possible user name."""
 
+    name: str | None
+    pair: bytes
+    network: bytes
+    digest: bytes
+    typed: bytes
+    device: bytes
 
-def _named(session: Session, name: str | None) -> Named | None:
-    row = session.execute(
-        select(Account.id, Account.institution_id, Institution.code, Account.username)
-        .join(Institution, Institution.id == Account.institution_id)
-        .where(Account.username == (name or "-"))
-    ).one_or_none()
-    return Named(*row) if row else None
-
-
-def _context(account: Named | None) -> tenancy.Context:
-    now = tenancy.current()
-    if account is None:
-        return now
-    return replace(
-        now,
-        institution=account.institution,
-        institution_code=account.code,
-        account=account.id,
-        account_name=account.username,
-    )
-
-
-def _compare(
-    session: Session, account: Named | None, password: str, now: datetime, signing_in: bool = True
-) -> Actor | str:
-    """The person, or the reason. The secret is read, compared without a lock, then judged under its lock."""
-    stored = session.execute(_secret(account)).one_or_none()
-    old_ones = bool(session.scalar(select(func.itm.has_old_digests())))
-    session.rollback()
-    right = passwords.matches(stored.password_hash if stored else None, password)
-    if old_ones:
-        passwords.take_as_long(stored.password_hash if stored else None)
-    if account is None:
-        return "unknown_name"
-    secret = session.execute(_secret(account).with_for_update(of=Credential)).one_or_none()
-    if secret is None:
-        return "no_password"
-    if not right or secret.password_hash != stored.password_hash:  # type: ignore[union-attr]
-        return "wrong_password"
-    actor = actors.find(session, account.id, account.institution)
-    reason = _obstacle(session, actor, secret.changed_at)
-    if reason is not None or actor is None:
-        return reason or "unknown_name"
-    if passwords.is_outdated(secret.password_hash):
-        _set_secret(session, account, {"password_hash": passwords.digest_of(password)})
-    if signing_in:
-        with acting(actor.own_context(), session):
-            here = session_rows.begin(session, actor, ("password",))
-            actor = replace(actor, here=here)
-            if here.half:
-                _entry(session, "auth.login", "denied", account.id, {"reason": "factor_missing"})
-        if not here.half:
-            finished(session, actor, None, now)
-    return actor
-
-
-def _secret(account: Named | None) -> Any:
-    return select(Credential.password_hash, Credential.changed_at).where(
-        Credential.account_id == (account.id if account else None)
-    )
-
-
-def _obstacle(session: Session, actor: Actor | None, changed_at: datetime) -> str | None:
-    """The obstacle for a person who knows the password."""
-    if actor is None:
-        return "unknown_name"
-    newer = select(Invitation.id).where(
-        Invitation.account_id == actor.id, Invitation.used_at.is_(None), Invitation.created_at > changed_at
-    )
-    pending = session.execute(newer.limit(1)).first() is not None
-    if actor.obstacle == "unconfirmed" and pending:
-        return "reset_pending"
-    if actor.obstacle is not None:
-        return actor.obstacle
-    if not actor.roles:
-        return "no_role"
-    return "reset_pending" if pending else None
-
-
-def _set_secret(session: Session, account: Named, values: dict[str, Any]) -> None:
-    session.execute(update(Credential).where(Credential.account_id == account.id).values(**values))
-
-
-def _refused(session: Session, account: Named | None, reason: str, key: bytes, username: str, now: datetime) -> None:
-    """Writes the refusal into the account's institution's ledger, or counts it for the next entry.
-
-    An unknown name's goes to the Presidency's, without the name.
-    """
-    outcome = "failure" if reason in _WRONG else "denied"
-    address = tenancy.current().address
-    subject = (
-        throttle.keyed_digest(key, "network", throttle.network_of(address)) if account is None else account.id.bytes
-    )
-    if not throttle.is_entry(session, subject, reason, now):
-        return
-    detail = {"reason": reason}
-    if account is None:
-        detail["name"] = throttle.keyed_digest(key, "typed-name", username.strip()).hex()
-    _entry(session, "auth.login", outcome, account.id if account else None, detail, to_presidency=account is None)
-
-
-def _write_counted(session: Session, now: datetime) -> None:
-    """One entry for each kind of refusal that was counted: at the end of its quarter of an hour, or as its person."""
-    for each in throttle.counted(session, now):
-        outcome = "failure" if each.reason in _WRONG else "denied"
-        detail = {"reason": each.reason, "tries": each.tries, "since": each.since.astimezone(UTC).isoformat()}
-        whose = replace(
-            tenancy.current(),
-            institution=each.institution_id,
-            institution_code=each.code,
-            account=each.account_id,
-            account_name=each.username,
-            address=None,
+    @classmethod
+    def of(cls, username: str, address: str | None, key: bytes, device: bytes | None) -> _Typed:
+        name = usernames.typed(username)
+        plain = name or username.strip()
+        return cls(
+            name,
+            throttle.keyed_digest(key, "pair", f"{address or 'none'}\0{plain}"),
+            throttle.keyed_digest(key, "network", throttle.network_of(address)),
+            throttle.keyed_digest(key, "name", plain),
+            throttle.keyed_digest(key, "typed-name", username.strip()),
+            hashlib.sha256(device or b"").digest(),
         )
-        with acting(whose, session):
-            _entry(session, "auth.login", outcome, each.account_id, detail, to_presidency=each.account_id is None)
+
+    def values(self) -> dict[str, Any]:
+        return {"name": self.name, "pair": self.pair, "counted": self.digest, **self.refusal()}
+
+    def refusal(self) -> dict[str, Any]:
+        return {"network": self.network, "typed": self.typed}
+
+
+def _offer(session: Session, ticket: UUID, password: str, name: str | None) -> tuple[str, bytes]:
+    """Lays down the proof of a counted try, and commits. Gives parameters and salt, and the proof."""
+    salt, old_ones = session.execute(_SALT, {"name": name, "otherwise": passwords.parameters()}).one()
+    session.rollback()
+    proof = passwords.proof(salt, password)
+    if old_ones:
+        passwords.take_as_long(salt)
+    unnamed(session, _PROOF, {"ticket": ticket, "proof": proof})
+    session.commit()
+    return salt, proof
 
 
 def _entry(

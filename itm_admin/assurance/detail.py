@@ -51,6 +51,7 @@ _DETAILS: Mapping[str, Message] = {
     "row": _l("Alert"), "row_digest": _l("Digest of the row"),
     "renewed": _l("Told again with what is known now"),
     "reviewed": _l("Narratives reviewed"), "replayed": _l("Repeated after a restore"), "repeated": _l("Erased again"),
+    "factor": _l("Second factor"), "while": _l("When"),
     "tries": _l("Attempts"), "unusual": _l("Unusual"), "device": _l("Device"),
     "open": _l("Begun and not carried out"), "unlisted": _l("Erased but on no list"),
 }  # fmt: skip

@@ -27,7 +27,7 @@ from itm_admin.ledger import job_runs, waiting
 Check = dict[str, Any]
 _SECONDS = 5.0
 _NO_LEDGER = "55000"
-_PROBE = text("select audit.append(action => 'alert.raise', target_kind => 'readiness', to_presidency => true)")
+_PROBE = text("select itm.ledger_takes_entries()")
 
 
 class HealthView(Page):
@@ -110,9 +110,7 @@ def _write_and_seal() -> Check:
     try:
         with db.engine.connect() as connection:
             tenancy.apply(connection, tenancy.NOBODY)
-            connection.execute(text("set local lock_timeout = '3s'"))
             connection.execute(_PROBE)
-            connection.execute(text("set constraints all immediate"))
             connection.rollback()
     except DBAPIError as fault:
         if getattr(fault.orig, "sqlstate", None) == _NO_LEDGER:

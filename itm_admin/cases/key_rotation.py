@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from itm_admin.cases import person_index
 from itm_admin.foundation import blind_index, tenancy
+from itm_admin.foundation.command_door import CommandDoor
 from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.encryption import KEY_BYTES, InstitutionKeys, Key, Keyring, Place
 from itm_admin.foundation.errors import CannotDecrypt
@@ -81,6 +82,7 @@ class Rotation:
         self.context = tenancy.Context(
             scope=INSTITUTION, institution=institution, institution_code=code, manage="*", account_name=NAME
         )
+        CommandDoor(owner, NAME).open(app)
         self.sessions = sessionmaker(app, expire_on_commit=False)
         tenancy.install(self.sessions)
 

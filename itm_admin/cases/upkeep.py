@@ -1,23 +1,25 @@
 """Renews values that the database cannot compute, since they are sealed or keyed: the blind index and the ages.
 
 The index is written anew in the form of this program, after an update; ages that were left behind are put right. As
-itm_app with the master key, one institution after the other, a hundred persons in a transaction: an interrupted run
-goes on where it was. Each person that changes has an entry in the institution's ledger.
+itm_app with the master key, in what the owner's login or the scheduler opened (0015/84), one institution after the
+other, a hundred persons in a transaction: an interrupted run goes on where it was. Each person that changes has an
+entry in the institution's ledger.
 """
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
 from itm_admin.cases import ages, person_index
 from itm_admin.cases.models import Person
-from itm_admin.foundation import tenancy
+from itm_admin.foundation import claims, command_door, tenancy
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.errors import CannotDecrypt, NotFound
@@ -29,6 +31,7 @@ FORM = 2
 """The form of the index that name_folding.py makes. Raised with it."""
 BATCH = 100
 NAME = "itm.upkeep"
+_CLAIM = text("select itm.open_for_upkeep(:id, :at, :mac)")
 _REACHED = text("select up_to from itm.indexed where institution_id = :institution and form = :form")
 _DONE = text(
     "select exists (select from itm.indexed where institution_id = :institution and form = :form and up_to is null)"
@@ -56,11 +59,31 @@ def run(settings: Settings, *, all_ages: bool, halt: Halt = lambda: False) -> Up
         return None
     if settings.database_url is None:
         return None
-    engine = create_engine(settings.database_url, poolclass=NullPool, hide_parameters=True)
+    if settings.owner_url is None:
+        engine = _claiming(settings.database_url, settings)
+    else:
+        engine = command_door.engine(settings, NAME, pooled=False)
     try:
         return keep_up(engine, keyring, all_ages=all_ages, halt=halt)
     finally:
         engine.dispose()
+
+
+def _claiming(url: str, settings: Settings) -> Engine:
+    """The application's engine where the owner's address is unknown: it claims what the scheduler has asked for."""
+    key = claims.key_from(settings.secret_key or "")
+    engine, asking = (create_engine(url, poolclass=NullPool, hide_parameters=True) for _ in range(2))
+
+    def door(context: tenancy.Context) -> bytes:
+        with asking.begin() as connection:
+            claim = claims.made(connection, "upkeep", context.institution or "-", key=key)
+            return bytes(connection.scalar(_CLAIM, {"id": context.institution, **claim}))
+
+    @event.listens_for(engine, "connect")
+    def _connected(_driver: object, record: Any) -> None:
+        record.info[tenancy.DOOR] = door
+
+    return engine
 
 
 def keep_up(engine: Engine, keyring: Keyring, *, all_ages: bool, halt: Halt = lambda: False) -> Upkeep:

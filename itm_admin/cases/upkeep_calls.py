@@ -48,6 +48,7 @@ def work(engine: Engine, halt: Halt, patience: float = PATIENCE) -> Mapping[str,
     """As a scheduled job: calls, and waits for the end."""
     run, taken = uuid.uuid4().hex, False
     with _connection(engine.url.render_as_string(hide_password=False), "itm-scheduler") as connection:
+        connection.execute("SELECT itm.ask_for_upkeep()")
         connection.execute(f"LISTEN {ANSWER}".encode())
         deadline, due = time.monotonic() + patience, 0.0
         while time.monotonic() < deadline:

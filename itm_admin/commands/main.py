@@ -40,11 +40,13 @@ def migrate() -> None:
     """Bring the database's schema up to date, and repeat erasures that a restored backup does not know."""
     from itm_admin import models  # noqa: F401 (each must be known before one is used)
     from itm_admin.cases import erasure_replay, upkeep
+    from itm_admin.foundation import claims
     from itm_admin.foundation.database import migration
     from itm_admin.local import installation
 
     with installation.running(Settings.from_environment(), "ITM_DATABASE_OWNER_URL") as settings:
         migration.upgrade(str(settings.owner_url))
+        claims.bring_of(settings)
         found = erasure_replay.at_start(settings)
         if upkeep.run(settings, all_ages=False) is None:
             click.echo("The search index is written anew by the panel's own process: `itm run` or the scheduler.")
@@ -83,7 +85,8 @@ def invite(username: str) -> None:
     from itm_admin.local import installation
 
     settings = Settings.from_environment()
-    with installation.running(settings, "ITM_DATABASE_URL", "ITM_DATABASE_SIGNER_URL") as settings:
+    needed = ("ITM_DATABASE_URL", "ITM_DATABASE_OWNER_URL", "ITM_DATABASE_SIGNER_URL")
+    with installation.running(settings, *needed) as settings:
         link = administrator_link.make(settings, username)
     click.echo(
         f"The present password and all sessions of {username} have ended. A password is chosen here, once:\n\n{link}\n"
@@ -136,7 +139,7 @@ def web() -> None:
     """Run the web server alone; `itm run` does it too."""
     from sqlalchemy import create_engine
 
-    from itm_admin.foundation import key_check
+    from itm_admin.foundation import claims, door_check, key_check
     from itm_admin.foundation.config import all_at_once
     from itm_admin.foundation.database import engine_options, migration, roles
     from itm_admin.local import embedded, ownership, programs
@@ -149,6 +152,8 @@ def web() -> None:
     migration.check_version(engine)
     with engine.connect() as connection:
         roles.refuse_deviations(connection)
+    claims.bring_of(settings)
+    door_check.check(engine, settings)
     key_check.check(engine, settings)
     engine.dispose()
     if os.geteuid() == 0:

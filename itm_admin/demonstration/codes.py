@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 
 import pyotp
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from itm_admin.accounts import bootstrap, factors, totp
@@ -19,9 +19,8 @@ from itm_admin.accounts.models import Account
 from itm_admin.demonstration import logins
 from itm_admin.demonstration.logins import Login
 from itm_admin.demonstration.staffing import BEGINS
-from itm_admin.foundation import tenancy
+from itm_admin.foundation import command_door, tenancy
 from itm_admin.foundation.config import Refusal, Settings
-from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ACCOUNTS
 from itm_admin.foundation.synthetic import ROUTE, route_at
@@ -50,7 +49,7 @@ def code(settings: Settings, username: str) -> tuple[str, int]:
     found = next((login for login in logins.kept(settings) or () if login["username"] == username.strip()), None)
     if found is None:
         raise Refusal(f"itm demo: nobody of the demonstration has the user name {username}: see itm demo logins")
-    engine = create_engine(settings.require("ITM_DATABASE_URL").database_url or "", **engine_options())
+    engine = command_door.engine(settings, ROUTE)
     try:
         with bootstrap.making_sessions(engine)() as session:
             with tenancy.acting(tenancy.Context(scope=ACCOUNTS, account_name=ROUTE), session):

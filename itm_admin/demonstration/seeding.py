@@ -1,7 +1,7 @@
 """`itm demo`: fills an empty installation with the demonstration, and prints its logins.
 
 Continues an interrupted run and changes nothing once it is complete. Refuses a database with other data. Works as the
-application's role, in the contexts of the demonstration's people.
+application's role, in the contexts of the demonstration's people, which the owner's login opens.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-from sqlalchemy import Engine, create_engine, select, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 import itm_admin.areas
@@ -23,9 +23,8 @@ from itm_admin.demonstration.casework import Casework
 from itm_admin.demonstration.incidents import Incidents
 from itm_admin.demonstration.staff import SUPERVISOR, TEAM
 from itm_admin.demonstration.staffing import BEGINS, Office
-from itm_admin.foundation import synthetic, tenancy
+from itm_admin.foundation import command_door, synthetic, tenancy
 from itm_admin.foundation.config import Refusal, Settings
-from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ACCOUNTS
 from itm_admin.foundation.synthetic import ROUTE, route_at
@@ -42,7 +41,7 @@ def seed(settings: Settings, progress: Progress, *, volume: int = plan.FULL) -> 
     """
     settings.require("ITM_DATABASE_URL", "ITM_MASTER_KEY_FILE")
     keyring = Keyring.from_settings(settings)
-    engine = create_engine(settings.database_url or "", **engine_options())
+    engine = command_door.engine(settings, ROUTE)
     try:
         with _alone(engine):
             _fill(bootstrap.making_sessions(engine), settings, keyring, progress, volume)

@@ -179,7 +179,6 @@ class Actor:
         return replace(
             tenancy.current(),
             scope="login",
-            login=None,
             institution=self.institution_id,
             institution_code=self.institution_code,
             account=self.id,

@@ -275,7 +275,8 @@ def answer(status: int, error: DomainError | None = None) -> Response:
         response.mimetype = "application/problem+json"
     else:
         told = str(error) if error and type(error).default is not error.message else None
-        fields = [str(message) for message in error.fields.values()] if isinstance(error, Invalid) else []
+        messages = map(str, error.fields.values() if isinstance(error, Invalid) else ())
+        fields = [message for message in dict.fromkeys(messages) if message != told]
         response = make_response(
             render_template(
                 "error.html",

@@ -8,29 +8,21 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from itm_admin.foundation import tenancy
 from itm_admin.foundation.config import SettingError, Settings
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.errors import CannotDecrypt
 
-_INSTITUTIONS = text("select id from institution order by id")
-_WRAPPED = text("select wrapped from institution_key where institution_id = :id")
+_WRAPPED = text("select institution, wrapped from itm.a_wrapped_key()")
 
 
 def opens(connection: Connection, keyring: Keyring) -> bool:
-    """True if a stored key opens, or none is stored yet. Leaves the connection without a context."""
-    tenancy.apply(connection, tenancy.Context(scope="presidency", national=True))
+    """True if a stored key opens, or none is stored yet."""
+    row = connection.execute(_WRAPPED).one_or_none()
     try:
-        for id in connection.scalars(_INSTITUTIONS).all():
-            tenancy.apply(connection, tenancy.Context(scope="institution", institution=id, manage="*"))
-            wrapped = connection.scalar(_WRAPPED, {"id": id})
-            if wrapped is not None:
-                keyring.unwrap(id, wrapped)
-                return True
+        if row is not None:
+            keyring.unwrap(row.institution, row.wrapped)
     except CannotDecrypt:
         return False
-    finally:
-        tenancy.apply(connection, tenancy.NOBODY)
     return True
 
 

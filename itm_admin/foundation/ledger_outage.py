@@ -62,10 +62,6 @@ def _tell(since: str) -> None:
     with db.engine.begin() as connection:
         tenancy.apply(connection, tenancy.NOBODY)
         connection.execute(
-            text(
-                "select audit.append(action => 'alert.raise', target_kind => 'ledger',"
-                " detail => jsonb_build_object('kind', 'ledger.unavailable', 'since', cast(:since as text)),"
-                " to_presidency => true)"
-            ),
+            text("select itm.ledger_is_back(:since)"),
             {"since": since},
         )

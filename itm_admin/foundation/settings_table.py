@@ -54,7 +54,7 @@ SETTINGS: tuple[Setting, ...] = (
         "owner_url",
         read.database,
         "",
-        "Owner role: migrations only (needed beside the former)",
+        "Owner role: migrations, and commands that work for nobody in the panel (needed beside the former)",
     ),
     Setting(
         "ITM_DATABASE_SIGNER_URL",
@@ -89,7 +89,8 @@ SETTINGS: tuple[Setting, ...] = (
         "secret_key",
         read.secret,
         "",
-        "Signs session cookies, 32 characters or more (embedded: made once, kept in ITM_HOME/secrets)",
+        "Signs session cookies, 32 characters or more (embedded: made once, kept in ITM_HOME/secrets); "
+        "itm migrate tells the database its part of it",
     ),
     Setting(
         "ITM_MASTER_KEY_FILE",

@@ -1,17 +1,18 @@
 """The session context: who is at work, as PostgreSQL learns it at the start of every transaction.
 
 With a session's secret the database finds account, rights and names itself (`itm.enter`) and believes no other fact of
-the context. Without one (before a sign-in, in commands) what is stated counts.
+the context. Without one nobody is at work, whatever is stated: no row of any institution is visible. A command's
+connections have a `DOOR`, by which the owner's login gives a secret for what the command states (command_door.py).
 
-Row-level security reads it from two transaction-local settings. If nothing is bound, both are empty and no row of any
-institution is visible. Nothing here decides a role's acts (see roles.py).
+Beside it the process says request, route, address and purpose, which the ledger takes down. Nothing here decides a
+role's acts (see roles.py).
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import Any, Literal
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.rows import dict_row, tuple_row
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -57,13 +59,16 @@ class Context:
     request_id: str | None = None
     route: str | None = None
     address: str | None = None
-    login: str | None = None
-    token: bytes | None = None
     secret: bytes | None = field(default=None, repr=False)
     """Of the session at work: what the database believes."""
 
+    @property
+    def states(self) -> bool:
+        """True if it says more than what was asked: somebody, or some rights."""
+        return any((self.scope, self.institution, self.account, self.account_name))
+
     def panel_json(self) -> str:
-        """The setting for the panel's row-level security (`itm.context`)."""
+        """The rights that a command states (`itm.open_for_command`)."""
         return json.dumps(
             {
                 "scope": self.scope,
@@ -76,8 +81,6 @@ class Context:
                 "assigns": self.assigns,
                 "national": self.national,
                 "approves": self.approves,
-                "login": self.login,
-                "token": self.token.hex() if self.token else None,
             }
         )
 
@@ -111,18 +114,28 @@ def _units(units: Units) -> str | list[str]:
     return units if units == "*" else [str(unit) for unit in units]
 
 
+Door = Callable[[Context], bytes]
+
 _current: ContextVar[Context] = ContextVar("itm_context")
 _renewed: ContextVar[dict[bytes, bytes] | None] = ContextVar("itm_renewed", default=None)
 NOBODY = Context()
 
-_STATE = "select set_config('itm.context', %s, true), set_config('audit.context', %s, true), true"
-_ENTER = "select set_config('itm.context', '', true), set_config('audit.context', %s, true), itm.enter(%s, %s, %s)"
+DOOR = "itm_command_door"
+"""The place in `Connection.info` of a command's door."""
+_NOBODY = "select itm.leave(), set_config('audit.context', %s, true)"
+_COMMAND = "select set_config('audit.context', %s, true), itm.enter_command(%s)"
+_ENTER = "select set_config('audit.context', %s, true), itm.enter(%s, %s, %s)"
 _LOOK = ", pg_current_xact_id_if_assigned() is null"
 
 
 def current() -> Context:
     """The bound context, or one that sees nothing."""
     return _current.get(NOBODY)
+
+
+def asked(context: Context) -> Context:
+    """The request alone, whoever is at work in it."""
+    return Context(request_id=context.request_id, route=context.route, address=context.address, purpose=context.purpose)
 
 
 def renew(before: bytes, after: bytes) -> None:
@@ -183,20 +196,37 @@ def apply(connection: Connection, context: Context | None = None) -> None:
 
 
 def _tell(connection: Connection, context: Context, look: str = "") -> Any:
-    if context.secret is None:
-        return _execute(connection, _STATE + look, (context.panel_json(), context.ledger_json()))
-    for secret in dict.fromkeys((newest(context.secret), context.secret)):  # the newer one may have been rolled back
-        row = _execute(connection, _ENTER + look, (context.ledger_json(), secret, context.scope, context.reads))
-        if row[2]:
-            return row
-    raise Unauthenticated
+    door: Door | None = connection.info.get(DOOR)
+    said = context.ledger_json()
+    if context.secret is not None:
+        for secret in dict.fromkeys((newest(context.secret), context.secret)):  # the newer one may be rolled back
+            row = _execute(connection, _ENTER + look, (said, secret, context.scope, context.reads))
+            if row[1]:
+                return row
+        raise Unauthenticated
+    if door is None or not context.states:
+        return _execute(connection, _NOBODY + look, (said,))
+    row = _execute(connection, _COMMAND + look, (said, door(context)))
+    if not row[1]:
+        raise Unauthenticated
+    return row
+
+
+def unnamed(work: AnySession | Connection, statement: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a statement with a secret among its values (`%(name)s`), which is never prepared by name."""
+    connection = work if isinstance(work, Connection) else work.connection()
+    return list(_driven(connection, statement, values).fetchall())
 
 
 def _execute(connection: Connection, statement: str, values: tuple[Any, ...]) -> Any:
-    """The row. Never prepared by name: another statement of that name would get the secret of the next person."""
+    return _driven(connection, statement, values, tuple_row).fetchone()
+
+
+def _driven(connection: Connection, statement: str, values: Any, rows: Any = dict_row) -> Any:
+    """Never prepared by name: another statement of that name would get the secret of the next person."""
     driver: Any = connection.connection.driver_connection
     try:
-        return driver.execute(statement, values, prepare=False).fetchone()
+        return driver.cursor(row_factory=rows).execute(statement, values, prepare=False)
     except psycopg.Error as fault:
         lost = connection.dialect.is_disconnect(fault, driver, None)  # type: ignore[arg-type]
         if lost:
@@ -213,7 +243,7 @@ def only_read(session: Session) -> bool:
     """
     if not session.in_transaction() or _failed(session) or session.new or session.dirty or session.deleted:
         return False
-    return bool(_tell(session.connection(), current(), _LOOK)[3])
+    return bool(_tell(session.connection(), current(), _LOOK)[2])
 
 
 def install(session_class: type[Session] | Any) -> None:

@@ -28,7 +28,7 @@ from audit.store import checkpoints
 from audit.store.session import OPTIONS
 from itm_admin import models  # noqa: F401 (each must be known before one is used)
 from itm_admin.cases import erasure_replay, upkeep
-from itm_admin.foundation import key_check
+from itm_admin.foundation import claims, door_check, key_check
 from itm_admin.foundation.config import Refusal, SettingError, Settings, all_at_once
 from itm_admin.foundation.database import migration, roles
 from itm_admin.ledger import sink_process
@@ -78,6 +78,7 @@ class Supervisor:
         if self.place.server is None:
             roles.refuse_failed_logins(self.settings)
         migration.upgrade(str(self.settings.owner_url))
+        claims.bring_of(self.settings)
         _check_master_key(self.settings)
         erasure_replay.at_start(self.settings)
         upkeep.run(self.settings, all_ages=False)
@@ -283,6 +284,7 @@ def _ask(settings: Settings) -> socket.socket:
 
 def _check_master_key(settings: Settings) -> None:
     engine = create_engine(str(settings.database_url), poolclass=NullPool, hide_parameters=True)
+    door_check.check(engine, settings)
     key_check.check(engine, settings)
 
 

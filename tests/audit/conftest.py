@@ -10,11 +10,12 @@ from typing import Any, Protocol
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
 from audit import store
 from audit.read_plan import Level
 from tests.conftest import Cluster, _copy
+from tests.stating import say
 
 OURS, THEIRS, PRESIDENCY = (uuid.UUID(int=number) for number in (1, 2, 3))
 
@@ -59,8 +60,8 @@ class World:
     def run(self, statement: str, role: str = "app", context: dict[str, Any] | None = None, **values: Any) -> Any:
         """One transaction with one statement; the first column of its first row."""
         with self.engine(role).begin() as connection:
-            if context is not None:
-                say(connection, **context)
+            if context is not None or role == "app":
+                say(connection, **(context or {}))
             result = connection.execute(text(statement), values)
             return result.scalar() if result.returns_rows else None
 
@@ -77,11 +78,6 @@ class World:
 
     def verify(self, holder: uuid.UUID = OURS, level: Level = "full") -> store.Verification:
         return store.verify(self.engine("signer"), self.ledger(holder), level)
-
-
-def say(connection: Connection, **context: Any) -> None:
-    """Tells the ledger who is at work, for this transaction."""
-    connection.execute(text("SELECT set_config('audit.context', :said, true)"), {"said": json.dumps(context)})
 
 
 def build(database: Migrated) -> World:

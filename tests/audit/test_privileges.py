@@ -11,7 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from audit import store
-from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, Migrated, World, build, say
+from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, Migrated, World, build
+from tests.stating import say
 
 APPEND_ONLY = ("event", "leaf", "verification", "checkpoint", "key", "cosignature", "timestamp")
 TABLES = (*APPEND_ONLY, "ledger", "tile", "sink", "sink_cursor", "action", "watched", "deployment")

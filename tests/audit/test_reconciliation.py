@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from audit import report, store
 from audit.fast_check import Chunk, Task
 from audit.store import chunks, records
-from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, World, say
+from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, World
+from tests.stating import say
 
 CODES = {OURS: "OURS", THEIRS: "THEIRS", PRESIDENCY: "PRES"}
 Named = tuple[str, str, str | None, str | None]

@@ -12,6 +12,7 @@ from audit import event, report, store
 from audit.leaf import EMPTY, leaf_hash
 from audit.read_plan import Level
 from tests.audit.conftest import OURS, PRESIDENCY, World
+from tests.stating import say
 
 
 def _round(world: World, level: Level = "incremental") -> dict[str, Any]:
@@ -257,10 +258,7 @@ def test_a_panel_that_may_not_see_all_cannot_judge_a_ledger(world: World) -> Non
             ("actor", "cannot tell"),
             ("none", "cannot tell"),
         ):
-            connection.execute(
-                text("SELECT set_config('audit.context', :c, true)"),
-                {"c": f'{{"reads":"{reads}","ledger":"{OURS}","actor":{{"user":"{uuid.uuid4()}"}}}}'},
-            )
+            say(connection, reads=reads, ledger=str(OURS), actor={"user": str(uuid.uuid4())})
             assert store.verify(connection, ledger, "full").verdict.verdict == word
 
 

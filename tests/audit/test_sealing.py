@@ -12,7 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, World, say
+from tests.audit.conftest import OURS, PRESIDENCY, THEIRS, World
+from tests.stating import say
 
 THREADS = 8
 

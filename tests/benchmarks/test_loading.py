@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 
 from sqlalchemy import text
@@ -10,6 +9,7 @@ from sqlalchemy import text
 from audit import store
 from tests.benchmarks.loading import load
 from tests.conftest import Database
+from tests.stating import say
 
 HOLDER = uuid.UUID(int=7)
 _TRIGGERS = "SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2"
@@ -23,8 +23,7 @@ def test_a_loaded_ledger_is_intact_goes_on_and_has_its_triggers_again(database: 
         before = connection.execute(text(_TRIGGERS)).all()
     load(database.url("superuser"), HOLDER, 50)
     with database.engine("app").begin() as connection:
-        said = json.dumps({"ledger": str(HOLDER), "reads": "ledger"})
-        connection.execute(text("SELECT set_config('audit.context', :said, true)"), {"said": said})
+        say(connection, ledger=str(HOLDER), reads="ledger")
         store.append(connection, "record.read", kind="case", id="1")
     load(database.url("superuser"), HOLDER, 50)
     with superuser.connect() as connection:

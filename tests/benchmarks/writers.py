@@ -16,18 +16,20 @@ from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
 import psycopg
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.orm import sessionmaker
 
 from itm_admin.cases.models import Case
 from itm_admin.foundation import tenancy
+from itm_admin.foundation.command_door import CommandDoor
 from itm_admin.foundation.database import engine_options
 from itm_admin.foundation.tenancy import Context
 from tests.benchmarks.figures import Figure, Scale
 from tests.benchmarks.place import Place
 from tests.benchmarks.taking import in_turn
 from tests.benchmarks.updates import PROVINCES, without_capture
-from tests.factories import Factory
+from tests.conftest import Database
+from tests.factories import Factory, Somebody
 
 WRITERS = 8
 WORK_SECONDS = 0.005
@@ -49,11 +51,17 @@ GRANT EXECUTE ON FUNCTION public.lock_head TO itm_app;
 
 @dataclass(frozen=True)
 class Job:
-    """One writer's settings for its updates: a database's address, its actor, and its own case."""
+    """One writer's settings for its updates: a database's address, its actor with a command's secret, and its case."""
 
     address: str
     context: Context
     case: uuid.UUID
+    secret: bytes
+
+    @classmethod
+    def of(cls, database: Database, make: Factory, who: Somebody) -> Job:
+        secret = CommandDoor(database.engine("owner"), "bench")(who.context())
+        return cls(database.url("app"), who.context(), make.case(who).id, secret)
 
 
 Change = Callable[[Any, Job, int], None]
@@ -79,8 +87,8 @@ def with_a_row_in_a_table(session_of: Any, job: Job, number: int) -> None:
 def with_work(connection: psycopg.Connection[Any], job: Job, number: int, lock_first: bool = False) -> None:
     with connection.transaction():
         connection.execute(
-            "SELECT set_config('itm.context', %s, true), set_config('audit.context', %s, true)",
-            (job.context.panel_json(), job.context.ledger_json()),
+            "SELECT set_config('audit.context', %s, true), itm.enter_command(%s)",
+            (job.context.ledger_json(), job.secret),
         )
         if lock_first:
             connection.execute("SELECT lock_head(%s)", (job.context.institution,))
@@ -92,20 +100,26 @@ def nothing(connection: psycopg.Connection[Any], job: Job, number: int) -> None:
     """Leaves the ledger to the one who writes alone."""
 
 
-def _orm(address: str) -> Any:
-    made = sessionmaker(create_engine(address, **engine_options()))
+def _orm(job: Job) -> Any:
+    engine = create_engine(job.address, **engine_options())
+
+    @event.listens_for(engine, "connect")
+    def _connected(_driver: object, record: Any) -> None:
+        record.info[tenancy.DOOR] = lambda _context: job.secret
+
+    made = sessionmaker(engine)
     tenancy.install(made)
     return made
 
 
-def _driver(address: str) -> Any:
-    plain = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
+def _driver(job: Job) -> Any:
+    plain = make_url(job.address).set(drivername="postgresql").render_as_string(hide_password=False)
     return psycopg.connect(plain, autocommit=True)
 
 
-def _write(pipe: Pipe, work: Mapping[str, tuple[Job, Change]], connect: Callable[[str], Any]) -> None:
+def _write(pipe: Pipe, work: Mapping[str, tuple[Job, Change]], connect: Callable[[Job], Any]) -> None:
     """A writer's life: told a name and a number, it does so many changes and says so."""
-    opened = {name: connect(job.address) for name, (job, _change) in work.items()}
+    opened = {name: connect(job) for name, (job, _change) in work.items()}
     done = 0
     while (asked := pipe.recv()) is not None:
         name, updates = asked
@@ -118,7 +132,7 @@ def _write(pipe: Pipe, work: Mapping[str, tuple[Job, Change]], connect: Callable
 
 @contextmanager
 def _team(
-    writers: Sequence[Mapping[str, tuple[Job, Change]]], connect: Callable[[str], Any]
+    writers: Sequence[Mapping[str, tuple[Job, Change]]], connect: Callable[[Job], Any]
 ) -> Iterator[Callable[[str, int], None]]:
     """Processes; calling what is given lets each do so many changes of one kind."""
     fork = multiprocessing.get_context("fork")  # each makes its connections itself
@@ -153,7 +167,7 @@ def many_ledgers(place: Place, scale: Scale) -> Sequence[Figure]:
     for name, database in (("captured", captured), ("plain", plain), ("table", table)):
         make = Factory(database)
         people = [make.focal_point(make.institution(f"KURUM{number}")) for number in range(team)]
-        jobs[name] = [Job(database.url("app"), who.context(), make.case(who).id) for who in people]
+        jobs[name] = [Job.of(database, make, who) for who in people]
         if name != "captured":
             without_capture(make)
     with table.engine("superuser").begin() as superuser:
@@ -187,7 +201,7 @@ def _at_once(place: Place, scale: Scale, writers: int, least: float | None = Non
     with database.engine("superuser").begin() as superuser:
         superuser.exec_driver_sql(LOCK_FIRST)
     people = [make.focal_point() for _ in range(team)]
-    jobs = [Job(database.url("app"), who.context(), make.case(who).id) for who in people]
+    jobs = [Job.of(database, make, who) for who in people]
     changes: Mapping[str, Change] = {"sealed": with_work, "first": partial(with_work, lock_first=True), "one": nothing}
     work = [{name: (job, change) for name, change in changes.items()} for job in jobs]
     work[0]["one"] = (jobs[0], with_work)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
 from sqlalchemy.engine import make_url
 
+from itm_admin.foundation.command_door import CommandDoor
 from tests.conftest import Database
 
 Fault = Callable[[Database], AbstractContextManager[None]]
@@ -29,11 +31,11 @@ def _statements(database: Database, break_it: str, mend_it: str) -> Iterator[Non
 
 
 def append_is_revoked(database: Database) -> AbstractContextManager[None]:
-    """The application may no longer append. What triggers write is not touched by this."""
+    """Neither the application nor its functions may append. What triggers write is not touched by this."""
     return _statements(
         database,
-        "REVOKE EXECUTE ON FUNCTION audit.append FROM itm_app",
-        "GRANT EXECUTE ON FUNCTION audit.append TO itm_app",
+        "REVOKE EXECUTE ON FUNCTION audit.append FROM itm_app, itm_owner",
+        "GRANT EXECUTE ON FUNCTION audit.append TO itm_app, itm_owner",
     )
 
 
@@ -107,9 +109,8 @@ def head_is_held_by_the_application(database: Database) -> Iterator[None]:
     with _quick_to_give_up(database), connect(database) as superuser:
         (ledger,) = superuser.execute(b"SELECT holder::text FROM audit.ledger WHERE code = 'JGK'").fetchone() or ("",)
         with connect(database, "app") as holder, holder.transaction(force_rollback=True):
-            holder.execute(
-                b"SELECT set_config('audit.context', jsonb_build_object('ledger', %s::text)::text, true)", [ledger]
-            )
+            secret = CommandDoor(database.engine("owner"), "tests").secret("{}", json.dumps({"ledger": ledger}))
+            holder.execute(b"SELECT itm.enter_command(%s)", [secret])
             holder.execute(b"SELECT audit.append('record.read'), audit.append('auth.login', to_presidency => true)")
             holder.execute(b"SET CONSTRAINTS ALL IMMEDIATE")
             yield

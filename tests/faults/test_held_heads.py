@@ -16,7 +16,7 @@ from tests.factories import Factory
 
 PATIENCE = 60
 _LIMITS = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
-_APPEND = b"select audit.append(action => 'alert.raise', target_kind => 'x', to_presidency => true)"
+_APPEND = b"select itm.refuse_passkey()"
 
 
 def _address(database: Database) -> str:

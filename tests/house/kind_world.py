@@ -21,9 +21,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import configure_mappers
 
 from itm_admin import areas
-from itm_admin.foundation import vocabulary
 from itm_admin.foundation.database import db
-from itm_admin.record import fields, kind
+from itm_admin.record import kind
 from itm_admin.record.api import RecordApi
 from itm_admin.record.area import MenuEntry
 from itm_admin.record.derive import form_class
@@ -31,21 +30,16 @@ from itm_admin.record.kind import BoundField, Kind, kind_of, kinds
 from itm_admin.record.pages import RecordPage
 from tests.factories import Factory, Somebody, without_rules
 from tests.faults.canaries import PERSON
+from tests.house.samples import MADE_OTHERWISE, Samples
 from tests.panel.handover_panel import ROOM
 from tests.panel.handovers import views as handover_views
 from tests.panel.panel_app import Browser, RunningPanel
 from tests.panel.program import make_key
 from tests.panel.test_query_counts import counted
 
-DAY, VARIETY = "2026-04-01", 7
+VARIETY = 7
 OF_ARGUMENTS = {"link": "case_person", "case": "case", "person": "person"}
 """The kinds that arguments of addresses name, where the argument is not the page's own record or its parent."""
-MADE_OTHERWISE = {
-    "case": "with a wizard", "person": "in a case", "case_person": "with its person",
-    "victim_profile": "once for a link", "institution": "by the Presidency", "unit": "by a manager",
-    "account": "by two people", "api_key": "by a manager, for a person",
-}  # fmt: skip
-"""Kinds whose records the factories make, with the reason. Records of all others are made by their interface."""
 BESIDE = {"case": {"status"}, "person": {"somebody_else"}}
 """Fields of an interface alone: the wizard asks for no status; whether a person is another one is no column."""
 INSIDE = {"victim_profile": "profile"}
@@ -169,27 +163,18 @@ class KindWorld:
         self.others[name] = cycle(more)
 
     def values(self, of: Kind, columns: tuple[str, ...]) -> dict[str, Any]:
-        return {name: self._value(of, of.field(name)) for name in columns}
+        return Samples(self._named, self._words).values(of, columns)
 
-    def _value(self, of: Kind, found: BoundField) -> Any:
-        declared = found.field
-        if isinstance(declared, fields.Link):
-            return self._named(of, found, declared)
-        if isinstance(declared, fields.Code):
-            return (declared.among or tuple(vocabulary.codes(declared.codes)))[0]
-        if isinstance(declared, fields.Codes):
-            return [next(iter(vocabulary.codes(declared.codes)))]
-        simple = {fields.Day: DAY, fields.Flag: False, fields.Birth: PERSON["birth_date"]}
-        if type(declared) in simple:
-            return simple[type(declared)]
-        if isinstance(declared, fields.Whole):
-            return declared.low
+    def _words(self, of: Kind, found: BoundField) -> str:
+        """A protected text is one that is recognised wherever it comes to light."""
+        if not found.protected:
+            return "Sıradan"
         value = PERSON.get(found.name) or f"Kanarya{of.name}{found.name}".replace("_", "")
-        if found.protected:
-            self.canaries.setdefault(of.name, {})[found.name] = value
-        return value if found.protected else "Sıradan"
+        self.canaries.setdefault(of.name, {})[found.name] = value
+        return value
 
-    def _named(self, of: Kind, found: BoundField, link: fields.Link) -> str:
+    def _named(self, of: Kind, found: BoundField) -> str:
+        link: Any = found.field
         if link.shown == "other_institution":
             return str(self.make.other_institution().id)
         relations = inspect(of.model).relationships

@@ -30,6 +30,7 @@ NOT_WATCHED = {
     "alert": "raised and acknowledged by events of their own",
     "alembic_version": "the schema's version, the migration's own",
     "code_tries": "each wrong code is an event of its own",
+    "api_key_secret": "that a secret was taken stands in its key's row, and each use of it is an event",
     "case_counter": "a number that is in the case's reference already",
     "editing": "who has a form open, for a quarter of an hour: nothing of a record",
     "former_password": "each row is a change of the credential, which is captured",

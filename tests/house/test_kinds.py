@@ -25,7 +25,6 @@ from tests.house.kind_windows import Visitors, windows
 from tests.house.kind_world import (
     BESIDE,
     INSIDE,
-    MADE_OTHERWISE,
     NAMES,
     PAGED,
     STATED,
@@ -34,6 +33,7 @@ from tests.house.kind_world import (
     anything,
     form_fields,
 )
+from tests.house.samples import MADE_OTHERWISE
 from tests.panel.erasing import erased
 from tests.panel.handover_panel import with_handovers
 from tests.panel.panel_app import RunningPanel, body_of

@@ -23,8 +23,8 @@ from tests.panel.panel_app import RunningPanel
 SUBJECTS_OF_ROLES = {subject for role in ROLES.values() for subject in role.may}
 AUDITORS = ("auditor_national", "auditor_institution")
 READS_ALONE = {"list", "show", "search", "history", "export", "verify"}
-TAKES_UP = {("Alert", "acknowledge"), ("LedgerDecision", "approve")}
-"""The acts of auditors beside reading: one takes care of an alert, and is the second person of a decision."""
+TAKES_UP = {("Alert", "acknowledge"), ("LedgerDecision", "approve"), ("ApiKey", "end")}
+"""The acts of auditors beside reading: care of an alert, the second part of a decision, the end of a key."""
 
 
 @pytest.fixture(scope="module")

@@ -143,11 +143,10 @@ def test_what_the_panel_writes_depends_on_who_acts(superuser: Connection) -> Non
 
 
 def test_what_a_login_writes_has_forced_row_level_security(superuser: Connection) -> None:
-    """But for the row that says what the installation is for: it is there from the beginning, and is the only one."""
     forced = "select c.relrowsecurity and c.relforcerowsecurity from pg_class c where c.oid = cast(:name as regclass)"
     written = {name for tables in TABLES.values() for name, _privilege in tables}
     written |= {name for name, _privilege in _rights_of_kept(superuser)}
-    assert {name for name in written if not superuser.scalar(text(forced), {"name": name})} == {"itm.installation"}
+    assert {name for name in written if not superuser.scalar(text(forced), {"name": name})} == set()
 
 
 def test_a_grant_without_a_reason_is_seen(superuser: Connection) -> None:

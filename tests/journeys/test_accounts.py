@@ -74,13 +74,13 @@ def test_the_chosen_language_is_remembered(house: House, cast: Cast) -> None:
 
 
 def test_before_signing_in_the_language_is_the_windows(house: House, cast: Cast) -> None:
+    supervisor = cast.of(SUPERVISOR).username
     visitor = house.window().open("/sign-in")
     visitor.language = "en"
     visitor.send("English", visitor.page.locator("header")).says("I cannot sign in")
     visitor.open("/sign-in").says("I cannot sign in")
     visitor.fill(username="gib.nobody", password="wrong").send("Sign in", status=401).says("There is a problem")
     visitor.language = "tr"
-    supervisor = cast.of(SUPERVISOR).username
     code = visitor.code_of(supervisor)
     visitor.fill(username=supervisor, password="a long phrase for tests 1").send("Sign in")
     visitor.fill(code=code).send("Devam").says("Ulusal görünüm")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, text
@@ -22,6 +23,7 @@ from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.roles import ROLES
 from itm_admin.foundation.tenancy import Context
 from itm_admin.institutions.models import Institution
+from tests.conftest import Database
 
 PASSWORD = "kırmızı gemi sekiz bulut"
 DIGEST_KEY = b"a key for the digests of tests"
@@ -30,6 +32,16 @@ DIGEST_KEY = b"a key for the digests of tests"
 def holder(first_name: str, last_name: str, email: str, **more: Any) -> dict[str, Any]:
     """The data of a person with an account."""
     return {"first_name": first_name, "last_name": last_name, "email": email, **more}
+
+
+def kept(database: Database, digest: str) -> str:
+    """A digest of before, as the migration keeps it."""
+    made = (Path(__file__).parents[2] / "migrations/versions/0015/81_digests.sql").read_text("utf-8")
+    convert = made[made.index("create function pg_temp.kept") : made.index("do $$")]
+    with database.engine("superuser").connect() as connection:
+        connection.exec_driver_sql(convert, execution_options={"no_parameters": True})
+        found: str = connection.execute(text("select pg_temp.kept(:digest)"), {"digest": digest}).scalar_one()
+    return found
 
 
 @dataclass

@@ -24,6 +24,7 @@ from itm_admin.ledger.keyring import SigningKeyFile
 from itm_admin.ledger.signing import Round, Signing, SigningPlace
 from tests.conftest import Database
 from tests.panel.assurance_world import Institutions
+from tests.stating import say
 
 _HERE = "ledger_id = (select id from audit.ledger where code = :code)"
 _TABLES = ("ledger", "event", "leaf", "verification", "checkpoint", "key", "cosignature")
@@ -68,15 +69,13 @@ class SigningWorld(Institutions):
         """Entries in an institution's ledger, each committed by itself."""
         for _ in range(times):
             with self.database.engine("app").begin() as connection:
-                said = f'{{"ledger": "{self.ids[code]}", "reads": "ledger"}}'
-                connection.execute(text("select set_config('audit.context', :said, true)"), {"said": said})
+                say(connection, ledger=str(self.ids[code]), reads="ledger")
                 store.append(connection, "record.read", kind="case", id=str(uuid.uuid4()))
 
     def act_together(self, code: str, entries: int) -> None:
         """Many entries in one transaction."""
         with self.database.engine("app").begin() as connection:
-            said = f'{{"ledger": "{self.ids[code]}", "reads": "ledger"}}'
-            connection.execute(text("select set_config('audit.context', :said, true)"), {"said": said})
+            say(connection, ledger=str(self.ids[code]), reads="ledger")
             connection.execute(
                 text("select count(audit.append('record.read', 'success', 'case')) from generate_series(1, :n)"),
                 {"n": entries},

@@ -195,7 +195,11 @@ def test_a_superuser_who_takes_another_role_s_name_is_told_by_the_own_one(panel:
     panel.verify("incremental")
     with panel.database.engine("superuser").begin() as connection:
         user = connection.scalar(text("select session_user"))
+        opened = text("select itm.open_for_command('x', '{}', cast(:told as jsonb))")
+        secret = connection.scalar(opened, {"told": json.dumps(ledger)})
         connection.exec_driver_sql(f"set local session authorization {login}")
+        if login == "itm_app":
+            connection.execute(text("select itm.enter_command(:secret)"), {"secret": secret})
         connection.execute(text("select set_config('audit.context', :said, true)"), {"said": json.dumps(ledger)})
         connection.execute(text("select audit.append('job.run', target_kind => 'job', target_id => 'x')"))
     panel.verify("incremental")

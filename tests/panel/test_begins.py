@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import uuid
 from typing import Any
@@ -15,6 +14,7 @@ from itm_admin.cases.models import Case
 from itm_admin.institutions.services import UNIT_COLUMNS, UNITS, units
 from tests.factories import Factory, Somebody
 from tests.panel.panel_app import RunningPanel
+from tests.stating import say
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +88,7 @@ def test_nobody_takes_another_name(make: Factory, role: str) -> None:
     with pytest.raises(DBAPIError, match="not changed from here"):
         wanted(make, who, statement, id=who.id)
     with make.database.engine("app").begin() as connection:
-        signing_in = json.dumps({"scope": "login", "account": str(who.id), "login": who.username})
-        connection.execute(text("select set_config('itm.context', :context, true)"), {"context": signing_in})
+        say(connection, {"scope": "login", "account": str(who.id)})
         with pytest.raises(DBAPIError, match="not changed from here"):
             connection.execute(text(statement), {"id": who.id})
 

@@ -112,7 +112,6 @@ def test_what_is_stated_beside_a_session_counts_for_nothing(panel: RunningPanel)
         for table in ("case_file", "account", "unit"):
             seen = f"select count(*) from {table} where institution_id = :home"
             assert session.scalar(text(seen), foreign) == 0, table
-        assert session.scalar(text("select count(*) from credential")) == 0
         store.append(session.connection(), action="record.read", kind="case", id="forged")
         entry = "select e.actor_name, l.code from audit.event e join audit.ledger l on l.id = e.ledger_id"
         session.commit()

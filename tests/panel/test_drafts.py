@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sqlalchemy import create_engine, text
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.database import db
 from itm_admin.record import drafts
+from tests import signed_in
 from tests.conftest import Database
 from tests.factories import CASE, PERSON, Somebody
 from tests.new_case import open_case, seen_in
@@ -80,7 +82,9 @@ def test_the_database_itself_shows_a_draft_to_nobody_but_its_author(desk: Desk) 
     _types(desk.own, desk.case)
     seen = {}
     for who, somebody in (("author", desk.author), ("colleague", desk.colleague), ("stranger", desk.stranger)):
-        with desk.panel.app.app_context(), tenancy.acting(somebody.context("institution"), db.session):
+        secret = signed_in.begin(desk.panel.database, somebody.username)[1]
+        context = replace(somebody.context("institution"), secret=secret)
+        with desk.panel.app.app_context(), tenancy.acting(context, db.session):
             wanted = text("select count(*) from draft where account_id = :id")
             seen[who] = db.session.scalar(wanted, {"id": desk.author.id})
             db.session.rollback()

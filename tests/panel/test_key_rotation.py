@@ -22,7 +22,7 @@ from itm_admin.cases import lookup, person_services
 from itm_admin.cases.key_rotation import KINDS, Rotation
 from itm_admin.cases.models import CasePerson, Person
 from itm_admin.commands import keys as commands
-from itm_admin.foundation import master_key
+from itm_admin.foundation import claims, master_key
 from itm_admin.foundation.config import Refusal, SettingError, Settings
 from itm_admin.foundation.encryption import Keyring, Place
 from itm_admin.foundation.errors import CannotDecrypt
@@ -384,6 +384,7 @@ def test_another_session_key_costs_sessions_and_nothing_else(world: World) -> No
     assert browser.send("POST", "/api/v1/session/", told).status_code == 200
     cookie = browser.client.get_cookie("itm")
     assert cookie is not None
+    claims.bring(str(world.settings.owner_url), "another-secret-of-at-least-32-characters")
     again = Browser(following.test_client())
     again.client.set_cookie("itm", cookie.value)
     assert again.get("/cases/").status_code == 302

@@ -131,3 +131,9 @@ def test_an_address_that_nothing_has_is_shown_in_the_persons_own_frame(desk: Des
 
 def test_the_back_address_of_a_closed_form_is_the_list(desk: Desk) -> None:
     assert close(desk.focal, []).headers["Location"] == NEXT
+
+
+def test_a_filter_that_the_list_does_not_know_is_refused_in_one_sentence(desk: Desk) -> None:
+    answer = desk.focal.get("/cases/?of_tomorrow=1")
+    assert answer.status_code == 400
+    assert html.unescape(answer.text).count("Adreste, bu listenin tanımadığı bir değer var.") == 1

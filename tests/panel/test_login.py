@@ -19,7 +19,7 @@ from itm_admin.foundation.errors import DomainError, Invalid
 from itm_admin.foundation.tenancy import acting
 from tests.conftest import Database
 from tests.factories import without_rules
-from tests.panel.account_world import DIGEST_KEY, PASSWORD, World, holder
+from tests.panel.account_world import DIGEST_KEY, PASSWORD, World, holder, kept
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -96,42 +96,48 @@ def test_broken_names_and_passwords_are_refused_like_any_other(world: World, typ
 
 
 @pytest.mark.usefixtures("slow_passwords")
-def test_the_hash_is_compared_even_where_there_is_no_account(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hash_is_compared_even_where_there_is_no_account(
+    world: World, shared_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compared: list[str] = []
-    real: Callable[[str, str], bool] = passwords._compare
+    real: Callable[[str, str], bytes] = passwords._slow
 
-    def watched(stored: str, typed: str) -> bool:
-        compared.append("$".join(stored.split("$")[:4]))
-        return real(stored, typed)
+    def watched(salt: str, typed: str) -> bytes:
+        compared.append("$".join(salt.split("$")[:4]))
+        return real(salt, typed)
 
-    monkeypatch.setattr(passwords, "_compare", watched)
+    monkeypatch.setattr(passwords, "_slow", watched)
     known = world.person("MEB", "Can", "Kaya", "focal_point")
+    compared.clear()
     refusal(world, known, "not the password at all")
     refusal(world, "meb.no.such")
     refusal(world, "no name")
-    assert compared == ["$argon2id$v=19$m=19456,t=2,p=1"] * 3
+    assert compared == ["$argon2id-sha256$v=19$m=19456,t=2,p=1"] * 3
     with world.superuser.begin() as connection, without_rules(connection, "credential"):
-        old = {"old": generate_password_hash(PASSWORD), "id": world.id(known)}
+        old = {"old": kept(shared_database, generate_password_hash(PASSWORD)), "id": world.id(known)}
         connection.execute(text("update credential set password_hash = :old where account_id = :id"), old)
     compared.clear()
     refusal(world, known, "not the password at all")
     refusal(world, "meb.no.such")
     assert [sorted(each.split("$")[0] for each in compared[place : place + 2]) for place in (0, 2)] == [
-        ["", "scrypt:32768:8:1"]
+        ["", "scrypt-sha256:32768:8:1"]
     ] * 2
     world.sign_in(known)
 
 
-def test_a_digest_of_before_is_renewed_at_the_next_sign_in_and_nobody_is_told_of_a_new_password(world: World) -> None:
+def test_a_digest_of_before_is_renewed_at_the_next_sign_in_and_nobody_is_told_of_a_new_password(
+    world: World, shared_database: Database
+) -> None:
     name = world.person("TIHEK", "Eski", "Özet", "focal_point")
     with world.superuser.begin() as connection, without_rules(connection, "credential"):
-        old = {"old": generate_password_hash(PASSWORD, method="scrypt:256:8:1"), "id": world.id(name)}
+        digest = generate_password_hash(PASSWORD, method="scrypt:256:8:1")
+        old = {"old": kept(shared_database, digest), "id": world.id(name)}
         connection.execute(text("update credential set password_hash = :old where account_id = :id"), old)
     told = "select count(*) as n from mail where account_id = :id and kind = 'told_password'"
     before = world.one(told, id=world.id(name)).n
     world.sign_in(name)
-    kept = world.one("select password_hash from credential where account_id = :id", id=world.id(name)).password_hash
-    assert kept.startswith("$argon2id$")
+    renewed = world.one("select password_hash from credential where account_id = :id", id=world.id(name)).password_hash
+    assert renewed.startswith("$argon2id-sha256$")
     world.sign_in(name)
     assert world.one(told, id=world.id(name)).n == before
 
@@ -150,13 +156,16 @@ def test_none_of_the_last_five_passwords_is_taken_again_and_only_functions_read_
     with world.acting(name) as (session, me):
         invitations.change_own_password(session, me, chosen[0])
     with world.acting(name) as (session, _me):
-        assert session.scalars(text("select itm.own_passwords()")).all() == []
-        with pytest.raises(ProgrammingError):
-            session.execute(text("select 1 from former_password"))
-        session.rollback()
+        assert session.scalars(text("select itm.own_salts()")).all() == []
+        for table in ("former_password", "credential"):
+            with pytest.raises(ProgrammingError):
+                session.execute(text(f"select 1 from {table}"))
+            session.rollback()
     other = world.person("ISKUR", "Başka", "Kişi", "focal_point")
     with world.acting(other) as (session, me), acting(me.own_context(), session):
-        assert len(session.scalars(text("select itm.own_passwords()")).all()) == 1
+        (salt,) = session.scalars(text("select itm.own_salts()")).all()
+        assert salt.startswith("$argon2id-sha256$")
+        assert len(salt.split("$")) == 5, "without the digest"
 
 
 def test_a_password_that_two_people_have_ended_is_not_chosen_again(world: World) -> None:
@@ -167,8 +176,16 @@ def test_a_password_that_two_people_have_ended_is_not_chosen_again(world: World)
         world.redeem(token, PASSWORD)
 
 
-@pytest.mark.parametrize("digest", ["scrypt:32768:8:1$x$00", "$argon2i$v=19$m=1$x$y", "kırmızı gemi sekiz bulut"])
-def test_nothing_but_an_argon2id_digest_becomes_a_password(world: World, digest: str) -> None:
+@pytest.mark.parametrize(
+    "digest",
+    [
+        "scrypt:32768:8:1$x$00",
+        "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$x",
+        "$argon2i$v=19$m=1$x$y",
+        "kırmızı gemi sekiz bulut",
+    ],
+)
+def test_nothing_but_the_sha256_of_an_argon2id_digest_becomes_a_password(world: World, digest: str) -> None:
     with world.superuser.connect() as connection, pytest.raises(DBAPIError):
         connection.execute(text("update credential set password_hash = :digest"), {"digest": digest})
 
@@ -278,7 +295,7 @@ def test_nothing_of_others_is_seen_while_signing_in(world: World) -> None:
     name = world.person("YARGITAY", "Dar", "Görüş", "focal_point")
     actor = world.actor(name)
     with world.nobody() as session, acting(actor.own_context(), session):
-        for table, count in (("account", 1), ("credential", 1), ("case_file", 0), ("person", 0)):
+        for table, count in (("account", 1), ("case_file", 0), ("person", 0)):
             assert session.execute(text(f"select count(*) from {table}")).scalar_one() == count
         assert session.execute(text("select count(distinct account_id) from invitation")).scalar_one() == 1
 

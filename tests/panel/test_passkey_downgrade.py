@@ -6,15 +6,21 @@ import hashlib
 import json
 import re
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import cbor2
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from webauthn.helpers import bytes_to_base64url
 
+from itm_admin.accounts import actor as actors
+from itm_admin.accounts import session_rows
+from itm_admin.foundation import tenancy
+from tests.panel.test_context import sessions
 from tests.panel.test_second_factors import OURS, password
 
 if TYPE_CHECKING:
@@ -91,3 +97,31 @@ def test_a_passkey_whose_device_did_not_verify_its_person_proves_nothing(panel: 
     assert browser.get("/profile/").status_code == 302
     assert by_passkey(panel, browser, key, PRESENT | VERIFIED, who).headers["Location"] == "/"
     assert browser.get("/profile/").status_code == 200
+
+
+@pytest.mark.parametrize("methods", [("password",), ("password", "passkey")], ids=["half a session", "an old factor"])
+def test_sql_without_a_fresh_factor_sets_up_none_and_makes_no_codes(
+    panel: RunningPanel, methods: tuple[str, ...]
+) -> None:
+    who = panel.make.focal_point()
+    for _ in range(2):
+        with_passkey(panel, who)
+    with sessions(panel) as session:
+        found = actors.find(session, who.id, who.tenant.id)
+        assert found
+        here = session_rows.begin(session, found, methods, factor=len(methods) > 1)
+        session.commit()
+    panel.age(who, begun=400)
+    values = {"home": who.tenant.id, "account": who.id, "credential": b"x" * 16, "key": b"y"}
+    codes = (
+        "insert into recovery_codes (account_id, institution_id, digests) values (:account, :home, array[sha256('x')])"
+    )
+    end = "update second_factor set ended_at = now() where account_id = :account"
+    with sessions(panel) as session:
+        for statement in (str(_ADD).replace(", confirmed_at", "").replace(", now()", ""), codes, end):
+            with (
+                tenancy.acting(replace(found, here=here).own_context(), session),
+                pytest.raises(DBAPIError, match="second factor of the last minutes"),
+            ):
+                session.execute(text(statement), values)
+            session.rollback()

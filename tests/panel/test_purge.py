@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from base64 import b64decode
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from itm_admin.foundation.config import Refusal, SettingError
 from itm_admin.foundation.errors import NotFound
 from tests.conftest import Cluster, Database, _copy, settings_for
 from tests.panel.purge_world import PurgeWorld
+from tests.stating import say
 
 
 @pytest.fixture(scope="module")
@@ -232,8 +232,7 @@ def test_whoever_opens_a_purged_entry_is_told_that_it_went_and_who_says_so(world
     says = str(world.purge_entry()["seq"])
     for reads, told in (("all", True), ("actor", False)):
         with app.test_request_context(), Session(world.database.engine("app")) as session:
-            said = json.dumps({"ledger": str(world.ids["JGK"]), "reads": reads, "actor": {"user": "nobody"}})
-            session.execute(text("select set_config('audit.context', :said, true)"), {"said": said})
+            say(session, ledger=str(world.ids["JGK"]), reads=reads, actor={"user": "nobody"})
             with pytest.raises(NotFound) as refused:
                 ledger_queries.find_entry(session, ledger, 200)
             assert (says in str(refused.value)) is told

@@ -8,7 +8,7 @@ import pytest
 
 from itm_admin.foundation.record_ids import ids_in
 
-ONE, OTHER = str(uuid.UUID(int=0xABCDEF)), str(uuid.uuid4())
+ONE, OTHER = (str(uuid.UUID(int=0xABCDEF << shift)) for shift in (0, 88))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
 from audit.store import streaming
@@ -19,6 +18,7 @@ from itm_admin.ledger.sinks import Stream
 from tests.conftest import Database
 from tests.panel.assurance_panel import PanelWorld
 from tests.panel.signing_world import SigningWorld
+from tests.stating import say
 
 NAME = "file:/srv/ledger"
 
@@ -153,7 +153,6 @@ def test_an_auditor_sees_the_sinks_with_what_waits_of_the_ledgers_that_they_see(
     seen = {}
     for somebody, reads in ((national, "all"), (own, "ledger")):
         with panel.database.engine("app").begin() as connection:
-            said = f'{{"reads": "{reads}", "ledger": "{somebody.tenant.id}"}}'
-            connection.execute(text("select set_config('audit.context', :said, true)"), {"said": said})
+            say(connection, reads=reads, ledger=str(somebody.tenant.id))
             seen[reads] = backlog.shown(connection)[0].entries
     assert 0 < seen["ledger"] < seen["all"]

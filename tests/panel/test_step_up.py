@@ -10,9 +10,11 @@ import uuid
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from flask_babel import force_locale
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from itm_admin.assurance import detail
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import FRESH
 from tests.factories import Somebody
@@ -128,6 +130,11 @@ def test_a_button_leads_back_to_its_page_and_other_acts_need_no_fresh_factor(pan
     assert panel.rows("select why from account_session where account_id = :id order by begun_at", id=who.id)[0].why == (
         "renewed"
     )
+    entry = "select content::jsonb as said from audit.event where action = 'auth.login' and actor_id = :id"
+    (told,) = panel.rows(entry, id=str(who.id))
+    with panel.app.test_request_context(), force_locale("tr"):
+        assert detail.words(told.said) == [("Zaman", "Oturum açıkken"), ("İkinci doğrulama", "Doğrulama uygulaması")]
+    assert "Giriş" not in browser.get("/profile/").text.partition("<main")[2], "it is no sign-in of its own"
 
 
 def test_an_operation_of_the_interface_is_refused_by_a_problem_of_its_own(

@@ -113,3 +113,29 @@ begin
 end $$;
 revoke all on function itm.revealed_here, itm.whose_values, itm.reveal_takes_factor from public;
 grant execute on function itm.revealed_here, itm.whose_values, itm.reveal_takes_factor to itm_app;
+
+-- Who has a factor shows it before another one is added, confirmed or removed, or new recovery codes are made: also SQL after the
+-- right password alone, or in an old session. Of the first sign-in the factor is from this very transaction.
+create function itm.had_factor(who uuid) returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+  select exists (select from public.second_factor f where f.account_id = who and f.confirmed_at < now() and f.ended_at is null)
+$$;
+create function itm.own_factor_is_fresh() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as
+$$ begin
+  if current_user = 'itm_app' and itm.session() is not null and coalesce(itm.factor_age(), 'infinity') > 360
+     and itm.had_factor(itm.account()) then
+    raise exception using errcode = 'insufficient_privilege', message = 'this takes a second factor of the last minutes';
+  end if;
+  return new;
+end $$;
+revoke all on function itm.had_factor, itm.own_factor_is_fresh from public;
+grant execute on function itm.had_factor to itm_app;
+create trigger c_fresh_factor before insert on public.second_factor for each row execute function itm.own_factor_is_fresh();
+create trigger c_fresh_change before update on public.second_factor for each row
+  when (old.confirmed_at is distinct from new.confirmed_at or old.ended_at is distinct from new.ended_at) execute function itm.own_factor_is_fresh();
+create trigger c_fresh_codes before insert on public.recovery_codes for each row execute function itm.own_factor_is_fresh();
+create trigger c_fresh_change before update on public.recovery_codes for each row
+  when (not new.digests <@ old.digests) execute function itm.own_factor_is_fresh();
+alter table public.second_factor enable always trigger c_fresh_factor, enable always trigger c_fresh_change;
+alter table public.recovery_codes enable always trigger c_fresh_codes, enable always trigger c_fresh_change;
