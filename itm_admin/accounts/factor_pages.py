@@ -36,7 +36,7 @@ def person_of(actor: Actor) -> FactorOwner:
 
 
 def show_code(work: Session, actor: Actor, typed: str, signing_in: bool) -> ShownFactor | WrongCode | Delayed:
-    """The proof of a code; or the refusal, after its entry. Commit in either case."""
+    """Proves a code. Gives the proof, or the refusal after its entry; the caller commits in either case."""
     refusal: WrongCode | Delayed
     try:
         with acting(actor.own_context(), work):

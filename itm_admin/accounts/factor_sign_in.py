@@ -1,7 +1,7 @@
 """The second step of signing in: a code, a passkey, or, at the first sign-in, setting one up.
 
-A passkey alone signs in too, without a password. Whose password was right comes no further than these pages; who has a
-factor cannot set up another one here instead of showing it.
+A passkey alone signs in too, without a password. After the right password these pages alone are open. A person who has
+a factor has to show it: these pages set up no other one.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _SET_UP = {
 
 
 def after_password(actor: Actor, form: Any) -> Response:
-    """The session has begun: to the page of the second factor, with the form that waits, if one does."""
+    """Leads on to the page of the second factor, with the form that waits, if one does."""
     if actor.here is None or not actor.here.half:
         return go_on(form)
     sets_up = not _has_factor(actor)
@@ -65,7 +65,7 @@ def after_password(actor: Actor, form: Any) -> Response:
 
 
 class SecondStepView(Page):
-    """The pages between the password and the panel: all that half a session opens."""
+    """The pages between the password and the panel. A session without its second factor opens no others."""
 
     subject = "Profile"
     route_base = "/sign-in"
@@ -95,7 +95,7 @@ class SecondStepView(Page):
 
     @route("/factor/passkey", act="show", methods=("POST",), quiet=True, second_step=True)
     def show_passkey(self) -> Answer:
-        """One of the passkeys of the person whose password was right: nobody else's."""
+        """Takes a passkey of the person whose password was right, and of nobody else."""
         actor, form = me(), CodeForm()
         if (led := _elsewhere(actor, form, "SecondStepView.code")) is not None:
             return led
@@ -172,7 +172,7 @@ class PasskeySignInView(Page):
 
 
 def _back(form: CodeForm) -> Response:
-    """After a refused passkey: the page that it came from, with the form that waits (no redirect could carry it)."""
+    """The page that a refused passkey came from, with the form that waits: a redirect could not carry it."""
     if form.held.data:
         again = SignInForm(formdata=None)
         again.next.data, again.held.data = form.next.data, form.held.data
@@ -229,7 +229,7 @@ def whole_session(work: Session, actor: Actor, method: str) -> Here:
 
 
 def _elsewhere(actor: Actor, form: CodeForm, wanted: str) -> Response | None:
-    """The right page, if this is not the one: none of them is skipped, and none comes twice."""
+    """A redirect to the page that is due; None if this is it. No step is skipped or repeated."""
     if not _is_half(actor):
         return redirect(safe_next_url(form.next.data), 303)
     right = "SecondStepView.code" if _has_factor(actor) else "SecondStepView.set_up"

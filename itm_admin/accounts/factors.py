@@ -216,7 +216,7 @@ def _open(account: uuid.UUID) -> tuple[ColumnElement[bool], ...]:
 
 
 def _tries(session: Session, person: FactorOwner) -> CodeTries:
-    """The account's count, locked: two wrong codes at the same moment are two."""
+    """The account's count of wrong codes, locked, so that two at the same moment both count."""
     own = {"account_id": person.id, "institution_id": person.institution}
     session.execute(insert(CodeTries).values(**own).on_conflict_do_nothing())
     wanted = select(CodeTries).where(CodeTries.account_id == person.id).with_for_update()

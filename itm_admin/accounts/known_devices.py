@@ -49,7 +49,7 @@ def secret_here() -> bytes | None:
 
 
 def note(session: Session) -> str | None:
-    """The account at work has signed in here: the browser is known from now on. Gives the unusual, told by e-mail."""
+    """The account at work has signed in here: the browser is known from now on. Gives what is unusual."""
     if not has_request_context():
         return None
     secret = secret_here() or secrets.token_bytes(_SECRET_BYTES)
@@ -83,7 +83,7 @@ def cookie_name() -> str:
 
 
 def _remembered(response: Response) -> Response:
-    """Sets the cookie, unless the sign-in came to nothing after all."""
+    """Sets the cookie, unless the sign-in was refused in the end."""
     if response.status_code >= 400:
         return response
     secure = bool(current_app.config["SESSION_COOKIE_SECURE"])

@@ -1,7 +1,8 @@
-"""Passkeys (W3C Web Authentication Level 3): user verification always, so that one alone is two factors.
+"""Passkeys (W3C Web Authentication Level 3): one alone counts as two factors.
 
-The origin and the relying party's id are the installation's own address, exactly; neither comes from a request. The
-challenge is kept by the server alone, is taken away when it is used, and is worth nothing after five minutes.
+The device verifies its person each time. The origin and the relying party's id are the installation's own address,
+exactly; neither comes from a request. The challenge is kept by the server alone, is taken away when it is used, and is
+worth nothing after five minutes.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _LONGEST = 20_000
 
 
 class BadPasskey(Invalid):
-    """The browser's answer proves nothing: never said why."""
+    """The browser's answer proves nothing. People are not told the reason."""
 
     code = "bad_passkey"
     default = _l("The passkey was not accepted. Try again, or use another second factor.")

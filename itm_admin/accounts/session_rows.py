@@ -54,7 +54,7 @@ def begin(session: Session, actor: Actor, methods: Sequence[str], *, factor: boo
 
 
 def begin_again(session: Session, actor: Actor) -> Here:
-    """Begins a session as the present one was, after all of the account ended: the last factor stays as old."""
+    """Begins a session like the present one, after all of the account ended. The time of its last factor stays."""
     here = actor.here
     return _open(session, actor, here.methods if here else ("password",), here.factor_age if here else None, None)
 

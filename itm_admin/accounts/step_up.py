@@ -1,7 +1,7 @@
 """A fresh second factor before an act that takes one (`Access.fresh`), in the session that goes on.
 
-Whose session is open somewhere does not export, rise or erase with it: the person shows a code or a passkey again. What
-was typed comes back afterwards and is sent by its author, as after the end of a session (returning.py).
+An open session alone is not enough to export, to gain rights or to erase: the person shows a code or a passkey again.
+What was typed comes back afterwards and is sent by its author, as after the end of a session (returning.py).
 """
 
 from __future__ import annotations
