@@ -88,7 +88,19 @@ class AccountPage(RecordPage):
         link = self.link_facts(record)
         if record.last_login is None:
             last = (last[0], _("Never"))
-        return [(legend, [name, (_("Institution"), record.institution_name), *others, *link, last])]
+        return [
+            (
+                legend,
+                [
+                    name,
+                    (_("Institution"), record.institution_name),
+                    *others,
+                    *focal_points.rank_of(record),
+                    *link,
+                    last,
+                ],
+            )
+        ]
 
     def link_facts(self, record: Account) -> Facts:
         return [(_("One-time link"), _("None"))]

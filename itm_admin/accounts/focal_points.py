@@ -14,14 +14,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts import changes, reasons
-from itm_admin.accounts.models import CHANGE_KINDS, AccessChange, Account
+from itm_admin.accounts.models import CHANGE_KINDS, CHANGE_STATES, AccessChange, Account
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.database import db
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Denied, Invalid, Message
 from itm_admin.foundation.formats import moment
-from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT
+from itm_admin.foundation.roles import INSTITUTION, OVERSIGHT
 from itm_admin.institutions.models import Institution
 from itm_admin.record.display import Facts
 
@@ -54,9 +54,8 @@ def name(session: Session, account: Account, rank: str | None, reason: str) -> A
 
 
 def facts(institution: Institution) -> Facts:
-    """Both ranks for the institution's page, to those who see them; what waits is said."""
-    scope = tenancy.current().scope
-    if scope != ACCOUNTS and not (scope == OVERSIGHT and "presidency_supervisor" in me().roles):
+    """Both ranks for the institution's page, to the Presidency's supervisor; what waits is said."""
+    if tenancy.current().scope != OVERSIGHT or "presidency_supervisor" not in me().roles:
         return []
     wanted = select(AccessChange).where(
         AccessChange.institution_id == institution.id,
@@ -66,6 +65,20 @@ def facts(institution: Institution) -> Facts:
     rows = list(db.session.scalars(wanted.order_by(AccessChange.created_at)))
     names = changes.names(db.session, [each.account_id for each in rows])
     return [(str(CHANGE_KINDS[rank]), _line([each for each in rows if each.kind == rank], names)) for rank in RANKS]
+
+
+def rank_of(account: Account) -> Facts:
+    """The person's rank, for the page of the account; nothing without one."""
+    found = db.session.scalars(
+        select(AccessChange).where(
+            AccessChange.account_id == account.id,
+            AccessChange.kind.in_(RANKS),
+            AccessChange.state.in_(("done", "waiting")),
+        )
+    )
+    said = [f"{CHANGE_KINDS[each.kind]} ({CHANGE_STATES[each.state]})" if each.state == "waiting"
+            else str(CHANGE_KINDS[each.kind]) for each in found]  # fmt: skip
+    return [(str(_("Focal point of the institution")), ", ".join(said))] if said else []
 
 
 def _line(rows: list[AccessChange], names: Mapping[uuid.UUID | None, str]) -> str:

@@ -57,9 +57,14 @@ def test_a_manager_names_and_the_presidency_alone_approves(panel: RunningPanel) 
     assert "Başkanlığın onayını bekliyor" in panel.browser(supervisor).get(f"/institutions/{home.id}").text
     assert "1 kişi onayınızı bekliyor" in panel.browser(supervisor).get("/").text
     assert confirm(panel, supervisor, change) == "done"
-    page = panel.browser(admin).get(f"/institutions/{home.id}").text
+    page = panel.browser(supervisor).get(f"/institutions/{home.id}").text
     assert "Asıl odak noktası" in page
-    assert first.actor.full_name in page
+    assert f"{first.actor.full_name} (FOC (tr)), " in page
+    auditor = panel.browser(make.auditor())
+    for browser, address in ((panel.browser(boss), "/accounts/"), (auditor, "/audit/accounts/")):
+        shown = browser.get(f"{address}{first.id}").text.partition("<h2>")[0]
+        assert "Kurumun odak noktası" in shown
+        assert "Asıl odak noktası" in shown
 
     assert name(panel, boss, second, "primary") == 303
     assert standing(panel, home.id) == {"primary": first.id}
