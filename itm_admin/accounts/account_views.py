@@ -173,7 +173,7 @@ class AccountView(AccountPage):
         if (_why_not(record) is None or _open_act(record)) and services.can_lose_factors(db.session, record):
             lost = url_for("AccessChangeView.factors", id=record.id)
             steps.append((lost, _("Lost second factors"), "secondary"))
-        if focal_points.why_not(db.session, record) is None:
+        if focal_points.why_not(record) is None:
             named = url_for("AccessChangeView.focal_point", id=record.id)
             steps.append((named, _("Name as focal point"), "secondary"))
         return steps

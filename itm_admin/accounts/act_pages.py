@@ -135,7 +135,7 @@ def focal_point(account: Account) -> ActPage:
         _("Each institution has a primary and a deputy focal point. The Presidency approves the person; who stood"
           " before in the rank is replaced then."),
         _("Name as focal point"), "primary", form,
-        why_not=None if form.submitted() else focal_points.why_not(db.session, account),
+        why_not=None if form.submitted() else focal_points.why_not(account),
     )  # fmt: skip
 
 

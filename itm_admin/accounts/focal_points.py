@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts import changes, reasons
@@ -18,7 +18,6 @@ from itm_admin.accounts.models import CHANGE_KINDS, CHANGE_STATES, AccessChange,
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.database import db
-from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Denied, Invalid, Message
 from itm_admin.foundation.formats import moment
 from itm_admin.foundation.roles import INSTITUTION, OVERSIGHT
@@ -28,13 +27,13 @@ from itm_admin.record.display import Facts
 RANKS = changes.RANKS
 
 
-def why_not(session: AnySession, account: Account) -> Message | None:
+def why_not(account: Account) -> Message | None:
     """The reason why the person at work cannot name this person now."""
     context = tenancy.current()
     others: Message = _l("A focal point is named by the manager of the own institution.")
     if context.scope != INSTITUTION or account.id == context.account:
         return others
-    if not session.scalar(select(func.itm.is_focal_point(account.id, account.institution_id))):
+    if not account.active or not any(each.role == "focal_point" and each.state == "active" for each in account.grants):
         none: Message = _l("Only an active account with the role of a focal point can be named.")
         return none
     return None
@@ -44,7 +43,7 @@ def name(session: Session, account: Account, rank: str | None, reason: str) -> A
     """Names the person as the primary or deputy one; it waits for the Presidency."""
     if rank not in RANKS:
         raise Invalid({"rank": _l("Choose a rank.")})
-    if (refused := why_not(session, account)) is not None:
+    if (refused := why_not(account)) is not None:
         raise Denied(refused)
     reasons.because(session, rank, reason)
     named = AccessChange(institution_id=account.institution_id, account_id=account.id, kind=rank)

@@ -2,6 +2,8 @@
 -- One of each rank stands (done); who stands before, in the same rank or of the same person, is replaced.
 alter table public.access_change drop constraint access_change_kind,
   add constraint access_change_kind check (kind in ('link', 'rise', 'end', 'reset', 'factors', 'give', 'suspend', 'resume', 'primary', 'deputy'));
+-- A rank that stood is replaced; what else was done stays done, since change_decided lets nobody else write it.
+select itm.keep_states('access_change', 'state', '{>waiting,>done,waiting>done,waiting>refused,waiting>replaced,done>replaced}');
 create unique index access_change_one_focal_point on public.access_change (institution_id, kind) where kind in ('primary', 'deputy') and state = 'done';
 
 create or replace function itm.reasons(kind text) returns text[]
