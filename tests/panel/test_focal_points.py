@@ -74,6 +74,12 @@ def test_a_manager_names_and_the_presidency_alone_approves(panel: RunningPanel) 
     assert confirm(panel, supervisor, waiting(panel, first)) == "done"
     assert standing(panel, home.id) == {"deputy": first.id, "primary": second.id}
 
+    assert name(panel, boss, second, "deputy") == 303
+    assert confirm(panel, supervisor, waiting(panel, second)) == "done"
+    assert standing(panel, home.id) == {"deputy": second.id}, "one person holds one rank"
+    assert name(panel, boss, first, "primary") == 303
+    assert confirm(panel, supervisor, waiting(panel, first)) == "done"
+
     assert panel.browser(boss).post(f"/accounts/{second.id}/suspend", reason="LEFT").status_code == 303
     grant = panel.value("select id from role_grant where account_id = :id", id=first.id)
     assert panel.browser(boss).post(f"/roles/{grant}/end", reason="MOVED").status_code == 303
