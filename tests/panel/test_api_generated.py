@@ -66,7 +66,7 @@ def test_generated_requests_meet_no_fault_and_are_answered_as_described(
             asked += len(statuses)
             done += sum(status < 300 for status in statuses)
     assert asked > 100
-    assert done > (20 if role in EVERY_RUN else 0), "most were refused before anything was done"
+    assert done > (15 if role in EVERY_RUN else 0), "most were refused before anything was done"
 
 
 def _try(
