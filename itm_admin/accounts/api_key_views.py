@@ -28,7 +28,7 @@ from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import Asks, CodesField, PanelForm, attempt, settled, tell, told
 from itm_admin.foundation.lists import Filter
 from itm_admin.foundation.once import once
-from itm_admin.foundation.roles import AUDIT
+from itm_admin.foundation.roles import AUDIT, INSTITUTION
 from itm_admin.foundation.tenancy import acting
 from itm_admin.foundation.views import REMASK_AFTER, Page, redirect_after_post, revealing, route
 from itm_admin.record.page_acts import BOTH, DANGER
@@ -59,9 +59,13 @@ class KeyForm(PanelForm):
         "name": _l("Write a name."),
         "account_id": _l("Choose the responsible person."),
         "scopes": _l("Choose at least one act."),
+        "networks": _l("Write at least one network address, or allow any address."),
         "days": _l("Choose for how long."),
     }
-    only_if: ClassVar[Asks] = {"networks": _l("required unless any address is allowed")}
+    only_if: ClassVar[Asks] = {
+        "scopes": _l("at least one is required"),
+        "networks": _l("required unless any address is allowed"),
+    }
 
     name = StringField(
         _l("Name"),
@@ -156,7 +160,10 @@ class ApiKeyView(RecordPage):
         return over if record.overlap_until is not None else (*over, "overlap_until")
 
     def steps(self, record: ApiKey, parent: Any) -> builtins.list[Step]:
-        steps = super().steps(record, parent)
+        steps: builtins.list[Step] = []
+        if tenancy.current().scope == INSTITUTION and me().may("history", "ApiKey"):
+            looks = url_for("HistoryView.record", kind="api_key", id=record.id)
+            steps.append((looks, _("Access history"), "secondary"))
         if tenancy.current().scope == AUDIT:
             looks = url_for("AuditHistoryView.record", kind="api_key", id=record.id)
             steps.append((looks, _("Access history"), "secondary"))
@@ -217,6 +224,7 @@ class OwnKeyView(Page):
         """The first secret, or another one. It is in this answer alone."""
         id = _asked()
         if id is None:
+            record_read("record.list", "api_key", detail={"page": "profile"})
             return redirect_after_post("OwnKeyView.list")
         form, taken = TakeForm(), builtins.list[str]()
         if form.submitted():

@@ -108,6 +108,8 @@ def make(session: Session, data: Mapping[str, Any]) -> ApiKey:
     except Invalid as error:
         wrong |= error.fields
     networks = _networks(str(data.get("networks") or ""), bool(data.get("anywhere")), wrong)
+    if not wrong and values["days"] is None:
+        wrong["days"] = REQUIRED
     if not wrong:
         account = next((each for each in people(session) if each.id == values["account_id"]), None)
         scopes = values["scopes"].split()

@@ -14,6 +14,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select, and_, exists, func, not_, or_, select
 from sqlalchemy.orm import Session
 
+from itm_admin.accounts import reasons
 from itm_admin.accounts.models import AccessChange, Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
@@ -46,13 +47,17 @@ def of_account(session: Session, account: uuid.UUID) -> list[AccessChange]:
     return list(session.scalars(statement.order_by(AccessChange.created_at.desc(), AccessChange.id)))
 
 
-def ask(session: Session, actor: Actor, account: Account, kind: str, grant: RoleGrant | None = None) -> AccessChange:
+def ask(
+    session: Session, actor: Actor, account: Account, kind: str, grant: RoleGrant | None = None,
+    reason: str | None = None,
+) -> AccessChange:  # fmt: skip
     """Proposes the end of an auditor's role ('end') or password ('reset')."""
     if account.id == actor.id or tenancy.current().scope not in (ACCOUNTS, INSTITUTION):
         raise Denied
     roles = standing_roles(session, account.id)
     if not roles & set(AUDITORS) or (tenancy.current().scope == INSTITUTION and "auditor_national" not in roles):
         raise Denied(_l("Who audits is not touched by those who are audited."))
+    reasons.because(session, kind, reason)
     found = AccessChange(
         institution_id=account.institution_id, account_id=account.id, kind=kind, grant_id=grant.id if grant else None
     )

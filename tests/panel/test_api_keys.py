@@ -85,7 +85,8 @@ def test_a_key_is_made_for_what_its_person_may_do(panel: RunningPanel, make: Fac
     for scopes in (["Case.assign"], ["Account.suspend"], ["Case.export"], ["Person.erase"], []):
         answer = browser.post("/api-keys/new", **sent, scopes=scopes)
         assert answer.status_code == 422, scopes
-    for wrong in ({"networks": "10.0.0.1/8"}, {"networks": ""}, {"days": "366"}, {"days": "0"}, {"name": "x" * 61},
+    for wrong in ({"networks": "10.0.0.1/8"}, {"networks": ""}, {"days": "366"}, {"days": "0"}, {"days": ""},
+                  {"name": "x" * 61},
                   {"account_id": str(manager.id)}, {"account_id": str(make.focal_point(make.other_institution()).id)},
                   {"networks": "10.0.0.0/8", "anywhere": "y"}):  # fmt: skip
         answer = browser.post("/api-keys/new", **{**sent, "scopes": ["Case.list"], **wrong})
