@@ -193,7 +193,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
     _differ("no app was begun", "GET OwnFactorView.app", shown=303),
     _differ("no app was begun", "POST OwnFactorView.app OwnFactorView.begin_app", empty=303),
     _differ("a button without fields", "POST OwnFactorView.new_codes", empty=303),
-    _differ("no key was chosen", "GET OwnKeyView.take", shown=303, quiet=True),
+    _differ("no key was chosen", "GET OwnKeyView.take", shown=303),
     _differ("no key was chosen", "POST OwnKeyView.take", empty=303),
     _differ("it names no version", "POST OwnProfileView.edit", empty=409),
     _differ("a button without fields", "POST OwnSessionView.sign_out OwnSessionView.sign_out_everywhere"
