@@ -15,6 +15,7 @@ from webauthn.helpers import base64url_to_bytes
 from itm_admin.accounts import factors, recovery_codes
 from tests import second_factors
 from tests.panel.test_second_factors import OURS, in_own_scope, password
+from tests.panel.test_sessions import token_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,6 +152,25 @@ def test_the_panel_cannot_replace_what_proves_a_passkey(panel: RunningPanel) -> 
         change = text(f"update second_factor set {column} = {column} where account_id = :id")
         with pytest.raises(ProgrammingError, match="permission denied"):
             in_own_scope(panel, who, lambda session, change=change: session.execute(change, {"id": who.id}))  # type: ignore[misc]
+
+
+def test_a_new_link_replaces_the_password_and_never_the_second_factor(panel: RunningPanel) -> None:
+    who = panel.make.focal_point()
+    panel.make.code(who.username)
+    manager, colleague = panel.browser(panel.make.manager()), panel.browser(panel.make.caseworker())
+    shown = manager.post(f"/accounts/{who.id}/invite", reason="WRITTEN_ORDER")
+    link = re.search(r'value="http://localhost(/invitation/[^"]+)"', shown.text)
+    assert link, shown.text
+    browser, new = panel.browser(), "Yeni-Kavak-Yaprak-1881"
+    assert browser.get(link[1]).headers["Location"] == "/invitation/"
+    fields = {"password": new, "again": new, "csrf_token": token_of(browser.get("/invitation/"))}
+    assert browser.client.post("/invitation/", data=fields).status_code == 303
+    confirm = re.search(r'action="(/confirmations/[0-9a-f-]+/confirm)"', colleague.get("/confirmations/").text)
+    assert confirm
+    assert colleague.post(confirm[1]).status_code == 303
+    fields = {"username": who.username, "password": new}
+    assert browser.client.post("/sign-in", data=fields, headers=OURS).headers["Location"] == "/sign-in/factor"
+    assert browser.get("/profile/").headers["Location"].startswith("/sign-in/factor")
 
 
 def test_a_refused_passkey_keeps_the_form_that_waits(panel: RunningPanel) -> None:
