@@ -24,6 +24,7 @@ from itm_admin.accounts import (
     access_rows,
     act_pages,
     changes,
+    focal_points,
     grants,
     invitations,
     new_accounts,
@@ -87,7 +88,19 @@ class AccountPage(RecordPage):
         link = self.link_facts(record)
         if record.last_login is None:
             last = (last[0], _("Never"))
-        return [(legend, [name, (_("Institution"), record.institution_name), *others, *link, last])]
+        return [
+            (
+                legend,
+                [
+                    name,
+                    (_("Institution"), record.institution_name),
+                    *others,
+                    *focal_points.rank_of(record),
+                    *link,
+                    last,
+                ],
+            )
+        ]
 
     def link_facts(self, record: Account) -> Facts:
         return [(_("One-time link"), _("None"))]
@@ -160,6 +173,9 @@ class AccountView(AccountPage):
         if (_why_not(record) is None or _open_act(record)) and services.can_lose_factors(db.session, record):
             lost = url_for("AccessChangeView.factors", id=record.id)
             steps.append((lost, _("Lost second factors"), "secondary"))
+        if focal_points.why_not(record) is None:
+            named = url_for("AccessChangeView.focal_point", id=record.id)
+            steps.append((named, _("Name as focal point"), "secondary"))
         return steps
 
     def to_end(self, record: Account) -> Collection[str]:

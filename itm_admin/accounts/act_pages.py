@@ -10,9 +10,9 @@ from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from itm_admin.accounts import changes, open_work, services
-from itm_admin.accounts.forms import ActForm, LeavingForm
-from itm_admin.accounts.models import Account, RoleGrant
+from itm_admin.accounts import changes, focal_points, open_work, services
+from itm_admin.accounts.forms import ActForm, FocalPointForm, LeavingForm
+from itm_admin.accounts.models import CHANGE_KINDS, Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
@@ -123,6 +123,19 @@ def password_end(account: Account) -> ActPage:
         _("Another person has to confirm it. After that a new link can be made."),
         _("Ask for the end of the password"), "reset", ActForm(),
         why_not=None if is_open else _("This is asked for auditors who have a password."),
+    )  # fmt: skip
+
+
+def focal_point(account: Account) -> ActPage:
+    form = FocalPointForm()
+    ranks = [(code, str(CHANGE_KINDS[code])) for code in focal_points.RANKS]
+    form.rank.choices = [("", _("— choose —")), *ranks]
+    return ActPage(
+        "focal", account, _("Name as focal point"),
+        _("Each institution has a primary and a deputy focal point. The Presidency approves the person; who stood"
+          " before in the rank is replaced then."),
+        _("Name as focal point"), "primary", form,
+        why_not=None if form.submitted() else focal_points.why_not(account),
     )  # fmt: skip
 
 

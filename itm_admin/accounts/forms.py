@@ -116,6 +116,12 @@ class LeavingForm(ActForm):
     successor = SelectField(_l("Takes the open cases over"), choices=[], validate_choice=False)
 
 
+class FocalPointForm(ActForm):
+    asks: ClassVar[Asks] = {"rank": _l("Choose a rank.")}
+
+    rank = SelectField(_l("Rank"), choices=[], validate_choice=False)
+
+
 class SuspendForm(ActForm):
     """Of several accounts at once."""
 

@@ -15,8 +15,8 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import act_pages, changes, grants, open_work, reasons, services
-from itm_admin.accounts.forms import ActForm, GrantForm, GrantInput, role_choices
+from itm_admin.accounts import act_pages, changes, focal_points, grants, open_work, reasons, services
+from itm_admin.accounts.forms import ActForm, FocalPointForm, GrantForm, GrantInput, role_choices
 from itm_admin.accounts.models import CHANGE_KINDS, AccessChange, RoleGrant
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
@@ -140,6 +140,19 @@ class AccessChangeView(Page):
                 return redirect_after_post("AccountView.show", id=id)
         return page.render(self)
 
+    @route("/focal-point/<uuid:id>", act="add", methods=BOTH, fresh=True)
+    def focal_point(self, id: uuid.UUID) -> Answer:
+        """Names the primary or deputy focal point of the institution."""
+        account = services.get(db.session, me(), id)
+        page = act_pages.focal_point(account)
+        form = page.form
+        if form.submitted():
+            done = attempt(form, lambda session: once(session, AccessChange, lambda: _name(session, id, form)))
+            if done is not None:
+                flash(_("The person is named, and waits for the Presidency's approval."))
+                return redirect_after_post("AccountView.show", id=id)
+        return page.render(self)
+
     def _decide(self, id: uuid.UUID, confirm: bool) -> Answer:
         form = PanelForm()
         done = save(form, lambda session: changes.decide(session, me(), id, confirm))
@@ -147,6 +160,8 @@ class AccessChangeView(Page):
             flash(" ".join(form.told), "warning")
         elif isinstance(done, AccessChange) and done.kind == changes.FACTORS and not confirm:
             tell(_("It is refused; the second factors stay."))
+        elif isinstance(done, AccessChange) and done.kind != "link" and not confirm:
+            tell(_("It is refused."))
         else:
             tell(_("It is confirmed.") if confirm else _("It is refused; the link and the password are void."))
         return redirect_after_post("AccessChangeView.list")
@@ -165,6 +180,7 @@ def change_rows() -> Sequence[dict[str, Any]]:
             "institution": institutions.get(each.institution_id, ""),
             "kind": CHANGE_KINDS[each.kind],
             "of_factors": each.kind == changes.FACTORS,
+            "of_link": each.kind == "link",
             "reason": reasons.label(each.kind, each.reason),
             "roles": changes.role_labels(db.session, each),
             "by": names.get(each.created_by, ""),
@@ -200,6 +216,11 @@ def _give(session: Session, id: uuid.UUID, form: GrantForm) -> RoleGrant:
     account = services.get(session, me(), id)
     values = load(GrantInput, form.payload())
     return grants.give(session, me(), account, values["role"], values.get("unit"), values["reason"])
+
+
+def _name(session: Session, id: uuid.UUID, form: ActForm) -> AccessChange:
+    rank = form.rank.data if isinstance(form, FocalPointForm) else None
+    return focal_points.name(session, services.get(session, me(), id), rank, form.chosen_reason("primary"))
 
 
 def _end(session: Session, id: uuid.UUID, form: ActForm) -> RoleGrant:

@@ -48,6 +48,8 @@ CHANGE_KINDS: Mapping[str, Message] = {
     "give": _l("Role given"),
     "suspend": _l("Suspension of the account"),
     "resume": _l("End of the suspension"),
+    "primary": _l("Primary focal point"),
+    "deputy": _l("Deputy focal point"),
 }
 CHANGE_STATES: Mapping[str, Message] = {
     "waiting": _l("Waits for confirmation"),
@@ -255,7 +257,7 @@ class AccessChange(Model):
     __record__: ClassVar = RecordInfo(_l("Change of access"))
     __table_args__ = (
         CheckConstraint(
-            "kind in ('link', 'rise', 'end', 'reset', 'factors', 'give', 'suspend', 'resume')",
+            "kind in ('link', 'rise', 'end', 'reset', 'factors', 'give', 'suspend', 'resume', 'primary', 'deputy')",
             name="access_change_kind",
         ),
         CheckConstraint("state in ('waiting', 'done', 'refused', 'replaced')", name="access_change_state"),
@@ -272,6 +274,13 @@ class AccessChange(Model):
             ["institution_id", "grant_id"], ["role_grant.institution_id", "role_grant.id"], name="access_change_grant"
         ),
         Index("access_change_of_account", "account_id", "created_at"),
+        Index(
+            "access_change_one_focal_point",
+            "institution_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("kind in ('primary', 'deputy') and state = 'done'"),
+        ),
         Index(
             "access_change_waits_once",
             "account_id",

@@ -17,6 +17,11 @@ _MISUSE: Message = _l("Somebody else may be using the account")
 _ORDER: Message = _l("By a written order")
 _LEFT: Message = _l("The person has left the institution")
 _MISTAKE: Message = _l("It was done by mistake")
+_NAMED: Mapping[str, Message] = {
+    "NEW_TASK": _l("A new task of this person"),
+    "STANDS_IN": _l("The person stands in for somebody"),
+    "WRITTEN_ORDER": _ORDER,
+}
 REASONS: Mapping[str, Mapping[str, Message]] = {
     "link": {
         "FIRST_SIGN_IN": _l("First sign-in of a new account"),
@@ -55,6 +60,8 @@ REASONS: Mapping[str, Mapping[str, Message]] = {
         "MISUSE_FEARED": _MISUSE,
         "WRITTEN_ORDER": _ORDER,
     },
+    "primary": _NAMED,
+    "deputy": _NAMED,
     "resume": {"BACK_AT_WORK": _l("The person is back at work"), "MISTAKE": _MISTAKE, "WRITTEN_ORDER": _ORDER},
 }  # fmt: skip
 ALL: Mapping[str, Message] = {code: label for each in REASONS.values() for code, label in each.items()}

@@ -213,6 +213,9 @@ CREATES: Mapping[str, Made] = {
     "POST AccessChangeView.reset": lambda o: o.sending(
         ADMIN, f"/confirmations/reset/{o.make.auditor(o.ours.tenant).id}", reason="WRITTEN_ORDER"
     ),
+    "POST AccessChangeView.focal_point": lambda o: o.sending(
+        MANAGER, f"/confirmations/focal-point/{o.colleague}", reason="NEW_TASK", rank="deputy"
+    ),
     "POST AccessChangeView.factors": lambda o: o.sending(
         MANAGER, f"/confirmations/factors/{o.with_factor()}", reason="DEVICE_LOST"
     ),

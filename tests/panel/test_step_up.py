@@ -31,7 +31,7 @@ TYPED = "KANARYA-17"
 TAKEN = {
     "GrantView.add", "GrantView.end", "GrantView.approve", "GrantView.refuse", "ApprovalView.approve",
     "ApprovalView.refuse", "AccessChangeView.confirm", "AccessChangeView.refuse", "AccessChangeView.reset",
-    "AccessChangeView.factors",
+    "AccessChangeView.factors", "AccessChangeView.focal_point",
     "AccountView.add", "AccountView.invite", "ErasureView.erase", "DecisionView.add", "DecisionView.decide",
     "OwnProfileView.password", "OwnFactorView.begin_app", "OwnFactorView.app", "OwnFactorView.ask_to_add",
     "OwnFactorView.add_passkey", "OwnFactorView.rename", "OwnFactorView.remove", "OwnFactorView.new_codes",
