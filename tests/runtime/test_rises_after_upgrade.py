@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+import itm_admin.areas  # noqa: F401 the roles' acts
 from itm_admin.accounts import actor as actors
 from itm_admin.accounts import administrator_link, bootstrap, grants, invitations, services, sign_in
 from itm_admin.foundation import tenancy
