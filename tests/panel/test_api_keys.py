@@ -232,6 +232,7 @@ ENDS = {
     "expired": "update api_key set expires_at = now() - interval '1 second' where id = :key",
     "suspended": "update account set active = false where id = :person",
     "role ended": "update role_grant set state = 'ended' where account_id = :person",
+    "role given": "insert into role_grant (institution_id, account_id, role) values (:home, :person, 'caseworker')",
     "institution suspended": "update institution set status = 'suspended' where id = :home",
 }
 
