@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from flask import url_for
@@ -29,21 +28,13 @@ OUTCOMES: Mapping[str, tuple[Message, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class _Button:
-    url: str
-    label: str
-    question: str
-
-
 def roles(rows: Sequence[Line], to_end: Collection[str]) -> Shown[Line]:
-    """The roles of an account; with a button to end those whose code is in `to_end`."""
+    """The roles of an account; with a link to end those whose code is in `to_end`."""
 
     def end(row: Line) -> Cell:
         if row["state"] == "ended" or row["code"] not in to_end:
             return Cell("markup", "")
-        question = _("End this role? The person's sessions end at once.")
-        return Cell("button", _Button(url_for("GrantView.end", id=row["id"]), _("End"), question))
+        return Cell("text", _("End"), url=url_for("GrantView.end", id=row["id"]))
 
     columns = (
         Column[Line]("role", _l("Role"), lambda row: Cell("text", row["role"])),
@@ -65,11 +56,12 @@ def roles(rows: Sequence[Line], to_end: Collection[str]) -> Shown[Line]:
 
 
 CHANGES: Listing[Line] = Listing(
-    caption=_l("Links, new roles and ends"),
+    caption=_l("What was done about this account"),
     identify=lambda row: str(row["when"]),
     columns=(
         Column("when", _l("When"), lambda row: Cell("moment", row["when"])),
         Column("what", _l("What"), lambda row: Cell("text", row["what"])),
+        Column("why", _l("Reason"), lambda row: Cell("text", row["why"] or "–")),
         Column("by", _l("By"), lambda row: Cell("text", row["by"])),
         Column("state", _l("Status"), lambda row: Cell("badge", *row["state"])),
         Column("confirmed", _l("Confirmed by"), lambda row: Cell("text", row["confirmed"])),

@@ -9,12 +9,11 @@ from typing import Any
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from itm_admin.accounts import changes
+from itm_admin.accounts import changes, reasons
 from itm_admin.accounts.models import (
     CHANGE_KINDS,
     CHANGE_STATES,
     CHANGE_TONES,
-    FACTOR_REASONS,
     AccessChange,
     Account,
     RoleGrant,
@@ -32,7 +31,7 @@ def history(session: Session, account: Account) -> list[dict[str, Any]]:
         session, [*(each for one in found for each in (one.created_by, one.decided_by)),
                   *(each.created_by for each in given.values())]
     )  # fmt: skip
-    told = {each.grant_id for each in found if each.kind == "rise"}
+    told = {each.grant_id for each in found if each.kind in ("rise", "give")}
     alone = [_given(each, names) for each in given.values() if each.id not in told]
     return sorted(alone + _changed(found, given, names), key=lambda row: row["when"], reverse=True)
 
@@ -48,6 +47,7 @@ def _given(grant: RoleGrant, names: Mapping[uuid.UUID | None, str]) -> dict[str,
         "state": (CHANGE_STATES["waiting"], CHANGE_TONES["waiting"])
         if waits
         else (CHANGE_STATES["done"], CHANGE_TONES["done"]),
+        "why": None,
         "by": names.get(grant.created_by) or ("–" if grant.created_by else _("the server itself")),
         "confirmed": "–",
     }
@@ -64,7 +64,8 @@ def _changed(
         {
             "when": each.created_at,
             "what": _what(each, given),
-            "state": (CHANGE_STATES[each.state], CHANGE_TONES[each.state]),
+            "why": reasons.label(each.kind, each.reason),
+            "state": _state(each, given),
             "by": names.get(each.created_by) or ("–" if each.created_by else _("the server itself")),
             "confirmed": names.get(each.decided_by, "–"),
         }
@@ -72,10 +73,22 @@ def _changed(
     ]
 
 
+def _state(change: AccessChange, given: Mapping[uuid.UUID | None, RoleGrant]) -> tuple[Message, str]:
+    waits = change.kind == "give" and change.grant_id in given and _waits(given[change.grant_id])
+    state = "waiting" if waits else change.state
+    return CHANGE_STATES[state], CHANGE_TONES[state]
+
+
 def _what(change: AccessChange, given: Mapping[uuid.UUID | None, RoleGrant]) -> Message:
-    """The kind, with the role or the reason that it is about."""
-    about = _label(given[change.grant_id]) if change.grant_id in given else FACTOR_REASONS.get(change.reason or "")
-    return f"{CHANGE_KINDS[change.kind]}: {about}" if about else CHANGE_KINDS[change.kind]
+    """The kind, with the role that it is about."""
+    if change.grant_id not in given:
+        return CHANGE_KINDS[change.kind]
+    kind = _("Role proposed") if change.kind == "give" and _waits(given[change.grant_id]) else CHANGE_KINDS[change.kind]
+    return f"{kind}: {_label(given[change.grant_id])}"
+
+
+def _waits(grant: RoleGrant) -> bool:
+    return grant.state == "proposed"
 
 
 def standing(session: Session, account: Account) -> list[dict[str, Any]]:

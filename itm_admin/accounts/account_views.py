@@ -8,10 +8,10 @@ from __future__ import annotations
 import builtins
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from flask import current_app, flash, g, request, url_for
+from flask import flash, g, request, url_for
 from flask_appbuilder.actions import action
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -19,17 +19,30 @@ from flask_babel import ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from itm_admin.accounts import access_lists, access_rows, changes, grants, invitations, mail, services
-from itm_admin.accounts.forms import new_account_form, role_choices
+from itm_admin.accounts import (
+    access_lists,
+    access_rows,
+    act_pages,
+    changes,
+    focal_points,
+    grants,
+    invitations,
+    new_accounts,
+    services,
+)
+from itm_admin.accounts.act_pages import ActPage
+from itm_admin.accounts.forms import SuspendForm, SuspendInput, new_account_form, reason_choices, role_choices
 from itm_admin.accounts.lists import BY_HOME, BY_NAME, OF_INSTITUTION, OF_ROLE, OF_SILENCE, institution_choices
 from itm_admin.accounts.models import Account
+from itm_admin.accounts.new_accounts import Made
 from itm_admin.accounts.services import AUDITED, PERSON, REACHED
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
+from itm_admin.foundation.bulk import Chosen
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import REQUIRED, Invalid, Message
+from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import moment
-from itm_admin.foundation.forms import PanelForm, attempt, chosen_id, save, told
+from itm_admin.foundation.forms import attempt, save, tell
 from itm_admin.foundation.list_parts import Cell
 from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.once import once
@@ -39,19 +52,7 @@ from itm_admin.institutions.choices import offer_units
 from itm_admin.institutions.models import Institution
 from itm_admin.record.display import Facts
 from itm_admin.record.page_acts import BOTH
-from itm_admin.record.pages import Answer, Post, RecordPage, Step
-
-
-@dataclass(frozen=True)
-class Made:
-    """A new link: its token to hand over, or the address that it is sent to; neither: the role waits."""
-
-    username: str
-    id: uuid.UUID
-    token: str | None = None
-    mailed: str | None = None
-    waits: bool = False
-    """Another person confirms the first sign-in."""
+from itm_admin.record.pages import Answer, RecordPage, Step
 
 
 class AccountPage(RecordPage):
@@ -87,7 +88,19 @@ class AccountPage(RecordPage):
         link = self.link_facts(record)
         if record.last_login is None:
             last = (last[0], _("Never"))
-        return [(legend, [name, (_("Institution"), record.institution_name), *others, *link, last])]
+        return [
+            (
+                legend,
+                [
+                    name,
+                    (_("Institution"), record.institution_name),
+                    *others,
+                    *focal_points.rank_of(record),
+                    *link,
+                    last,
+                ],
+            )
+        ]
 
     def link_facts(self, record: Account) -> Facts:
         return [(_("One-time link"), _("None"))]
@@ -122,6 +135,7 @@ class AccountView(AccountPage):
     exclude_route_methods: ClassVar = {"export"}
     add_title = _l("New account")
     danger_acts = ("suspend",)
+    action_forms: ClassVar = {"suspend": (SuspendForm, SuspendInput)}
 
     @classmethod
     def listed(cls) -> Listing[Any]:
@@ -159,6 +173,9 @@ class AccountView(AccountPage):
         if (_why_not(record) is None or _open_act(record)) and services.can_lose_factors(db.session, record):
             lost = url_for("AccessChangeView.factors", id=record.id)
             steps.append((lost, _("Lost second factors"), "secondary"))
+        if focal_points.why_not(record) is None:
+            named = url_for("AccessChangeView.focal_point", id=record.id)
+            steps.append((named, _("Name as focal point"), "secondary"))
         return steps
 
     def to_end(self, record: Account) -> Collection[str]:
@@ -172,23 +189,20 @@ class AccountView(AccountPage):
             "access": None if why_not else self._access(record),
         }
 
-    def _of_auditor(self, record: Account, act: str | None) -> Post | None:
+    def _of_auditor(self, record: Account, act: str | None) -> Step | None:
         if act == "link":
-            return self.address("invite", id=record.id), _("Make a one-time link"), "secondary", None
+            return self.address("invite", id=record.id), _("Make a one-time link"), "secondary"
         if act == "reset":
-            ask = _("Another person has to confirm it. After that a new link can be made.")
             url = url_for("AccessChangeView.reset", id=record.id)
-            return url, _("Ask for the end of the password"), "secondary", ask
+            return url, _("Ask for the end of the password"), "secondary"
         return None
 
-    def _access(self, record: Account) -> builtins.list[Post]:
+    def _access(self, record: Account) -> builtins.list[Step]:
         if not record.active:
-            return [(self.address("reactivate", id=record.id), _("Reactivate"), "secondary", None)]
-        link = _("Make a new link? The present password stops working at once.")
-        stop = _("Suspend this account? The person's sessions end at once.")
+            return [(self.address("reactivate", id=record.id), _("Reactivate"), "secondary")]
         return [
-            (self.address("invite", id=record.id), _("Make a one-time link"), "secondary", link),
-            (self.address("suspend", id=record.id), _("Suspend"), "danger", stop),
+            (self.address("invite", id=record.id), _("Make a one-time link"), "secondary"),
+            (self.address("suspend", id=record.id), _("Suspend"), "danger"),
         ]
 
     def offer(self, form: Any, parent: Any, record: Account | None) -> None:
@@ -204,6 +218,8 @@ class AccountView(AccountPage):
             inside = tenancy.current().scope == INSTITUTION
             codes = grants.choices(actor, actor.institution_kind) if inside else [*grants.given_here(actor)]
             form.role.choices = role_choices(codes)
+        if "reason" in form:
+            form.reason.choices = reason_choices("give" if "role" in form else "suspend")
         if "role_unit" in form:
             offer_units(form.role_unit, home, _("The whole institution"))
 
@@ -213,7 +229,9 @@ class AccountView(AccountPage):
         form = new_account_form(services.add_columns())(**{} if request.method == "POST" else {"language": "tr"})
         if form.submitted():
             links: builtins.list[Made] = []
-            made = attempt(form, lambda session: once(session, Account, lambda: _make(session, form, links)))
+            made = attempt(
+                form, lambda session: once(session, Account, lambda: new_accounts.make(session, form, links))
+            )
             if made is not None and not links:
                 # sent twice: its link was shown before, and is shown once
                 return redirect_after_post("AccountView.show", id=made.id)
@@ -224,30 +242,50 @@ class AccountView(AccountPage):
         return self.render_form("add", "accounts/add.html", form, None, None, action=here, back=back)
 
     @action("suspend", _l("Suspend"), _l("Suspend the chosen accounts"), single=False)
-    def suspend_each(self, session: Session, account: Account) -> None:
-        services.disable(session, account)
+    def suspend_each(self, session: Session, chosen: Chosen, data: Mapping[str, Any]) -> None:
+        services.suspend(session, me(), chosen.id, chosen.version, data["reason"])
 
     def done_words(self, action: str, count: int) -> str:
         return str(ngettext("%(num)s account is suspended.", "%(num)s accounts are suspended.", count))
 
-    @route("/<uuid:id>/suspend", act="suspend", methods=("POST",))
+    @route("/<uuid:id>/suspend", act="suspend", methods=BOTH)
     def suspend(self, id: uuid.UUID) -> Answer:
-        return _do(id, lambda session: services.suspend(session, me(), id), _("The account is suspended."))
+        """Asks for the reason, and who takes the open cases over."""
+        page = act_pages.suspension(services.to_change(db.session, id))
+        form = page.form
 
-    @route("/<uuid:id>/reactivate", act="suspend", methods=("POST",))
+        def work(session: Session) -> Account:
+            reason, heir = form.chosen_reason("suspend"), act_pages.successor(form)
+            return services.suspend(session, me(), id, reason=reason, successor=heir)
+
+        return _asked(self, page, work, _("The account is suspended."))
+
+    @route("/<uuid:id>/reactivate", act="suspend", methods=BOTH)
     def reactivate(self, id: uuid.UUID) -> Answer:
-        return _do(id, lambda session: services.reactivate(session, me(), id), _("The account is active again."))
+        page = act_pages.resumption(services.to_change(db.session, id))
 
-    @route("/<uuid:id>/invite", act="invite", methods=("POST",), fresh=True)
+        def work(session: Session) -> Account:
+            return services.reactivate(session, me(), id, page.form.chosen_reason("resume"))
+
+        return _asked(self, page, work, _("The account is active again."))
+
+    @route("/<uuid:id>/invite", act="invite", methods=BOTH, fresh=True)
     def invite(self, id: uuid.UUID) -> Answer:
-        form = PanelForm()
-        made = save(form, lambda session: _invite(session, services.get(session, me(), id)))
+        account = services.to_invite(db.session, me(), id)
+        page = act_pages.new_link(account)
+        if not page.form.submitted():
+            return page.render(self)
+        reason = page.form
+
+        def work(session: Session) -> Made:
+            return new_accounts.invite(session, services.get(session, me(), id), reason.chosen_reason("link"))
+
+        made = save(page.form, work)
         if isinstance(made, Made):
             return self._show_link(made)
         if made is None:
-            flash(" ".join(form.told), "warning")
-        else:
-            flash(_("This was sent twice: one link was made, and it is shown once."), "info")
+            return page.render(self)
+        flash(_("This was sent twice: one link was made, and it is shown once."), "info")
         return redirect_after_post("AccountView.show", id=id)
 
     def _show_link(self, made: Made, new: bool = False) -> Answer:
@@ -292,36 +330,9 @@ def _open_act(account: Account) -> str | None:
     return known[account.id]
 
 
-def _do(id: uuid.UUID, work: Any, said: str) -> Answer:
-    told(PanelForm(), work, said)
-    return redirect_after_post("AccountView.show", id=id)
-
-
-def _invite(session: Session, account: Account) -> Made:
-    """Sends the link by e-mail if a server is configured: then its maker never sees it."""
-    token = services.invite(session, me(), account.id)
-    name, id = account.username, account.id
-    if not current_app.config["ITM_MAILS"]:
-        return Made(name, id, token, waits=True)
-    address = mail.send_link(session, account)
-    waits = any(each.kind == "link" and each.state == "waiting" for each in changes.of_account(session, id))
-    return Made(name, id, mailed=address, waits=waits)
-
-
-def _make(session: Session, form: Any, links: list[Made]) -> Account:
-    """Account, link and role in one transaction; the link goes to `links`."""
-    data = form.payload(("role_unit",))
-    role = data.pop("role") or ""
-    without_role = {} if role else {"role": REQUIRED}
-    try:
-        account = services.create(session, data)
-    except Invalid as error:  # all missing fields are reported at once
-        raise (Invalid({**error.fields, **without_role}) if error.fields else error) from None
-    if without_role:
-        raise Invalid(without_role)
-    unit = chosen_id(form.role_unit) if "role_unit" in form else None
-    grant = grants.give(session, me(), account, role, unit)
-    # A rise makes every earlier link void: there is one only after another person has confirmed it.
-    waits = grant.state == "proposed"
-    links.append(Made(account.username, account.id) if waits else _invite(session, account))
-    return account
+def _asked(view: AccountView, page: ActPage, work: Any, said: str) -> Answer:
+    """The question, or the act and the way back to the account."""
+    if page.form.submitted() and save(page.form, work) is not None:
+        tell(said)
+        return redirect_after_post("AccountView.show", id=page.account.id)
+    return page.render(view)

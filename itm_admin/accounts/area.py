@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
+from itm_admin.accounts import focal_points
 from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.api import SessionApi
 from itm_admin.accounts.api_key_model import ApiKey, ApiKeySecret
@@ -24,8 +25,11 @@ from itm_admin.accounts.rights import RightsView
 from itm_admin.accounts.session_model import AccountSession
 from itm_admin.accounts.views import VIEWS
 from itm_admin.foundation.roles import READ, WORK
+from itm_admin.institutions.views import MORE_FACTS
 from itm_admin.record.area import Area, MenuEntry
 
+if focal_points.facts not in MORE_FACTS:
+    MORE_FACTS.append(focal_points.facts)
 _GRANTS = READ | {"add", "end", "approve"}
 _CONFIRMS = READ | {"approve"}
 _RIGHTS = frozenset({"list"})

@@ -14,6 +14,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select, and_, exists, func, not_, or_, select
 from sqlalchemy.orm import Session
 
+from itm_admin.accounts import reasons
 from itm_admin.accounts.models import AccessChange, Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
@@ -21,11 +22,13 @@ from itm_admin.foundation.audited_reads import named
 from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.errors import Denied, Invalid, Message, NotFound
 from itm_admin.foundation.i18n import language
-from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, ROLES
+from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
 from itm_admin.institutions.models import Institution
 
 AUDITORS = ("auditor_national", "auditor_institution")
 FACTORS = "factors"
+RANKS = ("primary", "deputy")
+"""Of an institution's focal points: the Presidency alone approves them."""
 
 
 def waiting(session: Session, actor: Actor) -> list[AccessChange]:
@@ -46,13 +49,17 @@ def of_account(session: Session, account: uuid.UUID) -> list[AccessChange]:
     return list(session.scalars(statement.order_by(AccessChange.created_at.desc(), AccessChange.id)))
 
 
-def ask(session: Session, actor: Actor, account: Account, kind: str, grant: RoleGrant | None = None) -> AccessChange:
+def ask(
+    session: Session, actor: Actor, account: Account, kind: str, grant: RoleGrant | None = None,
+    reason: str | None = None,
+) -> AccessChange:  # fmt: skip
     """Proposes the end of an auditor's role ('end') or password ('reset')."""
     if account.id == actor.id or tenancy.current().scope not in (ACCOUNTS, INSTITUTION):
         raise Denied
     roles = standing_roles(session, account.id)
     if not roles & set(AUDITORS) or (tenancy.current().scope == INSTITUTION and "auditor_national" not in roles):
         raise Denied(_l("Who audits is not touched by those who are audited."))
+    reasons.because(session, kind, reason)
     found = AccessChange(
         institution_id=account.institution_id, account_id=account.id, kind=kind, grant_id=grant.id if grant else None
     )
@@ -83,6 +90,8 @@ def why_not(session: Session, actor: Actor, change: AccessChange) -> Message | N
         return _said(_l("Nobody confirms the own access."))
     if actor.id == change.created_by:
         return _said(_l("You asked for this: another person has to confirm it."))
+    if change.kind in RANKS:
+        return _why_no_rank(session, actor, change)
     if not is_ordinary(session, change) and not independent(session, change.created_by, actor.id):
         return _said(_l("One of you appointed the other: somebody independent has to confirm it."))
     if not session.scalar(select(func.itm.is_no_raiser(actor.id, change.account_id))):
@@ -104,6 +113,15 @@ def _is_recent(change: uuid.UUID) -> Any:
 def lost_factors(session: Session, account: uuid.UUID) -> AccessChange | None:
     """The newest request to end an account's factors, for its own person and its pages."""
     return next((each for each in of_account(session, account) if each.kind == FACTORS), None)
+
+
+def _why_no_rank(session: Session, actor: Actor, change: AccessChange) -> Message | None:
+    if tenancy.current().scope != OVERSIGHT or "presidency_supervisor" not in actor.roles:
+        return _said(_l("The Presidency's supervisor approves a focal point."))
+    raisers = (func.itm.is_no_raiser(actor.id, change.created_by), func.itm.is_no_raiser(actor.id, change.account_id))
+    if not all(session.execute(select(*raisers)).one()):
+        return _said(_l("This person appointed you: somebody independent has to confirm it."))
+    return None
 
 
 def names(session: Session, accounts: Iterable[uuid.UUID | None]) -> dict[uuid.UUID | None, str]:
@@ -139,6 +157,7 @@ def to_decide(actor: Actor) -> Select[Any]:
     """Selects the changes that this person may confirm now; the rules of `why_not` as one statement."""
     scope = tenancy.current().scope
     ordinary = and_(AccessChange.kind == "link", func.itm.is_ordinary(AccessChange.account_id))
+    ranked = and_(AccessChange.kind.in_(RANKS), func.itm.is_no_raiser(actor.id, AccessChange.created_by))
     recent = or_(AccessChange.kind != FACTORS, _RECENT)
     used = or_(AccessChange.invitation_id.is_(None), func.itm.link_is_used(AccessChange.invitation_id))
     own = [AccessChange.institution_id == actor.institution_id] if scope == INSTITUTION else []
@@ -146,7 +165,8 @@ def to_decide(actor: Actor) -> Select[Any]:
         AccessChange.state == "waiting",
         AccessChange.account_id != actor.id,
         AccessChange.created_by.is_distinct_from(actor.id),
-        or_(ordinary, func.itm.is_independent(AccessChange.created_by, actor.id)),
+        or_(ordinary, ranked, func.itm.is_independent(AccessChange.created_by, actor.id)),
+        *([AccessChange.kind.not_in(RANKS)] if scope != OVERSIGHT else []),
         func.itm.is_no_raiser(actor.id, AccessChange.account_id),
         recent,
         used,

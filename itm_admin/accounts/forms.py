@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import HiddenField, PasswordField, SelectField, StringField
 
-from itm_admin.accounts import services
-from itm_admin.accounts.models import FACTOR_REASONS, Account
+from itm_admin.accounts import reasons, services
+from itm_admin.accounts.models import Account
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.forms import Asks, PanelForm
@@ -18,7 +18,7 @@ from itm_admin.foundation.roles import INSTITUTION, ROLES
 from itm_admin.record.checks import ChoiceCheck, IdCheck
 from itm_admin.record.derive import form_class
 from itm_admin.record.kind import kind_of
-from itm_admin.record.schema import Input
+from itm_admin.record.schema import Input, load
 
 _ROLE = _l("Choose a role.")
 
@@ -85,27 +85,59 @@ def own_data_form() -> type[PanelForm]:
 def new_account_form(columns: Sequence[str]) -> type[PanelForm]:
     """A new account with its first role."""
     below = form_class(kind_of(Account), columns)
-    role: dict[str, Any] = {"asks": {"role": _ROLE}, "role": SelectField(_l("Role"), choices=[], validate_choice=False)}
+    role: dict[str, Any] = {
+        "asks": {"role": _ROLE, "reason": _l("Choose a reason.")},
+        "role": SelectField(_l("Role"), choices=[], validate_choice=False),
+    }
+    role["reason"] = SelectField(_l("Reason for the role"), choices=[], validate_choice=False)
     if tenancy.current().scope == INSTITUTION:
         role["role_unit"] = SelectField(_l("The role covers"), choices=[], validate_choice=False)
     return type("NewAccountForm", (below,), role)
 
 
-class GrantForm(PanelForm):
+class ActForm(PanelForm):
+    """An act on an account asks for its reason, and for who takes over the open work where there is some."""
+
+    asks: ClassVar[Asks] = {"reason": _l("Choose a reason.")}
+
+    reason = SelectField(_l("Reason"), choices=[], validate_choice=False)
+
+    def offer_reasons(self, kind: str) -> None:
+        self.reason.choices = reason_choices(kind)
+
+    def chosen_reason(self, kind: str) -> str:
+        """The code. Raises Invalid without one of the list."""
+        return str(load(_REASON_INPUTS[kind], {"reason": self.reason.data or ""})["reason"])
+
+
+class LeavingForm(ActForm):
+    asks: ClassVar[Asks] = {"successor": _l("Choose who takes the open cases over.")}
+
+    successor = SelectField(_l("Takes the open cases over"), choices=[], validate_choice=False)
+
+
+class FocalPointForm(ActForm):
+    asks: ClassVar[Asks] = {"rank": _l("Choose a rank.")}
+
+    rank = SelectField(_l("Rank"), choices=[], validate_choice=False)
+
+
+class SuspendForm(ActForm):
+    """Of several accounts at once."""
+
+
+class GrantForm(ActForm):
     asks: ClassVar[Asks] = {"role": _ROLE}
 
     role = SelectField(_l("Role"), choices=[], validate_choice=False)
     unit = SelectField(_l("The role covers"), choices=[], validate_choice=False)
 
 
-class LostFactorsForm(PanelForm):
-    asks: ClassVar[Asks] = {"reason": _l("Choose a reason.")}
-
-    reason = SelectField(_l("Reason"), choices=[], validate_choice=False)
-
-
-class LostFactorsInput(Input):
-    reason = ChoiceCheck(FACTOR_REASONS, required=True)
+_REASON_INPUTS: Mapping[str, type[Input]] = {
+    kind: type(f"Reason{kind}Input", (Input,), {"reason": ChoiceCheck(codes, required=True)})
+    for kind, codes in reasons.REASONS.items()
+}
+SuspendInput = _REASON_INPUTS["suspend"]
 
 
 class GrantInput(Input):
@@ -113,6 +145,11 @@ class GrantInput(Input):
 
     role = ChoiceCheck({code: role.label for code, role in ROLES.items()}, required=True)
     unit = IdCheck()
+    reason = ChoiceCheck(reasons.REASONS["give"], required=True)
+
+
+def reason_choices(kind: str) -> list[tuple[str, str]]:
+    return [("", _("— choose —")), *((code, str(label)) for code, label in reasons.REASONS[kind].items())]
 
 
 def role_choices(codes: list[str]) -> list[tuple[str, str]]:

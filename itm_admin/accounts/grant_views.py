@@ -15,9 +15,9 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import changes, grants, services
-from itm_admin.accounts.forms import GrantForm, GrantInput, LostFactorsForm, LostFactorsInput, role_choices
-from itm_admin.accounts.models import CHANGE_KINDS, FACTOR_REASONS, AccessChange, RoleGrant
+from itm_admin.accounts import act_pages, changes, focal_points, grants, open_work, reasons, services
+from itm_admin.accounts.forms import ActForm, FocalPointForm, GrantForm, GrantInput, role_choices
+from itm_admin.accounts.models import CHANGE_KINDS, AccessChange, RoleGrant
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
@@ -25,7 +25,6 @@ from itm_admin.foundation.errors import Denied
 from itm_admin.foundation.forms import PanelForm, attempt, save, tell
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import ACCOUNTS, INSTITUTION, OVERSIGHT, ROLES
-from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, redirect_after_post, route
 from itm_admin.institutions.choices import offer_units
 from itm_admin.record.schema import load
@@ -58,6 +57,7 @@ class GrantView(Page):
                 flash(_("The role is proposed.") if done.state == "proposed" else _("The role is given."))
                 return redirect_after_post("AccountView.show", id=id)
         account = services.get(db.session, me(), id)
+        form.offer_reasons("give")
         form.role.choices = role_choices(grants.choices(me(), account.institution.kind))
         offer_units(form.unit, account.institution_id, _("The whole institution"))
         record_read("record.read", "account", id, detail={"page": "grant"})
@@ -65,13 +65,22 @@ class GrantView(Page):
             "accounts/grant.html", heading=_("Give a role"), form=form, account=account
         ), form.refused_with if form.submitted() else 200
 
-    @route("/<uuid:id>/end", act="end", methods=("POST",), fresh=True)
+    @route("/<uuid:id>/end", act="end", methods=BOTH, fresh=True)
     def end(self, id: uuid.UUID) -> Answer:
-        with writing() as session:
-            grant = once(session, RoleGrant, lambda: grants.end(session, me(), id))
-            account, ended = grant.account_id, grant.state == "ended"
-        flash(_("The role has ended.") if ended else _("The end of the role waits for another person's confirmation."))
-        return redirect_after_post("AccountView.show", id=account)
+        """Asks for the reason, and who takes the open cases over; then ends the role."""
+        grant = grants.get(db.session, me(), id)
+        account = services.get(db.session, me(), grant.account_id)
+        leaves = grant.state == "active" and not open_work.works_without(db.session, grant)
+        page = act_pages.role_end(grant, account, leaves)
+        form = page.form
+        if form.submitted():
+            done = attempt(form, lambda session: once(session, RoleGrant, lambda: _end(session, id, form)))
+            if done is not None:
+                ended = done.state == "ended"
+                waits = _("The end of the role waits for another person's confirmation.")
+                flash(_("The role has ended.") if ended else waits)
+                return redirect_after_post("AccountView.show", id=done.account_id)
+        return page.render(self)
 
     @route("/<uuid:id>/approve", act="approve", methods=("POST",), fresh=True)
     def approve(self, id: uuid.UUID) -> Answer:
@@ -103,35 +112,46 @@ class AccessChangeView(Page):
     def refuse(self, id: uuid.UUID) -> Answer:
         return self._decide(id, confirm=False)
 
-    @route("/reset/<uuid:id>", act="add", methods=("POST",), fresh=True)
+    @route("/reset/<uuid:id>", act="add", methods=BOTH, fresh=True)
     def reset(self, id: uuid.UUID) -> Answer:
-        with writing() as session:
-            once(session, AccessChange, lambda: changes.ask(session, me(), services.get(session, me(), id), "reset"))
-        flash(_("The end of the password waits for another person's confirmation."))
-        return redirect_after_post("AccountView.show", id=id)
+        """Asks for the end of an auditor's password."""
+        account = services.get(db.session, me(), id)
+        page = act_pages.password_end(account)
+        form = page.form
+        if form.submitted():
+            done = attempt(form, lambda session: once(session, AccessChange, lambda: _reset(session, id, form)))
+            if done is not None:
+                flash(_("The end of the password waits for another person's confirmation."))
+                return redirect_after_post("AccountView.show", id=id)
+        return page.render(self)
 
     @route("/factors/<uuid:id>", act="add", methods=BOTH, fresh=True)
     def factors(self, id: uuid.UUID) -> Answer:
         """Asks to end the lost second factors of a person."""
-        form = LostFactorsForm()
+        account = services.get(db.session, me(), id)
+        if (refused := services.may_not_ask(db.session, me(), account)) is not None:
+            raise Denied(refused)
+        page = act_pages.lost_factors(account)
+        form = page.form
         if form.submitted():
             done = attempt(form, lambda session: once(session, AccessChange, lambda: _lost(session, id, form)))
             if done is not None:
                 flash(_("The end of the second factors waits for another person's confirmation."))
                 return redirect_after_post("AccountView.show", id=id)
+        return page.render(self)
+
+    @route("/focal-point/<uuid:id>", act="add", methods=BOTH, fresh=True)
+    def focal_point(self, id: uuid.UUID) -> Answer:
+        """Names the primary or deputy focal point of the institution."""
         account = services.get(db.session, me(), id)
-        if (refused := services.may_not_ask(db.session, me(), account)) is not None:
-            raise Denied(refused)
-        why_not = None if form.submitted() else services.no_end_of_factors(db.session, me(), account)
-        form.reason.choices = [("", _("— choose —")), *((code, str(text)) for code, text in FACTOR_REASONS.items())]
-        record_read("record.read", "account", id, detail={"page": "factors"})
-        return self.render(
-            "accounts/lost_factors.html",
-            heading=_("Lost second factors"),
-            form=form,
-            account=account,
-            why_not=why_not,
-        ), form.refused_with if form.submitted() else 200
+        page = act_pages.focal_point(account)
+        form = page.form
+        if form.submitted():
+            done = attempt(form, lambda session: once(session, AccessChange, lambda: _name(session, id, form)))
+            if done is not None:
+                flash(_("The person is named, and waits for the Presidency's approval."))
+                return redirect_after_post("AccountView.show", id=id)
+        return page.render(self)
 
     def _decide(self, id: uuid.UUID, confirm: bool) -> Answer:
         form = PanelForm()
@@ -140,6 +160,8 @@ class AccessChangeView(Page):
             flash(" ".join(form.told), "warning")
         elif isinstance(done, AccessChange) and done.kind == changes.FACTORS and not confirm:
             tell(_("It is refused; the second factors stay."))
+        elif isinstance(done, AccessChange) and done.kind != "link" and not confirm:
+            tell(_("It is refused."))
         else:
             tell(_("It is confirmed.") if confirm else _("It is refused; the link and the password are void."))
         return redirect_after_post("AccessChangeView.list")
@@ -158,7 +180,8 @@ def change_rows() -> Sequence[dict[str, Any]]:
             "institution": institutions.get(each.institution_id, ""),
             "kind": CHANGE_KINDS[each.kind],
             "of_factors": each.kind == changes.FACTORS,
-            "reason": FACTOR_REASONS.get(each.reason or ""),
+            "of_link": each.kind == "link",
+            "reason": reasons.label(each.kind, each.reason),
             "roles": changes.role_labels(db.session, each),
             "by": names.get(each.created_by, ""),
             "since": each.created_at,
@@ -192,13 +215,26 @@ class ApprovalView(Page):
 def _give(session: Session, id: uuid.UUID, form: GrantForm) -> RoleGrant:
     account = services.get(session, me(), id)
     values = load(GrantInput, form.payload())
-    return grants.give(session, me(), account, values["role"], values.get("unit"))
+    return grants.give(session, me(), account, values["role"], values.get("unit"), values["reason"])
 
 
-def _lost(session: Session, id: uuid.UUID, form: LostFactorsForm) -> AccessChange:
+def _name(session: Session, id: uuid.UUID, form: ActForm) -> AccessChange:
+    rank = form.rank.data if isinstance(form, FocalPointForm) else None
+    return focal_points.name(session, services.get(session, me(), id), rank, form.chosen_reason("primary"))
+
+
+def _end(session: Session, id: uuid.UUID, form: ActForm) -> RoleGrant:
+    return grants.end(session, me(), id, reason=form.chosen_reason("end"), successor=act_pages.successor(form))
+
+
+def _reset(session: Session, id: uuid.UUID, form: ActForm) -> AccessChange:
     account = services.get(session, me(), id)
-    reason = load(LostFactorsInput, form.payload())["reason"]
-    return services.ask_to_end_factors(session, me(), account, reason)
+    return changes.ask(session, me(), account, "reset", reason=form.chosen_reason("reset"))
+
+
+def _lost(session: Session, id: uuid.UUID, form: ActForm) -> AccessChange:
+    account = services.get(session, me(), id)
+    return services.ask_to_end_factors(session, me(), account, form.chosen_reason("factors"))
 
 
 def _decide(id: uuid.UUID, back: str, approves: bool) -> Answer:

@@ -15,7 +15,7 @@ from flask_babel import ngettext
 from sqlalchemy import ColumnElement, Select, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from itm_admin.accounts import changes
+from itm_admin.accounts import changes, open_work, reasons
 from itm_admin.accounts.models import Account, GrantApproval, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
@@ -40,7 +40,10 @@ def is_rise(role: str, scope: str | None) -> bool:
     return not (role in ("focal_point", "caseworker") and scope == INSTITUTION)
 
 
-def give(session: Session, actor: Actor, account: Account, role: str, unit: uuid.UUID | None = None) -> RoleGrant:
+def give(
+    session: Session, actor: Actor, account: Account, role: str, unit: uuid.UUID | None = None,
+    reason: str | None = None,
+) -> RoleGrant:  # fmt: skip
     """Gives a role, or proposes it if it needs approvals. Raises Denied or Invalid if a rule forbids it."""
     if account.id == actor.id:
         raise Denied(_l("Nobody gives a role to oneself."))
@@ -50,6 +53,7 @@ def give(session: Session, actor: Actor, account: Account, role: str, unit: uuid
     if role not in choices(actor, kind):
         raise Invalid({"role": _l("This role cannot be held in this institution.")})
     _check_alone(session, account, role)
+    reasons.because(session, "give", reason)
     grant = RoleGrant(
         institution_id=account.institution_id,
         account_id=account.id,
@@ -62,20 +66,36 @@ def give(session: Session, actor: Actor, account: Account, role: str, unit: uuid
     return grant
 
 
-def end(session: Session, actor: Actor, grant_id: uuid.UUID, version: int | None = None) -> RoleGrant:
-    """Ends a grant, or withdraws a proposal; the account's sessions end with it."""
-    grant = _locked(session, grant_id, version)
+def get(session: Session, actor: Actor, grant_id: uuid.UUID) -> RoleGrant:
+    """The grant, if this person may end it. Raises NotFound or Denied."""
+    grant = _locked(session, grant_id)
     if grant.account_id == actor.id:
         raise Denied(_l("Nobody ends an own role."))
     if grant.role not in given_here(actor):
         raise Denied(_l("You cannot give or take this role."))
+    return grant
+
+
+def end(
+    session: Session, actor: Actor, grant_id: uuid.UUID, version: int | None = None, reason: str | None = None,
+    successor: str | None = None,
+) -> RoleGrant:  # fmt: skip
+    """Ends a grant, or withdraws a proposal; the account's sessions end with it.
+
+    `successor` takes over the open work of somebody who works on no case any more (open_work.settle).
+    """
+    _locked(session, grant_id, version)
+    grant = get(session, actor, grant_id)
     if grant.state == "ended":
         raise Invalid({"": _l("This role has ended already.")})
+    reasons.because(session, "end", reason)
     if grant.state == "active" and grant.role in changes.AUDITORS:
         changes.ask(session, actor, session.get_one(Account, grant.account_id), "end", grant)
         return grant
     if grant.role == "system_administrator":
         keep_one_administrator(session, grant.account_id)
+    if grant.state == "active" and not open_work.works_without(session, grant):
+        open_work.settle(session, grant.account_id, successor)
     grant.state = "ended"
     session.flush()
     return grant

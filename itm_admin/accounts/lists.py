@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import g
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import and_, exists, func, or_, select
 
 from itm_admin.accounts.models import Account, RoleGrant
 from itm_admin.foundation.database import db
@@ -47,8 +47,12 @@ OF_SILENCE = Filter(
     "silence",
     _l("Silence"),
     "choice",
-    lambda code: _silent(never=code == "never"),
-    lambda: [("90", str(_l("No sign-in for 90 days"))), ("never", str(_l("Never signed in")))],
+    lambda code: _left() if code == "left" else _silent(never=code == "never"),
+    lambda: [
+        ("90", str(_l("No sign-in for 90 days"))),
+        ("never", str(_l("Never signed in"))),
+        ("left", str(_l("Left: suspended, or without a role"))),
+    ],
 )
 OF_ROLE = Filter(
     "role",
@@ -65,3 +69,8 @@ def _silent(never: bool) -> Any:
         return and_(Account.active, Account.last_login.is_(None))
     last = func.coalesce(Account.last_login, Account.created_at)
     return and_(Account.active, last < datetime.now(UTC) - SILENT)
+
+
+def _left() -> Any:
+    """Accounts that nobody works with any more: suspended, or with no standing role."""
+    return or_(~Account.active, ~exists().where(RoleGrant.account_id == Account.id, RoleGrant.state != "ended"))

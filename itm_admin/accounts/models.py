@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from itm_admin.accounts import reasons
 from itm_admin.accounts.addresses import MailAddress
 from itm_admin.foundation.audited_reads import named
 from itm_admin.foundation.errors import Message
@@ -44,12 +45,11 @@ CHANGE_KINDS: Mapping[str, Message] = {
     "end": _l("End of a role"),
     "reset": _l("End of the password"),
     "factors": _l("Lost second factors"),
-}
-FACTOR_REASONS: Mapping[str, Message] = {
-    "DEVICE_LOST": _l("The device is lost or was stolen"),
-    "DEVICE_BROKEN": _l("The device is broken"),
-    "DEVICE_REPLACED": _l("The device was replaced or set up anew"),
-    "MISUSE_FEARED": _l("Somebody else may be using the second factor"),
+    "give": _l("Role given"),
+    "suspend": _l("Suspension of the account"),
+    "resume": _l("End of the suspension"),
+    "primary": _l("Primary focal point"),
+    "deputy": _l("Deputy focal point"),
 }
 CHANGE_STATES: Mapping[str, Message] = {
     "waiting": _l("Waits for confirmation"),
@@ -248,7 +248,7 @@ class GrantApproval(Model):
 
 
 class AccessChange(Model):
-    """A new link, a rise in power, an end of an auditor's role or password, lost factors: who asked, who confirmed it.
+    """An act on an account, with its reason: a link, a role, a suspension, lost factors. Who asked, who confirmed it.
 
     What waits is in force after another person confirmed it; the database's triggers hold who that may be.
     """
@@ -256,13 +256,12 @@ class AccessChange(Model):
     __tablename__ = "access_change"
     __record__: ClassVar = RecordInfo(_l("Change of access"))
     __table_args__ = (
-        CheckConstraint("kind in ('link', 'rise', 'end', 'reset', 'factors')", name="access_change_kind"),
-        CheckConstraint("state in ('waiting', 'done', 'refused', 'replaced')", name="access_change_state"),
-        CheckConstraint("kind = 'factors' or reason is null", name="access_change_reason_of_factors"),
         CheckConstraint(
-            "reason in ('DEVICE_LOST', 'DEVICE_BROKEN', 'DEVICE_REPLACED', 'MISUSE_FEARED')",
-            name="access_change_reason",
+            "kind in ('link', 'rise', 'end', 'reset', 'factors', 'give', 'suspend', 'resume', 'primary', 'deputy')",
+            name="access_change_kind",
         ),
+        CheckConstraint("state in ('waiting', 'done', 'refused', 'replaced')", name="access_change_state"),
+        CheckConstraint("reason ~ '^[A-Z_]{3,30}$'", name="access_change_reason"),
         ForeignKeyConstraint(
             ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="access_change_account"
         ),
@@ -275,6 +274,13 @@ class AccessChange(Model):
             ["institution_id", "grant_id"], ["role_grant.institution_id", "role_grant.id"], name="access_change_grant"
         ),
         Index("access_change_of_account", "account_id", "created_at"),
+        Index(
+            "access_change_one_focal_point",
+            "institution_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("kind in ('primary', 'deputy') and state = 'done'"),
+        ),
         Index(
             "access_change_waits_once",
             "account_id",
@@ -299,7 +305,7 @@ class AccessChange(Model):
     created_by: Mapped[uuid.UUID | None] = field(Link(label=_l("Made by")))
     decided_at: Mapped[datetime | None] = field(fields.Moment(label=_l("Decided on")))
     decided_by: Mapped[uuid.UUID | None] = field(Link(label=_l("Decided by")))
-    reason: Mapped[str | None] = field(Choice(label=_l("Reason"), choices=FACTOR_REASONS))
+    reason: Mapped[str | None] = field(Choice(label=_l("Reason"), choices=reasons.ALL))
 
     account: Mapped[Account] = relationship(
         "Account", primaryjoin="foreign(AccessChange.account_id) == Account.id", viewonly=True

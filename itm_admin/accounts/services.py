@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, exists, false, func, select
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
-from itm_admin.accounts import addresses, changes, grants, invitations, usernames
+from itm_admin.accounts import addresses, changes, grants, invitations, open_work, reasons, usernames
 from itm_admin.accounts.models import AccessChange, Account, RoleGrant
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Actor
@@ -149,43 +149,56 @@ def choose_language(session: Session, actor: Actor, language: str) -> None:
         session.flush()
 
 
-def suspend(session: Session, actor: Actor, account_id: uuid.UUID, version: int | None = None) -> Account:
-    """Disables the account and ends its sessions at once."""
-    account = _changeable(session, account_id)
+def suspend(
+    session: Session, actor: Actor, account_id: uuid.UUID, version: int | None = None, reason: str | None = None,
+    successor: str | None = None,
+) -> Account:  # fmt: skip
+    """Disables the account and ends its sessions at once. `successor` takes over the open work (open_work.settle)."""
+    account = to_change(session, account_id)
     if version is not None:
         expect(account, version)
-    disable(session, account)
+    disable(session, account, reason, successor)
     return account
 
 
-def disable(session: AnySession, account: Account) -> None:
+def disable(session: AnySession, account: Account, reason: str | None = None, successor: str | None = None) -> None:
     """As `suspend`, of an account that was found and may be changed."""
     if not account.active:
         raise Invalid({"": _l("This account is suspended already.")})
     if _is_administrator(session, account):
         grants.keep_one_administrator(session, account.id)
+    open_work.settle(session, account.id, successor)
+    reasons.because(session, "suspend", reason)
     account.active = False
     account.epoch += 1
     session.flush()
 
 
-def reactivate(session: Session, _actor: Actor, account_id: uuid.UUID) -> Account:
-    account = _changeable(session, account_id)
+def reactivate(session: Session, _actor: Actor, account_id: uuid.UUID, reason: str | None = None) -> Account:
+    account = to_change(session, account_id)
     if account.active:
         raise Invalid({"": _l("This account is active already.")})
+    reasons.because(session, "resume", reason)
     account.active = True
     session.flush()
     return account
 
 
-def invite(session: Session, actor: Actor, account_id: uuid.UUID) -> str:
+def invite(session: Session, actor: Actor, account_id: uuid.UUID, reason: str | None = None) -> str:
     """A one-time link's token, for a first password or instead of a forgotten one: shown once, to hand over."""
-    account = get(session, actor, account_id)
-    if tenancy.current().scope != ALL_ACCOUNTS or not changes.is_fresh_auditor(session, account.id):
-        account = _changeable(session, account_id)
+    account = to_invite(session, actor, account_id)
     if not account.active:
         raise Invalid({"": _SUSPENDED})
+    reasons.because(session, "link", reason)
     return invitations.issue(session, account.id, account.institution_id)
+
+
+def to_invite(session: Session, actor: Actor, account_id: uuid.UUID) -> Account:
+    """The account, if the person at work may make a link for it."""
+    account = get(session, actor, account_id)
+    if tenancy.current().scope != ALL_ACCOUNTS or not changes.is_fresh_auditor(session, account.id):
+        account = to_change(session, account_id)
+    return account
 
 
 def may_not_ask(session: AnySession, actor: Actor, account: Account) -> Message | None:
@@ -227,7 +240,7 @@ def ask_to_end_factors(session: Session, actor: Actor, account: Account, reason:
     return found
 
 
-def _changeable(session: Session, account_id: uuid.UUID) -> Account:
+def to_change(session: Session, account_id: uuid.UUID) -> Account:
     """The account, if the person at work may change it: NotFound out of reach, else Denied with the reason."""
     if tenancy.current().scope not in REACHED.scopes:
         raise Denied

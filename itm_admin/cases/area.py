@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
+from itm_admin.accounts import open_work
+from itm_admin.cases import handover
 from itm_admin.cases.api import APIS
 from itm_admin.cases.models import Case, CaseAssignment, CasePerson, Person, VictimProfile
 from itm_admin.cases.person_views import PersonView
@@ -20,6 +22,9 @@ _DRAFT = frozenset({"edit"})
 _IN_CASES = (
     "NewCaseView", "CaseHoldView", "ProfileView", "PersonView.add", "PersonView.link", "PersonView.unlink",
 )  # fmt: skip
+
+if handover.KEEPER not in open_work.KEEPERS:
+    open_work.KEEPERS.append(handover.KEEPER)
 
 AREA = Area(
     "cases",

@@ -108,7 +108,7 @@ class Office:
         # A role that another person confirmed voids every earlier link: so the link comes last.
         sender, place = (self._administrator(), ACCOUNTS) if proposed else (maker, scope)
         with self._at_work(session, sender, place):
-            token = services.invite(session, sender, key)
+            token = services.invite(session, sender, key, "FIRST_SIGN_IN")
         with tenancy.acting(tenancy.Context(route=self._route), session):
             invitations.redeem(session, token, self._passwords[member.username])
         self._confirm(session, key)
@@ -135,7 +135,7 @@ class Office:
             written = ("first_name", "last_name", "email", "title", "language", "username")
             person = {name: getattr(member, name) for name in written}
             account = services.create(session, {**person, "institution_id": home, "unit_id": unit})
-            grant = grants.give(session, maker, account, member.role, unit)
+            grant = grants.give(session, maker, account, member.role, unit, "NEW_COLLEAGUE")
             return account.id, grant.id if grant.state == "proposed" else None
 
     def _at_work(self, session: Session, person: Actor, scope: str) -> AbstractContextManager[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import uuid
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
@@ -13,14 +14,19 @@ from werkzeug.wrappers import Response
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
+from itm_admin.foundation.errors import Message
 from itm_admin.foundation.forms import PanelForm, told
 from itm_admin.foundation.turkish import shown_order
 from itm_admin.foundation.views import redirect_after_post, route
 from itm_admin.institutions.choices import UnitChoicesView, offer_units
 from itm_admin.institutions.models import Institution, Unit
 from itm_admin.institutions.services import INSTITUTIONS, UNIT_COLUMNS, UNITS, units
+from itm_admin.record.display import Facts
 from itm_admin.record.page_acts import BOTH
 from itm_admin.record.pages import Answer, Post, RecordPage
+
+MORE_FACTS: builtins.list[Callable[[Institution], Facts]] = []
+"""Areas above add what they know of an institution."""
 
 
 class InstitutionView(RecordPage):
@@ -53,6 +59,11 @@ class InstitutionView(RecordPage):
             "show": _("The institution's entry in the register. While it is suspended, none of its people can work."),
         }
         return str(words.get(where) or _("The register's public entry: no personal data belongs here."))
+
+    def facts(self, record: Institution, revealed: Any) -> builtins.list[tuple[Message | None, Facts]]:
+        """The declared fields, and what other areas know of the institution."""
+        (legend, rows), *others = super().facts(record, revealed)
+        return [(legend, [*rows, *(fact for more in MORE_FACTS for fact in more(record))]), *others]
 
     def acts(self, record: Institution, parent: Any) -> builtins.list[Post]:
         if record.kind == "presidency" or not me().may("edit", self.datamodel.subject):

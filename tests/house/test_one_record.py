@@ -112,7 +112,9 @@ class Office:
         """A role that waits for somebody: proposed by the administrator."""
         manager = self.make.somebody("caseworker", self.ours.tenant).id
         browser = self.panel.browser(self.people[ADMIN])
-        assert browser.post(f"/roles/of/{manager}/new", role="institution_manager").status_code == 303
+        assert (
+            browser.post(f"/roles/of/{manager}/new", role="institution_manager", reason="NEW_TASK").status_code == 303
+        )
         return uuid.UUID(str(self.of(manager, "proposed")))
 
     def of(self, account: uuid.UUID, state: str) -> Any:
@@ -188,24 +190,31 @@ CREATES: Mapping[str, Made] = {
     "POST PersonApi.unlink": lambda o: o.sending(
         MANAGER, f"/api/v1/persons/links/{o.victim()}/deletion", **_MOVED, case_id=str(o.ours.case)
     ),
-    "POST AccountView.add": lambda o: o.sending(MANAGER, "/accounts/new", "/accounts/", **_NEW, role="caseworker"),
+    "POST AccountView.add": lambda o: o.sending(
+        MANAGER, "/accounts/new", "/accounts/", **_NEW, role="caseworker", reason="NEW_TASK"
+    ),
     "POST AccountView.invite": lambda o: o.sending(
-        MANAGER, (path := f"/accounts/{o.colleague}") + "/invite", path
+        MANAGER, (path := f"/accounts/{o.colleague}") + "/invite", path, reason="WRITTEN_ORDER"
     ),
     "POST ApiKeyView.add": lambda o: o.sending(
         MANAGER, "/api-keys/new", name="Aktarım", account_id=str(o.colleague), scopes=["Case.list"],
         networks="10.0.0.0/8", days="30",
     ),
-    "POST GrantView.add": lambda o: o.sending(MANAGER, f"/roles/of/{o.colleague}/new", role="caseworker"),
+    "POST GrantView.add": lambda o: o.sending(
+        MANAGER, f"/roles/of/{o.colleague}/new", role="caseworker", reason="NEW_TASK"
+    ),
     "POST GrantView.end": lambda o: o.sending(
-        ADMIN, f"/roles/{o.of(o.make.auditor(o.ours.tenant).id, 'active')}/end"
+        ADMIN, f"/roles/{o.of(o.make.auditor(o.ours.tenant).id, 'active')}/end", reason="WRITTEN_ORDER"
     ),
     "POST GrantView.approve": lambda o: replace(
         o.sending(ADMIN, f"/roles/{o.grant}/approve"), who=o.make.administrator()
     ),
     "POST ApprovalView.approve": lambda o: o.sending(SUPERVISOR, f"/approvals/{o.grant}/approve"),
     "POST AccessChangeView.reset": lambda o: o.sending(
-        ADMIN, f"/confirmations/reset/{o.make.auditor(o.ours.tenant).id}"
+        ADMIN, f"/confirmations/reset/{o.make.auditor(o.ours.tenant).id}", reason="WRITTEN_ORDER"
+    ),
+    "POST AccessChangeView.focal_point": lambda o: o.sending(
+        MANAGER, f"/confirmations/focal-point/{o.colleague}", reason="NEW_TASK", rank="deputy"
     ),
     "POST AccessChangeView.factors": lambda o: o.sending(
         MANAGER, f"/confirmations/factors/{o.with_factor()}", reason="DEVICE_LOST"

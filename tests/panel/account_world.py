@@ -66,6 +66,7 @@ class World:
         """A committed piece of work of a person, in a scope."""
         actor = self.actor(who)
         with self.sessions() as session, tenancy.acting(actor.context(scope)):
+            session.execute(text("select set_config('itm.why', 'WRITTEN_ORDER', true)"))
             yield session, actor
             session.commit()
 

@@ -36,7 +36,7 @@ def test_another_institutions_account_is_404_like_one_that_does_not_exist(panel:
             f"/roles/{role}/refuse",
         ):
             values = {"version": "1", "first_name": "x", "last_name": "y", "email": "a@b.c", "language": "tr"}
-            answer = boss.post(address, page="/accounts/new", role="focal_point", **values)
+            answer = boss.post(address, page="/accounts/new", role="focal_point", reason="WRITTEN_ORDER", **values)
             assert answer.status_code == 404, address
     with factory.superuser() as connection:
         now = connection.execute(text("select row_version, epoch from account where id = :id"), {"id": foreign.id})
@@ -127,6 +127,7 @@ def test_an_appointment_goes_from_proposal_to_active_through_the_pages(panel: Fl
     answer = root.post(
         "/accounts/new",
         page="/accounts/new",
+        reason="WRITTEN_ORDER",
         institution_id=str(home.id),
         first_name="Deniz",
         last_name="Bakar",
@@ -211,7 +212,7 @@ def test_an_accounts_page_tells_of_a_link_that_waits_and_of_one_that_has_expired
     browser = signed_in(panel, factory.manager())
     page = f"/accounts/{colleague.id}"
     assert "Davet bekliyor" not in browser.get(page).text
-    assert "data-copy=" in browser.post(f"{page}/invite", page=page).text
+    assert "data-copy=" in browser.post(f"{page}/invite", page=page, reason="WRITTEN_ORDER").text
     assert "Davet bekliyor" in browser.get(page).text
     with factory.superuser() as connection:
         connection.execute(

@@ -7,6 +7,7 @@ import pytest
 from tests.factories import Somebody, Tenant
 from tests.panel.panel_app import Browser, RunningPanel
 
+NOTED = "select reason from access_change where kind = 'suspend' and account_id = any (:ids)"
 PATH = "/accounts/together/suspend"
 
 
@@ -39,17 +40,20 @@ def test_the_page_asks_and_then_suspends_each_with_an_event(
     assert asked.status_code == 200
     assert all(each.username in asked.text for each in people)
     assert suspended(panel, people) == 0
-    done = manager.post(PATH, chosen=chosen, confirmed="yes", next="/accounts/?sort=name")
+    done = manager.post(PATH, chosen=chosen, confirmed="yes", reason="LEFT", next="/accounts/?sort=name")
     assert (done.status_code, done.headers["Location"]) == (303, "/accounts/?sort=name")
     assert suspended(panel, people) == 2
-    assert {event.target for event in panel.events(done)} == {str(each.id) for each in people}
+    targets = {event.target for event in panel.events(done)}
+    assert {str(each.id) for each in people} <= targets
+    assert {row[0] for row in panel.rows(NOTED, ids=[each.id for each in people])} == {"LEFT"}
+    assert len(targets) == 4, "each account, and its change of access"
 
 
 def test_one_that_may_not_be_suspended_from_here_stops_all(
     panel: RunningPanel, tenant: Tenant, manager: Browser
 ) -> None:
     able, above = panel.make.focal_point(tenant), panel.make.manager(tenant)
-    answer = manager.post(PATH, chosen=boxes(panel, [able, above]), confirmed="yes")
+    answer = manager.post(PATH, chosen=boxes(panel, [able, above]), confirmed="yes", reason="LEFT")
     assert (answer.status_code, answer.text.count('class="field-error"')) == (409, 1)
     assert suspended(panel, [able, above]) == 0
 
@@ -57,7 +61,7 @@ def test_one_that_may_not_be_suspended_from_here_stops_all(
 def test_another_institutions_account_is_not_found(panel: RunningPanel, tenant: Tenant, manager: Browser) -> None:
     able, foreign = panel.make.focal_point(tenant), panel.make.focal_point(panel.make.other_institution())
     for confirmed in ("", "yes"):
-        answer = manager.post(PATH, chosen=boxes(panel, [able, foreign]), confirmed=confirmed)
+        answer = manager.post(PATH, chosen=boxes(panel, [able, foreign]), confirmed=confirmed, reason="LEFT")
         assert answer.status_code == 404
         assert foreign.username not in answer.text
     assert suspended(panel, [able, foreign]) == 0
@@ -66,7 +70,7 @@ def test_another_institutions_account_is_not_found(panel: RunningPanel, tenant: 
 def test_the_own_account_and_a_suspended_one_cannot_be_chosen(panel: RunningPanel, tenant: Tenant) -> None:
     me, able, shut = panel.make.manager(tenant), panel.make.focal_point(tenant), panel.make.focal_point(tenant)
     manager = panel.browser(me)
-    manager.post(PATH, chosen=boxes(panel, [shut]), confirmed="yes")
+    manager.post(PATH, chosen=boxes(panel, [shut]), confirmed="yes", reason="LEFT")
     page = manager.get("/accounts/?size=100").text
     offered = [each.id for each in (me, able, shut) if f'name="chosen" value="{each.id}:' in page]
     assert offered == [able.id]

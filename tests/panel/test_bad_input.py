@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from itm_admin.record.api import RecordApi
+from itm_admin.record.pages import RecordPage
 from tests.factories import CASE, PERSON
 from tests.panel.panel_app import Browser, Records, RunningPanel
 
@@ -63,6 +65,12 @@ STRICT = (
     ("administrator", "/accounts/"), ("auditor", "/audit/accounts/"), ("auditor", "/ledgers/entries"),
     ("auditor", "/oversight/cases/"), ("supervisor", "/oversight/cases/"), ("supervisor", "/institutions/"),
 )  # fmt: skip
+READ_WHOLE = {
+    "/units/": "a tree, whose order is its shape",
+    f"{API}/units/": "choices of a form",
+    f"{API}/institutions/": "choices of a form",
+}
+"""Lists that take no filter, order or page, with the reason."""
 BAD_QUERIES = (
     "size=1000000", "size=0", "size=-1", "size=abc", "size=1e3", "size=%D9%A3", "size=25&size=50", "sort=bogus",
     "from=yesterday", "from=2026-02-30", "from=99999-01-01", "nonsense=1", "page_X=abc", "_flt_0_name=a", "_oc_X=name",
@@ -82,6 +90,21 @@ def test_a_list_refuses_what_it_does_not_know(
     for query in queries if every else queries[STRICT.index((who, path)) % 3 :: 3]:
         answer = refused(people[who].get(f"{path}?{query}"))
         assert own.reference not in answer.text, query
+
+
+def test_so_does_every_list_of_a_kind(panel: RunningPanel, people: dict[str, Browser]) -> None:
+    """From the address map, with its exports: those that are not named above."""
+    views = {type(view).__name__: view for view in panel.app.extensions["appbuilder"].baseviews}
+    named, tried = {path for _who, path in STRICT} | set(READ_WHOLE), list[str]()
+    for rule in panel.app.url_map.iter_rules():
+        view, _dot, method = rule.endpoint.partition(".")
+        of_a_kind = isinstance(views.get(view), RecordPage | RecordApi) and method in ("list", "deleted", "export")
+        if of_a_kind and not rule.arguments and "GET" in (rule.methods or ()) and rule.rule not in named:
+            reading = [each for each in people.values() if each.get(rule.rule).status_code == 200]
+            for query in (*BAD_QUERIES, *PAGES)[len(tried) % 3 :: 3] if reading else ():
+                refused(reading[0].get(f"{rule.rule}?{query}"))
+            tried += [rule.rule for _each in reading[:1]]
+    assert "/api-keys/" in tried
 
 
 def test_a_page_beyond_the_last_is_empty(people: dict[str, Browser], own: Records) -> None:

@@ -13,7 +13,7 @@ def test_with_a_server_for_mails_the_page_shows_an_address_and_no_link(panel: Ru
     boss = panel.browser(panel.make.manager(who.tenant))
     panel.app.config["ITM_MAILS"] = True
     try:
-        page = boss.post(f"/accounts/{who.id}/invite")
+        page = boss.post(f"/accounts/{who.id}/invite", reason="WRITTEN_ORDER")
     finally:
         panel.app.config["ITM_MAILS"] = False
     assert page.status_code == 200

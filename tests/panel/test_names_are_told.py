@@ -29,7 +29,7 @@ def test_a_list_of_proposals_tells_the_people_whom_it_names(panel: RunningPanel)
     manager, administrator = make.manager(), make.administrator()
     person = make.somebody("caseworker", manager.tenant)
     assert panel.browser(administrator).post(
-        f"/roles/of/{person.id}/new", role="institution_manager"
+        f"/roles/of/{person.id}/new", role="institution_manager", reason="NEW_TASK"
     ).status_code == 303  # fmt: skip
     answer = panel.browser(make.administrator()).get("/roles/")
     told = {id for event in panel.events(answer) for id in (event.target, *event.subjects)}

@@ -121,7 +121,10 @@ def test_an_account_that_is_sent_twice_is_one_account_and_its_link_is_shown_once
     manager, before = office.panel.browser(office.panel.make.manager(office.own.tenant)), office.count("account")
     key = uuid.uuid4().hex
     fields = {"first_name": "Ada", "last_name": "Kaya", "email": "ada@example.invalid", "language": "tr"}
-    first, second = (manager.post("/accounts/new", **fields, role="caseworker", form_key=key) for _time in range(2))
+    first, second = (
+        manager.post("/accounts/new", **fields, role="caseworker", reason="NEW_TASK", form_key=key)
+        for _time in range(2)
+    )
     assert first.status_code == 200, first.text[-900:]
     assert "/accounts/" in second.headers["Location"]
     assert office.count("account") == before + 1

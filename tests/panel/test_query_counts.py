@@ -1,5 +1,7 @@
 """A page asks the database as often for thirty rows as for one, and as often with filters as without.
 
+Every list of the address map is counted; those below beside it: with filters, as another role, of the interface.
+
 Counted are the statements of the request; not counted are the settings that begin each transaction, and the
 entry in the ledger.
 """
@@ -121,6 +123,21 @@ MORE = {("focal", "/cases/{case}/edit"): 8, ("focal", "/history/case/{case}"): 7
 record's page whether it was found changed outside the panel; an account's for its links and what waits."""
 
 
+def _further_lists(counting: Counting) -> list[tuple[str, str]]:
+    """Each list of the address map that is not named above, as one of those who may see it."""
+    named = {path.partition("?")[0] for _who, path in LISTS}
+    register = counting.panel.app.extensions["itm_access"]
+    paths = [
+        rule.rule for rule in counting.panel.app.url_map.iter_rules()
+        if rule.endpoint in register and "GET" in (rule.methods or ()) and not rule.arguments
+        and register[rule.endpoint].act in ("list", "restore") and not register[rule.endpoint].quiet
+    ]  # fmt: skip
+    return [
+        (next(who for who, browser in counting.browsers.items() if browser.get(path).status_code == 200), path)
+        for path in paths if path not in named
+    ]  # fmt: skip
+
+
 def _path(path: str, own: Records) -> str:
     return path.format(case=own.case, person=own.person, link=own.link, account=own.colleague.id, unit=own.unit)
 
@@ -129,7 +146,9 @@ def _path(path: str, own: Records) -> str:
 def figures(shared_database: Database, panel: RunningPanel) -> Figures:
     """The statements of each page with little and with much data."""
     counting = Counting(panel)
-    wanted = (*LISTS, *PAGES)
+    further = _further_lists(counting)
+    assert len(further) > 3
+    wanted = (*LISTS, *PAGES, *further)
     little = {each: counting.statements(each[0], _path(each[1], counting.own)) for each in wanted}
     counting.grow()
     return {
@@ -143,6 +162,12 @@ def test_a_list_asks_at_most_eight_times_however_long_it_is(figures: Figures, pa
     little, much = figures[page]
     assert len(much) == len(little), "\n".join(much)
     assert len(much) <= SEVERAL_LISTS.get(page, MOST_OF_A_LIST), "\n".join(much)
+
+
+def test_so_does_every_list_of_the_address_map(figures: Figures) -> None:
+    further = {page: each for page, each in figures.items() if page not in (*LISTS, *PAGES)}
+    assert {page: each for page, each in further.items() if len(each[0]) != len(each[1])} == {}
+    assert {page: each for page, each in further.items() if len(each[1]) > MOST_OF_A_LIST} == {}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=" ".join)

@@ -100,8 +100,8 @@ def test_a_person_whose_cases_are_closed_is_not_offered_to_be_edited(
 
 def test_all_that_is_missing_of_a_new_account_is_told_at_once(panel: RunningPanel, manager: Somebody) -> None:
     page = panel.browser(manager).post("/accounts/new", language="tr").text
-    wrong = {each for each in ("first_name", "last_name", "email", "role") if f'id="{each}-error"' in page}
-    assert wrong == {"first_name", "last_name", "email", "role"}
+    wrong = {each for each in ("first_name", "last_name", "email", "role", "reason") if f'id="{each}-error"' in page}
+    assert wrong == {"first_name", "last_name", "email", "role", "reason"}
 
 
 def test_what_was_refused_for_its_form_says_how_to_write_it(browser: Browser, case: Case) -> None:

@@ -108,7 +108,7 @@ def test_a_link_that_its_maker_has_seen_opens_nothing_before_another_person_conf
         who = services.create(session, holder("Uydurma", "Kişi", "u@egm.invalid"))
         grants.give(session, actor, who, "focal_point")
         name, token = who.username, services.invite(session, actor, who.id)
-    change = world.one("select id from access_change where account_id = :id", id=world.id(name)).id
+    change = world.one("select id from access_change where kind = 'link' and account_id = :id", id=world.id(name)).id
     decide = text("update access_change set state = 'done' where id = :id")
     with pytest.raises(DBAPIError, match="not been used"), world.acting(SUPERVISOR, "oversight") as (session, _actor):
         session.execute(decide, {"id": change})
@@ -136,7 +136,7 @@ def test_a_first_sign_in_that_is_refused_leaves_neither_link_nor_password(world:
         grants.give(session, actor, who, "focal_point")
         name, token = who.username, services.invite(session, actor, who.id)
     world.redeem(token)
-    change = world.one("select id from access_change where account_id = :id", id=world.id(name)).id
+    change = world.one("select id from access_change where kind = 'link' and account_id = :id", id=world.id(name)).id
     with world.acting(colleague, "institution") as (session, actor):
         assert changes.decide(session, actor, change, confirm=False).state == "refused"
     with pytest.raises(SignInRefused):

@@ -103,12 +103,12 @@ def end_it(panel: RunningPanel, who: Somebody, browser: Browser, why: str) -> No
         new = "mor masa yedi yıldız"
         assert other.post("/profile/password", current=PASSWORD, password=new, again=new).status_code == 303
     elif why == "link":
-        assert boss.post(f"/accounts/{who.id}/invite").status_code == 200
+        assert boss.post(f"/accounts/{who.id}/invite", reason="WRITTEN_ORDER").status_code == 200
     elif why == "suspended":
-        assert boss.post(f"/accounts/{who.id}/suspend").status_code == 303
+        assert boss.post(f"/accounts/{who.id}/suspend", reason="WRITTEN_ORDER").status_code == 303
     elif why == "role":
         grant = panel.value("select id from role_grant where account_id = :id", id=who.id)
-        assert boss.post(f"/roles/{grant}/end").status_code == 303
+        assert boss.post(f"/roles/{grant}/end", reason="WRITTEN_ORDER").status_code == 303
 
 
 @pytest.mark.parametrize("why", ["idle", "absolute", "all", "password", "link", "role", "suspended"])
@@ -354,8 +354,8 @@ def test_a_copied_cookie_opens_nothing_after_the_end_even_if_the_account_is_take
         assert sign_in(panel, browser, who).status_code == 303
     elif how == "suspended":
         boss = panel.browser(panel.make.manager(who.tenant))
-        assert boss.post(f"/accounts/{who.id}/suspend").status_code == 303
-        assert boss.post(f"/accounts/{who.id}/reactivate").status_code == 303
+        assert boss.post(f"/accounts/{who.id}/suspend", reason="WRITTEN_ORDER").status_code == 303
+        assert boss.post(f"/accounts/{who.id}/reactivate", reason="WRITTEN_ORDER").status_code == 303
     else:
         for status in ("suspended", "active"):
             with panel.make.superuser() as connection:

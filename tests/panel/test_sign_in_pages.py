@@ -81,9 +81,9 @@ def test_suspension_reset_and_role_change_end_a_session_at_once(panel: Flask, fa
     if deed == "end":
         with factory.superuser() as connection:
             grant = connection.scalar(text("select id from role_grant where account_id = :id"), {"id": who.id})
-        answer = boss.post(f"/roles/{grant}/end", page=page)
+        answer = boss.post(f"/roles/{grant}/end", page=page, reason="WRITTEN_ORDER")
     else:
-        answer = boss.post(f"{page}/{deed}", page=page)
+        answer = boss.post(f"{page}/{deed}", page=page, reason="WRITTEN_ORDER")
     assert answer.status_code in (200, 303)
     assert browser.get("/profile/").status_code == 302
 
@@ -111,6 +111,7 @@ def test_the_invitation_is_shown_once_and_opens_once(panel: Flask, factory: Fact
     answer = boss.post(
         "/accounts/new",
         page="/accounts/new",
+        reason="WRITTEN_ORDER",
         first_name="Şule",
         last_name="Gün",
         email="sule.gun@jgk.invalid",

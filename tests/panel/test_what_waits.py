@@ -31,7 +31,7 @@ def waiting(panel: RunningPanel) -> Waiting:
     boss = panel.browser(manager)
     answer = boss.post(
         "/accounts/new", first_name="Yeni", last_name="Gelen", email="yeni@jgk.invalid", language="tr",
-        role="caseworker",
+        role="caseworker", reason="NEW_COLLEAGUE",
     )  # fmt: skip
     link = re.search(r'value="http://localhost(/invitation/[^"]+)"', answer.text)
     assert link
@@ -85,6 +85,7 @@ def test_a_proposed_role_is_called_so_in_turkish_in_both_lists_of_accounts(panel
     answer = root.post(
         "/accounts/new", institution_id=str(home.id), first_name="Deniz", last_name="Bakar",
         email="deniz@tihek.invalid", language="tr", role="auditor_national",
+        reason="NEW_TASK",
     )  # fmt: skip
     assert answer.status_code == 200
     for browser, address in ((root, "/accounts/"), (panel.browser(make.auditor()), "/audit/accounts/")):
@@ -98,7 +99,7 @@ def test_a_role_that_waits_for_another_person_is_told_at_home_to_those_who_may_a
     root, officer = make.administrator(), make.somebody("caseworker", make.institution("ASHB", "ministry"))
     manager = make.manager(officer.tenant)
     foreign = make.manager(make.institution("SGK", "agency"))
-    proposed = panel.browser(root).post(f"/roles/of/{officer.id}/new", role="institution_manager")
+    proposed = panel.browser(root).post(f"/roles/of/{officer.id}/new", role="institution_manager", reason="NEW_TASK")
     assert proposed.status_code == 303
     said = "rol önerisi onayınızı bekliyor"
     for somebody, page in ((manager, "/roles/"), (make.administrator(), "/roles/"), (make.supervisor(), "/approvals/")):

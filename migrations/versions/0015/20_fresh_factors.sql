@@ -26,7 +26,7 @@ declare
   object constant uuid := coalesce(to_jsonb(new) ->> 'grant_id', to_jsonb(new) ->> 'id')::uuid;
   factor timestamptz;
 begin
-  if session_user <> 'itm_app' or facts = '' or starts_with(facts, 'itm_c,') then
+  if session_user <> 'itm_app' or starts_with(facts, 'itm_c,') then
     return new;
   end if;
   select s.factor_at into factor from public.account_session s

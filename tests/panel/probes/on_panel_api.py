@@ -113,7 +113,7 @@ def gives_self_admin(site: PanelSite) -> None:
         for role in high:
             if (account, role) == (site.a.colleague.id, "auditor_national"):
                 continue  # a manager may propose it for others; two approvals make it hold
-            answer = site.chief.post(f"/roles/of/{account}/new", role=role)
+            answer = site.chief.post(f"/roles/of/{account}/new", role=role, reason="NEW_TASK")
             assert answer.status_code in (403, 404, 422), (account, role, answer.status_code)
     assert site.panel.state() == before
     site.shut(site.chief, "POST", "/roles/of/{}/new", site.b.colleague.id, role="focal_point")
