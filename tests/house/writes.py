@@ -190,6 +190,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.institution_keys": "the wrapped keys of the institution at work, as its row is read anyway",
         "itm.key_owners": "ids in the institution at work, while the owner's login has a replacement open",
         "itm.is_beginning": "whether the installation has begun",
+        "itm.is_focal_point": "a yes or no about an account that the caller names by id",
         "itm.is_independent": "a yes or no about two accounts that the caller names by id",
         "itm.is_no_raiser": "a yes or no about two accounts that the caller names by id",
         "itm.is_ordinary": "a yes or no about an account that the caller names by id",

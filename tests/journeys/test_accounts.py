@@ -14,7 +14,9 @@ def test_a_new_colleague_gets_an_account_by_a_link_that_works_once(house: House,
     manager = house.visitor(cast.of(MANAGER)).open("/accounts/")
     manager.follow("Yeni hesap", manager.page.locator(".tools-end"))
     manager.fill(first_name="Ayşe Nur", last_name="Gümüşdere", email="ayse.gumusdere@example.invalid", username="")
-    manager.choose(role="Odak noktası").send("Hesabı oluştur").says("Tek kullanımlık bağlantı")
+    manager.choose(role="Odak noktası", reason="Yeni bir çalışan").send("Hesabı oluştur").says(
+        "Tek kullanımlık bağlantı"
+    )
     assert "jgk.ayse_nur.gumusdere" in manager.words()
     link = manager.main.locator("#link").input_value().removeprefix(house.address)
     assert link.startswith("/invitation/")

@@ -111,6 +111,29 @@ def test_the_end_of_the_last_role_that_works_on_cases_hands_them_over_too(panel:
     assert said == [("give", "STANDS_IN"), ("end", "TASK_ENDED"), ("end", "MOVED")]
 
 
+def test_an_administrator_who_ends_the_last_role_leaves_no_assignment(panel: RunningPanel) -> None:
+    make = panel.make
+    who, opener = make.focal_point(), make.focal_point()
+    case, admin = case_of(panel, who, opener), panel.browser(make.administrator())
+    grant = panel.value("select id from role_grant where account_id = :id", id=who.id)
+    page = admin.get(f"/roles/{grant}/end").text
+    assert "görevlisi olmayan açık dosyalar" in page
+    assert panel.value("select reference from case_file where id = :id", id=case) not in page
+    assert admin.post(f"/roles/{grant}/end", reason="LEFT").status_code == 303
+    assert on_it(panel, case) == set()
+
+
+def test_the_only_two_managers_are_not_suspended_together(panel: RunningPanel) -> None:
+    make, home = panel.make, panel.make.institution("TWO", "agency")
+    pair, admin = [make.manager(home), make.manager(home)], panel.browser(make.administrator())
+    rows = panel.rows("select id, row_version from account where id = any (:ids)", ids=[each.id for each in pair])
+    chosen = [f"{row.id}:{row.row_version}" for row in rows]
+    sent = admin.post("/accounts/together/suspend", chosen=chosen, confirmed="yes", reason="LEFT")
+    assert sent.status_code in (403, 409)
+    active = "select count(*) from account where id = any (:ids) and active"
+    assert panel.value(active, ids=[each.id for each in pair]) == 2
+
+
 @pytest.mark.parametrize(
     ("statement", "why"),
     [

@@ -124,7 +124,6 @@ def test_sql_in_a_key_s_transaction_changes_no_other_kind(
     attempts: tuple[tuple[str, dict[str, Any]], ...] = (
         ("update case_file set province = 'TR-34' where id = :case", {"case": case.id}),
         ("update account set epoch = epoch + 1 where id = :id", {"id": person.id}),
-        ("select itm.open_session(sha256('x'), '{password}', '0', '5 minutes', '1 hour', null, null)", {}),
     )
     for statement, values in attempts:
         with panel.database.engine("app").connect() as connection:
@@ -141,6 +140,16 @@ def test_a_key_reveals_one_person_and_no_second(panel: RunningPanel, manager: So
     answers = [robot.send("POST", f"/api/v1/persons/{id}/reveal", {"purpose": "CASE_WORK"}) for id in (one, one, other)]
     assert [answer.status_code for answer in answers] == [200, 200, 403]
     assert code_of(answers[2]) == "key_factor"
+
+
+def test_no_session_begins_while_a_key_is_at_work(panel: RunningPanel, person: Somebody) -> None:
+    """Not even by a claim of the web process, which holds the key of claims."""
+    insert = text("insert into account_session (institution_id, account_id, epoch, secret_digest, ends_at)"
+                  " values (:home, :person, 0, sha256('x'), now() + interval '1 hour')")  # fmt: skip
+    with panel.database.engine("superuser").connect() as connection:
+        connection.execute(text("select set_config('backtrace_functions', 'itm_1,institution,,,,,,,k,,', true)"))
+        with pytest.raises(DBAPIError, match="a key opens no session"):
+            connection.execute(insert, {"home": person.tenant.id, "person": person.id})
 
 
 # -- who is at work
@@ -223,6 +232,7 @@ ENDS = {
     "expired": "update api_key set expires_at = now() - interval '1 second' where id = :key",
     "suspended": "update account set active = false where id = :person",
     "role ended": "update role_grant set state = 'ended' where account_id = :person",
+    "role given": "insert into role_grant (institution_id, account_id, role) values (:home, :person, 'caseworker')",
     "institution suspended": "update institution set status = 'suspended' where id = :home",
 }
 

@@ -29,6 +29,7 @@ def case(make: Factory, author: Somebody) -> Case:
 
 def wanted(make: Factory, who: Somebody, statement: str, scope: str | None = None, **values: Any) -> None:
     with make.working(who, scope) as session:
+        session.execute(text("select set_config('itm.why', 'WRITTEN_ORDER', true)"))
         session.execute(text(statement), values)
 
 

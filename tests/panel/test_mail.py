@@ -303,7 +303,7 @@ def test_every_kind_of_mail_has_its_words_in_both_languages(world: World) -> Non
     constraint = world.one("select pg_get_constraintdef(oid) as words from pg_constraint where conname = 'mail_kind'")
     kinds = set(re.findall(r"'((?:link|told_|audit_)\w*)'", constraint.words))
     assert kinds == set(mail_texts.TEXTS)
-    values = {"name": "Ad Soyad", "username": "jgk.ad.soyad", "link": "https://x.invalid"}
+    values = {"name": "Ad Soyad", "username": "jgk.ad.soyad", "link": "https://x.invalid", "key": "Program"}
     for kind in kinds:
         (tr, turkish), (en, english) = (mail_texts.compose(kind, language, values) for language in ("tr", "en"))
         assert tr != en

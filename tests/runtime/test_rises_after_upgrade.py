@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+import itm_admin.areas  # noqa: F401 the roles' acts
 from itm_admin.accounts import actor as actors
 from itm_admin.accounts import administrator_link, bootstrap, grants, invitations, services, sign_in
 from itm_admin.foundation import tenancy
@@ -53,7 +54,7 @@ def test_after_the_upgrade_itm_invite_makes_people_independent_and_rises_work(
         with sessions() as session, tenancy.acting(administrator.context("accounts")):
             person = holder("Yükselen", "Kişi", f"{uuid.uuid4().hex[:8]}@gib.invalid")
             who = services.create(session, {**person, "institution_id": administrator.institution_id})
-            grant = grants.give(session, administrator, who, "institution_manager").id
+            grant = grants.give(session, administrator, who, "institution_manager", reason="NEW_TASK").id
             session.commit()
         return grant
 

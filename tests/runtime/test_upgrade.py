@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from app import create_app
 from audit import store
+from itm_admin.foundation import claims
 from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.database import migration
 from itm_admin.ledger import verification_jobs
@@ -76,7 +77,9 @@ def test_an_old_database_with_thousands_more_entries_comes_up_whole(
     assert {name: after[name] for name in before} == before
     assert before["case_file"] > 50
     assert told_as_outside(old) == []
-    app = create_app(released.settings_of(folder, old, tmp_path / "home"))
+    settings = released.settings_of(folder, old, tmp_path / "home")
+    claims.bring_of(settings)
+    app = create_app(settings)
     for login in released.logins(folder):
         browser = Browser(app.test_client())
         token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/sign-in").text)
