@@ -51,7 +51,8 @@ def tell(server: WebServer, request: bytes) -> bytes:
         suppress(ConnectionError),
     ):
         connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # the server has closed it already
+            connection.shutdown(socket.SHUT_WR)
         while more := connection.recv(65536):
             answer += more
     return answer

@@ -4,7 +4,6 @@ alter table public.access_change add column reason varchar,
   add constraint access_change_reason check (reason in ('DEVICE_LOST', 'DEVICE_BROKEN', 'DEVICE_REPLACED', 'MISUSE_FEARED')),
   add constraint access_change_reason_of_factors check (kind = 'factors' or reason is null);
 select audit.watch('public.access_change', 'access_change', 2, 'institution_id', 'id', '{}', '{created_at}', 'role.change');
-select audit.baseline('public.access_change');
 
 -- Who is asked to confirm has spoken with the person of these days: an older request is asked for anew.
 create function itm.factors_wait() returns interval

@@ -232,7 +232,7 @@ def page_size(site: PanelSite) -> None:
 def unique_oracle(site: PanelSite) -> None:
     """Unique values are unique inside an institution; user names of others are refused by their form."""
     person = {"first_name": "Ada", "last_name": "Deneme", "email": "ada@example.invalid", "language": "tr"}
-    person["role"] = "caseworker"
+    person |= {"role": "caseworker", "reason": "WRITTEN_ORDER"}
     path, free = "/accounts/new", site.b.colleague.username + "9"
     for answer, _id in site.refused_alike(
         site.chief, "POST", path, site.b.colleague.username, free, {**person, "username": "{}"}
