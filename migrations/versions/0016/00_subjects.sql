@@ -1,0 +1,1 @@
+-- Each subject has a file of its own; their order is their numbers'.
