@@ -33,6 +33,7 @@ ABOUT_NOBODY = {
     "known_device.secret_digest": "the digest of a random secret",
     "login_throttle.key": "a keyed digest of a try to sign in",
     "passkey_challenge.challenge": "a random number, for minutes",
+    "provider_message.digest": "the digest of a random number",
     "recovery_codes.digests": "digests of random secrets",
     "second_factor.credential": "a number that a device drew",
     "second_factor.data_key": "the wrapped key of the next one",
