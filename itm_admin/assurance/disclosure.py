@@ -60,6 +60,7 @@ SHOWN: Mapping[str, frozenset[str]] = {
         {"id", "code", "name_tr", "name_en", "kind", "member_from", "member_to", "votes", "status", "k_threshold"}
     ),
     "institution_key": frozenset({"institution_id"}),
+    "institution_pair": frozenset({"id", "institution_id"}),
     "unit": frozenset({"id", "institution_id", "parent_id", "name", "province"}),
     "ledger_decision": frozenset(
         {
@@ -109,6 +110,7 @@ ABOUT_A_PERSON: Mapping[str, frozenset[str]] = {
     "invitation": frozenset({"token_digest"}),
     "access_note": frozenset({"words"}),
     "institution_key": frozenset({"wrapped"}),
+    "institution_pair": frozenset({"public_sealed", "data_key", "private_enc"}),
 }  # fmt: skip
 """Values that no auditor sees. The fact that they changed is shown."""
 

@@ -72,6 +72,7 @@ TABLES: dict[str, dict[tuple[str, str], tuple[str, str]]] = {
         ("institution", "INSERT"): ("*", "a supervisor registers; before there is one, the machine"),
         ("institution", "UPDATE"): ("*", "a supervisor changes the register; code, kind and the last one stay"),
         ("institution_key", "INSERT"): ("*", "one wrapped key for each new institution, never changed"),
+        ("institution_pair", "INSERT"): ("*", "one pair for each new institution, or by the upkeep; never changed"),
         ("invitation", "INSERT"): ("*", "a link by those who manage the account: invitation_rules stamps it"),
         ("invitation", "UPDATE"): ("*", "a link is used with its secret or withdrawn: invitation_rules"),
         ("ledger_decision", "INSERT"): (
@@ -202,6 +203,8 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.hold_on": "yes or no: a hold on a record of the own institution, for the form that may not empty it",
         "itm.holders": "colleagues of the own institution by role, to assign",
         "itm.institution_keys": "the wrapped keys of the institution at work, as its row is read anyway",
+        "itm.pair_secret": "the sealed private half of the pair of the institution at work",
+        "itm.vouch_anew": "the public half as the next master key vouches for it, while the owner's login replaces it",
         "itm.key_owners": "ids in the institution at work, while the owner's login has a replacement open",
         "itm.is_beginning": "whether the installation has begun",
         "itm.is_focal_point": "a yes or no about an account that the caller names by id",
