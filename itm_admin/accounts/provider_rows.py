@@ -170,7 +170,7 @@ class ExternalIdentity(Model):
 
 
 class ProviderSession(Model):
-    """What a session has from its provider: which identity, and the session there. No token is kept."""
+    """The identity that a session came from, and the session at the provider. No token is kept."""
 
     __tablename__ = "provider_session"
     __table_args__ = (

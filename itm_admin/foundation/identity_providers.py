@@ -93,7 +93,7 @@ class OidcClient:
     certificates: str = field(default="", repr=False)
     scopes: tuple[str, ...] = ("openid", "profile", "email")
     acr_values: tuple[str, ...] = ()
-    """What the sign-in page asks the provider for; what counts is `Provider.acr`."""
+    """Asked for at each sign-in; `Provider.acr` decides what counts."""
 
     @classmethod
     def of(cls, table: Table) -> tuple[str, OidcClient]:
