@@ -178,7 +178,7 @@ def checked_path(value: str) -> Path:
 
 
 def declared(providers: Sequence[Provider]) -> str:
-    """What the database's tables mirror, as JSON: no secret."""
+    """The content of the database's tables, as JSON: no secret."""
     return json.dumps(
         [
             {
