@@ -1,4 +1,4 @@
-"""A real slapd on loopback with TLS, a password policy, entries as Active Directory has them, and an authority of its own."""
+"""A real slapd on loopback: TLS by an authority of its own, a password policy, entries as Active Directory has them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import ldap3
 from cryptography import x509
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from itm_admin.accounts.directory import FILTERS, Directory
+from itm_admin.foundation.directories import FILTERS, Directory
 from tests.machine import environment_of, slapd
 
 BASE = "dc=kurum,dc=example"
@@ -31,12 +32,16 @@ PASSWORD = "dizin parolası 7"
 _SCHEMAS = ("core", "cosine", "inetorgperson")
 _CONF = """
 {includes}
-attributetype ( 1.3.6.1.4.1.55555.1 NAME 'objectGUID' EQUALITY octetStringMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 SINGLE-VALUE )
-attributetype ( 1.3.6.1.4.1.55555.2 NAME ( 'sAMAccountName' 'userPrincipalName' ) EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
-attributetype ( 1.3.6.1.4.1.55555.3 NAME 'objectCategory' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
-attributetype ( 1.3.6.1.4.1.55555.4 NAME 'userAccountControl' EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
-attributetype ( 1.3.6.1.4.1.55555.5 NAME 'accountExpires' EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
-objectclass ( 1.3.6.1.4.1.55555.9 NAME 'user' SUP top AUXILIARY MAY ( objectGUID $ sAMAccountName $ objectCategory $ userAccountControl $ accountExpires ) )
+attributetype ( 1.3.6.1.4.1.55555.1 NAME 'objectGUID' EQUALITY octetStringMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 SINGLE-VALUE )
+attributetype ( 1.3.6.1.4.1.55555.2 NAME ( 'sAMAccountName' 'userPrincipalName' ) EQUALITY caseIgnoreMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
+attributetype ( 1.3.6.1.4.1.55555.3 NAME 'objectCategory' EQUALITY caseIgnoreMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
+attributetype ( 1.3.6.1.4.1.55555.4 NAME ( 'userAccountControl' ) EQUALITY integerMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
+objectclass ( 1.3.6.1.4.1.55555.9 NAME 'user' SUP top AUXILIARY
+  MAY ( objectGUID $ sAMAccountName $ objectCategory $ userAccountControl ) )
 modulepath {modules}
 moduleload back_mdb
 moduleload ppolicy
@@ -62,7 +67,10 @@ ppolicy_use_lockout
 overlay retcode
 retcode-parent "ou=answers,{base}"
 """
-_ANSWER = 'retcode-item "cn={name}" 0x31 op=bind text="80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, data {code}, v4563"\n'
+_ANSWER = (
+    'retcode-item "cn={name}" 0x31 op=bind'
+    ' text="80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, data {code}, v4563"\n'
+)
 _SUB_CODES = ("52e", "530", "532", "533", "701", "773", "775")
 
 
@@ -75,20 +83,21 @@ class Slapd:
     secure: int
 
     @property
-    def authorities(self) -> Path:
-        return self.folder / "authority.pem"
+    def authority(self) -> str:
+        return (self.folder / "authority.pem").read_text("ascii")
 
     def directory(self, **other: object) -> Directory:
         """The settings of this directory, by StartTLS or, with `secure`, by LDAPS."""
         by_ldaps = bool(other.pop("secure", False))
         values: dict[str, object] = {
-            "code": "dizin", "host": "localhost", "port": self.secure if by_ldaps else self.port, "start_tls": not by_ldaps,
-            "authorities": self.authorities, "base": PEOPLE, "id": "entryUUID", "filter": FILTERS["entryUUID"],
-            "service": SERVICE, "service_password": SERVICE_PASSWORD,
+            "issuer": "kurum.example", "host": "localhost", "port": self.secure if by_ldaps else self.port,
+            "start_tls": not by_ldaps,
+            "certificates": self.authority, "base": PEOPLE, "id": "entryUUID", "filter": FILTERS["entryUUID"],
+            "service_name": SERVICE, "service_password": SERVICE_PASSWORD,
         }  # fmt: skip
         return Directory(**{**values, **other})  # type: ignore[arg-type]
 
-    def add(self, name: str, place: str = PEOPLE, password: str | None = PASSWORD, **more: str | bytes) -> str:
+    def add(self, name: str, place: str = PEOPLE, password: str | None = PASSWORD, **more: Any) -> str:
         """A person; gives the entryUUID."""
         attributes: dict[str, str | bytes] = {
             "uid": name, "cn": name, "sn": "Soyad", "givenName": "Ad", "mail": f"{name}@kurum.example", **more,
@@ -128,18 +137,23 @@ def running() -> Iterator[Slapd]:
     certificates(folder)
     place = Slapd(folder, free_port(), free_port())
     system = program.parents[2] if (program.parents[2] / "etc/ldap/schema").is_dir() else Path("/")
-    modules = next(each for each in (system / "usr/lib/ldap", Path("/usr/lib/ldap"), Path("/usr/lib64/openldap")) if each.is_dir())
+    modules = next(
+        each for each in (system / "usr/lib/ldap", Path("/usr/lib/ldap"), Path("/usr/lib64/openldap")) if each.is_dir()
+    )
     text = _CONF.format(
         includes="\n".join(f"include {system / 'etc/ldap/schema'}/{each}.schema" for each in _SCHEMAS), modules=modules,
         folder=folder, base=BASE, root=ROOT, root_password=ROOT_PASSWORD, service=SERVICE,
     )  # fmt: skip
-    (folder / "slapd.conf").write_text(text + "".join(_ANSWER.format(name=f"d{each}", code=each) for each in _SUB_CODES), "utf-8")
+    (folder / "slapd.conf").write_text(
+        text + "".join(_ANSWER.format(name=f"d{each}", code=each) for each in _SUB_CODES), "utf-8"
+    )
     where = f"ldap://127.0.0.1:{place.port}/ ldaps://127.0.0.1:{place.secure}/"
-    words = [program, "-f", folder / "slapd.conf", "-h", where, "-d", "0"]
+    words: list[str | Path] = [program, "-f", folder / "slapd.conf", "-h", where, "-d", "0"]
     try:
-        with (folder / "log").open("wb") as log, subprocess.Popen(
-            words, stdout=log, stderr=log, env=environment_of(program), cwd="/"
-        ) as process:
+        with (
+            (folder / "log").open("wb") as log,
+            subprocess.Popen(words, stdout=log, stderr=log, env=environment_of(program), cwd="/") as process,
+        ):
             try:
                 _wait_for(place.port, process, folder / "log")
                 _begin(place)
@@ -171,7 +185,9 @@ def certificates(folder: Path, name: str = "localhost") -> None:
     authority, server = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
 
-    def made(subject: x509.Name, key: ec.EllipticCurvePrivateKey, *more: tuple[x509.ExtensionType, bool]) -> x509.Certificate:
+    def made(
+        subject: x509.Name, key: ec.EllipticCurvePrivateKey, *more: tuple[x509.ExtensionType, bool]
+    ) -> x509.Certificate:
         builder = (
             x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
             .serial_number(x509.random_serial_number())
@@ -187,7 +203,9 @@ def certificates(folder: Path, name: str = "localhost") -> None:
     of_server = made(subject, server, (names, False))
     (folder / "authority.pem").write_bytes(of_authority.public_bytes(serialization.Encoding.PEM))
     (folder / "server.pem").write_bytes(of_server.public_bytes(serialization.Encoding.PEM))
-    key = server.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    key = server.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     (folder / "server.key").write_bytes(key)
 
 

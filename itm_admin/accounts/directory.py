@@ -14,8 +14,7 @@ import unicodedata
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import ldap3
@@ -25,14 +24,10 @@ from ldap3.utils.dn import escape_rdn
 
 from itm_admin.accounts import directory_answers
 from itm_admin.accounts.directory_answers import CLOSED_BY, Refused
+from itm_admin.foundation.directories import NAME, Directory
 
 LONGEST = 256
 """Characters of a typed name or password."""
-IDS = ("entryUUID", "objectGUID")
-FILTERS: Mapping[str, str] = {
-    "entryUUID": "(&(objectClass=person)(uid={name}))",
-    "objectGUID": "(&(objectCategory=person)(objectClass=user)(|(sAMAccountName={name})(userPrincipalName={name})))",
-}
 _PEOPLE = ("givenName", "sn", "displayName", "cn", "mail")
 _SUCCESS = 0
 _TURKISH = str.maketrans("İı", "ii")
@@ -45,30 +40,7 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True)
-class Directory:
-    """One directory, as the settings' file names it. The service account reads; it may do nothing else there."""
-
-    code: str
-    host: str
-    port: int
-    start_tls: bool
-    authorities: Path | None
-    """File with the certificates of those who may vouch for the server (None: the system's)."""
-    base: str
-    id: str
-    """The attribute that stays with a person: entryUUID or objectGUID."""
-    filter: str
-    service: str
-    service_password: str = field(repr=False)
-    template: str | None = None
-    """The name to bind with; {name} is the typed one. None: the service account looks the person up first."""
-    connect_seconds: int = 3
-    seconds: int = 8
-    """For everything together, before the caller goes on without an answer."""
-
-
-@dataclass(frozen=True)
-class Person:
+class DirectoryPerson:
     """Somebody whom a directory knows. `closed`: why the directory lets the person in no more."""
 
     subject: str
@@ -95,13 +67,13 @@ class Wire:
                 open_one.shutdown(socket.SHUT_RDWR)
 
 
-def prove(directory: Directory, name: str, password: str, wire: Wire) -> Person:
+def prove(directory: Directory, name: str, password: str, wire: Wire) -> DirectoryPerson:
     """The person of a name and a password. Raises Refused or Unreachable, without either of the two."""
     name = name.strip()
     if not fit(name) or not fit(password):  # an empty password would be an anonymous bind, which is always right
-        raise Refused("wrong_password")
-    if directory.template is not None:
-        _bind(directory, _bound_name(directory.template, name), password, wire)
+        raise Refused("directory_refused")
+    if directory.bind_name:
+        _bind(directory, _bound_name(directory.bind_name, name), password, wire)
         with _serving(directory, wire) as connection:
             return _only_one(_found(connection, directory, *_place_of(directory, name)), directory)[1]
     with _serving(directory, wire) as connection:
@@ -116,11 +88,11 @@ def prove(directory: Directory, name: str, password: str, wire: Wire) -> Person:
     return person
 
 
-def look_up(directory: Directory, subjects: Sequence[str], wire: Wire) -> Mapping[str, Person | None]:
+def look_up(directory: Directory, subjects: Sequence[str], wire: Wire) -> Mapping[str, DirectoryPerson | None]:
     """The people of these ids; None for one who is not there. Raises Unreachable, also if the base is not there."""
     with _serving(directory, wire) as connection:
         _base_is_there(connection, directory)
-        people: dict[str, Person | None] = {}
+        people: dict[str, DirectoryPerson | None] = {}
         for subject in subjects:
             entries = _found(connection, directory, directory.base, _by_id(directory.id, subject), ldap3.SUBTREE)
             people[subject] = _person(entries[0][1], directory) if len(entries) == 1 else None
@@ -132,13 +104,13 @@ def fit(typed: str) -> bool:
     return 0 < len(typed) <= LONGEST and not any(ord(each) < 32 or ord(each) == 127 for each in typed)
 
 
-class _Verified(ldap3.Tls):  # type: ignore[misc]
+class _Verified(ldap3.Tls):
     """The library's own check of names is older than Python's; this one is Python's."""
 
     def __init__(self, directory: Directory) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED)
         self.host = directory.host
-        self.context = ssl.create_default_context(cafile=directory.authorities)
+        self.context = ssl.create_default_context(cadata=directory.certificates or None)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def wrap_socket(self, connection: ldap3.Connection, do_handshake: bool = False) -> None:
@@ -147,7 +119,7 @@ class _Verified(ldap3.Tls):  # type: ignore[misc]
 
 @contextmanager
 def _connected(directory: Directory, name: str, password: str, wire: Wire) -> Iterator[ldap3.Connection]:
-    """A connection on which TLS stands, and nothing was said yet. Every error of it is Unreachable, by its kind alone."""
+    """A connection on which TLS stands, and nothing was said yet. Its errors are Unreachable, by their kind alone."""
     try:
         server = ldap3.Server(
             directory.host, directory.port, use_ssl=not directory.start_tls, get_info=ldap3.NONE,
@@ -176,7 +148,7 @@ def _connected(directory: Directory, name: str, password: str, wire: Wire) -> It
 @contextmanager
 def _serving(directory: Directory, wire: Wire) -> Iterator[ldap3.Connection]:
     """A connection of the service account."""
-    with _connected(directory, directory.service, directory.service_password, wire) as connection:
+    with _connected(directory, directory.service_name, directory.service_password, wire) as connection:
         if not connection.bind(read_server_info=False):
             raise Unreachable(f"service account: {connection.result['result']}")
         yield connection
@@ -222,21 +194,21 @@ def _base_is_there(connection: ldap3.Connection, directory: Directory) -> None:
 
 def _only_one(
     entries: Sequence[tuple[str, Mapping[str, Sequence[bytes]]]], directory: Directory
-) -> tuple[str, Person]:
+) -> tuple[str, DirectoryPerson]:
     if len(entries) != 1:
-        raise Refused("unknown_name" if not entries else "several_entries")
+        raise Refused("directory_unknown" if not entries else "directory_several")
     place, attributes = entries[0]
     return place, _person(attributes, directory)
 
 
-def _person(attributes: Mapping[str, Sequence[bytes]], directory: Directory) -> Person:
+def _person(attributes: Mapping[str, Sequence[bytes]], directory: Directory) -> DirectoryPerson:
     def text(name: str) -> str:
         values = attributes.get(name.lower()) or (b"",)
         return values[0].decode("utf-8", "replace").strip()
 
     name = text("displayName") or text("cn")
     given, _, family = name.rpartition(" ")
-    return Person(
+    return DirectoryPerson(
         _subject(attributes, directory.id),
         name[:200],
         (text("givenName") or given or name)[:100],
@@ -267,22 +239,22 @@ def _by_id(id: str, subject: str) -> str:
 def _filter(pattern: str, name: str) -> str:
     """The search for a typed name, and for what it is without Caps Lock on a Turkish keyboard."""
     spellings = dict.fromkeys((name, _plain(name)))
-    ways = [pattern.replace("{name}", escape_filter_chars(each)) for each in spellings]
+    ways = [pattern.replace(NAME, escape_filter_chars(each)) for each in spellings]
     return ways[0] if len(ways) == 1 else f"(|{''.join(ways)})"
 
 
 def _bound_name(template: str, name: str) -> str:
     name = _plain(name)
     if "=" in template:
-        return template.replace("{name}", escape_rdn(name))
+        return template.replace(NAME, escape_rdn(name))
     if _OTHERS.search(name):
-        raise Refused("wrong_password")
-    return template.replace("{name}", name)
+        raise Refused("directory_refused")
+    return template.replace(NAME, name)
 
 
 def _place_of(directory: Directory, name: str) -> tuple[str, str, str]:
     """Where the entry of a name is that has just been bound with: there alone, or wherever that very name is held."""
-    bound = _bound_name(directory.template or "", name)
+    bound = _bound_name(directory.bind_name, name)
     if "=" in bound:
         return bound, "(objectClass=*)", ldap3.BASE
     return directory.base, f"(userPrincipalName={escape_filter_chars(bound)})", ldap3.SUBTREE

@@ -1,4 +1,4 @@
-"""What directories say of a person: why a password was not taken, and that an account is closed there.
+"""The answers of directories about a person: why a password was not taken, and that an account is closed there.
 
 Active Directory tells by the sub-code of its message ("data 532"), others by the password policy's control
 (draft-behera-ldap-password-policy). Only what the server says to the right password alone is told to people.
@@ -53,11 +53,11 @@ def refusal(result: Mapping[str, Any]) -> str | None:
     if result["result"] not in _NOT_TAKEN:
         return None
     sub_code = _SUB_CODE.search(str(result.get("message") or ""))
-    return policy or (_SUB_CODES.get(sub_code[1]) if sub_code else None) or "wrong_password"
+    return policy or (_SUB_CODES.get(sub_code[1]) if sub_code else None) or "directory_refused"
 
 
 def closed(attributes: Mapping[str, Sequence[bytes]], now: datetime | None = None) -> str | None:
-    """The reason why a directory lets this entry's person in no more; None: it does. Locked for a while is not closed."""
+    """The reason why a directory lets this person in no more; None: it does. Locked for a while is not closed."""
     now = now or datetime.now(UTC)
     if _number(attributes, "userAccountControl") & 2:
         return "directory_disabled"

@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from itm_admin.accounts.directory import Directory, Unreachable, Wire
+from itm_admin.accounts.directory import Unreachable, Wire
+from itm_admin.foundation.directories import Directory
 
 T = TypeVar("T")
 EACH = 2
@@ -24,7 +25,7 @@ _TROUBLE = 15.0
 """Seconds after an answer that did not come in which nobody waits for a place."""
 
 
-class Busy(Unreachable):
+class DirectoryBusy(Unreachable):
     """Too many are asking this directory already."""
 
 
@@ -38,18 +39,18 @@ class Places:
         self._lock = threading.Lock()
 
     def ask(self, directory: Directory, question: Callable[[Wire], T]) -> T:
-        """The answer, within the directory's seconds. Raises Unreachable, Busy, and what the question raises."""
+        """The answer, within the directory's seconds. Raises Unreachable, DirectoryBusy, and the question's errors."""
         if not self._all.acquire(blocking=False):
-            raise Busy("all places")
+            raise DirectoryBusy("all places")
         try:
             return self._asked(directory, question)
         finally:
             self._all.release()
 
     def _asked(self, directory: Directory, question: Callable[[Wire], T]) -> T:
-        place = self._of(directory.code)
-        if not place.acquire(timeout=0 if self._in_trouble(directory.code) else PATIENCE):
-            raise Busy("directory's places")
+        place = self._of(directory.issuer)
+        if not place.acquire(timeout=0 if self._in_trouble(directory.issuer) else PATIENCE):
+            raise DirectoryBusy("directory's places")
         wire, answers = Wire(), queue.SimpleQueue[tuple[T | None, BaseException | None]]()
 
         def work() -> None:
@@ -60,24 +61,24 @@ class Places:
             finally:
                 place.release()
 
-        threading.Thread(target=work, name=f"directory-{directory.code}", daemon=True).start()
+        threading.Thread(target=work, name=f"directory-{directory.issuer}", daemon=True).start()
         try:
             answer, error = answers.get(timeout=directory.seconds)
         except queue.Empty:
             wire.cut()
-            self._trouble[directory.code] = time.monotonic()
+            self._trouble[directory.issuer] = time.monotonic()
             raise Unreachable("no answer in time") from None
         if isinstance(error, Unreachable):
-            self._trouble[directory.code] = time.monotonic()
+            self._trouble[directory.issuer] = time.monotonic()
         else:
-            self._trouble.pop(directory.code, None)
+            self._trouble.pop(directory.issuer, None)
         if error is not None:
             raise error
         return answer  # type: ignore[return-value]
 
-    def _of(self, code: str) -> threading.BoundedSemaphore:
+    def _of(self, issuer: str) -> threading.BoundedSemaphore:
         with self._lock:
-            return self._each.setdefault(code, threading.BoundedSemaphore(EACH))
+            return self._each.setdefault(issuer, threading.BoundedSemaphore(EACH))
 
-    def _in_trouble(self, code: str) -> bool:
-        return time.monotonic() - self._trouble.get(code, float("-inf")) < _TROUBLE
+    def _in_trouble(self, issuer: str) -> bool:
+        return time.monotonic() - self._trouble.get(issuer, float("-inf")) < _TROUBLE

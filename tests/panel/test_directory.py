@@ -1,4 +1,4 @@
-"""What a directory is asked and what it may answer: a real slapd with TLS, and servers that mean harm."""
+"""Questions to a directory, and the answers that count: a real slapd with TLS, and servers that mean harm."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
-import ldap3
 import pytest
 
 from itm_admin.accounts import directory_answers
-from itm_admin.accounts.directory import FILTERS, Directory, Person, Unreachable, Wire, look_up, prove
+from itm_admin.accounts.directory import DirectoryPerson, Unreachable, Wire, look_up, prove
 from itm_admin.accounts.directory_answers import Refused
-from itm_admin.accounts.directory_calls import EACH, Busy, Places
+from itm_admin.accounts.directory_calls import EACH, DirectoryBusy, Places
+from itm_admin.foundation.directories import FILTERS, Directory
 from tests import slapd
 from tests.slapd import BASE, PASSWORD, PEOPLE, Slapd
 
@@ -33,7 +34,7 @@ def server() -> Iterator[Slapd]:
         yield place
 
 
-def asked(directory: Directory, name: str, password: str = PASSWORD) -> Person:
+def asked(directory: Directory, name: str, password: str = PASSWORD) -> DirectoryPerson:
     return prove(directory, name, password, Wire())
 
 
@@ -48,20 +49,20 @@ def test_the_right_password_names_the_person_by_an_id_that_stays(server: Slapd, 
     found = asked(server.directory(secure=secure), "ayse")
     assert str(uuid.UUID(found.subject)) == found.subject
     assert (found.name, found.given_name, found.family_name, found.closed) == ("Ayşe Kaya", "Ad", "Soyad", None)
-    assert reason(server.directory(secure=secure), "ayse", "yanlış") == "wrong_password"
+    assert reason(server.directory(secure=secure), "ayse", "yanlış") == "directory_refused"
 
 
 def test_a_name_is_found_as_people_type_it(server: Slapd) -> None:
     server.add("iom.elif")
     for typed in ("iom.elif", "İOM.ELİF", "ıom.elıf", " iom.elif "):
         assert asked(server.directory(), typed).name == "iom.elif"
-        assert asked(server.directory(template=f"cn={{name}},{PEOPLE}"), typed).name == "iom.elif"
+        assert asked(server.directory(bind_name=f"cn={{name}},{PEOPLE}"), typed).name == "iom.elif"
 
 
 @pytest.mark.parametrize("secure", [True, False], ids=["LDAPS", "StartTLS"])
 def test_nothing_is_said_to_a_server_that_does_not_prove_its_name(server: Slapd, secure: bool) -> None:
     """Another name than the certificate's; and an authority that nobody named."""
-    for other in ({"host": "127.0.0.1"}, {"authorities": None}):
+    for other in ({"host": "127.0.0.1"}, {"certificates": ""}):
         with pytest.raises(Unreachable):
             asked(server.directory(secure=secure, **other), "ayse")
 
@@ -81,10 +82,22 @@ def test_no_password_leaves_in_clear(answer: bytes) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["*", "ay*", "ayse)(uid=*", "*)(|(uid=*", "ayse)(|(cn=*", "ayse\\2a", "\\61yse", "ayse\x00", "ayse\x00)(uid=*", "", "a" * 300],
+    [
+        "*",
+        "ay*",
+        "ayse)(uid=*",
+        "*)(|(uid=*",
+        "ayse)(|(cn=*",
+        "ayse\\2a",
+        "\\61yse",
+        "ayse\x00",
+        "ayse\x00)(uid=*",
+        "",
+        "a" * 300,
+    ],
 )
 def test_a_name_is_no_part_of_a_filter(server: Slapd, name: str) -> None:
-    assert reason(server.directory(), name) in ("unknown_name", "wrong_password")
+    assert reason(server.directory(), name) in ("directory_unknown", "directory_refused")
 
 
 def test_a_name_with_marks_of_its_own_is_a_name(server: Slapd) -> None:
@@ -94,7 +107,7 @@ def test_a_name_with_marks_of_its_own_is_a_name(server: Slapd) -> None:
             values = {"uid": name, "sn": "Soyad", "userPassword": PASSWORD}
             assert connection.add(f"cn={escaped},{PEOPLE}", ["inetOrgPerson"], values), connection.result
         assert asked(server.directory(), name).name == name
-        assert asked(server.directory(template=f"cn={{name}},{PEOPLE}"), name).name == name
+        assert asked(server.directory(bind_name=f"cn={{name}},{PEOPLE}"), name).name == name
 
 
 def test_a_name_is_no_part_of_a_place(server: Slapd) -> None:
@@ -102,19 +115,19 @@ def test_a_name_is_no_part_of_a_place(server: Slapd) -> None:
     with server.root() as connection:
         connection.add(f"ou=hidden,{PEOPLE}", ["organizationalUnit"], {"ou": "hidden"})
     server.add("boss", place=f"ou=hidden,{PEOPLE}")
-    directory = server.directory(template=f"cn={{name}},{PEOPLE}")
-    assert asked(directory, "ayse").name == "ayse"
+    directory = server.directory(bind_name=f"cn={{name}},{PEOPLE}")
+    assert asked(directory, "ayse").name == "Ayşe Kaya"
     for name in ("boss,ou=hidden", "boss\\,ou=hidden", "ayse+uid=ayse", "ayse;ou=hidden"):
-        assert reason(directory, name) == "wrong_password"
+        assert reason(directory, name) == "directory_refused"
     for name in ("boss@kurum.example", "KURUM\\boss", "bo ss", "boss,x"):
-        assert reason(server.directory(template="{name}@kurum.example"), name) == "wrong_password"
+        assert reason(server.directory(bind_name="{name}@kurum.example"), name) == "directory_refused"
 
 
 def test_an_empty_password_is_refused_before_anybody_is_asked() -> None:
     """To a directory it is an anonymous bind, which always succeeds. Nobody listens at this port."""
     closed = nowhere(slapd.free_port())
     for password in ("", "\x00", "parola\x00", "p" * 300):
-        assert reason(closed, "ayse", password) == "wrong_password"
+        assert reason(closed, "ayse", password) == "directory_refused"
     with pytest.raises(Unreachable):
         asked(closed, "ayse", "p")
 
@@ -122,7 +135,7 @@ def test_an_empty_password_is_refused_before_anybody_is_asked() -> None:
 def test_two_entries_of_a_name_are_nobody(server: Slapd) -> None:
     server.add("ikiz")
     server.add("ikiz2", uid="ikiz")
-    assert reason(server.directory(), "ikiz") == "several_entries"
+    assert reason(server.directory(), "ikiz") == "directory_several"
 
 
 def test_an_entry_without_its_id_is_nobody(server: Slapd) -> None:
@@ -141,10 +154,10 @@ def test_no_referral_and_no_alias_is_followed(server: Slapd) -> None:
             server.add("elsewhere", place=f"ou=elsewhere,{BASE}")
             named = {"cn": "alias", "uid": "alias", "aliasedObjectName": target}
             assert connection.add(f"cn=alias,{PEOPLE}", ["alias", "extensibleObject"], named), connection.result
-        assert reason(server.directory(), "away") == "unknown_name"
-        assert reason(server.directory(), "elsewhere") == "unknown_name"
+        assert reason(server.directory(), "away") == "directory_unknown"
+        assert reason(server.directory(), "elsewhere") == "directory_unknown"
         with pytest.raises((Refused, Unreachable)):
-            asked(server.directory(template=f"cn={{name}},{PEOPLE}"), "away")
+            asked(server.directory(bind_name=f"cn={{name}},{PEOPLE}"), "away")
         assert asked(server.directory(), "ayse").name == "Ayşe Kaya"
         with server.root() as connection:
             connection.delete(place, controls=[("2.16.840.1.113730.3.4.2", False, None)])
@@ -162,7 +175,11 @@ def test_a_name_that_is_given_again_is_another_person(server: Slapd) -> None:
 
 def test_active_directorys_people_are_known_by_their_objectguid(server: Slapd) -> None:
     guid = uuid.uuid4()
-    more: dict[str, str | bytes] = {"objectGUID": guid.bytes_le, "userAccountControl": "512", "objectCategory": "person"}
+    more: dict[str, Any] = {
+        "objectGUID": guid.bytes_le,
+        "userAccountControl": "512",
+        "objectCategory": "person",
+    }
     server.add("adkisi", sAMAccountName="ad.kisi", **more)
     directory = server.directory(id="objectGUID", filter=FILTERS["objectGUID"])
     assert asked(directory, "ad.kisi").subject == str(guid)
@@ -178,7 +195,7 @@ def test_active_directorys_people_are_known_by_their_objectguid(server: Slapd) -
 @pytest.mark.parametrize(
     ("code", "wanted", "told"),
     [
-        ("52e", "wrong_password", False), ("775", "directory_locked", False), ("530", "directory_hours", False),
+        ("52e", "directory_refused", False), ("775", "directory_locked", False), ("530", "directory_hours", False),
         ("532", "password_expired", True), ("773", "password_must_change", True),
         ("533", "directory_disabled", True), ("701", "directory_expired", True),
     ],
@@ -187,7 +204,7 @@ def test_a_refusal_is_told_only_where_it_takes_the_right_password(
     server: Slapd, code: str, wanted: str, told: bool
 ) -> None:
     with pytest.raises(Refused) as refused:
-        asked(server.directory(template=f"cn={{name}},ou=answers,{BASE}"), f"d{code}")
+        asked(server.directory(bind_name=f"cn={{name}},ou=answers,{BASE}"), f"d{code}")
     assert (refused.value.reason, refused.value.told) == (wanted, told)
 
 
@@ -195,7 +212,7 @@ def test_the_password_policy_is_heard(server: Slapd) -> None:
     server.add("kilitli")
     server.change("kilitli", pwdReset="TRUE")
     assert reason(server.directory(), "kilitli") == "password_must_change"
-    assert reason(server.directory(), "kilitli", "yanlış") == "wrong_password"
+    assert reason(server.directory(), "kilitli", "yanlış") == "directory_refused"
     server.change("kilitli", pwdReset=None, pwdAccountLockedTime="000001010000Z")
     assert reason(server.directory(), "kilitli") == "directory_locked"
 
@@ -235,13 +252,13 @@ def test_a_directory_that_hangs_takes_two_places_and_keeps_nobody_else(server: S
             answers.append(error)
 
     with listening(hangs) as (port, heard):
-        stuck = replace(nowhere(port), code="stuck", seconds=3)
+        stuck = replace(nowhere(port), issuer="stuck", seconds=3)
         threads = [threading.Thread(target=asks) for _ in range(EACH)]
         for each in threads:
             each.start()
         while len(heard) < EACH:
             threads[0].join(0.01)
-        with pytest.raises(Busy):
+        with pytest.raises(DirectoryBusy):
             places.ask(stuck, lambda wire: prove(stuck, "ayse", PASSWORD, wire))
         well = server.directory()
         assert places.ask(well, lambda wire: prove(well, "ayse", PASSWORD, wire)).name == "Ayşe Kaya"
@@ -268,7 +285,7 @@ def test_a_directory_that_trickles_is_cut_off_and_gives_its_place_back() -> None
         for _ in range(EACH + 1):
             with pytest.raises(Unreachable, match="in time"):
                 places.ask(slow, lambda wire: prove(slow, "ayse", PASSWORD, wire))
-            place = places._of(slow.code)
+            place = places._of(slow.issuer)
             assert place.acquire(timeout=PATIENCE)
             place.release()
         over.set()
@@ -277,7 +294,7 @@ def test_a_directory_that_trickles_is_cut_off_and_gives_its_place_back() -> None
 def nowhere(port: int) -> Directory:
     """The settings of a directory at this port, which is none."""
     return Directory(
-        "yok", "localhost", port, True, None, PEOPLE, "entryUUID", FILTERS["entryUUID"], slapd.SERVICE,
+        "yok.example", "localhost", port, True, "", PEOPLE, "entryUUID", FILTERS["entryUUID"], slapd.SERVICE,
         slapd.SERVICE_PASSWORD,
     )  # fmt: skip
 
