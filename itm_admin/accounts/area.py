@@ -21,6 +21,7 @@ from itm_admin.accounts.models import (
     RoleGrant,
     SavedView,
 )
+from itm_admin.accounts.provider_rows import ExternalIdentity, IdentityProvider, ProviderBinding
 from itm_admin.accounts.rights import RightsView
 from itm_admin.accounts.session_model import AccountSession
 from itm_admin.accounts.views import VIEWS
@@ -37,8 +38,8 @@ _RIGHTS = frozenset({"list"})
 AREA = Area(
     "accounts",
     models=(
-        AccessChange, Account, AccountSession, ApiKey, ApiKeySecret, Credential, GrantApproval, Invitation,
-        RecoveryCodes, RoleGrant, SavedView, SecondFactor,
+        AccessChange, Account, AccountSession, ApiKey, ApiKeySecret, Credential, ExternalIdentity, GrantApproval,
+        IdentityProvider, Invitation, ProviderBinding, RecoveryCodes, RoleGrant, SavedView, SecondFactor,
     ),
     views=(
         MenuEntry(AuditAccountView, _l("Accounts and roles"), "people", "Audit"),

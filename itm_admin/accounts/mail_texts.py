@@ -91,6 +91,13 @@ _OWN: Mapping[str, tuple[str, str]] = {
             "have stopped."
         ),
     ),
+    "told_identity": (
+        _l("The institution sign-in of your account has changed"),
+        _l(
+            "Your account %(username)s was linked with your institution's own sign-in, or a link of that kind has "
+            "ended. You see it in the panel: My profile."
+        ),
+    ),
     "told_unusual": (
         _l("An unusual sign-in with your account"),
         _l(
