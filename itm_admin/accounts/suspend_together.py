@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import g, request
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from marshmallow import fields
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -58,7 +59,7 @@ def form() -> SuspendTogetherForm:
 def offer(form: SuspendTogetherForm) -> None:
     """The colleagues who can take over: none of those who are suspended with it. The named cases are an entry."""
     form.offer_reasons("suspend")
-    leaving = {str(each.id) for each in bulk.read(request.form.getlist(bulk.NAME))}
+    leaving = _leaving()
     for field in form:
         if field.name.startswith(_FIELD):
             open_work.offer(field, uuid.UUID(field.name.removeprefix(_FIELD)))
@@ -71,11 +72,18 @@ def offer(form: SuspendTogetherForm) -> None:
 def one(session: Session, chosen: Chosen, data: Mapping[str, Any]) -> None:
     """Suspends one of them. What is wrong with the choice of a colleague stands beside this person's field."""
     heir = data["successors"].get(chosen.id.hex)
+    if heir in _leaving():
+        raise Invalid({_FIELD + chosen.id.hex: _l("This person is suspended as well: choose somebody else.")})
     try:
         services.suspend(session, me(), chosen.id, chosen.version, data["reason"], heir)
     except Invalid as error:
         told = {_FIELD + chosen.id.hex if name == "successor" else name: words for name, words in error.fields.items()}
         raise Invalid(told) from None
+
+
+def _leaving() -> set[str]:
+    """The ids of all who are chosen."""
+    return {str(each.id) for each in bulk.read(request.form.getlist(bulk.NAME))}
 
 
 def _leavers(ids: Sequence[uuid.UUID]) -> list[tuple[Account, Work]]:

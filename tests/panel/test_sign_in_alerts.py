@@ -63,8 +63,8 @@ def test_nobody_takes_care_of_an_alert_about_the_own_account(panel: RunningPanel
     assert "İncelemeye aldım" not in own.get("/alerts/").text
     assert own.post(f"/alerts/{alert.id}/acknowledge").status_code == 403
     with panel.make.working(manager) as session:
-        touched = session.execute(text("update alert set acknowledged_at = now() where id = :id"), {"id": alert.id})
-        assert touched.rowcount == 0, "nor by SQL"
+        taken = text("update alert set acknowledged_at = now() where id = :id returning id")
+        assert session.execute(taken, {"id": alert.id}).all() == [], "nor by SQL"
     assert panel.browser(other).post(f"/alerts/{alert.id}/acknowledge").status_code == 303
 
 
