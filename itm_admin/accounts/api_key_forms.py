@@ -56,7 +56,7 @@ class KeyEditForm(KeyForm):
     days = SelectField(_l("Valid for, from now on"), choices=[], validate_choice=False)
 
     def fill(self, key: ApiKey) -> None:
-        """What is asked for already stands there, so that saving once more takes nothing back."""
+        """Limits that are asked for already stand there, so that saving once more takes nothing back."""
         networks = key.wanted_networks or key.networks
         self.version.data, self.name.data = str(key.row_version), key.name
         self.scopes.data = list(key.wanted_scopes or key.scopes)

@@ -125,7 +125,7 @@ def make(session: Session, data: Mapping[str, Any]) -> ApiKey:
 
 
 def judged(session: Session, account: Account | None, scopes: Sequence[str], days: int) -> dict[str, Message]:
-    """What a key of this person may not have, field by field."""
+    """The limits that a key of this person may not have, field by field."""
     if account is None:
         return {"account_id": NOT_A_CHOICE}
     if not set(scopes) <= set(api_key_scopes.offered()):
