@@ -71,7 +71,7 @@ AREA = Area(
             "system_administrator": _CONFIRMS | {"add"},
         },
         "ApiKey": {
-            "institution_manager": READ | {"add", "end", "history"},
+            "institution_manager": READ | {"add", "edit", "end", "history"},
             "auditor_national": READ | {"end"},
             "auditor_institution": READ | {"end"},
             "presidency_operator": READ,
@@ -96,7 +96,7 @@ AREA = Area(
     },
     acts={
         "Account": {"suspend": _l("Suspend and reactivate"), "invite": _l("Give a one-time link")},
-        "ApiKey": {"add": _l("Make a key"), "end": _l("End a key")},
+        "ApiKey": {"add": _l("Make a key"), "edit": _l("Change a key's limits"), "end": _l("End a key")},
         "RoleGrant": {"add": _l("Give a role"), "end": _l("End a role")},
     },
 )  # fmt: skip

@@ -52,7 +52,8 @@ SHOWN: Mapping[str, frozenset[str]] = {
     "api_key": frozenset(
         {
             "id", "institution_id", "account_id", "name", "scopes", "networks", "expires_at", "secret_at",
-            "overlap_until", "ended_at", "ended_by", "why",
+            "overlap_until", "ended_at", "ended_by", "why", "wanted_scopes", "wanted_networks", "wanted_until",
+            "wanted_at", "wanted_by",
         }
     ),
     "access_note": frozenset({"id", "institution_id", "account_id", "kind", "record", "purpose"}),
