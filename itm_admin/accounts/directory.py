@@ -253,7 +253,7 @@ def _bound_name(template: str, name: str) -> str:
 
 
 def _place_of(directory: Directory, name: str) -> tuple[str, str, str]:
-    """Where the entry of a name is that has just been bound with: there alone, or wherever that very name is held."""
+    """Base, filter and scope of the entry whose name has just been bound with."""
     bound = _bound_name(directory.bind_name, name)
     if "=" in bound:
         return bound, "(objectClass=*)", ldap3.BASE
