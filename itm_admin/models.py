@@ -2,7 +2,7 @@
 
 from flask_appbuilder import Model
 
-from itm_admin.accounts import api_key_model, factor_rows, mail_rows, secret_rows
+from itm_admin.accounts import api_key_model, factor_rows, mail_rows, provider_rows, secret_rows
 from itm_admin.accounts import models as accounts
 from itm_admin.assurance import models as assurance
 from itm_admin.cases import models as cases
@@ -14,7 +14,8 @@ from itm_admin.record import access_note, drafts, editing
 
 __all__ = [
     "OUR_TABLES", "access_note", "accounts", "api_key_model", "assurance", "cases", "consent", "drafts", "editing",
-    "factor_rows", "form_answers", "institutions", "mail_rows", "metadata", "once", "references", "secret_rows",
+    "factor_rows", "form_answers", "institutions", "mail_rows", "metadata", "once", "provider_rows", "references",
+    "secret_rows",
 ]  # fmt: skip
 
 metadata = Model.metadata

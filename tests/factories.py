@@ -21,7 +21,7 @@ import itm_admin.models  # noqa: F401 relationships resolve once every table is 
 from itm_admin.accounts import passwords
 from itm_admin.cases import person_services, services
 from itm_admin.cases.models import Case, CasePerson
-from itm_admin.foundation import tenancy
+from itm_admin.foundation import key_pairs, tenancy
 from itm_admin.foundation.actor import Actor, HeldRole
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.tenancy import Context, Units
@@ -128,6 +128,8 @@ class Factory:
             _insert(connection, "unit", id=tenant.root, institution_id=tenant.id, name="Merkez")
             wrapped = self.keyring.new_institution_key(tenant.id)
             _insert(connection, "institution_key", institution_id=tenant.id, wrapped=wrapped)
+            pair = key_pairs.new_pair(self.keyring, self.keyring.unwrap(tenant.id, wrapped))
+            _insert(connection, "institution_pair", **vars(pair))
         self._tenants[code] = tenant
         return tenant
 

@@ -21,6 +21,7 @@ from itm_admin.accounts.models import (
     RoleGrant,
     SavedView,
 )
+from itm_admin.accounts.provider_rows import ExternalIdentity, IdentityProvider, ProviderBinding
 from itm_admin.accounts.rights import RightsView
 from itm_admin.accounts.session_model import AccountSession
 from itm_admin.accounts.views import VIEWS
@@ -37,8 +38,8 @@ _RIGHTS = frozenset({"list"})
 AREA = Area(
     "accounts",
     models=(
-        AccessChange, Account, AccountSession, ApiKey, ApiKeySecret, Credential, GrantApproval, Invitation,
-        RecoveryCodes, RoleGrant, SavedView, SecondFactor,
+        AccessChange, Account, AccountSession, ApiKey, ApiKeySecret, Credential, ExternalIdentity, GrantApproval,
+        IdentityProvider, Invitation, ProviderBinding, RecoveryCodes, RoleGrant, SavedView, SecondFactor,
     ),
     views=(
         MenuEntry(AuditAccountView, _l("Accounts and roles"), "people", "Audit"),
@@ -70,7 +71,7 @@ AREA = Area(
             "system_administrator": _CONFIRMS | {"add"},
         },
         "ApiKey": {
-            "institution_manager": READ | {"add", "end", "history"},
+            "institution_manager": READ | {"add", "edit", "end", "history"},
             "auditor_national": READ | {"end"},
             "auditor_institution": READ | {"end"},
             "presidency_operator": READ,
@@ -95,7 +96,7 @@ AREA = Area(
     },
     acts={
         "Account": {"suspend": _l("Suspend and reactivate"), "invite": _l("Give a one-time link")},
-        "ApiKey": {"add": _l("Make a key"), "end": _l("End a key")},
+        "ApiKey": {"add": _l("Make a key"), "edit": _l("Change a key's limits"), "end": _l("End a key")},
         "RoleGrant": {"add": _l("Give a role"), "end": _l("End a role")},
     },
 )  # fmt: skip

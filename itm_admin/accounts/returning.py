@@ -43,6 +43,7 @@ ENDED: dict[str, Message] = {
     "link": _l("Your session has ended because a new one-time link was made for your account. Use it to sign in."),
     "role": _l("Your session has ended because your roles have changed. Sign in again."),
     "institution": _l("Your session has ended because your institution was suspended."),
+    "provider": _l("Your session has ended because you signed out at your institution, or its sign-in ended."),
     "suspended": _l("Your session has ended because your account or your institution was suspended."),
 }
 

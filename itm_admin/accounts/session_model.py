@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from flask_appbuilder import Model
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKeyConstraint, Index, Text, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.schema import FetchedValue
 
@@ -21,9 +21,10 @@ class AccountSession(Model):
         ForeignKeyConstraint(
             ["institution_id", "account_id"], ["account.institution_id", "account.id"], name="account_session_account"
         ),
+        UniqueConstraint("institution_id", "id", name="account_session_in_institution"),
         CheckConstraint(
             "why in ('signed_out', 'elsewhere', 'renewed', 'all', 'password', 'factor', 'link', 'role', 'suspended',"
-            " 'institution')",
+            " 'institution', 'provider')",
             name="account_session_why",
         ),
         CheckConstraint("octet_length(secret_digest) = 32", name="account_session_digest"),

@@ -30,6 +30,15 @@ SHOWN: Mapping[str, frozenset[str]] = {
     "credential": frozenset({"account_id", "institution_id", "locked_until"}),
     "second_factor": frozenset({"id", "institution_id", "account_id", "kind", "confirmed_at", "ended_at"}),
     "recovery_codes": frozenset({"account_id", "institution_id", "made_at"}),
+    "identity_provider": frozenset(
+        {"id", "institution_id", "kind", "issuer", "code", "name_tr", "name_en", "client", "acr", "amr", "ended_at"}
+    ),
+    "provider_binding": frozenset(
+        {"id", "institution_id", "provider_id", "trusts_factor", "arrivals", "password", "ended_at"}
+    ),
+    "external_identity": frozenset(
+        {"id", "institution_id", "account_id", "provider_id", "how", "linked_at", "ended_at"}
+    ),
     "invitation": frozenset({"id", "institution_id", "account_id", "created_by", "expires_at", "used_at"}),
     "role_grant": frozenset({"id", "institution_id", "account_id", "role", "unit_id", "state"}),
     "grant_approval": frozenset(
@@ -44,7 +53,8 @@ SHOWN: Mapping[str, frozenset[str]] = {
     "api_key": frozenset(
         {
             "id", "institution_id", "account_id", "name", "scopes", "networks", "expires_at", "secret_at",
-            "overlap_until", "ended_at", "ended_by", "why",
+            "overlap_until", "ended_at", "ended_by", "why", "wanted_scopes", "wanted_networks", "wanted_until",
+            "wanted_at", "wanted_by",
         }
     ),
     "access_note": frozenset({"id", "institution_id", "account_id", "kind", "record", "purpose"}),
@@ -52,6 +62,7 @@ SHOWN: Mapping[str, frozenset[str]] = {
         {"id", "code", "name_tr", "name_en", "kind", "member_from", "member_to", "votes", "status", "k_threshold"}
     ),
     "institution_key": frozenset({"institution_id"}),
+    "institution_pair": frozenset({"id", "institution_id"}),
     "unit": frozenset({"id", "institution_id", "parent_id", "name", "province"}),
     "ledger_decision": frozenset(
         {
@@ -102,11 +113,13 @@ ABOUT_A_PERSON: Mapping[str, frozenset[str]] = {
     ),
     "account": frozenset({"first_name", "last_name", "email"}),
     "credential": frozenset({"password_hash"}),
+    "external_identity": frozenset({"subject", "shown_name"}),
     "second_factor": frozenset({"name", "data_key", "sealed", "credential", "public_key"}),
     "recovery_codes": frozenset({"digests"}),
     "invitation": frozenset({"token_digest"}),
     "access_note": frozenset({"words"}),
     "institution_key": frozenset({"wrapped"}),
+    "institution_pair": frozenset({"public_sealed", "data_key", "private_enc"}),
 }  # fmt: skip
 """Values that no auditor sees. The fact that they changed is shown."""
 

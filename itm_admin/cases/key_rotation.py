@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from itm_admin.cases import person_index
-from itm_admin.foundation import blind_index, tenancy
+from itm_admin.foundation import blind_index, key_pairs, tenancy
 from itm_admin.foundation.command_door import CommandDoor
 from itm_admin.foundation.config import Refusal
 from itm_admin.foundation.encryption import KEY_BYTES, InstitutionKeys, Key, Keyring, Place
@@ -50,6 +50,8 @@ _ALONE = text(
     "select set_config('lock_timeout', '1s', true), pg_advisory_xact_lock(1229802315, hashtext(:institution))"
 )
 """The lock that itm.institution_keys shares."""
+_PAIRS = text("select id, public_sealed from institution_pair where institution_id = :institution")
+_VOUCH = text("select itm.vouch_anew(:id, :pair, :before, :after)")
 _COUNT = text(
     "select (select count(*) from itm.key_owners(:id, '', 2147483647)),"
     " (select count(*) from itm.key_owners(:id, :done, 2147483647))"
@@ -111,7 +113,19 @@ class Rotation:
         found = self.open(MASTER)
         if not found.switched:
             self._switch(found.id, lambda secret: following.wrap(self.institution, secret))
+        self._vouch_anew(found.id, following)
         self.end(found.id)
+
+    def _vouch_anew(self, id: uuid.UUID, following: Keyring) -> None:
+        """The public half of the institution's pair, which only a master key may have put there."""
+        with self.transaction() as session:
+            for pair, before in session.execute(_PAIRS, {"institution": self.institution}).all():
+                place = key_pairs.public_place(self.institution, pair)
+                try:
+                    following.vouched(place, before)
+                except CannotDecrypt:  # not yet: an interrupted run goes on
+                    after = following.vouch(place, self.keyring.vouched(place, before))
+                    session.execute(_VOUCH, {"id": id, "pair": pair, "before": before, "after": after})
 
     def renew(self, kind: str, told: Told) -> Renewal:
         found = self.open(kind)

@@ -8,6 +8,7 @@ entry in the institution's ledger.
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from itm_admin.cases import ages, person_index
 from itm_admin.cases.models import Person
-from itm_admin.foundation import claims, command_door, tenancy
+from itm_admin.foundation import claims, command_door, key_pairs, tenancy
 from itm_admin.foundation.config import Refusal, Settings
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.errors import CannotDecrypt, NotFound
@@ -109,6 +110,9 @@ def keep_up(engine: Engine, keyring: Keyring, *, all_ages: bool, halt: Halt = la
 def _institution(
     session: Session, keyring: Keyring, institution: uuid.UUID, found: Upkeep, all_ages: bool, halt: Halt
 ) -> None:
+    with contextlib.suppress(NotFound, CannotDecrypt):  # an institution from before there were pairs
+        key_pairs.add_pair(session, keyring, keyring.of_institution(session))
+        session.commit()
     place: dict[str, object] = {"institution": institution, "form": FORM}
     current = session.scalar(_DONE, place)
     if current and not all_ages:

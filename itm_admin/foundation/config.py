@@ -119,6 +119,7 @@ class Settings:
     session_idle_minutes: int = 30
     session_hours: int = 12
     api_key_days: int = 90
+    identity_providers_file: Path | None = None
     embedded: bool = False
     """True if the server is embedded: set by `from_environment`, kept when the addresses are filled in."""
 

@@ -222,14 +222,24 @@ class Keyring:
 
     def unwrapped(self, institution: uuid.UUID, wrapped: bytes) -> bytes:
         """An institution key's bytes. Raises CannotDecrypt if it is another's or under another master key."""
-        place = _institution_place(institution)
+        return self._opened_by_master(_institution_place(institution), wrapped)
+
+    def _opened_by_master(self, place: Place, sealed: bytes) -> bytes:
         for again in (False, True):
             if again:
                 self._masters = tuple(Key(secret) for secret in self._read_again()) or self._masters
             for master in self._masters:
                 with contextlib.suppress(CannotDecrypt):
-                    return master.open(place, wrapped)
+                    return master.open(place, sealed)
         raise CannotDecrypt(str(place))
+
+    def vouch(self, place: Place, value: bytes) -> bytes:
+        """Seals a value that is no secret, so that nobody without the master key puts another one in its place."""
+        return self._masters[0].seal(place, value)
+
+    def vouched(self, place: Place, sealed: bytes) -> bytes:
+        """The value that was vouched for. Raises CannotDecrypt for any other one."""
+        return self._opened_by_master(place, sealed)
 
     def unwrap(self, institution: uuid.UUID, wrapped: bytes) -> InstitutionKeys:
         """The institution's keys. Raises CannotDecrypt if they are another's or under another master key."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from itm_admin.foundation import identity_providers, smtp_address
 from itm_admin.foundation import setting_values as read
-from itm_admin.foundation import smtp_address
 from itm_admin.foundation.sink_address import addresses
 
 
@@ -253,6 +253,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Minutes without an act after which a session ends",
     ),
     Setting("ITM_SESSION_HOURS", "session_hours", read.between(1, 24), "12", "Hours after which it ends in any case"),
+    Setting(
+        "ITM_IDENTITY_PROVIDERS_FILE",
+        "identity_providers_file",
+        identity_providers.checked_path,
+        "",
+        "TOML file with the institutions' own providers of sign-in and their secrets (none: passwords and passkeys)",
+    ),
     Setting(
         "ITM_API_KEY_DAYS", "api_key_days", read.between(1, 366), "90", "Days for which an API key is valid at most"
     ),

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.i18n import language
-from itm_admin.foundation.records import Moment
+from itm_admin.foundation.records import Moment, identifier_column
 from itm_admin.record.field import field
 from itm_admin.record.fields import Checked, Choice, Code, Day, Flag, Link, Name, Opaque, Whole
 from itm_admin.record.kind import RecordInfo
@@ -107,3 +107,28 @@ class InstitutionKey(Model):
     )
     wrapped: Mapped[bytes] = field(Opaque(label=_l("Institution's key")), type_=LargeBinary)
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))
+
+
+class InstitutionPair(Model):
+    """The key pair for which other institutions seal what they send. Nobody reads its private half but its holder."""
+
+    __tablename__ = "institution_pair"
+    __record__: ClassVar = RecordInfo(_l("Institution's key pair"))
+    __table_args__ = (
+        UniqueConstraint("institution_id", "id", name="institution_pair_in_institution"),
+        UniqueConstraint("institution_id", name="institution_pair_once"),
+        {"comment": "The key pair for which others seal what they send to an institution."},
+    )
+
+    id: Mapped[uuid.UUID] = identifier_column()
+    institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")), ForeignKey("institution.id"))
+    public_sealed: Mapped[bytes] = field(
+        Opaque(label=_l("Public half")), type_=LargeBinary,
+        comment="The public half, under the master key: no secret, but nobody else puts one there.",
+    )  # fmt: skip
+    data_key: Mapped[bytes] = field(Opaque(label=_l("Key of the record")), type_=LargeBinary)
+    private_enc: Mapped[bytes] = field(
+        Opaque(label=_l("Private half")), type_=LargeBinary,
+        comment="The seed of the private half, under data_key, which the institution's key wraps.",
+    )  # fmt: skip
+    made_at: Mapped[datetime] = mapped_column(Moment, server_default=text("now()"))

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, insert, select
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Denied, Invalid, Message
+from itm_admin.foundation.key_pairs import add_pair
 from itm_admin.foundation.roles import OVERSIGHT
 from itm_admin.foundation.turkish import turkish_sort_key
 from itm_admin.foundation.vocabulary import NOT_A_CHOICE
@@ -28,7 +29,7 @@ AMBIGUOUS = frozenset({"SGK", "TBB"})
 
 
 class Institutions(RecordInterface[Institution]):
-    """The register. An institution comes with its ledger, its root unit and its key."""
+    """The register. An institution comes with its ledger, its root unit, its key and its key pair."""
 
     def pre_add(self, session: AnySession, record: Institution, values: Mapping[str, Any], parent: Any) -> None:
         wrong: dict[str, Message] = _backwards(values.get("member_from"), values.get("member_to"))
@@ -45,6 +46,7 @@ class Institutions(RecordInterface[Institution]):
         # Without RETURNING: the wrapped key is written here and read only by those who work in the institution.
         wrapped = keyring.new_institution_key(record.id)
         session.execute(insert(InstitutionKey.__table__).values(institution_id=record.id, wrapped=wrapped))
+        add_pair(session, keyring, keyring.unwrap(record.id, wrapped))
         session.flush()
 
     def pre_update(self, session: AnySession, record: Institution, values: Mapping[str, Any], parent: Any) -> None:

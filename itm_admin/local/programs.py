@@ -48,6 +48,7 @@ WEB = ProcessKind(
         *("ITM_HOST", "ITM_PORT", "ITM_WEB_WORKERS", "ITM_WEB_THREADS"),
         *("ITM_WEB_CONNECTIONS", "ITM_WEB_CONNECTIONS_PER_ADDRESS", "ITM_WEB_REQUEST_SECONDS"),
         *("ITM_TRUSTED_HOSTS", "ITM_TRUSTED_PROXIES", "ITM_HTTPS"),
+        "ITM_IDENTITY_PROVIDERS_FILE",
         *("ITM_SMTP_URL", "ITM_SMTP_FROM"),  # the pages say if links go by e-mail
         *("ITM_WITNESSES", "ITM_WITNESS_QUORUM"),  # their places: the pages say what *witnessed* means
     ),
@@ -87,6 +88,7 @@ _FILES = (
         "ITM_SINK_SECRET_FILE",
         "ITM_SINK_AUTHORITIES",
         "ITM_TIMESTAMP_CERTIFICATES",
+        "ITM_IDENTITY_PROVIDERS_FILE",
     ),
     *("ITM_SMTP_PASSWORD_FILE", "ITM_SMTP_AUTHORITIES"),
 )

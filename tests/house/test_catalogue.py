@@ -39,6 +39,8 @@ NOT_WATCHED = {
     "login_throttle": "digests of tries, which events tell of or count",
     "sign_in_tally": "refused tries until an event counts them",
     "mail": "follows from changes that are captured; what it holds goes when it has left",
+    "provider_message": "digests of what a provider sends once, for an hour",
+    "provider_session": "which of a session's facts its provider knows; the sign-in is an event",
     "passkey_challenge": "random numbers that nobody keeps",
     "saved_view": "a person's own preference; its label is typed, and the ledger forgets nothing",
     "form_answer": "pages kept for an hour; what they show is recorded when it is shown",
@@ -48,6 +50,8 @@ NOT_WATCHED = {
 """Tables whose changes the ledger does not capture, with the reason."""
 ACROSS = {
     ("case_file", "institution", "lead_institution_id"): "another institution may lead; the register is open to all",
+    ("external_identity", "identity_provider", "provider_id"): "the Presidency keeps the register of providers",
+    ("provider_binding", "identity_provider", "provider_id"): "the Presidency keeps the register of providers",
     ("grant_approval", "institution", "approver_institution_id"): "one approval comes from the Presidency",
     ("grant_approval", "account", "approver_id"): "an approver may be of another institution",
     ("ledger_decision", "account", "proposed_by"): "the Presidency's supervisor proposes, whosever ledger it is",

@@ -1,1 +1,0 @@
--- Each subject has a file of its own; their order is their numbers'.
