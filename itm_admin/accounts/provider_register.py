@@ -69,7 +69,7 @@ def offers(providers: Sequence[Provider], endpoint: str, label: str, **values: A
     return [
         (
             label.replace("%(name)s", each.name(i18n.language())),
-            elsewhere + url_for(endpoint, code=each.code, **values),
+            elsewhere + url_for(endpoint, provider_code=each.code, **values),
         )
         for each in providers
     ]

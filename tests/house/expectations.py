@@ -212,6 +212,13 @@ DEVIATIONS: tuple[Deviation, ...] = (
             " OwnSessionsView.end_others", empty=303),
     _differ("a button without fields", "POST OwnSessionView.stay", empty=200),
     _differ("a button without fields", "DELETE SessionApi.end", empty=200),
+    _differ("no provider is set up here", "GET ProviderSignInView.begin ProviderSignInView.come_back"
+            " ProviderSignInView.out ProviderInvitationView.begin ProviderInvitationView.confirm"
+            " ProviderLinkView.begin ProviderStepUpView.begin", shown=404),
+    _differ("no provider is set up here", "POST ProviderCallView.signed_out ProviderInvitationView.confirm", empty=404),
+    _differ("nobody came back from a provider", "GET ProviderLinkView.confirm", shown=303),
+    _differ("nobody came back from a provider", "POST ProviderLinkView.confirm", empty=303),
+    _differ("no form waits", "POST ProviderSignInView.go_on", empty=303),
     _differ("the link names whom it is for", "GET InvitationView.open_link", may=NOBODY),
     _differ("no link was opened in this browser", "GET InvitationView.redeem", shown=404),
     _differ("no link was opened in this browser", "POST InvitationView.redeem", empty=404),
@@ -293,7 +300,7 @@ def _reaches_all(role: str, scope: str | None) -> bool:
 
 
 def _names(access: Access, rule: Rule, view: type[Any] | None) -> str:
-    arguments = rule.arguments - {"filename", "name", "seq"}
+    arguments = rule.arguments - {"filename", "name", "seq", "provider_code"}
     if not arguments:
         return ""
     said = next((each for each in _ARGUMENTS if each in arguments), None)
