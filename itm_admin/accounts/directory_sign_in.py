@@ -72,7 +72,8 @@ def ask(provider: Provider, name: str, password: str, key: bytes) -> Vouched:
     if counted.wait:
         raise TooManyTries(counted.wait)
     directory: Directory = provider.own
-    answer, refusal = "right", None
+    answer = "right"
+    refusal: SignInRefused | ProviderDown | None = None
     try:
         person = _places().ask(directory, lambda wire: prove(directory, name, password, wire))
         if person.closed is not None:
@@ -101,7 +102,7 @@ def _answer(work: Session, ticket: uuid.UUID, answer: str, typed: _TypedThere) -
 
 
 def _vouched(person: DirectoryPerson, name: str) -> Vouched:
-    """`shown` is the name that was typed: with it the next tries are counted. A directory's address counts as checked."""
+    """`shown` is the name that was typed: with it the next tries are counted."""
     return Vouched(
         person.subject, _plain(name), person.given_name or "", person.family_name or "", person.email, factor=False
     )

@@ -5,22 +5,22 @@ An answer of the directory to the last two is confirmed as a provider's is (prov
 
 from __future__ import annotations
 
-from flask import g, make_response, request, session, url_for
+from flask import current_app, g, make_response, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import directory_sign_in, invitations, provider_register, provider_trips, providers, throttle
+from itm_admin.accounts import directory_sign_in, provider_register, provider_trips, providers, throttle
 from itm_admin.accounts.factor_sign_in import after_password
 from itm_admin.accounts.forms import SignInForm
 from itm_admin.accounts.oidc import Vouched
 from itm_admin.accounts.provider_line import ProviderDown
 from itm_admin.accounts.provider_trips import INVITED, LINK
+from itm_admin.accounts.provider_views import invited_with, of_link
 from itm_admin.accounts.session_begin import begin_session
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.foundation import i18n
 from itm_admin.foundation.actor import me
-from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import DomainError, NotFound
 from itm_admin.foundation.identity_providers import Provider
 from itm_admin.foundation.transaction import writing
@@ -82,16 +82,10 @@ class DirectoryInvitationView(Page):
 
     @route("/<provider_code>", act="show", methods=BOTH, public=True, quiet=True)
     def ask(self, provider_code: str) -> Response:
-        provider = provider_register.directory(provider_code)
-        token = str(session.get(invitations.COOKIE, ""))
-        try:
-            invited = invitations.look_up(db.session, token)
-        except invitations.BadInvitation as error:
-            raise NotFound(error.message) from None
-        if provider not in provider_register.offered(invited.institution_code):
-            raise NotFound
+        provider_register.directory(provider_code)
+        provider, token, _person = invited_with(provider_code)
         confirm = url_for("ProviderInvitationView.confirm", provider_code=provider_code)
-        return _brought(self, provider, INVITED, provider_trips.of_link(token), confirm, "InvitationView.redeem")
+        return _brought(self, provider, INVITED, of_link(token), confirm, "InvitationView.redeem")
 
 
 def _brought(page: Page, provider: Provider, why: str, bound: str, confirm: str, back: str) -> Response:
@@ -103,7 +97,7 @@ def _brought(page: Page, provider: Provider, why: str, bound: str, confirm: str,
         vouched = _asked(provider, form)
     except DomainError as refused:
         return _refused(page, provider, form, action, url_for(back), refused)
-    provider_trips.bring_for(session, provider.code, why, bound, vouched.subject, vouched.shown)
+    provider_trips.bring_person(session, provider.code, why, bound, vouched.subject, vouched.shown)
     return redirect(confirm, 303)
 
 
@@ -142,7 +136,7 @@ def _page(page: Page, provider: Provider, form: SignInForm, action: str, back: s
 
 
 def _key() -> bytes:
-    return throttle.key_here()
+    return throttle.key_from(str(current_app.config["SECRET_KEY"]))
 
 
 VIEWS: tuple[type, ...] = (DirectorySignInView, DirectoryLinkView, DirectoryInvitationView)
