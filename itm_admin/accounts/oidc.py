@@ -39,7 +39,7 @@ _NEEDED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class ProviderRefused(DomainError):
-    """What came back is no sign-in. `reason` is for the ledger; the person gets one sentence."""
+    """The answer is no sign-in. `reason` is for the ledger; the person gets one sentence."""
 
     code = "provider_refused"
     default = _l("The sign-in through your institution was not completed. Begin it once more.")
@@ -193,7 +193,7 @@ class Issuer:
         )
 
     def _check_sender(self, answer: Mapping[str, str]) -> None:
-        """Refuses another issuer's answer (RFC 9207), and one without a sender where this issuer always names itself."""
+        """Refuses another issuer's answer (RFC 9207), and one without a sender if this issuer always names itself."""
         sender = answer.get("iss")
         says = self.metadata().get("authorization_response_iss_parameter_supported") is True
         if sender != self.provider.issuer and (sender is not None or says):

@@ -45,7 +45,7 @@ class ProviderDown(DomainError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProviderAnswer:
     """An answer, as Authlib's client reads it."""
 
     status_code: int
@@ -79,15 +79,17 @@ class ProviderLine:
             raise ProviderDown
         return found
 
-    def post(self, url: str, data: Mapping[str, str], headers: Mapping[str, str], auth: Any, **_more: Any) -> Answer:
+    def post(
+        self, url: str, data: Mapping[str, str], headers: Mapping[str, str], auth: Any, **_more: Any
+    ) -> ProviderAnswer:
         """A form, as Authlib's client sends it. Raises ProviderDown."""
         url, told, body = auth.prepare("POST", url, dict(headers), urlencode(data))
         return self._call("POST", url, body.encode("ascii"), told)
 
-    def _call(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    def _call(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> ProviderAnswer:
         if time.monotonic() < self._rests_until or not self._free.acquire(blocking=False):
             raise ProviderDown
-        came: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
+        came: queue.SimpleQueue[ProviderAnswer | Exception] = queue.SimpleQueue()
         open_ones: list[http.client.HTTPConnection] = []
 
         def work() -> None:
@@ -123,7 +125,7 @@ class ProviderLine:
         body: bytes | None,
         headers: Mapping[str, str],
         open_ones: list[http.client.HTTPConnection],
-    ) -> Answer:
+    ) -> ProviderAnswer:
         parts = urlsplit(url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if parts.scheme == "https":
@@ -142,4 +144,4 @@ class ProviderLine:
             connection.close()
         if len(content) > LARGEST or 300 <= response.status < 400:
             raise ValueError("an answer of another kind")
-        return Answer(response.status, content)
+        return ProviderAnswer(response.status, content)

@@ -53,6 +53,11 @@ def issuer(code: str) -> Issuer:
     return found
 
 
+def known(code: str, institution: str) -> Issuer | None:
+    """The OIDC provider of this code, if it vouches for people of this institution."""
+    return register().issuers.get(code) if code in {each.code for each in offered(institution)} else None
+
+
 def offered(institution: str | None = None) -> Sequence[Provider]:
     """The OIDC providers that a page offers: all, or those of one institution's code."""
     return [
@@ -69,7 +74,7 @@ def offers(providers: Sequence[Provider], endpoint: str, label: str, **values: A
     return [
         (
             label.replace("%(name)s", each.name(i18n.language())),
-            elsewhere + url_for(endpoint, code=each.code, **values),
+            elsewhere + url_for(endpoint, provider_code=each.code, **values),
         )
         for each in providers
     ]

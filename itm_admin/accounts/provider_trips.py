@@ -68,7 +68,7 @@ def bring(cookie: MutableMapping[str, Any], trip: Trip, subject: str, shown: str
 
 @dataclass(frozen=True)
 class Brought:
-    """Who a provider vouches for, before the link is confirmed."""
+    """The person for whom a provider vouches, before the link is confirmed."""
 
     provider: str
     subject: str

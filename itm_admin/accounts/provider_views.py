@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 
-from flask import current_app, flash, g, jsonify, make_response, request, session, url_for
+from flask import current_app, flash, g, make_response, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
@@ -18,12 +18,14 @@ from itm_admin.accounts import invitations, provider_register, provider_trips, p
 from itm_admin.accounts.factor_sign_in import after_password
 from itm_admin.accounts.forms import SignInForm, WaitingForm
 from itm_admin.accounts.oidc import Issuer, ProviderRefused, Vouched
+from itm_admin.accounts.provider_calls import ProviderCallView
 from itm_admin.accounts.provider_line import ProviderDown
 from itm_admin.accounts.provider_rows import LINK_ORIGINS
 from itm_admin.accounts.provider_step_up import go_on_fresh
 from itm_admin.accounts.provider_trips import INVITED, LINK, SIGN_IN, STEP_UP, Brought, Trip
 from itm_admin.accounts.returning import go_on, sign_in_page
 from itm_admin.accounts.session_begin import begin_session
+from itm_admin.accounts.sign_in import SignInRefused
 from itm_admin.foundation import i18n
 from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.audited_reads import record_read
@@ -34,7 +36,7 @@ from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, redirect_after_post, route, safe_next_url
 
 BOTH = ("GET", "POST")
-_TOKEN = "invited"
+_OPENED_LINK = "invited"
 """The place of an opened one-time link in the cookie (views.py)."""
 
 
@@ -44,34 +46,34 @@ class ProviderSignInView(Page):
     subject = "SignIn"
     route_base = "/sign-in/with"
 
-    @route("/<code>", act="show", public=True, quiet=True)
-    def begin(self, code: str) -> Response:
-        issuer = provider_register.issuer(code)
+    @route("/<provider_code>", act="show", public=True, quiet=True)
+    def begin(self, provider_code: str) -> Response:
+        issuer = provider_register.issuer(provider_code)
         back = safe_next_url(request.args.get("next"))
         return _lead_there(issuer, SIGN_IN, back, url_for("SignInView.sign_in", next=back))
 
-    @route("/<code>/back", act="show", public=True, quiet=True)
-    def come_back(self, code: str) -> Response:
+    @route("/<provider_code>/back", act="show", public=True, quiet=True)
+    def come_back(self, provider_code: str) -> Response:
         """Takes the provider's answer. Each way from here is a redirect: the answer stays in no history."""
-        issuer = provider_register.issuer(code)
-        trip = provider_trips.end(session, code, request.args.get("state", ""))
+        issuer = provider_register.issuer(provider_code)
+        trip = provider_trips.end(session, provider_code, request.args.get("state", ""))
         db.session.rollback()  # nobody's connection waits for a provider
         try:
             if trip is None or not _first_time(trip.state):
                 raise ProviderRefused("provider_state")
-            vouched = issuer.take(trip, _return_address(code), request.args)
+            vouched = issuer.take(trip, _return_address(provider_code), request.args)
             return _HOME[trip.why](issuer, trip, vouched)
         except ProviderRefused as refused:
             with writing() as work:
-                providers.refuse(work, code, refused.reason, _key())
+                providers.refuse(work, provider_code, refused.reason, _key())
             return _turn_back(trip, refused)
         except DomainError as refused:
             return _turn_back(trip, refused)
 
-    @route("/<code>/out", act="show", public=True, quiet=True)
-    def out(self, code: str) -> Response:
+    @route("/<provider_code>/out", act="show", public=True, quiet=True)
+    def out(self, provider_code: str) -> Response:
         """Leads on to the provider's own sign-out, after the one here."""
-        issuer = provider_register.issuer(code)
+        issuer = provider_register.issuer(provider_code)
         db.session.rollback()
         try:
             address = issuer.address_to_end(_origin() + url_for("SignInView.sign_in"))
@@ -95,32 +97,12 @@ class ProviderSignInView(Page):
         actor = g.get("actor")
         if isinstance(actor, Actor) and actor.here is not None and not actor.here.half:
             return go_on(form)
+        if not form.held.data:
+            return redirect_after_post("SignInView.sign_in")
         again = SignInForm(formdata=None)
         again.next.data, again.held.data = form.next.data, form.held.data
         again.told.append(_("You are not signed in yet. Sign in in the other tab first."))
         return make_response(sign_in_page(again), 401)
-
-
-class ProviderCallView(Page):
-    """Calls of providers themselves. Each carries its own signature, and no cookie."""
-
-    subject = "SignIn"
-    route_base = "/sign-in/calls"
-
-    @route("/<code>/signed-out", act="show", methods=("POST",), public=True, quiet=True)
-    def signed_out(self, code: str) -> Response:
-        """OpenID Connect Back-Channel Logout 1.0."""
-        issuer = provider_register.issuer(code)
-        db.session.rollback()
-        try:
-            told = issuer.signed_out(request.form.get("logout_token", ""))
-            with writing() as work:
-                providers.signed_out_there(work, issuer.provider, told)
-        except (ProviderRefused, Invalid):
-            return make_response(jsonify(error="invalid_request"), 400)
-        except ProviderDown:
-            return make_response(jsonify(error="temporarily_unavailable"), 503)
-        return make_response("", 200)
 
 
 class ProviderLinkView(Page):
@@ -142,12 +124,12 @@ class ProviderLinkView(Page):
             offers=provider_register.offers(free, "ProviderLinkView.begin", _("Link with %(name)s")),
         )  # fmt: skip
 
-    @route("/with/<code>", act="edit", quiet=True)
-    def begin(self, code: str) -> Response:
-        issuer = provider_register.issuer(code)
-        if issuer.provider not in provider_register.offered(me().institution_code):
-            raise NotFound
+    @route("/with/<provider_code>", act="edit", quiet=True)
+    def begin(self, provider_code: str) -> Response:
         here = url_for("ProviderLinkView.show")
+        issuer = provider_register.known(provider_code, me().institution_code)
+        if issuer is None:
+            return redirect(here, 303)
         return _lead_there(issuer, LINK, here, here, bound=str(me().id))
 
     @route("/confirm", act="edit", methods=BOTH, quiet=True, fresh=True)
@@ -193,17 +175,17 @@ class ProviderInvitationView(Page):
     subject = "Invitation"
     route_base = "/invitation/with"
 
-    @route("/<code>", act="show", public=True, quiet=True)
-    def begin(self, code: str) -> Response:
-        issuer, token, invited = _invited(code)
+    @route("/<provider_code>", act="show", public=True, quiet=True)
+    def begin(self, provider_code: str) -> Response:
+        issuer, token, _person = _invited(provider_code)
         here = url_for("InvitationView.redeem")
         return _lead_there(issuer, INVITED, here, here, bound=_of_link(token))
 
-    @route("/<code>/confirm", act="show", methods=BOTH, public=True, quiet=True)
-    def confirm(self, code: str) -> str | Response:
-        issuer, token, invited = _invited(code)
+    @route("/<provider_code>/confirm", act="show", methods=BOTH, public=True, quiet=True)
+    def confirm(self, provider_code: str) -> str | Response:
+        issuer, token, invited = _invited(provider_code)
         found = provider_trips.brought(session, INVITED, _of_link(token))
-        if found is None or found.provider != code:
+        if found is None or found.provider != provider_code:
             return redirect(url_for("InvitationView.redeem"), 303)
         if request.method == "POST":
             try:
@@ -219,7 +201,7 @@ class ProviderInvitationView(Page):
                 else _("Your account is linked. From now on you can sign in through your institution.")
             )
             return redirect_after_post("SignInView.sign_in")
-        here = url_for("ProviderInvitationView.confirm", code=code)
+        here = url_for("ProviderInvitationView.confirm", provider_code=provider_code)
         return _confirm_page(self, found, invited.username, here, "InvitationView.redeem")
 
 
@@ -242,7 +224,7 @@ def _home_signed_in(issuer: Issuer, trip: Trip, vouched: Vouched) -> Response:
     with writing() as work:
         entered = providers.enter(work, issuer.provider, vouched, _key())
     if entered.actor is None:
-        raise entered.refusal or providers.SignInRefused()
+        raise entered.refusal or SignInRefused()
     begin_session(entered.actor)
     form = WaitingForm(formdata=None)
     form.next.data = trip.next
@@ -258,10 +240,10 @@ def _home_to_link(_issuer: Issuer, trip: Trip, vouched: Vouched) -> Response:
 
 
 def _home_invited(_issuer: Issuer, trip: Trip, vouched: Vouched) -> Response:
-    if _of_link(str(session.get(_TOKEN, ""))) != trip.bound:
+    if _of_link(str(session.get(_OPENED_LINK, ""))) != trip.bound:
         raise ProviderRefused("provider_state")
     provider_trips.bring(session, trip, vouched.subject, vouched.shown)
-    return redirect(url_for("ProviderInvitationView.confirm", code=trip.provider), 303)
+    return redirect(url_for("ProviderInvitationView.confirm", provider_code=trip.provider), 303)
 
 
 def _home_fresh(issuer: Issuer, trip: Trip, vouched: Vouched) -> Response:
@@ -290,7 +272,9 @@ def _turn_back(trip: Trip | None, refused: DomainError) -> Response:
         return redirect(url_for("InvitationView.redeem"), 303)
     if trip.why == STEP_UP:
         return redirect(url_for("StepUpView.code", next=safe_next_url(trip.next)), 303)
-    return redirect(url_for("SignInView.sign_in", next=safe_next_url(trip.next)), 303)
+    wanted = safe_next_url(trip.next)
+    named = wanted if wanted != url_for("HomeView.show") else None
+    return redirect(url_for("SignInView.sign_in", next=named), 303)
 
 
 def _confirm_page(page: Page, found: Brought, username: str, action: str, back: str) -> str:
@@ -301,9 +285,9 @@ def _confirm_page(page: Page, found: Brought, username: str, action: str, back: 
     )  # fmt: skip
 
 
-def _invited(code: str) -> tuple[Issuer, str, invitations.Invited]:
-    """The provider, and the opened link's token and person. Raises NotFound for a provider that does not vouch for it."""
-    issuer, token = provider_register.issuer(code), str(session.get(_TOKEN, ""))
+def _invited(provider_code: str) -> tuple[Issuer, str, invitations.Invited]:
+    """The provider, and the opened link's token and person. Raises NotFound if it does not vouch for that person."""
+    issuer, token = provider_register.issuer(provider_code), str(session.get(_OPENED_LINK, ""))
     try:
         invited = invitations.look_up(db.session, token)
     except invitations.BadInvitation as error:
@@ -322,8 +306,8 @@ def _first_time(state: str) -> bool:
         return providers.first_time(work, hashlib.sha256(f"state\0{state}".encode()).digest())
 
 
-def _return_address(code: str) -> str:
-    return _origin() + url_for("ProviderSignInView.come_back", code=code)
+def _return_address(provider_code: str) -> str:
+    return _origin() + url_for("ProviderSignInView.come_back", provider_code=provider_code)
 
 
 def _origin() -> str:
@@ -340,10 +324,15 @@ class ProviderStepUpView(Page):
     subject = "Profile"
     route_base = "/profile/step-up/with"
 
-    @route("/<code>", act="show", quiet=True)
-    def begin(self, code: str) -> Response:
-        issuer, back = provider_register.issuer(code), safe_next_url(request.args.get("next"))
-        otherwise = url_for("StepUpView.code", next=back)
+    @route("/<provider_code>", act="show", quiet=True)
+    def begin(self, provider_code: str) -> Response:
+        back = safe_next_url(request.args.get("next"))
+        issuer, otherwise = (
+            provider_register.known(provider_code, me().institution_code),
+            url_for("StepUpView.code", next=back),
+        )
+        if issuer is None:
+            return redirect(otherwise, 303)
         return _lead_there(issuer, STEP_UP, back, otherwise, bound=str(me().id))
 
 

@@ -36,6 +36,9 @@ _FIRST = text("select itm.first_time(:digest, :at, :mac)")
 _REFUSE = text("select itm.refuse_provider(:provider, :reason, :network, :at, :mac)")
 
 
+_LAST_WAY = _l("This is the only way in which you can sign in. Ask your manager for a one-time link first.")
+
+
 class NotLinked(SignInRefused):
     """The provider knows the person, and nobody here is linked with it."""
 
@@ -99,9 +102,9 @@ def enter(session: Session, provider: Provider, vouched: Vouched, key: bytes) ->
     if found is None:
         found = _known(session, row, vouched)
     identity, trusted = (found["identity"], found["trusts_factor"]) if found is not None else (None, False)
-    actor, reason = sign_in.by_claim_or_why(session, account, ("provider",), factor=trusted and vouched.factor)
+    actor, why = sign_in.by_claim_or_why(session, account, ("provider",), factor=trusted and vouched.factor)
     if actor is None or actor.here is None:
-        return Entered(None, _TOLD.get(reason or "", SignInRefused)())
+        return Entered(None, _TOLD.get(why or "", SignInRefused)())
     with acting(actor.own_context(), session):
         session.execute(_NAME_SESSION, {"identity": identity, "sid": vouched.sid})
     if actor.here.half:
@@ -139,9 +142,7 @@ def unlink(session: Session, actor: Actor, id: uuid.UUID) -> None:
     """Ends an own link. Raises Invalid for the last way in."""
     with acting(actor.own_context(), session):
         if not session.scalar(select(text("itm.has_password(:who)")).params(who=actor.id)):
-            raise Invalid(
-                {"": _l("This is the only way in which you can sign in. Ask your manager for a one-time link first.")}
-            )
+            raise Invalid({"": _LAST_WAY})
         mine = (ExternalIdentity.id == id, ExternalIdentity.account_id == actor.id, ExternalIdentity.ended_at.is_(None))
         session.execute(update(ExternalIdentity).where(*mine).values(ended_at=text("now()")))
 
@@ -191,7 +192,7 @@ def subject_here(session: Session, actor: Actor) -> tuple[str, str] | None:
 
 
 def signed_out_there(session: Session, provider: Provider, told: SignedOut) -> int:
-    """Ends the sessions that a provider's message is about; gives the number of persons. Raises Invalid for a repeat."""
+    """Ends the sessions that a provider's message is about; the number of persons. Raises Invalid for a repeat."""
     row = provider_register.id_of(session, provider)
     if not first_time(session, told.digest):
         raise Invalid({"logout_token": "This message came before."})

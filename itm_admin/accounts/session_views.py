@@ -47,7 +47,7 @@ class OwnSessionView(Page):
             sign_in.sign_out(work, me())
         sessions.end(session)
         if came_from is not None and came_from[0] in provider_register.register().issuers:
-            return redirect_after_post("ProviderSignInView.out", code=came_from[0])
+            return redirect_after_post("ProviderSignInView.out", provider_code=came_from[0])
         flash(_("You are signed out here. Sessions on other devices go on."))
         return redirect_after_post("SignInView.sign_in")
 

@@ -72,7 +72,8 @@ PUBLIC: Mapping[str, str] = {
 """Endpoints that need no session, and why."""
 
 _CHANGING = (
-    "LanguageView.choose", "PasskeySignInView.ask", "PasskeySignInView.sign_in", "SessionApi.begin", "SessionApi.end"
+    "LanguageView.choose", "PasskeySignInView.ask", "PasskeySignInView.sign_in", "SessionApi.begin", "SessionApi.end",
+    "ProviderSignInView.go_on", "ProviderCallView.signed_out",
 )  # fmt: skip
 QUIET: Mapping[str, str] = {
     "OwnProfileView.password": "an empty form",
@@ -210,6 +211,16 @@ DEVIATIONS: tuple[Deviation, ...] = (
             " OwnSessionsView.end_others", empty=303),
     _differ("a button without fields", "POST OwnSessionView.stay", empty=200),
     _differ("a button without fields", "DELETE SessionApi.end", empty=200),
+    _differ("no provider is set up here", "GET ProviderSignInView.begin ProviderSignInView.come_back"
+            " ProviderSignInView.out ProviderInvitationView.begin ProviderInvitationView.confirm"
+,
+            shown=404),
+    _differ("no provider is set up here", "GET ProviderLinkView.begin ProviderStepUpView.begin", shown=303),
+    _differ("no provider is set up here", "POST ProviderInvitationView.confirm", empty=404),
+    _differ("no provider is set up here", "POST ProviderCallView.signed_out", empty=400),
+    _differ("nobody came back from a provider", "GET ProviderLinkView.confirm", shown=303),
+    _differ("nobody came back from a provider", "POST ProviderLinkView.confirm", empty=303),
+    _differ("no form waits", "POST ProviderSignInView.go_on", empty=303),
     _differ("the link names whom it is for", "GET InvitationView.open_link", may=NOBODY),
     _differ("no link was opened in this browser", "GET InvitationView.redeem", shown=404),
     _differ("no link was opened in this browser", "POST InvitationView.redeem", empty=404),
@@ -291,7 +302,7 @@ def _reaches_all(role: str, scope: str | None) -> bool:
 
 
 def _names(access: Access, rule: Rule, view: type[Any] | None) -> str:
-    arguments = rule.arguments - {"filename", "name", "seq"}
+    arguments = rule.arguments - {"filename", "name", "seq", "provider_code"}
     if not arguments:
         return ""
     said = next((each for each in _ARGUMENTS if each in arguments), None)
