@@ -21,7 +21,7 @@ from itm_admin.accounts.session_begin import begin_session
 from itm_admin.accounts.sign_in import SignInRefused, TooManyTries
 from itm_admin.foundation import i18n
 from itm_admin.foundation.actor import me
-from itm_admin.foundation.errors import DomainError, NotFound
+from itm_admin.foundation.errors import DomainError
 from itm_admin.foundation.identity_providers import Provider
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, route
@@ -67,9 +67,10 @@ class DirectoryLinkView(Page):
 
     @route("/<provider_code>", act="edit", methods=BOTH, quiet=True)
     def ask(self, provider_code: str) -> Response:
-        provider, actor = provider_register.directory(provider_code), me()
-        if provider not in provider_register.offered(actor.institution_code):
-            raise NotFound
+        actor, offered = me(), provider_register.offered(me().institution_code)
+        provider = next((each for each in offered if each.code == provider_code and each.kind == "ldap"), None)
+        if provider is None:
+            return redirect(url_for("ProviderLinkView.show"), 303)
         confirm = url_for("ProviderLinkView.confirm")
         return _brought(self, provider, LINK, str(actor.id), confirm, "ProviderLinkView.show")
 

@@ -74,6 +74,11 @@ def directory(code: str) -> Provider:
     return found
 
 
+def known(code: str, institution: str) -> Issuer | None:
+    """The OIDC provider of this code, if it vouches for people of this institution."""
+    return register().issuers.get(code) if code in {each.code for each in offered(institution)} else None
+
+
 def offered(institution: str | None = None) -> Sequence[Provider]:
     """The providers that a page offers: all, or those of one institution's code."""
     return [

@@ -98,6 +98,8 @@ class ProviderSignInView(Page):
         actor = g.get("actor")
         if isinstance(actor, Actor) and actor.here is not None and not actor.here.half:
             return go_on(form)
+        if not form.held.data:
+            return redirect_after_post("SignInView.sign_in")
         again = SignInForm(formdata=None)
         again.next.data, again.held.data = form.next.data, form.held.data
         again.told.append(_("You are not signed in yet. Sign in in the other tab first."))
@@ -125,10 +127,10 @@ class ProviderLinkView(Page):
 
     @route("/with/<provider_code>", act="edit", quiet=True)
     def begin(self, provider_code: str) -> Response:
-        issuer = provider_register.issuer(provider_code)
-        if issuer.provider not in provider_register.offered(me().institution_code):
-            raise NotFound
         here = url_for("ProviderLinkView.show")
+        issuer = provider_register.known(provider_code, me().institution_code)
+        if issuer is None:
+            return redirect(here, 303)
         return _lead_there(issuer, LINK, here, here, bound=str(me().id))
 
     @route("/confirm", act="edit", methods=BOTH, quiet=True, fresh=True)
@@ -326,8 +328,13 @@ class ProviderStepUpView(Page):
 
     @route("/<provider_code>", act="show", quiet=True)
     def begin(self, provider_code: str) -> Response:
-        issuer, back = provider_register.issuer(provider_code), safe_next_url(request.args.get("next"))
-        otherwise = url_for("StepUpView.code", next=back)
+        back = safe_next_url(request.args.get("next"))
+        issuer, otherwise = (
+            provider_register.known(provider_code, me().institution_code),
+            url_for("StepUpView.code", next=back),
+        )
+        if issuer is None:
+            return redirect(otherwise, 303)
         return _lead_there(issuer, STEP_UP, back, otherwise, bound=str(me().id))
 
 

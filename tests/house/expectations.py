@@ -72,7 +72,8 @@ PUBLIC: Mapping[str, str] = {
 """Endpoints that need no session, and why."""
 
 _CHANGING = (
-    "LanguageView.choose", "PasskeySignInView.ask", "PasskeySignInView.sign_in", "SessionApi.begin", "SessionApi.end"
+    "LanguageView.choose", "PasskeySignInView.ask", "PasskeySignInView.sign_in", "SessionApi.begin", "SessionApi.end",
+    "ProviderSignInView.go_on", "ProviderCallView.signed_out",
 )  # fmt: skip
 QUIET: Mapping[str, str] = {
     "OwnProfileView.password": "an empty form",
@@ -214,8 +215,15 @@ DEVIATIONS: tuple[Deviation, ...] = (
     _differ("a button without fields", "DELETE SessionApi.end", empty=200),
     _differ("no provider is set up here", "GET ProviderSignInView.begin ProviderSignInView.come_back"
             " ProviderSignInView.out ProviderInvitationView.begin ProviderInvitationView.confirm"
-            " ProviderLinkView.begin ProviderStepUpView.begin", shown=404),
-    _differ("no provider is set up here", "POST ProviderCallView.signed_out ProviderInvitationView.confirm", empty=404),
+,
+            shown=404),
+    _differ("no provider is set up here", "GET ProviderLinkView.begin ProviderStepUpView.begin", shown=303),
+    _differ("no provider is set up here", "POST ProviderInvitationView.confirm", empty=404),
+    _differ("no provider is set up here", "POST ProviderCallView.signed_out", empty=400),
+    _differ("no directory is set up here", "GET DirectorySignInView.sign_in DirectoryInvitationView.ask", shown=404),
+    _differ("no directory is set up here", "POST DirectorySignInView.sign_in DirectoryInvitationView.ask", empty=404),
+    _differ("no directory is set up here", "GET DirectoryLinkView.ask", shown=303),
+    _differ("no directory is set up here", "POST DirectoryLinkView.ask", empty=303),
     _differ("nobody came back from a provider", "GET ProviderLinkView.confirm", shown=303),
     _differ("nobody came back from a provider", "POST ProviderLinkView.confirm", empty=303),
     _differ("no form waits", "POST ProviderSignInView.go_on", empty=303),
