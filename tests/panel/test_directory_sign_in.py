@@ -27,7 +27,7 @@ from tests.slapd import PASSWORD, Slapd
 
 PAGE = "/sign-in/directory/dizin"
 CANARY = "kanarya-PAROLA-7351"
-REFUSED = "Kullanıcı adı veya parola doğru değil"
+REFUSED = "Kullanıcı adı veya parola hatalı"
 
 
 @dataclass
@@ -120,7 +120,7 @@ def test_the_sign_in_page_names_the_directory(world: World) -> None:
 
 def test_refusals_look_alike_and_each_is_an_entry(world: World) -> None:
     somebody = world.linked("kerem")
-    world.server.add("kilitli", pwdAccountLockedTime="20991201000000Z")
+    world.server.add("kilitli", pwdAccountLockedTime="20200101000000Z")
     pages = [
         send(world.app, name, password)
         for name, password in (
@@ -210,7 +210,7 @@ def test_a_right_password_that_has_to_be_renewed_is_told_and_a_lock_is_not(world
     assert answer.status_code == 401
     assert "süresi dolmuş" in answer.text
     assert "süresi dolmuş" not in send(world.app, "suresi.dolan", "yanlış").text
-    world.server.change("suresi.dolan", pwdReset=None, pwdAccountLockedTime="20991201000000Z")
+    world.server.change("suresi.dolan", pwdReset=None, pwdAccountLockedTime="20200101000000Z")
     answer = send(world.app, "suresi.dolan")
     assert REFUSED in answer.text
     assert {"password_must_change", "directory_locked"} <= set(world.refusals(somebody))
