@@ -80,7 +80,7 @@ class FocalPointView(Page):
         )  # fmt: skip
 
     def _own(self, homes: Sequence[Institution]) -> builtins.list[AccessChange] | None:
-        """What stands and waits in the own institution, for its manager."""
+        """The ranks that stand or wait in the own institution, for its manager."""
         home = me().institution_id
         if not me().may("add", "AccessChange") or "institution_manager" not in me().roles:
             return None

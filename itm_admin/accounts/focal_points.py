@@ -60,7 +60,7 @@ def facts(institution: Institution) -> Facts:
 
 
 def named(institution: uuid.UUID) -> list[AccessChange]:
-    """What stands and what waits in an institution, the oldest first, as far as the person at work sees it."""
+    """The ranks that stand or wait in an institution, the oldest first, as far as the person at work sees them."""
     wanted = select(AccessChange).where(
         AccessChange.institution_id == institution,
         AccessChange.kind.in_(RANKS),
