@@ -209,6 +209,8 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.has_way_in": "a yes or no about an account that the caller names by id",
         "itm.has_password": "a yes or no about an account that the caller names by id",
         "itm.names_inside_for_audit": "auditors: the ids of records that a record's name names, to tell them as seen",
+        "itm.consent_live": "yes or no: a consent of a person whom the caller sees, for an institution and a scope",
+        "itm.hold_consent": "the same, locked against withdrawal until what rests on it is committed",
         "itm.hold_on": "yes or no: a hold on a record of the own institution, for the form that may not empty it",
         "itm.holders": "colleagues of the own institution by role, to assign",
         "itm.institution_keys": "the wrapped keys of the institution at work, as its row is read anyway",
