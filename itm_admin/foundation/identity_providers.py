@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from itm_admin.foundation.directories import Directory
+
 SETTING = "ITM_IDENTITY_PROVIDERS_FILE"
 _CODE = re.compile(r"[a-z0-9-]{1,40}")
 HERE = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -111,7 +113,7 @@ class OidcClient:
         return issuer, found
 
 
-KINDS: dict[str, Callable[[Table], tuple[str, Any]]] = {"oidc": OidcClient.of}
+KINDS: dict[str, Callable[[Table], tuple[str, Any]]] = {"oidc": OidcClient.of, "ldap": Directory.of}
 """Reads what one kind of provider has of its own: gives its issuer and its settings."""
 
 

@@ -206,6 +206,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
     _differ("a button without fields", "POST OwnFactorView.new_codes", empty=303),
     _differ("no key was chosen", "GET OwnKeyView.take", shown=303),
     _differ("no key was chosen", "POST OwnKeyView.take", empty=303),
+    _differ("no key was chosen", "GET OwnKeyView.wider", shown=303),
+    _differ("no key was chosen", "POST OwnKeyView.wider", empty=303),
     _differ("it names no version", "POST OwnProfileView.edit", empty=409),
     _differ("a button without fields", "POST OwnSessionView.sign_out OwnSessionView.sign_out_everywhere"
             " OwnSessionsView.end_others", empty=303),

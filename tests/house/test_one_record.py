@@ -273,7 +273,11 @@ def _made_by_the_base(office: Office) -> dict[str, Sending]:
             kind, columns = view.datamodel.kind, getattr(view, "page", view).add_columns
             known = {**office.world.more[ours.tenant.code], "case": ours.case, "person": ours.person}
             values = samples.of_known(office.panel, known).values(kind, columns)
-            fields = {name: value for name, value in values.items() if kind.field(name).field.needs is None}
+            fields = {
+                name: value
+                for name, value in values.items()
+                if kind.field(name).field.needs is None and (value is not False or isinstance(view, RecordApi))
+            }  # an empty box is not sent
             found[key] = office.sending(FOCAL, office.world.path(step, ours), **fields)
     return found
 

@@ -146,17 +146,12 @@ def test_what_ships_has_a_permissive_licence(package: str) -> None:
     assert not re.search(r"(?<!L)(?<!Lesser )\bA?GPL|Affero|(?<!Lesser )General Public License", text), text
 
 
-def test_the_bill_of_materials_names_every_package_that_ships(tmp_path: Path) -> None:
-    out = tmp_path / "sbom.json"
-    lock = str(ROOT / "requirements.txt")
-    words = [sys.executable, "-m", "cyclonedx_py", "requirements", lock, "--output-reproducible"]
-    subprocess.run([*words, "--of", "JSON", "-o", str(out)], check=True, capture_output=True)
-    told = json.loads(out.read_text("utf-8"))
+def test_the_bill_of_materials_names_every_package_that_ships() -> None:
+    done = subprocess.run(["make", "-s", "sbom"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    told = json.loads((ROOT / done.strip()).read_text("utf-8"))
     assert told["bomFormat"] == "CycloneDX"
     assert {each["name"] for each in told["components"]} == shipped()
     assert all(each["version"] and each["purl"] for each in told["components"])
-    steps = subprocess.run(["make", "-n", "sbom"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "cyclonedx" in steps
 
 
 @pytest.mark.parametrize(
