@@ -154,13 +154,19 @@ def by_claim(session: Session, account: UUID, methods: Sequence[str], *, factor:
 
     The session begins; with a `factor` it is a whole one. Does not commit.
     """
+    return by_claim_or_why(session, account, methods, factor=factor)[0]
+
+
+def by_claim_or_why(
+    session: Session, account: UUID, methods: Sequence[str], *, factor: bool
+) -> tuple[Actor | None, str | None]:
+    """As `by_claim`, with the refusal's reason, which is for nobody whom the process has not recognised."""
     secret = session_rows.new_secret()
     opening = session_rows.opening(secret)
     words = ("sign_in", account, opening["digest"].hex(), ",".join(methods), "t" if factor else "f")
     values = {"account": account, "methods": list(methods), "factor": factor, **opening, **claims.made(session, *words)}
-    if session.scalar(_BY_CLAIM, values) is not None:
-        return None
-    return actors.of_secret(session, secret)
+    reason: str | None = session.scalar(_BY_CLAIM, values)
+    return (actors.of_secret(session, secret), None) if reason is None else (None, reason)
 
 
 def confirm(session: Session, actor: Actor, password: str, now: datetime | None = None) -> bool:
