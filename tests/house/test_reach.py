@@ -1,4 +1,4 @@
-"""What half a session and the own scope (`login`) reach in the database: each policy and function has a reason here."""
+"""The policies and functions that half a session and the own scope (`login`) reach: each has a reason here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What SQL without a session fills is bounded, and no flood of it makes a count that matters give way."""
+"""A flood of SQL without a session is bounded, and makes no count that matters give way."""
 
 from __future__ import annotations
 
