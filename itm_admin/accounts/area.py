@@ -11,6 +11,7 @@ from itm_admin.accounts.api_key_model import ApiKey, ApiKeySecret
 from itm_admin.accounts.api_key_views import VIEWS as KEY_VIEWS
 from itm_admin.accounts.api_key_views import ApiKeyView
 from itm_admin.accounts.factor_rows import RecoveryCodes, SecondFactor
+from itm_admin.accounts.focal_point_views import FocalPointView
 from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView
 from itm_admin.accounts.models import (
     AccessChange,
@@ -25,7 +26,7 @@ from itm_admin.accounts.provider_rows import ExternalIdentity, IdentityProvider,
 from itm_admin.accounts.rights import RightsView
 from itm_admin.accounts.session_model import AccountSession
 from itm_admin.accounts.views import VIEWS
-from itm_admin.foundation.roles import READ, WORK
+from itm_admin.foundation.roles import READ, ROLES, WORK
 from itm_admin.institutions.views import MORE_FACTS
 from itm_admin.record.area import Area, MenuEntry
 
@@ -49,6 +50,7 @@ AREA = Area(
         ),
         MenuEntry(ApprovalView, _l("Approvals"), "check", "Administration"),
         MenuEntry(AccessChangeView, _l("Waiting for confirmation"), "check", "Administration"),
+        MenuEntry(FocalPointView, _l("Focal points"), "people", "Administration"),
         MenuEntry(RightsView, _l("Roles and rights"), "key", "Administration"),
         MenuEntry(ApiKeyView, _l("API keys"), "key", "Administration"),
         *VIEWS,
@@ -78,6 +80,7 @@ AREA = Area(
             "presidency_supervisor": READ,
         },
         "AuditAccount": {"auditor_national": READ, "auditor_institution": READ},
+        "FocalPoint": dict.fromkeys(ROLES, _RIGHTS),
         "Rights": {
             "institution_manager": _RIGHTS,
             "auditor_national": _RIGHTS,
@@ -93,6 +96,7 @@ AREA = Area(
         "AccessChange": _l("Changes of access that a second person confirms"),
         "AuditAccount": _l("Accounts and roles, for auditors"),
         "Rights": _l("Roles and rights"),
+        "FocalPoint": _l("Focal points of the institutions"),
     },
     acts={
         "Account": {"suspend": _l("Suspend and reactivate"), "invite": _l("Give a one-time link")},

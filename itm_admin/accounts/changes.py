@@ -127,6 +127,8 @@ def _why_no_rank(session: Session, actor: Actor, change: AccessChange) -> Messag
 def names(session: Session, accounts: Iterable[uuid.UUID | None]) -> dict[uuid.UUID | None, str]:
     """Names with that of their institution, of the accounts that the present scope shows."""
     wanted = {each for each in accounts if each}
+    if not wanted:
+        return {}
     rows = session.execute(
         select(Account.id, Account.first_name, Account.last_name, _institution_name().label("institution"))
         .join(Institution, Institution.id == Account.institution_id)

@@ -79,7 +79,7 @@ _PAGE_NAMES: Mapping[str, Message] = {
     "profile": _l("Own profile"), "profile.edit": _l("Own profile"), "grant": _l("Form to give a role"),
     "factors": _l("Lost second factors"), "suspend": _l("Suspend the account"), "resume": _l("Reactivate the account"),
     "link": _l("Make a one-time link"), "end": _l("End a role"), "reset": _l("Ask for the end of the password"),
-    "focal": _l("Name as focal point"),
+    "focal": _l("Name as focal point"), "focal_points": _l("Focal points of the institutions"),
     "verification": _l("Verification"), "evidence": _l("Evidence"), "root": _l("Signed ledger summary on paper"),
     "api_key": _l("Form to make an API key"),
     "own": _l("What I did"), "check": _l("Check and open"), "looks": _l("Who looked?"), "acts": _l("What somebody did"),
