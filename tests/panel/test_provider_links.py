@@ -244,6 +244,15 @@ def test_a_forged_sign_out_ends_nothing(world: ProviderWorld) -> None:
     world.come(browser, {"sub": "l-forged", "acr": ACR})
     call = world.app.test_client()
     tokens = [world.issuer.logout_token(**{"sub": "l-forged", **more}) for more in FORGED.values()]
+    another_type: dict[str, Any] = {
+        "iss": world.issuer.address,
+        "aud": "itm",
+        "iat": int(time.time()),
+        "exp": int(time.time()) + 60,
+    }
+    another_type |= {"jti": "x", "sub": "l-forged"}
+    another_type |= {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}
+    tokens += [world.issuer.signed(another_type), world.issuer.signed(another_type, typ="JWT")]
     tokens += [world.other.logout_token(sub="l-forged", iss=world.issuer.address), "", "a.b.c", world.issuer.tokens[-1]]
     for token in tokens:
         assert call.post("/sign-in/calls/jgk/signed-out", data={"logout_token": token}).status_code == 400
