@@ -226,7 +226,7 @@ def test_a_sign_out_there_ends_the_sessions_here(world: ProviderWorld) -> None:
     assert [row.d for row in entries] == [{"sessions": "provider"}, {"sessions": "provider"}]
 
 
-FORGED = {
+FORGED: dict[str, dict[str, Any]] = {
     "for another client": {"aud": "another"},
     "of another issuer": {"iss": "https://evil.example"},
     "without the event": {"events": {}},
@@ -243,7 +243,8 @@ def test_a_forged_sign_out_ends_nothing(world: ProviderWorld) -> None:
     browser = world.browser()
     world.come(browser, {"sub": "l-forged", "acr": ACR})
     call = world.app.test_client()
-    tokens = [world.issuer.logout_token(**{"sub": "l-forged", **more}) for more in FORGED.values()]
+    forged: list[dict[str, Any]] = [{"sub": "l-forged", **more} for more in FORGED.values()]
+    tokens = [world.issuer.logout_token(**each) for each in forged]
     another_type: dict[str, Any] = {
         "iss": world.issuer.address,
         "aud": "itm",
