@@ -5,8 +5,9 @@ from __future__ import annotations
 from itm_admin.accounts.area import AREA as ACCOUNTS
 from itm_admin.assurance.area import AREA as ASSURANCE
 from itm_admin.cases.area import AREA as CASES
+from itm_admin.consent.area import AREA as CONSENT
 from itm_admin.institutions.area import AREA as INSTITUTIONS
 from itm_admin.oversight.area import AREA as OVERSIGHT
 from itm_admin.record.area import Area
 
-AREAS: tuple[Area, ...] = (CASES, OVERSIGHT, ASSURANCE, ACCOUNTS, INSTITUTIONS)
+AREAS: tuple[Area, ...] = (CASES, CONSENT, OVERSIGHT, ASSURANCE, ACCOUNTS, INSTITUTIONS)

@@ -14,6 +14,7 @@ from typing import Any
 from apscheduler.triggers.cron import CronTrigger
 from flask_babel import lazy_gettext as _l
 
+from itm_admin.accounts import directory_check
 from itm_admin.accounts.mail_waiting import MailWatch
 from itm_admin.cases import erasure_replay, upkeep_calls
 from itm_admin.foundation.config import Settings
@@ -78,6 +79,13 @@ JOBS: tuple[Job, ...] = (
         CronTrigger(hour=3, minute=45, timezone=TIMEZONE),
         timedelta(days=1),
         upkeep_calls.work,
+    ),
+    Job(
+        "directory.accounts",
+        _l("Comparison of accounts with institutions' directories"),
+        CronTrigger(minute="7,27,47", timezone="UTC"),
+        timedelta(minutes=20),
+        directory_check.work,
     ),
 )
 

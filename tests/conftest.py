@@ -204,6 +204,8 @@ def template(cluster: Cluster) -> Iterator[str]:
         roles.prepare_database(connection)
     migration.upgrade(cluster.url("owner", name))
     claims.bring(cluster.url("owner", name), SECRET)
+    with cluster.connect(name) as connection:
+        connection.execute("update itm.door set parameters = %s", [passwords.parameters()])
     yield name
     _drop(cluster, name)
 

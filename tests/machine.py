@@ -46,6 +46,11 @@ def pgbouncer() -> Path | None:
     return _server("pgbouncer", "--version")
 
 
+def slapd() -> Path | None:
+    """A directory of the tests."""
+    return _server("slapd", "-VV")
+
+
 def environment_of(program: Path) -> dict[str, str]:
     """The environment in which an unpacked program finds its libraries."""
     folder = next((each for each in program.parents if each.parent == UNPACKED), None)
@@ -161,10 +166,13 @@ def main() -> int:
     advice = "install it (Debian: apt-get install openssl)"
     if not (_see_to("OpenSSL", openssl, lambda: _install("openssl"), advice) and _see_to_chromium()):
         return 1
+    servers = [("slapd", slapd)]
     if sys.argv[1:] == ["wide"]:
-        for name, find in (("nginx", nginx), ("pgbouncer", pgbouncer)):
-            if not _see_to(name, find, partial(_unpack, name), f"install it (Debian: apt-get install {name})"):
-                return 1
+        servers += [("nginx", nginx), ("pgbouncer", pgbouncer)]
+    for name, find in servers:
+        if not _see_to(name, find, partial(_unpack, name), f"install it (Debian: apt-get install {name})"):
+            return 1
+    if sys.argv[1:] == ["wide"]:
         _ask_others_again()
     return 0
 

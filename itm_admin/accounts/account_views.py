@@ -28,14 +28,17 @@ from itm_admin.accounts import (
     grants,
     invitations,
     new_accounts,
+    provider_facts,
     services,
+    suspend_together,
 )
 from itm_admin.accounts.act_pages import ActPage
-from itm_admin.accounts.forms import SuspendForm, SuspendInput, new_account_form, reason_choices, role_choices
+from itm_admin.accounts.forms import new_account_form, reason_choices, role_choices
 from itm_admin.accounts.lists import BY_HOME, BY_NAME, OF_INSTITUTION, OF_ROLE, OF_SILENCE, institution_choices
 from itm_admin.accounts.models import Account
 from itm_admin.accounts.new_accounts import Made
 from itm_admin.accounts.services import AUDITED, PERSON, REACHED
+from itm_admin.accounts.suspend_together import SuspendTogetherForm, SuspendTogetherInput
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.bulk import Chosen
@@ -96,6 +99,7 @@ class AccountPage(RecordPage):
                     (_("Institution"), record.institution_name),
                     *others,
                     *focal_points.rank_of(record),
+                    *provider_facts.links_of(record),
                     *link,
                     last,
                 ],
@@ -135,7 +139,7 @@ class AccountView(AccountPage):
     exclude_route_methods: ClassVar = {"export"}
     add_title = _l("New account")
     danger_acts = ("suspend",)
-    action_forms: ClassVar = {"suspend": (SuspendForm, SuspendInput)}
+    action_forms: ClassVar = {"suspend": (suspend_together.form, SuspendTogetherInput)}
 
     @classmethod
     def listed(cls) -> Listing[Any]:
@@ -218,8 +222,10 @@ class AccountView(AccountPage):
             inside = tenancy.current().scope == INSTITUTION
             codes = grants.choices(actor, actor.institution_kind) if inside else [*grants.given_here(actor)]
             form.role.choices = role_choices(codes)
-        if "reason" in form:
-            form.reason.choices = reason_choices("give" if "role" in form else "suspend")
+        if isinstance(form, SuspendTogetherForm):
+            suspend_together.offer(form)
+        elif "reason" in form:
+            form.reason.choices = reason_choices("give")
         if "role_unit" in form:
             offer_units(form.role_unit, home, _("The whole institution"))
 
@@ -243,7 +249,7 @@ class AccountView(AccountPage):
 
     @action("suspend", _l("Suspend"), _l("Suspend the chosen accounts"), single=False)
     def suspend_each(self, session: Session, chosen: Chosen, data: Mapping[str, Any]) -> None:
-        services.suspend(session, me(), chosen.id, chosen.version, data["reason"])
+        suspend_together.one(session, chosen, data)
 
     def done_words(self, action: str, count: int) -> str:
         return str(ngettext("%(num)s account is suspended.", "%(num)s accounts are suspended.", count))

@@ -39,6 +39,12 @@ def _secret(key: ApiKey) -> Cell:
     return Cell("link", words, url=url_for("OwnKeyView.take", key=key.id))
 
 
+def _wanted(key: ApiKey) -> Cell:
+    if key.is_over or key.wanted_at is None:
+        return Cell("text", "")
+    return Cell("link", _("Look and answer"), url=url_for("OwnKeyView.wider", key=key.id))
+
+
 OWN: Listing[ApiKey] = Listing(
     caption=_l("Keys that you are responsible for"),
     empty_text=_l("You are responsible for no API key. Your institution's manager makes one."),
@@ -49,6 +55,7 @@ OWN: Listing[ApiKey] = Listing(
         Column("until", _l("Valid until"), lambda key: Cell("moment", key.expires_at)),
         Column("used", _l("Last used"), lambda key: Cell("text", key.last_use)),
         Column("secret", _l("Secret"), _secret),
+        Column("wanted", _l("Wider limits that are asked for"), _wanted),
         Column("act", _l("What can be done"), _end),
     ),
 )

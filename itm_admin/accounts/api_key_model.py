@@ -83,6 +83,14 @@ class ApiKey(Stamped, Model):
         CheckConstraint("cardinality(networks) between 1 and 20", name="api_key_networks"),
         CheckConstraint("expires_at <= created_at + interval '366 days'", name="api_key_length"),
         CheckConstraint("(ended_at is null) = (why is null)", name="api_key_ended"),
+        CheckConstraint(
+            "(wanted_at is null) = (num_nonnulls(wanted_scopes, wanted_networks, wanted_until) = 0)"
+            " and (wanted_at is null or wanted_by is not null)",
+            name="api_key_wanted",
+        ),
+        CheckConstraint("cardinality(wanted_scopes) between 1 and 100", name="api_key_wanted_scopes"),
+        CheckConstraint("cardinality(wanted_networks) between 1 and 20", name="api_key_wanted_networks"),
+        CheckConstraint("wanted_until <= created_at + interval '366 days'", name="api_key_wanted_until"),
         CheckConstraint("length(last_used_address) <= 60", name="api_key_address"),
         CheckConstraint(
             "why in ('not_needed', 'leaked', 'suspicion', 'replaced', 'mistake', 'suspended', 'role', 'link',"
@@ -91,6 +99,7 @@ class ApiKey(Stamped, Model):
         ),
         Index("api_key_of_account", "account_id", "created_at"),
         Index("api_key_recent", "institution_id", text("created_at desc"), text("id desc")),
+        Index("api_key_expiry", "expires_at", postgresql_where=text("ended_at is null and expiry_told_at is null")),
     )
 
     institution_id: Mapped[uuid.UUID] = field(Link(label=_l("Institution")))
@@ -115,6 +124,24 @@ class ApiKey(Stamped, Model):
     ended_by: Mapped[uuid.UUID | None] = field(
         Link(label=_l("Ended by")), server_default=FetchedValue(), server_onupdate=FetchedValue()
     )
+    wanted_scopes: Mapped[list[str] | None] = field(
+        Scopes(label=_l("What it may do, as is asked")), server_default=FetchedValue()
+    )
+    wanted_networks: Mapped[list[str] | None] = field(
+        Networks(label=_l("Network addresses, as is asked")), server_default=FetchedValue()
+    )
+    wanted_until: Mapped[datetime | None] = field(
+        fields.Moment(label=_l("Valid until, as is asked")), server_default=FetchedValue()
+    )
+    wanted_at: Mapped[datetime | None] = field(
+        fields.Moment(label=_l("Asked on")), server_default=FetchedValue(), server_onupdate=FetchedValue()
+    )
+    """Wider limits wait for the responsible person: all, some or none of the three before."""
+    wanted_by: Mapped[uuid.UUID | None] = field(
+        Link(label=_l("Asked by")), server_default=FetchedValue(), server_onupdate=FetchedValue()
+    )
+    expiry_told_at: Mapped[datetime | None] = mapped_column(Moment, server_default=FetchedValue())
+    """Once, by e-mail, before it ends by itself."""
     why: Mapped[str | None] = field(Choice(label=_l("Why it ended"), choices=ENDS), server_default=FetchedValue())
 
     account: Mapped[Account] = relationship(

@@ -15,17 +15,18 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import and_, func, or_
 from werkzeug.wrappers import Response
-from wtforms import BooleanField, RadioField, SelectField, StringField, TextAreaField
 
-from itm_admin.accounts import api_key_lists, api_key_scopes, api_keys
-from itm_admin.accounts.api_key_model import REASONS, ApiKey
+from itm_admin.accounts import api_key_changes, api_key_lists, api_key_scopes, api_keys
+from itm_admin.accounts.api_key_forms import EndForm, KeyEditForm, KeyForm, TakeForm, days
+from itm_admin.accounts.api_key_model import ApiKey
 from itm_admin.accounts.api_keys import KEYS
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Invalid
-from itm_admin.foundation.forms import Asks, CodesField, PanelForm, attempt, settled, tell, told
+from itm_admin.foundation.formats import moment
+from itm_admin.foundation.forms import PanelForm, attempt, settled, tell, told
 from itm_admin.foundation.lists import Filter
 from itm_admin.foundation.once import once
 from itm_admin.foundation.roles import AUDIT, INSTITUTION
@@ -52,64 +53,6 @@ _STATE = Filter(
 )
 
 
-class KeyForm(PanelForm):
-    """A new key. What it may do is chosen act by act."""
-
-    asks: ClassVar[Asks] = {
-        "name": _l("Write a name."),
-        "account_id": _l("Choose the responsible person."),
-        "scopes": _l("Choose at least one act."),
-        "networks": _l("Write at least one network address, or allow any address."),
-        "days": _l("Choose for how long."),
-    }
-    only_if: ClassVar[Asks] = {
-        "scopes": _l("at least one is required"),
-        "networks": _l("required unless any address is allowed"),
-    }
-
-    name = StringField(
-        _l("Name"),
-        description=_l("Which program uses it, in a few words and without a person's name: it stands in the ledger."),
-    )
-    account_id = SelectField(
-        _l("Responsible person"),
-        choices=[],
-        validate_choice=False,
-        description=_l("Takes the secret and answers for the program, which may never do more than this person."),
-    )
-    scopes = CodesField(_l("What it may do"))
-    networks = TextAreaField(
-        _l("Network addresses"),
-        description=_l("From where the program may come, one a line: 10.20.0.0/16 or 10.20.1.5."),
-        render_kw={"rows": 3, "spellcheck": "false"},
-    )
-    anywhere = BooleanField(_l("Any address. Choose it only if the program has no address of its own."))
-    days = SelectField(_l("Valid for"), choices=[], validate_choice=False)
-
-
-class EndForm(PanelForm):
-    asks: ClassVar[Asks] = {"reason": _l("Choose a reason.")}
-
-    reason = RadioField(_l("Why"), choices=[], validate_choice=False)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.reason.choices = [(code, str(words)) for code, words in REASONS.items()]
-
-
-class TakeForm(PanelForm):
-    asks: ClassVar[Asks] = {"overlap": _l("Choose for how long.")}
-
-    overlap = SelectField(
-        _l("How long the former secret still works"), choices=[], validate_choice=False, default="24",
-        description=_l("So that the program can be changed over. If others may know it, end it now."),
-    )  # fmt: skip
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.overlap.choices = [(code, str(words)) for code, words in api_keys.OVERLAPS.items()]
-
-
 class ApiKeyView(RecordPage):
     """The keys of the institution; for auditors and the Presidency those in their reach."""
 
@@ -124,10 +67,13 @@ class ApiKeyView(RecordPage):
     formatters_columns: ClassVar = {"state": lambda cell: cell}
     search_columns = ("state",)
     search_filters = (_STATE,)
-    show_columns = ("scopes", "networks", "expires_at", "secret_at", "overlap_until", "ended_at", "why")
+    show_columns = (
+        "scopes", "networks", "expires_at", "secret_at", "overlap_until", "wanted_scopes", "wanted_networks",
+        "wanted_until", "wanted_at", "ended_at", "why",
+    )  # fmt: skip
     add_columns = ()
     edit_columns = ()
-    exclude_route_methods: ClassVar = {"export", "edit"}
+    exclude_route_methods: ClassVar = {"export"}
     add_title = _l("New API key")
     empty_text = _l("There is no API key yet.")
     show_template = "accounts/api_key.html"
@@ -137,6 +83,10 @@ class ApiKeyView(RecordPage):
             "list": _("Keys with which programs use the interface, each in the name of a responsible person."),
             "show": _("What the key may do, from where and how long, who answers for it and when it was used last."),
             "add": _("You make the key, and the responsible person takes its secret: you never see it."),
+            "edit": _(
+                "The secret stays. What is narrower holds at once. What is wider waits until the responsible person "
+                "accepts it."
+            ),
             "end": _("The key stops working at once and for good. The responsible person is told by e-mail."),
         }
         return str(words[where])
@@ -156,7 +106,9 @@ class ApiKeyView(RecordPage):
         return [(legend, [*first, *rows, (_("Last used"), record.last_use)])]
 
     def not_shown(self, record: ApiKey) -> tuple[str, ...]:
-        over = () if record.ended_at is not None else ("ended_at", "why")
+        over: tuple[str, ...] = () if record.ended_at is not None else ("ended_at", "why")
+        wanted = ("wanted_scopes", "wanted_networks", "wanted_until", "wanted_at")
+        over += tuple(each for each in wanted if getattr(record, each) is None or record.is_over)
         return over if record.overlap_until is not None else (*over, "overlap_until")
 
     def steps(self, record: ApiKey, parent: Any) -> builtins.list[Step]:
@@ -167,6 +119,8 @@ class ApiKeyView(RecordPage):
         if tenancy.current().scope == AUDIT:
             looks = url_for("AuditHistoryView.record", kind="api_key", id=record.id)
             steps.append((looks, _("Access history"), "secondary"))
+        if self.may("edit") and not record.is_over:
+            steps.append((self.address("edit", id=record.id), _("Edit"), "primary"))
         if self.may("end") and not record.is_over:
             steps.append((self.address("end", id=record.id), _("End the key"), DANGER))
         return steps
@@ -185,15 +139,35 @@ class ApiKeyView(RecordPage):
         people = api_keys.people(db.session)
         form.account_id.choices = [("", _("— choose —")), *((str(each.id), each.full_name) for each in people)]
         form.scopes.choices = [(each, api_key_scopes.word(each)) for each in api_key_scopes.offered()]
-        most = api_keys.most_days()
-        days = [each for each in (7, 30, 90, 180, 366) if each < most]
-        form.days.choices = [
-            ("", _("— choose —")),
-            *((str(each), _("%(days)s days", days=each)) for each in (*days, most)),
-        ]
+        form.days.choices = [("", _("— choose —")), *days()]
         record_read("record.list", "account", subjects=[each.id for each in people], detail={"page": "api_key"})
         here, back = self.address("add"), self.address("list")
-        return self.render_form("add", "accounts/api_key_add.html", form, None, None, action=here, back=back)
+        words = {"action": here, "back": back, "submit": _("Make the key")}
+        return self.render_form("add", "accounts/api_key_add.html", form, None, None, **words)
+
+    @route("/<uuid:id>/edit", act="edit", methods=BOTH, fresh=True)
+    def edit(self, id: uuid.UUID) -> Answer:
+        form = KeyEditForm()
+        if form.submitted():
+            version = form.expected_version()
+            done = settled(form, lambda session: api_key_changes.change(session, id, version, form.payload()))
+            if done is not None:
+                waiting = isinstance(done, ApiKey) and api_key_changes.waits(done)
+                tell(_("What is narrower holds now. What is wider waits until the responsible person accepts it.")
+                     if waiting else _("The key is changed."))  # fmt: skip
+                return redirect_after_post("ApiKeyView.show", id=id)
+        key = KEYS.get(db.session, id)
+        record_read("record.read", "api_key", id, detail={"page": "edit"})
+        if not form.submitted():
+            form.fill(key)
+        if key.is_over:
+            form.warn(_("This key has ended: make another one."))
+        form.scopes.choices = [(each, api_key_scopes.word(each)) for each in api_key_scopes.offered()]
+        until = moment(key.wanted_until or key.expires_at)
+        form.days.choices = [("", _("As it is: until %(when)s", when=until)), *days()]
+        here, back = self.address("edit", id=id), self.address("show", id=id)
+        words = {"action": here, "back": back, "submit": _("Save")}
+        return self.render_form("edit", "accounts/api_key_add.html", form, key, None, **words)
 
     @route("/<uuid:id>/end", act="end", methods=BOTH)
     def end(self, id: uuid.UUID) -> Answer:
@@ -257,6 +231,33 @@ class OwnKeyView(Page):
             seconds=REMASK_AFTER, example=example,
         )  # fmt: skip
         return revealing(page, back)
+
+    @route("/wider", act="edit", methods=BOTH, fresh=True)
+    def wider(self) -> Answer:
+        """The wider limits that a manager asks for: accepted or declined by the responsible person."""
+        id = _asked()
+        if id is None:
+            record_read("record.list", "api_key", detail={"page": "profile"})
+            return redirect_after_post("OwnKeyView.list")
+        form = PanelForm()
+        if form.submitted():
+            accepted, version = request.form.get("answer") == "accept", form.expected_version()
+
+            def work(session: Any) -> Any:
+                with acting(me().own_context(), session):
+                    return api_key_changes.answer(session, me(), id, version, accepted=accepted)
+
+            if settled(form, work) is not None:
+                tell(_("The key has its wider limits.") if accepted else _("Declined. The key stays as it is."))
+                return redirect_after_post("OwnKeyView.list")
+        with acting(me().own_context(), db.session):
+            key = api_keys.own_one(db.session, me(), id)
+        form.version.data = str(key.row_version)
+        record_read("record.read", "api_key", id, detail={"page": "profile"})
+        heading = _("Wider limits of a key: %(name)s", name=key.name)
+        asked = api_key_changes.asked(key) if not key.is_over else []
+        page = self.render("accounts/api_key_wider.html", heading=heading, form=form, key=key, facts=asked)
+        return page, form.refused_with if form.submitted() else 200
 
     @route("/end", act="edit", methods=("POST",))
     def end(self) -> Response:

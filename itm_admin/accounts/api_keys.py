@@ -107,13 +107,13 @@ def make(session: Session, data: Mapping[str, Any]) -> ApiKey:
         values = load(KeyInput, typed)
     except Invalid as error:
         wrong |= error.fields
-    networks = _networks(str(data.get("networks") or ""), bool(data.get("anywhere")), wrong)
+    networks = networks_of(str(data.get("networks") or ""), bool(data.get("anywhere")), wrong)
     if not wrong and values["days"] is None:
         wrong["days"] = REQUIRED
     if not wrong:
         account = next((each for each in people(session) if each.id == values["account_id"]), None)
         scopes = values["scopes"].split()
-        wrong |= _judged(session, account, scopes, values["days"])
+        wrong |= judged(session, account, scopes, values["days"])
     if wrong:
         raise Invalid(wrong)
     made = ApiKey(
@@ -124,7 +124,8 @@ def make(session: Session, data: Mapping[str, Any]) -> ApiKey:
     return KEYS.store(session, made)
 
 
-def _judged(session: Session, account: Account | None, scopes: Sequence[str], days: int) -> dict[str, Message]:
+def judged(session: Session, account: Account | None, scopes: Sequence[str], days: int) -> dict[str, Message]:
+    """The limits that a key of this person may not have, field by field."""
     if account is None:
         return {"account_id": NOT_A_CHOICE}
     if not set(scopes) <= set(api_key_scopes.offered()):
@@ -140,8 +141,8 @@ def _judged(session: Session, account: Account | None, scopes: Sequence[str], da
     return {}
 
 
-def _networks(typed: str, anywhere: bool, wrong: dict[str, Message]) -> list[str]:
-    """The networks in their one form."""
+def networks_of(typed: str, anywhere: bool, wrong: dict[str, Message]) -> list[str]:
+    """The networks in their one form; what is wrong with them is put into `wrong`."""
     written = list(filter(None, re.split(r"[\s,;]+", typed)))
     if anywhere:
         if written:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
-from itm_admin.accounts import focal_points
+from itm_admin.accounts import focal_points, provider_facts
 from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.api import SessionApi
 from itm_admin.accounts.api_key_model import ApiKey, ApiKeySecret
 from itm_admin.accounts.api_key_views import VIEWS as KEY_VIEWS
 from itm_admin.accounts.api_key_views import ApiKeyView
 from itm_admin.accounts.factor_rows import RecoveryCodes, SecondFactor
+from itm_admin.accounts.focal_point_views import FocalPointView
 from itm_admin.accounts.grant_views import AccessChangeView, ApprovalView
 from itm_admin.accounts.models import (
     AccessChange,
@@ -25,12 +26,13 @@ from itm_admin.accounts.provider_rows import ExternalIdentity, IdentityProvider,
 from itm_admin.accounts.rights import RightsView
 from itm_admin.accounts.session_model import AccountSession
 from itm_admin.accounts.views import VIEWS
-from itm_admin.foundation.roles import READ, WORK
+from itm_admin.foundation.roles import READ, ROLES, WORK
 from itm_admin.institutions.views import MORE_FACTS
 from itm_admin.record.area import Area, MenuEntry
 
-if focal_points.facts not in MORE_FACTS:
-    MORE_FACTS.append(focal_points.facts)
+for _facts in (focal_points.facts, provider_facts.of_institution):
+    if _facts not in MORE_FACTS:
+        MORE_FACTS.append(_facts)
 _GRANTS = READ | {"add", "end", "approve"}
 _CONFIRMS = READ | {"approve"}
 _RIGHTS = frozenset({"list"})
@@ -49,6 +51,7 @@ AREA = Area(
         ),
         MenuEntry(ApprovalView, _l("Approvals"), "check", "Administration"),
         MenuEntry(AccessChangeView, _l("Waiting for confirmation"), "check", "Administration"),
+        MenuEntry(FocalPointView, _l("Focal points"), "people", "Administration"),
         MenuEntry(RightsView, _l("Roles and rights"), "key", "Administration"),
         MenuEntry(ApiKeyView, _l("API keys"), "key", "Administration"),
         *VIEWS,
@@ -71,13 +74,14 @@ AREA = Area(
             "system_administrator": _CONFIRMS | {"add"},
         },
         "ApiKey": {
-            "institution_manager": READ | {"add", "end", "history"},
+            "institution_manager": READ | {"add", "edit", "end", "history"},
             "auditor_national": READ | {"end"},
             "auditor_institution": READ | {"end"},
             "presidency_operator": READ,
             "presidency_supervisor": READ,
         },
         "AuditAccount": {"auditor_national": READ, "auditor_institution": READ},
+        "FocalPoint": dict.fromkeys(ROLES, _RIGHTS),
         "Rights": {
             "institution_manager": _RIGHTS,
             "auditor_national": _RIGHTS,
@@ -93,10 +97,11 @@ AREA = Area(
         "AccessChange": _l("Changes of access that a second person confirms"),
         "AuditAccount": _l("Accounts and roles, for auditors"),
         "Rights": _l("Roles and rights"),
+        "FocalPoint": _l("Focal points of the institutions"),
     },
     acts={
         "Account": {"suspend": _l("Suspend and reactivate"), "invite": _l("Give a one-time link")},
-        "ApiKey": {"add": _l("Make a key"), "end": _l("End a key")},
+        "ApiKey": {"add": _l("Make a key"), "edit": _l("Change a key's limits"), "end": _l("End a key")},
         "RoleGrant": {"add": _l("Give a role"), "end": _l("End a role")},
     },
 )  # fmt: skip

@@ -127,6 +127,8 @@ def _why_no_rank(session: Session, actor: Actor, change: AccessChange) -> Messag
 def names(session: Session, accounts: Iterable[uuid.UUID | None]) -> dict[uuid.UUID | None, str]:
     """Names with that of their institution, of the accounts that the present scope shows."""
     wanted = {each for each in accounts if each}
+    if not wanted:
+        return {}
     rows = session.execute(
         select(Account.id, Account.first_name, Account.last_name, _institution_name().label("institution"))
         .join(Institution, Institution.id == Account.institution_id)
@@ -195,11 +197,11 @@ def independent(session: Session, one: uuid.UUID | None, other: uuid.UUID) -> bo
 
 
 def is_fresh_auditor(session: AnySession, account: uuid.UUID) -> bool:
-    """True for an auditor without a password: newly appointed, or ended by two people.
+    """True for an auditor without a way in: newly appointed, or ended by two people.
 
     The administrator makes a link.
     """
-    return bool(session.scalar(select(and_(func.itm.audits(account), not_(func.itm.has_password(account))))))
+    return bool(session.scalar(select(and_(func.itm.audits(account), not_(func.itm.has_way_in(account))))))
 
 
 def standing_auditor(session: AnySession, actor: Actor, account: Account) -> str | None:

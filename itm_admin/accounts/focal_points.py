@@ -6,7 +6,7 @@ The database holds the rules (0015/52). Flushes, never commits.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -56,12 +56,21 @@ def facts(institution: Institution) -> Facts:
     """Both ranks for the institution's page, to the Presidency's supervisor; what waits is said."""
     if tenancy.current().scope != OVERSIGHT or "presidency_supervisor" not in me().roles:
         return []
+    return lines(named(institution.id))
+
+
+def named(institution: uuid.UUID) -> list[AccessChange]:
+    """The ranks that stand or wait in an institution, the oldest first, as far as the person at work sees them."""
     wanted = select(AccessChange).where(
-        AccessChange.institution_id == institution.id,
+        AccessChange.institution_id == institution,
         AccessChange.kind.in_(RANKS),
         AccessChange.state.in_(("done", "waiting")),
     )
-    rows = list(db.session.scalars(wanted.order_by(AccessChange.created_at)))
+    return list(db.session.scalars(wanted.order_by(AccessChange.created_at)))
+
+
+def lines(rows: Sequence[AccessChange]) -> Facts:
+    """Both ranks in words."""
     names = changes.names(db.session, [each.account_id for each in rows])
     return [(str(CHANGE_KINDS[rank]), _line([each for each in rows if each.kind == rank], names)) for rank in RANKS]
 

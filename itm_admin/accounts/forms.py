@@ -122,10 +122,6 @@ class FocalPointForm(ActForm):
     rank = SelectField(_l("Rank"), choices=[], validate_choice=False)
 
 
-class SuspendForm(ActForm):
-    """Of several accounts at once."""
-
-
 class GrantForm(ActForm):
     asks: ClassVar[Asks] = {"role": _ROLE}
 
@@ -137,7 +133,6 @@ _REASON_INPUTS: Mapping[str, type[Input]] = {
     kind: type(f"Reason{kind}Input", (Input,), {"reason": ChoiceCheck(codes, required=True)})
     for kind, codes in reasons.REASONS.items()
 }
-SuspendInput = _REASON_INPUTS["suspend"]
 
 
 class GrantInput(Input):

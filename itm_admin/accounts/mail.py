@@ -47,6 +47,7 @@ _LATER = text(
      where id = :id
     """
 )
+_EXPIRING = text("select itm.tell_of_expiring_keys()")
 _TOKEN = text("select itm.mail_token(:id, :digest)")
 Link = Callable[[str], str]
 
@@ -67,6 +68,8 @@ def send_link(session: Session, account: Account) -> str:
 def send_waiting(engine: Engine, post: Post, link: Link, halt: Callable[[], bool] = lambda: False) -> int:
     """Sends due mails; gives their number. A failed one is retried later and delays no other."""
     sent = 0
+    with engine.begin() as connection:
+        connection.execute(_EXPIRING)  # what no act of anybody tells: a key is about to end by itself
     while not halt():
         with engine.begin() as connection:
             row = connection.execute(_DUE).mappings().one_or_none()

@@ -23,7 +23,9 @@ class Mail(Model):
             "kind in ('link', 'told_link', 'told_confirmed', 'told_rise', 'told_end', 'told_reset', 'told_password', "
             "'told_email', 'told_factor', 'told_recovery', 'told_factors', 'told_factors_asked', 'told_unusual', "
             "'told_manager_unusual', 'audit_link', 'audit_confirmed', 'audit_rise', 'audit_end', 'audit_reset', "
-            "'audit_factors', 'told_key_made', 'told_key_taken', 'told_key_rotated', 'told_key_ended', "
+            "'audit_factors', 'told_key_made', 'told_key_taken', 'told_key_rotated', 'told_key_ended', 'told_suspend', "
+            "'told_resume', 'told_give', 'told_rank_asked', 'told_rank', 'told_rank_refused', 'told_rank_ended', "
+            "'told_key_changed', 'told_key_asked', 'told_key_widened', 'told_key_declined', 'told_key_expires', "
             "'told_identity')",
             name="mail_kind",
         ),

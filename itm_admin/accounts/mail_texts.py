@@ -36,6 +36,43 @@ _OWN: Mapping[str, tuple[str, str]] = {
         ),
     ),
     "told_end": (_l("A role of your account has ended"), _l("A role of your account %(username)s has ended.")),
+    "told_give": (
+        _l("A new role of your account"),
+        _l("Your account %(username)s has got a new role. It holds from your next sign-in."),
+    ),
+    "told_suspend": (
+        _l("Your account is suspended"),
+        _l("Your account %(username)s was suspended. Its sessions and API keys have ended, and nobody can sign in."),
+    ),
+    "told_resume": (
+        _l("Your account is active again"),
+        _l("Your account %(username)s was suspended and is active again. API keys of before stay ended."),
+    ),
+    "told_rank_asked": (
+        _l("You are named as a focal point of your institution"),
+        _l(
+            "The account %(username)s was named as the primary or deputy focal point of its institution. It counts "
+            "when the Presidency has approved it."
+        ),
+    ),
+    "told_rank": (
+        _l("You are a focal point of your institution"),
+        _l(
+            "The Presidency has approved the account %(username)s as the primary or deputy focal point of its "
+            "institution. Name and title stand in the list of focal points, which all member institutions read."
+        ),
+    ),
+    "told_rank_refused": (
+        _l("You were not approved as a focal point"),
+        _l("The Presidency has not approved the account %(username)s as a focal point. The role itself stays."),
+    ),
+    "told_rank_ended": (
+        _l("You are no primary or deputy focal point any more"),
+        _l(
+            "The account %(username)s does not stand for its institution as the primary or deputy focal point any "
+            "more: somebody else was approved, or the account or its role has ended."
+        ),
+    ),
     "told_reset": (
         _l("The password of your account has ended"),
         _l("Two people have ended the password of your account %(username)s. A new one-time link follows."),
@@ -89,6 +126,35 @@ _OWN: Mapping[str, tuple[str, str]] = {
         _l(
             "The API key %(key)s, for which the account %(username)s was responsible, has ended. Programs that use it "
             "have stopped."
+        ),
+    ),
+    "told_key_changed": (
+        _l("An API key was changed"),
+        _l(
+            "The name or the limits of the API key %(key)s were changed; the account %(username)s is responsible for "
+            "it. It may do no more than before, and its secret stays."
+        ),
+    ),
+    "told_key_asked": (
+        _l("An API key waits for your consent to wider limits"),
+        _l(
+            "Wider limits are asked for the API key %(key)s. They count only when the account %(username)s, which is "
+            "responsible for it, accepts them in the panel: My profile, API keys."
+        ),
+    ),
+    "told_key_widened": (
+        _l("An API key has wider limits"),
+        _l("With the account %(username)s, wider limits of the API key %(key)s were accepted. Its secret stays."),
+    ),
+    "told_key_declined": (
+        _l("Wider limits of an API key do not wait any more"),
+        _l("The wider limits that were asked for the API key %(key)s were declined or taken back. It stays as it was."),
+    ),
+    "told_key_expires": (
+        _l("An API key ends soon"),
+        _l(
+            "The API key %(key)s, for which the account %(username)s is responsible, ends on %(until)s. If the program "
+            "still needs it, have a manager ask for a longer time, or make another one."
         ),
     ),
     "told_identity": (
@@ -154,7 +220,7 @@ def compose(kind: str, language: str, values: Mapping[str, str]) -> tuple[str, s
     say = catalogue(language).gettext
     subject, words = TEXTS[kind]
     unusual = ", ".join(say(UNUSUAL[code]) for code in values.get("unusual", "").split(",") if code in UNUSUAL)
-    said = [say(words) % {"device": "—", "place": "—", **values, "unusual": unusual}]
+    said = [say(words) % {"device": "—", "place": "—", "until": "—", **values, "unusual": unusual}]
     if kind in _OWN:
         said.append(say(_UNKNOWN))
     elif kind in _AUDIT:

@@ -64,7 +64,13 @@ REASONS: Mapping[str, Mapping[str, Message]] = {
     "deputy": _NAMED,
     "resume": {"BACK_AT_WORK": _l("The person is back at work"), "MISTAKE": _MISTAKE, "WRITTEN_ORDER": _ORDER},
 }  # fmt: skip
-ALL: Mapping[str, Message] = {code: label for each in REASONS.values() for code, label in each.items()}
+MACHINES: Mapping[str, Mapping[str, Message]] = {
+    "suspend": {"DIRECTORY_CLOSED": _l("The institution's directory has closed the person's account")},
+}
+"""The reasons of what the machine does, which no person chooses."""
+ALL: Mapping[str, Message] = {
+    code: label for kinds in (REASONS, MACHINES) for each in kinds.values() for code, label in each.items()
+}
 _NAME = text("select set_config('itm.why', :reason, true)")
 
 
@@ -78,4 +84,4 @@ def because(session: AnySession, kind: str, reason: str | None) -> None:
 
 
 def label(kind: str, reason: str | None) -> Message | None:
-    return REASONS.get(kind, {}).get(reason or "")
+    return {**REASONS.get(kind, {}), **MACHINES.get(kind, {})}.get(reason or "")

@@ -18,23 +18,23 @@ from werkzeug.wrappers import Response
 from itm_admin.assurance import alerts, naming, tampering
 from itm_admin.assurance.alert_words import to_do
 from itm_admin.assurance.models import Alert
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.bulk import Asked, Chosen, Line
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, NotFound
 from itm_admin.foundation.formats import moment
 from itm_admin.foundation.once import unless_repeated
-from itm_admin.foundation.roles import AUDIT, OVERSIGHT
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import redirect_after_post, route
 from itm_admin.record import together
 
 
 class AlertView(together.ActsTogether):
-    """Alerts that auditors and the Presidency see until somebody acknowledges them."""
+    """Alerts of auditors and the Presidency, and of managers about their people's sign-ins."""
 
     subject = "Alert"
-    scopes = (AUDIT, OVERSIGHT)
+    scopes = alerts.SCOPES
     route_base = "/alerts"
 
     @route("/", act="list")
@@ -47,7 +47,9 @@ class AlertView(together.ActsTogether):
         everything = (*waiting, *past)
         concerned = naming.ids_in(*(f"{alert.detail} {alert.acknowledged_by}" for alert in everything))
         naming.learn(db.session, concerned)
-        record_read("record.list", "alert", subjects=[*(alert.id for alert in everything), *sorted(concerned)])
+        people = alerts.accounts(db.session, waiting)
+        shown = [*(alert.id for alert in everything), *sorted(concerned), *people.values()]
+        record_read("record.list", "alert", subjects=shown)
         found = {alert.id: tampering.told(db.session, alerts.findings(alert)) for alert in waiting}
         return self.render(
             "assurance/alerts.html",
@@ -59,6 +61,8 @@ class AlertView(together.ActsTogether):
             technical=alerts.technical,
             found=found,
             to_do=to_do,
+            people=people,
+            mine=[each for each in waiting if alerts.may_deal(me(), each)],
             bulk=together.offered(self),
         )
 
@@ -92,7 +96,10 @@ class AlertView(together.ActsTogether):
     def chosen_rows(self, asked: Asked) -> builtins.list[Line]:
         """The alerts that still wait."""
         ids = {each.id for each in asked.offered}
-        waiting = [alert for alert in db.session.scalars(alerts.open_alerts()) if alert.id in ids]
+        waiting = [
+            alert for alert in db.session.scalars(alerts.open_alerts())
+            if alert.id in ids and alerts.may_deal(me(), alert)
+        ]  # fmt: skip
         if not asked.reasons and not {each.id for each in asked.chosen} <= {alert.id for alert in waiting}:
             raise NotFound
         record_read("record.list", "alert", subjects=[*ids], detail={"page": request.endpoint or ""})

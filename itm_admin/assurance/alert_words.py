@@ -20,6 +20,19 @@ _TO_DO: Mapping[str, Sequence[Message]] = {
         _l("The alert ends by itself when the mails have gone. Mails older than a week are not sent any more: make"
            " their links anew."),
     ),
+    alert_raising.UNUSUAL: (
+        _l("Ask the person, by telephone or face to face, whether it was they who signed in."),
+        _l("If it was somebody else, suspend the account, and look what was done with it since."),
+    ),
+    alert_raising.TRIES: (
+        _l("Ask the person whether they mistyped. Whoever knows the password and no code has to guess that one too."),
+        _l("If it was somebody else, a new one-time link ends the password. Strangers' tries keep nobody out who signs"
+           " in from a known browser."),
+    ),
+    alert_raising.UNKNOWN: (
+        _l("Somebody tries names that do not exist, to find accounts. The ledger of the Presidency counts the tries."),
+        _l("Ask the operator which network they come from, and have it shut out in front of the panel."),
+    ),
 }  # fmt: skip
 
 
@@ -58,6 +71,11 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         alert_raising.LIMIT: _l(
             "The account %(account)s revealed or searched as often as is allowed within an hour.", account=subject
         ),
+        alert_raising.UNUSUAL: _l("The account %(account)s signed in in an unusual way.", account=subject),
+        alert_raising.TRIES: _l(
+            "Many wrong passwords or codes were tried for the account %(account)s.", account=subject
+        ),
+        alert_raising.UNKNOWN: _l("Many user names that nobody has were tried."),
         alert_raising.MISSED: _l("A scheduled job did not run when it was due: %(job)s.", job=job),
         alert_raising.FAILED: _l("A scheduled job failed: %(job)s.", job=job),
     }

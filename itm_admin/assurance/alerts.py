@@ -1,4 +1,4 @@
-"""Alerts: on every page of auditors and the Presidency, and in a list, until acknowledged.
+"""Alerts: on every page of those whom they concern, and in a list, until acknowledged.
 
 Promise: an acknowledgement and its entry in the ledger are one transaction. Row-level security decides which alerts a
 person sees; the roles' table decides who may acknowledge.
@@ -7,16 +7,18 @@ person sees; the roles' table decides who may acknowledge.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flask import url_for
 from flask_babel import gettext as _
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, case, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
+from itm_admin.accounts.models import Account
 from itm_admin.assurance import detail as details
 from itm_admin.assurance import naming
 from itm_admin.assurance.alert_words import alert_words
@@ -24,11 +26,13 @@ from itm_admin.assurance.models import Alert
 from itm_admin.assurance.scheduler_watch import watch
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.access import Access, scope_for
-from itm_admin.foundation.actor import Actor
+from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.database import db
-from itm_admin.foundation.errors import Conflict, NotFound
-from itm_admin.foundation.roles import AUDIT, OVERSIGHT
+from itm_admin.foundation.errors import Conflict, Denied, NotFound
+from itm_admin.foundation.roles import AUDIT, INSTITUTION, OVERSIGHT
+from itm_admin.ledger.alert_raising import OF_SIGN_IN
 
+SCOPES = (AUDIT, OVERSIGHT, INSTITUTION)
 MOST = 5
 """The most alerts on every page; the list has them all."""
 
@@ -48,7 +52,7 @@ def alerts_for(actor: Actor) -> list[ShownAlert]:
 
     Never raises: it is called while error pages are rendered, too.
     """
-    scope = scope_for(Access("Alert", "list", (AUDIT, OVERSIGHT)), actor.roles)
+    scope = scope_for(Access("Alert", "list", SCOPES), actor.roles)
     if scope is None:
         return []
     session = db.session()
@@ -69,9 +73,27 @@ def alerts_for(actor: Actor) -> list[ShownAlert]:
 
 
 def open_alerts() -> Select[tuple[Alert]]:
-    return (
-        select(Alert).where(Alert.acknowledged_at.is_(None)).order_by(Alert.severity, Alert.raised_at.desc(), Alert.id)
-    )
+    """The critical ones first; those of single accounts, which may be many, after all others."""
+    order = (Alert.severity, case((Alert.kind.in_(OF_SIGN_IN), 1), else_=0), Alert.raised_at.desc(), Alert.id)
+    return select(Alert).where(Alert.acknowledged_at.is_(None)).order_by(*order)
+
+
+def may_deal(actor: Actor, alert: Alert) -> bool:
+    """True if the person at work may take care of this one: not of one about the own account (0016/20)."""
+    if not actor.may("acknowledge", "Alert"):
+        return False
+    if alert.kind in OF_SIGN_IN:
+        return alert.subject != actor.username
+    return bool({"auditor_national", "presidency_supervisor"} & actor.roles)
+
+
+def accounts(session: Session | scoped_session[Any], shown: Iterable[Alert]) -> dict[str, uuid.UUID]:
+    """The accounts that alerts of sign-ins name, by user name, as far as this person sees them."""
+    names = {alert.subject for alert in shown if alert.kind in OF_SIGN_IN}
+    if not names or tenancy.current().scope == OVERSIGHT:
+        return {}
+    rows = session.execute(select(Account.username, Account.id).where(Account.username.in_(names)))
+    return {row.username: row.id for row in rows}
 
 
 def words(alert: Alert) -> str:
@@ -117,6 +139,8 @@ def acknowledge(session: Session | scoped_session[Any], id: uuid.UUID) -> None:
     alert = session.get(Alert, id)
     if alert is None:
         raise NotFound
+    if not may_deal(me(), alert):
+        raise Denied
     changed = session.execute(
         update(Alert)
         .where(Alert.id == id, Alert.acknowledged_at.is_(None))

@@ -38,7 +38,8 @@ AREA = Area(
         },
         "Alert": {
             "auditor_national": READ | {"acknowledge"},
-            "auditor_institution": READ,
+            "auditor_institution": READ | {"acknowledge"},
+            "institution_manager": READ | {"acknowledge"},
             "presidency_operator": READ,
             "presidency_supervisor": READ | {"acknowledge"},
         },

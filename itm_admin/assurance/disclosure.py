@@ -24,6 +24,8 @@ SHOWN: Mapping[str, frozenset[str]] = {
     "person": _PLACE | _HOLD | {"pseudonym", "erased_at", "erasure_ground"},
     "case_person": _PLACE | {"case_id", "person_id"},
     "victim_profile": _PLACE | {"case_person_id"},
+    "consent": _PLACE | {"person_id", "state", "given_on", "withdrawn_on"},
+    "consent_text": _PLACE | {"purpose", "language", "number", "body", "yes", "no", "unit_id", "sensitivity"},
     "case_assignment": frozenset({"id", "institution_id", "case_id", "account_id", "assigned_at", "ended_at"}),
     "account": frozenset({"id", "institution_id", "unit_id", "username", "title", "language", "active", "epoch"}),
     "credential": frozenset({"account_id", "institution_id", "locked_until"}),
@@ -52,7 +54,8 @@ SHOWN: Mapping[str, frozenset[str]] = {
     "api_key": frozenset(
         {
             "id", "institution_id", "account_id", "name", "scopes", "networks", "expires_at", "secret_at",
-            "overlap_until", "ended_at", "ended_by", "why",
+            "overlap_until", "ended_at", "ended_by", "why", "wanted_scopes", "wanted_networks", "wanted_until",
+            "wanted_at", "wanted_by",
         }
     ),
     "access_note": frozenset({"id", "institution_id", "account_id", "kind", "record", "purpose"}),
@@ -100,6 +103,13 @@ ABOUT_A_PERSON: Mapping[str, frozenset[str]] = {
             "trafficking_status", "status_decision_maker", "recruitment_methods", "control_methods",
             "age_when_trafficked", "relation_to_trafficker", "sex_exploitation_enc", "health_enc", "needs_enc",
             "sensitivity", "unit_id",
+        }
+    ),
+    "consent": frozenset(
+        {
+            "purpose", "answer", "expires_on", "ends_of_age", "recipients", "kinds", "institutions", "scopes", "form",
+            "language", "text_version", "guardian_kind", "guardian_suspected", "interpreter_enc", "guardian_enc",
+            "paper_enc", "withdrawal_reason", "sensitivity", "unit_id",
         }
     ),
     "account": frozenset({"first_name", "last_name", "email"}),

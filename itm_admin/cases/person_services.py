@@ -120,9 +120,8 @@ def change_person(
     """
     actor = require("edit", "Person")
     person = lookup.get_person(session, person_id, lock=True)
-    _require_work_on_one(session, _cases_of(person), actor)
+    require_work_with(session, person, actor)
     protected_values.refuse_erased(person)
-    require_circle(session, person)
     if (reason := why_locked(person)) is not None:
         raise Locked(reason)
     expect(person, version)
@@ -230,6 +229,12 @@ def _open_case(session: AnySession, case_id: Id, actor: Actor) -> Case:
     if case.closed_on is not None:
         raise Locked(CLOSED)
     return case
+
+
+def require_work_with(session: AnySession, person: Person, actor: Actor) -> None:
+    """Denied to those who work on none of the person's cases, and for a child to those outside the circle."""
+    _require_work_on_one(session, _cases_of(person), actor)
+    require_circle(session, person)
 
 
 def _require_work_on_one(session: AnySession, cases: list[Case], actor: Actor) -> None:

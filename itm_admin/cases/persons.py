@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import Select, inspect
+from sqlalchemy.orm import object_session
 
 from itm_admin.cases import lookup, person_services
 from itm_admin.cases.models import Person
@@ -15,6 +16,7 @@ from itm_admin.foundation.encryption import AnySession, Keyring
 from itm_admin.foundation.errors import Message
 from itm_admin.record.datamodel import RecordInterface
 from itm_admin.record.lookup import Id
+from itm_admin.record.permissions import Actor
 from itm_admin.record.schema import Input
 
 
@@ -34,8 +36,13 @@ class Persons(RecordInterface[Person]):
     def schema(self, columns: Sequence[str], name: str | None = None) -> type[Input]:
         return PersonInput
 
+    def guard(self, session: AnySession, actor: Actor, parent: Any, record: Person | None) -> None:
+        """Of a part of a person too: by those who work on one of the person's cases, and of a child in its circle."""
+        if record is not None:
+            person_services.require_work_with(session, _with_links(record), actor)
+
     def why_locked(self, record: Any) -> Message | None:
-        return person_services.why_locked(record)
+        return person_services.why_locked(_with_links(record))
 
     def edit(
         self, session: AnySession, keyring: Keyring, id: Id, data: Mapping[str, Any], version: int, columns: Any
@@ -46,6 +53,14 @@ class Persons(RecordInterface[Person]):
         person = super().restore(session, id)
         person_services.keep_in_a_case(session, person)
         return person
+
+
+def _with_links(person: Person) -> Person:
+    """The person with the links to their cases, which a part's statement does not load."""
+    session = object_session(person)
+    if "links" in inspect(person).unloaded and session is not None:
+        return lookup.get_person(session, person.id, or_deleted=True)
+    return person
 
 
 PERSONS = Persons(Person)

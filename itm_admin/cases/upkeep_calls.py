@@ -1,145 +1,33 @@
-"""The nightly upkeep is called by the scheduler and done where the master key is: beside the web server.
-
-The scheduler, which signs and sees every ledger, never gets the key of the data; the table of jobs, what is missed and
-what failed stay in one place. The two talk by NOTIFY, so a call waits for nobody: it is repeated until somebody
-answers, and a job without an answer has failed, with its alert. Several may hear a call; one does it.
-"""
+"""The nightly upkeep, called by the scheduler and done where the master key is: beside the web server."""
 
 from __future__ import annotations
 
-import json
-import logging
-import threading
-import time
-import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
 
-import psycopg
-from sqlalchemy.engine import Engine, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import Engine
 
-from audit.store.session import OPTIONS
 from itm_admin.cases import upkeep
 from itm_admin.foundation.config import Settings
-from itm_admin.foundation.database.pooler import is_pooled
-from itm_admin.ledger.job_runs import Halt, Scalar, Stopped
+from itm_admin.ledger import called_work
+from itm_admin.ledger.called_work import CalledWork, NobodyAnswered
+from itm_admin.ledger.job_runs import Halt, Scalar
 
-log = logging.getLogger("itm.upkeep")
-CALL, ANSWER = "itm_upkeep", "itm_upkeep_answer"
-BEAT = 1.0
-AGAIN = 5.0
-"""Seconds after which a call that nobody took up is repeated."""
-PATIENCE = 600.0
-"""Seconds without a word, after which nobody is at it."""
-_ALONE = 0x49544D05
-"""The advisory lock's number; advisory locks are a database's own."""
+__all__ = ("UPKEEP", "NobodyAnswered", "serve", "work")
 
 
-class NobodyAnswered(Exception):
-    """No process with the master key took the call up, or the one that did has died."""
+def _do(settings: Settings, halt: Halt) -> Mapping[str, int] | None:
+    done = upkeep.run(settings, all_ages=True, halt=halt)
+    return vars(done) if done is not None else None
 
 
-class UpkeepFailed(Exception):
-    """The process with the master key could not do it: its log says why."""
+UPKEEP = CalledWork("itm_upkeep", 0x49544D05, _do, before="SELECT itm.ask_for_upkeep()")
 
 
-def work(engine: Engine, halt: Halt, patience: float = PATIENCE) -> Mapping[str, Scalar]:
-    """As a scheduled job: calls, and waits for the end."""
-    run, taken = uuid.uuid4().hex, False
-    with _connection(engine.url.render_as_string(hide_password=False), "itm-scheduler") as connection:
-        connection.execute("SELECT itm.ask_for_upkeep()")
-        connection.execute(f"LISTEN {ANSWER}".encode())
-        deadline, due = time.monotonic() + patience, 0.0
-        while time.monotonic() < deadline:
-            if halt():
-                raise Stopped
-            if not taken and time.monotonic() >= due:
-                _send(connection, CALL, {"run": run})
-                due = time.monotonic() + AGAIN
-            for told in _heard(connection):
-                if told.pop("run", None) != run:
-                    continue
-                taken, deadline = True, time.monotonic() + patience
-                state = told.pop("state", None)
-                if state == "failed":
-                    raise UpkeepFailed
-                if state == "done":
-                    return {name: int(count) for name, count in told.items()}
-    raise NobodyAnswered
+def work(engine: Engine, halt: Halt, patience: float | None = None) -> Mapping[str, Scalar]:
+    """As a scheduled job."""
+    return called_work.call(UPKEEP, engine, halt, patience)
 
 
 def serve(settings: Settings, stopped: Callable[[], bool]) -> None:
-    """In the process with the master key, until told to stop; it waits for a database that is away."""
-    pause = threading.Event()
-    while not stopped():
-        try:
-            with _connection(settings.direct_url or settings.database_url or "", "itm-upkeep") as connection:
-                if is_pooled(connection):  # it passes no call on, and would keep the lock for everybody
-                    log.error("ITM_DATABASE_URL leads through a pooler: name the server in ITM_DATABASE_DIRECT_URL too")
-                    _wait(pause, stopped)
-                    return
-                connection.execute(f"LISTEN {CALL}".encode())
-                while not stopped():
-                    for told in _heard(connection):
-                        _do(connection, settings, str(told.get("run")), stopped)
-        except psycopg.Error as fault:
-            log.warning("no connection to listen on (%s); trying again", type(fault).__name__)
-            pause.wait(BEAT)
-
-
-def _wait(pause: threading.Event, stopped: Callable[[], bool]) -> None:
-    while not stopped():
-        pause.wait(BEAT)
-
-
-def _do(connection: psycopg.Connection[Any], settings: Settings, run: str, stopped: Callable[[], bool]) -> None:
-    row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_ALONE]).fetchone()
-    if not row or not row[0]:
-        return
-    said = time.monotonic()
-
-    def halt() -> bool:
-        nonlocal said
-        if time.monotonic() - said > AGAIN:
-            _send(connection, ANSWER, {"run": run, "state": "working"})
-            said = time.monotonic()
-        return stopped()
-
-    try:
-        _send(connection, ANSWER, {"run": run, "state": "working"})
-        done = upkeep.run(settings, all_ages=True, halt=halt)
-        if stopped():
-            return  # another process takes it up, or the job says that nobody did
-        counts = {name: count for name, count in vars(done or upkeep.Upkeep()).items() if count}
-        _send(connection, ANSWER, {"run": run, "state": "done" if done else "failed", **counts})
-    except SQLAlchemyError as fault:
-        log.error("the upkeep failed (%s)", type(fault).__name__)
-        _send(connection, ANSWER, {"run": run, "state": "failed"})
-    finally:
-        connection.execute("SELECT pg_advisory_unlock(%s)", [_ALONE])
-
-
-def _connection(address: str, name: str) -> psycopg.Connection[Any]:
-    conninfo = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(
-        conninfo, autocommit=True, connect_timeout=5, application_name=name, options=OPTIONS,
-        keepalives_idle=10, keepalives_interval=5, keepalives_count=3,
-    )  # fmt: skip
-
-
-def _send(connection: psycopg.Connection[Any], channel: str, told: Mapping[str, Scalar]) -> None:
-    connection.execute("SELECT pg_notify(%s, %s)", [channel, json.dumps(told)])
-
-
-def _heard(connection: psycopg.Connection[Any]) -> list[dict[str, Any]]:
-    """The messages of one beat. Anybody with a login may say anything: what is not ours is passed over."""
-    heard = []
-    for notice in connection.notifies(timeout=BEAT, stop_after=1):
-        try:
-            told = json.loads(notice.payload)
-        except ValueError:
-            continue
-        if isinstance(told, dict):
-            heard.append(told)
-    return heard
+    """In the process with the master key, for this work alone."""
+    called_work.serve((UPKEEP,), settings, stopped)

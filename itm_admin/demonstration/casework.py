@@ -23,7 +23,7 @@ from itm_admin.cases.models import Case, CasePerson
 from itm_admin.cases.persons import PERSONS
 from itm_admin.cases.references import CaseCounter
 from itm_admin.cases.views import CaseView
-from itm_admin.demonstration import acts
+from itm_admin.demonstration import acts, consents
 from itm_admin.demonstration.acts import Act, Portion
 from itm_admin.demonstration.plan import PlannedCase
 from itm_admin.demonstration.staff import CASEWORKER, FOCAL_POINT, MANAGER
@@ -153,11 +153,12 @@ class Casework:
         return lot.choice(fitting + [worker for worker in fitting if worker.unit_id] * 2)
 
     def _people(self, session: Session, case: Case, planned: PlannedCase, lot: Random) -> list[CasePerson]:
-        links = []
+        links: list[CasePerson] = []
         for each in planned.people:
             link = person_services.add_person_to_case(session, self._keyring, case.id, each.person)
             if each.profile is not None and link.role == profiles.VICTIM:
                 person_services.set_profile(session, self._keyring, link.id, each.profile)
+                consents.ask(session, self._keyring, link, case.opened_on, f"{planned.seed} {len(links)}")
             links.append(link)
         if planned.known_person and self._known:
             person = lot.choice(tuple(self._known))

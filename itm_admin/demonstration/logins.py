@@ -5,16 +5,19 @@ They are written before the first account is made, so that an interrupted demons
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from itm_admin.accounts import totp
+from itm_admin.accounts import passwords, totp
 from itm_admin.demonstration.staff import ADMINISTRATOR, TEAM, StaffMember
+from itm_admin.foundation import vocabulary
 from itm_admin.foundation.config import Refusal, Settings
+from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.roles import ROLES
 
 FILE = "demo-logins.json"
@@ -57,11 +60,22 @@ def complete(settings: Settings) -> dict[str, Login]:
 def _login(member: StaffMember, before: Mapping[str, str]) -> dict[str, str]:
     return {
         "username": member.username,
-        "password": before.get("password") or _password(),
+        "password": before.get("password") or _good_password(member),
         "totp": before.get("totp") or totp.new_secret(),
         "role": member.role,
         "institution": member.institution,
     }
+
+
+def _good_password(member: StaffMember, draw: Callable[[], str] | None = None) -> str:
+    """A password that the first sign-in takes: chance too draws one that is guessed soon, and then draws again."""
+    home = next(each for each in vocabulary.institutions() if each.code == member.institution)
+    names = (member.first_name, member.last_name, member.email, home.code, home.name_tr, home.name_en)
+    while True:
+        drawn = (draw or _password)()
+        with contextlib.suppress(Invalid):
+            passwords.require_good(drawn, member.username, names)
+            return drawn
 
 
 def _password() -> str:

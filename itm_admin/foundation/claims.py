@@ -42,6 +42,11 @@ def made(work: Connection | Session, *words: object, key: bytes | None = None) -
     return {"at": at, "mac": hmac.new(key, said.encode(), hashlib.sha256).digest()}
 
 
+def hex_of(words: str) -> str:
+    """The SHA-256 of a text, as the database's `itm.hex_of` gives it: what is secret or long stands so in a claim."""
+    return hashlib.sha256(words.encode("utf-8")).hexdigest()
+
+
 def _key() -> bytes | None:
     return key_from(str(current_app.config["SECRET_KEY"])) if has_app_context() else None
 

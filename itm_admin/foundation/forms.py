@@ -124,6 +124,10 @@ class CodesField(SelectMultipleField):
         return list(self.data or [])
 
 
+class LinksField(CodesField):
+    """Several records as check boxes; the page offers them."""
+
+
 class ProtectedText(TextAreaField):
     """A protected text: never shown, replaced by what is typed, kept where nothing is."""
 

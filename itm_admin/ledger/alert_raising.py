@@ -39,6 +39,10 @@ LIMIT = "access.limit"
 """Entries are passed on too slowly, or not at all."""
 INVITED = "account.invited"
 """A one-time link for a system administrator was made on the machine itself."""
+UNUSUAL, TRIES, UNKNOWN = "account.unusual", "account.tries", "account.unknown"
+"""An unusual sign-in; many wrong passwords or codes of an account; many unknown names (raised by the database)."""
+OF_SIGN_IN = (UNUSUAL, TRIES)
+"""About one account: its institution's managers and auditors take care of them."""
 UNSENT = "mail.waiting"
 """Mails have waited for a quarter of an hour, for any reason."""
 LOST = "sink.lost"
@@ -64,6 +68,9 @@ SEVERITY = {
     BEHIND: "warning",
     UNSENT: "warning",
     LIMIT: "warning",
+    UNUSUAL: "warning",
+    TRIES: "warning",
+    UNKNOWN: "warning",
 }
 
 

@@ -23,11 +23,13 @@ from typing import Any
 from waitress.adjustments import Adjustments
 
 from itm_admin import models  # noqa: F401 (each must be known before one is used)
-from itm_admin.cases import upkeep_calls
+from itm_admin.accounts.directory_check import DIRECTORIES
+from itm_admin.cases.upkeep_calls import UPKEEP
 from itm_admin.foundation.config import Settings
 from itm_admin.foundation.log_trace import trace
 from itm_admin.foundation.proxies import Proxies
 from itm_admin.foundation.rotating_log import RotatingLog
+from itm_admin.ledger import called_work
 from itm_admin.local import lock_watch, processes, web_connections
 from itm_admin.local.ownership import LOGS
 
@@ -174,7 +176,7 @@ def _keep_up(settings: Settings, listening: socket.socket) -> None:
     for number in _SIGNALS:
         signal.signal(number, lambda number, _frame: told.append(number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    upkeep_calls.serve(settings, lambda: bool(told))
+    called_work.serve((UPKEEP, DIRECTORIES), settings, lambda: bool(told))
 
 
 def _adjustments(settings: Settings) -> Adjustments:

@@ -260,6 +260,18 @@ class IdCheck(fields.UUID):
         return self._validated(value)
 
 
+class IdsCheck(fields.List):
+    """The ids of several records, each once. Whether they may be used is the service's question."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(IdCheck(required=True), error_messages=dict(MESSAGES), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
+        if not isinstance(value, list) or len(value) > 300:
+            raise ValidationError(_l("This must be a list."))
+        return list(dict.fromkeys(self.inner.deserialize(each, attr, data, **options) for each in value))
+
+
 def _code(list_name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ValidationError(vocabulary.NOT_A_CHOICE)

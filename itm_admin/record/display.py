@@ -14,9 +14,9 @@ from wtforms import SelectField
 from itm_admin.foundation import dates, record_picker
 from itm_admin.foundation.audited_reads import named
 from itm_admin.foundation.formats import HIDDEN, day, label
-from itm_admin.foundation.forms import PROTECTED, BirthField, CodeField, CodesField, DayField, PanelForm
+from itm_admin.foundation.forms import PROTECTED, BirthField, CodeField, CodesField, DayField, LinksField, PanelForm
 from itm_admin.record import protected_values
-from itm_admin.record.fields import Birth, Link
+from itm_admin.record.fields import Birth, Link, ManyLinks
 from itm_admin.record.kind import BoundField, kind_of
 from itm_admin.record.models import Stamped
 
@@ -63,11 +63,13 @@ def _related(record: Any, relation: str) -> Any:
 
 
 def _fact(record: Any, found: BoundField) -> Any:
-    return shown(record, found) if is_named(found) else found.field.fact(getattr(record, found.name))
+    return shown(record, found) if names_others(found) else found.field.fact(getattr(record, found.name))
 
 
 def shown(record: Any, found: BoundField) -> Any:
-    """An open field's value as people read it; of another record its name."""
+    """An open field's value as people read it; of other records their names."""
+    if isinstance(found.field, ManyLinks):
+        return getattr(record, found.field.shown)
     if is_named(found):
         other = getattr(record, getattr(found.field, "shown", ""))
         named(getattr(record, found.name))
@@ -78,6 +80,11 @@ def shown(record: Any, found: BoundField) -> Any:
 def is_named(found: BoundField) -> bool:
     """True if the field is another record that pages name."""
     return isinstance(found.field, Link) and found.field.shown is not None
+
+
+def names_others(found: BoundField) -> bool:
+    """True if `shown` has the names of other records, of which the stored value tells people nothing."""
+    return is_named(found) or isinstance(found.field, ManyLinks)
 
 
 def _revealed(found: BoundField, revealed: Mapping[str, Any] | None, hidden: Any) -> Any:
@@ -127,12 +134,14 @@ def as_read(field: Any, value: Any) -> Any:
     """A form field's value as people read it: codes as labels, dates as days; what is none as it was typed."""
     if value is HIDDEN or value in _EMPTY:
         return value
-    if isinstance(field, CodesField):
+    if isinstance(field, CodesField) and not isinstance(field, LinksField):
         return [label(code, field.list_name) for code in value]
     if isinstance(field, CodeField):
         return label(value, field.list_name)
     if isinstance(field, BirthField):
         return _BIRTH.words(value)
+    if isinstance(field, LinksField):
+        return [record_picker.shown(field, id) or _("a record without a name here") for id in value]
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
     if isinstance(field, DayField):

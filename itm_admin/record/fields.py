@@ -29,8 +29,8 @@ from itm_admin.record.field import NO_NAMES, Exported, Field, Names
 from itm_admin.record.texts import Birth, Checked, Email, Name, Text
 
 __all__ = [
-    "Birth", "Checked", "Choice", "Code", "Codes", "Day", "Email", "Flag", "Link", "Moment", "Name", "Opaque", "Text",
-    "Whole",
+    "Birth", "Checked", "Choice", "Code", "Codes", "Day", "Email", "Flag", "Link", "ManyLinks", "Moment", "Name",
+    "Opaque", "Text", "Whole",
 ]  # fmt: skip
 
 
@@ -292,6 +292,29 @@ class Link(Field[uuid.UUID]):
 
     def answer(self, **options: Any) -> answers.Field:
         return answers.UUID(**options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyLinks(Field[list[uuid.UUID]]):
+    """Several records of the register, which everybody reads. `shown`: the property of the model with their names."""
+
+    shown: str
+
+    def column(self) -> dict[str, Any]:
+        return {"type_": ARRAY(Identifier), "default": list, "server_default": text("'{}'")}
+
+    def check(self, **options: Any) -> answers.Field:
+        return checks.IdsCheck(**options)
+
+    def control(self, text: Any, *, protected: bool = False, **options: Any) -> Control:
+        return forms.LinksField(text, **options)
+
+    def words(self, value: Any, names: Names = NO_NAMES) -> Any:
+        many = value if isinstance(value, list) else [value]
+        return [names.get(str(id)) or _("a record without a name here") for id in many if id is not None]
+
+    def answer(self, **options: Any) -> answers.Field:
+        return answers.List(answers.UUID(), **options)
 
 
 @dataclass(frozen=True, kw_only=True)

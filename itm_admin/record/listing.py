@@ -7,7 +7,7 @@ from typing import Any
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.formats import HIDDEN
 from itm_admin.foundation.list_parts import Cell, Column, Filter
-from itm_admin.record.display import is_named, shown
+from itm_admin.record.display import names_others, shown
 from itm_admin.record.export import ExportColumn
 from itm_admin.record.fields import Link
 from itm_admin.record.kind import BoundField, kind_of
@@ -39,9 +39,9 @@ def named(
 
 
 def _cell(found: BoundField, row: Any) -> Cell:
-    """Of another record its name: an id tells people nothing."""
-    if is_named(found):
-        return Cell("text", shown(row, found))
+    """Of other records their names: an id tells people nothing."""
+    if names_others(found):
+        return Cell("text", _joined(shown(row, found)))
     return found.field.cell(getattr(row, found.name))
 
 
@@ -70,6 +70,10 @@ def exported(model: type[Stamped], field: str, *, label: Message | None = None) 
         stored = getattr(row, found.column.key)
         if found.protected:
             return "" if stored is None else str(HIDDEN)
-        return shown(row, found) if is_named(found) else found.field.exported(stored)
+        return _joined(shown(row, found)) if names_others(found) else found.field.exported(stored)
 
     return ExportColumn(label or found.label, value)
+
+
+def _joined(names: Any) -> Any:
+    return ", ".join(names) if isinstance(names, list) else names

@@ -10,6 +10,7 @@ from typing import Any
 from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from itm_admin.foundation.views import redirect_after_post
@@ -89,6 +90,11 @@ class RecordWords(RecordColumns):
     def more(self, record: Any, parent: Any) -> Mapping[str, Any]:
         """Values for what the kind's own template shows beside the fields."""
         return {}
+
+    @classmethod
+    def overview(cls, parent: Any) -> Markup | None:
+        """A summary of the parent's parts of this kind, above the list of them on the parent's page."""
+        return None
 
     def record_url(self, record: Any, parent: Any) -> str:
         return self.address("show", id=record.id)

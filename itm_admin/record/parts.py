@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import g, request, url_for
 from flask_babel import gettext as _
+from markupsafe import Markup
 
 from itm_admin.foundation import access, tenancy
 from itm_admin.foundation.database import db
@@ -45,11 +46,15 @@ def new_parts(page: RecordPage, record: Any) -> Iterator[tuple[str, str, str]]:
 
 @dataclass(frozen=True)
 class PartList:
-    """The newest parts of one kind, or the first ones in the order of their list; `more` leads to all of them."""
+    """The newest parts of one kind, or the first ones in the order of their list; `more` leads to all of them.
+
+    `overview`: a summary of the parts, above the list.
+    """
 
     listing: Shown[Any]
     heading: str
     more: str | None
+    overview: Markup | None = None
 
 
 def lists(page: RecordPage, record: Any) -> Iterator[PartList]:
@@ -69,7 +74,7 @@ def lists(page: RecordPage, record: Any) -> Iterator[PartList]:
         shown.record(model.kind.name, detail={"page": request.endpoint or ""})
         filters = {each.name for each in listing.filters}
         more = url_for(f"{cls.__name__}.list", **({link: record.id} if link in filters else {}))
-        yield PartList(shown, str(shown.caption), more if len(found) > MOST else None)
+        yield PartList(shown, str(shown.caption), more if len(found) > MOST else None, cls.overview(record))
 
 
 def pages_of(kind: Kind) -> Iterator[str]:

@@ -24,8 +24,8 @@ from itm_admin.foundation.list_parts import BulkAct, Cell
 from itm_admin.foundation.views import Page, route, safe_next_url
 from itm_admin.record.schema import load
 
-Ask = tuple[type[PanelForm], type[Schema]]
-"""The form of what an action asks for, and the check of its answers."""
+Ask = tuple[Callable[[], PanelForm], type[Schema]]
+"""The form of what an action asks for, made for the records that the request names, and the check of its answers."""
 
 
 class ActsTogether(Page):

@@ -45,6 +45,8 @@ class Samples:
         declared = found.field
         if isinstance(declared, fields.Link):
             return self.link(kind, found)
+        if isinstance(declared, fields.ManyLinks):
+            return []
         if isinstance(declared, fields.Code):
             return (declared.among or tuple(vocabulary.codes(declared.codes)))[0]
         if isinstance(declared, fields.Codes):

@@ -28,7 +28,7 @@ MENUS = {
     WORKER: (WORK, ("Audit", ("Our access history",)), ("Administration", ("Waiting for confirmation",))),
     MANAGER: (
         WORK,
-        ("Audit", ("Who looked?", "Our access history")),
+        ("Audit", ("Who looked?", "Our access history", "Alerts")),
         ("Administration", ("Accounts", "Waiting for confirmation", "Roles and rights", "Units", PROGRAMS)),
     ),
     NATIONAL: (

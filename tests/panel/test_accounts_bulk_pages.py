@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from tests.factories import Somebody, Tenant
@@ -81,3 +83,47 @@ def test_an_accounts_history_has_the_role_that_was_given(panel: RunningPanel, te
     who = panel.make.focal_point(tenant)
     page = panel.browser(panel.make.manager(tenant)).get(f"/accounts/{who.id}").text
     assert "Rol verildi: Odak noktası" in page or "Role given: Focal point" in page
+
+
+def leavers(panel: RunningPanel, tenant: Tenant) -> tuple[list[Somebody], Somebody, list[uuid.UUID]]:
+    """Two people with an open case each, somebody without, and a colleague; the cases' ids."""
+    colleague = panel.make.focal_point(tenant)
+    people = [panel.make.caseworker(tenant) for _ in range(3)]
+    cases = [panel.make.case(colleague).id for _ in range(2)]
+    for person, case in zip(people, cases, strict=False):
+        browser = panel.browser(colleague)
+        assert browser.post(f"/cases/{case}/assign", account_id=str(person.id)).status_code == 303
+    return people, colleague, cases
+
+
+def assigned(panel: RunningPanel, case: uuid.UUID) -> set[uuid.UUID]:
+    rows = panel.rows("select account_id from case_assignment where case_id = :id and ended_at is null", id=case)
+    return {row.account_id for row in rows}
+
+
+def test_each_person_with_open_cases_has_a_question_of_their_own(
+    panel: RunningPanel, tenant: Tenant, manager: Browser
+) -> None:
+    people, colleague, cases = leavers(panel, tenant)
+    chosen = boxes(panel, people)
+    asked = manager.post(PATH, chosen=chosen).text
+    fields = [f"successor_{each.id.hex}" for each in people]
+    assert [f'name="{each}"' in asked for each in fields] == [True, True, False]
+    assert all(
+        reference in asked
+        for reference in [panel.value("select reference from case_file where id = :id", id=each) for each in cases]
+    )
+    sent = {"chosen": chosen, "offered": chosen, "confirmed": "yes", "reason": "LEFT"}
+    refused = manager.post(PATH, **sent, **{fields[0]: str(colleague.id)})
+    assert refused.status_code == 409
+    assert "devralacak kişiyi seçin" in refused.text
+    assert suspended(panel, people) == 0, "all or none"
+    for wrong in (people[2], panel.make.focal_point(panel.make.other_institution()), people[1]):
+        answers = {fields[0]: str(wrong.id), fields[1]: "nobody"}
+        assert manager.post(PATH, **sent, **answers).status_code in (409, 422), wrong.username
+        assert suspended(panel, people) == 0
+    done = manager.post(PATH, **sent, **{fields[0]: str(colleague.id), fields[1]: "nobody"})
+    assert done.status_code == 303
+    assert suspended(panel, people) == 3
+    assert [assigned(panel, case) - {colleague.id} for case in cases] == [set(), set()]
+    assert colleague.id in assigned(panel, cases[0])

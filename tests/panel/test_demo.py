@@ -21,7 +21,7 @@ from audit import report
 from itm_admin.accounts import bootstrap, factors, sign_in
 from itm_admin.accounts.factors import FactorOwner
 from itm_admin.assurance import detail
-from itm_admin.demonstration import acts, codes, plan, seeding, staff
+from itm_admin.demonstration import acts, codes, logins, plan, seeding, staff
 from itm_admin.demonstration.clock import HERE, OFFICE_HOURS
 from itm_admin.foundation import national, synthetic, tenancy, vocabulary
 from itm_admin.foundation.config import Refusal, Settings
@@ -402,6 +402,13 @@ def test_the_whole_plan_is_in_proportion_like_the_country() -> None:
 
 def test_every_narrative_says_that_it_is_synthetic() -> None:
     assert all(case.case["narrative"].startswith("Sentetik:") for case in planned(plan.FULL))
+
+
+def test_a_password_that_is_guessed_soon_is_drawn_again() -> None:
+    member = staff.TEAM[0]
+    drawn = iter(["baba-baba-baba-baba", "", f"{member.last_name}-{member.last_name}", "zofu-tipe-gamo-lure"])
+    assert logins._good_password(member, lambda: next(drawn)) == "zofu-tipe-gamo-lure"
+    assert logins._good_password(member) != logins._good_password(member)
 
 
 def test_the_plan_is_the_same_each_time_it_is_drawn() -> None:

@@ -118,3 +118,32 @@ def test_the_database_knows_no_other_way_to_a_rank(panel: RunningPanel) -> None:
             pytest.raises(DBAPIError, match=why),
         ):
             session.execute(text(statement), {"home": home.id, "id": id})
+
+
+def test_everybody_finds_the_contact_of_each_institution_and_managers_what_waits_in_the_own(
+    panel: RunningPanel,
+) -> None:
+    make, home, other = panel.make, panel.make.institution("FOD", "agency"), panel.make.institution("FOE", "agency")
+    boss, first, second = make.manager(home), make.focal_point(home), make.focal_point(home)
+    assert name(panel, boss, first, "primary") == 303
+    assert first.actor.full_name not in panel.browser(make.caseworker(other)).get("/focal-points/").text
+    assert confirm(panel, make.supervisor(), waiting(panel, first)) == "done"
+    assert name(panel, boss, second, "deputy") == 303
+    everybody = (
+        make.caseworker(other), make.manager(other), make.focal_point(home), make.auditor(), make.auditor(other),
+        make.supervisor(), make.administrator(),
+    )  # fmt: skip
+    for reader in everybody:
+        page = panel.browser(reader).get("/focal-points/")
+        assert page.status_code == 200, reader.username
+        assert first.actor.full_name in page.text, reader.username
+        assert second.actor.full_name not in page.text, "who waits stands for nobody yet"
+        email = panel.value("select email from account where id = :id", id=first.id)
+        assert email not in page.text
+    own = panel.browser(boss).get("/focal-points/").text
+    assert "Başkanlığın onayını bekliyor" in own
+    assert second.actor.full_name in own
+    with panel.make.working(make.caseworker(other)) as session:
+        seen = session.execute(text("select account_id from itm.focal_points()")).scalars().all()
+        assert first.id in seen
+        assert second.id not in seen

@@ -300,13 +300,13 @@ begin
 end $$;
 
 -- Links the account at work with the person whom the provider has just vouched for: in the own whole session, with a second factor of the
--- last quarter of an hour, the time of the way to the provider and back. NULL: done. 'taken': that person is somebody else's, or was.
+-- last minutes. NULL: done. 'taken': that person is somebody else's, or was.
 create function itm.provider_link(provider uuid, subject text, shown text, at bigint default null, mac bytea default null) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform itm.check_provider_claim(concat_ws(' ', 'provider_link', itm.account(), provider, itm.hex_of(subject)), at, mac);
-  if itm.session() is null or itm.scope() is distinct from 'login' or coalesce(itm.factor_age(), 'infinity') > 900 then
+  if itm.session() is null or itm.scope() is distinct from 'login' or coalesce(itm.factor_age(), 'infinity') > 360 then
     raise exception using errcode = 'insufficient_privilege', message = 'this takes a second factor of the last minutes';
   end if;
   if not itm.vouches(provider, itm.home()) then
