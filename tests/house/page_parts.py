@@ -1,4 +1,4 @@
-"""What the tests read of a page: its addresses, the text that people see, and its forms; all in one reading."""
+"""A page, read once: its addresses, the text that people see, and its forms."""
 
 from __future__ import annotations
 
