@@ -16,6 +16,7 @@ from werkzeug.exceptions import NotFound
 
 from itm_admin.accounts import actor, api_key_use, preference_views, saved_views, sessions
 from itm_admin.accounts.api_key_use import who_is_at_work
+from itm_admin.accounts.directory_calls import Places
 from itm_admin.accounts.passkeys import Site
 from itm_admin.accounts.provider_register import ProviderRegister
 from itm_admin.accounts.returning import ask_to_sign_in
@@ -61,6 +62,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     app.extensions["itm_keyring"] = Keyring.from_settings(settings)
     app.extensions["itm_providers"] = ProviderRegister.of(settings)
+    app.extensions["itm_directory_places"] = Places(settings.web_threads // 2)
     app.extensions["itm_erasures"] = Erasures.of(settings)
     compression.install(app, _vendor_file)  # first of all, so that it gets the final response
     headers.install(app)

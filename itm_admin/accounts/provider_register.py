@@ -23,6 +23,11 @@ from itm_admin.foundation.errors import NotFound
 from itm_admin.foundation.identity_providers import SETTING, Provider
 
 _DECLARE = text("select itm.declare_providers(:declared, :at, :mac)")
+_OF_DIRECTORIES = {
+    "ProviderSignInView.begin": "DirectorySignInView.sign_in",
+    "ProviderLinkView.begin": "DirectoryLinkView.ask",
+    "ProviderInvitationView.begin": "DirectoryInvitationView.ask",
+}
 _FIND = text("select itm.provider_of(:kind, :issuer)")
 
 
@@ -53,17 +58,33 @@ def issuer(code: str) -> Issuer:
     return found
 
 
+def provider(code: str) -> Provider:
+    """Of either kind. Raises NotFound."""
+    found = next((each for each in register().providers if each.code == code), None)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def directory(code: str) -> Provider:
+    """A provider that is asked with a name and a password. Raises NotFound."""
+    found = provider(code)
+    if found.kind != "ldap":
+        raise NotFound
+    return found
+
+
 def known(code: str, institution: str) -> Issuer | None:
     """The OIDC provider of this code, if it vouches for people of this institution."""
     return register().issuers.get(code) if code in {each.code for each in offered(institution)} else None
 
 
 def offered(institution: str | None = None) -> Sequence[Provider]:
-    """The OIDC providers that a page offers: all, or those of one institution's code."""
+    """The providers that a page offers: all, or those of one institution's code."""
     return [
-        each.provider
-        for each in register().issuers.values()
-        if institution is None or any(bound.code == institution for bound in each.provider.institutions)
+        each
+        for each in register().providers
+        if institution is None or any(bound.code == institution for bound in each.institutions)
     ]
 
 
@@ -74,10 +95,16 @@ def offers(providers: Sequence[Provider], endpoint: str, label: str, **values: A
     return [
         (
             label.replace("%(name)s", each.name(i18n.language())),
-            elsewhere + url_for(endpoint, provider_code=each.code, **values),
+            ("" if each.kind == "ldap" else elsewhere)
+            + url_for(_page_of(each, endpoint), provider_code=each.code, **values),
         )
         for each in providers
     ]
+
+
+def _page_of(found: Provider, endpoint: str) -> str:
+    """The page that asks for a directory's password stands where the way to an issuer begins."""
+    return _OF_DIRECTORIES[endpoint] if found.kind == "ldap" else endpoint
 
 
 def id_of(session: Session, provider: Provider) -> UUID:

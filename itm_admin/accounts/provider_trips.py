@@ -60,9 +60,15 @@ def end(cookie: MutableMapping[str, Any], provider: str, state: str) -> Trip | N
 
 def bring(cookie: MutableMapping[str, Any], trip: Trip, subject: str, shown: str) -> None:
     """Keeps who the provider vouches for, until the person confirms the link."""
+    bring_person(cookie, trip.provider, trip.why, trip.bound, subject, shown)
+
+
+def bring_person(
+    cookie: MutableMapping[str, Any], provider: str, why: str, bound: str, subject: str, shown: str
+) -> None:
+    """Keeps the person whom a directory has recognised, until the person confirms the link."""
     cookie[_BROUGHT] = {
-        "provider": trip.provider, "why": trip.why, "bound": trip.bound, "subject": subject, "shown": shown,
-        "at": int(time.time()),
+        "provider": provider, "why": why, "bound": bound, "subject": subject, "shown": shown, "at": int(time.time()),
     }  # fmt: skip
 
 

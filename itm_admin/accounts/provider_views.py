@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 
-from flask import current_app, flash, g, make_response, request, session, url_for
+from flask import current_app, flash, make_response, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
@@ -31,6 +31,7 @@ from itm_admin.foundation.actor import Actor, me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import DomainError, Invalid, NotFound
+from itm_admin.foundation.identity_providers import Provider
 from itm_admin.foundation.tenancy import acting
 from itm_admin.foundation.transaction import writing
 from itm_admin.foundation.views import Page, redirect_after_post, route, safe_next_url
@@ -94,8 +95,7 @@ class ProviderSignInView(Page):
     def go_on(self) -> Response:
         """Shows a waiting form again, after its author has signed in in another tab."""
         form = WaitingForm()
-        actor = g.get("actor")
-        if isinstance(actor, Actor) and actor.here is not None and not actor.here.half:
+        if _at_work() is not None:
             return go_on(form)
         if not form.held.data:
             return redirect_after_post("SignInView.sign_in")
@@ -140,7 +140,7 @@ class ProviderLinkView(Page):
         if found is None:
             flash(_("Nothing waits to be linked. Begin once more."), "warning")
             return redirect(url_for("ProviderLinkView.show"), 303)
-        provider = provider_register.issuer(found.provider).provider
+        provider = provider_register.provider(found.provider)
         if request.method == "POST":
             provider_trips.forget_brought(session)
             try:
@@ -177,20 +177,20 @@ class ProviderInvitationView(Page):
 
     @route("/<provider_code>", act="show", public=True, quiet=True)
     def begin(self, provider_code: str) -> Response:
-        issuer, token, _person = _invited(provider_code)
+        issuer, (_provider, token, _person) = provider_register.issuer(provider_code), invited_with(provider_code)
         here = url_for("InvitationView.redeem")
-        return _lead_there(issuer, INVITED, here, here, bound=_of_link(token))
+        return _lead_there(issuer, INVITED, here, here, bound=of_link(token))
 
     @route("/<provider_code>/confirm", act="show", methods=BOTH, public=True, quiet=True)
     def confirm(self, provider_code: str) -> str | Response:
-        issuer, token, invited = _invited(provider_code)
-        found = provider_trips.brought(session, INVITED, _of_link(token))
+        provider, token, invited = invited_with(provider_code)
+        found = provider_trips.brought(session, INVITED, of_link(token))
         if found is None or found.provider != provider_code:
             return redirect(url_for("InvitationView.redeem"), 303)
         if request.method == "POST":
             try:
                 with writing() as work:
-                    providers.redeem(work, token, issuer.provider, found.subject, found.shown)
+                    providers.redeem(work, token, provider, found.subject, found.shown)
             except providers.IdentityTaken as refused:
                 flash(str(refused), "warning")
                 return redirect_after_post("InvitationView.redeem")
@@ -232,23 +232,23 @@ def _home_signed_in(issuer: Issuer, trip: Trip, vouched: Vouched) -> Response:
 
 
 def _home_to_link(_issuer: Issuer, trip: Trip, vouched: Vouched) -> Response:
-    actor = g.get("actor")
-    if not isinstance(actor, Actor) or str(actor.id) != trip.bound:
+    actor = _at_work()
+    if actor is None or str(actor.id) != trip.bound:
         raise ProviderRefused("provider_state")
     provider_trips.bring(session, trip, vouched.subject, vouched.shown)
     return redirect(url_for("ProviderLinkView.confirm"), 303)
 
 
 def _home_invited(_issuer: Issuer, trip: Trip, vouched: Vouched) -> Response:
-    if _of_link(str(session.get(_OPENED_LINK, ""))) != trip.bound:
+    if of_link(str(session.get(_OPENED_LINK, ""))) != trip.bound:
         raise ProviderRefused("provider_state")
     provider_trips.bring(session, trip, vouched.subject, vouched.shown)
     return redirect(url_for("ProviderInvitationView.confirm", provider_code=trip.provider), 303)
 
 
 def _home_fresh(issuer: Issuer, trip: Trip, vouched: Vouched) -> Response:
-    actor = g.get("actor")
-    if not isinstance(actor, Actor) or str(actor.id) != trip.bound:
+    actor = _at_work()
+    if actor is None or str(actor.id) != trip.bound:
         raise ProviderRefused("provider_state")
     with writing() as work:
         here = go_on_fresh(work, actor, issuer.provider, vouched)
@@ -263,9 +263,8 @@ _HOME = {SIGN_IN: _home_signed_in, LINK: _home_to_link, INVITED: _home_invited, 
 def _turn_back(trip: Trip | None, refused: DomainError) -> Response:
     """To the page that the trip began on, with the reason."""
     flash(str(refused), "warning")
-    signed_in = isinstance(g.get("actor"), Actor)
     if trip is None:
-        return redirect(url_for("HomeView.show" if signed_in else "SignInView.sign_in"), 303)
+        return redirect(url_for("HomeView.show" if _at_work() is not None else "SignInView.sign_in"), 303)
     if trip.why == LINK:
         return redirect(url_for("ProviderLinkView.show"), 303)
     if trip.why == INVITED:
@@ -278,32 +277,39 @@ def _turn_back(trip: Trip | None, refused: DomainError) -> Response:
 
 
 def _confirm_page(page: Page, found: Brought, username: str, action: str, back: str) -> str:
-    provider = provider_register.issuer(found.provider).provider
+    provider = provider_register.provider(found.provider)
     return page.render(
         "accounts/provider_confirm.html", heading=_("Link your account"), name=provider.name(i18n.language()),
         shown=found.shown, username=username, action=action, back=url_for(back),
     )  # fmt: skip
 
 
-def _invited(provider_code: str) -> tuple[Issuer, str, invitations.Invited]:
+def invited_with(provider_code: str) -> tuple[Provider, str, invitations.Invited]:
     """The provider, and the opened link's token and person. Raises NotFound if it does not vouch for that person."""
-    issuer, token = provider_register.issuer(provider_code), str(session.get(_OPENED_LINK, ""))
+    provider, token = provider_register.provider(provider_code), str(session.get(_OPENED_LINK, ""))
     try:
         invited = invitations.look_up(db.session, token)
     except invitations.BadInvitation as error:
         raise NotFound(error.message) from None
-    if issuer.provider not in provider_register.offered(invited.institution_code):
+    if provider not in provider_register.offered(invited.institution_code):
         raise NotFound
-    return issuer, token, invited
+    return provider, token, invited
 
 
-def _of_link(token: str) -> str:
+def of_link(token: str) -> str:
+    """Names an opened one-time link in the cookie, without its token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _first_time(state: str) -> bool:
     with writing() as work:
         return providers.first_time(work, hashlib.sha256(f"state\0{state}".encode()).digest())
+
+
+def _at_work() -> Actor | None:
+    """The person of a whole session in this browser: the gate asks nobody on these pages."""
+    actor = current_app.extensions["itm_load_actor"]()
+    return actor if isinstance(actor, Actor) and actor.here is not None and not actor.here.half else None
 
 
 def _return_address(provider_code: str) -> str:

@@ -24,6 +24,7 @@ from itm_admin.accounts import (
     sign_in,
     throttle,
 )
+from itm_admin.accounts.directory_views import VIEWS as DIRECTORY_VIEWS
 from itm_admin.accounts.factor_sign_in import PasskeySignInView, SecondStepView, after_password
 from itm_admin.accounts.factor_views import OwnFactorView
 from itm_admin.accounts.forms import OwnPasswordForm, PasswordForm, SignInForm, own_data_form
@@ -271,4 +272,5 @@ VIEWS: tuple[type, ...] = (
     PreferenceView,
     GrantView,
     *PROVIDER_VIEWS,
+    *DIRECTORY_VIEWS,
 )

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from itm_admin.cases import ages
 from itm_admin.cases.models import Person
 from itm_admin.cases.persons import PERSONS
+from itm_admin.consent import texts
 from itm_admin.consent.coming_of_age import last_day
 from itm_admin.consent.models import Consent
 from itm_admin.consent.standing import GIVEN, WITHDRAWN
@@ -56,6 +57,8 @@ class Consents(RecordInterface[Consent]):
             wrong["recipients"] = _l("Choose institutions or kinds of institutions that may be told.")
         if not _are_others(session, record.recipients, record.institution_id):
             wrong["recipients"] = NOT_A_CHOICE
+        if not _was_read_out(session, record):
+            wrong["text_version"] = _l("There is no such version of the text in this language.")
         if wrong:
             raise Invalid(wrong)
 
@@ -98,6 +101,14 @@ def _about_the_answer(record: Consent) -> Mapping[str, Message]:
         if record.guardian_suspected:
             wrong["guardian_suspected"] = _l("A guardian who is a suspect, or kin of one, cannot give consent.")
     return wrong
+
+
+def _was_read_out(session: AnySession, record: Consent) -> bool:
+    """False for a version that the Presidency never made, of a text that it has in this language."""
+    if record.text_version is None or record.language is None:
+        return True
+    last = texts.newest(session, record.purpose, record.language)
+    return last is None or record.text_version <= last
 
 
 def _are_others(session: AnySession, ids: list[uuid.UUID], own: uuid.UUID) -> bool:
