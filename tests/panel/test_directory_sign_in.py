@@ -163,6 +163,11 @@ def test_a_name_that_is_given_again_is_not_the_person_of_before(world: World) ->
     world.server.add("tekrar")
     assert send(world.app, "tekrar").status_code == 401
     assert not world.rows("select 1 from account_session where account_id = :id", id=before.id)
+    world.server.remove("tekrar")
+    world.server.add("tekrar")
+    send(world.app, "tekrar")
+    accounts = world.rows("select distinct account_id from external_identity where shown_name = 'tekrar'")
+    assert len(accounts) == 3, "the one before, and one for each who came with this name since"
 
 
 def test_who_comes_for_the_first_time_has_no_role_until_the_manager_gives_one(world: World) -> None:
