@@ -142,7 +142,9 @@ class Issuer:
     def signed_out(self, token: str) -> SignedOut:
         """A logout token (Back-Channel Logout 1.0, 2.6). Raises ProviderRefused or ProviderDown."""
         found = self._signed(token)
-        said = {"iss": {"essential": True, "value": self.provider.issuer}, "iat": {"essential": True}}
+        if str(found.header.get("typ", "")).lower().removeprefix("application/") != "logout+jwt":
+            raise ProviderRefused("provider_token", "typ")  # no other token of this issuer is taken for one
+        said = {"iss": {"essential": True, "value": self.provider.issuer}, "exp": {"essential": True}}
         said |= {"aud": {"essential": True, "value": self.client.client_id}, "jti": {"essential": True}}
         registry = jwt.JWTClaimsRegistry(leeway=LEEWAY, **said)  # type: ignore[arg-type]
         _validated(lambda: registry.validate(found.claims))

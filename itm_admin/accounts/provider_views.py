@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 
-from flask import current_app, flash, g, make_response, request, session, url_for
+from flask import current_app, flash, make_response, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
@@ -95,8 +95,7 @@ class ProviderSignInView(Page):
     def go_on(self) -> Response:
         """Shows a waiting form again, after its author has signed in in another tab."""
         form = WaitingForm()
-        actor = g.get("actor")
-        if isinstance(actor, Actor) and actor.here is not None and not actor.here.half:
+        if _at_work() is not None:
             return go_on(form)
         if not form.held.data:
             return redirect_after_post("SignInView.sign_in")
@@ -233,8 +232,8 @@ def _home_signed_in(issuer: Issuer, trip: Trip, vouched: Vouched) -> Response:
 
 
 def _home_to_link(_issuer: Issuer, trip: Trip, vouched: Vouched) -> Response:
-    actor = g.get("actor")
-    if not isinstance(actor, Actor) or str(actor.id) != trip.bound:
+    actor = _at_work()
+    if actor is None or str(actor.id) != trip.bound:
         raise ProviderRefused("provider_state")
     provider_trips.bring(session, trip, vouched.subject, vouched.shown)
     return redirect(url_for("ProviderLinkView.confirm"), 303)
@@ -248,8 +247,8 @@ def _home_invited(_issuer: Issuer, trip: Trip, vouched: Vouched) -> Response:
 
 
 def _home_fresh(issuer: Issuer, trip: Trip, vouched: Vouched) -> Response:
-    actor = g.get("actor")
-    if not isinstance(actor, Actor) or str(actor.id) != trip.bound:
+    actor = _at_work()
+    if actor is None or str(actor.id) != trip.bound:
         raise ProviderRefused("provider_state")
     with writing() as work:
         here = go_on_fresh(work, actor, issuer.provider, vouched)
@@ -264,9 +263,8 @@ _HOME = {SIGN_IN: _home_signed_in, LINK: _home_to_link, INVITED: _home_invited, 
 def _turn_back(trip: Trip | None, refused: DomainError) -> Response:
     """To the page that the trip began on, with the reason."""
     flash(str(refused), "warning")
-    signed_in = isinstance(g.get("actor"), Actor)
     if trip is None:
-        return redirect(url_for("HomeView.show" if signed_in else "SignInView.sign_in"), 303)
+        return redirect(url_for("HomeView.show" if _at_work() is not None else "SignInView.sign_in"), 303)
     if trip.why == LINK:
         return redirect(url_for("ProviderLinkView.show"), 303)
     if trip.why == INVITED:
@@ -306,6 +304,12 @@ def of_link(token: str) -> str:
 def _first_time(state: str) -> bool:
     with writing() as work:
         return providers.first_time(work, hashlib.sha256(f"state\0{state}".encode()).digest())
+
+
+def _at_work() -> Actor | None:
+    """The person of a whole session in this browser: the gate asks nobody on these pages."""
+    actor = current_app.extensions["itm_load_actor"]()
+    return actor if isinstance(actor, Actor) and actor.here is not None and not actor.here.half else None
 
 
 def _return_address(provider_code: str) -> str:

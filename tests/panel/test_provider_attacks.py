@@ -257,6 +257,17 @@ def test_a_provider_that_is_down_leads_to_the_page_with_the_password(world: Prov
         world.issuer.status = 200
 
 
+def test_metadata_that_name_another_issuer_are_refused(world: ProviderWorld) -> None:
+    world.redeclare(_file(world))
+    real, world.issuer.address = world.issuer.address, "https://victim.example"
+    try:
+        answer = world.browser().get("/sign-in/with/jgk")
+        assert answer.location.startswith("/sign-in")
+    finally:
+        world.issuer.address = real
+    assert world.browser().get("/sign-in/with/jgk").location.startswith(real)
+
+
 def test_a_slow_provider_is_waited_for_so_long_and_keeps_nobody_else(
     world: ProviderWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
