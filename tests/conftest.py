@@ -7,6 +7,7 @@ superuser's address) names. A template is migrated once; each `database` is a co
 from __future__ import annotations
 
 import base64
+import gc
 import os
 import shutil
 import tempfile
@@ -323,6 +324,13 @@ LONGEST = (
     " house/test_second_wall audit/test_tampering_matrix runtime/test_running_sinks"
 ).split()
 """Files that take longest, the longest first."""
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay until the end: the collector of garbage need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
+from itm_admin.cases import person_services
 from itm_admin.consent.models import STATES, Consent
+from itm_admin.consent.services import follow_birth
 from itm_admin.consent.text_views import ConsentTextApi, ConsentTextView
 from itm_admin.consent.texts import ConsentText
 from itm_admin.consent.views import ConsentApi, ConsentView
 from itm_admin.foundation.roles import READ, WORK
 from itm_admin.record.area import Area, MenuEntry
+
+if follow_birth not in person_services.AFTER_BIRTH:
+    person_services.AFTER_BIRTH.append(follow_birth)
 
 _CONSENT = WORK | {"reveal", *STATES.acts}
 

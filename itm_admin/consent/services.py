@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -16,10 +17,11 @@ from itm_admin.consent import texts
 from itm_admin.consent.coming_of_age import last_day
 from itm_admin.consent.models import Consent
 from itm_admin.consent.standing import GIVEN, WITHDRAWN
-from itm_admin.foundation.encryption import AnySession, Keyring
+from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Keyring
 from itm_admin.foundation.errors import REQUIRED, Invalid, Locked, Message
 from itm_admin.foundation.vocabulary import NOT_A_CHOICE
 from itm_admin.institutions.models import Institution
+from itm_admin.record.birth_date import BirthDate
 from itm_admin.record.checks import today
 from itm_admin.record.datamodel import RecordInterface
 
@@ -39,8 +41,7 @@ class Consents(RecordInterface[Consent]):
     ) -> Consent:
         if values["answer"] == GIVEN:
             born = ages.birth_of(keyring.of_institution(session), parent)
-            guardian = values.get("form") == "GUARDIAN" or values.get("guardian_kind") is not None
-            end = last_day(born, parent.is_child, parent.age_band, guardian, values["given_on"])
+            end = _of_age(born, parent, values.get("form"), values.get("guardian_kind"), values["given_on"])
             if end is not None:
                 named = values.get("expires_on")
                 values = {**values, "expires_on": min(end, named or end), "ends_of_age": True}
@@ -86,6 +87,22 @@ class Consents(RecordInterface[Consent]):
         record.withdrawn_on = values.get("withdrawn_on") or today()
         if record.withdrawn_on < record.given_on:
             raise Invalid({"withdrawn_on": _l("It was given after this day.")})
+
+
+def follow_birth(session: AnySession, keys: InstitutionKeys, person: Person) -> None:
+    """Lets consents end when the person comes of age by a birth date that is known now. None lasts longer for it."""
+    born = ages.birth_of(keys, person)
+    mine = (Consent.person_id == person.id, Consent.deleted_at.is_(None))
+    given = (Consent.answer == GIVEN, Consent.state != WITHDRAWN)
+    for consent in session.scalars(select(Consent).where(*mine, *given)):
+        end = _of_age(born, person, consent.form, consent.guardian_kind, consent.given_on)
+        if end is not None and (consent.expires_on is None or end < consent.expires_on):
+            consent.expires_on, consent.ends_of_age = end, True
+    session.flush()
+
+
+def _of_age(born: BirthDate | None, person: Person, form: str | None, guardian: str | None, day: date) -> date | None:
+    return last_day(born, person.is_child, person.age_band, form == "GUARDIAN" or guardian is not None, day)
 
 
 def _about_the_answer(record: Consent) -> Mapping[str, Message]:

@@ -308,6 +308,22 @@ def test_a_childs_consent_by_a_guardian_is_recorded_with_its_end(
     assert "18 yaşında yeniden sorulur" in browser.get(f"/consents/{id}").text
 
 
+def test_a_birth_date_that_is_known_later_lets_earlier_consents_end_at_18_too(
+    panel: RunningPanel, author: Somebody, browser: Browser, link: CasePerson
+) -> None:
+    year = today().year - 10
+    open_ended, over = added(browser, link), added(browser, link, expires_on="2026-04-02")
+    version = panel.value("select row_version from person where id = :id", id=link.person_id)
+    change = {"birth_date": f"{year}-06-15", "row_version": version}
+    assert browser.send("PATCH", f"/api/v1/persons/{link.person_id}", change).status_code == 200
+    ends = [json.loads(browser.get(f"{API}/{id}").text) for id in (open_ended, over)]
+    assert [(each["expires_on"], each["ends_of_age"]) for each in ends] == [
+        (f"{year + 18}-05-31", True), ("2026-04-02", False),
+    ]  # fmt: skip
+    with pytest.raises(DBAPIError, match="childhood"):
+        sql(panel, author, "update consent set ends_of_age = false where id = :id", id=uuid.UUID(open_ended))
+
+
 # What a scope opens
 
 

@@ -1,3 +1,6 @@
+set constraints all immediate; -- entries that an upgrade from before has just made are sealed: audit.event gets a trigger here
+set constraints all deferred;
+
 -- Half a session (the password is proved, the second factor is missing) is nobody at work. itm.enter gives it no account, no home and no
 -- scope, so that no policy and no function knows it, but for those that name itm.at_second_step(): they are what the second step needs.
 -- What is added to the database later is shut to it until somebody opens it by that name.
