@@ -131,7 +131,7 @@ def _refused(
 
 def _page(page: Page, provider: Provider, form: SignInForm, action: str, back: str, status: int = 200) -> Response:
     name = provider.name(i18n.language())
-    heading = _("Sign in with %(name)s", name=name)
+    heading = _("Sign in with %(name)s", name=name) if page.subject == "SignIn" else _("Link with %(name)s", name=name)
     shown = page.render("accounts/directory.html", heading=heading, form=form, action=action, back=back, name=name)
     return make_response(shown, status)
 
