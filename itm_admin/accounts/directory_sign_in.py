@@ -34,6 +34,7 @@ from itm_admin.foundation.name_folding import name_key
 from itm_admin.foundation.transaction import writing
 
 log = logging.getLogger("itm.directories")
+_WRITE_COUNTED = text("select itm.write_counted(null)")
 _COUNT = text(
     "select wait, ticket from itm.count_directory_try(:provider, :name, :pair, :network, :counted, :typed, :device)"
 )
@@ -68,6 +69,7 @@ def ask(provider: Provider, name: str, password: str, key: bytes) -> Vouched:
     db.session.rollback()
     typed = _TypedThere.of(provider.code, name, key)
     with writing() as work:
+        work.execute(_WRITE_COUNTED)
         counted = work.execute(_COUNT, {"provider": provider_register.id_of(work, provider), **typed.values()}).one()
     if counted.wait:
         raise TooManyTries(counted.wait)

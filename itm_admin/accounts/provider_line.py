@@ -26,11 +26,14 @@ from itm_admin.foundation.errors import DomainError
 
 SECONDS = 8.0
 """For one call, from the name's resolution to the last byte."""
-REST = 5.0
-"""Seconds after a failure in which nobody is sent there."""
-AT_ONCE = 4
-"""Calls of one process; one more is refused at once, so that a slow provider keeps no other request waiting."""
+REST, LONGEST_REST = 5.0, 60.0
+"""Seconds after a failure in which nobody is sent there; twice as many after each further one."""
+AT_ONCE, TOGETHER = 3, 4
+"""Calls of one process to one provider, and to all: half of its threads, so that slow ones keep no page waiting."""
+PATIENCE = 1.0
+"""Seconds for which one more call waits for its turn."""
 LARGEST = 256 * 1024
+_TOGETHER = threading.BoundedSemaphore(TOGETHER)
 _LOG = logging.getLogger("itm.providers")
 
 
@@ -65,7 +68,7 @@ class ProviderLine:
     def __init__(self, code: str, certificates: str) -> None:
         self._code, self._certificates = code, certificates
         self._free = threading.BoundedSemaphore(AT_ONCE)
-        self._rests_until = 0.0
+        self._rests_until, self._failures = 0.0, 0
 
     def document(self, url: str) -> dict[str, Any]:
         """A JSON object. Raises ProviderDown."""
@@ -87,7 +90,7 @@ class ProviderLine:
         return self._call("POST", url, body.encode("ascii"), told)
 
     def _call(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> ProviderAnswer:
-        if time.monotonic() < self._rests_until or not self._free.acquire(blocking=False):
+        if time.monotonic() < self._rests_until or not self._take_turn():
             raise ProviderDown
         came: queue.SimpleQueue[ProviderAnswer | Exception] = queue.SimpleQueue()
         open_ones: list[http.client.HTTPConnection] = []
@@ -98,6 +101,7 @@ class ProviderLine:
             except (OSError, http.client.HTTPException, ValueError) as fault:
                 came.put(fault)
             finally:
+                _TOGETHER.release()
                 self._free.release()
 
         threading.Thread(target=work, name=f"provider {self._code}", daemon=True).start()
@@ -112,10 +116,21 @@ class ProviderLine:
         if isinstance(found, Exception):
             self._failed(type(found).__name__)
             raise ProviderDown
+        self._failures = 0
         return found
 
+    def _take_turn(self) -> bool:
+        until = time.monotonic() + PATIENCE
+        if not self._free.acquire(timeout=PATIENCE):
+            return False
+        if _TOGETHER.acquire(timeout=max(until - time.monotonic(), 0)):
+            return True
+        self._free.release()
+        return False
+
     def _failed(self, why: str) -> None:
-        self._rests_until = time.monotonic() + REST
+        self._failures += 1
+        self._rests_until = time.monotonic() + min(REST * 2 ** min(self._failures - 1, 5), LONGEST_REST)
         _LOG.warning("the provider of sign-in %s fails: %s", self._code, why)
 
     def _exchange(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import secrets
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,6 +163,11 @@ def test_a_name_that_is_given_again_is_not_the_person_of_before(world: World) ->
     world.server.add("tekrar")
     assert send(world.app, "tekrar").status_code == 401
     assert not world.rows("select 1 from account_session where account_id = :id", id=before.id)
+    world.server.remove("tekrar")
+    world.server.add("tekrar")
+    send(world.app, "tekrar")
+    accounts = world.rows("select distinct account_id from external_identity where shown_name = 'tekrar'")
+    assert len(accounts) == 3, "the one before, and one for each who came with this name since"
 
 
 def test_who_comes_for_the_first_time_has_no_role_until_the_manager_gives_one(world: World) -> None:
@@ -287,3 +295,67 @@ def test_another_institutions_people_are_not_linked_with_it(world: World) -> Non
     somebody = world.make.somebody("caseworker", world.make.other_institution())
     browser = signed_in(world.app, somebody)
     assert browser.get("/profile/institution-sign-in/directory/dizin").location == "/profile/institution-sign-in/"
+
+
+def test_a_one_time_link_is_used_with_the_directory_in_place_of_a_password(world: World) -> None:
+    somebody, token = world.make.somebody("caseworker"), secrets.token_urlsafe(32)
+    world.server.add("davetli")
+    with world.make.superuser() as connection:
+        connection.execute(
+            text(
+                "insert into invitation (institution_id, account_id, token_digest, expires_at)"
+                " values (:home, :who, :digest, now() + interval '1 hour')"
+            ),
+            {"home": somebody.tenant.id, "who": somebody.id, "digest": hashlib.sha256(token.encode()).digest()},
+        )
+    browser, there = Browser(world.app), "/invitation/directory/dizin"
+    assert browser.get(there).status_code == 404
+    browser.get(f"/invitation/{token}")
+    assert there in browser.get("/invitation/").text
+    assert browser.post(there, there, username="davetli", password="yanlis").status_code == 401
+    answer = browser.post(there, there, username="davetli", password=PASSWORD)
+    assert (answer.status_code, answer.location) == (303, "/invitation/with/dizin/confirm")
+    assert browser.post(answer.location, answer.location).location == "/sign-in"
+    assert send(world.app, "davetli").status_code == 303
+
+
+def test_an_unknown_name_takes_as_many_questions_as_a_wrong_password(world: World) -> None:
+    """So that the time tells no stranger who is there."""
+    world.linked("bilinen")
+    connections: list[int] = []
+    with forwarding(world.server.port, connections) as port:
+        app = world.named(address=f"ldap://localhost:{port}")
+        for name in ("bilinen", "bilinmeyen"):
+            connections.append(0)
+            assert send(app, name, "yanlış").status_code == 401
+    world.named()
+    assert connections == [2, 2]
+
+
+@contextmanager
+def forwarding(there: int, connections: list[int]) -> Iterator[int]:
+    """A port that leads to another one, and counts its connections in the last number."""
+
+    def pump(one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while said := one.recv(65536):
+                other.sendall(said)
+        for each in (one, other):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                here, _ = serving.accept()
+                connections[-1] += 1
+                beyond = socket.create_connection(("127.0.0.1", there))
+                for pair in ((here, beyond), (beyond, here)):
+                    threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    serving = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield serving.getsockname()[1]
+    finally:
+        serving.close()

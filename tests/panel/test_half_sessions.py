@@ -203,6 +203,8 @@ def test_a_proof_of_the_present_password_is_good_for_one_change(panel: RunningPa
         connection.scalar(ENTER, {"secret": secret})
         assert connection.execute(text(address), {"email": "a@b.invalid"}).rowcount == 1
         refused(connection, address, "proved first", email="b@b.invalid")
+        title = "update account set title = repeat('x', 501) where id = itm.account()"
+        refused(connection, title, "account_lengths")
 
 
 def test_a_list_of_fewer_proofs_sets_no_password_by_a_link(panel: RunningPanel) -> None:

@@ -211,7 +211,7 @@ def test_what_the_provider_refuses_leads_back_to_the_sign_in_page(world: Provide
     answer = browser.get(f"/sign-in/with/jgk/back?{told}")
     assert answer.location == "/sign-in?next=/cases/"
     page = browser.get(answer.location).text
-    assert "Kurumunuz üzerinden giriş tamamlanmadı" in page
+    assert "Kurumunuz üzerinden oturum açma tamamlanmadı" in page
     assert "access_denied" not in page
 
 

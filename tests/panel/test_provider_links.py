@@ -132,7 +132,7 @@ def test_a_one_time_link_is_used_with_the_provider_in_place_of_a_password(world:
     with world.make.superuser() as connection:
         connection.execute(text("delete from credential where account_id = :id"), {"id": who.id})
     browser, token = invited(world, who)
-    assert "ile sürdürün" in browser.get("/invitation/").text
+    assert "ile sürdür" in browser.get("/invitation/").text
     world.issuer.person = {"sub": "l-invited", "name": "Elif Kaya", "acr": ACR}
     answer = browser.get(world.go(browser, start="/invitation/with/jgk"))
     assert answer.location == "/invitation/with/jgk/confirm"
@@ -268,7 +268,7 @@ def test_a_fresh_factor_is_shown_at_the_provider_that_the_session_came_from(worl
     browser = world.browser()
     world.come(browser, {"sub": "l-fresh", "acr": ACR})
     stale(world, who)
-    assert "üzerinde gösterin" in browser.get("/profile/step-up/?next=/profile/factors/").text
+    assert "üzerinde göster" in browser.get("/profile/step-up/?next=/profile/factors/").text
     start = "/profile/step-up/with/jgk?next=/profile/factors/"
     begun = browser.client.get(start)
     assert "prompt=login" in begun.location

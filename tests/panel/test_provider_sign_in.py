@@ -194,6 +194,6 @@ def test_the_way_there_asks_for_a_code_with_pkce_state_and_nonce(world: Provider
 
 def test_the_sign_in_page_has_a_button_for_each_provider(world: ProviderWorld) -> None:
     page = world.browser().get("/sign-in?next=/cases/").text
-    assert "Jandarma kurum girişi (jgk) ile giriş" in page
+    assert "Jandarma kurum girişi (jgk) ile oturum aç" in page
     assert "/sign-in/with/jgk?next=/cases/" in page
     assert 'name="password"' in page

@@ -148,8 +148,11 @@ alter table public.passkey_challenge enable always trigger a_rules;
 create or replace function itm.ask_passkey(challenge bytea) returns uuid
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
-  delete from public.passkey_challenge c where c.made_at < now() - interval '5 minutes';
   delete from public.passkey_challenge c where c.id in (
-    select o.id from public.passkey_challenge o where o.account_id is null order by o.made_at desc, o.id offset 9999);
+    select o.id from public.passkey_challenge o where o.made_at < now() - interval '5 minutes' for update skip locked);
+  delete from public.passkey_challenge c where c.id in (
+    select o.id from public.passkey_challenge o where o.id in (
+      select u.id from public.passkey_challenge u where u.account_id is null order by u.made_at desc, u.id offset 9999)
+    for update skip locked);
   insert into public.passkey_challenge (challenge, purpose) values (challenge, 'sign_in') returning id
 $$;

@@ -18,6 +18,9 @@ create table itm.due_renewal (
 comment on table itm.due_renewal is 'A digest with parameters of before whose password was right in this transaction.';
 comment on column itm.due_renewal.account_id is 'The person, until the digest is renewed.';
 revoke all on itm.own_proof, itm.due_renewal from public;
+-- What people write about themselves is as short as the page has it; what stands longer from before stays.
+alter table public.account add constraint account_lengths check (length(first_name) <= 100 and length(last_name) <= 100
+  and length(email) <= 200 and length(title) <= 500 and length(username) <= 80 and length(language) <= 10) not valid;
 alter table public.credential add constraint credential_length check (length(password_hash) <= 300);
 alter table itm.door add column parameters text default '$argon2id-sha256$v=19$m=19456,t=2,p=1' not null;
 comment on column itm.door.parameters is 'Of passwords, today.';

@@ -89,7 +89,9 @@ begin
     select o.id from itm.counted_try o where o.counted_at < now() - interval '5 minutes' order by o.counted_at limit 100 for update skip locked);
   if who is null then
     delete from itm.counted_try t where t.id in (
-      select o.id from itm.counted_try o where o.account_id is null order by o.counted_at desc, o.id offset 999 limit 100);
+      select o.id from itm.counted_try o where o.id in (
+        select u.id from itm.counted_try u where u.account_id is null order by u.counted_at desc, u.id offset 999 limit 100)
+      for update skip locked);
   end if;
   insert into itm.counted_try (account_id, keys) values (who, keys) returning id into ticket;
 end $$;

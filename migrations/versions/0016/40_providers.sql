@@ -172,10 +172,13 @@ begin
   if unknown <> '{}' then
     return unknown;
   end if;
+  select i.id into presidency from public.institution i where i.kind = 'presidency';
+  if presidency is null then  -- a new installation: its institutions are entered later
+    return '{}';
+  end if;
   if before = '' then
     perform itm.at_the_door(null);
   end if;
-  select i.id into strict presidency from public.institution i where i.kind = 'presidency';
   update public.identity_provider p set ended_at = now() where p.ended_at is null and not exists (
     select from jsonb_array_elements(declared::jsonb) d where d ->> 'kind' = p.kind and d ->> 'issuer' = p.issuer and d ->> 'code' = p.code);
   for one in select * from jsonb_array_elements(declared::jsonb) loop
