@@ -121,7 +121,8 @@ class _Looks(Page):
 
     def _lines(self, kind: str, id: uuid.UUID, chosen: Mapping[str, str]) -> str:
         """The address of the entries that were counted."""
-        kept: dict[str, Any] = {each.name: chosen[each.name] for each in entry_list.HISTORY.filters if each.name in chosen}
+        offered = {each.name for each in entry_list.HISTORY.filters}
+        kept: dict[str, Any] = {name: value for name, value in chosen.items() if name in offered}
         if kind == "account":
             return url_for(self.acts, id=id, **kept)
         return url_for(self.history, kind=kind, id=id, **kept)
