@@ -51,7 +51,7 @@ def find(session: AnySession, what: str, field: str = "what", kinds: tuple[str, 
 
 
 def _as_stored(what: str) -> list[str]:
-    """What was typed, as it may be stored: by itself, as a reference or pseudonym, as a user name."""
+    """The typed text as it may be stored: by itself, as a reference or pseudonym, as a user name."""
     plain = " ".join(what.split())
     return list(filter(None, dict.fromkeys((plain, reference_in(what), usernames.typed(plain)))))
 
