@@ -148,7 +148,7 @@ COLUMNS: tuple[Column[AnyRow], ...] = (
     _text("seq", _l("Number"), lambda row: str(row.seq)),
     _text("code", _l("Ledger"), lambda row: name_by_code(row.code)),
     Column("who", _l("Who"), _who),
-    _text("what", _l("What"), lambda row: labels.action_words(row.action, row.actor_id)),
+    _text("what", _l("What"), showing.what),
     _text("target", _l("On what"), showing.target),
     _text("why", _l("Why"), lambda row: labels.purpose_words(row.purpose)),
     Column("outcome", _l("Outcome"), _outcome),

@@ -86,7 +86,7 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
         sealed=sealed(row),
         who=who(row),
         outside=outside_user(row) is not None,
-        what=labels.action_words(row.action, row.actor_id),
+        what=what(row),
         target=target(row),
         why=labels.purpose_words(row.purpose),
         note=_note(content),
@@ -105,6 +105,14 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
 def _note(content: Mapping[str, Any]) -> str | None:
     found = content.get("detail")
     return naming.name_of(found.get("note")) if isinstance(found, Mapping) else None
+
+
+def what(row: AnyRow) -> str:
+    """The act. The end of an assignment is another one than its beginning."""
+    ended = '"ended_at":{"old":null,' in (row.content or "")
+    if ended and (row.action, row.target_kind) == ("record.assign", "case_assignment"):
+        return str(_("End of an assignment"))
+    return labels.action_words(row.action, row.actor_id)
 
 
 def target(row: AnyRow) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
 from typing import Any
 
 from flask import url_for
 from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import and_, func, select
 
 from itm_admin.accounts import grants
 from itm_admin.accounts.models import Account
-from itm_admin.cases import lookup
-from itm_admin.cases.models import Case, CaseAssignment, CasePerson, VictimProfile
+from itm_admin.cases import conditions, lookup
+from itm_admin.cases.models import Case
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
@@ -21,7 +21,6 @@ from itm_admin.foundation.encryption import AnySession
 from itm_admin.foundation.list_parts import Cell, Column
 from itm_admin.foundation.lists import Listing
 from itm_admin.foundation.roles import may
-from itm_admin.record.checks import today
 from itm_admin.record.draft_views import waiting as drafts
 from itm_admin.record.listing import column, named
 
@@ -39,14 +38,18 @@ OWN: Listing[Case] = Listing(
         Column("updated", _l("Last change"), lambda case: Cell("moment", case.updated_at)),
     ),
 )
-QUIET_DAYS = 30
+_FILTERS: Mapping[str, Mapping[str, Any]] = {
+    "follow": {"status": "FollowUp"}, "quiet": {"quiet": "yes"}, "empty": {"empty": "yes"},
+    "profiles": {"without_profile": "yes"},
+}  # fmt: skip
+"""The filters of the case list that show what a sentence counts."""
 
 
 def institution_home(session: AnySession) -> dict[str, Any]:
     """The newest own open cases, and counts of what waits, each with a link to where it is dealt with."""
     own = session.scalars(
         lookup.list_cases()
-        .where(_mine(), Case.closed_on.is_(None))
+        .where(conditions.mine(), conditions.is_open())
         .order_by(Case.updated_at.desc(), Case.id)
         .limit(SHOWN)
     ).all()
@@ -73,16 +76,15 @@ def _alone(session: AnySession) -> bool:
 
 def _figures(session: AnySession) -> list[tuple[str, int, str]]:
     """(name, count, address) of what a manager answers for, counted in one statement."""
-    assigned = exists().where(CaseAssignment.case_id == Case.id, CaseAssignment.ended_at.is_(None))
-    there, opened = Case.deleted_at.is_(None), and_(Case.deleted_at.is_(None), Case.closed_on.is_(None))
+    there, opened = Case.deleted_at.is_(None), and_(Case.deleted_at.is_(None), conditions.is_open())
     people = select(func.count()).select_from(Account).where(Account.institution_id == tenancy.current().institution)
     row = session.execute(
         select(
             func.count().filter(there).label("cases"),
             func.count().filter(opened).label("open"),
-            func.count().filter(and_(opened, ~assigned)).label("nobodys"),
+            func.count().filter(and_(opened, conditions.assigned(False))).label("nobodys"),
             func.count().filter(Case.deleted_at.is_not(None)).label("deleted"),
-            people.where(Account.active).scalar_subquery().label("people"),
+            people.scalar_subquery().label("people"),
         ).select_from(Case)
     ).one()
     return [
@@ -98,39 +100,21 @@ def _figures(session: AnySession) -> list[tuple[str, int, str]]:
     ]
 
 
-def _mine() -> ColumnElement[bool]:
-    return exists().where(
-        CaseAssignment.case_id == Case.id,
-        CaseAssignment.account_id == tenancy.current().account,
-        CaseAssignment.ended_at.is_(None),
-    )
-
-
 def _waiting(session: AnySession) -> list[tuple[str, str]]:
     """(sentence, address) for each kind of waiting work that there is, counted in one statement."""
-    open_and_mine = and_(Case.deleted_at.is_(None), Case.closed_on.is_(None), _mine())
-    someone = exists().where(CasePerson.case_id == Case.id, CasePerson.deleted_at.is_(None))
-    without_profile = exists().where(
-        CasePerson.case_id == Case.id,
-        CasePerson.deleted_at.is_(None),
-        CasePerson.role == "VICTIM",
-        ~exists().where(VictimProfile.case_person_id == CasePerson.id),
-    )
-    quiet = Case.updated_at < today() - timedelta(days=QUIET_DAYS)
+    open_and_mine = and_(Case.deleted_at.is_(None), conditions.is_open(), conditions.mine())
     counts = session.execute(
         select(
             func.count().filter(Case.status == "FollowUp").label("follow"),
-            func.count().filter(quiet).label("quiet"),
-            func.count().filter(~someone).label("empty"),
-            func.count().filter(without_profile).label("profiles"),
+            func.count().filter(conditions.quiet()).label("quiet"),
+            func.count().filter(conditions.empty()).label("empty"),
+            func.count().filter(conditions.without_profile()).label("profiles"),
         )
         .select_from(Case)
         .where(open_and_mine)
     ).one()
-    mine = url_for("CaseView.list", mine="yes", sort="updated")
-    follow = url_for("CaseView.list", mine="yes", status="FollowUp")
     return [
-        (_sentence(kind, count), follow if kind == "follow" else mine)
+        (_sentence(kind, count), url_for("CaseView.list", mine="yes", open="yes", sort="updated", **_FILTERS[kind]))
         for kind, count in counts._asdict().items()
         if count
     ]
@@ -155,6 +139,6 @@ def _sentence(kind: str, count: int) -> str:
             "%(num)s case has not been touched for %(days)s days",
             "%(num)s cases have not been touched for %(days)s days",
             count,
-            days=QUIET_DAYS,
+            days=conditions.QUIET_DAYS,
         )
     return str(said)

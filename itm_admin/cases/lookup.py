@@ -86,6 +86,17 @@ def people_of(session: AnySession, case: Case) -> list[CasePerson]:
     return list(session.scalars(statement, execution_options={"populate_existing": True}))
 
 
+def assignments_of(session: AnySession, case: Case) -> list[CaseAssignment]:
+    """Every assignment of a case, ended ones too, each with its account; oldest first."""
+    statement = (
+        select(CaseAssignment)
+        .options(joinedload(CaseAssignment.account))
+        .where(CaseAssignment.case_id == case.id)
+        .order_by(CaseAssignment.assigned_at, CaseAssignment.id)
+    )
+    return list(session.scalars(statement))
+
+
 def list_cases(*, deleted: bool = False) -> Select[Case]:
     """Visible cases with unit, number of people and live assignments, for a listing to narrow and order."""
     people = (
@@ -99,8 +110,8 @@ def list_cases(*, deleted: bool = False) -> Select[Case]:
         select(Case)
         .where(Case.deleted_at.is_not(None) if deleted else Case.deleted_at.is_(None), *_only_assigned(Case.id))
         .options(
-            selectinload(Case.unit),
-            selectinload(Case.assignments.and_(CaseAssignment.ended_at.is_(None))).selectinload(CaseAssignment.account),
+            joinedload(Case.unit),
+            selectinload(Case.assignments.and_(CaseAssignment.ended_at.is_(None))).joinedload(CaseAssignment.account),
             with_expression(Case.people_count, people),
         )
     )

@@ -36,6 +36,7 @@ from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Invalid
 from itm_admin.foundation.forms import attempt
+from itm_admin.foundation.identity_numbers import seems_mistyped
 from itm_admin.foundation.once import once
 from itm_admin.foundation.views import keyring, redirect_after_post, route
 from itm_admin.record import drafts, parts, removals
@@ -161,7 +162,9 @@ class PersonView(RecordPage):
             except Invalid as error:
                 form.take(error)
         refused = form.submitted() and not found
-        return self.render("cases/search.html", form=form, found=found), form.refused_with if refused else 200
+        mistyped = found is not None and not found.persons and seems_mistyped(form.number.data or "")
+        page = self.render("cases/search.html", form=form, found=found, mistyped=mistyped)
+        return page, form.refused_with if refused else 200
 
     @route("/new/<uuid:case>", act="add", methods=BOTH)
     def add(self, case: uuid.UUID) -> Answer:  # type: ignore[override]

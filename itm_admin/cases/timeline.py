@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from flask_babel import gettext as _
 
-from itm_admin.cases.models import Case, CasePerson
+from itm_admin.cases.models import Case, CaseAssignment, CasePerson
 from itm_admin.cases.services import SENSITIVITY
 from itm_admin.cases.turns import Turn
 from itm_admin.foundation.formats import label
@@ -36,19 +36,25 @@ class Step:
     by: str | None = None
 
 
-def course(case: Case, people: Sequence[CasePerson], turns: Sequence[Turn] = ()) -> list[Step]:
+def course(
+    case: Case, people: Sequence[CasePerson], turns: Sequence[Turn] = (), assignments: Sequence[CaseAssignment] = ()
+) -> list[Step]:
     """Oldest first, within a day by time. Its opening begins a day; a closing that was dated back ends its day."""
     steps = [_on(link.created_at, _("%(pseudonym)s was added", pseudonym=link.person.pseudonym),
                  label(link.role, "case_role")) for link in people]  # fmt: skip
-    steps += [
-        _on(each.assigned_at, _("%(name)s was assigned", name=each.account.get_full_name()))
-        for each in case.assignments
-    ]
+    steps += [step for each in assignments for step in _assignment(each)]
     steps += _opening(case, turns)
     told = list(_turned(turns))
     steps += told
     steps += [each for each in _of_row(case) if each.what not in {step.what for step in told}]
     return sorted(steps, key=lambda step: (step.day, step.at or _EARLY))
+
+
+def _assignment(each: CaseAssignment) -> Iterator[Step]:
+    name = each.account.get_full_name() if each.account else "–"
+    yield _on(each.assigned_at, _("%(name)s was assigned", name=name))
+    if each.ended_at:
+        yield _on(each.ended_at, _("%(name)s is no longer assigned", name=name))
 
 
 def _opening(case: Case, turns: Sequence[Turn]) -> Iterator[Step]:

@@ -12,9 +12,9 @@ from flask_appbuilder.actions import action
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
-from sqlalchemy import exists, select
+from sqlalchemy import select
 
-from itm_admin.cases import choices, erasure_views, lookup, services
+from itm_admin.cases import choices, conditions, erasure_views, lookup, services
 from itm_admin.cases.finding import FindView
 from itm_admin.cases.forms import (
     CASE_HINTS,
@@ -34,7 +34,6 @@ from itm_admin.cases.schemas import CASE_COLUMNS, AssignInput, CloseInput
 from itm_admin.cases.services import CASES
 from itm_admin.cases.timeline import course
 from itm_admin.cases.turns import turns_of
-from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.bulk import Chosen
 from itm_admin.foundation.database import db
@@ -51,24 +50,6 @@ from itm_admin.record.page_columns import Columns
 from itm_admin.record.pages import Answer, RecordPage, Step
 from itm_admin.record.schema import DeleteInput
 from itm_admin.record.versions import expect
-
-
-def _is_open(wanted: bool) -> Any:
-    return Case.closed_on.is_(None) if wanted else Case.closed_on.is_not(None)
-
-
-def _assigned(wanted: bool) -> Any:
-    somebody = exists().where(CaseAssignment.case_id == Case.id, CaseAssignment.ended_at.is_(None))
-    return somebody if wanted else ~somebody
-
-
-def _mine(wanted: bool) -> Any:
-    mine = exists().where(
-        CaseAssignment.case_id == Case.id,
-        CaseAssignment.account_id == tenancy.current().account,
-        CaseAssignment.ended_at.is_(None),
-    )
-    return mine if wanted else ~mine
 
 
 def _of_person(pseudonym: str) -> Any:
@@ -96,18 +77,22 @@ class CaseView(RecordPage):
     search_beside = (_of_person,)
     search_columns = (
         "status", "mine", "open", "assigned", "province", "exploitation_types", "referral_source", "confidentiality",
-        "from", "to",
+        "from", "to", "worker", "unit_id", "without_profile", "empty", "quiet",
     )  # fmt: skip
     search_filters = (
-        Filter("mine", _l("Assigned to me"), "flag", _mine),
-        Filter("open", _l("Open"), "flag", _is_open),
-        Filter("assigned", _l("Assigned to somebody"), "flag", _assigned),
+        Filter("mine", _l("Assigned to me"), "flag", conditions.mine),
+        Filter("open", _l("Open"), "flag", conditions.is_open),
+        Filter("assigned", _l("Assigned to somebody"), "flag", conditions.assigned),
+        Filter("worker", _l("Assigned person"), "choice", conditions.assigned_to, conditions.assigned_people),
+        Filter("empty", _l("Nobody in it yet"), "flag", conditions.empty),
+        Filter("without_profile", _l("A victim without a profile"), "flag", conditions.without_profile),
+        Filter("quiet", _l("Not touched for 30 days"), "flag", conditions.quiet),
         Filter("from", _l("Opened from"), "day", lambda day: Case.opened_on >= day),
         Filter("to", _l("Opened until"), "day", lambda day: Case.opened_on <= day),
     )
     address_names: ClassVar = {
         "opened_on": "opened", "exploitation_types": "exploitation", "people_count": "people", "updated_at": "updated",
-        "referral_source": "source",
+        "referral_source": "source", "unit_id": "unit",
     }  # fmt: skip
     formatters_columns: ClassVar = {
         "people_count": lambda count: Cell("number", count),
@@ -232,7 +217,7 @@ class CaseView(RecordPage):
             "assigns": living and may("assign", "Case"),
             "assign": self.address("assign", id=id),
             "reopen": self.address("reopen", id=id) if reopen else None,
-            "course": course(record, people, turns_of(db.session, id)),
+            "course": course(record, people, turns_of(db.session, id), lookup.assignments_of(db.session, record)),
         }
 
     @action("assign", _l("Assign"), _l("Assign somebody to the chosen cases"), single=False)

@@ -45,6 +45,14 @@ def _national_number(text: str) -> str | None:
     return number if with_check_digits(number[:9]) == number else None
 
 
+def seems_mistyped(text: str) -> bool:
+    """True for digits that look like an identity number with an error; not for what may be a telephone number."""
+    number = "".join(ascii_digits(text).split())
+    if not re.fullmatch(r"[1-9][0-9]{9,11}", number) or _national_number(number):
+        return False
+    return not re.fullmatch(r"5[0-9]{9}|90[0-9]{10}", number)
+
+
 def passport_number(text: str) -> str | None:
     """Capital letters and digits, 5 to 20 of them, at least one a digit (ICAO Doc 9303 allows any issuer's form)."""
     number = document_number(text)
