@@ -21,6 +21,7 @@ help:  ## What can be done
 	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 run: $(VENV)/run.stamp  ## Start the whole system on this machine, with synthetic data
+	@$(READABLE) $(BIN)/python -m compileall -q itm_admin audit app.py >/dev/null 2>&1 || true  # its users may not write
 	@exec $(BIN)/itm run --demo
 
 # What the tests need beside Python's packages is seen to before anything else: a test that cannot run has shown nothing.

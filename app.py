@@ -16,7 +16,9 @@ from werkzeug.exceptions import NotFound
 
 from itm_admin.accounts import actor, api_key_use, preference_views, saved_views, sessions
 from itm_admin.accounts.api_key_use import who_is_at_work
+from itm_admin.accounts.directory_calls import Places
 from itm_admin.accounts.passkeys import Site
+from itm_admin.accounts.provider_register import ProviderRegister
 from itm_admin.accounts.returning import ask_to_sign_in
 from itm_admin.accounts.step_up import ask_for_factor
 from itm_admin.assurance import scheduler_watch
@@ -59,6 +61,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     db.init_app(app)
     app.extensions["itm_keyring"] = Keyring.from_settings(settings)
+    app.extensions["itm_providers"] = ProviderRegister.of(settings)
+    app.extensions["itm_directory_places"] = Places(settings.web_threads // 2)
     app.extensions["itm_erasures"] = Erasures.of(settings)
     compression.install(app, _vendor_file)  # first of all, so that it gets the final response
     headers.install(app)
@@ -105,10 +109,12 @@ def _config(settings: Settings) -> dict[str, Any]:
         "WTF_CSRF_SSL_STRICT": False,  # it asks for a Referer, which programs do not send; forgery.py asks for Origin
         "ITM_HOME": str(settings.home),
         "ITM_SITE": Site.at(settings.origin),
+        "ITM_ORIGIN": settings.origin,
         "ITM_MAILS": settings.smtp_url is not None,
         "ITM_WITNESSED_HERE": settings.witnessed_here,
         "ITM_WITNESSES": settings.witnesses,
         "ITM_QUORUM": settings.quorum,
+        "ITM_SIGNED_CALLS": frozenset({"ProviderCallView.signed_out"}),
         "ITM_SIGN_IN_ENDPOINT": "SignInView.sign_in",
         "ITM_SECOND_STEP_ENDPOINT": "SecondStepView.code",
         "APP_NAME": "İTM",

@@ -8,6 +8,7 @@ from itm_admin.assurance import models as assurance
 from itm_admin.cases import models as cases
 from itm_admin.cases import references
 from itm_admin.consent import models as consent
+from itm_admin.consent import texts
 from itm_admin.foundation import form_answers, once
 from itm_admin.institutions import models as institutions
 from itm_admin.record import access_note, drafts, editing
@@ -15,7 +16,7 @@ from itm_admin.record import access_note, drafts, editing
 __all__ = [
     "OUR_TABLES", "access_note", "accounts", "api_key_model", "assurance", "cases", "consent", "drafts", "editing",
     "factor_rows", "form_answers", "institutions", "mail_rows", "metadata", "once", "provider_rows", "references",
-    "secret_rows",
+    "secret_rows", "texts",
 ]  # fmt: skip
 
 metadata = Model.metadata

@@ -28,6 +28,7 @@ from itm_admin.accounts import (
     grants,
     invitations,
     new_accounts,
+    provider_facts,
     services,
     suspend_together,
 )
@@ -98,6 +99,7 @@ class AccountPage(RecordPage):
                     (_("Institution"), record.institution_name),
                     *others,
                     *focal_points.rank_of(record),
+                    *provider_facts.links_of(record),
                     *link,
                     last,
                 ],

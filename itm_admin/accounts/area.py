@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 
-from itm_admin.accounts import focal_points
+from itm_admin.accounts import focal_points, provider_facts
 from itm_admin.accounts.account_views import AccountView, AuditAccountView
 from itm_admin.accounts.api import SessionApi
 from itm_admin.accounts.api_key_model import ApiKey, ApiKeySecret
@@ -30,8 +30,9 @@ from itm_admin.foundation.roles import READ, ROLES, WORK
 from itm_admin.institutions.views import MORE_FACTS
 from itm_admin.record.area import Area, MenuEntry
 
-if focal_points.facts not in MORE_FACTS:
-    MORE_FACTS.append(focal_points.facts)
+for _facts in (focal_points.facts, provider_facts.of_institution):
+    if _facts not in MORE_FACTS:
+        MORE_FACTS.append(_facts)
 _GRANTS = READ | {"add", "end", "approve"}
 _CONFIRMS = READ | {"approve"}
 _RIGHTS = frozenset({"list"})

@@ -197,11 +197,11 @@ def independent(session: Session, one: uuid.UUID | None, other: uuid.UUID) -> bo
 
 
 def is_fresh_auditor(session: AnySession, account: uuid.UUID) -> bool:
-    """True for an auditor without a password: newly appointed, or ended by two people.
+    """True for an auditor without a way in: newly appointed, or ended by two people.
 
     The administrator makes a link.
     """
-    return bool(session.scalar(select(and_(func.itm.audits(account), not_(func.itm.has_password(account))))))
+    return bool(session.scalar(select(and_(func.itm.audits(account), not_(func.itm.has_way_in(account))))))
 
 
 def standing_auditor(session: AnySession, actor: Actor, account: Account) -> str | None:

@@ -21,6 +21,7 @@ import ldap3
 from ldap3.core.exceptions import LDAPExceptionError
 from ldap3.utils.conv import escape_filter_chars
 from ldap3.utils.dn import escape_rdn
+from pyasn1.error import PyAsn1Error
 
 from itm_admin.accounts import directory_answers
 from itm_admin.accounts.directory_answers import CLOSED_BY, Refused
@@ -30,6 +31,8 @@ LONGEST = 256
 """Characters of a typed name or password."""
 _PEOPLE = ("givenName", "sn", "displayName", "cn", "mail")
 _SUCCESS = 0
+_UNREADABLE = (PyAsn1Error, TypeError, ValueError, AttributeError, LookupError)
+"""Raised where the library cannot read an answer."""
 _TURKISH = str.maketrans("İı", "ii")
 _OTHERS = re.compile(r"[^\w.\-]")
 """Letters that may not stand in a name such as name@institution, where nothing escapes them."""
@@ -141,7 +144,7 @@ def _connected(directory: Directory, name: str, password: str, wire: Wire) -> It
             connection.strategy.close()
     except (LDAPExceptionError, OSError, ssl.SSLError) as error:
         raise Unreachable(type(error).__name__) from None
-    except (TypeError, AttributeError, IndexError, KeyError) as error:  # an answer that the library cannot read
+    except _UNREADABLE as error:
         raise Unreachable(type(error).__name__) from None
 
 

@@ -88,6 +88,7 @@ def code_page(actor: Actor, form: Any) -> str:
     return render_template(
         "accounts/factor.html", heading=_("Second factor"), form=form, kinds=kinds, origin=site().origin,
         action=url_for("SecondStepView.code"), synthetic_code=synthetic_code(actor),
+        by_provider=actor.here is not None and "provider" in actor.here.methods,
     )  # fmt: skip
 
 

@@ -102,6 +102,7 @@ class PasskeyChallenge(Model):
         CheckConstraint("purpose in ('add', 'sign_in', 'step_up')", name="passkey_challenge_purpose"),
         _of_account("passkey_challenge"),
         Index("passkey_challenge_age", "made_at"),
+        Index("passkey_challenge_of_account", "account_id"),
     )
 
     id: Mapped[uuid.UUID] = identifier_column()

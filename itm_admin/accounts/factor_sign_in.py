@@ -194,7 +194,7 @@ def _by_passkey(question: str, credential: str) -> Actor | None:
         if actor is None:
             return None
         with acting(actor.own_context(), work):
-            factors.used(work, known.factor, {"sign_count": known.sign_count})
+            factors.shown(work, actor.id, known.factor, signs=known.sign_count)
         sign_in.finished(work, actor, "passkey")
     return actor
 

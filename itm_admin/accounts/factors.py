@@ -1,16 +1,14 @@
 """The second factors of an account: set up, used, renamed and removed by their person alone.
 
 A wrong code delays the next one, longer each time; a passkey is never delayed, since nobody guesses it. The database
-keeps the rules (0014/30_factors.sql): a code works once, the last factor stays, and the owner is told of each change.
+keeps the rules (0014/30, 0016/11): a code works once, the last factor stays, and the owner is told of each change.
 Takes the session in the account's own scope (`own_context()`). Flushes, never commits.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_ngettext
@@ -19,14 +17,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts import recovery_codes, totp
-from itm_admin.accounts.factor_rows import NAME_LENGTH, CodeTries, SecondFactor
+from itm_admin.accounts.factor_rows import NAME_LENGTH, SecondFactor
+from itm_admin.foundation import claims
 from itm_admin.foundation.encryption import Keyring
 from itm_admin.foundation.errors import Invalid, Message, NotFound, TooMany
 
 MOST = 10
 FREE_TRIES = 5
-"""Wrong codes in a row before the next one has to wait."""
-FIRST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(hours=1)
+"""Wrong codes in a row before the next one has to wait, as 0016/11_factors.sql counts them."""
+_CODE_WAIT = text("select itm.code_wait()")
+_CODE_WAS_WRONG = text("select itm.code_was_wrong()")
+_SHOWN = text("select itm.factor_shown(:factor, :step, :signs, :at, :mac)")
 _LOCK = text("select pg_advisory_xact_lock(hashtextextended('itm factors of ' || cast(:account as text), 0))")
 
 
@@ -112,8 +113,8 @@ def confirm_app(session: Session, keyring: Keyring, person: FactorOwner, typed: 
     factor = pending(session, person.id)
     if factor is None:
         raise NotFound
-    secret = totp.opened(keyring.of_institution(session), factor)
-    if not totp.take(session, factor, secret, typed):
+    step = totp.step_of(totp.opened(keyring.of_institution(session), factor), typed, totp.clock(session))
+    if step is None or not shown(session, person.id, factor.id, step=step):
         raise WrongCode(_l("This code is not correct. Check that the clock of your device is right."))
     session.refresh(factor)
     return factor
@@ -126,27 +127,24 @@ def codes_if_none(session: Session, person: FactorOwner) -> list[str]:
     return recovery_codes.renew(session, person.id, person.institution)
 
 
-def prove(
-    session: Session, keyring: Keyring, person: FactorOwner, typed: str, now: datetime | None = None
-) -> ShownFactor:
+def prove(session: Session, keyring: Keyring, person: FactorOwner, typed: str) -> ShownFactor:
     """The proof that a code gives: of any of the apps, or a recovery code.
 
     Raises WrongCode or Delayed; the wrong try is counted in this transaction, which has to be committed all the same.
     """
-    now = now or datetime.now(UTC)
-    tries = _tries(session, person)
-    if tries.blocked_until is not None and tries.blocked_until > now:
-        raise Delayed(int((tries.blocked_until - now).total_seconds()) + 1)
-    wait = 0
+    if blocked := session.scalar(_CODE_WAIT):
+        raise Delayed(blocked)
+    wait, now = 0, totp.clock(session)
     apps = [each for each in standing(session, person.id) if each.kind == "totp"]
     keys = keyring.of_institution(session) if apps and totp.digits(typed) else None
     for each in apps if keys is not None else ():
-        secret = totp.opened(keys, each)  # type: ignore[arg-type]
-        if totp.take(session, each, secret, typed, now.timestamp()):
-            return _right(session, person, ShownFactor("totp", each.id))
-        if totp.step_of(secret, typed, now.timestamp()) is not None:
-            session.refresh(each)
-            wait = max(1, totp.seconds_to_wait(each.last_step, now.timestamp()))
+        step = totp.step_of(totp.opened(keys, each), typed, now)  # type: ignore[arg-type]
+        if step is None:
+            continue
+        if shown(session, person.id, each.id, step=step):
+            return ShownFactor("totp", each.id)
+        session.refresh(each)
+        wait = max(1, totp.seconds_to_wait(each.last_step, now))
     if wait:
         raise WrongCode(
             lazy_ngettext(
@@ -156,9 +154,9 @@ def prove(
             ),
             wait,
         )
-    if recovery_codes.use(session, person.id, typed):
-        return _right(session, person, ShownFactor("recovery"))
-    _wrong(session, person, tries.failures + 1, now)
+    if recovery_codes.use(session, typed):
+        return ShownFactor("recovery")
+    session.execute(_CODE_WAS_WRONG)
     raise WrongCode(WRONG)
 
 
@@ -192,9 +190,13 @@ def checked_name(name: str) -> str:
     return plain
 
 
-def used(session: Session, factor: uuid.UUID, values: Mapping[str, object]) -> None:
-    """Remembers the use of a passkey."""
-    session.execute(update(SecondFactor).where(SecondFactor.id == factor).values(last_used_at=func.now(), **values))
+def shown(
+    session: Session, account: uuid.UUID, factor: uuid.UUID, *, step: int | None = None, signs: int | None = None
+) -> bool:
+    """Claims that a code of this step, or a passkey with this count, was right. False: the code was used before."""
+    written = ["-" if each is None else each for each in (step, signs)]
+    claim = claims.made(session, "factor", account, factor, *written)
+    return bool(session.scalar(_SHOWN, {"factor": factor, "step": step, "signs": signs, **claim}))
 
 
 def make_room(session: Session, account: uuid.UUID) -> None:
@@ -213,27 +215,3 @@ def _own(session: Session, account: uuid.UUID, id: uuid.UUID) -> SecondFactor:
 
 def _open(account: uuid.UUID) -> tuple[ColumnElement[bool], ...]:
     return (SecondFactor.account_id == account, SecondFactor.ended_at.is_(None))
-
-
-def _tries(session: Session, person: FactorOwner) -> CodeTries:
-    """The account's count of wrong codes, locked, so that two at the same moment both count."""
-    own = {"account_id": person.id, "institution_id": person.institution}
-    session.execute(insert(CodeTries).values(**own).on_conflict_do_nothing())
-    wanted = select(CodeTries).where(CodeTries.account_id == person.id).with_for_update()
-    return session.execute(wanted.execution_options(populate_existing=True)).scalar_one()
-
-
-def _right(session: Session, person: FactorOwner, proof: ShownFactor) -> ShownFactor:
-    _count(session, person, 0, None)
-    return proof
-
-
-def _wrong(session: Session, person: FactorOwner, failures: int, now: datetime) -> None:
-    over = failures - FREE_TRIES
-    until = now + min(FIRST_DELAY * 2 ** min(over, 10), LONGEST_DELAY) if over >= 0 else None
-    _count(session, person, failures, until)
-
-
-def _count(session: Session, person: FactorOwner, failures: int, until: datetime | None) -> None:
-    mine = update(CodeTries).where(CodeTries.account_id == person.id)
-    session.execute(mine.values(failures=failures, blocked_until=until))

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from itm_admin.accounts import passwords, session_rows
 from itm_admin.accounts.models import Account, Invitation
-from itm_admin.foundation import tenancy
+from itm_admin.foundation import claims, tenancy
 from itm_admin.foundation.actor import Actor, Here
 from itm_admin.foundation.errors import Invalid
 from itm_admin.foundation.tenancy import acting, unnamed
@@ -30,7 +30,7 @@ _INVITED = "select * from itm.invited(%(token)s, %(at)s)"
 _SALTS_OF_INVITED = "select itm.salts_of_invited(%(token)s) as salt"
 _REDEEM = "select itm.redeem(%(token)s, %(kept)s, %(proofs)s, %(at)s) as fault"
 _OWN_SALTS = text("select itm.own_salts()")
-_CHANGE = "select itm.change_own_password(%(kept)s, %(proofs)s) as done"
+_CHANGE = "select itm.change_own_password(%(kept)s, %(proofs)s, %(at)s, %(mac)s) as done"
 LIFETIME = timedelta(hours=72)
 _TOKEN_BYTES = 32
 
@@ -131,7 +131,10 @@ def change_own_password(session: Session, actor: Actor, password: str) -> Here:
         names = session.execute(_names().where(Account.id == actor.id)).one()
         passwords.require_good(password, actor.username, tuple(names))
         proofs = _proofs(session.scalars(_OWN_SALTS).all(), password)
-        if not unnamed(session, _CHANGE, {"kept": passwords.digest_of(password), "proofs": proofs})[0]["done"]:
+        kept = passwords.digest_of(password)
+        words = (hashlib.sha256(kept.encode()).hexdigest(), ",".join(each.hex() for each in proofs))
+        claim = claims.made(session, "password", actor.id, *words)
+        if not unnamed(session, _CHANGE, {"kept": kept, "proofs": proofs, **claim})[0]["done"]:
             passwords.refuse_former()
         return session_rows.begin_again(session, actor)
 

@@ -146,7 +146,7 @@ def prove(session: Session, site: Site, person: FactorOwner, question: str, answ
     if factor is None or factor.account_id != person.id:
         raise BadPasskey
     count = _verified(site, credential, challenge, person.id, factor.public_key or b"", factor.sign_count)
-    factors.used(session, factor.id, {"sign_count": max(count, factor.sign_count)})
+    factors.shown(session, person.id, factor.id, signs=max(count, factor.sign_count))
     return factor
 
 

@@ -21,12 +21,7 @@ _LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ0123456789"
 """Crockford's base32: no I, L, O and U."""
 _GROUPS, _LENGTH = 6, 4
 _READ_AS = str.maketrans("ILOİ", "1101")
-_USE = text(
-    """
-    update recovery_codes set digests = array_remove(digests, :digest)
-     where account_id = :account and :digest = any (digests) returning cardinality(digests)
-    """
-)
+_USE = text("select itm.use_recovery_code(:digest)")
 
 
 def renew(session: Session, account: uuid.UUID, institution: uuid.UUID) -> list[str]:
@@ -41,13 +36,12 @@ def renew(session: Session, account: uuid.UUID, institution: uuid.UUID) -> list[
     return codes
 
 
-def use(session: Session, account: uuid.UUID, typed: str) -> bool:
-    """True if this is a code of the account that was not used yet: it is used now, in one statement."""
+def use(session: Session, typed: str) -> bool:
+    """True if this is a code of the person at work that was not used yet: it is used now, in one statement."""
     code = written(typed)
     if len(code) != _GROUPS * _LENGTH:
         return False
-    found = session.execute(_USE, {"account": account, "digest": _digest(code)})
-    return found.scalar_one_or_none() is not None
+    return bool(session.scalar(_USE, {"digest": _digest(code)}))
 
 
 def left(session: Session, account: uuid.UUID) -> int:

@@ -15,7 +15,7 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import sessions
+from itm_admin.accounts import provider_register, sessions
 from itm_admin.accounts.forms import SignInForm, WaitingForm
 from itm_admin.foundation.errors import Message
 from itm_admin.foundation.forgery import FIELD, is_of_an_account, is_valid
@@ -83,6 +83,12 @@ def sign_in_page(form: SignInForm) -> str:
         action=url_for(_endpoint()),
         ended=why_ended(),
         origin=current_app.config["ITM_SITE"].origin,
+        offers=provider_register.offers(
+            provider_register.offered(),
+            "ProviderSignInView.begin",
+            _("Sign in with %(name)s", name="%(name)s"),
+            next=back if (back := safe_next_url(form.next.data)) != url_for("HomeView.show") else None,
+        ),
     )
 
 

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 
 from flask_appbuilder import Model
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from itm_admin.foundation.records import Identifier, Moment, identifier_column
@@ -38,7 +38,9 @@ class LoginThrottle(Model):
     __tablename__ = "login_throttle"
     __table_args__ = (
         CheckConstraint("kind in ('pair', 'name', 'network', 'device', 'session', 'key')", name="login_throttle_kind"),
+        CheckConstraint("octet_length(key) <= 32", name="login_throttle_length"),
         Index("login_throttle_age", "last_at"),
+        Index("login_throttle_room", text("tries desc"), "last_at", postgresql_where=text("not of_account")),
     )
 
     key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
@@ -47,6 +49,8 @@ class LoginThrottle(Model):
     kind: Mapped[str]
     last_at: Mapped[datetime] = mapped_column(Moment)
     until: Mapped[datetime | None] = mapped_column(Moment)
+    of_account: Mapped[bool] = mapped_column(server_default=false())
+    """An account's name, device or session: these rows never give way to others."""
 
 
 class SignInTally(Model):

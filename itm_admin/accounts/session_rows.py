@@ -88,9 +88,10 @@ def _open(
     with acting(context, session):
         more = {"methods": list(methods), "factor_age": age, "instead_of": instead_of, **claim}
         id = session.scalar(_OPENING, {**values, **more})
-        row = session.execute(_OPENED, {"id": id}).one()
     if actor.here is not None:
         tenancy.renew(actor.here.secret, secret)
+    with acting(context, session):  # the new session's own
+        row = session.execute(_OPENED, {"id": id}).one()
     idle = values["idle"].total_seconds()
     return Here(id, secret, tuple(row.methods), row.factor_age, row.half, 0.0, idle, float(row.absolute))
 

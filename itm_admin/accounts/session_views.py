@@ -9,7 +9,7 @@ from flask import flash, jsonify, request, session
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import session_lists, session_rows, sessions, sign_in
+from itm_admin.accounts import provider_register, providers, session_lists, session_rows, sessions, sign_in
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.actor import Here, me
 from itm_admin.foundation.audited_reads import record_read
@@ -43,8 +43,11 @@ class OwnSessionView(Page):
     @route("/sign-out", act="show", methods=("POST",), quiet=True, second_step=True)
     def sign_out(self) -> Response:
         with writing() as work:
+            came_from = providers.subject_here(work, me())
             sign_in.sign_out(work, me())
         sessions.end(session)
+        if came_from is not None and came_from[0] in provider_register.register().issuers:
+            return redirect_after_post("ProviderSignInView.out", provider_code=came_from[0])
         flash(_("You are signed out here. Sessions on other devices go on."))
         return redirect_after_post("SignInView.sign_in")
 

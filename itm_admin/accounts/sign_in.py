@@ -36,10 +36,10 @@ STORY = "story"
 _WRITE_COUNTED = text("select itm.write_counted(:at)")
 _COUNT = text("select wait, ticket from itm.count_sign_in(:name, :pair, :network, :counted, :typed, :device, :at)")
 _COUNT_OWN = text("select wait, ticket from itm.count_own(:at)")
-_SALT = text("select itm.salt_of(:name, :otherwise), itm.has_old_digests()")
+_SALT = text("select itm.salt_of(:name), itm.has_old_digests()")
 _PROOF = "select itm.offer_proof(%(ticket)s, %(proof)s)"
 _SIGN_IN = text("select itm.sign_in(:ticket, :network, :typed, :digest, :idle, :lasts, :address, :device, :at)")
-_KEEP_ANEW = "select itm.keep_anew(%(proof)s, %(kept)s)"
+_KEEP_ANEW = "select itm.keep_anew(%(kept)s, %(at)s, %(mac)s)"
 _CONFIRM = text("select itm.confirm(:ticket)")
 _BY_CLAIM = text(
     "select itm.sign_in_by_claim(:account, :digest, :methods, :factor, :at, :mac, :idle, :lasts, :address, :device)"
@@ -99,7 +99,7 @@ def attempt(
         session.commit()
         if counted.wait:
             raise TooManyTries(counted.wait)
-        salt, proof = _offer(session, counted.ticket, password, typed.name)
+        salt = _offer(session, counted.ticket, password, typed.name)
         secret = session_rows.new_secret()
         values = {"ticket": counted.ticket, "at": now, **typed.refusal(), **session_rows.opening(secret)}
         reason = session.scalar(_SIGN_IN, values)
@@ -113,7 +113,7 @@ def attempt(
             if actor.here.half:
                 _entry(session, "auth.login", "denied", actor.id, {"reason": "factor_missing"})
             if passwords.is_outdated(salt):
-                unnamed(session, _KEEP_ANEW, {"proof": proof, "kept": passwords.digest_of(password)})
+                _keep_anew(session, actor, passwords.digest_of(password))
             session.execute(_WRITE_COUNTED, {"at": now})
         if not actor.here.half:
             finished(session, actor, None, now)
@@ -154,13 +154,19 @@ def by_claim(session: Session, account: UUID, methods: Sequence[str], *, factor:
 
     The session begins; with a `factor` it is a whole one. Does not commit.
     """
+    return by_claim_or_why(session, account, methods, factor=factor)[0]
+
+
+def by_claim_or_why(
+    session: Session, account: UUID, methods: Sequence[str], *, factor: bool
+) -> tuple[Actor | None, str | None]:
+    """As `by_claim`, with the refusal's reason, which is for nobody whom the process has not recognised."""
     secret = session_rows.new_secret()
     opening = session_rows.opening(secret)
     words = ("sign_in", account, opening["digest"].hex(), ",".join(methods), "t" if factor else "f")
     values = {"account": account, "methods": list(methods), "factor": factor, **opening, **claims.made(session, *words)}
-    if session.scalar(_BY_CLAIM, values) is not None:
-        return None
-    return actors.of_secret(session, secret)
+    reason: str | None = session.scalar(_BY_CLAIM, values)
+    return (actors.of_secret(session, secret), None) if reason is None else (None, reason)
 
 
 def confirm(session: Session, actor: Actor, password: str, now: datetime | None = None) -> bool:
@@ -252,16 +258,23 @@ class _Typed:
         return {"network": self.network, "typed": self.typed}
 
 
-def _offer(session: Session, ticket: UUID, password: str, name: str | None) -> tuple[str, bytes]:
-    """Lays down the proof of a counted try, and commits. Gives parameters and salt, and the proof."""
-    salt, old_ones = session.execute(_SALT, {"name": name, "otherwise": passwords.parameters()}).one()
+def _offer(session: Session, ticket: UUID, password: str, name: str | None) -> str:
+    """Lays down the proof of a counted try, and commits. Gives parameters and salt."""
+    row = session.execute(_SALT, {"name": name}).one()
+    salt, old_ones = str(row[0]), bool(row[1])
     session.rollback()
     proof = passwords.proof(salt, password)
     if old_ones:
         passwords.take_as_long(salt)
     unnamed(session, _PROOF, {"ticket": ticket, "proof": proof})
     session.commit()
-    return salt, proof
+    return salt
+
+
+def _keep_anew(session: Session, actor: Actor, kept: str) -> None:
+    """The password stays, and is kept under today's parameters: in the transaction in which it was right."""
+    claim = claims.made(session, "keep_anew", actor.id, hashlib.sha256(kept.encode()).hexdigest())
+    unnamed(session, _KEEP_ANEW, {"kept": kept, **claim})
 
 
 def _entry(

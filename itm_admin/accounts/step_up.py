@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from itm_admin.accounts import factors, session_rows, sessions, sign_in
+from itm_admin.accounts import factors, provider_register, provider_step_up, session_rows, sessions, sign_in
 from itm_admin.accounts.factor_pages import BOTH, Answer, ask_passkey, prove, prove_passkey, site, synthetic_code
 from itm_admin.accounts.forms import CodeForm
 from itm_admin.accounts.passkeys import BadPasskey
@@ -107,8 +107,15 @@ def _page(actor: Actor, form: CodeForm, endpoint: str) -> str:
     return render_template(
         "accounts/step_up.html", heading=_("Show your second factor again"), form=form, kinds=kinds,
         act_name=_name_of(endpoint), act=endpoint, back=safe_next_url(form.next.data), origin=site().origin,
-        synthetic_code=synthetic_code(actor),
+        synthetic_code=synthetic_code(actor), offers=_offers(actor, form),
     )  # fmt: skip
+
+
+def _offers(actor: Actor, form: CodeForm) -> list[tuple[str, str]]:
+    """The provider that the session came from, where its second factor counts."""
+    found = provider_step_up.provider_of(db.session, actor)
+    label, back = _("Show it at %(name)s", name="%(name)s"), safe_next_url(form.next.data)
+    return provider_register.offers([found] if found else [], "ProviderStepUpView.begin", label, next=back)
 
 
 def _name_of(endpoint: str) -> str:

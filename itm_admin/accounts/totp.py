@@ -16,7 +16,7 @@ import uuid
 import pyotp
 import segno
 from markupsafe import Markup
-from sqlalchemy import func, update
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from itm_admin.accounts.factor_rows import SecondFactor
@@ -27,6 +27,7 @@ STEP = 30
 DRIFT = 1
 """Steps that a device's clock may be off, either way."""
 _TABLE = "second_factor"
+_CLOCK = text("select extract(epoch from clock_timestamp())::float8")
 
 
 def new_secret() -> str:
@@ -45,20 +46,9 @@ def opened(keys: InstitutionKeys, factor: SecondFactor) -> str:
     return key.open_text(_place(keys, factor.id), factor.sealed or b"")
 
 
-def take(session: Session, factor: SecondFactor, secret: str, typed: str, now: float | None = None) -> bool:
-    """True if the code is right and of a later step than the last accepted one, which is moved in this transaction."""
-    step = step_of(secret, typed, time.time() if now is None else now)
-    if step is None:
-        return False
-    later = (SecondFactor.id == factor.id, SecondFactor.last_step < step)
-    values = {"last_step": step, "last_used_at": func.now()}
-    if factor.confirmed_at is None:
-        values["confirmed_at"] = func.now()
-    taken = session.execute(
-        update(SecondFactor).where(*later).values(**values).returning(SecondFactor.id)
-        .execution_options(synchronize_session=False)
-    )  # fmt: skip
-    return taken.scalar_one_or_none() is not None
+def clock(session: Session) -> float:
+    """The present moment by the database's clock, which judges the steps."""
+    return float(session.scalar(_CLOCK) or 0)
 
 
 def step_of(secret: str, typed: str, now: float) -> int | None:

@@ -17,17 +17,20 @@ from itm_admin.accounts import (
     invitations,
     known_devices,
     passwords,
+    provider_register,
     services,
     session_rows,
     sessions,
     sign_in,
     throttle,
 )
+from itm_admin.accounts.directory_views import VIEWS as DIRECTORY_VIEWS
 from itm_admin.accounts.factor_sign_in import PasskeySignInView, SecondStepView, after_password
 from itm_admin.accounts.factor_views import OwnFactorView
 from itm_admin.accounts.forms import OwnPasswordForm, PasswordForm, SignInForm, own_data_form
 from itm_admin.accounts.grant_views import GrantView
 from itm_admin.accounts.preference_views import PreferenceView
+from itm_admin.accounts.provider_views import VIEWS as PROVIDER_VIEWS
 from itm_admin.accounts.returning import sign_in_page
 from itm_admin.accounts.session_begin import begin_session
 from itm_admin.accounts.session_views import OwnSessionsView, OwnSessionView
@@ -137,6 +140,11 @@ class InvitationView(Page):
             username=invited.username,
             expires_at=invited.expires_at,
             minimum=passwords.SHORTEST,
+            offers=provider_register.offers(
+                provider_register.offered(invited.institution_code),
+                "ProviderInvitationView.begin",
+                _("Go on with %(name)s", name="%(name)s"),
+            ),
         ), (form.refused_with if form.submitted() else 200)
 
 
@@ -171,6 +179,7 @@ class OwnProfileView(Page):
             events=listing,
             sessions=open_ones,
             known_devices=devices,
+            institution_sign_in=bool(provider_register.offered(actor.institution_code)),
             lost=lost if lost is not None and lost.state == "waiting" else None,
         )
 
@@ -262,4 +271,6 @@ VIEWS: tuple[type, ...] = (
     OwnSessionsView,
     PreferenceView,
     GrantView,
+    *PROVIDER_VIEWS,
+    *DIRECTORY_VIEWS,
 )

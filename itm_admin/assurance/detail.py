@@ -51,7 +51,7 @@ _DETAILS: Mapping[str, Message] = {
     "row": _l("Alert"), "row_digest": _l("Digest of the row"),
     "renewed": _l("Told again with what is known now"),
     "reviewed": _l("Narratives reviewed"), "replayed": _l("Repeated after a restore"), "repeated": _l("Erased again"),
-    "factor": _l("Second factor"), "while": _l("When"),
+    "factor": _l("Second factor"), "provider": _l("Provider of sign-in"), "while": _l("When"),
     "tries": _l("Attempts"), "unusual": _l("Unusual"), "device": _l("Device"),
     "people": _l("Accounts compared"), "suspended": _l("Accounts suspended"),
     "kept": _l("Sessions ended, accounts kept"),
@@ -106,7 +106,7 @@ _SIGN_INS: Mapping[str, Message] = {
     "reset_pending": _l("A new password is set with the link"), "too_many_tries": _l("Too many attempts"),
     "not_confirmed": _l("Waits for a second person's confirmation"),
     "signed_in": _l("While signed in"),
-    "factor_missing": _l("Right password; the second factor was asked for"), "wrong_code": _l("Wrong code"),
+    "factor_missing": _l("Proved; the second factor was asked for"), "wrong_code": _l("Wrong code"),
     "used_code": _l("A code that was used before"), "delayed_code": _l("Too many wrong codes"),
     "wrong_passkey": _l("The passkey proved nothing"),
     "directory_refused": _l("The institution's directory took no such user name and password"),
@@ -120,6 +120,15 @@ _SIGN_INS: Mapping[str, Message] = {
     "directory_down": _l("The institution's directory did not answer"),
     "password_expired": _l("The password has expired in the institution's directory"),
     "password_must_change": _l("The institution's directory asks for a new password first"),
+    "unknown_identity": _l("A provider's person with whom no account is linked"),
+    "former_identity": _l("A provider's person whose link has ended"),
+    "no_identity": _l("The account is linked with no provider"),
+    "provider_only": _l("The institution signs its people in through its provider alone"),
+    "provider_state": _l("An answer of a provider that this browser has not asked for"),
+    "provider_issuer": _l("An answer of another issuer"), "provider_denied": _l("The provider refused the sign-in"),
+    "provider_code": _l("The provider refused the code"),
+    "provider_token": _l("A provider's token that proves nothing"),
+    "provider_factor": _l("The provider showed no fresh second factor"),
     "wrong_key": _l("No API key has this secret"), "key_ended": _l("The API key was ended"),
     "key_expired": _l("The API key has expired"), "key_replaced": _l("A former secret of the API key"),
     "key_person": _l("The person responsible for the API key cannot work"),
@@ -127,6 +136,7 @@ _SIGN_INS: Mapping[str, Message] = {
 }  # fmt: skip
 _FACTORS: Mapping[str, Message] = {
     "totp": _l("Authenticator app"), "passkey": _l("Passkey"), "recovery": _l("Recovery code"),
+    "provider": _l("Shown at the provider of sign-in"),
 }  # fmt: skip
 _UNUSUAL: Mapping[str, Message] = {
     "device": _l("a new device"), "network": _l("a new network"),

@@ -25,6 +25,7 @@ SHOWN: Mapping[str, frozenset[str]] = {
     "case_person": _PLACE | {"case_id", "person_id"},
     "victim_profile": _PLACE | {"case_person_id"},
     "consent": _PLACE | {"person_id", "state", "given_on", "withdrawn_on"},
+    "consent_text": _PLACE | {"purpose", "language", "number", "body", "yes", "no", "unit_id", "sensitivity"},
     "case_assignment": frozenset({"id", "institution_id", "case_id", "account_id", "assigned_at", "ended_at"}),
     "account": frozenset({"id", "institution_id", "unit_id", "username", "title", "language", "active", "epoch"}),
     "credential": frozenset({"account_id", "institution_id", "locked_until"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from flask import request, url_for
 from flask_babel import gettext as _
@@ -112,12 +112,20 @@ class _Looks(Page):
             wanted=wanted,
             since=since,
             until=until,
-            chosen=chosen,
+            lines=self._lines(kind, id, wanted.chosen) if id else None,
             ledgers=[row for row in ledgers if row.id in told_in] if id else [],
             view=self,
             words=labels,
             institution=_names(ledgers).get(wanted.chosen.get("ledger", "")),
         )
+
+    def _lines(self, kind: str, id: uuid.UUID, chosen: Mapping[str, str]) -> str:
+        """The address of the entries that were counted."""
+        offered = {each.name for each in entry_list.HISTORY.filters}
+        kept: dict[str, Any] = {name: value for name, value in chosen.items() if name in offered}
+        if kind == "account":
+            return url_for(self.acts, id=id, **kept)
+        return url_for(self.history, kind=kind, id=id, **kept)
 
     def _form(self, form: LooksForm) -> str:
         form.offer(_names(ledger_queries.ledgers(db.session)))

@@ -7,7 +7,7 @@ on through a case; an account that works on none of a person's cases may not cha
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
@@ -90,6 +90,8 @@ def link_person(session: AnySession, keyring: Keyring, case_id: Id, data: Mappin
     return link
 
 
+AFTER_BIRTH: list[Callable[[AnySession, InstitutionKeys, Person], None]] = []
+"""Work of areas above, in the same transaction, once a person's birth date has changed."""
 ALL_CLOSED: Message = _l("All cases of this person are closed. Reopen one first.")
 
 
@@ -137,6 +139,8 @@ def change_person(
     session.flush()
     if "birth_date" in values:
         ages.follow(session, keys, person)
+        for follow in AFTER_BIRTH:
+            follow(session, keys, person)
     return person
 
 

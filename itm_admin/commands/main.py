@@ -139,6 +139,7 @@ def web() -> None:
     """Run the web server alone; `itm run` does it too."""
     from sqlalchemy import create_engine
 
+    from itm_admin.accounts import provider_register
     from itm_admin.foundation import claims, door_check, key_check
     from itm_admin.foundation.config import all_at_once
     from itm_admin.foundation.database import engine_options, migration, roles
@@ -155,6 +156,7 @@ def web() -> None:
     claims.bring_of(settings)
     door_check.check(engine, settings)
     key_check.check(engine, settings)
+    provider_register.declare(engine, settings)
     engine.dispose()
     if os.geteuid() == 0:
         ownership.arrange(settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -12,13 +13,15 @@ from sqlalchemy import select
 from itm_admin.cases import ages
 from itm_admin.cases.models import Person
 from itm_admin.cases.persons import PERSONS
+from itm_admin.consent import texts
 from itm_admin.consent.coming_of_age import last_day
 from itm_admin.consent.models import Consent
 from itm_admin.consent.standing import GIVEN, WITHDRAWN
-from itm_admin.foundation.encryption import AnySession, Keyring
+from itm_admin.foundation.encryption import AnySession, InstitutionKeys, Keyring
 from itm_admin.foundation.errors import REQUIRED, Invalid, Locked, Message
 from itm_admin.foundation.vocabulary import NOT_A_CHOICE
 from itm_admin.institutions.models import Institution
+from itm_admin.record.birth_date import BirthDate
 from itm_admin.record.checks import today
 from itm_admin.record.datamodel import RecordInterface
 
@@ -38,8 +41,7 @@ class Consents(RecordInterface[Consent]):
     ) -> Consent:
         if values["answer"] == GIVEN:
             born = ages.birth_of(keyring.of_institution(session), parent)
-            guardian = values.get("form") == "GUARDIAN" or values.get("guardian_kind") is not None
-            end = last_day(born, parent.is_child, parent.age_band, guardian, values["given_on"])
+            end = _of_age(born, parent, values.get("form"), values.get("guardian_kind"), values["given_on"])
             if end is not None:
                 named = values.get("expires_on")
                 values = {**values, "expires_on": min(end, named or end), "ends_of_age": True}
@@ -56,6 +58,8 @@ class Consents(RecordInterface[Consent]):
             wrong["recipients"] = _l("Choose institutions or kinds of institutions that may be told.")
         if not _are_others(session, record.recipients, record.institution_id):
             wrong["recipients"] = NOT_A_CHOICE
+        if not _was_read_out(session, record):
+            wrong["text_version"] = _l("There is no such version of the text in this language.")
         if wrong:
             raise Invalid(wrong)
 
@@ -85,6 +89,22 @@ class Consents(RecordInterface[Consent]):
             raise Invalid({"withdrawn_on": _l("It was given after this day.")})
 
 
+def follow_birth(session: AnySession, keys: InstitutionKeys, person: Person) -> None:
+    """Lets consents end when the person comes of age by a birth date that is known now. None lasts longer for it."""
+    born = ages.birth_of(keys, person)
+    mine = (Consent.person_id == person.id, Consent.deleted_at.is_(None))
+    given = (Consent.answer == GIVEN, Consent.state != WITHDRAWN)
+    for consent in session.scalars(select(Consent).where(*mine, *given)):
+        end = _of_age(born, person, consent.form, consent.guardian_kind, consent.given_on)
+        if end is not None and (consent.expires_on is None or end < consent.expires_on):
+            consent.expires_on, consent.ends_of_age = end, True
+    session.flush()
+
+
+def _of_age(born: BirthDate | None, person: Person, form: str | None, guardian: str | None, day: date) -> date | None:
+    return last_day(born, person.is_child, person.age_band, form == "GUARDIAN" or guardian is not None, day)
+
+
 def _about_the_answer(record: Consent) -> Mapping[str, Message]:
     """Fields that a consent needs, by what was answered and through whom."""
     wrong: dict[str, Message] = {}
@@ -98,6 +118,14 @@ def _about_the_answer(record: Consent) -> Mapping[str, Message]:
         if record.guardian_suspected:
             wrong["guardian_suspected"] = _l("A guardian who is a suspect, or kin of one, cannot give consent.")
     return wrong
+
+
+def _was_read_out(session: AnySession, record: Consent) -> bool:
+    """False for a version that the Presidency never made, of a text that it has in this language."""
+    if record.text_version is None or record.language is None:
+        return True
+    last = texts.newest(session, record.purpose, record.language)
+    return last is None or record.text_version <= last
 
 
 def _are_others(session: AnySession, ids: list[uuid.UUID], own: uuid.UUID) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import Any, ClassVar
 
+from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
@@ -79,6 +80,9 @@ class ConsentView(RecordPage):
             "withdraw": _("From now on nothing is told under this consent. A withdrawal is final."),
         }
         return str(words[where]) if where in words else super().lead(where)
+
+    def list_steps(self) -> builtins.list[Step]:
+        return [(url_for("ConsentTextView.list"), _("Blank forms to print"), "secondary")]
 
     def not_shown(self, record: Consent) -> tuple[str, ...]:
         left_out = () if record.state == standing.WITHDRAWN else ("withdrawn_on", "withdrawal_reason")

@@ -17,7 +17,7 @@ import itm_admin.areas
 import itm_admin.models  # noqa: F401 relationships resolve once every table is known
 from itm_admin.accounts import bootstrap, invitations
 from itm_admin.accounts.models import Account
-from itm_admin.demonstration import acts, codes, plan
+from itm_admin.demonstration import acts, codes, consents, plan
 from itm_admin.demonstration import logins as kept_logins
 from itm_admin.demonstration.casework import Casework
 from itm_admin.demonstration.incidents import Incidents
@@ -86,6 +86,7 @@ def _fill(
     office = Office(sessions, passwords, steps.one)
     office.staff()
     codes.set_up(sessions, keyring, people)
+    consents.write_texts(sessions, keyring, office)
     works = {code: Casework(sessions, keyring, office, code) for code in drawn}
     told = Incidents(sessions, settings, office, passwords).all(drawn, last)
     for portion in acts.portions(drawn, last):

@@ -21,7 +21,7 @@ from itm_admin.foundation.directories import Directory
 
 SETTING = "ITM_IDENTITY_PROVIDERS_FILE"
 _CODE = re.compile(r"[a-z0-9-]{1,40}")
-_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 LARGEST = 256 * 1024
 
 
@@ -76,7 +76,7 @@ class Table:
             bare = not (parts.query or parts.fragment or parts.username or parts.password) and parts.port != 0
         except ValueError:
             parts, bare = urlsplit(""), False
-        plain = parts.scheme == "http" and parts.hostname in _HERE
+        plain = parts.scheme == "http" and parts.hostname in HERE
         if not (bare and parts.hostname and (parts.scheme in schemes or plain)) or found != found.strip():
             raise self.wrong(key, f"an address that begins with {' or '.join(f'{s}://' for s in schemes)} is expected")
         return found

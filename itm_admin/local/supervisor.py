@@ -27,6 +27,7 @@ from sqlalchemy.pool import NullPool
 from audit.store import checkpoints
 from audit.store.session import OPTIONS
 from itm_admin import models  # noqa: F401 (each must be known before one is used)
+from itm_admin.accounts import provider_register
 from itm_admin.cases import erasure_replay, upkeep
 from itm_admin.foundation import claims, door_check, key_check
 from itm_admin.foundation.config import Refusal, SettingError, Settings, all_at_once
@@ -286,6 +287,7 @@ def _check_master_key(settings: Settings) -> None:
     engine = create_engine(str(settings.database_url), poolclass=NullPool, hide_parameters=True)
     door_check.check(engine, settings)
     key_check.check(engine, settings)
+    provider_register.declare(engine, settings)
 
 
 def _deployment(settings: Settings) -> str:

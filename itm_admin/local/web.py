@@ -6,6 +6,7 @@ started again; at the end, requests that were begun are answered; no process out
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
@@ -62,6 +63,8 @@ def main(application: str, *where: str) -> None:
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
     panel = getattr(importlib.import_module(module), function)()
+    gc.collect()
+    gc.freeze()  # what was loaded stays: no request waits while it is looked through, and the processes share it
     _Processes(panel, listening, settings).run()
 
 

@@ -16,8 +16,10 @@ NOT_COMPARED = {
     "itm.command_door": "what a command may for an hour: only the owner's login could write a false row",
     "itm.counted_try": "tries of minutes: a false one is judged by the password that is kept, which is captured",
     "itm.door": "keys of salts and claims: a false one keeps people out, or needs the rights that it would give",
+    "itm.due_renewal": "which digest is renewed in this transaction: a false row alone renews none, it takes a claim",
     "itm.key_rotation": "which key is being replaced: a false row makes values unreadable, and shows none; each value "
     "that a replacement writes is captured",
+    "itm.own_proof": "proofs of minutes: a false row alone changes no password, it takes a claim and a factor",
     "itm.proposal": "columns that tables are made like; nothing reads a row of it",
     "itm.record": "columns that tables are made like; nothing reads a row of it",
     "itm.side": "columns that tables are made like; nothing reads a row of it",

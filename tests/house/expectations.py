@@ -54,6 +54,15 @@ PUBLIC: Mapping[str, str] = {
     "InvitationView.redeem": "with a one-time link somebody signs in for the first time",
     "PasskeySignInView.ask": "as the sign-in page",
     "PasskeySignInView.sign_in": "as the sign-in page",
+    "ProviderSignInView.begin": "as the sign-in page",
+    "ProviderSignInView.come_back": "as the sign-in page",
+    "ProviderSignInView.out": "who is led there has signed out",
+    "ProviderSignInView.go_on": "who has signed in in another tab may not have",
+    "ProviderCallView.signed_out": "the provider calls, and signs its message",
+    "ProviderInvitationView.begin": "with a one-time link somebody signs in for the first time",
+    "ProviderInvitationView.confirm": "with a one-time link somebody signs in for the first time",
+    "DirectorySignInView.sign_in": "as the sign-in page",
+    "DirectoryInvitationView.ask": "with a one-time link somebody signs in for the first time",
     "SessionApi.show": "a client asks whether it is signed in, and for its token",
     "SessionApi.begin": "as the sign-in page",
     "SessionApi.end": "a session that has ended already can be ended",
@@ -65,7 +74,8 @@ PUBLIC: Mapping[str, str] = {
 """Endpoints that need no session, and why."""
 
 _CHANGING = (
-    "LanguageView.choose", "PasskeySignInView.ask", "PasskeySignInView.sign_in", "SessionApi.begin", "SessionApi.end"
+    "LanguageView.choose", "PasskeySignInView.ask", "PasskeySignInView.sign_in", "SessionApi.begin", "SessionApi.end",
+    "ProviderSignInView.go_on", "ProviderCallView.signed_out",
 )  # fmt: skip
 QUIET: Mapping[str, str] = {
     "OwnProfileView.password": "an empty form",
@@ -73,6 +83,10 @@ QUIET: Mapping[str, str] = {
     "StepUpView.code": "the question for one's own second factor",
     "SecondStepView.code": "the question for one's own second factor",
     "SecondStepView.set_up": "the secret of one's own new app, before it counts",
+    "ProviderLinkView.begin": "a redirect to the provider",
+    "ProviderLinkView.confirm": "what the provider said, which the page asks to confirm",
+    "ProviderStepUpView.begin": "a redirect to the provider",
+    "DirectoryLinkView.ask": "an empty form",
     "OwnSessionView.left": "the end of one's own session",
     "OpenApiDocument.show": "the description of the interface",
     "SwaggerPage.show": "the description of the interface",
@@ -202,6 +216,20 @@ DEVIATIONS: tuple[Deviation, ...] = (
             " OwnSessionsView.end_others", empty=303),
     _differ("a button without fields", "POST OwnSessionView.stay", empty=200),
     _differ("a button without fields", "DELETE SessionApi.end", empty=200),
+    _differ("no provider is set up here", "GET ProviderSignInView.begin ProviderSignInView.come_back"
+            " ProviderSignInView.out ProviderInvitationView.begin ProviderInvitationView.confirm"
+,
+            shown=404),
+    _differ("no provider is set up here", "GET ProviderLinkView.begin ProviderStepUpView.begin", shown=303),
+    _differ("no provider is set up here", "POST ProviderInvitationView.confirm", empty=404),
+    _differ("no provider is set up here", "POST ProviderCallView.signed_out", empty=400),
+    _differ("no directory is set up here", "GET DirectorySignInView.sign_in DirectoryInvitationView.ask", shown=404),
+    _differ("no directory is set up here", "POST DirectorySignInView.sign_in DirectoryInvitationView.ask", empty=404),
+    _differ("no directory is set up here", "GET DirectoryLinkView.ask", shown=303),
+    _differ("no directory is set up here", "POST DirectoryLinkView.ask", empty=303),
+    _differ("nobody came back from a provider", "GET ProviderLinkView.confirm", shown=303),
+    _differ("nobody came back from a provider", "POST ProviderLinkView.confirm", empty=303),
+    _differ("no form waits", "POST ProviderSignInView.go_on", empty=303),
     _differ("the link names whom it is for", "GET InvitationView.open_link", may=NOBODY),
     _differ("no link was opened in this browser", "GET InvitationView.redeem", shown=404),
     _differ("no link was opened in this browser", "POST InvitationView.redeem", empty=404),
@@ -283,7 +311,7 @@ def _reaches_all(role: str, scope: str | None) -> bool:
 
 
 def _names(access: Access, rule: Rule, view: type[Any] | None) -> str:
-    arguments = rule.arguments - {"filename", "name", "seq"}
+    arguments = rule.arguments - {"filename", "name", "seq", "provider_code"}
     if not arguments:
         return ""
     said = next((each for each in _ARGUMENTS if each in arguments), None)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from itm_admin.foundation import vocabulary
-from tests.house.visiting import Visit, seen
+from tests.house.visiting import Visit
 from tests.house.walking import World
 
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
@@ -46,7 +46,7 @@ def _codes(world: World) -> set[str]:
 
 
 def _faults(visit: Visit, codes: set[str], usernames: set[str], stored: set[str]) -> Iterator[str]:
-    texts = seen(visit.answer.text)
+    texts = visit.parts.seen.texts if visit.parts else []
     told_as_such = bool({"Kullanıcı adı", "User name"} & set(texts))
     for place, text_ in enumerate(texts):
         found = [*_UUID.findall(text_), *_HEX.findall(_UUID.sub("", text_)), *_TABLE.findall(text_)]

@@ -22,7 +22,7 @@ from itm_admin.record.api import RecordApi
 from itm_admin.record.pages import RecordPage
 from tests.factories import CASE, PERSON, Somebody
 from tests.house import samples
-from tests.house.expectations import ADMIN, FOCAL, MANAGER, NATIONAL, SUPERVISOR
+from tests.house.expectations import ADMIN, FOCAL, MANAGER, NATIONAL, OPERATOR, SUPERVISOR
 from tests.house.walking import World
 from tests.new_case import seen_in
 from tests.panel.handover_panel import with_handovers
@@ -162,6 +162,7 @@ def _code() -> str:
     return "X" + uuid.uuid4().hex[:6].upper()
 
 
+_TEXT = {"purpose": "SUPPORT", "language": "ar", "body": "نص", "yes": "نعم", "no": "لا"}
 CREATES: Mapping[str, Made] = {
     "POST NewCaseView.check": Office.checked,
     "POST PersonView.add": lambda o: o.sending(FOCAL, f"/persons/new/{o.case}", **_PERSON),
@@ -177,6 +178,8 @@ CREATES: Mapping[str, Made] = {
         FOCAL, "/cases/together/assign", chosen=[f"{o.case}:1", f"{o.case}:1"], account_id=str(o.colleague),
         confirmed="yes",
     ),
+    "POST ConsentTextView.add": lambda o: o.sending(OPERATOR, "/consent-forms/new", **_TEXT),
+    "POST ConsentTextApi.add": lambda o: o.sending(OPERATOR, "/api/v1/consent-texts/", **_TEXT),
     "POST FindView.find": lambda o: o.sending(FOCAL, "/find", q="Şule Yılmaz"),
     "POST CaseApi.add": lambda o: o.sending(FOCAL, "/api/v1/cases/", **CASE),
     "POST CaseApi.assign": lambda o: o.sending(

@@ -130,7 +130,7 @@ def shipped() -> frozenset[str]:
 
 
 PERMISSIVE = re.compile(r"MIT|BSD|Apache|ISC|PSF|Python Software|Unlicense|ZPL|Zope|MPL|LGPL|Redistribution and use")
-"""LGPL: psycopg, which is used as a library and not changed."""
+"""LGPL: psycopg and ldap3, which are used as libraries and not changed."""
 
 
 @pytest.mark.parametrize("package", sorted(shipped()))

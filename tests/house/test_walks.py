@@ -22,7 +22,7 @@ from tests.house.empty_forms import faults_of_empty_forms
 from tests.house.expectations import FOCAL, MANAGER, NATIONAL, WORKER
 from tests.house.ids_told import Told, ask_everything
 from tests.house.shown_names import Names
-from tests.house.visiting import Visit, kind_of, visits
+from tests.house.visiting import Visit, english, kind_of, visits
 from tests.house.walking import World
 from tests.panel.panel_app import RunningPanel
 
@@ -184,8 +184,7 @@ def test_nor_does_any_english_page(walks: Walks, names: Names) -> None:
             kind = kind_of(walks.world, visit.address)[1], frozenset(_CLASSES.findall(parts))
             if parts and kind not in known:
                 known.add(kind)
-                answer = walks.world.walkers[role].browser.get(visit.address)
-                faults += names.faults(Visit(visit.source, visit.address, visit.endpoint, answer), "en")
+                faults += names.faults(english(walks.world.walkers[role], visit), "en")
         walks.in_language(role, "tr")
     assert not faults, "\n".join(list(dict.fromkeys(faults))[:80])
 

@@ -174,7 +174,8 @@ class World:
 
     def path(self, step: Step, record: Records | None, seq: int = 1) -> str:
         """The route's address for an institution's record, or for one that does not exist."""
-        values: dict[str, Any] = {"kind": "case", "seq": seq, "filename": "mark.svg", "name": "bootstrap.min.css"}
+        values: dict[str, Any] = {"kind": "case", "seq": seq, "filename": "mark.svg", "name": "bootstrap.min.css",
+                                  "provider_code": "none"}  # fmt: skip
         values |= {"token": "no-such-token", "account": record.colleague.id if record else uuid.uuid4()}
         values |= dict.fromkeys(("id", "case", "link", "parent"), self.id_of(step.expected.names, record))
         rules = self.panel.app.url_map.iter_rules(step.endpoint)

@@ -138,7 +138,7 @@ def test_a_passkey_signs_in_alone_and_as_a_second_step_and_never_without_its_per
     assert NAME not in visitor.words()
     visitor.sign_out().open("/sign-in").send(ALONE).says(REFUSED)
     asked = "select count(*) from audit.event where action = 'auth.login' and content like '%wrong_passkey%'"
-    assert panel.ask(asked)[0][0] >= 3
+    assert panel.ask(asked)[0][0] >= 2  # at the second step, and without a name: the first one, the others are counted
 
 
 def test_after_a_password_nobody_elses_passkey_is_taken(own_name: House, cast: Cast, panel: Panel) -> None:

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
-
 from audit.durable import DISK, Disk
 from audit.generation import Closures, closures
 from itm_admin.foundation.database import roles
@@ -25,7 +22,7 @@ class GenerationWorld(SigningWorld):
     """JGK's ledger is the one that things happen to; GIB proposes, ASHB decides."""
 
     def __init__(self, database: Database, folder: Path) -> None:
-        super().__init__(create_engine(database.url("superuser"), poolclass=NullPool), database, folder)
+        super().__init__(database.engine("superuser"), database, folder)
         self.people: dict[str, uuid.UUID] = {}
         for name, code in _PEOPLE:
             self.people[name] = self.scalar(

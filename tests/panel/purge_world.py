@@ -9,7 +9,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import text
 
 from audit.leaf import EMPTY, leaf_hash
 from tests.conftest import Database
@@ -56,7 +56,7 @@ class PurgeWorld(GenerationWorld):
         """The same in a copy of its database, where nothing was kept in this object but ids and the time."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
         made = copy(self)
-        made.superuser = create_engine(database.url("superuser"), poolclass=NullPool)
+        made.superuser = database.engine("superuser")
         made.database, made.folder, made.clock = database, folder, Clock(self.clock.seconds)
         return made
 

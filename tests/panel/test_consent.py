@@ -32,6 +32,7 @@ GIVEN: dict[str, Any] = {
 REFUSED = {"purpose": "RESEARCH", "answer": "REFUSED", "given_on": "2026-04-01"}
 REVOKED = {"withdrawal_reason": "NO_REASON"}
 NGO = "ngo"
+TEXT = {"purpose": "SHARING", "language": "fa", "body": "متن رضایت\nبند دوم", "yes": "بله", "no": "نه"}
 WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%consent%'"
 
 
@@ -307,6 +308,22 @@ def test_a_childs_consent_by_a_guardian_is_recorded_with_its_end(
     assert "18 yaşında yeniden sorulur" in browser.get(f"/consents/{id}").text
 
 
+def test_a_birth_date_that_is_known_later_lets_earlier_consents_end_at_18_too(
+    panel: RunningPanel, author: Somebody, browser: Browser, link: CasePerson
+) -> None:
+    year = today().year - 10
+    open_ended, over = added(browser, link), added(browser, link, expires_on="2026-04-02")
+    version = panel.value("select row_version from person where id = :id", id=link.person_id)
+    change = {"birth_date": f"{year}-06-15", "row_version": version}
+    assert browser.send("PATCH", f"/api/v1/persons/{link.person_id}", change).status_code == 200
+    ends = [json.loads(browser.get(f"{API}/{id}").text) for id in (open_ended, over)]
+    assert [(each["expires_on"], each["ends_of_age"]) for each in ends] == [
+        (f"{year + 18}-05-31", True), ("2026-04-02", False),
+    ]  # fmt: skip
+    with pytest.raises(DBAPIError, match="childhood"):
+        sql(panel, author, "update consent set ends_of_age = false where id = :id", id=uuid.UUID(open_ended))
+
+
 # What a scope opens
 
 
@@ -327,3 +344,41 @@ def test_no_protected_field_is_in_the_summary_and_no_field_waits_for_a_kind_that
     known = kinds()
     assert not [name for kind, name in scopes.OPENS[scopes.SUMMARY] if name in known[kind].protected]
     assert not {kind for fields in scopes.LATER.values() for kind, _name in fields} & set(known), "move them up"
+
+
+# The text that is read out
+
+
+def test_the_presidency_adds_texts_and_everybody_prints_their_newest_version(
+    panel: RunningPanel, author: Somebody, browser: Browser, link: CasePerson
+) -> None:
+    operator = panel.browser(panel.make.operator())
+    blank = browser.get("/consent-forms/print?purpose=SHARING&language=fa").text
+    assert "henüz yok" in blank
+    for body in ("نسخه یک", TEXT["body"]):
+        made = operator.post("/consent-forms/new", **{**TEXT, "body": body, "form_key": str(uuid.uuid4())})
+        assert made.status_code == 303, made.text
+    form = browser.get("/consent-forms/print?purpose=SHARING&language=fa").text
+    assert "بند دوم" in form
+    assert "SHARING-fa-2" in form
+    assert '<section lang="fa" dir="auto"' in form
+    assert "نسخه یک" in browser.get("/consent-forms/print?purpose=SHARING&language=fa&version=1").text
+    assert "language=fa" in browser.get("/consent-forms/").text
+    items = json.loads(browser.get("/api/v1/consent-texts/").text)["items"]
+    assert [(each["language"], each["number"]) for each in items] == [("fa", 2)]
+    assert refused(browser, link, language="fa", text_version=3) == {"text_version"}
+    assert added(browser, link, language="fa", text_version=1)
+
+
+def test_nobody_else_adds_a_text_and_none_changes(panel: RunningPanel, author: Somebody, browser: Browser) -> None:
+    assert browser.send("POST", "/api/v1/consent-texts/", TEXT).status_code == 403
+    insert = (
+        "insert into consent_text (institution_id, unit_id, purpose, language, number, body, yes, no) values"
+        " (:home, :unit, 'LEGAL', 'fa', 1, 'x', 'x', 'x')"
+    )
+    with pytest.raises(DBAPIError, match="the Presidency alone"):
+        sql(panel, author, insert, home=author.tenant.id, unit=author.tenant.root)
+    operator = panel.make.operator()
+    assert panel.browser(operator).send("POST", "/api/v1/consent-texts/", TEXT).status_code == 201
+    with pytest.raises(DBAPIError, match="never change"):
+        sql(panel, operator, "update consent_text set body = 'x'")

@@ -120,7 +120,8 @@ def test_a_name_is_no_part_of_a_place(server: Slapd) -> None:
     for name in ("boss,ou=hidden", "boss\\,ou=hidden", "ayse+uid=ayse", "ayse;ou=hidden"):
         assert reason(directory, name) == "directory_refused"
     for name in ("boss@kurum.example", "KURUM\\boss", "bo ss", "boss,x"):
-        assert reason(server.directory(bind_name="{name}@kurum.example"), name) == "directory_refused"
+        nobody = replace(nowhere(slapd.free_port()), bind_name="{name}@kurum.example")
+        assert reason(nobody, name) == "directory_refused", "nothing escapes it there, so nobody is asked"
 
 
 def test_an_empty_password_is_refused_before_anybody_is_asked() -> None:
@@ -158,6 +159,8 @@ def test_no_referral_and_no_alias_is_followed(server: Slapd) -> None:
         assert reason(server.directory(), "elsewhere") == "directory_unknown"
         with pytest.raises((Refused, Unreachable)):
             asked(server.directory(bind_name=f"cn={{name}},{PEOPLE}"), "away")
+        with pytest.raises(Unreachable):
+            look_up(server.directory(base=place), [str(uuid.uuid4())], Wire())
         assert asked(server.directory(), "ayse").name == "Ayşe Kaya"
         with server.root() as connection:
             connection.delete(place, controls=[("2.16.840.1.113730.3.4.2", False, None)])

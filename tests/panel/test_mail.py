@@ -170,11 +170,11 @@ def test_the_owner_and_the_auditor_are_told_of_links_rises_ends_and_passwords(
         token = services.invite(session, actor, world.id(name))
     world.redeem(token, NEW)
     world.confirm(name)
-    me = world.sign_in(name, NEW)
+    world.sign_in(name, NEW)
     with world.acting(name) as (session, actor):
         account = services.own(session, actor)
         services.change_own(session, actor, account.row_version, {"email": "yeni.adres@ashb.invalid", "language": "tr"})
-    with world.acting(name) as (session, actor):
+    with world.acting(name) as (session, me):
         invitations.change_own_password(session, me, "yeşil kapı dokuz rüzgâr")
     assert send() > 0
     own = [subject.removeprefix("İTM: ") for subject, _body in letterbox.of(first)]

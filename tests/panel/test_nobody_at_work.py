@@ -197,7 +197,7 @@ def count(connection: Connection, name: str) -> Any:
 
 
 def proof_of(connection: Connection, name: str, password: str = PASSWORD) -> bytes:
-    salt = connection.scalar(text("select itm.salt_of(:name, :otherwise)"), {"name": name, "otherwise": "x"})
+    salt = connection.scalar(text("select itm.salt_of(:name)"), {"name": name})
     return passwords.proof(salt, password)
 
 
@@ -227,9 +227,9 @@ def test_a_try_counts_before_it_is_judged_and_nobody_takes_the_counting_back(pan
         connection.execute(OFFER, {"ticket": ticket, "proof": proof})  # another proof for the same try
         connection.commit()
         for _ in range(2):
-            assert judged(connection, ticket) == "wrong_password"
+            assert judged(connection, ticket) == "refused"
             connection.rollback()
-        assert judged(connection, ticket) == "wrong_password"
+        assert judged(connection, ticket) == "refused"
         connection.commit()
         with pytest.raises(DBAPIError, match="counted first"):
             judged(connection, ticket)
@@ -254,10 +254,10 @@ def test_other_digests_and_another_time_give_no_more_tries(panel: RunningPanel) 
 
 
 def test_a_name_that_nobody_has_gets_a_salt_that_stays(panel: RunningPanel) -> None:
-    salt = text("select itm.salt_of(:name, :otherwise)")
+    salt = text("select itm.salt_of(:name)")
     with thief(panel) as connection:
         asked = [
-            connection.scalar(salt, {"name": name, "otherwise": passwords.parameters()})
+            connection.scalar(salt, {"name": name})
             for name in ("no.body", "no.body", "no.other", panel.make.caseworker().username)
         ]
     assert asked[0] == asked[1] != asked[2]
@@ -273,7 +273,7 @@ def claim(connection: Connection, *words: object, key: bytes | None = None) -> d
 
 
 BY_CLAIM = (
-    "select itm.sign_in_by_claim(:who, :digest, array['provider'], true, :at, :mac, interval '30 minutes',"
+    "select itm.sign_in_by_claim(:who, :digest, array['machine'], true, :at, :mac, interval '30 minutes',"
     " interval '1 hour', null, null)"
 )
 
@@ -281,7 +281,7 @@ BY_CLAIM = (
 def test_only_a_fresh_claim_of_the_web_server_signs_somebody_in_and_once(panel: RunningPanel) -> None:
     who, other = panel.make.caseworker(), panel.make.caseworker()
     digest = secrets.token_bytes(32)
-    words = ("sign_in", who.id, digest.hex(), "provider", "t")
+    words = ("sign_in", who.id, digest.hex(), "machine", "t")
     with thief(panel) as connection:
         right = claim(connection, *words)
         values = {"who": who.id, "digest": digest, **right}

@@ -246,8 +246,8 @@ def test_the_database_keeps_the_sessions_rules(panel: RunningPanel) -> None:
                 home=other.tenant.id, id=other.id)  # fmt: skip
     with pytest.raises(DBAPIError, match="permission denied"):
         attempt("select secret_digest from account_session")
-    assert attempt("update account_session set why = 'all' where account_id = :id", id=other.id) == 0
-    assert attempt("update account_session set why = 'all' where account_id = :id", id=who.id) == 1
+    assert attempt("update account_session set why = 'elsewhere' where account_id = :id", id=other.id) == 0
+    assert attempt("update account_session set why = 'elsewhere' where account_id = :id", id=who.id) == 1
     for again in ("why = null", "why = 'renewed'"):
         with pytest.raises(DBAPIError, match="ended session stays ended"):
             attempt(f"update account_session set {again} where account_id = :id", id=who.id)
@@ -256,7 +256,7 @@ def test_the_database_keeps_the_sessions_rules(panel: RunningPanel) -> None:
             attempt(f"update account_session set {column}")
     assert attempt(begin, secret=b"1" * 32) == 1
     assert attempt("update account set epoch = epoch + 1 where id = :id", id=who.id) == 1
-    assert standing(panel, who) == ["all", "all"]
+    assert standing(panel, who) == ["elsewhere", "all"]
     with panel.make.superuser() as connection:
         connection.execute(text("update account set active = false where id = :id"), {"id": who.id})
     with pytest.raises(DBAPIError, match="cannot sign in"):

@@ -249,7 +249,7 @@ def _clone(folder: Path) -> Path:
     hidden.chmod(0o700)
     (hidden / "clone").chmod(0o755)
     for name in ("itm_admin", "audit", "migrations"):
-        shutil.copytree(ROOT / name, hidden / "clone" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, hidden / "clone" / name)  # with what is compiled, which its users may not write
     shutil.copy2(ROOT / "app.py", hidden / "clone")
     return hidden / "clone"
 

@@ -172,10 +172,13 @@ begin
   if unknown <> '{}' then
     return unknown;
   end if;
+  select i.id into presidency from public.institution i where i.kind = 'presidency';
+  if presidency is null then  -- a new installation: its institutions are entered later
+    return '{}';
+  end if;
   if before = '' then
     perform itm.at_the_door(null);
   end if;
-  select i.id into strict presidency from public.institution i where i.kind = 'presidency';
   update public.identity_provider p set ended_at = now() where p.ended_at is null and not exists (
     select from jsonb_array_elements(declared::jsonb) d where d ->> 'kind' = p.kind and d ->> 'issuer' = p.issuer and d ->> 'code' = p.code);
   for one in select * from jsonb_array_elements(declared::jsonb) loop
@@ -300,13 +303,13 @@ begin
 end $$;
 
 -- Links the account at work with the person whom the provider has just vouched for: in the own whole session, with a second factor of the
--- last quarter of an hour, the time of the way to the provider and back. NULL: done. 'taken': that person is somebody else's, or was.
+-- last minutes. NULL: done. 'taken': that person is somebody else's, or was.
 create function itm.provider_link(provider uuid, subject text, shown text, at bigint default null, mac bytea default null) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform itm.check_provider_claim(concat_ws(' ', 'provider_link', itm.account(), provider, itm.hex_of(subject)), at, mac);
-  if itm.session() is null or itm.scope() is distinct from 'login' or coalesce(itm.factor_age(), 'infinity') > 900 then
+  if itm.session() is null or itm.scope() is distinct from 'login' or coalesce(itm.factor_age(), 'infinity') > 360 then
     raise exception using errcode = 'insufficient_privilege', message = 'this takes a second factor of the last minutes';
   end if;
   if not itm.vouches(provider, itm.home()) then

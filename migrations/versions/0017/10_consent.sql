@@ -83,7 +83,10 @@ begin
     end if;
     return new;
   end if;
-  if new.expires_on is distinct from old.expires_on
+  if old.ends_of_age and not new.ends_of_age then
+    raise exception using errcode = 'restrict_violation', constraint = 'consent_ends_of_age',
+      message = 'a consent that ends with childhood goes on ending with it';
+  elsif new.expires_on is distinct from old.expires_on
      and (old.state = 'withdrawn' or new.expires_on is null or new.expires_on > old.expires_on) then
     raise exception using errcode = 'restrict_violation', constraint = 'consent_is_asked_anew',
       message = 'a consent is not prolonged: it is asked anew';
@@ -100,9 +103,9 @@ begin
 end $$;
 select itm.keep_rule('consent', 'd_days', 'before insert or update', 'itm.consent_days()');
 select itm.keep_rule('consent', 'b_answered', 'before update when ((old.purpose, old.answer, old.given_on, old.recipients, old.kinds,'
-  ' old.institutions, old.scopes, old.form, old.language, old.text_version, old.guardian_kind, old.guardian_suspected, old.ends_of_age)'
+  ' old.institutions, old.scopes, old.form, old.language, old.text_version, old.guardian_kind, old.guardian_suspected)'
   ' is distinct from (new.purpose, new.answer, new.given_on, new.recipients, new.kinds, new.institutions, new.scopes, new.form,'
-  ' new.language, new.text_version, new.guardian_kind, new.guardian_suspected, new.ends_of_age))',
+  ' new.language, new.text_version, new.guardian_kind, new.guardian_suspected))',
   'itm.stays(''the purpose, the answer, who is told what, and how it was asked'')');
 
 -- Live: given, not withdrawn, not over, and covering recipient and scope on this day. For those who see the person.
