@@ -108,7 +108,8 @@ KINDS: Mapping[str, EventClass] = {
 
 _CATEGORIES = {0: "Uncategorized", 2: "Findings", 3: "Identity & Access Management", 6: "Application Activity"}
 _SEVERITIES = {1: "Informational", 2: "Low", 3: "Medium", 4: "High"}
-_STATUSES = {"success": (1, "Success"), "denied": (2, "Failure"), "failure": (2, "Failure")}
+_STATUSES = {"success": (1, "Success"), "denied": (2, "Failure"), "failure": (2, "Failure"),
+             "first_step": (99, "first step of two")}  # fmt: skip
 _FINDING_STATES = {1: "New", 2: "In Progress"}
 _LEAST = {"denied": 3, "failure": 2}
 """The lowest severity of a denied and of a failed action."""
@@ -121,6 +122,8 @@ def event(entry: Sealed) -> dict[str, Any]:
     if said is None:
         return _sealed_only(entry)
     action, outcome = _text(said.get("action")) or "unknown", _text(said.get("outcome"))
+    if action == "auth.login" and outcome == "denied" and _part(said, "detail").get("reason") == "factor_missing":
+        outcome = "first_step"  # the password was right: no failure of a sign-in, and no success yet
     kind = KINDS.get(action, OTHER)
     statuses = _STATUSES if kind.uid != FINDING else {"success": (kind.activity_id, _FINDING_STATES[kind.activity_id])}
     status_id, status = statuses.get(outcome or "", (0, "Unknown"))

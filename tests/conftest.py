@@ -310,18 +310,21 @@ def playwright() -> Iterator[Playwright]:
 
 
 LONGEST = (
-    "house/test_walks journeys/test_every_page runtime/test_users_of_processes runtime/test_demo_story"
-    " house/test_kinds house/test_routes runtime/test_running_everything faults/test_canaries"
-    " faults/test_ledger_unwritable panel/test_schedule journeys/test_everyday journeys/test_tampering"
-    " journeys/test_story journeys/test_accounts panel/test_bad_input audit/test_reconciliation"
-    " panel/test_signing_verification house/test_one_record panel/test_demo panel/test_resume_marks"
-    " audit/test_html_verifier journeys/test_keyboard journeys/test_forms journeys/test_sent_once"
-    " panel/test_purge panel/test_generations panel/test_assurance_verification panel/test_assurance_records"
-    " panel/test_signing_crashes runtime/test_local_witness runtime/test_commands runtime/test_evidence_commands"
-    " runtime/test_embedded_server panel/test_query_counts panel/test_api_generated panel/test_evidence_pages"
-    " panel/test_receipts runtime/test_upgrade faults/test_killed_web_server faults/test_held_heads"
-    " faults/test_slow_connections audit/test_restore audit/test_tampering journeys/test_lists"
-    " house/test_second_wall audit/test_tampering_matrix runtime/test_running_sinks"
+    "house/test_walks runtime/test_users_of_processes journeys/test_every_page panel/test_schedule"
+    " runtime/test_running_everything house/test_routes faults/test_canaries panel/test_signing_verification"
+    " isolation/test_nothing_is_told journeys/test_tampering journeys/test_story faults/test_ledger_unwritable"
+    " panel/test_demo journeys/test_accounts faults/test_held_heads panel/test_purge audit/test_reconciliation"
+    " runtime/test_local_witness panel/test_resume_marks panel/test_signing_crashes journeys/test_everyday"
+    " house/test_kinds runtime/test_evidence_commands house/test_one_record faults/test_slow_connections"
+    " panel/test_assurance_verification panel/test_generations panel/test_assurance_records panel/test_attacks"
+    " runtime/test_running_sinks panel/test_evidence_pages isolation/test_foreign_ids journeys/test_keyboard"
+    " faults/test_killed_web_server journeys/test_passkeys panel/test_bad_input journeys/test_sessions"
+    " panel/test_signing_process journeys/test_sent_once journeys/test_forms runtime/test_upgrade"
+    " audit/test_html_verifier panel/test_receipts audit/test_tampering_matrix audit/test_catalogue"
+    " runtime/test_embedded_server audit/test_bundle_fuzz journeys/test_lists panel/test_query_counts"
+    " panel/test_api_generated house/test_csrf panel/test_lost_checkpoints journeys/test_api_keys"
+    " audit/test_witness_service audit/test_ways audit/test_chunks audit/test_restore panel/test_purge_in_parts"
+    " faults/test_database_gone panel/test_signing"
 ).split()
 """Files that take longest, the longest first."""
 

@@ -25,6 +25,7 @@ OUTCOMES: Mapping[str, tuple[Message, str]] = {
     "success": (_l("Successful"), "good"),
     "denied": (_l("Refused"), "warn"),
     "failure": (_l("Failed"), "bad"),
+    "half_way": (_l("First step of two"), "info"),
 }
 
 

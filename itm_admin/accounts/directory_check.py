@@ -127,7 +127,11 @@ def _batches(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _do(settings: Settings, halt: Halt) -> Mapping[str, int] | None:
-    checked = run(settings, halt)
+    try:
+        checked = run(settings, halt)
+    except ValueError as fault:  # the settings' file is another one than at the start
+        log.error("%s", fault)
+        return None
     return None if checked.silent or checked.doubtful else vars(checked)
 
 

@@ -117,22 +117,26 @@ def _refused(
     page: Page, provider: Provider, form: SignInForm, action: str, back: str, refused: DomainError
 ) -> Response:
     """The same page with the reason; the name stays, the password does not."""
+    if isinstance(refused, ProviderDown):  # nothing of the form is wrong
+        answer = _page(page, provider, form, action, back, 503, str(refused))
+        answer.headers["Retry-After"] = str(_AGAIN)
+        return answer
     form.told.append(str(refused))
     if isinstance(refused, TooManyTries):
         answer = _page(page, provider, form, action, back, 429)
         answer.headers["Retry-After"] = str(refused.retry_after)
-    elif isinstance(refused, ProviderDown):
-        answer = _page(page, provider, form, action, back, 503)
-        answer.headers["Retry-After"] = str(_AGAIN)
-    else:
-        answer = _page(page, provider, form, action, back, 401)
-    return answer
+        return answer
+    return _page(page, provider, form, action, back, 401)
 
 
-def _page(page: Page, provider: Provider, form: SignInForm, action: str, back: str, status: int = 200) -> Response:
+def _page(
+    page: Page, provider: Provider, form: SignInForm, action: str, back: str, status: int = 200, down: str = ""
+) -> Response:
     name = provider.name(i18n.language())
     heading = _("Sign in with %(name)s", name=name) if page.subject == "SignIn" else _("Link with %(name)s", name=name)
-    shown = page.render("accounts/directory.html", heading=heading, form=form, action=action, back=back, name=name)
+    shown = page.render(
+        "accounts/directory.html", heading=heading, form=form, action=action, back=back, name=name, down=down
+    )
     return make_response(shown, status)
 
 

@@ -17,7 +17,9 @@ from itm_admin.foundation.tenancy import acting
 
 _OWN = text(
     """
-    select at, action, outcome, content::jsonb -> 'request' ->> 'address' as address
+    select at, action, content::jsonb -> 'request' ->> 'address' as address,
+           case when content::jsonb -> 'detail' ->> 'reason' = 'factor_missing' then 'half_way' else outcome end
+             as outcome
       from audit.entry
      where actor_id = :account and action in ('auth.login', 'auth.logout')
        and not (outcome = 'success' and content::jsonb -> 'detail' ->> 'while' is not distinct from 'signed_in')

@@ -33,7 +33,7 @@ _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}", re.ASCII)
 NOBODY = "-"
 """Stands in the address for a name that nobody has: such a filter fits no entry."""
 _TYPED = "mistyped_filters"
-_TONES = {"success": "good", "denied": "warn", "failure": "bad"}
+_TONES = {"success": "good", "denied": "warn", "failure": "bad", "half_way": "info"}
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ def _who(row: AnyRow) -> Cell:
 
 
 def _outcome(row: AnyRow) -> Cell:
-    return Cell("badge", str(labels.OUTCOMES.get(row.outcome, row.outcome)), _TONES.get(row.outcome, "neutral"))
+    outcome = ledger_queries.outcome_of(row)
+    return Cell("badge", str(labels.OUTCOMES.get(outcome, outcome)), _TONES.get(outcome, "neutral"))
 
 
 def _text(name: str, label: Message, words: Callable[[AnyRow], Any]) -> Column[AnyRow]:
@@ -168,6 +169,12 @@ ENTRIES: Listing[AnyRow] = Listing(
     filters=FILTERS,
     by_key=paging.place,
 )
+
+
+HISTORY: Listing[AnyRow] = replace(
+    ENTRIES, filters=tuple(each for each in FILTERS if each.name in ("from", "to", "action", "purpose", "outcome"))
+)
+"""The filters of a history, which is about one record or one person already."""
 
 
 def of_one_ledger(caption: Message, link: Callable[[AnyRow], str] | None) -> Listing[AnyRow]:

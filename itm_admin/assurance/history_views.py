@@ -36,18 +36,18 @@ from itm_admin.foundation.views import Page, redirect_after_post, route
 from itm_admin.institutions.names import full_name_by_code
 
 
-def _history(of: Of = EVERYTHING, *, filters: bool = True) -> tuple[EntryPage, Query]:
-    """`filters`: the page has a form for them, which says what is wrong with one."""
-    wanted = (entry_list.asked if filters else entry_list.read)(db.session, request.args)
+def _history(of: Of = EVERYTHING) -> tuple[EntryPage, Query]:
+    wanted = entry_list.asked(db.session, request.args)
     return paging.page(db.session, wanted, of), wanted
 
 
 class _HistoryPage(Page):
     """A record's history as a line of events, the newest first."""
 
-    def timeline(self, of: Of, kind: str, id: uuid.UUID, entry_endpoint: str) -> str:
-        found, wanted = _history(of, filters=False)
-        detail = {"page": "history", "entries": len(found.rows)}
+    def timeline(self, of: Of, kind: str, id: uuid.UUID, entry_endpoint: str) -> tuple[str, int]:
+        found, wanted = _history(of)
+        listing = entry_list.HISTORY.all(found.rows, wanted)
+        detail = {**wanted.chosen, "page": "history", "entries": len(found.rows)}
         opens = access.allowed(entry_endpoint, g.actor)
 
         def link(row: AnyRow) -> str | None:
@@ -56,8 +56,9 @@ class _HistoryPage(Page):
         events = told(db.session, found.rows, link, str(id))
         subjects = naming.told_with([str(id), *ids_of(found.rows)])
         record_read("record.read", kind, id, subjects=[each for each in subjects if each != str(id)], detail=detail)
-        return self.render(
+        page = self.render(
             "assurance/history.html",
+            listing=listing,
             target=labels.target_words(kind, naming.name_of(id)),
             kind=kind,
             id=id,
@@ -67,6 +68,7 @@ class _HistoryPage(Page):
             newest=_at({"after": None, "back": None}) if wanted.after else None,
             own_acts_only=tenancy.current().reads == "actor",
         )
+        return page, listing.status
 
 
 def _at(place: Mapping[str, str | None]) -> str:
@@ -82,7 +84,7 @@ class HistoryView(_HistoryPage):
     route_base = "/history"
 
     @route("/<kind>/<uuid:id>", act="history")
-    def record(self, kind: str, id: uuid.UUID) -> str:
+    def record(self, kind: str, id: uuid.UUID) -> tuple[str, int]:
         if not may(tenancy.current().roles, "history", history.subject_of(kind)):
             raise Denied
         of = history.of_visible_record(db.session, kind, id)
@@ -97,12 +99,12 @@ class AccountHistoryView(_HistoryPage):
     route_base = "/history"
 
     @route("/account/<uuid:id>", act="history")
-    def record(self, id: uuid.UUID) -> str:
+    def record(self, id: uuid.UUID) -> tuple[str, int]:
         of = history.of_visible_record(db.session, "account", id)
         return self.timeline(of, "account", id, "InstitutionHistoryView.entry")
 
     @route("/account/<uuid:id>/acts", act="history")
-    def acts(self, id: uuid.UUID) -> str:
+    def acts(self, id: uuid.UUID) -> tuple[str, int]:
         history.of_visible_record(db.session, "account", id)  # NotFound for an account that is not theirs
         return self.timeline(paging.done_by(id), "account", id, "InstitutionHistoryView.entry")
 
@@ -115,12 +117,12 @@ class AuditHistoryView(_HistoryPage):
     route_base = "/audit"
 
     @route("/history/<kind>/<uuid:id>", act="history")
-    def record(self, kind: str, id: uuid.UUID) -> str:
-        history.kind_with_history(kind)
+    def record(self, kind: str, id: uuid.UUID) -> tuple[str, int]:
+        history.kind_of_this(db.session, kind, id)
         return self.timeline(looks.of_record(db.session, kind, id), kind, id, "LedgerView.entry")
 
     @route("/acts/<uuid:id>", act="history")
-    def acts(self, id: uuid.UUID) -> str:
+    def acts(self, id: uuid.UUID) -> tuple[str, int]:
         return self.timeline(paging.done_by(id), "account", id, "LedgerView.entry")
 
 

@@ -137,7 +137,10 @@ LEVELS: Mapping[str, Message] = {
     "sample": _l("A random sample of old entries"),
     "full": _l("All entries"),
 }
-OUTCOMES: Mapping[str, Message] = {"success": _l("Successful"), "denied": _l("Refused"), "failure": _l("Failed")}
+OUTCOMES: Mapping[str, Message] = {
+    "success": _l("Successful"), "denied": _l("Refused"), "failure": _l("Failed"),
+    "half_way": _l("First step of two"),
+}  # fmt: skip
 
 
 def institution_name(row: Any) -> str:

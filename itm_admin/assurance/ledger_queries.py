@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    and_,
     cast,
     func,
     select,
@@ -86,6 +87,25 @@ verification = Table(
     Column("findings", JSONB), Column("ranges", JSONB), Column("since", DateTime(timezone=True)),
     Column("recorded_at", DateTime(timezone=True)),
 )  # fmt: skip
+
+
+HALF_WAY = "half_way"
+"""The outcome shown of a sign-in whose password was right and whose second factor was asked for: no refusal.
+
+The entry itself is sealed as a refused sign-in, since nobody was let in yet.
+"""
+_ASKED = '"factor_missing"'
+
+
+def half_way(table: Table) -> Condition:
+    return and_(table.c.action == "auth.login", table.c.outcome == "denied",
+                func.coalesce(table.c.content, "").contains(_ASKED, autoescape=True))  # fmt: skip
+
+
+def outcome_of(row: AnyRow) -> str:
+    """The outcome of an entry as it is shown and counted."""
+    asked = row.action == "auth.login" and row.outcome == "denied" and _ASKED in (row.content or "")
+    return HALF_WAY if asked else str(row.outcome)
 
 
 @dataclass(frozen=True)

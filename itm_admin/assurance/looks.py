@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, text
+from sqlalchemy import and_, func, not_, select, text
 
 from itm_admin.assurance import history, labels, ledger_queries, naming, paging, showing
 from itm_admin.assurance.ledger_queries import AnyRow, AnySession
@@ -65,7 +65,8 @@ def of_record(session: AnySession, kind: str, id: uuid.UUID) -> Of:
 def grouped(session: AnySession, wanted: Query, of: Of) -> tuple[list[Looker], set[uuid.UUID], bool]:
     """Groups by person, the most frequent first; the ids of their ledgers; True if not all groups were read."""
     e = ledger_queries.event.c
-    by = (e.ledger_id, e.actor_id, e.actor_name, e.actor_institution, e.actor_role, e.action, e.purpose, e.outcome,
+    refused = and_(e.outcome == "denied", not_(ledger_queries.half_way(ledger_queries.event))).label("refused")
+    by = (e.ledger_id, e.actor_id, e.actor_name, e.actor_institution, e.actor_role, e.action, e.purpose, refused,
           paging.outside_login(ledger_queries.event).label("login"))  # fmt: skip
     statement = (
         select(*by, func.count().label("times"), func.min(e.at).label("first"),
@@ -89,7 +90,7 @@ def _add(lookers: dict[str, Looker], row: AnyRow) -> None:
     act = labels.action_words(row.action, row.actor_id)
     why = labels.why_words(row.action, row.purpose)
     each.total += row.times
-    each.refused += row.times if row.outcome == "denied" else 0
+    each.refused += row.times if row.refused else 0
     each.acts[act] = each.acts.get(act, 0) + row.times
     if why:
         each.reasons[why] = each.reasons.get(why, 0) + row.times

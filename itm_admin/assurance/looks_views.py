@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from flask import request, url_for
 from flask_babel import gettext as _
@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
 
 from itm_admin.assurance import entry_list, labels, ledger_queries, lists, looks, named, naming
-from itm_admin.assurance.history import kind_with_history
+from itm_admin.assurance.history import kind_of_this
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
@@ -91,7 +91,7 @@ class _Looks(Page):
 
     @route("/<kind>/<uuid:id>", act="history")
     def show(self, kind: str, id: uuid.UUID) -> str:
-        return self._answer(kind_with_history(kind).name, id)
+        return self._answer(kind_of_this(db.session, kind, id).name, id)
 
     def _answer(self, kind: str, id: uuid.UUID | None) -> str:
         wanted = entry_list.read(db.session, request.args)
@@ -112,12 +112,20 @@ class _Looks(Page):
             wanted=wanted,
             since=since,
             until=until,
-            chosen=chosen,
+            lines=self._lines(kind, id, wanted.chosen) if id else None,
             ledgers=[row for row in ledgers if row.id in told_in] if id else [],
             view=self,
             words=labels,
             institution=_names(ledgers).get(wanted.chosen.get("ledger", "")),
         )
+
+    def _lines(self, kind: str, id: uuid.UUID, chosen: Mapping[str, str]) -> str:
+        """The address of the entries that were counted."""
+        offered = {each.name for each in entry_list.HISTORY.filters}
+        kept: dict[str, Any] = {name: value for name, value in chosen.items() if name in offered}
+        if kind == "account":
+            return url_for(self.acts, id=id, **kept)
+        return url_for(self.history, kind=kind, id=id, **kept)
 
     def _form(self, form: LooksForm) -> str:
         form.offer(_names(ledger_queries.ledgers(db.session)))

@@ -6,15 +6,19 @@ A reference, a pseudonym and a user name may stand in an address; a person's nam
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import text
 
+from itm_admin.accounts import usernames
 from itm_admin.assurance import naming
 from itm_admin.assurance.ledger_queries import AnySession
 from itm_admin.foundation import tenancy
 from itm_admin.foundation.errors import Invalid
+from itm_admin.foundation.quick_search import reference_in
 from itm_admin.foundation.roles import AUDIT
 
 UNKNOWN = {
@@ -26,7 +30,6 @@ UNKNOWN = {
 
 def find(session: AnySession, what: str, field: str = "what", kinds: tuple[str, ...] = ()) -> tuple[str, uuid.UUID]:
     """The record or user of this reference, pseudonym or name. Raises Invalid if there is none, or several."""
-    wanted = " ".join(what.split())
     if tenancy.current().scope == AUDIT:
         statement = text("select kind, id from itm.named(:what)")
     else:
@@ -36,13 +39,21 @@ def find(session: AnySession, what: str, field: str = "what", kinds: tuple[str, 
             " select 'account', id from account where username = :what"
             " or itm.tr_fold(first_name || ' ' || last_name) = itm.tr_fold(:what)"
         )
-    rows = session.execute(statement, {"what": wanted}).all() if wanted else []
+    rows: Sequence[Any] = ()
+    for wanted in _as_stored(what):
+        rows = rows or session.execute(statement, {"what": wanted}).all()
     found = [row for row in rows if not kinds or row.kind in kinds]
     if len(found) != 1:
         message = _("Several people have this name. Write the user name.") if found else None
         message = message or str(UNKNOWN["actor" if kinds == ("account",) else "target"])
         raise Invalid({field: message})
     return found[0].kind, found[0].id
+
+
+def _as_stored(what: str) -> list[str]:
+    """The typed text as it may be stored: by itself, as a reference or pseudonym, as a user name."""
+    plain = " ".join(what.split())
+    return list(filter(None, dict.fromkeys((plain, reference_in(what), usernames.typed(plain)))))
 
 
 def known(session: AnySession, name: str, value: str) -> str:

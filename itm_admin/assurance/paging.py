@@ -38,12 +38,14 @@ from sqlalchemy import (
 
 from itm_admin.assurance import upgrades
 from itm_admin.assurance.ledger_queries import (
+    HALF_WAY,
     OWN_LOGINS,
     AnyRow,
     AnySession,
     Condition,
     EntryPage,
     entry,
+    half_way,
     leaf,
     ledger,
 )
@@ -137,6 +139,12 @@ def _of_ledger(table: Table, value: str) -> Condition:
     return table.c.ledger_id.in_(select(ledger.c.id).where(ledger.c.code == value))
 
 
+def _outcome(table: Table, value: str) -> Condition:
+    if value == HALF_WAY:
+        return half_way(table)
+    return and_(table.c.outcome == value, not_(half_way(table))) if value == "denied" else table.c.outcome == value
+
+
 def _outside(table: Table, value: str) -> Condition:
     return outside(table) if value == "yes" else not_(outside(table))
 
@@ -156,7 +164,7 @@ CONDITIONS: Mapping[str, Callable[[Table, str], Condition]] = {
     "purpose": _column("purpose"),
     "kind": _column("target_kind"),
     "target": _about,
-    "outcome": _column("outcome"),
+    "outcome": _outcome,
     "ledger": _of_ledger,
     "outside": _outside,
 }
@@ -240,9 +248,10 @@ def _newest(session: AnySession, wanted: Query, of: Of) -> Sequence[Any]:
     chosen = wanted.chosen
     ids = of.ids or ((chosen["target"],) if "target" in chosen else ())
     actor = of.actor or (chosen["actor"] if _is_id(chosen.get("actor", "")) else None)
+    outcome = "denied" if chosen.get("outcome") == HALF_WAY else chosen.get("outcome")
     after = wanted.after or (None, None, None)
     newest = func.itm.newest_entries(
-        cast(list(ids) or None, ARRAY(Text)), actor, chosen.get("action"), chosen.get("outcome"),
+        cast(list(ids) or None, ARRAY(Text)), actor, chosen.get("action"), outcome,
         chosen.get("purpose"), chosen.get("kind"),
         _midnight(chosen["from"]) if "from" in chosen else None,
         _midnight(chosen["to"], 1) if "to" in chosen else None,

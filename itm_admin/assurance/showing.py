@@ -40,6 +40,8 @@ class ShownEntry:
     target: str
     why: str | None
     """The reason to look, if one was given."""
+    note: str | None
+    """The reason to look in words, where one was asked for and this reader may see it."""
     reasons: list[tuple[str, str]]
     """The own reasons of a change: the field that holds one, and its words."""
     outcome: str
@@ -87,8 +89,9 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
         what=labels.action_words(row.action, row.actor_id),
         target=target(row),
         why=labels.purpose_words(row.purpose),
+        note=_note(content),
         reasons=labels.own_reasons(content, row.target_kind),
-        outcome=row.outcome,
+        outcome=ledger_queries.outcome_of(row),
         url=link(row) if link else None,
         changes=labels.changes(content, row.target_kind, naming.named()),
         details=detail.words(content, naming.named()),
@@ -97,6 +100,11 @@ def shown(row: AnyRow, link: Link | None = None, shared: Collection[str] = ()) -
         code=row.code,
         story=detail.story_words(content),
     )
+
+
+def _note(content: Mapping[str, Any]) -> str | None:
+    found = content.get("detail")
+    return naming.name_of(found.get("note")) if isinstance(found, Mapping) else None
 
 
 def target(row: AnyRow) -> str:

@@ -57,6 +57,9 @@ class Cases(RecordInterface[Case]):
     def why_locked(self, record: Any) -> Message | None:
         return CLOSED if record is not None and record.closed_on is not None else None
 
+    def place(self, session: AnySession, actor: Actor, values: Mapping[str, Any]) -> uuid.UUID:
+        return unit_for(session, actor, actor.context.create, values.get("unit_id"), values.get("province"))
+
     def pre_add(self, session: AnySession, record: Case, values: Mapping[str, Any], parent: Any) -> None:
         if values.get("status") not in (None, OPEN_STATUSES[0]):
             raise Invalid({"status": vocabulary.NOT_A_CHOICE})
@@ -110,7 +113,7 @@ def places(session: AnySession, values: Mapping[str, Any]) -> tuple[uuid.UUID, u
     """The unit and the lead institution of a case that is to be opened. NotFound for one that the actor may not use."""
     actor = require("add", "Case")
     return (
-        unit_for(session, actor, actor.context.create, values.get("unit_id"), values.get("province")),
+        CASES.place(session, actor, values),
         _lead_institution(session, actor, values.get("lead_institution_id")),
     )
 

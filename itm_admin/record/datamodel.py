@@ -157,9 +157,13 @@ class RecordInterface(Rules[R]):
         values = load(self._schema(columns), data)
         record: Any = self._new(actor, parent)
         if parent is None and self._has_place:
-            record.unit_id = unit_for(session, actor, working_units(actor), values.get("unit_id"))
+            record.unit_id = self.place(session, actor, values)
             values = {**values, "unit_id": record.unit_id}
         return self.add_checked(session, keyring, record, parent, values)
+
+    def place(self, session: AnySession, actor: Actor, values: Mapping[str, Any]) -> uuid.UUID:
+        """The unit of a new record without a parent."""
+        return unit_for(session, actor, working_units(actor), values.get("unit_id"), values.get("province"))
 
     def add_checked(
         self, session: AnySession, keyring: Keyring, record: R, parent: Any, values: Mapping[str, Any]

@@ -22,7 +22,7 @@ _UNIT = table(
 def unit_for(
     session: AnySession, actor: Actor, units: Units, wanted: uuid.UUID | None, province: str | None = None
 ) -> uuid.UUID:
-    """The wanted unit, if it is one of `units`; else the province's, the actor's own, or the highest of them.
+    """The wanted unit, if it is one of `units`; else the province's topmost, the actor's own, or the highest of them.
 
     NotFound for a unit of another institution, Denied for one beyond the actor's roles.
     """
@@ -33,11 +33,10 @@ def unit_for(
         if not covers(units, wanted):
             raise Denied
         return wanted
-    there = select(unit.id).where(unit.institution_id == actor.institution, unit.province == province)
-    nearest = session.scalars((there if units == "*" else there.where(unit.id.in_(units))).limit(2)).all()
+    nearest = _topmost(session, actor, units, province) if province else []
     own: uuid.UUID | None = session.scalar(select(_ACCOUNT.c.unit_id).where(_ACCOUNT.c.id == actor.account))
     if len(nearest) == 1:
-        return nearest[0]  # type: ignore[no-any-return]
+        return nearest[0]
     if own is not None and covers(units, own):
         return own
     highest = select(unit.id).where(unit.institution_id == actor.institution)
@@ -51,3 +50,24 @@ def unit_for(
     if found is None:
         raise Denied
     return found
+
+
+def _topmost(session: AnySession, actor: Actor, units: Units, province: str) -> list[uuid.UUID]:
+    """The province's units with no other unit of the province above them."""
+    unit = _UNIT.c
+    rows = session.execute(
+        select(unit.id, unit.parent_id, unit.province).where(unit.institution_id == actor.institution)
+    ).all()
+    above = {row.id: row.parent_id for row in rows}
+    there = {row.id for row in rows if row.province == province and covers(units, row.id)}
+
+    def under_another(id: uuid.UUID) -> bool:
+        seen, upper = {id}, above.get(id)
+        while upper is not None and upper not in seen:
+            if upper in there:
+                return True
+            seen.add(upper)
+            upper = above.get(upper)
+        return False
+
+    return sorted((id for id in there if not under_another(id)), key=str)

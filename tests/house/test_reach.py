@@ -29,6 +29,7 @@ LOGIN_POLICIES = {
     "account_session.session_own": "the own sessions, which are left",
     "api_key.key_end": "a key for which one is responsible is ended",
     "api_key.key_read": "a key for which one is responsible",
+    "consent_text.consent_text_read": "the texts of consent, which hold nothing about anybody",
     "external_identity.identity_own": "the own identities at providers",
     "external_identity.identity_unlink": "an own identity is unlinked: identity_changes",
     "form_answer.form_answer_own": "the own kept pages, sealed",

@@ -144,6 +144,18 @@ def test_units_see_their_own_cases_and_the_units_below(factory: Factory) -> None
     assert [sees(factory, who, low) for who in (in_ankara, in_izmir, below)] == [True, False, True]
 
 
+def test_a_case_of_a_province_stands_in_the_provinces_topmost_unit(factory: Factory) -> None:
+    tenant = factory.institution("PROVINCES", "agency")
+    command = factory.unit("Komutanlık", tenant)
+    for district in ("Nizip", "İslahiye"):
+        factory.unit(district, tenant, parent=command)
+    everywhere, below = factory.focal_point(tenant), factory.focal_point(tenant, unit=tenant.units["Nizip"])
+    assert factory.case(everywhere, province="TR-06").unit_id == command
+    assert factory.case(below, province="TR-06").unit_id == tenant.units["Nizip"]
+    factory.unit("İkinci komutanlık", tenant)
+    assert factory.case(everywhere, province="TR-06").unit_id == tenant.root
+
+
 def test_a_case_opens_only_in_a_unit_that_was_granted(factory: Factory) -> None:
     ankara, izmir = factory.unit("Ankara"), factory.unit("İzmir")
     with factory.working(factory.focal_point(unit=ankara)) as session, pytest.raises(Denied):

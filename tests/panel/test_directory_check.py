@@ -147,6 +147,14 @@ def test_the_scheduler_calls_for_it(world: World) -> None:
     assert not world.is_open(leaver)
 
 
+def test_a_file_that_was_spoilt_meanwhile_fails_the_job(world: World) -> None:
+    path = world.named().identity_providers_file
+    assert path is not None
+    path.write_text("[[provider", "utf-8")
+    assert DIRECTORIES.do(world.settings, lambda: False) is None
+    world.settings = world.named()
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -10,8 +10,9 @@ import pytest
 
 from itm_admin.assurance import looks
 from tests.conftest import Database
+from tests.factories import PASSWORD
 from tests.house.walking import sign
-from tests.panel.assurance_panel import PanelWorld
+from tests.panel.assurance_panel import Browser, PanelWorld
 
 
 class Story:
@@ -63,6 +64,50 @@ def test_auditors_find_unshared_cases_by_reference_and_see_no_fact_of_them(story
     assert "Ankara" not in page
 
 
+def test_the_looks_find_what_the_search_in_the_header_finds(story: Story) -> None:
+    """Small letters, a Turkish İ, spaces: for auditors and for managers."""
+    for browser, page in ((story.auditor, "/looks/"), (story.manager, "/institution-looks/")):
+        browser.get(page)
+        for what in (story.case.reference, story.link.person.pseudonym, story.worker.username):
+            for typed in (what.lower(), what.replace("I", "İ"), f" {what} ", what.replace("-", " - "), what.upper()):
+                if what == story.worker.username and typed.strip().lower() != what:
+                    continue
+                assert browser.post(page, what=typed).status_code == 303, (page, typed)
+
+
+def test_the_single_lines_keep_the_question(story: Story) -> None:
+    """The lines behind a count are as many, tell the words of the emergency, and can be narrowed further."""
+    pages = ((story.manager, "/institution-looks", "account", story.worker.id),
+             (story.auditor, "/looks", "account", story.worker.id),
+             (story.auditor, "/looks", "person", story.link.person_id))  # fmt: skip
+    for browser, looked, kind, id in pages:
+        asked = f"{looked}/{kind}/{id}?action=record.reveal&purpose=EMERGENCY"
+        link = re.search(r'href="([^"]+)">Entry by entry', browser.get(asked).text)
+        assert link is not None
+        page = browser.get(link[1].replace("&amp;", "&")).text
+        assert page.count('class="timeline-head"') == 2, link[1]
+        assert 'name="purpose"' in page
+        assert "remove this filter" in page
+        if looked == "/institution-looks":
+            assert page.count("A call of the hotline") == 2
+    wrong = story.manager.get(f"/history/account/{story.worker.id}/acts?from=31.02.2026")
+    assert (wrong.status_code, "timeline-head" in wrong.text) == (400, False)
+
+
+def test_a_right_password_before_the_second_step_is_no_refusal(story: Story) -> None:
+    browser = Browser(story.panel.app.test_client())
+    browser.get("/sign-in")
+    assert browser.post("/sign-in", username=story.worker.username, password=PASSWORD).status_code == 303
+    assert story.panel.scalar("select count(*) from audit.event where content like '%factor_missing%'") == 1
+    assert not re.search(r"[0-9] refused", story.auditor.words("/looks/everything?action=auth.login"))
+    refusals = story.auditor.get("/ledgers/entries?outcome=denied&action=auth.login").text
+    half_way = story.auditor.get("/ledgers/entries?outcome=half_way&action=auth.login").text
+    assert "First step of two</span>" not in refusals
+    assert "First step of two</span>" in half_way
+    home = story.auditor.get("/").text
+    assert "factor was asked for" not in home[home.index("Latest refusals") : home.index("Latest reveals")]
+
+
 def test_what_a_user_did_is_reached_from_the_user(story: Story) -> None:
     link = f"/looks/account/{story.worker.id}"
     assert link in story.auditor.get(f"/audit/accounts/{story.worker.id}").text
@@ -109,7 +154,7 @@ def test_a_person_is_one_line_whatever_role_they_had_at_the_time(story: Story) -
     """Before the first role an account's own acts stand in the ledger without one."""
     lookers: dict[str, looks.Looker] = {}
     act = {"actor_id": str(story.focal.id), "actor_name": "worker", "actor_institution": "JGK", "login": None,
-           "action": "record.read", "purpose": None, "outcome": "success", "times": 2,
+           "action": "record.read", "purpose": None, "refused": False, "times": 2,
            "first": story.case.created_at, "last": story.case.created_at}  # fmt: skip
     with story.panel.app.test_request_context():
         for role in ("caseworker", None):
@@ -122,3 +167,14 @@ def test_institutions_are_chosen_by_their_names(story: Story) -> None:
     chosen = re.findall(r'<option value="([A-Z_]+)">([^<]+)</option>', page[page.index('name="ledger"') :])
     assert chosen
     assert [code for code, words in chosen if not re.fullmatch(rf".+ \({code}\)", words)] == []
+
+
+def test_a_record_is_told_under_its_own_kind_alone(story: Story) -> None:
+    case, person = story.case.id, story.link.person_id
+    for browser, page in (
+        (story.auditor, "/looks"),
+        (story.manager, "/institution-looks"),
+        (story.auditor, "/audit/history"),
+    ):
+        assert [browser.get(f"{page}/case/{each}").status_code for each in (case, person)] == [200, 404], page
+        assert [browser.get(f"{page}/person/{each}").status_code for each in (case, person)] == [404, 200], page
