@@ -9,5 +9,6 @@ from itm_admin.consent.area import AREA as CONSENT
 from itm_admin.institutions.area import AREA as INSTITUTIONS
 from itm_admin.oversight.area import AREA as OVERSIGHT
 from itm_admin.record.area import Area
+from itm_admin.referrals.area import AREA as REFERRALS
 
-AREAS: tuple[Area, ...] = (CASES, CONSENT, OVERSIGHT, ASSURANCE, ACCOUNTS, INSTITUTIONS)
+AREAS: tuple[Area, ...] = (CASES, CONSENT, REFERRALS, OVERSIGHT, ASSURANCE, ACCOUNTS, INSTITUTIONS)

@@ -12,11 +12,12 @@ from itm_admin.consent import texts
 from itm_admin.foundation import form_answers, once
 from itm_admin.institutions import models as institutions
 from itm_admin.record import access_note, drafts, editing
+from itm_admin.referrals import models as referrals
 
 __all__ = [
     "OUR_TABLES", "access_note", "accounts", "api_key_model", "assurance", "cases", "consent", "drafts", "editing",
     "factor_rows", "form_answers", "institutions", "mail_rows", "metadata", "once", "provider_rows", "references",
-    "secret_rows", "texts",
+    "referrals", "secret_rows", "texts",
 ]  # fmt: skip
 
 metadata = Model.metadata

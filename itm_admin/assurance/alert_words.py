@@ -71,6 +71,9 @@ def alert_words(kind: str, subject: str | None, first_broken: int | None, job_la
         alert_raising.LIMIT: _l(
             "The account %(account)s revealed or searched as often as is allowed within an hour.", account=subject
         ),
+        alert_raising.UNCONSENTED: _l(
+            "%(code)s sent data to another institution without consent, on a legal ground.", code=code
+        ),
         alert_raising.UNUSUAL: _l("The account %(account)s signed in in an unusual way.", account=subject),
         alert_raising.TRIES: _l(
             "Many wrong passwords or codes were tried for the account %(account)s.", account=subject

@@ -25,6 +25,12 @@ SHOWN: Mapping[str, frozenset[str]] = {
     "case_person": _PLACE | {"case_id", "person_id"},
     "victim_profile": _PLACE | {"case_person_id"},
     "consent": _PLACE | {"person_id", "state", "given_on", "withdrawn_on"},
+    "referral_draft": _PLACE | {"person_id", "case_id", "state", "sent_at"},
+    "referral": _PLACE
+    | {
+        "common", "party", "other_institution_id", "act", "shared", "state", "sent_at", "due_at", "answered_at",
+        "ended_at", "ground", "sealed_sha256", "told", "draft_id", "person_id", "case_id", "consents",
+    },
     "consent_text": _PLACE | {"purpose", "language", "number", "body", "yes", "no", "unit_id", "sensitivity"},
     "case_assignment": frozenset({"id", "institution_id", "case_id", "account_id", "assigned_at", "ended_at"}),
     "account": frozenset({"id", "institution_id", "unit_id", "username", "title", "language", "active", "epoch"}),
@@ -112,6 +118,15 @@ ABOUT_A_PERSON: Mapping[str, frozenset[str]] = {
             "paper_enc", "withdrawal_reason", "sensitivity", "unit_id",
         }
     ),
+    "referral_draft": frozenset(
+        {"receiver_id", "services", "urgency", "scopes", "ground", "words_enc", "sensitivity", "unit_id"}
+    ),
+    "referral": frozenset(
+        {
+            "service", "urgency", "reject_reason", "withdrawal_reason", "end_reason", "outcome", "scopes", "fields",
+            "consent_ends", "sensitivity", "unit_id",
+        }
+    ),
     "account": frozenset({"first_name", "last_name", "email"}),
     "credential": frozenset({"password_hash"}),
     "external_identity": frozenset({"subject", "shown_name"}),
@@ -120,7 +135,7 @@ ABOUT_A_PERSON: Mapping[str, frozenset[str]] = {
     "invitation": frozenset({"token_digest"}),
     "access_note": frozenset({"words"}),
     "institution_key": frozenset({"wrapped"}),
-    "institution_pair": frozenset({"public_sealed", "data_key", "private_enc"}),
+    "institution_pair": frozenset({"public_sealed", "data_key", "private_sealed"}),
 }  # fmt: skip
 """Values that no auditor sees. The fact that they changed is shown."""
 

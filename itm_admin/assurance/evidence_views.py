@@ -121,7 +121,9 @@ class _Evidence(Page):
         pieces = iter(partial(file.read, 1 << 16), b"")
         answer = Response(pieces, mimetype="application/zip")
         answer.call_on_close(file.close)
-        return _file(answer, f"itm-{code}-evidence.zip")
+        name = f"itm-{code}-evidence.zip"
+        flash(_("The bundle %(file)s was taken away. It is entered in the ledger.", file=name))
+        return _file(answer, name)
 
     @route("/<uuid:id>/<int:seq>", act="export", fresh=True)
     def proof(self, id: uuid.UUID, seq: int) -> Answer:

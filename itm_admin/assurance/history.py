@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Select, select, union_all
 
+from itm_admin.assurance import naming
 from itm_admin.assurance.ledger_queries import AnySession
 from itm_admin.assurance.paging import Of, about
 from itm_admin.foundation.errors import NotFound
@@ -22,6 +23,15 @@ def kind_with_history(name: str) -> Kind:
     """The kind of record. NotFound for one without a history page."""
     kind = kind_named(name)
     if kind is None or kind.model is None or kind.info.history is None:
+        raise NotFound
+    return kind
+
+
+def kind_of_this(session: AnySession, name: str, id: uuid.UUID) -> Kind:
+    """As `kind_with_history`. NotFound too for a record of another kind, which would get a wrong name."""
+    kind = kind_with_history(name)
+    naming.learn(session, [id])
+    if (found := naming.kinds_of(id)) and kind.name not in found:
         raise NotFound
     return kind
 

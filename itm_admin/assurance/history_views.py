@@ -118,7 +118,7 @@ class AuditHistoryView(_HistoryPage):
 
     @route("/history/<kind>/<uuid:id>", act="history")
     def record(self, kind: str, id: uuid.UUID) -> tuple[str, int]:
-        history.kind_with_history(kind)
+        history.kind_of_this(db.session, kind, id)
         return self.timeline(looks.of_record(db.session, kind, id), kind, id, "LedgerView.entry")
 
     @route("/acts/<uuid:id>", act="history")

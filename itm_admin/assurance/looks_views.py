@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
 
 from itm_admin.assurance import entry_list, labels, ledger_queries, lists, looks, named, naming
-from itm_admin.assurance.history import kind_with_history
+from itm_admin.assurance.history import kind_of_this
 from itm_admin.foundation import vocabulary
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
@@ -91,7 +91,7 @@ class _Looks(Page):
 
     @route("/<kind>/<uuid:id>", act="history")
     def show(self, kind: str, id: uuid.UUID) -> str:
-        return self._answer(kind_with_history(kind).name, id)
+        return self._answer(kind_of_this(db.session, kind, id).name, id)
 
     def _answer(self, kind: str, id: uuid.UUID | None) -> str:
         wanted = entry_list.read(db.session, request.args)

@@ -21,11 +21,11 @@ AnySession = Session | scoped_session[Any]
 MOST = 2000
 """The most ids on a page that get a name."""
 _NAMES = text(
-    "select n.id, n.name, i.name_tr, i.name_en, null::uuid as inside"
+    "select n.id, n.kind, n.name, i.name_tr, i.name_en, null::uuid as inside"
     " from (select id, kind, name from itm.names(cast(:ids as uuid[]))"
     "  union all select id, kind, name from itm.names_of_access(cast(:ids as uuid[]))) n"
     " left join public.institution i on n.kind in ('institution', 'ledger') and i.code = n.name"
-    " union all select id, null, null, null, inside from itm.names_inside(cast(:ids as uuid[]))"
+    " union all select id, null, null, null, null, inside from itm.names_inside(cast(:ids as uuid[]))"
 )
 
 
@@ -44,6 +44,7 @@ def learn(session: AnySession, ids: Iterable[str | uuid.UUID | None]) -> None:
         for row in rows:
             if row.inside is None:
                 names[str(row.id)] = _name(row)
+                _kinds().setdefault(str(row.id), []).append(row.kind)
             else:
                 _inside().setdefault(str(row.id), []).append(str(row.inside))
 
@@ -53,9 +54,20 @@ def name_of(id: str | uuid.UUID | None) -> str | None:
     return _names().get(str(id)) if id else None
 
 
+def kinds_of(id: str | uuid.UUID) -> list[str]:
+    """The kinds of record that `learn` found under this id; none where the reader sees none."""
+    return _kinds().get(str(id), [])
+
+
 def told_with(ids: Iterable[str]) -> list[str]:
     """These ids, and those of the records whose names stand in theirs: a link's name is of a person and a case."""
     return list(dict.fromkeys(each for id in ids for each in (id, *_inside().get(id, ()))))
+
+
+def _kinds() -> dict[str, list[str]]:
+    if "record_kinds" not in g:
+        g.record_kinds = {}
+    return g.record_kinds  # type: ignore[no-any-return]
 
 
 def _inside() -> dict[str, list[str]]:

@@ -5,13 +5,14 @@ Each needs what its statement loads: a row never asks the database again.
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from itm_admin.foundation.formats import HIDDEN, Hidden
 from itm_admin.foundation.i18n import language
 
 if TYPE_CHECKING:
-    from itm_admin.cases.models import CasePerson, Person
+    from itm_admin.cases.models import Case, CasePerson, Person
 
 
 class CaseColumns:
@@ -40,6 +41,17 @@ class CaseColumns:
         return sorted({person.pseudonym for person in self.living_people})
 
 
+class CaseReference(str):
+    """The reference of a case, and which case it is."""
+
+    case_id: uuid.UUID
+
+    def __new__(cls, case: Case) -> CaseReference:
+        made = super().__new__(cls, case.reference)
+        made.case_id = case.id
+        return made
+
+
 class PersonColumns:
     """Columns of a person that follow from their cases and their protected values."""
 
@@ -49,9 +61,9 @@ class PersonColumns:
         family_name_enc: Any
 
     @property
-    def case_references(self) -> list[str]:
+    def case_references(self) -> list[CaseReference]:
         links: list[CasePerson] = self.links
-        return sorted({link.case.reference for link in links if link.case is not None})
+        return sorted({CaseReference(link.case) for link in links if link.case is not None})
 
     @property
     def masked_name(self) -> Hidden | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import url_for
@@ -43,6 +43,9 @@ _FILTERS: Mapping[str, Mapping[str, Any]] = {
     "profiles": {"without_profile": "yes"},
 }  # fmt: skip
 """The filters of the case list that show what a sentence counts."""
+Waiting = Callable[[AnySession], list[tuple[str, str]]]
+WAITING: list[Waiting] = []
+"""Kinds of waiting work that other areas add: sentences, each with an address."""
 
 
 def institution_home(session: AnySession) -> dict[str, Any]:
@@ -58,11 +61,15 @@ def institution_home(session: AnySession) -> dict[str, Any]:
     return {
         "own": OWN.all(own),
         "figures": _figures(session) if tenancy.current().manage else [],
-        "waiting": [*_confirmations(session), *_waiting(session)],
+        "waiting": [*_others(session), *_confirmations(session), *_waiting(session)],
         "drafts": drafts(session) if may(roles, "edit", "Draft") else [],
         "may_add": may(roles, "add", "Case"),
         "first_day": may(roles, "add", "Account") and _alone(session),
     }
+
+
+def _others(session: AnySession) -> list[tuple[str, str]]:
+    return [each for found in WAITING for each in found(session)]
 
 
 def _alone(session: AnySession) -> bool:

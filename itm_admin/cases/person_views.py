@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from flask import flash, request, url_for
@@ -17,6 +17,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 
 from itm_admin.cases import choices, erasure, lookup, person_services
+from itm_admin.cases.computed import CaseReference
 from itm_admin.cases.forms import (
     NEW_PERSON_FIELDS,
     PERSON_FIELDS,
@@ -31,12 +32,14 @@ from itm_admin.cases.models import Case, CasePerson, Person
 from itm_admin.cases.persons import PERSONS
 from itm_admin.cases.schemas import PERSON_COLUMNS
 from itm_admin.cases.services import CASES
+from itm_admin.foundation import access
 from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import REQUIRED, Invalid
 from itm_admin.foundation.forms import attempt
 from itm_admin.foundation.identity_numbers import seems_mistyped
+from itm_admin.foundation.list_parts import Cell
 from itm_admin.foundation.once import once
 from itm_admin.foundation.views import keyring, redirect_after_post, route
 from itm_admin.record import drafts, parts, removals
@@ -53,6 +56,13 @@ def _in_case(reference: str) -> Any:
     like = Case.reference.contains(reference, autoescape=True)
     stands = select(CasePerson.person_id).join(Case, Case.id == CasePerson.case_id)
     return Person.id.in_(stands.where(like, CasePerson.deleted_at.is_(None), Case.deleted_at.is_(None)))
+
+
+def _cases(references: Sequence[CaseReference]) -> Cell:
+    opens = access.allowed("CaseView.show", me())
+    found = [Cell("text", str(each), url=url_for("CaseView.show", id=each.case_id) if opens else None)
+             for each in references]  # fmt: skip
+    return Cell("values", found) if found else Cell("text", None)
 
 
 class PersonView(RecordPage):
@@ -75,6 +85,7 @@ class PersonView(RecordPage):
     export_columns = (
         "pseudonym", "gender", "age_band", "is_child", "citizenships", "language", "case_references", "masked_name",
     )  # fmt: skip
+    formatters_columns: ClassVar = {"case_references": _cases}
     label_columns: ClassVar = {"case_references": _l("Cases"), "masked_name": _l("Name")}
     description_columns: ClassVar = PERSON_HINTS
     show_columns = (

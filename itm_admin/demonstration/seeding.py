@@ -17,7 +17,7 @@ import itm_admin.areas
 import itm_admin.models  # noqa: F401 relationships resolve once every table is known
 from itm_admin.accounts import bootstrap, invitations
 from itm_admin.accounts.models import Account
-from itm_admin.demonstration import acts, codes, consents, plan
+from itm_admin.demonstration import acts, codes, consents, plan, referrals
 from itm_admin.demonstration import logins as kept_logins
 from itm_admin.demonstration.casework import Casework
 from itm_admin.demonstration.incidents import Incidents
@@ -93,6 +93,7 @@ def _fill(
         told.append((portion.begins, partial(works[portion.institution].work, portion, steps.one)))
     for _moment, happen in sorted(told, key=lambda each: each[0]):
         happen()
+    referrals.send(sessions, keyring, office)
 
 
 def _is_begun(sessions: sessionmaker[Session]) -> bool:

@@ -35,10 +35,10 @@ _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _FORMAT = b"\x01"
 _PRESENT = text("select id, public_sealed from institution_pair where institution_id = :institution")
 _ADD = text(
-    "insert into institution_pair (id, institution_id, public_sealed, data_key, private_enc)"
-    " values (:id, :institution_id, :public_sealed, :data_key, :private_enc)"
+    "insert into institution_pair (id, institution_id, public_sealed, data_key, private_sealed)"
+    " values (:id, :institution_id, :public_sealed, :data_key, :private_sealed)"
 )
-_SECRET = text("select data_key, private_enc from itm.pair_secret(:id)")
+_SECRET = text("select data_key, private_sealed from itm.pair_secret(:id)")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class NewPair:
     institution_id: uuid.UUID
     public_sealed: bytes
     data_key: bytes
-    private_enc: bytes
+    private_sealed: bytes
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def opened(session: AnySession, keyring: Keyring, pair: uuid.UUID, place: bytes,
     if found is None or sealed[:1] != _FORMAT:
         raise CannotDecrypt(f"{TABLE}/{pair}")
     key = keys.record_key(TABLE, pair, found.data_key)
-    seed = key.open(_private_place(keys.institution, pair), found.private_enc)
+    seed = key.open(_private_place(keys.institution, pair), found.private_sealed)
     try:
         return _SUITE.decrypt(sealed[1:], MLKEM768X25519PrivateKey(*_halves(seed)), place)
     except InvalidTag:
@@ -124,4 +124,4 @@ def public_place(institution: uuid.UUID, pair: uuid.UUID) -> Place:
 
 
 def _private_place(institution: uuid.UUID, pair: uuid.UUID) -> Place:
-    return Place(institution, TABLE, pair, "private_enc")
+    return Place(institution, TABLE, pair, "private_sealed")

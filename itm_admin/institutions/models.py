@@ -127,7 +127,7 @@ class InstitutionPair(Model):
         comment="The public half, under the master key: no secret, but nobody else puts one there.",
     )  # fmt: skip
     data_key: Mapped[bytes] = field(Opaque(label=_l("Key of the record")), type_=LargeBinary)
-    private_enc: Mapped[bytes] = field(
+    private_sealed: Mapped[bytes] = field(
         Opaque(label=_l("Private half")), type_=LargeBinary,
         comment="The seed of the private half, under data_key, which the institution's key wraps.",
     )  # fmt: skip

@@ -35,6 +35,7 @@ CLOCK = "clock.wrong"
 """The server's clock leapt, or differs from the database's."""
 BEHIND = "sink.behind"
 LIMIT = "access.limit"
+UNCONSENTED = "referral.unconsented"
 """An account reached the hourly limit of reveals or searches (raised by the database)."""
 """Entries are passed on too slowly, or not at all."""
 INVITED = "account.invited"
@@ -68,6 +69,7 @@ SEVERITY = {
     BEHIND: "warning",
     UNSENT: "warning",
     LIMIT: "warning",
+    UNCONSENTED: "warning",
     UNUSUAL: "warning",
     TRIES: "warning",
     UNKNOWN: "warning",

@@ -176,8 +176,11 @@ def _complete(cls: type[RecordApi]) -> None:
 
 
 def _add_transitions(cls: type[RecordApi], name: str) -> None:
+    """A class that defines an act itself keeps its own."""
     states = cls.datamodel.kind.info.states
     for act, transition in states.acts.items() if states is not None else ():
+        if act in cls.__dict__:
+            continue
         title = act.title().replace("_", "")
         takes = with_version(input_schema(cls.datamodel.kind, transition.columns), f"{name}{title}")
         described = describes(f"The record becomes {transition.to}", takes=takes, gives=Changed, matching=True)

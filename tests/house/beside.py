@@ -37,6 +37,7 @@ NOT_COMPARED = {
     "public.passkey_challenge": "random numbers for minutes: a passkey signs the one that the browser was sent",
     "public.provider_message": "digests of what a provider sent once; what is older is refused by its own time",
     "public.provider_session": "which session a provider's sign-out ends; a lost row only leaves it to its own end",
+    "public.referral_content": "sealed for the receiver; its digest is in both ledgers, and compared at each look",
     "public.saved_view": "a person's own filters, which the page shows",
     "public.sign_in_tally": "refused tries of a quarter of an hour, the first of which is an entry already",
     "public.submission": "the record that a form made: a person who is led there must be allowed to see it",

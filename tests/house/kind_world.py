@@ -30,7 +30,7 @@ from itm_admin.record.kind import BoundField, Kind, kind_of, kinds
 from itm_admin.record.pages import RecordPage
 from tests.factories import Factory, Somebody, without_rules
 from tests.faults.canaries import PERSON
-from tests.house.samples import MADE_OTHERWISE, Samples
+from tests.house.samples import MADE_OTHERWISE, Samples, sent_referral
 from tests.panel.handover_panel import ROOM
 from tests.panel.handovers import views as handover_views
 from tests.panel.panel_app import Browser, RunningPanel
@@ -138,14 +138,20 @@ class KindWorld:
             "case": case, "person": link["person_id"], "case_person": link["id"], "victim_profile": str(found),
             "institution": str(self.own.tenant.id), "unit": str(self.own.unit), "account": str(self.own.colleague.id),
             "api_key": str(make_key(self.browsers[self.manager], self.own.colleague)),
+            "referral": str(sent_referral(self.browser, link["person_id"], case, self.make.other_institution().id)),
         }  # fmt: skip
 
     def new(self, name: str, **values: Any) -> str:
         """A new record by the interface, as its kind's fields say."""
         page, api = self.pages[name], self.apis[name]
         parent = page.datamodel.parent
-        place = f"in/{self.one_of(parent.kind.name)}" if parent is not None else ""
+        above = self.one_of(parent.kind.name) if parent is not None else None
+        place = f"in/{above}" if parent is not None else ""
         content = {**self.values(page.datamodel.kind, page.add_columns), **values}
+        if parent is not None and parent.kind.name == "person" and "case_id" in content:
+            content["case_id"] = str(
+                self.panel.value("select case_id from case_person where person_id = :id", id=above)
+            )
         return str(self.sent("POST", f"/api/v1/{api.resource_name}/{place}", content)["id"])
 
     def one_of(self, name: str) -> str:
@@ -175,7 +181,7 @@ class KindWorld:
 
     def _named(self, of: Kind, found: BoundField) -> str:
         link: Any = found.field
-        if link.shown == "other_institution":
+        if link.shown in ("other_institution", "receiver"):
             return str(self.make.other_institution().id)
         relations = inspect(of.model).relationships
         if link.shown in relations:

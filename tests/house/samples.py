@@ -21,7 +21,7 @@ SIMPLE: Mapping[type, Any] = {fields.Day: DAY, fields.Flag: False}
 MADE_OTHERWISE = {
     "case": "with a wizard", "person": "in a case", "case_person": "with its person",
     "victim_profile": "once for a link", "institution": "by the Presidency", "unit": "by a manager",
-    "account": "by two people", "api_key": "by a manager, for a person",
+    "account": "by two people", "api_key": "by a manager, for a person", "referral": "from a draft that is sent",
 }  # fmt: skip
 """Kinds whose records the factories make, with the reason. Records of all others are made by their interface."""
 
@@ -70,7 +70,7 @@ def make(panel: RunningPanel, browser: Browser, known: Mapping[str, uuid.UUID]) 
     """A record of each kind with an interface that is not known yet, parents first, by that person."""
     made = dict(known)
     for view in panel.app.extensions["appbuilder"].baseviews:
-        if isinstance(view, RecordApi) and view.datamodel.kind.name not in made:
+        if isinstance(view, RecordApi) and view.datamodel.kind.name not in {*made, "referral"}:
             kind, above = view.datamodel.kind, view.datamodel.parent
             columns = [name for name in view.page.add_columns if kind.field(name).field.needs is None]
             content = of_known(panel, made).values(kind, columns)
@@ -78,4 +78,19 @@ def make(panel: RunningPanel, browser: Browser, known: Mapping[str, uuid.UUID]) 
             answer = browser.send("POST", f"/api/v1/{view.resource_name}/{inside}", content)
             assert answer.status_code == 201, (kind.name, answer.text)
             made[kind.name] = uuid.UUID(json.loads(answer.text)["id"])
+    made["referral"] = sent_referral(browser, made["person"], made["case"], panel.make.institution("ASHB").id)
     return {name: id for name, id in made.items() if name not in known}
+
+
+def sent_referral(browser: Browser, person: Any, case: Any, receiver: Any) -> uuid.UUID:
+    """The sender's side of a referral that somebody sends on a legal ground, from a draft of its own."""
+    values = {
+        "receiver_id": str(receiver), "services": ["LAWYER"], "case_id": str(case), "ground": "LIFE_DANGER",
+        "words": "Örnek",
+    }  # fmt: skip
+    draft = json.loads(browser.send("POST", f"/api/v1/referral-drafts/in/{person}", values).text)["id"]
+    parcel = json.loads(browser.get(f"/api/v1/referral-drafts/{draft}/parcel").text)
+    seen = {name: parcel[name] for name in ("seen", "row_version")}
+    answer = browser.send("POST", f"/api/v1/referral-drafts/{draft}/send", seen)
+    assert answer.status_code == 200, answer.text
+    return uuid.UUID(json.loads(answer.text)["items"][0])

@@ -31,12 +31,14 @@ ABOUT_NOBODY = {
     "institution_key.wrapped": "an institution's key opens nothing without a record's own key",
     "institution_pair.data_key": "the wrapped key of the next but one",
     "institution_pair.public_sealed": "a public key of an institution",
-    "institution_pair.private_enc": "the seed of an institution's private key, which opens keys of what was sent to it",
+    "institution_pair.private_sealed": "the seed of an institution's private key, under the next key",
     "invitation.token_digest": "the digest of a random secret",
     "known_device.secret_digest": "the digest of a random secret",
     "login_throttle.key": "a keyed digest of a try to sign in",
     "passkey_challenge.challenge": "a random number, for minutes",
     "provider_message.digest": "the digest of a random number",
+    "referral_content.sealed": "sealed for the receiver under a fresh key; the row is emptied where it ends unanswered",
+    "referral_content.sealed_key": "the fresh key, sealed for the receiver",
     "recovery_codes.digests": "digests of random secrets",
     "second_factor.credential": "a number that a device drew",
     "second_factor.data_key": "the wrapped key of the next one",
@@ -48,6 +50,7 @@ ABOUT_NOBODY = {
 ANY = {
     "uuid": "gen_random_uuid()", "text": "'x'", "character varying": "'x'", "boolean": "false", "integer": "0",
     "bigint": "0", "timestamp with time zone": "now()", "date": "now()", "bytea": "''", "jsonb": "'{}'",
+    "character varying[]": "'{}'", "uuid[]": "'{}'",
 }  # fmt: skip
 """A value for a column that must have one, by its type."""
 

@@ -216,6 +216,8 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "itm.hold_on": "yes or no: a hold on a record of the own institution, for the form that may not empty it",
         "itm.holders": "colleagues of the own institution by role, to assign",
         "itm.institution_keys": "the wrapped keys of the institution at work, as its row is read anyway",
+        "itm.rests_on_consent": "yes or no about a side that the caller names by id",
+        "itm.send_referral": "a draft of the own unit, to the receiver that it names, under live consent or a ground",
         "itm.pair_secret": "the sealed private half of the pair of the institution at work",
         "itm.vouch_anew": "the public half as the next master key vouches for it, while the owner's login replaces it",
         "itm.key_owners": "ids in the institution at work, while the owner's login has a replacement open",

@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from apscheduler.triggers.cron import CronTrigger
@@ -53,8 +54,18 @@ WORK: Mapping[str, Work] = {
     "verify": verification_jobs.incremental,
 }
 
-if __name__ == "__main__":
+
+def run(names: Sequence[str]) -> None:
     logging.basicConfig(level=logging.INFO)
     every_second = CronTrigger(second="*", timezone="UTC")
-    jobs = [Job(name, name, every_second, timedelta(seconds=1), WORK[name]) for name in sys.argv[1:]]
+    jobs = [Job(name, name, every_second, timedelta(seconds=1), WORK[name]) for name in names]
     schedule.main(Settings.from_environment(), jobs, signs=False)
+
+
+def run_forked(signer_url: str, names: Sequence[str]) -> None:
+    os.environ["ITM_DATABASE_SIGNER_URL"] = signer_url
+    run(names)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])

@@ -70,9 +70,9 @@ def test_a_public_half_that_somebody_else_put_there_is_not_used(make: Factory) -
 def test_sql_of_a_person_reads_no_private_half_and_writes_no_pair(make: Factory) -> None:
     sender, receiver = make.focal_point(), make.manager(make.other_institution())
     for statement in (
-        "select private_enc from institution_pair", "select data_key from institution_pair",
+        "select private_sealed from institution_pair", "select data_key from institution_pair",
         "update institution_pair set public_sealed = 'x'", "delete from institution_pair",
-        "insert into institution_pair (institution_id, public_sealed, data_key, private_enc)"
+        "insert into institution_pair (institution_id, public_sealed, data_key, private_sealed)"
         f" values ('{receiver.tenant.id}', 'x', 'x', 'x')",
         "select itm.vouch_anew(gen_random_uuid(), gen_random_uuid(), 'x', 'x')",
     ):  # fmt: skip

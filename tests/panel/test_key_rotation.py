@@ -42,7 +42,7 @@ _VALUES = {
     "person": "data_key given_name_enc family_name_enc birth_date_enc phone_enc",
     "case_file": "data_key narrative_enc",
     "victim_profile": "health_enc",
-    "institution_pair": "data_key private_enc",
+    "institution_pair": "data_key private_sealed",
 }
 
 

@@ -114,6 +114,13 @@ def test_a_case_is_found_by_a_persons_pseudonym_and_a_person_by_the_cases_number
     assert desk.own.pseudonym in desk.focal.get(f"/persons/?q={desk.own.reference}").text.partition("<tbody")[2]
 
 
+def test_the_list_of_persons_leads_to_their_cases(desk: Desk) -> None:
+    page = desk.focal.get(f"/persons/?q={desk.own.reference}").text
+    link = re.search(rf'<a href="(/cases/[0-9a-f-]{{36}})">{desk.own.reference}</a>', page)
+    assert link is not None
+    assert desk.own.reference in desk.focal.get(link[1]).text
+
+
 def test_nothing_of_another_institution_is_found_so(desk: Desk) -> None:
     assert "<tbody" not in desk.focal.get(f"/cases/?q={desk.theirs.pseudonym}").text
     assert "<tbody" not in desk.focal.get(f"/persons/?q={desk.theirs.reference}").text

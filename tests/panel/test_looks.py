@@ -167,3 +167,14 @@ def test_institutions_are_chosen_by_their_names(story: Story) -> None:
     chosen = re.findall(r'<option value="([A-Z_]+)">([^<]+)</option>', page[page.index('name="ledger"') :])
     assert chosen
     assert [code for code, words in chosen if not re.fullmatch(rf".+ \({code}\)", words)] == []
+
+
+def test_a_record_is_told_under_its_own_kind_alone(story: Story) -> None:
+    case, person = story.case.id, story.link.person_id
+    for browser, page in (
+        (story.auditor, "/looks"),
+        (story.manager, "/institution-looks"),
+        (story.auditor, "/audit/history"),
+    ):
+        assert [browser.get(f"{page}/case/{each}").status_code for each in (case, person)] == [200, 404], page
+        assert [browser.get(f"{page}/person/{each}").status_code for each in (case, person)] == [404, 200], page

@@ -6,14 +6,14 @@ create table public.institution_pair (
   institution_id uuid not null references public.institution (id),
   public_sealed bytea not null,
   data_key bytea not null,
-  private_enc bytea not null,
+  private_sealed bytea not null,
   made_at timestamp with time zone default now() not null,
   constraint institution_pair_in_institution unique (institution_id, id),
   constraint institution_pair_once unique (institution_id)
 );
 comment on table public.institution_pair is 'The key pair for which others seal what they send to an institution.';
 comment on column public.institution_pair.public_sealed is 'The public half, under the master key: no secret, but nobody else puts one there.';
-comment on column public.institution_pair.private_enc is 'The seed of the private half, under data_key, which the institution''s key wraps.';
+comment on column public.institution_pair.private_sealed is 'The seed of the private half, under data_key, which the institution''s key wraps.';
 alter table public.institution_pair enable row level security;
 alter table public.institution_pair force row level security;
 revoke all on public.institution_pair from public;
@@ -27,13 +27,13 @@ create policy pair_functions on public.institution_pair for select to itm_owner 
 create policy pair_renewed on public.institution_pair for update to itm_owner
   using (institution_id = (select itm.institution())) with check (institution_id = (select itm.institution()));
 grant select (id, institution_id, public_sealed, made_at), insert on public.institution_pair to itm_app;
-select audit.watch('public.institution_pair', 'institution_pair', 1, 'institution_id', 'id', '{public_sealed,data_key,private_enc}', '{made_at}');
+select audit.watch('public.institution_pair', 'institution_pair', 1, 'institution_id', 'id', '{public_sealed,data_key,private_sealed}', '{made_at}');
 
 -- The private half, sealed, for those who work in its institution.
-create function itm.pair_secret(wanted uuid) returns table (data_key bytea, private_enc bytea)
+create function itm.pair_secret(wanted uuid) returns table (data_key bytea, private_sealed bytea)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-  select p.data_key, p.private_enc from public.institution_pair p
+  select p.data_key, p.private_sealed from public.institution_pair p
    where p.id = wanted and p.institution_id = itm.institution() and itm.scope() = 'institution'
 $$;
 comment on function itm.pair_secret is 'The sealed private half of the pair of the institution at work.';
@@ -75,7 +75,7 @@ language sql stable set search_path = pg_catalog, pg_temp
 as $$
   select case when sealed_columns.relation <> sealed_columns.owner then null
               when sealed_columns.relation = 'second_factor' then '{data_key,sealed}'::text[]
-              when sealed_columns.relation = 'institution_pair' then '{data_key,private_enc}'::text[] end
+              when sealed_columns.relation = 'institution_pair' then '{data_key,private_sealed}'::text[] end
   union all
   select array_agg(distinct p.column_name) from itm.protected p
     join pg_attribute a on a.attrelid = format('public.%I', p.relation)::regclass and a.attname = p.column_name and a.atttypid = 'bytea'::regtype
