@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from itm_admin.accounts import invitations
+from itm_admin.foundation import tenancy
 from tests import second_factors
 from tests.factories import Somebody, without_rules
 from tests.panel.account_browser import Browser
 from tests.panel.issuer import ACR, path_of
 from tests.panel.provider_world import ProviderWorld, world
+from tests.signed_in import begin
 
 __all__ = ["world"]
 
@@ -115,6 +118,28 @@ def test_an_ended_link_signs_nobody_in_and_the_last_way_in_stays(world: Provider
     world.come(world.browser(), {"sub": "l-ended", "acr": ACR})
     assert len(world.sessions(who)) == before
     assert ("former_identity", "jgk") in world.reasons()
+
+
+def test_sql_in_a_persons_own_session_ends_no_last_way_in_and_links_nobody(world: ProviderWorld) -> None:
+    who = world.linked("l-sql")
+    person, secret = begin(world.database, who.username)
+    own = tenancy.Context(scope="login", account=person.id, institution=person.institution_id, secret=secret)
+    with world.make.superuser() as connection:
+        connection.execute(text("delete from credential where account_id = :id"), {"id": who.id})
+    for statement, fault in (
+        ("update external_identity set ended_at = now()", "the last way in stays"),
+        ("update external_identity set account_id = account_id", "permission denied"),
+        ("select itm.provider_link((select provider_id from external_identity), 'l-thief', null)", "no claim"),
+    ):
+        with world.database.engine("app").connect() as connection:
+            tenancy.apply(connection, own)
+            with pytest.raises(DBAPIError, match=fault):
+                connection.execute(text(statement))
+    stale(world, who)
+    with world.database.engine("app").connect() as connection:
+        tenancy.apply(connection, own)
+        with pytest.raises(DBAPIError, match="second factor"):
+            connection.execute(text("update external_identity set ended_at = now()"))
 
 
 def invited(world: ProviderWorld, who: Somebody) -> tuple[Browser, str]:

@@ -29,7 +29,7 @@ class Office:
     def itm(self, *words: str) -> subprocess.CompletedProcess[str]:
         return itm(self.folder / "home", "ledger", *words, **self.settings)
 
-    def refusal(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def forked(self, *words: str) -> subprocess.CompletedProcess[str]:
         return itm_of_a_fork(self.folder / "home", "ledger", *words, **self.settings)
 
     def told(self) -> list[str]:
@@ -80,7 +80,7 @@ def test_a_bundle_is_taken_told_and_verified(office: Office) -> None:
 def test_a_bundle_that_is_not_intact_is_no_success_and_stays_as_evidence(office: Office) -> None:
     office.world.tamper("JGK", 1)
     out = office.folder / "jgk.zip"
-    done = office.itm("export", "--institution", "JGK", "--out", str(out))
+    done = office.forked("export", "--institution", "JGK", "--out", str(out))
     assert done.returncode == 1
     assert "the bundle was judged and is not intact:\ntampered, " in done.stderr
     assert "1: content: " in done.stderr
@@ -90,7 +90,7 @@ def test_a_bundle_that_is_not_intact_is_no_success_and_stays_as_evidence(office:
 def test_a_filter_is_told_without_the_name_that_was_typed(office: Office) -> None:
     out = office.folder / "jgk.zip"
     words = ("--from", "2026-01-01", "--to", "2099-12-31", "--target", "case:1", "--actor", "ayse.yilmaz")
-    done = office.itm("export", "--institution", "JGK", "--out", str(out), *words)
+    done = office.forked("export", "--institution", "JGK", "--out", str(out), *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert office.verify(str(out)).returncode == 0
     (event,) = office.told()
@@ -115,7 +115,7 @@ def test_a_proof_is_taken_told_and_verified(office: Office) -> None:
     assert office.verify(str(out)).stdout.startswith("intact, self-attested\n")
     assert len(office.told()) == 1
     newest = office.world.size("JGK") - 1
-    refused = office.refusal("prove", "--institution", "JGK", "--seq", str(newest), "--out", str(office.folder / "p"))
+    refused = office.forked("prove", "--institution", "JGK", "--seq", str(newest), "--out", str(office.folder / "p"))
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "not under a checkpoint yet" in refused.stderr
     assert not (office.folder / "p").exists()
@@ -132,7 +132,7 @@ def test_the_verifiers_are_written(office: Office) -> None:
         out = office.folder / name
         assert office.itm("verifier", "--out", str(out)).returncode == 0
         assert out.read_bytes().startswith(start)
-        assert office.refusal("verifier", "--out", str(out)).returncode == 2
+        assert office.forked("verifier", "--out", str(out)).returncode == 2
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_the_verifiers_are_written(office: Office) -> None:
     ],
 )
 def test_what_cannot_be_taken_is_one_line(office: Office, words: tuple[str, ...], said: str) -> None:
-    done = office.refusal(*words, "--out", str(office.folder / "out"))
+    done = office.forked(*words, "--out", str(office.folder / "out"))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith(said)
     assert not [path for path in office.folder.iterdir() if "out" in path.name and path.is_file()]
@@ -154,6 +154,6 @@ def test_what_cannot_be_taken_is_one_line(office: Office, words: tuple[str, ...]
 def test_evidence_is_never_written_over(office: Office) -> None:
     out = office.folder / "jgk.zip"
     out.write_bytes(b"kept")
-    done = office.refusal("export", "--institution", "JGK", "--out", str(out))
+    done = office.forked("export", "--institution", "JGK", "--out", str(out))
     assert (done.returncode, done.stderr) == (2, f"itm: --out: {out} is there already\n")
     assert out.read_bytes() == b"kept"
