@@ -92,14 +92,21 @@ def sign_in_page(form: SignInForm) -> str:
     )
 
 
-def go_on(form: WaitingForm, heading: Message | None = None) -> Response:
-    """After a sign-in or a step-up: the requested page, or the late form, to be checked once more."""
+def go_on(form: WaitingForm, heading: Message | None = None, again: str = "yes") -> Response:
+    """After a sign-in or a step-up: the requested page, or the late form, to be checked once more.
+
+    `again` tells the form's page why it is shown: yes (signed in again), factor (shown), left (the step-up was left).
+    """
     back, fields = continuing(form)
     if not fields:
         return redirect(back, 303)
     return make_response(
         render_template(
-            "accounts/go_on.html", heading=heading or _("You are signed in again"), fields=fields, action=back
+            "accounts/go_on.html",
+            heading=heading or _("You are signed in again"),
+            fields=fields,
+            action=back,
+            again=again,
         )
     )
 

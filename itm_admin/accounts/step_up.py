@@ -59,6 +59,8 @@ class StepUpView(Page):
     def code(self) -> Answer:
         """A code of an app, or a recovery code."""
         actor, form = me(), CodeForm()
+        if "back" in request.form:
+            return go_on(form, _("Nothing was done"), "left")
         if form.submitted():
             with writing() as work:
                 proof = prove(work, actor, form, signing_in=False)
@@ -98,7 +100,7 @@ def _done(here: Here, form: CodeForm) -> Response:
     sessions.go_on(session, here.secret)
     if not form.held.data:
         flash(_("Your second factor is fresh. Nothing has been done yet: do it once more."), "info")
-    return go_on(form, _("Your second factor is fresh"))
+    return go_on(form, _("Your second factor is fresh"), "factor")
 
 
 def _page(actor: Actor, form: CodeForm, endpoint: str) -> str:

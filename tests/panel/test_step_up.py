@@ -111,7 +111,14 @@ def test_what_was_typed_comes_back_after_the_code_and_its_author_sends_it(panel:
     again = {name: html.unescape(value) for name, value in
              re.findall(r'<textarea name="([^"]+)" hidden>\n(.*?)</textarea>', back.text, re.DOTALL)}  # fmt: skip
     assert again == typed
-    shown = browser.post(path, **again, shown_again="yes")
+    left = browser.client.post("/profile/step-up/", data={**fields_of(wrong), "back": "yes"})
+    assert TYPED in left.text
+    assert 'name="shown_again" value="left"' in left.text
+    assert 'name="shown_again" value="factor"' in back.text
+    shown = browser.post(path, **again, shown_again="factor")
+    assert "İkinci doğrulamanız doğruydu." in shown.text
+    assert "bir kez daha basın" in shown.text
+    assert "bir kez daha basın" not in browser.post(path, **again, shown_again="left").text
     assert TYPED in html.unescape(shown.text)
     assert panel.value("select erased_at from person where id = :id", id=person.id) is None
     browser.post(path, ground="PERSON_REQUEST", pseudonym=person.pseudonym, version="1")
