@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any, TypeVar
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import ForeignKeyConstraint, UniqueConstraint, select, text
+from sqlalchemy import ForeignKeyConstraint, String, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped, Relationship, declared_attr, relationship
 
 from itm_admin.foundation.encryption import AnySession, Keyring
@@ -22,7 +22,7 @@ from itm_admin.foundation.records import Identifier
 from itm_admin.foundation.transaction import wrote
 from itm_admin.record.datamodel import NOT_NOW, RecordInterface
 from itm_admin.record.field import field
-from itm_admin.record.fields import Choice, Link, Opaque, Text, Whole
+from itm_admin.record.fields import Choice, Link, Opaque, Whole
 from itm_admin.record.lookup import Id
 from itm_admin.record.models import Record
 from itm_admin.record.schema import load
@@ -40,7 +40,7 @@ class Side(Record):
         Link(label=_l("Other institution"), shown="other_institution", ask=_l("Choose an institution."))
     )
     act: Mapped[int] = field(Whole(label=_l("Number of the act")))
-    shared: Mapped[str] = field(Text(label=_l("Digest in both ledgers")))
+    shared: Mapped[str] = field(Opaque(label=_l("Digest in both ledgers")), type_=String)
 
     @declared_attr
     def other_institution(cls: Any) -> Relationship[Any]:

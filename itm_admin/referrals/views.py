@@ -138,7 +138,7 @@ class ReferralView(RecordPage):
     show_columns = (
         "party", "other_institution_id", "state", "urgency", "sent_at", "due_at", "answered_at", "ended_at",
         "reject_reason", "withdrawal_reason", "end_reason", "outcome", "scopes", "ground", "consent_ends",
-        "person_id", "case_id", "draft_id", "shared",
+        "person_id", "case_id", "draft_id",
     )  # fmt: skip
     search_columns = ("service", "state", "party", "urgency", "other_institution_id", "person_id")
     order_columns = ("sent_at", "due_at")

@@ -85,6 +85,10 @@ def test_every_address_that_takes_a_fresh_factor_asks_for_one_and_changes_nothin
     for step in found:
         who = people[step.key]
         path = world.path(step, who.own or world.ours)
+        if path.startswith("/api/"):
+            answer = who.browser.send(step.method, path, {})
+            assert (answer.status_code, "factor-too-old" in answer.text) == (403, True), step.key
+            continue
         sent = {"csrf_token": who.browser.token, **world.fields(step, who)}
         answer = who.browser.client.open(path, method=step.method, data=sent if step.method != "GET" else None)
         page = who.browser.get(answer.headers["Location"]) if answer.status_code == 303 else answer

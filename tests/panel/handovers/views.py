@@ -27,7 +27,7 @@ class HandoverView(RecordPage):
     add_columns = ("other_institution_id", "need", "due_day", "person_id", "note")
     edit_columns = ("person_id", "note")
     show_columns = (
-        "need", "other_institution_id", "party", "state", "due_day", "answer_day", "person_id", "note", "shared",
+        "need", "other_institution_id", "party", "state", "due_day", "answer_day", "person_id", "note",
     )  # fmt: skip
     search_columns = ("need", "due_day", "person_id", "other_institution_id", "unit_id")
     order_columns = ("need", "due_day")
