@@ -66,7 +66,7 @@ _TECHNICAL = frozenset(
 )  # fmt: skip
 """Ids, digests, keys and programs' sentences."""
 _ANSWERS: Mapping[str, Message] = {
-    "goes on": _l("The ledger goes on from the receipt"),
+    "goes on": _l("The signed hashes go on from the receipt; only they were compared"),
     "rewritten": _l("History was rewritten since the receipt"),
     "restored": _l("The ledger is shorter than the receipt"),
     "distrusted": _l("The receipt's key is not trusted"),

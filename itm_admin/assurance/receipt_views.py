@@ -69,6 +69,7 @@ class _Receipts(Page):
         if compared is None:
             record_read("record.list", "ledger", subjects=[row.id for row in ledgers], detail={"page": "receipt"})
         may_take = access.allowed(f"{self.endpoint}.take", g.actor)
+        signed = receipts.signed(db.session) if may_take else frozenset()
         return self.render(
             "assurance/receipts.html",
             form=form,
@@ -76,8 +77,9 @@ class _Receipts(Page):
             name=next((labels.ledger_name(row) for row in ledgers if compared and row.id == compared.ledger), None),
             endpoint=self.endpoint,
             back=self.back,
+            words=labels,
             may_take=may_take,
-            takes=[self._link(row) for row in ledgers if may_take],
+            takes=[self._link(row) for row in ledgers if row.id in signed],
         )
 
     def _link(self, row: AnyRow) -> tuple[str, str, str]:

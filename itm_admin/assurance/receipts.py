@@ -1,7 +1,8 @@
 """Receipts: the signed checkpoint of a ledger, downloaded now and compared later.
 
-Promise: the holder of a receipt learns if today's ledger still begins with the receipt's entries; a proof is verified
-here before it is shown. Only hashes are read: nobody sees another's entry.
+Promise: the holder of a receipt learns if today's signed hashes still continue the receipt's; a proof is verified here
+before it is shown. Only hashes are read: nobody sees another's entry. A content that was changed keeps its hash, so the
+comparison alone clears no ledger: the newest verification stands beside it.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from flask_babel import lazy_gettext as _l
+from sqlalchemy import text
 
 from audit import note
 from audit.checkpoint import Checkpoint
@@ -19,13 +22,27 @@ from audit.merkle import span_root
 from audit.note import SignatureError
 from audit.store import checkpoints, tiling
 from itm_admin.assurance import ledger_queries
+from itm_admin.assurance.labels import VERDICT_ORDER
 from itm_admin.assurance.ledger_queries import AnyRow, AnySession
 from itm_admin.foundation.errors import Invalid, Message, NotFound
 
 LARGEST = 16 * 1024
 """Bytes of a receipt: far more than a checkpoint with a hundred cosignatures needs."""
 
+_SIGNED = text("SELECT l.id FROM audit.ledger l WHERE EXISTS (SELECT FROM audit.checkpoint c WHERE c.ledger_id = l.id)")
+
 Answer = Literal["goes on", "rewritten", "restored", "distrusted"]
+
+UNVERIFIED = "unverified"
+"""Instead of a verdict: no verification of all entries has covered those of the receipt."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The verdict that counts for a receipt's entries, or UNVERIFIED; and when they were read."""
+
+    verdict: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +70,7 @@ class Compared:
     proof: Sequence[bytes] = ()
     closed: bool = False
     """True if a next generation of this ledger was opened since."""
+    standing: Standing = Standing(UNVERIFIED)
 
 
 def current(session: AnySession, ledger: uuid.UUID) -> Receipt:
@@ -64,6 +82,11 @@ def current(session: AnySession, ledger: uuid.UUID) -> Receipt:
         raise NotFound(_l("This ledger has no signed checkpoint yet. Come back in a minute."))
     cosigned = checkpoints.cosignatures(connection, ledger, last.size).get(last.size, [])
     return Receipt(row.code, last.size, bytes(note.parse(last.note.encode()).with_signatures(cosigned)))
+
+
+def signed(session: AnySession) -> frozenset[uuid.UUID]:
+    """The ledgers of which there is a checkpoint to take away."""
+    return frozenset(session.scalars(_SIGNED))
 
 
 def compare(session: AnySession, content: bytes) -> Compared:
@@ -100,7 +123,26 @@ def _compared(session: AnySession, ledger: AnyRow, kept: Checkpoint) -> Compared
         proof = tiling.consistency(session.connection(), ledger.id, (kept.size, kept.root), (now.size, now.root))
     except ValueError:
         return Compared("rewritten", ledger.id, ledger.code, kept)
-    return Compared("goes on", ledger.id, ledger.code, kept, now, proof)
+    return Compared(
+        "goes on", ledger.id, ledger.code, kept, now, proof, standing=_standing(session, ledger.id, kept.size)
+    )
+
+
+def _standing(session: AnySession, ledger: uuid.UUID, size: int) -> Standing:
+    """A bad verdict of any level counts until a later run over all entries is intact.
+
+    An intact run counts only if it read all entries and at least as many as the receipt has.
+    """
+    rows = ledger_queries.verdicts(session, ledger)
+    full = next((row for row in rows if row.level == "full"), None)
+    cleared = full.id if full is not None and full.verdict == "intact" else 0
+    bad = [row for row in rows if row.verdict != "intact" and row.id > cleared]
+    if bad:
+        worst = min(bad, key=lambda row: (VERDICT_ORDER.get(row.verdict, 0), -row.id))
+        return Standing(worst.verdict, worst.recorded_at)
+    if full is None or full.size < size:
+        return Standing(UNVERIFIED)
+    return Standing(full.verdict, full.since or full.started)
 
 
 def _now(session: AnySession, ledger: AnyRow, size: int) -> Checkpoint:

@@ -98,10 +98,42 @@ def test_whoever_reads_the_history_learns_that_the_ledger_goes_on_from_a_receipt
     story.signing.round()
     for somebody in (story.manager, story.worker, story.own, story.national):
         page = story.compare(content, somebody)
-        assert "Today's ledger begins with the very entries" in page
+        assert "The hashes that are signed today continue those of the receipt" in page
+        assert "No verification of all entries has covered the entries of this receipt yet" in page
         assert "Consistency proof (RFC 6962)" in page
     looks = [each for each in story.panel.looks(story.worker) if "answer" in (each.detail or {})]
     assert looks[-1].detail["answer"] == "goes on"
+
+
+def test_a_receipt_clears_no_ledger_whose_content_was_changed(story: Story) -> None:
+    """The content keeps its hash, so the signed hashes go on; a later look at new entries alone clears nothing."""
+    story.signing.act("JGK", 3)
+    story.signing.round()
+    content = story.take()
+    story.panel.verify()
+    for somebody in (story.manager, story.national):
+        assert "were last read and verified on" in story.compare(content, somebody)
+    story.signing.attack(
+        "update audit.event set content = replace(content, '\"success\"', '\"denied\"') where id = (select event_id"
+        " from audit.leaf where ledger_id = (select id from audit.ledger where code = 'JGK') and seq = 2)"
+    )
+    story.panel.verify()
+    story.signing.act("JGK", 3)
+    story.signing.round()
+    story.panel.verify("incremental")
+    for somebody in (story.manager, story.national):
+        page = story.compare(content, somebody)
+        assert "says of this ledger: Tampered with. The receipt does not clear it." in page
+        assert "were last read and verified" not in page
+
+
+def test_an_intact_verification_of_fewer_entries_does_not_vouch_for_a_receipt(story: Story) -> None:
+    story.panel.verify()
+    story.signing.act("JGK", 3)
+    story.signing.round()
+    page = story.compare(story.take())
+    assert "No verification of all entries has covered the entries of this receipt yet" in page
+    assert "were last read and verified" not in page
 
 
 def test_the_newest_receipt_of_all_needs_no_proof(story: Story) -> None:
@@ -175,7 +207,7 @@ def test_what_is_no_receipt_is_refused_in_words(story: Story) -> None:
         page = story.compare(given, status=422)
         assert words in page, (given[:40], page[-600:])
         assert "There is a problem" in page
-    assert "Today's ledger begins" in story.compare(bytes(other), story.national)
+    assert "The hashes that are signed today" in story.compare(bytes(other), story.national)
 
 
 def test_a_file_beyond_any_request_is_refused_before_it_is_read(story: Story) -> None:
