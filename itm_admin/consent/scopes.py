@@ -41,7 +41,6 @@ OPENS: Mapping[str, tuple[tuple[str, str], ...]] = {
 """(kind, field) by the code of the list data_scope."""
 
 LATER: Mapping[str, tuple[tuple[str, str], ...]] = {
-    SUMMARY: (("referral", "service"), ("referral", "urgency"), ("referral", "needs")),
     "CONTACT": (("safe_contact", "number"),),
     "ADDRESS": (("safe_contact", "number"),),
     "NEEDS": (("support_plan", "goals"),),
@@ -56,6 +55,7 @@ LATER: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 KEPT: Mapping[tuple[str, str], str] = {
     ("case", "closure_note"): "a note of the institution to itself",
+    ("referral_draft", "words"): "written for the receiver, who reads it with the summary",
     ("consent", "interpreter"): "a third person, who was not asked",
     ("consent", "guardian"): "it goes with the consent's own paper",
     ("consent", "paper"): "a place in the institution's archive",

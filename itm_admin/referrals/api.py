@@ -70,7 +70,7 @@ class ReferralDraftApi(RecordApi):
     resource_name = "referral-drafts"
     openapi_spec_tag = "Referrals"
 
-    @route("/<uuid:id>/parcel", act="send")
+    @route("/<uuid:id>/parcel", act="show")
     @describes("What would go with this draft now, field by field", gives=ToSend)
     def parcel(self, id: uuid.UUID) -> Response:
         draft = DRAFTS.get_open(db.session, id)

@@ -178,6 +178,18 @@ UNSEEN = {
         "insert into case_person (institution_id, unit_id, case_id, person_id, role)"
         " values (:here, :unit, :own_case, :person, 'WITNESS')"
     ),
+    ("consent", "person"): (
+        "insert into consent (institution_id, unit_id, person_id, state, purpose, answer, given_on)"
+        " values (:here, :unit, :person, 'recorded', 'SUPPORT', 'REFUSED', current_date)"
+    ),
+    ("referral_draft", "person"): (
+        "insert into referral_draft (institution_id, unit_id, person_id, case_id, state, receiver_id, urgency)"
+        " values (:here, :unit, :person, :own_case, 'draft', :elsewhere, 'NORMAL')"
+    ),
+    ("referral_draft", "case_file"): (
+        "insert into referral_draft (institution_id, unit_id, person_id, case_id, state, receiver_id, urgency)"
+        " values (:here, :unit, :own_person, :case, 'draft', :elsewhere, 'NORMAL')"
+    ),
     ("victim_profile", "case_person"): (
         "insert into victim_profile (institution_id, unit_id, case_person_id, trafficking_status)"
         " values (:here, :unit, :link, 'PossibleVictimOfTrafficking')"
@@ -210,7 +222,7 @@ def test_nobody_ties_to_a_record_that_they_do_not_see(
     mine = make.person(me, own)
     values: dict[str, Any] = {
         "here": me.tenant.id, "unit": here, "me": me.id, "case": case.id, "person": link.person_id, "link": link.id,
-        "own_case": own.id, "own_person": mine.person_id,
+        "own_case": own.id, "own_person": mine.person_id, "elsewhere": make.other_institution().id,
     }  # fmt: skip
     with pytest.raises(DBAPIError, match=r"row-level security|is not there"):
         wanted(make, me, UNSEEN[key], **values)

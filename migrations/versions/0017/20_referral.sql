@@ -156,6 +156,19 @@ begin
      and (itm.everywhere('unit') or prepared.unit_id = any (itm.units('unit')) or itm.everywhere('manage') or prepared.unit_id = any (itm.units('manage')));
 end $$;
 
+-- A draft is for a case that its author sees, and that the person stands in. Asked as the author: row-level security answers.
+create function itm.draft_in_case() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from public.case_file c join public.case_person l on l.case_id = c.id and l.institution_id = c.institution_id
+                  where c.id = new.case_id and c.deleted_at is null and l.person_id = new.person_id and l.deleted_at is null) then
+    raise exception using errcode = 'restrict_violation', message = 'the case of this person is not there';
+  end if;
+  return new;
+end $$;
+select itm.keep_rule('referral_draft', 'e_in_case', 'before insert or update of case_id, person_id when (current_user = ''itm_app'')', 'itm.draft_in_case()');
+
 -- A draft is sent by the function alone.
 create function itm.draft_is_sent() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -209,7 +222,7 @@ end $$;
 select itm.keep_rule('person', 'g_referrals', 'after update of erased_at when (old.erased_at is null and new.erased_at is not null)',
   'itm.erased_person_ends_referrals()');
 
-revoke all on function itm.referral_content_goes, itm.send_referral, itm.sends_referral, itm.draft_is_sent, itm.end_referrals,
+revoke all on function itm.referral_content_goes, itm.send_referral, itm.sends_referral, itm.draft_in_case, itm.draft_is_sent, itm.end_referrals,
   itm.erased_person_ends_referrals, itm.rests_on_consent from public;
-grant execute on function itm.send_referral, itm.rests_on_consent to itm_app;
+grant execute on function itm.send_referral, itm.rests_on_consent, itm.draft_in_case to itm_app;
 revoke execute on function itm.open_referral from itm_app;
