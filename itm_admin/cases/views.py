@@ -83,7 +83,7 @@ class CaseView(RecordPage):
         Filter("mine", _l("Assigned to me"), "flag", conditions.mine),
         Filter("open", _l("Open"), "flag", conditions.is_open),
         Filter("assigned", _l("Assigned to somebody"), "flag", conditions.assigned),
-        Filter("worker", _l("Assigned person"), "choice", conditions.assigned_to, conditions.assigned_people),
+        Filter("worker", _l("Assigned person"), "choice", conditions.assigned_to, conditions.assigned_people, True),
         Filter("empty", _l("Nobody in it yet"), "flag", conditions.empty),
         Filter("without_profile", _l("A victim without a profile"), "flag", conditions.without_profile),
         Filter("quiet", _l("Not touched for 30 days"), "flag", conditions.quiet),

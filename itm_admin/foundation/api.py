@@ -175,9 +175,10 @@ def parameters_of(listing: Listing[Any]) -> Parameters:
             "q": {"type": "string", "maxLength": 100},
         }
         for each in listing.filters:
-            codes = [code for code, _label in each.options()] if each.kind != "record" else []
             # A register's ids are no part of the description: they are the installation's
-            shape = {"format": "date"} if each.kind == "day" else {"enum": codes} if each.kind != "record" else {}
+            ids = each.kind == "record" or each.of_records
+            codes = [] if ids else [code for code, _label in each.options()]
+            shape = {"format": "date"} if each.kind == "day" else {} if ids else {"enum": codes}
             shapes[each.name] = {"type": "string", **shape}
         return [{"in": "query", "name": name, "schema": shape} for name, shape in shapes.items()]
 

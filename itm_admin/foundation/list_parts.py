@@ -71,6 +71,8 @@ class Filter:
     kind: str
     condition: Callable[[Any], ColumnElement[bool]]
     choices: Callable[[], Sequence[tuple[str, str]]] | None = None
+    of_records: bool = False
+    """True if the choices are records of the installation: no description of the interface names them."""
 
     def read(self, text: str) -> Any:
         """The typed value; Invalid under the filter's name."""
