@@ -19,6 +19,7 @@ TABLES = {
     "_pictures.html": "the numbers of a picture, for those who do not see it",
     "accounts/rights.html": "the matrix of rights: what is done by which role",
     "assurance/_parts.html": "the changed fields of one entry: before and after",
+    "consent/forms.html": "the texts of each purpose by language, to print",
     "consent/_overview.html": "recipients and scopes: who may be told what",
     "referrals/send.html": "the fields of one referral, before it goes",
     "institutions/units.html": "a tree, whose order is its shape",

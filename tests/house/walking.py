@@ -167,7 +167,7 @@ class World:
                      " values (:change, :holder, :colleague, 'link')"), values)  # fmt: skip
             connection.execute(
                 text("insert into api_key (id, institution_id, account_id, name, scopes, networks, expires_at)"
-                     " values (:api_key, :holder, :colleague, 'Aktarım', '{Case.list}', '{::/0}',"
+                     " values (:api_key, :holder, :colleague, 'Aktarım', '{Case.list}', '{192.0.2.0/24}',"
                      " now() + interval '1 day')"),
                 values)  # fmt: skip
         return found

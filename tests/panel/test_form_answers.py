@@ -21,6 +21,10 @@ PUBLIC = {
     "SecondStepView.ask_to_add": "as the sign-in page, whose second step it is",
     "PasskeySignInView.ask": "as the sign-in page",
     "PasskeySignInView.sign_in": "as the sign-in page",
+    "ProviderSignInView.go_on": "as the sign-in page: nobody is signed in yet",
+    "DirectorySignInView.sign_in": "as the sign-in page: nobody is signed in yet",
+    "ProviderInvitationView.confirm": "as the page of a one-time link",
+    "DirectoryInvitationView.ask": "as the page of a one-time link",
     "LanguageView.choose": "open to those who are not signed in; it answers with a page to a forged form alone",
 }
 """POSTs that are answered with a page, and why."""

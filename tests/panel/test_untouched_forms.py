@@ -48,7 +48,14 @@ class Form(HTMLParser):
             self.area = name
             self.pairs.append((name, ""))
 
+    def handle_data(self, data: str) -> None:
+        if self.area is not None:
+            name, text = self.pairs[-1]
+            self.pairs[-1] = (name, (text + data).removeprefix("\n").removeprefix("\r\n"))
+
     def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self.area = None
         if tag == "select" and self.select:
             chosen = [value for value, selected in self.options if selected] or [each[0] for each in self.options[:1]]
             self.pairs += [(self.select, value) for value in chosen[:1]]
