@@ -38,7 +38,7 @@ UNVERIFIED = "unverified"
 
 
 @dataclass(frozen=True)
-class Standing:
+class LedgerStanding:
     """The verdict that counts for a receipt's entries, or UNVERIFIED; and when they were read."""
 
     verdict: str
@@ -70,7 +70,7 @@ class Compared:
     proof: Sequence[bytes] = ()
     closed: bool = False
     """True if a next generation of this ledger was opened since."""
-    standing: Standing = Standing(UNVERIFIED)
+    standing: LedgerStanding = LedgerStanding(UNVERIFIED)
 
 
 def current(session: AnySession, ledger: uuid.UUID) -> Receipt:
@@ -128,7 +128,7 @@ def _compared(session: AnySession, ledger: AnyRow, kept: Checkpoint) -> Compared
     )
 
 
-def _standing(session: AnySession, ledger: uuid.UUID, size: int) -> Standing:
+def _standing(session: AnySession, ledger: uuid.UUID, size: int) -> LedgerStanding:
     """A bad verdict of any level counts until a later run over all entries is intact.
 
     An intact run counts only if it read all entries and at least as many as the receipt has.
@@ -139,10 +139,10 @@ def _standing(session: AnySession, ledger: uuid.UUID, size: int) -> Standing:
     bad = [row for row in rows if row.verdict != "intact" and row.id > cleared]
     if bad:
         worst = min(bad, key=lambda row: (VERDICT_ORDER.get(row.verdict, 0), -row.id))
-        return Standing(worst.verdict, worst.recorded_at)
+        return LedgerStanding(worst.verdict, worst.recorded_at)
     if full is None or full.size < size:
-        return Standing(UNVERIFIED)
-    return Standing(full.verdict, full.since or full.started)
+        return LedgerStanding(UNVERIFIED)
+    return LedgerStanding(full.verdict, full.since or full.started)
 
 
 def _now(session: AnySession, ledger: AnyRow, size: int) -> Checkpoint:
