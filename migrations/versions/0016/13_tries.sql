@@ -121,7 +121,9 @@ declare
   salt constant text := rtrim(encode(substr(seed, 1, 16), 'base64'), '=');
   near constant uuid := encode(substr(seed, 17, 16), 'hex')::uuid;
   own constant text := (select itm.salt_in(c.password_hash) from public.credential c where c.account_id = itm.account_named(name));
-  other text := (select itm.salt_in(c.password_hash) from public.credential c where c.account_id >= near order by c.account_id limit 1);
+  other text := coalesce(
+    (select itm.salt_in(c.password_hash) from public.credential c where c.account_id >= near order by c.account_id limit 1),
+    (select itm.salt_in(c.password_hash) from public.credential c order by c.account_id limit 1));
 begin
   other := coalesce(regexp_replace(other, '\$[^$]*$', ''), (select d.parameters from itm.door d));
   return coalesce(own, other || '$' || case when other like 'scrypt%' then left(translate(salt, '+/', 'xy'), 16) else salt end);
