@@ -41,6 +41,7 @@ SENT = _l("This referral was sent or dropped: prepare a new one.")
 OVER = _l("This referral is over.")
 NOTHING_TO_READ = _l("There is nothing to read: the referral is not accepted, it is over, or its consent has ended.")
 NO_PAIR = _l("The receiver's key is not made yet. It is made in the night, or when the panel is started again.")
+NO_CONSENT = _l("No consent lets anything go to this receiver. Ask the person, or name a legal ground.")
 CHANGED = _l("What the consent lets go has changed meanwhile. Look at it again.")
 _CONSENTED = text(
     "select scope, consent_id, expires_on from itm.hold_consent(:person, :receiver, :scopes, :day) order by scope"
@@ -117,7 +118,7 @@ class Drafts(RecordInterface[ReferralDraft]):
         if "services" in values and not values["services"]:
             wrong["services"] = _l("Choose a service.")
         ground = values.get("ground", record.ground)
-        if ground is not None and not (values.get("words") or record.words_enc):
+        if ground is not None and not values.get("words", record.words_enc):
             wrong["words"] = _l("Write why the data go without consent.")
         if wrong:
             raise Invalid(wrong)
@@ -156,6 +157,8 @@ class Drafts(RecordInterface[ReferralDraft]):
         parcel = self.parcel(session, keyring, draft)
         if parcel.seen != seen:
             raise Conflict(CHANGED)
+        if not parcel.consents and draft.ground is None:
+            raise Locked(NO_CONSENT)
         half = contents.pair_of(session, keyring, draft.receiver_id)
         if half is None:
             raise Locked(NO_PAIR)

@@ -85,7 +85,7 @@ LOGIN_FUNCTIONS = {
     "itm.code_was_wrong": "the own wrong code",
     "itm.confirm": "yes or no about the own password, after a counted try",
     "itm.count_own": "a try of the own password is counted",
-    "itm.count_wrong_key": "a wrong key is counted, whoever is at work",
+    "itm.count_wrong_key": "a wrong key is counted for anybody",
     "itm.device_known": "the own browser",
     "itm.factor_shown": "the own factor, with a claim of the web server",
     "itm.is_beginning": "yes or no",

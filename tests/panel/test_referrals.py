@@ -329,3 +329,21 @@ def test_data_that_go_without_consent_are_told_to_the_auditors(world: World) -> 
     with world.make.superuser() as connection:
         found = connection.execute(text("select kind, holder, subject from alert")).one()
     assert tuple(found) == ("referral.unconsented", world.sender.tenant.id, world.sender.tenant.code)
+
+
+def test_the_database_says_when_a_referral_was_answered_and_ended(world: World) -> None:
+    side = world.sent()
+    accepted = world.act(world.receiver, side, "accept")
+    assert (accepted.answered_at is not None, accepted.ended_at) == (True, None)
+    ended = world.act(world.receiver, side, "finish", outcome="GIVEN")
+    assert ended.ended_at is not None
+    act = text("""select itm.act_on_referral(:id, 3, '{"state": "ended"}')""")
+    with pytest.raises(DBAPIError, match="for a reason"), world.make.working(world.receiver) as session:
+        session.execute(act, {"id": side})
+
+
+def test_without_a_consent_or_a_ground_nothing_goes_and_no_summary(world: World) -> None:
+    draft = world.draft()
+    with pytest.raises(Locked):
+        world.send(draft)
+    assert world.received() == []

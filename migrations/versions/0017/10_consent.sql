@@ -50,7 +50,7 @@ comment on column consent.interpreter_enc is 'Personal data, sealed.';
 comment on column consent.guardian_enc is 'Personal data, sealed.';
 comment on column consent.paper_enc is 'Personal data, sealed.';
 
--- A consent by kind is one to those who are there on the day: whoever joins later was not what the person heard.
+-- A consent by kind covers the institutions of that day. The person heard of no institution that joins later.
 create function itm.consent_recipients() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$

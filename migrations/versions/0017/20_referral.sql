@@ -42,6 +42,28 @@ create index referral_of_consents on public.referral using gin (consents) where 
 select itm.keep_rule('referral', 'b_rests', 'before update when (old.consents is distinct from new.consents or old.draft_id is distinct from new.draft_id)',
   'itm.stays(''consents, draft_id'')');
 
+-- The times of an answer and of an end are the database's, and each end has its reason.
+create or replace function itm.act_on_referral(side uuid, act integer, changed jsonb) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp set TimeZone = 'UTC'
+as $$
+declare
+  becomes constant text := changed ->> 'state';
+  reason constant text := case becomes when 'rejected' then 'reject_reason' when 'withdrawn' then 'withdrawal_reason' when 'done' then 'outcome'
+                                       when 'ended' then 'end_reason' end;
+begin
+  if reason is not null and changed ->> reason is null then
+    raise exception using errcode = 'restrict_violation', message = 'a referral ends for a reason';
+  end if;
+  changed := changed - '{answered_at,ended_at}'::text[];
+  if becomes in ('accepted', 'rejected') then
+    changed := changed || jsonb_build_object('answered_at', now());
+  end if;
+  if reason is not null then
+    changed := changed || jsonb_build_object('ended_at', now());
+  end if;
+  return itm.act_of_two('referral', side, act, changed);
+end $$;
+
 -- Digests are made of times too: they are written in one zone, whatever the session's is.
 alter function itm.open_sides(text, uuid, jsonb, jsonb) set TimeZone = 'UTC';
 alter function itm.act_of_two(text, uuid, integer, jsonb) set TimeZone = 'UTC';
@@ -123,6 +145,9 @@ begin
     raise exception using errcode = 'restrict_violation', message = 'each service has its own referral';
   end if;
   perform itm.refuse_unconsented(prepared, said);
+  if prepared.urgency = 'NORMAL' and exists (select from public.person p where p.id = prepared.person_id and p.is_child) then
+    prepared.urgency := 'URGENT';
+  end if;
   held := jsonb_build_object('state', 'sent', 'urgency', prepared.urgency, 'sent_at', now(), 'ground', prepared.ground,
     'due_at', now() + case prepared.urgency when 'IMMEDIATE' then interval '2 hours' when 'URGENT' then interval '24 hours' else interval '72 hours' end,
     'scopes', said -> 'scopes', 'fields', said -> 'fields', 'consent_ends', said -> 'consent_ends');
@@ -147,7 +172,7 @@ begin
 end $$;
 comment on function itm.send_referral is 'Sends a draft, once for each service: both sides, what both hold, and what is sealed for the receiver.';
 
--- Whoever works on the draft sends it.
+-- Those who work on the draft's unit send it.
 create function itm.sends_referral(prepared public.referral_draft) returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
@@ -179,7 +204,7 @@ end $$;
 select itm.keep_rule('referral_draft', 'e_sent', 'before insert or update of state when (new.state = ''sent'' and current_user = ''itm_app'')',
   'itm.draft_is_sent()');
 
--- An act of both by the one that holds the consent or the person: the database's own, whoever set it off.
+-- Ends referrals of this institution's side in both ledgers. The database does it, after a consent or a person has gone.
 create function itm.end_referrals(wanted uuid[], reason text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set TimeZone = 'UTC'
 as $$
@@ -213,7 +238,7 @@ declare
 begin
   if itm.institution() = new.institution_id then
     perform itm.end_referrals(ours, 'ERASED');
-  else  -- again after a restore: the keys go, and whoever signs in next ends the acts
+  else  -- again after a restore: the keys go, and the acts stay as they were
     update public.referral_content c set sealed = null, sealed_key = null from public.referral o
      where o.id = c.side_id and o.common in (select r.common from public.referral r where r.id = any (ours));
   end if;

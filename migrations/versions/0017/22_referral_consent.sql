@@ -18,6 +18,8 @@ begin
     if named <> '{}' or prepared.words_enc is null then
       raise exception using errcode = 'restrict_violation', constraint = 'referral_ground', message = 'without consent a referral has a ground, in words';
     end if;
+  elsif named = '{}' then
+    raise exception using errcode = 'restrict_violation', constraint = 'referral_consent', message = 'no live consent lets anything go to this receiver';
   elsif not wanted <@ coalesce(held.scopes, '{}') or named is distinct from coalesce(held.consents, '{}')
         or held.ends is distinct from (said ->> 'consent_ends')::date then
     raise exception using errcode = 'restrict_violation', constraint = 'referral_consent', message = 'no live consent lets this go to this receiver';
