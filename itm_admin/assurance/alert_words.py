@@ -25,7 +25,8 @@ _TO_DO: Mapping[str, Sequence[Message]] = {
         _l("If it was somebody else, suspend the account, and look what was done with it since."),
     ),
     alert_raising.TRIES: (
-        _l("Ask the person whether they mistyped. Somebody who knows the password without a code has to guess the code too."),
+        _l("Ask the person whether they mistyped. Somebody who knows the password without a code has to guess the code"
+           " too."),
         _l("If it was somebody else, a new one-time link ends the password. Strangers' tries keep nobody out who signs"
            " in from a known browser."),
     ),
