@@ -194,7 +194,8 @@ def test_sql_sends_nothing_that_no_consent_covers(world: World) -> None:
         assert half is not None
         parts = [services._service(found, half, parcel.values, {})]
     for scopes, consents in (
-        (["IDENTITY", "NARRATIVE"], parcel.consents), (["IDENTITY"], ()), (["IDENTITY"], (uuid.uuid4(),)),
+        (["IDENTITY", "NARRATIVE"], parcel.consents), (["IDENTITY"], ()), (["SUMMARY"], ()), ([], ()),
+        (["IDENTITY"], (uuid.uuid4(),)),
     ):  # fmt: skip
         said = {"scopes": scopes, "fields": [], "consents": [str(each) for each in consents], "consent_ends": None}
         given = {"draft": draft.id, "said": json.dumps(said), "contents": json.dumps(parts)}
@@ -258,7 +259,7 @@ def test_sql_writes_nothing_that_both_sides_hold(world: World) -> None:
             "update referral set state = 'done' where id = :id", "update referral set due_at = now() where id = :id",
             "update referral set consents = array[gen_random_uuid()] where id = :id",
             "update referral_content set sealed = null",
-            "delete from referral where id = :id", "select itm.open_referral(:id, '{}', '{}')",
+            "delete from referral where id = :id",
             "update referral_draft set state = 'sent'", "select itm.end_referrals(array[:id], 'ERASED')",
         ):  # fmt: skip
             with world.make.working(who) as session:
@@ -347,3 +348,24 @@ def test_without_a_consent_or_a_ground_nothing_goes_and_no_summary(world: World)
     with pytest.raises(Locked):
         world.send(draft)
     assert world.received() == []
+
+
+def test_what_somebody_else_sealed_for_the_receiver_is_not_shown(world: World) -> None:
+    """Everybody may seal for an institution: what is shown is what both ledgers hold the digest of."""
+    side = world.sent()
+    world.act(world.receiver, side, "accept")
+    with world.make.working(world.sender) as session:
+        half = contents.pair_of(session, world.ring, world.receiver.tenant.id)
+    assert half is not None
+    receiver, sender = world.receiver.tenant.id, world.sender.tenant.id
+    forged = contents.sealed(receiver, sender, half, contents.SNAPSHOT, {"person.given_name": "Başkası"}).stored
+    with world.make.superuser() as connection:
+        connection.execute(
+            text(
+                "update referral_content set id = :id, sealed_key = cast(:sealed_key as bytea),"
+                " sealed = cast(:sealed as bytea) where side_id = :side and part = 'snapshot'"
+            ),
+            {**forged, "side": side},
+        )
+    with pytest.raises(CannotDecrypt):
+        world.content(world.receiver, side)
