@@ -31,7 +31,7 @@ from itm_admin.record import together
 
 
 class AlertView(together.ActsTogether):
-    """Alerts of auditors and the Presidency, and of managers about their people's sign-ins."""
+    """Alerts of auditors and the Presidency, and of managers about sign-ins and disclosures of their people."""
 
     subject = "Alert"
     scopes = alerts.SCOPES

@@ -47,7 +47,7 @@ _DETAILS: Mapping[str, Message] = {
     "closed_size": _l("Its entries when it was closed"), "closed_head": _l("Its last entry's hash"),
     "decision": _l("Decision"), "proposed_by": _l("Proposed by"), "decided_by": _l("Decided by"),
     "acknowledged": _l("Tampered with, as people know"),
-    "records": _l("Records compared"), "ground": _l("Legal ground"), "shredded": _l("Narratives shredded"),
+    "records": _l("Records compared"), "ground": _l("Legal ground"), "disclosure_ground": _l("Legal ground without consent"), "shredded": _l("Narratives shredded"),
     "row": _l("Alert"), "row_digest": _l("Digest of the row"),
     "renewed": _l("Told again with what is known now"),
     "reviewed": _l("Narratives reviewed"), "replayed": _l("Repeated after a restore"), "repeated": _l("Erased again"),
@@ -149,6 +149,7 @@ _FORMS: Mapping[str, Message] = {
 }  # fmt: skip
 _CODED: Mapping[str, str] = {
     "action": "audit_event", "purpose": "access_purpose", "ground": "erasure_ground",
+    "disclosure_ground": "disclosure_ground",
 }  # fmt: skip
 _WORDS: Mapping[str, Mapping[str, Message]] = {
     "level": labels.LEVELS, "page": _PAGE_NAMES, "act": _ACTS, "finding": labels.FINDINGS,

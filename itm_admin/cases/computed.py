@@ -9,7 +9,6 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from itm_admin.foundation.formats import HIDDEN, Hidden
-from itm_admin.foundation.i18n import language
 
 if TYPE_CHECKING:
     from itm_admin.cases.models import Case, CasePerson, Person
@@ -25,10 +24,7 @@ class CaseColumns:
     @property
     def lead(self) -> str | None:
         """The lead institution's name in the page's language, and its code."""
-        found = self.lead_institution
-        if found is None:
-            return None
-        return f"{found.name_en if language() == 'en' else found.name_tr} ({found.code})"
+        return None if self.lead_institution is None else str(self.lead_institution.full_name)
 
     @property
     def living_people(self) -> list[Person]:

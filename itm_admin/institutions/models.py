@@ -69,6 +69,11 @@ class Institution(Stamped, Model):
         """In the language of the page."""
         return self.name_tr if language() == "tr" else self.name_en
 
+    @property
+    def full_name(self) -> str:
+        """As pages name it where they speak of another record: the name and the code."""
+        return f"{self.name} ({self.code})"
+
     def __str__(self) -> str:
         return self.code
 

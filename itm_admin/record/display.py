@@ -73,7 +73,7 @@ def shown(record: Any, found: BoundField) -> Any:
     if is_named(found):
         other = getattr(record, getattr(found.field, "shown", ""))
         named(getattr(record, found.name))
-        return None if other is None else str(other)
+        return None if other is None else str(getattr(other, "full_name", other))
     return found.field.words(getattr(record, found.name))
 
 

@@ -35,7 +35,7 @@ def named(
     """The column that names the row and leads to its page."""
     found = kind_of(model).field(field)
     plain = column(model, field, name, label=label, order=order)
-    return Column(plain.name, plain.label, lambda row: Cell("link", shown(row, found)), plain.order)
+    return Column(plain.name, plain.label, lambda row: Cell("link", _joined(shown(row, found))), plain.order)
 
 
 def _cell(found: BoundField, row: Any) -> Cell:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from flask import flash, url_for
@@ -15,6 +15,7 @@ from sqlalchemy import select
 from itm_admin.cases.choices import INSTITUTIONS
 from itm_admin.cases.models import Case, CasePerson
 from itm_admin.foundation import record_picker
+from itm_admin.foundation.actor import me
 from itm_admin.foundation.audited_reads import record_read
 from itm_admin.foundation.database import db
 from itm_admin.foundation.errors import Conflict, Invalid
@@ -158,7 +159,7 @@ class ReferralView(RecordPage):
         return str(words[where]) if where in words else super().lead(where)
 
     def steps(self, record: Any, parent: Any) -> builtins.list[Step]:
-        found = super().steps(record, parent)
+        found = [*super().steps(record, parent), *_own_records(record)]
         if record.party == "to" and not is_deleted(record) and record.state in ("accepted", "done"):
             if record.case_id is None and record.state == "accepted" and self.may("open_case"):
                 found.insert(0, (self.address("open_case", id=record.id), _("Open a case of your own"), "primary"))
@@ -219,6 +220,19 @@ class ReferralView(RecordPage):
             "open_case", "referrals/open_case.html", form, record, None, action=self.address("open_case", id=id),
             back=self.address("show", id=id),
         )  # fmt: skip
+
+
+def _own_records(record: Any) -> Iterator[Step]:
+    """The ways to the person and the case of this side, for those who may open them."""
+    if record.person_id is not None and me().may("show", "Person"):
+        yield (
+            url_for("PersonView.show", id=record.person_id),
+            _("Open %(pseudonym)s", pseudonym=record.person),
+            "secondary",
+        )
+    if record.case_id is not None and me().may("show", "Case"):
+        case = _("Open %(pseudonym)s", pseudonym=record.case)
+        yield url_for("CaseView.show", id=record.case_id), case, "secondary"
 
 
 def _facts(values: Mapping[str, Any]) -> Facts:

@@ -325,11 +325,16 @@ def test_a_wrong_draft_is_told_by_field(world: World, data: dict[str, Any], fiel
     assert field in refused.value.fields
 
 
-def test_data_that_go_without_consent_are_told_to_the_auditors(world: World) -> None:
+def test_data_that_go_without_consent_are_told_to_the_manager_and_the_auditors(world: World) -> None:
     world.sent()
     with world.make.superuser() as connection:
         found = connection.execute(text("select kind, holder, subject from alert")).one()
     assert tuple(found) == ("referral.unconsented", world.sender.tenant.id, world.sender.tenant.code)
+    other = world.make.manager(world.receiver.tenant)
+    for who, count in ((world.make.manager(world.sender.tenant), 1), (other, 0), (world.sender, 0)):
+        with world.make.working(who) as session:
+            seen = "select count(*) from alert where kind = 'referral.unconsented'"
+            assert session.scalar(text(seen)) == count, who.username
 
 
 def test_the_database_says_when_a_referral_was_answered_and_ended(world: World) -> None:

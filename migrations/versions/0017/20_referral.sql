@@ -105,6 +105,8 @@ create policy content_read on public.referral_content for select to itm_app usin
   select from public.referral s where s.id = referral_content.side_id and s.institution_id = (select itm.institution()) and s.party = 'to'
      and s.deleted_at is null and s.state = any (case referral_content.part when 'summary' then '{sent,accepted,done}'::text[] else '{accepted,done}'::text[] end)
      offset 0) and itm.rests_on_consent(side_id));
+create policy alert_of_disclosures on public.alert for select to itm_app
+  using (kind = 'referral.unconsented' and (select itm.manages()) and holder = (select itm.home()));
 create policy alert_of_referrals on public.alert for insert to itm_owner with check (kind = 'referral.unconsented');
 create policy content_functions on public.referral_content for select to itm_owner using (true);
 create policy content_sent on public.referral_content for insert to itm_owner with check (institution_id <> (select itm.institution()));
@@ -165,7 +167,7 @@ begin
   update public.referral_draft d set state = 'sent', sent_at = now() where d.id = draft;
   if prepared.ground is not null then
     insert into public.alert (kind, severity, holder, subject, detail)
-      select 'referral.unconsented', 'warning', i.id, i.code, jsonb_build_object('ground', prepared.ground)
+      select 'referral.unconsented', 'warning', i.id, i.code, jsonb_build_object('disclosure_ground', prepared.ground)
         from public.institution i where i.id = prepared.institution_id
       on conflict do nothing;
   end if;
