@@ -224,15 +224,13 @@ class ReferralView(RecordPage):
 
 def _own_records(record: Any) -> Iterator[Step]:
     """The ways to the person and the case of this side, for those who may open them."""
-    if record.person_id is not None and me().may("show", "Person"):
-        yield (
-            url_for("PersonView.show", id=record.person_id),
-            _("Open %(pseudonym)s", pseudonym=record.person),
-            "secondary",
-        )
-    if record.case_id is not None and me().may("show", "Case"):
-        case = _("Open %(pseudonym)s", pseudonym=record.case)
-        yield url_for("CaseView.show", id=record.case_id), case, "secondary"
+    ways = (
+        ("Person", "PersonView.show", record.person_id, record.person),
+        ("Case", "CaseView.show", record.case_id, record.case),
+    )
+    for subject, endpoint, id, other in ways:
+        if id is not None and me().may("show", subject):
+            yield url_for(endpoint, id=id), _("Open %(pseudonym)s", pseudonym=other), "secondary"
 
 
 def _facts(values: Mapping[str, Any]) -> Facts:
