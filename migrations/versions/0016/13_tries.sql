@@ -61,18 +61,17 @@ end $$;
 
 -- A try lives for five minutes, as its proof does; of names that nobody has there are a thousand.
 create index counted_try_unknown on itm.counted_try (counted_at desc, id) where account_id is null;
-create or replace function itm.count_sign_in(name text, pair bytea, network bytea, counted bytea, typed bytea, device bytea, at timestamp with time zone default null,
-                                  out wait integer, out ticket uuid)
-language plpgsql security definer set search_path = pg_catalog, pg_temp
+-- Counts a try of somebody, or of a name that nobody has: of a password here, and of a directory's (45_directories.sql).
+create function itm.count_for(who uuid, pair bytea, network bytea, counted bytea, typed bytea, device bytea, moment timestamp with time zone,
+                              out wait integer, out ticket uuid)
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
-  who constant uuid := itm.account_named(name);
-  moment constant timestamp with time zone := itm.story_time(at);
   known uuid;
   keys bytea[];
 begin
   perform itm.check_length(pair, network, counted, typed, device);
-  select d.id into known from public.known_device d where d.account_id = who and d.secret_digest = count_sign_in.device;
+  select d.id into known from public.known_device d where d.account_id = who and d.secret_digest = count_for.device;
   if known is not null then
     keys := array[itm.door_digest('device', known::text)];
     wait := itm.count_try(keys, '{device}', moment, who);
@@ -95,6 +94,12 @@ begin
   end if;
   insert into itm.counted_try (account_id, keys) values (who, keys) returning id into ticket;
 end $$;
+
+create or replace function itm.count_sign_in(name text, pair bytea, network bytea, counted bytea, typed bytea, device bytea, at timestamp with time zone default null,
+                                             out wait integer, out ticket uuid)
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$ select c.wait, c.ticket from itm.count_for(itm.account_named(name), pair, network, counted, typed, device, itm.story_time(at)) c $$;
+revoke all on function itm.count_for from public;
 create or replace function itm.count_own(at timestamp with time zone default null, out wait integer, out ticket uuid)
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$

@@ -1,46 +1,7 @@
 -- Directories (LDAP, Active Directory): the web server asks them, with names and passwords that are stored nowhere. Here their tries are counted as those of
 -- passwords are, and whom a directory lets in no more is suspended. A directory's answer is a claim of the web server (0015/84).
 
--- Counts a try of somebody, or of a name that nobody has: of a password here (0016/13), and of a directory's.
-create function itm.count_for(who uuid, pair bytea, network bytea, counted bytea, typed bytea, device bytea, moment timestamp with time zone,
-                              out wait integer, out ticket uuid)
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-declare
-  known uuid;
-  keys bytea[];
-begin
-  perform itm.check_length(pair, network, counted, typed, device);
-  select d.id into known from public.known_device d where d.account_id = who and d.secret_digest = count_for.device;
-  if known is not null then
-    keys := array[itm.door_digest('device', known::text)];
-    wait := itm.count_try(keys, '{device}', moment, who);
-  else
-    keys := array[itm.door_digest('pair', encode(pair, 'hex')), itm.door_digest('name', coalesce(who::text, encode(counted, 'hex'))),
-                  itm.door_digest('network', encode(network, 'hex'))];
-    wait := itm.count_try(keys, '{pair,name,network}', moment, who);
-  end if;
-  if wait > 0 then
-    perform itm.tell_refusal(who, 'too_many_tries', network, typed, moment);
-    return;
-  end if;
-  delete from itm.counted_try t where t.id in (
-    select o.id from itm.counted_try o where o.counted_at < now() - interval '5 minutes' order by o.counted_at limit 100 for update skip locked);
-  if who is null then
-    delete from itm.counted_try t where t.id in (
-      select o.id from itm.counted_try o where o.id in (
-        select u.id from itm.counted_try u where u.account_id is null order by u.counted_at desc, u.id offset 999 limit 100)
-      for update skip locked);
-  end if;
-  insert into itm.counted_try (account_id, keys) values (who, keys) returning id into ticket;
-end $$;
-
-create or replace function itm.count_sign_in(name text, pair bytea, network bytea, counted bytea, typed bytea, device bytea, at timestamp with time zone default null,
-                                             out wait integer, out ticket uuid)
-language sql security definer set search_path = pg_catalog, pg_temp
-as $$ select c.wait, c.ticket from itm.count_for(itm.account_named(name), pair, network, counted, typed, device, itm.story_time(at)) c $$;
-
--- The same before a directory is asked: of the person who last came with this name.
+-- A try is counted by itm.count_for (0016/13) before a directory is asked: of the person who last came with this name.
 create function itm.count_directory_try(provider uuid, name text, pair bytea, network bytea, counted bytea, typed bytea, device bytea,
                                         out wait integer, out ticket uuid)
 language sql security definer set search_path = pg_catalog, pg_temp
@@ -135,7 +96,7 @@ begin
   end loop;
 end $$;
 
-revoke all on function itm.count_for, itm.count_directory_try, itm.directory_answer, itm.directory_people, itm.directory_closes from public;
+revoke all on function itm.count_directory_try, itm.directory_answer, itm.directory_people, itm.directory_closes from public;
 grant execute on function itm.count_directory_try, itm.directory_answer, itm.directory_people, itm.directory_closes to itm_app;
 
 create function itm.has_directories() returns boolean
